@@ -1,0 +1,2 @@
+//! The yumen binary.
+fn main() {}
