@@ -1,1 +1,10 @@
-//! Placeholder while the workspace is laid out.
+//! Bytes in, facts out: bodies as ropes of slices, JSON and SSE read by span, faults and verdicts.
+//!
+//! Never awaits, opens, reads a clock or knows a config, a vendor or a policy. What it is given is judged for form
+//! only; what it hands out are spans over the caller's own bytes.
+
+pub mod fault;
+pub mod verdict;
+
+pub use fault::{Fault, Kind};
+pub use verdict::{Grade, Verdict};
