@@ -3,8 +3,15 @@
 //! Never awaits, opens, reads a clock or knows a config, a vendor or a policy. What it is given is judged for form
 //! only; what it hands out are spans over the caller's own bytes.
 
+pub mod edit;
+pub mod facts;
 pub mod fault;
+pub mod json;
+pub mod rope;
+pub mod sse;
 pub mod verdict;
 
+pub use edit::Edits;
 pub use fault::{Fault, Kind};
+pub use rope::Rope;
 pub use verdict::{Grade, Verdict};

@@ -1,0 +1,118 @@
+//! What lenses read out of requests and replies.
+//!
+//! Plain data over the bytes it was read from; knows no dialect and no vendor.
+
+use std::ops::Range;
+
+use crate::json::Tape;
+
+/// Token counts of one reply, as the vendor reported them, in OpenAI's nesting: `cached` and `cache_write` are inside
+/// `prompt`, `reasoning` is inside `completion`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Tokens of the prompt.
+    pub prompt: u64,
+    /// Tokens generated.
+    pub completion: u64,
+    /// Of the prompt: read from the vendor's cache.
+    pub cached: u64,
+    /// Of the prompt: written to the vendor's cache.
+    pub cache_write: u64,
+    /// Of the completion: spent on reasoning.
+    pub reasoning: u64,
+}
+
+/// A vendor's count above this is absurd and is read as absent: no context is a billion tokens.
+pub const TOKENS_MAX: u64 = 1_000_000_000;
+
+impl Usage {
+    /// Keeps the inner counts inside the outer ones; a vendor's usage is a claim.
+    #[must_use]
+    pub fn clamped(mut self) -> Self {
+        let sane = |count: u64| if count > TOKENS_MAX { 0 } else { count };
+        self.prompt = sane(self.prompt);
+        self.completion = sane(self.completion);
+        self.cached = self.cached.min(self.prompt);
+        self.cache_write = self.cache_write.min(self.prompt - self.cached);
+        self.reasoning = self.reasoning.min(self.completion);
+        self
+    }
+}
+
+/// What a request says, read once; spans are byte offsets in its body.
+#[derive(Debug)]
+pub struct RequestFacts {
+    /// All tokens of the body: who needs more than these facts reads on from here.
+    pub tape: Tape,
+    /// The model asked for.
+    pub model: String,
+    /// Span of the model's value, quotes included.
+    pub model_span: Range<usize>,
+    /// Whether a stream is wanted.
+    pub stream: bool,
+    /// Whether the client asked for usage in the stream.
+    pub usage_asked: bool,
+    /// The output cap the client set, in tokens.
+    pub max_tokens: Option<u64>,
+    /// How many choices are wanted.
+    pub choices: u32,
+}
+
+/// Why a reply ended, over all dialects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finish {
+    /// Natural end, or a stop sequence.
+    Stop,
+    /// The output cap, or the context, was reached.
+    Length,
+    /// The model calls tools.
+    ToolCalls,
+    /// A vendor's filter cut or replaced the text.
+    ContentFilter,
+    /// The vendor failed in the middle and says so by a finish reason.
+    Failed,
+}
+
+impl Finish {
+    /// OpenAI's word, used in the journal too.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Stop => "stop",
+            Self::Length => "length",
+            Self::ToolCalls => "tool_calls",
+            Self::ContentFilter => "content_filter",
+            Self::Failed => "error",
+        }
+    }
+}
+
+/// What one event of a stream says.
+#[derive(Clone, Debug, Default)]
+pub struct EventFacts {
+    /// It carries text, reasoning, a refusal or a piece of a tool call. Comments, role-only and empty deltas do not.
+    pub content: bool,
+    /// It says that the vendor failed: ask the vendor what it means.
+    pub error: bool,
+    /// The stream's end marker.
+    pub done: bool,
+    /// It carries usage.
+    pub usage: Option<Usage>,
+    /// Span of the usage value in the event's data; empty if there is none.
+    pub usage_span: Range<usize>,
+    /// It carries nothing but usage: a client that did not ask must not see it.
+    pub only_usage: bool,
+    /// A choice ended.
+    pub finish: Option<Finish>,
+    /// It is not what the dialect says.
+    pub malformed: bool,
+}
+
+/// What a whole reply says.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ReplyFacts {
+    /// Usage, if told.
+    pub usage: Option<Usage>,
+    /// Why the (first) choice ended.
+    pub finish: Option<Finish>,
+}

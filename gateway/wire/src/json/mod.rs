@@ -1,0 +1,12 @@
+//! JSON by span: one strict pass to a flat tape, views over it, and the text of escaped strings.
+//!
+//! Builds no tree, recurses nowhere, and knows no dialect. What passes [`scan`] is what every reasonable parser reads
+//! the same way: see `governance/threats.md`, section 4, for the parsers that do not.
+
+pub mod scan;
+pub mod text;
+pub mod view;
+
+pub use scan::{Limits, Node, Reason, Reject, Tape, Type, scan};
+pub use text::{escape, unescape};
+pub use view::Value;

@@ -1,0 +1,234 @@
+//! The text of an escaped JSON string, and the way back to its raw bytes.
+//!
+//! Works on the inside of a string (no quotes) that the scanner has accepted; on anything else it loses no memory
+//! safety and no bytes it could read, but the text means nothing.
+
+use std::borrow::Cow;
+
+/// The decoded text of a string's inside; borrows when there is no backslash.
+#[must_use]
+pub fn unescape(raw: &str) -> Cow<'_, str> {
+    match unescape_bytes(raw.as_bytes()) {
+        Cow::Borrowed(_) => Cow::Borrowed(raw),
+        Cow::Owned(bytes) => Cow::Owned(
+            String::from_utf8(bytes)
+                .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
+        ),
+    }
+}
+
+/// As [`unescape`], on bytes.
+#[must_use]
+pub fn unescape_bytes(raw: &[u8]) -> Cow<'_, [u8]> {
+    if memchr::memchr(b'\\', raw).is_none() {
+        return Cow::Borrowed(raw);
+    }
+    let mut out = Vec::with_capacity(raw.len());
+    decode(raw, |piece| out.extend_from_slice(piece), |_, _| ());
+    Cow::Owned(out)
+}
+
+/// Decoded text that remembers where each part of it stands in the raw string.
+#[derive(Debug)]
+pub struct Mapped<'a> {
+    /// The decoded text.
+    pub text: Cow<'a, str>,
+    /// After decoded offset `.0`, raw offsets run from `.1` on, byte for byte, until the next row.
+    jumps: Vec<(u32, u32)>,
+}
+
+impl<'a> Mapped<'a> {
+    /// Decodes the inside of a string.
+    #[must_use]
+    pub fn new(raw: &'a str) -> Self {
+        if memchr::memchr(b'\\', raw.as_bytes()).is_none() {
+            return Self {
+                text: Cow::Borrowed(raw),
+                jumps: Vec::new(),
+            };
+        }
+        let mut out = Vec::with_capacity(raw.len());
+        let mut jumps = Vec::new();
+        let mut length = 0u32;
+        decode(
+            raw.as_bytes(),
+            |piece| {
+                out.extend_from_slice(piece);
+            },
+            |decoded, raw_at| {
+                length = decoded;
+                jumps.push((length, raw_at));
+            },
+        );
+        let text = String::from_utf8(out)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+        Self {
+            text: Cow::Owned(text),
+            jumps,
+        }
+    }
+
+    /// The raw offset of a decoded offset that stands on a character boundary. Offsets inside what one escape became
+    /// give the escape's start.
+    #[must_use]
+    pub fn to_raw(&self, decoded: usize) -> usize {
+        let row = self
+            .jumps
+            .partition_point(|jump| jump.0 as usize <= decoded);
+        match row.checked_sub(1).and_then(|index| self.jumps.get(index)) {
+            None => decoded,
+            Some((from, raw)) => {
+                let straight = *raw as usize + (decoded - *from as usize);
+                // Between an escape's row and the next one, only the escape's own character stands.
+                self.jumps
+                    .get(row)
+                    .map_or(straight, |next| straight.min(next.1 as usize))
+            }
+        }
+    }
+}
+
+/// Writes `text` as the inside of a JSON string.
+pub fn escape(text: &str, out: &mut Vec<u8>) {
+    let bytes = text.as_bytes();
+    let mut from = 0;
+    for (at, byte) in bytes.iter().enumerate() {
+        let short: &[u8] = match byte {
+            b'"' => b"\\\"",
+            b'\\' => b"\\\\",
+            b'\n' => b"\\n",
+            b'\r' => b"\\r",
+            b'\t' => b"\\t",
+            0x00..=0x1f => b"",
+            _ => continue,
+        };
+        out.extend_from_slice(bytes.get(from..at).unwrap_or_default());
+        from = at + 1;
+        if short.is_empty() {
+            const HEX: &[u8; 16] = b"0123456789abcdef";
+            let digit = |nibble: u8| HEX.get(usize::from(nibble)).copied().unwrap_or(b'0');
+            out.extend_from_slice(&[b'\\', b'u', b'0', b'0', digit(byte >> 4), digit(byte & 15)]);
+        } else {
+            out.extend_from_slice(short);
+        }
+    }
+    out.extend_from_slice(bytes.get(from..).unwrap_or_default());
+}
+
+/// Whether a key, as Go and other lenient parsers fold it, equals a lower-case ASCII name (RFC-less habit of
+/// `encoding/json`: Unicode simple folding, in which two letters outside ASCII fold into it).
+#[must_use]
+pub fn folds_to(key: &str, name: &str) -> bool {
+    let mut left = key.chars().map(|letter| match letter {
+        'ſ' => 's',
+        '\u{212a}' => 'k',
+        other => other.to_ascii_lowercase(),
+    });
+    let mut right = name.chars();
+    loop {
+        match (left.next(), right.next()) {
+            (None, None) => return true,
+            (a, b) if a == b => {}
+            _ => return false,
+        }
+    }
+}
+
+/// Four hex digits.
+pub(crate) fn hex4(digits: Option<&[u8]>) -> Option<u32> {
+    digits?.iter().try_fold(0u32, |value, digit| {
+        (*digit as char)
+            .to_digit(16)
+            .map(|nibble| value << 4 | nibble)
+    })
+}
+
+/// Feeds the decoded pieces to `text`; before each escape and after it, tells `jump` (decoded offset, raw offset).
+fn decode(raw: &[u8], mut text: impl FnMut(&[u8]), mut jump: impl FnMut(u32, u32)) {
+    let mut at = 0;
+    let mut decoded = 0usize;
+    let offset = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
+    while let Some(rest) = raw.get(at..).filter(|rest| !rest.is_empty()) {
+        let plain = memchr::memchr(b'\\', rest).unwrap_or(rest.len());
+        text(rest.get(..plain).unwrap_or_default());
+        at += plain;
+        decoded += plain;
+        if plain == rest.len() {
+            return;
+        }
+        jump(offset(decoded), offset(at));
+        let (letter, length) = one_escape(raw.get(at..).unwrap_or_default());
+        let mut buffer = [0; 4];
+        let encoded = letter.encode_utf8(&mut buffer);
+        text(encoded.as_bytes());
+        decoded += encoded.len();
+        at += length;
+        jump(offset(decoded), offset(at));
+    }
+}
+
+/// The character of the escape that `raw` begins with, and how many bytes it takes.
+fn one_escape(raw: &[u8]) -> (char, usize) {
+    match raw.get(1) {
+        Some(b'n') => ('\n', 2),
+        Some(b't') => ('\t', 2),
+        Some(b'r') => ('\r', 2),
+        Some(b'b') => ('\u{8}', 2),
+        Some(b'f') => ('\u{c}', 2),
+        Some(b'u') => {
+            let first = hex4(raw.get(2..6)).unwrap_or(0xFFFD);
+            if !(0xD800..0xDC00).contains(&first) {
+                return (char::from_u32(first).unwrap_or('\u{FFFD}'), 6);
+            }
+            let second = hex4(raw.get(8..12)).unwrap_or(0);
+            let joined = 0x10000 + ((first - 0xD800) << 10) + (second.wrapping_sub(0xDC00) & 0x3FF);
+            (char::from_u32(joined).unwrap_or('\u{FFFD}'), 12)
+        }
+        Some(other) => (char::from(*other), 2),
+        None => ('\u{FFFD}', 1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn agrees_with_serde_json(text in ".*") {
+            let theirs = serde_json::to_string(&text).unwrap();
+            let inner = &theirs[1..theirs.len() - 1];
+            prop_assert_eq!(unescape(inner), text.as_str());
+            let mut ours = b"\"".to_vec();
+            escape(&text, &mut ours);
+            ours.push(b'"');
+            let back: String = serde_json::from_slice(&ours).unwrap();
+            prop_assert_eq!(back, text);
+        }
+
+        #[test]
+        fn offsets_go_back(parts in prop::collection::vec(prop_oneof![Just("a"), Just("字"), Just("\\n"), Just("\\u4f60"), Just("\\ud83d\\ude00"), Just("\\\"")], 0..12)) {
+            let raw = parts.concat();
+            let mapped = Mapped::new(&raw);
+            let mut raw_at = 0;
+            let mut decoded_at = 0;
+            for part in &parts {
+                prop_assert_eq!(mapped.to_raw(decoded_at), raw_at);
+                raw_at += part.len();
+                decoded_at += unescape(part).len();
+            }
+            prop_assert_eq!(mapped.to_raw(decoded_at), raw_at);
+        }
+    }
+
+    #[test]
+    fn folding() {
+        assert!(
+            folds_to("MODEL", "model")
+                && folds_to("meſſages", "messages")
+                && folds_to("\u{212a}ey", "key")
+        );
+        assert!(!folds_to("models", "model") && !folds_to("mode", "model"));
+    }
+}

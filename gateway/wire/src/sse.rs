@@ -1,0 +1,405 @@
+//! Splitting a stream of reads into server-sent events, at any cut.
+//!
+//! Reading follows the WHATWG event-stream grammar and, beyond it, what vendors send: `data:` with or without a space,
+//! CR, LF or CRLF, a byte-order mark, comments that carry a status, a bare JSON line. Never decodes text: a character
+//! cut by a read is whole again once its event is. The one copy is an event cut by a read.
+
+use std::borrow::Cow;
+
+/// Bounds of one stream. Defaults: `governance/threats.md`, section 3.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bytes of one event, blank line included.
+    pub event_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            event_bytes: 4 << 20,
+        }
+    }
+}
+
+/// An event is longer than allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooLong;
+
+/// Finds events in one read after another.
+#[derive(Debug, Default)]
+pub struct Splitter {
+    /// The beginning of an event whose end has not been read.
+    carry: Vec<u8>,
+    /// The event in `carry` was handed out; it goes at the next call.
+    spent: bool,
+    /// A byte-order mark may still come.
+    begun: bool,
+    limits: Limits,
+}
+
+/// One event: its bytes as they came, up to and with its blank line.
+#[derive(Clone, Copy)]
+pub struct Event<'a> {
+    /// All bytes of it; events laid end to end are the stream.
+    pub raw: &'a [u8],
+    /// Offset of its first byte in the read given, if it lies in it whole. Otherwise it began in an earlier read and
+    /// `raw` is a copy.
+    pub at: Option<usize>,
+    /// Bytes of `raw` to skip: a byte-order mark.
+    skip: usize,
+}
+
+impl Splitter {
+    /// A splitter for one stream.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            ..Self::default()
+        }
+    }
+
+    /// The next event that ends in `read` at or after `*at`, which moves past it. `None`: all was taken; what is left
+    /// of an unfinished event is remembered, and the next call brings the next read with `*at` 0.
+    ///
+    /// # Errors
+    /// [`TooLong`].
+    pub fn next<'a>(
+        &'a mut self,
+        read: &'a [u8],
+        at: &mut usize,
+    ) -> Result<Option<Event<'a>>, TooLong> {
+        if self.spent {
+            self.carry.clear();
+            self.spent = false;
+        }
+        let rest = read.get(*at..).unwrap_or_default();
+        if rest.is_empty() {
+            return Ok(None);
+        }
+        if !self.carry.is_empty() {
+            return self.finish_carried(rest, at);
+        }
+        let Some(length) = event_end(rest, 0, true) else {
+            if rest.len() > self.limits.event_bytes {
+                return Err(TooLong);
+            }
+            self.carry.extend_from_slice(rest);
+            *at = read.len();
+            return Ok(None);
+        };
+        if length > self.limits.event_bytes {
+            return Err(TooLong);
+        }
+        let from = *at;
+        *at += length;
+        let skip = self.mark(rest);
+        Ok(Some(Event {
+            raw: rest.get(..length).unwrap_or_default(),
+            at: Some(from),
+            skip,
+        }))
+    }
+
+    fn finish_carried<'a>(
+        &'a mut self,
+        rest: &'a [u8],
+        at: &mut usize,
+    ) -> Result<Option<Event<'a>>, TooLong> {
+        let had = self.carry.len();
+        // Bytes are joined in small steps, so that one read of many events is not copied whole behind a cut one.
+        let step = rest
+            .len()
+            .min(self.limits.event_bytes + 1 - had.min(self.limits.event_bytes));
+        let line = rest.get(..step).unwrap_or_default();
+        let (from, begins_line) = resume(&self.carry);
+        self.carry
+            .extend_from_slice(line.get(..line.len().min(CARRY_STEP)).unwrap_or_default());
+        let mut joined = self.carry.len() - had;
+        loop {
+            if let Some(end) = event_end(&self.carry, from, begins_line) {
+                self.carry.truncate(end);
+                *at += end - had;
+                self.spent = true;
+                let skip = if self.begun { 0 } else { bom(&self.carry) };
+                self.begun = true;
+                return Ok(Some(Event {
+                    raw: &self.carry,
+                    at: None,
+                    skip,
+                }));
+            }
+            if self.carry.len() > self.limits.event_bytes {
+                return Err(TooLong);
+            }
+            if joined == line.len() {
+                *at += joined;
+                return Ok(None);
+            }
+            let more = line
+                .get(joined..line.len().min(joined + CARRY_STEP * 4))
+                .unwrap_or_default();
+            self.carry.extend_from_slice(more);
+            joined += more.len();
+        }
+    }
+
+    fn mark(&mut self, rest: &[u8]) -> usize {
+        if std::mem::replace(&mut self.begun, true) {
+            0
+        } else {
+            bom(rest)
+        }
+    }
+
+    /// Bytes of an unfinished event held back.
+    #[must_use]
+    pub fn carried(&self) -> usize {
+        if self.spent { 0 } else { self.carry.len() }
+    }
+
+    /// At the end of the stream: what was left without its blank line. Some vendors end so.
+    pub fn finish(&mut self) -> Option<Event<'_>> {
+        if self.spent || self.carry.is_empty() {
+            return None;
+        }
+        self.spent = true;
+        let skip = if self.begun { 0 } else { bom(&self.carry) };
+        Some(Event {
+            raw: &self.carry,
+            at: None,
+            skip,
+        })
+    }
+}
+
+/// First step of joining behind a cut event: most events are shorter.
+const CARRY_STEP: usize = 512;
+
+fn bom(bytes: &[u8]) -> usize {
+    if bytes.starts_with(b"\xEF\xBB\xBF") {
+        3
+    } else {
+        0
+    }
+}
+
+/// Where to look on from in an unfinished event: the start of its last line, and whether that is a line's beginning
+/// (it is: always true, but for an empty carry).
+fn resume(carry: &[u8]) -> (usize, bool) {
+    match carry.iter().rposition(|byte| matches!(byte, b'\n' | b'\r')) {
+        // A final CR may be the first half of CRLF: look at it again.
+        Some(last) if last + 1 == carry.len() && carry.get(last) == Some(&b'\r') => {
+            let line = carry
+                .get(..last)
+                .unwrap_or_default()
+                .iter()
+                .rposition(|byte| matches!(byte, b'\n' | b'\r'))
+                .map_or(0, |at| at + 1);
+            (line, true)
+        }
+        Some(last) => (last + 1, true),
+        None => (0, true),
+    }
+}
+
+/// One past the blank line that ends the first event of `bytes`, looking from the line that begins at `from`.
+fn event_end(bytes: &[u8], from: usize, begins_line: bool) -> Option<usize> {
+    let mut line = if begins_line { from } else { usize::MAX };
+    let mut at = from;
+    while let Some(found) = memchr::memchr2(b'\n', b'\r', bytes.get(at..)?) {
+        let end = at + found;
+        let after = match (bytes.get(end), bytes.get(end + 1)) {
+            (Some(b'\r'), Some(b'\n')) => end + 2,
+            // A CR at the very end: a LF may follow. A blank line ends the event all the same; the LF will then stand
+            // alone before the next event, where it means nothing. Another line waits for what comes.
+            (Some(b'\r'), None) if line != end => return None,
+            _ => end + 1,
+        };
+        if line == end {
+            return Some(after);
+        }
+        line = after;
+        at = after;
+    }
+    None
+}
+
+impl<'a> Event<'a> {
+    /// The lines, without their ends.
+    fn lines(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let mut rest = self.raw.get(self.skip..).unwrap_or_default();
+        std::iter::from_fn(move || {
+            if rest.is_empty() {
+                return None;
+            }
+            let end = memchr::memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
+            let line = rest.get(..end).unwrap_or_default();
+            let crlf = rest.get(end..end + 2) == Some(b"\r\n");
+            rest = rest
+                .get(end + if crlf { 2 } else { 1 }..)
+                .unwrap_or_default();
+            Some(line)
+        })
+    }
+
+    fn field(&self, name: &'static [u8]) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        self.lines().filter_map(move |line| {
+            let rest = line.strip_prefix(name)?;
+            match rest.first() {
+                None => Some(rest),
+                Some(b':') => Some(
+                    rest.get(1..)
+                        .map(|value| value.strip_prefix(b" ").unwrap_or(value))
+                        .unwrap_or_default(),
+                ),
+                Some(_) => None,
+            }
+        })
+    }
+
+    /// The data: the `data` lines, joined by LF when there are several; `None` if there is none.
+    #[must_use]
+    pub fn data(&self) -> Option<Cow<'a, [u8]>> {
+        let mut lines = self.field(b"data");
+        let first = lines.next()?;
+        let Some(second) = lines.next() else {
+            return Some(Cow::Borrowed(first));
+        };
+        let mut joined = first.to_vec();
+        for line in std::iter::once(second).chain(lines) {
+            joined.push(b'\n');
+            joined.extend_from_slice(line);
+        }
+        Some(Cow::Owned(joined))
+    }
+
+    /// The event's name; the last one counts.
+    #[must_use]
+    pub fn name(&self) -> Option<&'a [u8]> {
+        self.field(b"event").last()
+    }
+
+    /// The comment lines, without their colon.
+    pub fn comments(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        self.lines().filter_map(|line| line.strip_prefix(b":"))
+    }
+
+    /// A line that is no field at all but begins an object: how some vendors send an error into a stream.
+    #[must_use]
+    pub fn bare_json(&self) -> Option<&'a [u8]> {
+        self.lines().find(|line| line.first() == Some(&b'{'))
+    }
+}
+
+impl std::fmt::Debug for Event<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Event")
+            .field("bytes", &self.raw.len())
+            .field("at", &self.at)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    type Told = (Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>, Vec<Vec<u8>>);
+
+    fn tell(event: &Event<'_>) -> Told {
+        (
+            event.raw.to_vec(),
+            event.name().map(<[u8]>::to_vec),
+            event.data().map(Cow::into_owned),
+            event.comments().map(<[u8]>::to_vec).collect(),
+        )
+    }
+
+    fn split(reads: &[&[u8]]) -> Vec<Told> {
+        let mut splitter = Splitter::new(Limits::default());
+        let mut events = Vec::new();
+        for read in reads {
+            let mut at = 0;
+            while let Some(event) = splitter.next(read, &mut at).unwrap() {
+                events.push(tell(&event));
+            }
+        }
+        events.extend(splitter.finish().map(|event| tell(&event)));
+        events
+    }
+
+    /// What an event means: name, data, comments; events without any are nothing.
+    fn meaning(events: &[Told]) -> Vec<(Option<Vec<u8>>, Option<Vec<u8>>, Vec<Vec<u8>>)> {
+        events
+            .iter()
+            .map(|told| (told.1.clone(), told.2.clone(), told.3.clone()))
+            .filter(|told| told.0.is_some() || told.1.is_some() || !told.2.is_empty())
+            .collect()
+    }
+
+    #[test]
+    fn dashscope_framing() {
+        let events =
+            split(&[b"id:1\nevent:result\n:HTTP_STATUS/200\ndata:{\"a\":1}\n\ndata: [DONE]\n\n"]);
+        assert_eq!(events.len(), 2);
+        assert_eq!(events[0].1.as_deref(), Some(&b"result"[..]));
+        assert_eq!(events[0].2.as_deref(), Some(&b"{\"a\":1}"[..]));
+        assert_eq!(events[0].3, [b"HTTP_STATUS/200".to_vec()]);
+        assert_eq!(events[1].2.as_deref(), Some(&b"[DONE]"[..]));
+    }
+
+    #[test]
+    fn odds() {
+        assert_eq!(
+            split(&[b"\xEF\xBB\xBFdata: x\r\n\r\n"])[0].2.as_deref(),
+            Some(&b"x"[..])
+        );
+        assert_eq!(
+            split(&[b"data: a\ndata: b\ndatax: c\n\n"])[0].2.as_deref(),
+            Some(&b"a\nb"[..])
+        );
+        assert_eq!(
+            split(&[b"data: no end"])[0].2.as_deref(),
+            Some(&b"no end"[..])
+        );
+        let mut splitter = Splitter::new(Limits::default());
+        let event = splitter
+            .next(b"{\"error_code\":18}\n\n", &mut 0)
+            .unwrap()
+            .unwrap();
+        assert_eq!(event.bare_json(), Some(&b"{\"error_code\":18}"[..]));
+        let mut small = Splitter::new(Limits { event_bytes: 8 });
+        assert!(small.next(b"data: 123456789\n\n", &mut 0).is_err());
+        let mut small = Splitter::new(Limits { event_bytes: 8 });
+        assert!(small.next(b"data: 1", &mut 0).unwrap().is_none());
+        assert!(small.next(b"23456789", &mut 0).is_err());
+    }
+
+    #[test]
+    fn an_event_within_a_read_is_not_copied() {
+        let read = b"data: 1\n\ndata: 2\n\n";
+        let (mut splitter, mut at) = (Splitter::new(Limits::default()), 0);
+        assert_eq!(splitter.next(read, &mut at).unwrap().unwrap().at, Some(0));
+        assert_eq!(splitter.next(read, &mut at).unwrap().unwrap().at, Some(9));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2048))]
+        #[test]
+        fn any_cut_means_the_same(
+            parts in prop::collection::vec(prop_oneof![Just("data: 你好"), Just("data:x"), Just("event: e"), Just(": c"), Just(":"), Just("id:1"), Just("\n"), Just("\r"), Just("\r\n"), Just("\n\n"), Just("\r\n\r\n"), Just("{\"e\":1}"), Just("\u{feff}")], 0..16),
+            mut cuts in prop::collection::vec(0usize..160, 0..8),
+        ) {
+            let whole = parts.concat().into_bytes();
+            cuts.retain(|cut| *cut <= whole.len());
+            cuts.extend([0, whole.len()]);
+            cuts.sort_unstable();
+            let reads: Vec<&[u8]> = cuts.windows(2).map(|pair| &whole[pair[0]..pair[1]]).collect();
+            let (one, many) = (split(&[&whole]), split(&reads));
+            prop_assert_eq!(many.iter().flat_map(|told| told.0.clone()).collect::<Vec<_>>(), whole);
+            prop_assert_eq!(meaning(&one), meaning(&many));
+        }
+    }
+}
