@@ -1,0 +1,180 @@
+//! What a dialect must be able to do. A dialect is a way to write requests and replies, whoever speaks it.
+//!
+//! Two halves: [`Dialect`], what an upstream may speak, and [`ClientDialect`], what a client may speak as well. Where
+//! both sides of a request speak the same one, bodies are read by lens and changed by edits only; otherwise they go
+//! through [`wire::canon`]. Nothing here opens, waits, or reads a clock.
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+use wire::canon;
+use wire::facts::{EventFacts, ReplyFacts, RequestFacts};
+use wire::json::{self, Value};
+use wire::sse;
+use wire::{Edits, Fault, Rope};
+
+use crate::quirks::Quirks;
+use crate::vendor::Call;
+
+/// Names a dialect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DialectId {
+    /// OpenAI chat completions.
+    OpenAiChat,
+    /// DashScope's native text generation.
+    DashScope,
+    /// Baidu's legacy wenxinworkshop chat.
+    WenxinV1,
+}
+
+/// What to do with a field that the upstream lacks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Lossy {
+    /// Refuse what changes the meaning (forced tool choice, response schema, stop, n), drop hints (seed, user, tier).
+    #[default]
+    Hints,
+    /// Refuse every loss.
+    Refuse,
+    /// Drop everything that is lacking.
+    Drop,
+}
+
+/// Names of request fields that did not reach the upstream: `x-yumen-dropped` and the journal.
+pub type Dropped = SmallVec<[&'static str; 4]>;
+
+/// A request on its way to an upstream that speaks the client's own dialect.
+#[derive(Debug)]
+pub struct Forward {
+    /// What to change in the client's body: model name, usage request, quirks.
+    pub edits: Edits,
+    /// What was dropped.
+    pub dropped: Dropped,
+    /// We asked for usage that the client did not ask for: it must be hidden from the reply.
+    pub hide_usage: bool,
+}
+
+/// A request written anew for an upstream of another dialect.
+#[derive(Debug)]
+pub struct Encoded {
+    /// The body; text is spliced from the client's bytes, not copied.
+    pub body: Rope,
+    /// What was dropped.
+    pub dropped: Dropped,
+}
+
+/// An error as a whole reply.
+#[derive(Debug)]
+pub struct ErrorBody {
+    /// HTTP status.
+    pub status: u16,
+    /// `content-type`.
+    pub content_type: &'static str,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// What an upstream may speak.
+pub trait Dialect: Sync {
+    /// Which one.
+    fn id(&self) -> DialectId;
+
+    /// Its name in journal and docs, e.g. `openai-chat`.
+    fn name(&self) -> &'static str;
+
+    /// Lens: what one event of a reply says. `facts` is fresh; `scratch` is reused between calls. Must not allocate
+    /// for an event that carries only text.
+    fn read_event(&self, event: &sse::Event<'_>, scratch: &mut json::Tape, facts: &mut EventFacts);
+
+    /// Lens: what a whole reply (status 2xx, JSON) says.
+    fn read_reply(&self, root: Value<'_>) -> ReplyFacts;
+
+    /// Writes a canonical request.
+    ///
+    /// # Errors
+    /// `BadRequest` for what cannot be said in this dialect and must not be dropped.
+    fn encode_request(&self, request: &canon::Request, call: &Call<'_>, quirks: &Quirks, lossy: Lossy) -> Result<Encoded, Fault>;
+
+    /// A decoder for one reply.
+    fn decoder(&self) -> Box<dyn Decoder>;
+}
+
+/// What a client may speak.
+pub trait ClientDialect: Dialect {
+    /// Lens: what a request says. `body` was accepted by [`json::scan`] onto `tape`.
+    ///
+    /// # Errors
+    /// `BadRequest` for wrong types and governed or forbidden fields, with the field's name.
+    fn read_request(&self, body: &Bytes, tape: json::Tape) -> Result<RequestFacts, Fault>;
+
+    /// The edits for an upstream of the same dialect.
+    ///
+    /// # Errors
+    /// `BadRequest` for what the upstream lacks and `lossy` refuses.
+    fn forward(&self, body: &Bytes, facts: &RequestFacts, call: &Call<'_>, quirks: &Quirks, lossy: Lossy) -> Result<Forward, Fault>;
+
+    /// Reads a request to canonical form; its text stays in slices of `body`.
+    ///
+    /// # Errors
+    /// `BadRequest` with the field's name.
+    fn decode_request(&self, body: &Bytes, facts: &RequestFacts) -> Result<canon::Request, Fault>;
+
+    /// An encoder for one reply.
+    fn encoder(&self, reply: ReplyHead) -> Box<dyn Encoder>;
+
+    /// An error before the reply has begun.
+    fn refusal(&self, fault: &Fault) -> ErrorBody;
+
+    /// An error in the middle of a stream: the last bytes of it.
+    fn stream_refusal(&self, fault: &Fault) -> Bytes;
+
+    /// A whole error event's or comment's bytes that mean nothing, to keep a silent stream open; `None` if the dialect
+    /// has none.
+    fn ping(&self) -> Option<&'static [u8]>;
+}
+
+/// What an encoder must know before the first event.
+#[derive(Clone, Debug)]
+pub struct ReplyHead {
+    /// Our id of the request, used where the upstream gives none.
+    pub request_id: String,
+    /// The model name that the client asked for.
+    pub model: String,
+    /// Unix seconds, used where the upstream gives none.
+    pub created: i64,
+    /// Whether the client asked for usage in the stream.
+    pub usage_asked: bool,
+}
+
+/// Upstream bytes → canonical events, for one reply.
+pub trait Decoder: Send {
+    /// One event of a stream.
+    ///
+    /// # Errors
+    /// `Malformed` for what is not the dialect. Errors of the vendor are no errors here: they come out as
+    /// [`canon::Event::Error`], and the vendor says what they mean.
+    fn event(&mut self, event: &sse::Event<'_>, out: &mut Vec<canon::Event>) -> Result<(), Fault>;
+
+    /// A whole JSON reply.
+    ///
+    /// # Errors
+    /// As above.
+    fn whole(&mut self, body: &Bytes, root: Value<'_>, out: &mut Vec<canon::Event>) -> Result<(), Fault>;
+
+    /// The stream ended.
+    ///
+    /// # Errors
+    /// `CutShort` if it should not have.
+    fn end(&mut self, out: &mut Vec<canon::Event>) -> Result<(), Fault>;
+}
+
+/// Canonical events → client bytes, for one reply.
+pub trait Encoder: Send {
+    /// Writes what the events say to a stream; all events of one read at once. Errors are not written here: the relay ends
+    /// the stream with [`ClientDialect::stream_refusal`].
+    fn events(&mut self, events: &[canon::Event], out: &mut Rope);
+
+    /// Writes the clean end of a stream.
+    fn end(&mut self, out: &mut Rope);
+
+    /// Writes all events of a reply as one whole body.
+    fn whole(&mut self, events: &[canon::Event]) -> Rope;
+}

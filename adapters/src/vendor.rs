@@ -1,0 +1,175 @@
+//! What a vendor is: where its API lies, how it is signed, which dialects it speaks, what its errors mean.
+//!
+//! A vendor is one file and one line in [`crate::VENDORS`]. It never sees a client, a policy or a socket: it fills in
+//! parts of a request and reads facts out of replies.
+
+use std::time::Duration;
+
+use http::HeaderMap;
+use wire::Fault;
+use wire::json::Value;
+
+use crate::dialect::{Dialect, DialectId};
+use crate::quirks::Quirks;
+
+/// What the config must know of a vendor.
+#[derive(Clone, Copy, Debug)]
+pub struct VendorInfo {
+    /// The name in `providers.*.vendor`.
+    pub name: &'static str,
+    /// Where the API lies if the config does not say; `None`: the config must.
+    pub default_base_url: Option<&'static str>,
+    /// Whether `api_key` must be given.
+    pub needs_api_key: bool,
+    /// Whether `secret_key` must be given.
+    pub needs_secret_key: bool,
+    /// A runtime of one's own (default location `self_hosted`).
+    pub self_hosted: bool,
+    /// Values that `auth` may take, the default first; empty: `auth` may not be given.
+    pub auth_modes: &'static [&'static str],
+}
+
+/// One attempt to be made, as far as a vendor and a dialect must know it.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'a> {
+    /// The target's model name.
+    pub model: &'a str,
+    /// Whether a stream is wanted.
+    pub stream: bool,
+    /// The dialect that is spoken with the upstream.
+    pub dialect: DialectId,
+    /// Whether any message holds something else than text (some vendors use another path).
+    pub multimodal: bool,
+    /// Our id of this request; unique for each attempt's record.
+    pub request_id: &'a str,
+    /// Wall clock, milliseconds since the Unix epoch.
+    pub now_ms: i64,
+    /// The token fetched for this credential, for vendors with a [`TokenFlow`].
+    pub token: Option<&'a str>,
+}
+
+/// A provider's credential. Its `Debug` prints nothing.
+#[derive(Clone, Copy)]
+pub struct Credential<'a> {
+    /// `api_key`; empty if none.
+    pub api_key: &'a str,
+    /// `secret_key`; empty if none.
+    pub secret_key: &'a str,
+    /// `app_id`; empty if none.
+    pub app_id: &'a str,
+    /// `auth`; empty if not given.
+    pub auth: &'a str,
+}
+
+impl std::fmt::Debug for Credential<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Credential(***)")
+    }
+}
+
+/// What a vendor adds to a request. `content-type`, `content-length` and `host` are the client's business.
+#[derive(Debug, Default)]
+pub struct Parts {
+    /// Path after the provider's base path, percent-encoded, beginning with `/`.
+    pub path: String,
+    /// Query without `?`, percent-encoded; may hold a secret, so it is never logged.
+    pub query: String,
+    /// Headers.
+    pub headers: HeaderMap,
+}
+
+/// The head of an upstream's reply.
+#[derive(Clone, Copy, Debug)]
+pub struct Head<'a> {
+    /// HTTP status.
+    pub status: u16,
+    /// Headers.
+    pub headers: &'a HeaderMap,
+    /// Wall clock, milliseconds since the Unix epoch (for `retry-after` dates).
+    pub now_ms: i64,
+}
+
+/// How a reply's body is framed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// Server-sent events.
+    Sse,
+    /// One JSON document.
+    Json,
+    /// Something else: an error page, most likely.
+    Other,
+}
+
+/// The kind of a provider: whose wire protocol.
+pub trait Vendor: Sync {
+    /// Facts for the config.
+    fn info(&self) -> &'static VendorInfo;
+
+    /// The dialects it speaks, best first; never empty.
+    fn speaks(&self) -> &'static [&'static dyn Dialect];
+
+    /// Path, query, headers, signature.
+    ///
+    /// # Errors
+    /// `Bug` if the credential cannot be used as configured.
+    fn prepare(&self, call: &Call<'_>, credential: &Credential<'_>, parts: &mut Parts) -> Result<(), Fault>;
+
+    /// How the body of this reply is framed; the default goes by `content-type`.
+    fn framing(&self, head: &Head<'_>) -> Framing {
+        framing_by_content_type(head.headers)
+    }
+
+    /// Fields that differ from the dialect as written, for this model.
+    fn quirks(&self, model: &str) -> &'static Quirks;
+
+    /// What went wrong, by the vendor's own codes, also on status 200; `None`: nothing did. `root` is the body (or the
+    /// event's data) if it is JSON. Never called with the intent of quoting: the fault must hold no vendor text.
+    fn fault(&self, head: &Head<'_>, root: Option<Value<'_>>) -> Option<Fault>;
+
+    /// How to fetch a token, for vendors that want one.
+    fn token_flow(&self) -> Option<&'static dyn TokenFlow> {
+        None
+    }
+}
+
+/// Fetching and reading an expiring token. The gateway keeps it, single-flight, one per credential.
+pub trait TokenFlow: Sync {
+    /// The request: absolute path on the provider's origin, no body.
+    fn request(&self, credential: &Credential<'_>) -> TokenRequest;
+
+    /// Reads the reply.
+    ///
+    /// # Errors
+    /// `UpstreamError` (reason `auth_failed`), not retryable, when the credential is refused.
+    fn read(&self, head: &Head<'_>, root: Option<Value<'_>>) -> Result<Token, Fault>;
+}
+
+/// A request for a token.
+pub struct TokenRequest {
+    /// HTTP method.
+    pub method: http::Method,
+    /// Absolute path and query; holds secrets.
+    pub path_and_query: String,
+}
+
+/// A token and how long it may be used.
+pub struct Token {
+    /// The token.
+    pub value: String,
+    /// From now.
+    pub lifetime: Duration,
+}
+
+/// By `content-type`; parameters and case are ignored.
+#[must_use]
+pub fn framing_by_content_type(headers: &HeaderMap) -> Framing {
+    let kind = headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    if kind.eq_ignore_ascii_case("text/event-stream") {
+        Framing::Sse
+    } else if kind.eq_ignore_ascii_case("application/json") {
+        Framing::Json
+    } else {
+        Framing::Other
+    }
+}
