@@ -1,1 +1,4 @@
-//! Placeholder while the workspace is laid out.
+//! The gateway: config, server, pipeline, upstream connections, journal.
+
+pub mod tasks;
+pub mod upstream;

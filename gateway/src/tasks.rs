@@ -1,0 +1,44 @@
+//! The one place that spawns: drain must know who is left.
+//!
+//! Never spawned per request; a task is a connection, a driver or a watcher.
+
+use std::future::Future;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+static LIVE: AtomicUsize = AtomicUsize::new(0);
+
+struct Count;
+
+impl Drop for Count {
+    fn drop(&mut self) {
+        LIVE.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// Runs a connection or other work that drain waits for.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the helper that the ban points to"
+)]
+pub fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+    LIVE.fetch_add(1, Ordering::AcqRel);
+    let count = Count;
+    drop(tokio::spawn(async move {
+        let _count = count;
+        task.await;
+    }));
+}
+
+/// Runs work that drain does not wait for: it ends with its runtime, and nothing is lost with it.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the helper that the ban points to"
+)]
+pub fn detach(task: impl Future<Output = ()> + Send + 'static) {
+    drop(tokio::spawn(task));
+}
+
+/// How many tracked tasks run, over all workers.
+pub fn live() -> usize {
+    LIVE.load(Ordering::Acquire)
+}

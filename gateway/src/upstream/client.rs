@@ -1,0 +1,304 @@
+//! Connections to providers: one pool a worker, HTTP/1.1 read by the reply that owns it, HTTP/2 by hyper.
+//!
+//! Knows origins and bytes, no vendor and no policy. It can be handed only what `policies::law` cleared, because
+//! [`Request`] is made in `pipeline::dispatch` from a `Cleared`. Redirects are never followed.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use http::{HeaderMap, Method};
+use rustls::pki_types::ServerName;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use wire::{Fault, Kind, Rope};
+
+use super::h2;
+use super::io::Io;
+use super::reply::{self, Head};
+
+/// Where a provider listens, and how to talk to it. Shared by all workers and snapshots.
+#[derive(Debug)]
+pub struct Endpoint {
+    /// Pool key: providers of one name and one address share connections.
+    pub key: Arc<str>,
+    /// Host without brackets.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// TLS settings; `None` for plain HTTP.
+    pub tls: Option<Arc<rustls::ClientConfig>>,
+    /// Name to verify instead of the host.
+    pub server_name: Option<String>,
+    /// HTTP/2 wanted: prior knowledge on plain connections, ALPN on TLS.
+    pub http2: bool,
+    /// Most connections one worker keeps idle.
+    pub idle_max: usize,
+}
+
+impl Endpoint {
+    /// The value of `host`.
+    pub(super) fn authority(&self) -> String {
+        let host = if self.host.contains(':') {
+            format!("[{}]", self.host)
+        } else {
+            self.host.clone()
+        };
+        match (self.port, self.tls.is_some()) {
+            (443, true) | (80, false) => host,
+            (port, _) => format!("{host}:{port}"),
+        }
+    }
+}
+
+/// Bounds and clocks of one exchange with an upstream.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Time to connect, TLS included.
+    pub connect: Duration,
+    /// How long an idle connection is kept.
+    pub keep_idle: Duration,
+    /// Bytes of a reply's head.
+    pub header_bytes: usize,
+}
+
+/// A request ready to be written.
+#[derive(Debug)]
+pub struct Request {
+    /// Method.
+    pub method: Method,
+    /// Absolute path and query; may hold a secret.
+    pub path_and_query: String,
+    /// Headers without host, length and connection.
+    pub headers: HeaderMap,
+    /// The body; cloned, never copied.
+    pub body: Rope,
+}
+
+/// A reply whose body is still on the wire.
+#[derive(Debug)]
+pub struct Reply {
+    /// Its head.
+    pub head: Head,
+    /// Its body. Dropping it unread closes or resets the exchange.
+    pub body: Body,
+}
+
+/// The connections of one worker.
+#[derive(Debug, Default)]
+pub struct Client {
+    idle: Mutex<HashMap<Arc<str>, Vec<Idle>>>,
+    h2: h2::Links,
+}
+
+#[derive(Debug)]
+struct Idle {
+    io: Io,
+    since: Instant,
+}
+
+impl Client {
+    /// Sends a request and reads the reply's head. One transparent repetition on a fresh connection if a pooled one
+    /// turns out to be closed before one byte of a reply.
+    ///
+    /// # Errors
+    /// `ConnectFailed`, `TlsFailed`, `CutShort`, `Malformed`.
+    pub async fn send(
+        self: &Arc<Self>,
+        endpoint: &Arc<Endpoint>,
+        bounds: &Bounds,
+        request: &Request,
+    ) -> Result<Reply, Fault> {
+        if endpoint.http2
+            && let Some(reply) = self.h2.send(endpoint, bounds, request).await?
+        {
+            return Ok(reply);
+        }
+        while let Some(io) = self.take_idle(endpoint, bounds) {
+            match self.exchange(io, endpoint, bounds, request).await {
+                Err(fault) if fault.why() == "closed_early" => {}
+                other => return other,
+            }
+        }
+        let io = connect(endpoint, bounds).await?;
+        self.exchange(io, endpoint, bounds, request).await
+    }
+
+    async fn exchange(
+        self: &Arc<Self>,
+        mut io: Io,
+        endpoint: &Arc<Endpoint>,
+        bounds: &Bounds,
+        request: &Request,
+    ) -> Result<Reply, Fault> {
+        let mut message = head_bytes(endpoint, request);
+        message.append(request.body.clone());
+        // A server that answers before it has read the request (413, say) may close at once: read what it said.
+        let written = write_all(&mut io, message).await;
+        let (head, body) = match (reply::read_head(io, bounds.header_bytes).await, written) {
+            (Ok(reply), _) => reply,
+            (Err(fault), _) => return Err(fault),
+        };
+        let home = Home {
+            client: Arc::clone(self),
+            endpoint: Arc::clone(endpoint),
+        };
+        let mut body = Body(Source::H1 { body, home });
+        body.settle();
+        Ok(Reply { head, body })
+    }
+
+    fn take_idle(&self, endpoint: &Endpoint, bounds: &Bounds) -> Option<Io> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let list = idle.get_mut(&endpoint.key)?;
+        // The newest is the least likely to have been closed.
+        while let Some(mut link) = list.pop() {
+            if link.since.elapsed() < bounds.keep_idle && link.io.is_quiet() {
+                return Some(link.io);
+            }
+        }
+        None
+    }
+
+    fn put_idle(&self, endpoint: &Endpoint, io: Io) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let list = match idle.get_mut(&endpoint.key) {
+            Some(list) => list,
+            None => idle.entry(Arc::clone(&endpoint.key)).or_default(),
+        };
+        if list.len() < endpoint.idle_max {
+            list.push(Idle {
+                io,
+                since: Instant::now(),
+            });
+        }
+    }
+
+    /// Closes connections that were idle too long, and those of endpoints that no longer exist. Called now and then.
+    pub fn sweep(&self, keep_idle: Duration, alive: impl Fn(&str) -> bool) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.retain(|key, list| {
+            list.retain(|link| link.since.elapsed() < keep_idle);
+            !list.is_empty() && alive(key)
+        });
+    }
+}
+
+/// A reply's body and the way home for its connection.
+#[derive(Debug)]
+pub struct Body(Source);
+
+#[derive(Debug)]
+enum Source {
+    H1 { body: reply::Body, home: Home },
+    H2(Box<hyper::body::Incoming>),
+}
+
+#[derive(Debug)]
+struct Home {
+    client: Arc<Client>,
+    endpoint: Arc<Endpoint>,
+}
+
+impl Body {
+    pub(super) fn from_h2(body: hyper::body::Incoming) -> Self {
+        Self(Source::H2(Box::new(body)))
+    }
+
+    /// The next slice of payload; `None` at a clean end. At the end, the connection goes back to its pool.
+    ///
+    /// # Errors
+    /// `CutShort`, `Malformed`.
+    pub fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Fault>>> {
+        match &mut self.0 {
+            Source::H1 { body, .. } => {
+                let polled = body.poll_data(cx);
+                self.settle();
+                polled
+            }
+            Source::H2(body) => h2::poll_data(body, cx),
+        }
+    }
+
+    /// Whether nothing more will come.
+    pub fn is_complete(&self) -> bool {
+        match &self.0 {
+            Source::H1 { body, .. } => body.is_complete(),
+            Source::H2(body) => hyper::body::Body::is_end_stream(body.as_ref()),
+        }
+    }
+
+    fn settle(&mut self) {
+        if let Source::H1 { body, home } = &mut self.0
+            && let Some(io) = body.take_spare()
+        {
+            home.client.put_idle(&home.endpoint, io);
+        }
+    }
+}
+
+/// Opens a connection.
+pub(super) async fn connect(endpoint: &Endpoint, bounds: &Bounds) -> Result<Io, Fault> {
+    match tokio::time::timeout(bounds.connect, open(endpoint)).await {
+        Ok(opened) => opened,
+        Err(_) => Err(Fault::new(Kind::ConnectFailed).reason("connect_timeout")),
+    }
+}
+
+async fn open(endpoint: &Endpoint) -> Result<Io, Fault> {
+    let refused = |error: io::Error| {
+        Fault::new(Kind::ConnectFailed)
+            .reason("unreachable")
+            .detail(error.kind().to_string())
+    };
+    let socket = TcpStream::connect((endpoint.host.as_str(), endpoint.port))
+        .await
+        .map_err(refused)?;
+    // Without it, Nagle and delayed acknowledgement stall a small write for 40 ms.
+    socket.set_nodelay(true).map_err(refused)?;
+    let Some(config) = &endpoint.tls else {
+        return Ok(Io::Plain(socket));
+    };
+    let name = endpoint.server_name.as_deref().unwrap_or(&endpoint.host);
+    let name = ServerName::try_from(name.to_owned())
+        .map_err(|_| Fault::new(Kind::TlsFailed).detail("server name"))?;
+    let connector = tokio_rustls::TlsConnector::from(Arc::clone(config));
+    let stream = connector
+        .connect(name, socket)
+        .await
+        .map_err(|error| Fault::new(Kind::TlsFailed).detail(error.to_string()))?;
+    Ok(Io::Tls(Box::new(stream)))
+}
+
+async fn write_all(io: &mut Io, mut message: Rope) -> io::Result<()> {
+    while message.has_remaining() {
+        io.write_all_buf(&mut message).await?;
+    }
+    io.flush().await
+}
+
+/// Request line and headers. Values were validated when they became `HeaderValue`s.
+fn head_bytes(endpoint: &Endpoint, request: &Request) -> Rope {
+    let mut head = BytesMut::with_capacity(512);
+    let mut put = |parts: &[&[u8]]| parts.iter().for_each(|part| head.put_slice(part));
+    put(&[
+        request.method.as_str().as_bytes(),
+        b" ",
+        request.path_and_query.as_bytes(),
+        b" HTTP/1.1\r\nhost: ",
+        endpoint.authority().as_bytes(),
+        b"\r\n",
+    ]);
+    for (name, value) in &request.headers {
+        put(&[name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"]);
+    }
+    put(&[
+        b"content-length: ",
+        request.body.len().to_string().as_bytes(),
+        b"\r\n\r\n",
+    ]);
+    head.freeze().into()
+}

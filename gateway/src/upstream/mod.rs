@@ -1,0 +1,10 @@
+//! The way out: connections, replies, tokens.
+//!
+//! Knows origins and bytes. Never chooses a target and never sees a policy: it sends what dispatch gives it.
+
+pub mod chunked;
+pub mod client;
+mod h2;
+pub mod io;
+pub mod reply;
+pub mod token;

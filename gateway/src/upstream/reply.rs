@@ -1,0 +1,424 @@
+//! A strict reader of HTTP/1.1 replies over a socket that it owns (RFC 9112).
+//!
+//! Polled by the reply that goes down: no task, no channel, so back-pressure is the socket's and dropping it closes
+//! the connection. Refuses what smuggles: a length together with a coding, differing lengths, unknown codings,
+//! unasked-for 101, heads over the limit. Never follows, decompresses or interprets.
+
+use std::task::{Context, Poll, ready};
+
+use bytes::{Bytes, BytesMut};
+use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use wire::{Fault, Kind};
+
+use super::chunked::Chunked;
+use super::io::{Io, give_back};
+
+/// Header lines of a reply.
+const HEADERS_MAX: usize = 128;
+/// Interim replies (100, 103) before the real one.
+const INTERIM_MAX: usize = 8;
+
+/// The head of a reply.
+#[derive(Debug)]
+pub struct Head {
+    /// HTTP status, 200 and up.
+    pub status: u16,
+    /// Headers.
+    pub headers: HeaderMap,
+}
+
+/// How the body ends.
+#[derive(Debug)]
+enum Framing {
+    Length(u64),
+    Chunked(Chunked),
+    UntilClose,
+}
+
+/// A reply's body, still on the wire.
+#[derive(Debug)]
+pub struct Body {
+    /// `None` once the body is complete or broken.
+    io: Option<Io>,
+    framing: Framing,
+    /// Payload that came with the head.
+    early: Option<BytesMut>,
+    keep_alive: bool,
+    /// The connection, ready for another request, once the body is complete.
+    spare: Option<Io>,
+}
+
+/// Reads the head of a reply. `no_body` for HEAD requests and the like.
+///
+/// # Errors
+/// `CutShort` (reason `closed_early` if not one byte came), `Malformed`.
+pub async fn read_head(mut io: Io, header_bytes: usize) -> Result<(Head, Body), Fault> {
+    let mut head = BytesMut::new();
+    let mut interim = 0;
+    loop {
+        let read = std::future::poll_fn(|cx| io.poll_read_some(cx)).await;
+        let mut read = match read {
+            Ok(read) if !read.is_empty() => read,
+            Ok(_) | Err(_) => {
+                return Err(if head.is_empty() {
+                    closed_early()
+                } else {
+                    malformed("head cut short")
+                });
+            }
+        };
+        if head.is_empty() {
+            let taken = read.split();
+            give_back(read);
+            head = taken;
+        } else {
+            head.extend_from_slice(&read);
+            give_back(read);
+        }
+        while let Some((status, length, parsed)) = parse_head(&head)? {
+            let rest = head.split_off(length);
+            if (100..200).contains(&status) && status != 101 {
+                interim += 1;
+                if interim > INTERIM_MAX {
+                    return Err(malformed("too many interim replies"));
+                }
+                head = rest;
+                continue;
+            }
+            return finish_head(io, status, parsed, rest);
+        }
+        if head.len() > header_bytes {
+            return Err(malformed("head too long"));
+        }
+    }
+}
+
+struct Parsed {
+    headers: HeaderMap,
+    version_1_0: bool,
+}
+
+fn parse_head(bytes: &[u8]) -> Result<Option<(u16, usize, Parsed)>, Fault> {
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    let mut lines = [httparse::EMPTY_HEADER; HEADERS_MAX];
+    let mut reply = httparse::Response::new(&mut lines);
+    let length = match reply.parse(bytes) {
+        Ok(httparse::Status::Complete(length)) => length,
+        Ok(httparse::Status::Partial) => return Ok(None),
+        Err(error) => return Err(malformed("head").detail(error.to_string())),
+    };
+    let mut headers = HeaderMap::with_capacity(reply.headers.len());
+    for line in reply.headers.iter() {
+        let (Ok(name), Ok(value)) = (
+            HeaderName::from_bytes(line.name.as_bytes()),
+            HeaderValue::from_bytes(line.value),
+        ) else {
+            return Err(malformed("header"));
+        };
+        headers.append(name, value);
+    }
+    let version_1_0 = reply.version == Some(0);
+    Ok(Some((
+        reply.code.unwrap_or(0),
+        length,
+        Parsed {
+            headers,
+            version_1_0,
+        },
+    )))
+}
+
+fn finish_head(io: Io, status: u16, parsed: Parsed, rest: BytesMut) -> Result<(Head, Body), Fault> {
+    if !(200..=999).contains(&status) {
+        return Err(malformed("status"));
+    }
+    let Parsed {
+        headers,
+        version_1_0,
+    } = parsed;
+    let (framing, clean) = framing(status, &headers, version_1_0)?;
+    let close = headers.get_all(CONNECTION).iter().any(|value| {
+        value
+            .as_bytes()
+            .split(|byte| *byte == b',')
+            .any(|token| token.trim_ascii().eq_ignore_ascii_case(b"close"))
+    });
+    let mut body = Body {
+        io: Some(io),
+        framing,
+        early: (!rest.is_empty()).then_some(rest),
+        keep_alive: clean && !close && !version_1_0,
+        spare: None,
+    };
+    if let Framing::Length(0) = body.framing {
+        body.complete();
+    }
+    Ok((Head { status, headers }, body))
+}
+
+/// RFC 9112, section 6.3, with its leniencies refused.
+fn framing(status: u16, headers: &HeaderMap, version_1_0: bool) -> Result<(Framing, bool), Fault> {
+    if matches!(status, 204 | 304) {
+        return Ok((Framing::Length(0), true));
+    }
+    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
+    let length = match (lengths.next(), lengths.next()) {
+        (None, _) => None,
+        (Some(value), None) => Some(value.as_bytes()),
+        (Some(_), Some(_)) => return Err(malformed("several lengths")),
+    };
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    match (length, codings.next(), codings.next()) {
+        (_, Some(_), Some(_)) | (Some(_), Some(_), _) => Err(malformed("length and coding")),
+        (None, Some(coding), None) => {
+            if version_1_0
+                || !coding
+                    .as_bytes()
+                    .trim_ascii()
+                    .eq_ignore_ascii_case(b"chunked")
+            {
+                return Err(malformed("coding"));
+            }
+            Ok((Framing::Chunked(Chunked::default()), true))
+        }
+        (Some(length), None, _) => {
+            let digits = std::str::from_utf8(length)
+                .ok()
+                .filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()));
+            let length = digits
+                .and_then(|digits| digits.parse().ok())
+                .ok_or_else(|| malformed("length"))?;
+            Ok((Framing::Length(length), true))
+        }
+        (None, None, _) => Ok((Framing::UntilClose, false)),
+    }
+}
+
+impl Body {
+    /// The next slice of payload: all that one read brought. `None` at a clean end.
+    ///
+    /// # Errors
+    /// `CutShort` if the connection ends before the body, `Malformed` for bad framing.
+    pub fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Fault>>> {
+        loop {
+            let Some(io) = self.io.as_mut() else {
+                return Poll::Ready(None);
+            };
+            let read = match self.early.take() {
+                Some(early) => Ok(early),
+                None => ready!(io.poll_read_some(cx)),
+            };
+            let mut read = match read {
+                Ok(read) => read,
+                Err(error) => {
+                    self.io = None;
+                    return Poll::Ready(Some(Err(cut_short().detail(error.kind().to_string()))));
+                }
+            };
+            if read.is_empty() {
+                give_back(read);
+                self.io = None;
+                return Poll::Ready(
+                    matches!(self.framing, Framing::UntilClose)
+                        .then_some(())
+                        .map_or_else(|| Some(Err(cut_short())), |()| None),
+                );
+            }
+            let (payload, used, done) = match self.frame(&mut read) {
+                Ok(found) => found,
+                Err(fault) => {
+                    self.io = None;
+                    return Poll::Ready(Some(Err(fault)));
+                }
+            };
+            if used < read.len() {
+                // Bytes after the end of a reply that nobody asked for: never parse them as one.
+                self.keep_alive = false;
+            }
+            let data = read.split_to(payload).freeze();
+            give_back(read);
+            if done {
+                self.complete();
+            }
+            if !data.is_empty() {
+                return Poll::Ready(Some(Ok(data)));
+            }
+        }
+    }
+
+    /// (payload at the front, bytes used, body complete)
+    fn frame(&mut self, read: &mut BytesMut) -> Result<(usize, usize, bool), Fault> {
+        match &mut self.framing {
+            Framing::UntilClose => Ok((read.len(), read.len(), false)),
+            Framing::Length(left) => {
+                let step = usize::try_from(*left).unwrap_or(usize::MAX).min(read.len());
+                *left -= step as u64;
+                Ok((step, step, *left == 0))
+            }
+            Framing::Chunked(chunked) => {
+                let (payload, used) = chunked.decode(read).map_err(|_| malformed("chunk"))?;
+                Ok((payload, used, chunked.is_done()))
+            }
+        }
+    }
+
+    fn complete(&mut self) {
+        let io = self.io.take();
+        self.spare = io.filter(|_| self.keep_alive);
+    }
+
+    /// Whether all of the body was read.
+    pub fn is_complete(&self) -> bool {
+        self.io.is_none()
+    }
+
+    /// The connection, if it can carry another request. Only after the body's end.
+    pub fn take_spare(&mut self) -> Option<Io> {
+        self.spare.take()
+    }
+}
+
+fn malformed(what: &'static str) -> Fault {
+    Fault::new(Kind::Malformed)
+        .reason("invalid_response")
+        .detail(what)
+}
+
+fn cut_short() -> Fault {
+    Fault::new(Kind::CutShort)
+}
+
+/// The connection closed before one byte of the reply: a pooled one may have been closed while idle.
+fn closed_early() -> Fault {
+    Fault::new(Kind::CutShort).reason("closed_early")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::{TcpListener, TcpStream};
+
+    async fn reply(parts: &[&[u8]], close: bool) -> (Result<(u16, Vec<u8>), Fault>, bool) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap())
+            .await
+            .unwrap();
+        let (mut server, _) = listener.accept().await.unwrap();
+        server.set_nodelay(true).unwrap();
+        for part in parts {
+            server.write_all(part).await.unwrap();
+            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        }
+        let keep = if close {
+            drop(server);
+            None
+        } else {
+            Some(server)
+        };
+        let answer = async {
+            let (head, mut body) = read_head(Io::Plain(client), 4096).await?;
+            let mut all = Vec::new();
+            while let Some(data) = std::future::poll_fn(|cx| body.poll_data(cx)).await {
+                all.extend_from_slice(&data?);
+            }
+            Ok(((head.status, all), body.take_spare().is_some()))
+        }
+        .await;
+        drop(keep);
+        match answer {
+            Ok((reply, spare)) => (Ok(reply), spare),
+            Err(fault) => (Err(fault), false),
+        }
+    }
+
+    #[tokio::test]
+    async fn reads_replies() {
+        let ok: &[(&[&[u8]], bool, &[u8], bool)] = &[
+            (
+                &[b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc"],
+                false,
+                b"abc",
+                true,
+            ),
+            (
+                &[b"HTTP/1.1 200 OK\r\nContent-Len", b"gth: 3\r\n\r\na", b"bc"],
+                false,
+                b"abc",
+                true,
+            ),
+            (
+                &[b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"],
+                false,
+                b"",
+                true,
+            ),
+            (
+                &[
+                    b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\n",
+                    b"1\r",
+                    b"\nc\r\n0\r\n\r\n",
+                ],
+                false,
+                b"abc",
+                true,
+            ),
+            (
+                &[b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx"],
+                false,
+                b"x",
+                false,
+            ),
+            (
+                &[b"HTTP/1.1 200 OK\r\n\r\nall of it"],
+                true,
+                b"all of it",
+                false,
+            ),
+            (
+                &[b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nxHTTP/1.1 200 OK\r\n"],
+                false,
+                b"x",
+                false,
+            ),
+            (
+                &[b"HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\nx"],
+                false,
+                b"x",
+                false,
+            ),
+        ];
+        for (parts, close, want, reusable) in ok {
+            let (got, spare) = reply(parts, *close).await;
+            assert_eq!(got.unwrap(), (200, want.to_vec()));
+            assert_eq!(spare, *reusable, "{parts:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn refuses_replies() {
+        let bad: &[(&[&[u8]], Kind)] = &[
+            (&[b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"], Kind::Malformed),
+            (&[b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd"], Kind::Malformed),
+            (&[b"HTTP/1.1 200 OK\r\nContent-Length: +3\r\n\r\nabc"], Kind::Malformed),
+            (&[b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n"], Kind::Malformed),
+            (&[b"HTTP/1.1 101 Switching\r\n\r\n"], Kind::Malformed),
+            (&[b"SSH-2.0\r\n\r\n"], Kind::Malformed),
+            (&[b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabc"], Kind::CutShort),
+            (&[b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabc"], Kind::CutShort),
+            (&[b"HTTP/1.1 200 OK\r\nX: "], Kind::Malformed),
+            (&[b"HTTP/1.1 200 OK\r\nX: ", &[b'a'; 5000]], Kind::Malformed),
+            (&[], Kind::CutShort),
+        ];
+        for (parts, kind) in bad {
+            assert_eq!(
+                reply(parts, true).await.0.unwrap_err().kind(),
+                *kind,
+                "{parts:?}"
+            );
+        }
+    }
+}
