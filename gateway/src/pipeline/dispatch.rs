@@ -1,0 +1,346 @@
+//! To the upstream: the opening record, then one cleared target after another until a reply has begun well.
+//!
+//! Accepts nothing but `Cleared`. Sends nothing before the journal's opening record is written. Success is judged by the
+//! vendor, not by status: an error hidden in a 200, or sent as the first event, still fails over, because nothing has
+//! gone down yet. A refusal of ours never sets off the next attempt.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use adapters::vendor::{self, Call, Framing, Parts, Vendor};
+use adapters::{ClientDialect, Dialect, DialectId};
+use bytes::{Bytes, BytesMut};
+use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
+use http::{HeaderValue, Method};
+use policies::law::Cleared;
+use wire::fault::Retry;
+use wire::facts::RequestFacts;
+use wire::json::{self, Value};
+use wire::{Fault, Kind, Rope};
+
+use super::route::{Candidate, Routed};
+use super::settle::Exchange;
+use super::stream::{Clocks, Gear, Head, Reading};
+use crate::config::snapshot::Target;
+use crate::upstream::client::{self, Reply, Request};
+use crate::upstream::token::Fetched;
+
+/// Bytes of an error body that are looked at. Vendors' errors are short; pages of proxies are not of interest.
+const ERROR_BODY_BYTES: usize = 64 << 10;
+/// Bytes of a stream held back until its first good event.
+const BEGIN_BYTES: usize = 256 << 10;
+/// Longest pause before the same target is tried once more.
+const PAUSE_MAX: Duration = Duration::from_secs(2);
+
+/// A reply that has begun well.
+pub(super) enum Sent {
+    /// All of it, in the client's dialect.
+    Whole { body: Rope, streamed: bool },
+    /// Its beginning, in the client's dialect, and the rest on the wire.
+    Streaming { begun: Rope, reading: Box<Reading>, upstream: client::Body, clocks: Clocks },
+}
+
+/// What is sent to one target: made anew for each, because model, dialect and form differ.
+struct Prepared {
+    body: Rope,
+    spoken: &'static dyn Dialect,
+    hide_usage: bool,
+    dropped: adapters::dialect::Dropped,
+    translates: bool,
+    multimodal: bool,
+}
+
+pub(super) async fn dispatch(exchange: &mut Exchange, routed: Routed) -> Result<Sent, Fault> {
+    let Some(first) = routed.cleared.first() else { return Err(Kind::NoClearedProvider.into()) };
+    // What no target can be told is refused before anything is opened.
+    let mut prepared = prepare(exchange, &routed, first)?;
+    exchange.open(first.target(), routed.cleared.len())?;
+    let most = exchange.snapshot.upstream.retries as usize + 1;
+    let mut last = Fault::from(Kind::UpstreamError);
+    for (index, cleared) in routed.cleared.iter().enumerate() {
+        if exchange.attempts() >= most {
+            break;
+        }
+        if index > 0 {
+            prepared = match prepare(exchange, &routed, cleared) {
+                Ok(prepared) => prepared,
+                // This target cannot take such a request; another may.
+                Err(_) => continue,
+            };
+        }
+        match target(exchange, &routed, cleared, &prepared, most).await {
+            Ok(sent) => {
+                note_dropped(exchange, &prepared);
+                exchange.verdict = Some(cleared.verdict());
+                return Ok(sent);
+            }
+            Err(fault) if fault.retry_advice() == Retry::No => return Err(fault),
+            Err(fault) => last = fault,
+        }
+    }
+    Err(last)
+}
+
+/// Tries one target; once more if its fault says that this helps.
+async fn target(exchange: &mut Exchange, routed: &Routed, cleared: &Cleared<Candidate>, prepared: &Prepared, most: usize) -> Result<Sent, Fault> {
+    let mut rejected = None;
+    let mut again = false;
+    loop {
+        exchange.tries(cleared.target());
+        let mut used = None;
+        let fault = match attempt(exchange, routed, cleared.target().target(), prepared, rejected.as_ref(), &mut used).await {
+            Ok(sent) => return Ok(sent),
+            Err(fault) => fault,
+        };
+        exchange.failed(&fault);
+        if again || exchange.attempts() >= most {
+            return Err(final_here(fault));
+        }
+        match fault.retry_advice() {
+            Retry::FreshCredential if used.is_some() => rejected = used,
+            // The vendor's tokens are signed anew for each attempt.
+            Retry::FreshCredential => {}
+            Retry::SameTarget(pause) if pause <= PAUSE_MAX => tokio::time::sleep(pause).await,
+            _ => return Err(final_here(fault)),
+        }
+        again = true;
+    }
+}
+
+/// What helps no more at this target may help at the next.
+fn final_here(fault: Fault) -> Fault {
+    match fault.retry_advice() {
+        Retry::No | Retry::NextTarget => fault,
+        Retry::SameTarget(_) | Retry::FreshCredential => fault.retry(Retry::NextTarget),
+    }
+}
+
+fn prepare(exchange: &Exchange, routed: &Routed, cleared: &Cleared<Candidate>) -> Result<Prepared, Fault> {
+    let target = cleared.target().target();
+    let vendor = target.provider.vendor;
+    let client = exchange.dialect;
+    let spoken = vendor.speaks().iter().find(|spoken| spoken.id() == client.id()).or_else(|| vendor.speaks().first());
+    let spoken = *spoken.ok_or(Kind::Bug)?;
+    let quirks = vendor.quirks(&target.model);
+    let lossy = routed.model.lossy;
+    let call = call(exchange, &routed.facts, target, spoken.id(), None, false);
+    if spoken.id() == client.id() {
+        let mut forward = client.forward(&routed.body, &routed.facts, &call, quirks, lossy)?;
+        forward.edits.union(cleared.redactions().clone()).map_err(|_| Fault::new(Kind::Bug).detail("edits overlap"))?;
+        let (hide_usage, dropped) = (forward.hide_usage, forward.dropped);
+        let body = forward.edits.apply(&routed.body).settle();
+        return Ok(Prepared { body, spoken, hide_usage, dropped, translates: false, multimodal: false });
+    }
+    let request = client.decode_request(&routed.body, &routed.facts)?;
+    let multimodal = request.is_multimodal();
+    let call = Call { multimodal, ..call };
+    let encoded = spoken.encode_request(&request, &call, quirks, lossy)?;
+    Ok(Prepared { body: encoded.body.settle(), spoken, hide_usage: false, dropped: encoded.dropped, translates: true, multimodal })
+}
+
+fn call<'a>(exchange: &'a Exchange, facts: &RequestFacts, target: &'a Target, dialect: DialectId, token: Option<&'a str>, multimodal: bool) -> Call<'a> {
+    Call { model: &target.model, stream: facts.stream, dialect, multimodal, request_id: exchange.id.as_str(), now_ms: exchange.now_ms, token }
+}
+
+/// One request to one target, up to the commit point.
+async fn attempt(
+    exchange: &mut Exchange,
+    routed: &Routed,
+    target: &Target,
+    prepared: &Prepared,
+    rejected: Option<&Arc<Fetched>>,
+    used: &mut Option<Arc<Fetched>>,
+) -> Result<Sent, Fault> {
+    let clocks = Clocks::start(exchange.started, &routed.model.clocks);
+    let token = match target.provider.vendor.token_flow() {
+        Some(flow) => Some(clocks.first(token(exchange, target, flow, rejected)).await??),
+        None => None,
+    };
+    used.clone_from(&token);
+    let request = request(exchange, routed, target, prepared, token.as_ref().map(|token| token.value.as_str()))?;
+    let bounds = exchange.snapshot.bounds();
+    let client = Arc::clone(&exchange.worker.client);
+    let reply = clocks.first(client.send(&target.provider.endpoint, &bounds, &request)).await??;
+    let Reply { head, body } = reply;
+    let head = Head { status: head.status, headers: head.headers, now_ms: exchange.now_ms };
+    let vendor = target.provider.vendor;
+    let framing = vendor.framing(&head.view());
+    let good = (200..300).contains(&head.status);
+    if good && framing == Framing::Sse {
+        let reading = reading(exchange, prepared, vendor, head);
+        if routed.facts.stream {
+            return begin(exchange, reading, body, clocks).await;
+        }
+        return gather(exchange, prepared, vendor, body, clocks).await;
+    }
+    let most = if good { usize::try_from(exchange.limits().upstream_body_bytes).unwrap_or(usize::MAX) } else { ERROR_BODY_BYTES };
+    let bytes = collect(body, &clocks, most, good).await?;
+    whole(exchange, routed, prepared, vendor, &head, bytes)
+}
+
+async fn token(exchange: &Exchange, target: &Target, flow: &'static dyn vendor::TokenFlow, rejected: Option<&Arc<Fetched>>) -> Result<Arc<Fetched>, Fault> {
+    let provider = &target.provider;
+    let cell = exchange.worker.shared.tokens.of(&provider.token_key);
+    let bounds = exchange.snapshot.bounds();
+    let client = Arc::clone(&exchange.worker.client);
+    let now_ms = exchange.now_ms;
+    cell.get(rejected, || async move {
+        let wanted = flow.request(&provider.credential());
+        let request =
+            Request { method: wanted.method, path_and_query: wanted.path_and_query, headers: http::HeaderMap::new(), body: Rope::new() };
+        let reply = client.send(&provider.endpoint, &bounds, &request).await?;
+        let clocks = Clocks::start(Instant::now(), &exchange.snapshot.upstream.clocks);
+        let body = collect(reply.body, &clocks, ERROR_BODY_BYTES, true).await?;
+        let tape = json::scan(&body, &json::Limits::default()).ok();
+        let root = tape.as_ref().and_then(|tape| Value::root(tape, &body));
+        let token = flow.read(&vendor::Head { status: reply.head.status, headers: &reply.head.headers, now_ms }, root)?;
+        Ok(Fetched::new(token.value, token.lifetime))
+    })
+    .await
+}
+
+fn request(exchange: &Exchange, routed: &Routed, target: &Target, prepared: &Prepared, token: Option<&str>) -> Result<Request, Fault> {
+    let provider = &target.provider;
+    let mut parts = Parts::default();
+    let call = call(exchange, &routed.facts, target, prepared.spoken.id(), token, prepared.multimodal);
+    provider.vendor.prepare(&call, &provider.credential(), &mut parts)?;
+    let mut headers = parts.headers;
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.entry(ACCEPT).or_insert(HeaderValue::from_static(if routed.facts.stream { "text/event-stream" } else { "application/json" }));
+    headers.insert(USER_AGENT, HeaderValue::from_static(concat!("yumen/", env!("CARGO_PKG_VERSION"))));
+    for (name, value) in &provider.headers {
+        headers.insert(name, value.clone());
+    }
+    let mut path_and_query = provider.path(&parts.path);
+    if !parts.query.is_empty() {
+        path_and_query.push('?');
+        path_and_query.push_str(&parts.query);
+    }
+    Ok(Request { method: Method::POST, path_and_query, headers, body: prepared.body.clone() })
+}
+
+fn reading(exchange: &Exchange, prepared: &Prepared, vendor: &'static dyn Vendor, head: Head) -> Box<Reading> {
+    let gear = if prepared.translates {
+        Gear::translate(prepared.spoken.decoder(), exchange.dialect.encoder(reply_head(exchange)))
+    } else if prepared.hide_usage {
+        Gear::Govern
+    } else {
+        Gear::Observe
+    };
+    let event_bytes = exchange.limits().upstream_event_bytes;
+    Box::new(Reading::new(exchange.dialect, prepared.spoken, vendor, head, gear, event_bytes))
+}
+
+fn reply_head(exchange: &Exchange) -> adapters::dialect::ReplyHead {
+    adapters::dialect::ReplyHead {
+        request_id: exchange.id.as_str().to_owned(),
+        model: exchange.asked.clone(),
+        created: exchange.now_ms / 1000,
+        usage_asked: exchange.usage_asked,
+    }
+}
+
+/// Reads a stream up to its first good event: the commit point.
+async fn begin(exchange: &mut Exchange, mut reading: Box<Reading>, mut upstream: client::Body, mut clocks: Clocks) -> Result<Sent, Fault> {
+    let mut begun = Rope::new();
+    while !reading.has_begun() && begun.len() < BEGIN_BYTES {
+        match clocks.read(&mut upstream, reading.has_content()).await? {
+            Some(data) => reading.read(&data, &mut exchange.meter, &mut begun)?,
+            None => {
+                reading.end(&mut exchange.meter, &mut begun)?;
+                break;
+            }
+        }
+    }
+    clocks.content(Instant::now());
+    Ok(Sent::Streaming { begun, reading, upstream, clocks })
+}
+
+/// A stream came where a whole reply was asked for: some models do nothing else.
+async fn gather(exchange: &mut Exchange, prepared: &Prepared, vendor: &'static dyn Vendor, mut upstream: client::Body, mut clocks: Clocks) -> Result<Sent, Fault> {
+    let mut all = Vec::new();
+    let limits = wire::sse::Limits { event_bytes: exchange.limits().upstream_event_bytes };
+    let mut decoder = super::stream::Decoding::new(prepared.spoken.decoder(), vendor, limits);
+    let mut seen = 0u64;
+    while let Some(data) = clocks.read(&mut upstream, !all.is_empty()).await? {
+        seen += data.len() as u64;
+        if seen > exchange.limits().upstream_body_bytes {
+            return Err(Fault::new(Kind::Malformed).reason("reply_too_large"));
+        }
+        decoder.read(&data, &mut exchange.meter, &mut all)?;
+    }
+    decoder.end(&mut exchange.meter, &mut all)?;
+    let body = exchange.dialect.encoder(reply_head(exchange)).whole(&all);
+    Ok(Sent::Whole { body, streamed: false })
+}
+
+async fn collect(mut body: client::Body, clocks: &Clocks, most: usize, strict: bool) -> Result<Bytes, Fault> {
+    let mut clocks = clocks.clone();
+    let mut first = Bytes::new();
+    let mut joined = BytesMut::new();
+    while let Some(data) = match clocks.read(&mut body, false).await {
+        Ok(data) => data,
+        // The status already says that it failed.
+        Err(_) if !strict => None,
+        Err(fault) => return Err(fault),
+    } {
+        if first.len().max(joined.len()) + data.len() > most {
+            if strict {
+                return Err(Fault::new(Kind::Malformed).reason("reply_too_large"));
+            }
+            break;
+        }
+        if first.is_empty() {
+            first = data;
+            continue;
+        }
+        if joined.is_empty() {
+            joined.extend_from_slice(&first);
+        }
+        joined.extend_from_slice(&data);
+    }
+    Ok(if joined.is_empty() { first } else { joined.freeze() })
+}
+
+/// Judges a reply that came in one piece, and turns it into the client's dialect.
+fn whole(exchange: &mut Exchange, routed: &Routed, prepared: &Prepared, vendor: &'static dyn Vendor, head: &Head, bytes: Bytes) -> Result<Sent, Fault> {
+    let limits = json::Limits { depth: 256, tokens: usize::MAX, members: u32::MAX, elements: u32::MAX, ..json::Limits::default() };
+    // Some vendors keep a slow reply alive with blank lines before it.
+    let blank = bytes.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+    let bytes = bytes.slice(blank..);
+    let tape = json::scan(&bytes, &limits).ok();
+    let root = tape.as_ref().and_then(|tape| Value::root(tape, &bytes));
+    if let Some(fault) = vendor.fault(&head.view(), root) {
+        return Err(fault);
+    }
+    let Some(root) = root else { return Err(Fault::new(Kind::Malformed).reason("invalid_response")) };
+    let now = Instant::now();
+    if !prepared.translates && !routed.facts.stream {
+        let facts = prepared.spoken.read_reply(root);
+        exchange.meter.usage = facts.usage;
+        exchange.meter.finish = facts.finish;
+        exchange.meter.first_content = Some(now);
+        return Ok(Sent::Whole { body: bytes.into(), streamed: false });
+    }
+    let mut events = Vec::new();
+    prepared.spoken.decoder().whole(&bytes, root, &mut events)?;
+    super::stream::note(&events, &mut exchange.meter, vendor, head)?;
+    exchange.meter.first_content = Some(now);
+    let mut encoder = exchange.dialect.encoder(reply_head(exchange));
+    if !routed.facts.stream {
+        return Ok(Sent::Whole { body: encoder.whole(&events), streamed: false });
+    }
+    // A whole reply where a stream was asked for: the client still gets its stream.
+    let mut body = Rope::new();
+    encoder.events(&events, &mut body);
+    encoder.end(&mut body);
+    Ok(Sent::Whole { body, streamed: true })
+}
+
+fn note_dropped(exchange: &mut Exchange, prepared: &Prepared) {
+    if !prepared.dropped.is_empty()
+        && let Ok(value) = HeaderValue::from_str(&prepared.dropped.join(","))
+    {
+        exchange.extra.insert("x-yumen-dropped", value);
+    }
+}

@@ -1,0 +1,75 @@
+//! The walk of one request: arrive, admit, inspect, route, dispatch, relay, settle.
+//!
+//! Each stage consumes what the one before it made, so none can be left out. Parses no JSON and compares no grades:
+//! lenses do the first, `policies::law` the second. Nothing goes upstream that is not `Cleared`, nor before
+//! `journal.begin` has returned.
+
+mod admit;
+mod arrive;
+mod body;
+mod dispatch;
+mod inspect;
+mod listing;
+mod refuse;
+mod relay;
+mod route;
+mod settle;
+mod stream;
+
+use std::sync::Arc;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use wire::Fault;
+
+pub use body::ReplyBody;
+
+use crate::worker::{Peer, Worker};
+use arrive::{Arrived, What};
+use dispatch::Sent;
+use settle::Exchange;
+
+/// Answers one request. Never fails: what goes wrong is an answer too.
+pub async fn serve(worker: &Arc<Worker>, peer: &Peer, request: Request<Incoming>) -> Response<ReplyBody> {
+    let mut exchange = Exchange::begin(worker, peer);
+    match walk(&mut exchange, peer, request).await {
+        Ok(Walked::Listed(reply)) => reply,
+        Ok(Walked::Sent(sent)) => relay::answer(exchange, sent),
+        Err(fault) => refuse::answer(exchange, fault),
+    }
+}
+
+/// Where the walk ended well.
+enum Walked {
+    /// Answered from the snapshot.
+    Listed(Response<ReplyBody>),
+    /// A reply has begun.
+    Sent(Sent),
+}
+
+/// The whole walk. An `Err` is an answer that has not begun: after the commit point errors travel in the reply.
+async fn walk(exchange: &mut Exchange, peer: &Peer, request: Request<Incoming>) -> Result<Walked, Fault> {
+    let arrived = arrive::read_head(exchange, peer, request)?;
+    let admitted = admit::admit(exchange, arrived)?;
+    match admitted.what {
+        What::Models => return Ok(Walked::Listed(listing::models(exchange))),
+        What::Model => return listing::model(exchange, &admitted).map(Walked::Listed),
+        What::Chat => {}
+    }
+    let body = arrive::read_body(exchange, admitted.body).await?;
+    let inspected = inspect::inspect(exchange, &admitted.head, body)?;
+    let routed = route::route(exchange, inspected)?;
+    dispatch::dispatch(exchange, routed).await.map(Walked::Sent)
+}
+
+impl Arrived {
+    /// Whether this request speaks to a model.
+    fn is_call(&self) -> bool {
+        matches!(self.what, What::Chat)
+    }
+}
+
+/// The answer to a request whose own answer was lost in a panic. Its exchange has closed its record while it fell.
+pub fn last_words(fault: &Fault) -> Response<ReplyBody> {
+    refuse::bare(fault)
+}

@@ -1,0 +1,81 @@
+//! An answer that is an error, in the client's dialect, before anything else went down.
+
+use adapters::ClientDialect;
+use adapters::dialect::ErrorBody;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use wire::Fault;
+use wire::fault::Code;
+
+use super::body::ReplyBody;
+use super::settle::{Exchange, outcome_of};
+
+/// Longest `retry-after` that is passed on, in seconds: a day.
+const RETRY_AFTER_MAX_S: u64 = 86_400;
+
+/// Ends the exchange with an error.
+pub(super) fn answer(mut exchange: Exchange, fault: Fault) -> Response<ReplyBody> {
+    let told = exchange.dialect.refusal(&fault);
+    exchange.status = told.status;
+    exchange.meter.bytes_down = told.body.len() as u64;
+    let mut reply = response(told, &fault);
+    describe(&exchange, reply.headers_mut());
+    exchange.finish(outcome_of(&fault), Some(&fault));
+    reply
+}
+
+/// An error without an exchange to tell of.
+pub(super) fn bare(fault: &Fault) -> Response<ReplyBody> {
+    response(adapters::OPENAI_CHAT.refusal(fault), fault)
+}
+
+fn response(told: ErrorBody, fault: &Fault) -> Response<ReplyBody> {
+    let mut reply = Response::new(ReplyBody::Whole(told.body.into()));
+    *reply.status_mut() = StatusCode::from_u16(told.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = reply.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(told.content_type));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Some(after) = fault.come_back() {
+        let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+        headers.insert(RETRY_AFTER, seconds.clamp(1, RETRY_AFTER_MAX_S).into());
+    }
+    if fault.public_code() == Code::BudgetExceeded {
+        headers.insert(HeaderName::from_static("x-should-retry"), HeaderValue::from_static("false"));
+    }
+    reply
+}
+
+/// The headers that every answer has, as far as they apply.
+pub(super) fn describe(exchange: &Exchange, headers: &mut HeaderMap) {
+    let mut put = |name: &'static str, value: &str| {
+        // Names come from the config and the route table, where they were checked; what does not fit is left out.
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    };
+    put("x-request-id", exchange.id.as_str());
+    if exchange.principal.is_some() && exchange.request_bytes > 0 {
+        put("x-yumen-grade", exchange.snapshot.grades.name(exchange.grade));
+    }
+    if let Some(verdict) = exchange.verdict {
+        put("x-yumen-verdict", verdict.as_str());
+    }
+    if let Some((provider, model)) = exchange.answering() {
+        put("x-yumen-provider", provider);
+        put("x-yumen-model", model);
+    }
+    if exchange.attempts() > 0 {
+        headers.insert(HeaderName::from_static("x-yumen-attempts"), exchange.attempts().into());
+    }
+    if let Some(standing) = &exchange.standing {
+        headers.insert(HeaderName::from_static("x-ratelimit-limit-requests"), standing.limit.into());
+        headers.insert(HeaderName::from_static("x-ratelimit-remaining-requests"), standing.remaining.into());
+        let reset = format!("{}ms", standing.reset_ns.div_ceil(1_000_000));
+        if let Ok(reset) = HeaderValue::from_str(&reset) {
+            headers.insert(HeaderName::from_static("x-ratelimit-reset-requests"), reset);
+        }
+    }
+    for (name, value) in &exchange.extra {
+        headers.insert(name, value.clone());
+    }
+}

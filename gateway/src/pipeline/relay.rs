@@ -1,0 +1,39 @@
+//! The head of a good answer. Its body is [`super::stream`], or ready already.
+
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderName, HeaderValue, Response};
+
+use super::body::ReplyBody;
+use super::dispatch::Sent;
+use super::refuse;
+use super::settle::Exchange;
+use super::stream::Stream;
+use crate::journal::Outcome;
+
+/// Begins the answer: the commit point. From here on errors travel in the body.
+pub(super) fn answer(mut exchange: Exchange, sent: Sent) -> Response<ReplyBody> {
+    exchange.status = 200;
+    let mut headers = http::HeaderMap::with_capacity(16);
+    refuse::describe(&exchange, &mut headers);
+    let (body, streamed) = match sent {
+        Sent::Whole { body, streamed } => {
+            exchange.meter.bytes_down = body.len() as u64;
+            // The record is closed before the client sees the end.
+            exchange.finish(Outcome::Completed, None);
+            (ReplyBody::Whole(body), streamed)
+        }
+        Sent::Streaming { begun, reading, upstream, clocks } => {
+            (ReplyBody::Stream(Box::new(Stream::new(exchange, begun, reading, upstream, clocks))), true)
+        }
+    };
+    let kind = if streamed { "text/event-stream; charset=utf-8" } else { "application/json" };
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    if streamed {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        // nginx and its kin buffer streams unless told not to.
+        headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    }
+    let mut reply = Response::new(body);
+    *reply.headers_mut() = headers;
+    reply
+}

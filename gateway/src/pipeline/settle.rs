@@ -1,0 +1,353 @@
+//! One request's account: who, what, where to, how it ended. All ends meet in [`Exchange::finish`].
+//!
+//! Dropping an exchange that has not finished means that the client left: the same function runs. It only moves ready
+//! data and makes one `write`; it never waits.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use adapters::ClientDialect;
+use http::HeaderMap;
+use policies::access::Principal;
+use policies::limit::{Admission, Limited, Standing};
+use smallvec::SmallVec;
+use wire::facts::{Finish, Usage};
+use wire::fault::Code;
+use wire::{Fault, Grade, Kind, Verdict};
+
+use super::route::Candidate;
+use crate::config::limits::Limits;
+use crate::config::snapshot::{Provider, Snapshot};
+use crate::journal::{self, Attempt, Closing, Denial, Opening, Outcome, Tokens};
+use crate::worker::{Inflight, Peer, RequestId, Worker};
+
+/// What a reply has told so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Meter {
+    pub(super) usage: Option<Usage>,
+    pub(super) finish: Option<Finish>,
+    /// Events that carried content: about one token each, where a vendor reports none.
+    pub(super) content_events: u64,
+    pub(super) events: u64,
+    pub(super) bytes_down: u64,
+    pub(super) first_content: Option<Instant>,
+}
+
+/// One target that was tried.
+struct Tried {
+    provider: Arc<Provider>,
+    model: Box<str>,
+    fault: &'static str,
+}
+
+/// A request from its arrival to its end.
+pub(super) struct Exchange {
+    pub(super) worker: Arc<Worker>,
+    pub(super) snapshot: Arc<Snapshot>,
+    pub(super) dialect: &'static dyn ClientDialect,
+    pub(super) id: RequestId,
+    /// Wall clock at arrival, ms since the epoch.
+    pub(super) now_ms: i64,
+    pub(super) started: Instant,
+    pub(super) endpoint: &'static str,
+    pub(super) principal: Option<Arc<Principal>>,
+    pub(super) asked: String,
+    pub(super) streams: bool,
+    /// Whether the client asked for usage in the stream.
+    pub(super) usage_asked: bool,
+    pub(super) grade: Grade,
+    pub(super) verdict: Option<Verdict>,
+    pub(super) request_bytes: u64,
+    pub(super) standing: Option<Standing>,
+    /// Headers of the answer beyond the usual ones.
+    pub(super) extra: HeaderMap,
+    pub(super) meter: Meter,
+    /// Status that goes (or would have gone) down.
+    pub(super) status: u16,
+    peer: std::net::IpAddr,
+    admission: Option<Admission>,
+    inflight: Option<Inflight>,
+    entry: Option<journal::Entry>,
+    tried: SmallVec<[Tried; 1]>,
+    finished: bool,
+}
+
+impl Exchange {
+    pub(super) fn begin(worker: &Arc<Worker>, peer: &Peer) -> Self {
+        let now_ms = worker.now_ms();
+        Self {
+            snapshot: worker.shared.store.current(),
+            dialect: adapters::CLIENT_DIALECTS.first().copied().unwrap_or(&adapters::OPENAI_CHAT),
+            id: worker.next_id(now_ms),
+            now_ms,
+            started: Instant::now(),
+            endpoint: "",
+            principal: None,
+            asked: String::new(),
+            streams: false,
+            usage_asked: false,
+            grade: Grade::LOWEST,
+            verdict: None,
+            request_bytes: 0,
+            standing: None,
+            extra: HeaderMap::new(),
+            meter: Meter::default(),
+            status: 0,
+            peer: peer.address.ip(),
+            admission: None,
+            inflight: None,
+            entry: None,
+            tried: SmallVec::new(),
+            finished: false,
+            worker: Arc::clone(worker),
+        }
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.snapshot.limits
+    }
+
+    /// Takes the outcome of the key's and the team's limits.
+    pub(super) fn limited(&mut self, admission: Result<Admission, Limited>) -> Result<(), Fault> {
+        let metrics = &self.worker.shared.metrics;
+        match admission {
+            Ok(admission) => {
+                self.standing = admission.standing;
+                self.admission = Some(admission);
+                metrics.limit_passed();
+                Ok(())
+            }
+            Err(limited) => {
+                metrics.limit_refused();
+                self.standing = limited.standing;
+                Err(Fault::new(Kind::RateLimited)
+                    .reason(limited.reason())
+                    .message(limited.sentence())
+                    .retry_after(std::time::Duration::from_nanos(limited.retry_ns)))
+            }
+        }
+    }
+
+    /// Takes a place among the requests in flight.
+    pub(super) fn enter(&mut self) -> Result<(), Fault> {
+        if self.worker.shared.is_cut() {
+            return Err(Kind::Draining.into());
+        }
+        let place = self.worker.shared.enter(self.snapshot.max_inflight);
+        self.inflight = Some(place.ok_or_else(|| Fault::new(Kind::Overloaded).reason("load").retry_after(std::time::Duration::from_secs(1)))?);
+        Ok(())
+    }
+
+    /// Whether this request's key was revoked since it began.
+    pub(super) fn is_revoked(&self) -> bool {
+        self.principal.as_ref().is_some_and(|principal| principal.is_stopped())
+    }
+
+    /// Writes the opening record. Only after this may a byte go upstream.
+    pub(super) fn open(&mut self, first: &Candidate, targets: usize) -> Result<(), Fault> {
+        let mut address = ShortText::default();
+        address.set(self.peer);
+        let target = first.target();
+        let opening = Opening {
+            id: self.id.as_str(),
+            key: self.key_id(),
+            team: self.team(),
+            client: address.as_str(),
+            dialect: self.dialect.name(),
+            endpoint: self.endpoint,
+            asked: &self.asked,
+            provider: &target.provider.name,
+            model: &target.model,
+            stream: self.streams,
+            grade: self.snapshot.grades.name(self.grade),
+            verdict: self.verdict.map_or("", Verdict::as_str),
+            policies: &[],
+            request_bytes: self.request_bytes,
+            targets: u32::try_from(targets).unwrap_or(u32::MAX),
+        };
+        match self.worker.shared.journal.begin(self.worker.index, &opening) {
+            Ok(entry) => {
+                self.entry = Some(entry);
+                Ok(())
+            }
+            Err(error) => Err(Fault::new(Kind::JournalDown)
+                .reason("audit_unavailable")
+                .detail(error.to_string())
+                .retry_after(std::time::Duration::from_secs(5))),
+        }
+    }
+
+    /// Remembers a target that is being tried.
+    pub(super) fn tries(&mut self, candidate: &Candidate) {
+        let target = candidate.target();
+        self.tried.push(Tried { provider: Arc::clone(&target.provider), model: target.model.clone(), fault: "" });
+    }
+
+    /// The target tried last failed.
+    pub(super) fn failed(&mut self, fault: &Fault) {
+        if let Some(last) = self.tried.last_mut() {
+            last.fault = fault.kind().row().label;
+            self.worker.shared.metrics.upstream(&last.provider.name, last.fault);
+        }
+    }
+
+    pub(super) fn attempts(&self) -> usize {
+        self.tried.len()
+    }
+
+    /// Provider and model tried last.
+    pub(super) fn answering(&self) -> Option<(&str, &str)> {
+        self.tried.last().map(|tried| (&*tried.provider.name, &*tried.model))
+    }
+
+    fn key_id(&self) -> &str {
+        self.principal.as_ref().map_or("", |principal| &principal.id)
+    }
+
+    fn team(&self) -> &str {
+        self.principal.as_ref().and_then(|principal| principal.team.as_deref()).unwrap_or_default()
+    }
+
+    /// The one end of a request. Later calls do nothing.
+    pub(super) fn finish(&mut self, outcome: Outcome, fault: Option<&Fault>) {
+        if std::mem::replace(&mut self.finished, true) {
+            return;
+        }
+        let code = fault.map_or("", |fault| fault.public_code().as_str());
+        let tokens = self.tokens();
+        match self.entry.take() {
+            Some(entry) => self.close(entry, outcome, code, tokens),
+            None => self.deny(code, fault),
+        }
+        self.count(fault, tokens);
+        if let Some(fault) = fault {
+            self.worker.log_fault(self.id.as_str(), self.key_id(), fault);
+        }
+        self.admission = None;
+        self.inflight = None;
+    }
+
+    fn close(&self, entry: journal::Entry, outcome: Outcome, code: &str, tokens: Tokens) {
+        let attempts: SmallVec<[Attempt<'_>; 4]> =
+            self.tried.iter().map(|tried| Attempt { provider: &tried.provider.name, model: &tried.model, fault: tried.fault }).collect();
+        let answered = self.tried.last().filter(|tried| tried.fault.is_empty());
+        entry.close(&Closing {
+            outcome,
+            status: self.status,
+            provider: answered.map_or("", |tried| &tried.provider.name),
+            model: answered.map_or("", |tried| &tried.model),
+            attempts: &attempts,
+            tokens,
+            finish: self.meter.finish.map_or("", Finish::as_str),
+            bytes_down: self.meter.bytes_down,
+            events: self.meter.events,
+            first_content_ms: self.meter.first_content.map(|at| millis(at, self.started)),
+            total_ms: millis(Instant::now(), self.started),
+            code,
+        });
+    }
+
+    /// One record for a request that never came to an upstream; none for the listing of models.
+    fn deny(&self, code: &str, fault: Option<&Fault>) {
+        let Some(fault) = fault else { return };
+        let mut address = ShortText::default();
+        address.set(self.peer);
+        let refused = matches!(fault.public_code(), Code::PolicyRefused | Code::NoClearedProvider);
+        let denial = Denial {
+            id: self.id.as_str(),
+            key: self.key_id(),
+            team: self.team(),
+            client: address.as_str(),
+            dialect: self.dialect.name(),
+            endpoint: self.endpoint,
+            asked: &self.asked,
+            grade: if self.principal.is_some() { self.snapshot.grades.name(self.grade) } else { "" },
+            verdict: if refused { Verdict::Refuse.as_str() } else { "" },
+            policies: &[],
+            request_bytes: self.request_bytes,
+            status: self.status,
+            code,
+            total_ms: millis(Instant::now(), self.started),
+        };
+        // Nothing passed, so an unwritable journal changes nothing here; its state is seen in /readyz.
+        let _ = self.worker.shared.journal.deny(self.worker.index, &denial);
+    }
+
+    /// The vendor's usage, or an estimate: four bytes a prompt token, one token a content event.
+    fn tokens(&self) -> Tokens {
+        match self.meter.usage {
+            Some(usage) => {
+                let usage = usage.clamped();
+                Tokens { prompt: usage.prompt, completion: usage.completion, cached: usage.cached, reasoning: usage.reasoning, estimated: false }
+            }
+            None if self.meter.first_content.is_some() => {
+                Tokens { prompt: self.request_bytes / 4, completion: self.meter.content_events, cached: 0, reasoning: 0, estimated: true }
+            }
+            None => Tokens::default(),
+        }
+    }
+
+    fn count(&self, fault: Option<&Fault>, tokens: Tokens) {
+        let metrics = &self.worker.shared.metrics;
+        metrics.request(self.endpoint, self.status, self.started.elapsed());
+        if let Some(fault) = fault {
+            metrics.fault(fault.kind().row().label, fault.why());
+        }
+        if let Some(verdict) = self.verdict {
+            metrics.verdict(verdict.as_str());
+        }
+        if let Some(last) = self.tried.last().filter(|tried| tried.fault.is_empty()) {
+            metrics.upstream(&last.provider.name, "ok");
+            metrics.tokens(&last.provider.name, &last.model, tokens.prompt, tokens.completion);
+            if let Some(at) = self.meter.first_content {
+                metrics.first_content(&last.provider.name, at.saturating_duration_since(self.started));
+            }
+        }
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        if !self.finished {
+            self.status = if self.status == 0 { 499 } else { self.status };
+            // Unwinding drops it too: then the fault is ours.
+            let (outcome, kind) = if std::thread::panicking() { (Outcome::InternalError, Kind::Bug) } else { (Outcome::ClientClosed, Kind::ClientGone) };
+            self.finish(outcome, Some(&kind.into()));
+        }
+    }
+}
+
+/// How a fault ends a request in the journal.
+pub(super) fn outcome_of(fault: &Fault) -> Outcome {
+    match fault.kind() {
+        Kind::ClientGone => Outcome::ClientClosed,
+        Kind::Draining => Outcome::Draining,
+        Kind::FirstByteTimeout | Kind::IdleTimeout | Kind::DeadlinePassed => Outcome::TimedOut,
+        Kind::Bug | Kind::JournalDown | Kind::LedgerDown | Kind::Overloaded => Outcome::InternalError,
+        _ if fault.side() == wire::fault::Side::Upstream => Outcome::UpstreamError,
+        _ => Outcome::Refused,
+    }
+}
+
+fn millis(at: Instant, from: Instant) -> u64 {
+    u64::try_from(at.saturating_duration_since(from).as_millis()).unwrap_or(u64::MAX)
+}
+
+/// An address as text, without an allocation.
+#[derive(Default)]
+struct ShortText {
+    bytes: SmallVec<[u8; 48]>,
+}
+
+impl ShortText {
+    fn set(&mut self, value: impl std::fmt::Display) {
+        use std::io::Write;
+        self.bytes.clear();
+        // Writing to memory does not fail.
+        let _ = write!(self.bytes, "{value}");
+    }
+
+    fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.bytes).unwrap_or_default()
+    }
+}

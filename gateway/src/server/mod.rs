@@ -1,0 +1,8 @@
+//! The way in: listeners, TLS, connections, drain.
+//!
+//! Knows sockets and HTTP framing; hands whole requests to the pipeline and knows nothing of what they mean.
+
+pub mod drain;
+pub mod guard;
+pub mod listen;
+pub mod tls;

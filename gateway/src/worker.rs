@@ -1,0 +1,206 @@
+//! What a request runs in: one worker (a thread of its own, or the shared runtime) and what all workers share.
+//!
+//! No shared mutable state on the request path but atomics, the journal's shard and the token cells.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+use tokio::sync::watch;
+use wire::Fault;
+use wire::fault::Level;
+
+use crate::clock::Clock;
+use crate::config::ConfigStore;
+use crate::journal::Journal;
+use crate::server::guard::HeadWatch;
+use crate::telemetry::metrics::Metrics;
+use crate::upstream::client::Client;
+use crate::upstream::token::Cells;
+
+/// How far the gateway is on its way out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// Serving.
+    Open,
+    /// Not ready, still accepting: load balancers have not looked yet.
+    Leaving,
+    /// Listeners closed; what runs may finish.
+    Draining,
+    /// Time is up: streams end with an error event.
+    Cut,
+}
+
+/// What all workers share.
+pub struct Shared {
+    /// The running config.
+    pub store: Arc<ConfigStore>,
+    /// The audit journal.
+    pub journal: Arc<Journal>,
+    /// Counters and histograms.
+    pub metrics: Arc<Metrics>,
+    /// Expiring tokens of vendors.
+    pub tokens: Cells,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    phase: watch::Sender<Phase>,
+    cut: AtomicBool,
+    inflight: Arc<AtomicUsize>,
+}
+
+impl Shared {
+    /// Everything a gateway shares, at its start.
+    pub fn new(store: Arc<ConfigStore>, journal: Arc<Journal>, metrics: Arc<Metrics>, clock: Arc<dyn Clock>) -> Self {
+        let phase = watch::Sender::new(Phase::Open);
+        Self { store, journal, metrics, tokens: Cells::default(), clock, phase, cut: AtomicBool::new(false), inflight: Arc::default() }
+    }
+
+    /// Takes a place among the requests in flight, unless all are taken.
+    pub fn enter(&self, most: usize) -> Option<Inflight> {
+        let place = Inflight(Arc::clone(&self.inflight));
+        (self.inflight.fetch_add(1, Ordering::Relaxed) < most).then_some(place)
+    }
+
+    /// Requests in flight.
+    pub fn inflight(&self) -> usize {
+        self.inflight.load(Ordering::Relaxed)
+    }
+
+    /// Moves on; never back.
+    pub fn advance(&self, phase: Phase) {
+        self.cut.store(phase == Phase::Cut, Ordering::Release);
+        self.phase.send_if_modified(|current| {
+            let later = phase > *current;
+            if later {
+                *current = phase;
+            }
+            later
+        });
+    }
+
+    /// The current phase, and what tells of the next.
+    pub fn phase(&self) -> watch::Receiver<Phase> {
+        self.phase.subscribe()
+    }
+
+    /// Whether streams must end now. One relaxed load: asked by every waiting stream.
+    pub fn is_cut(&self) -> bool {
+        self.cut.load(Ordering::Acquire)
+    }
+}
+
+/// A place among the requests in flight; leaving is dropping it.
+pub struct Inflight(Arc<AtomicUsize>);
+
+impl Drop for Inflight {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// One worker.
+pub struct Worker {
+    /// Its number; its shard of the journal.
+    pub index: usize,
+    /// What it shares.
+    pub shared: Arc<Shared>,
+    /// Its connections to providers.
+    pub client: Arc<Client>,
+    ids: AtomicU64,
+    random: AtomicU64,
+    /// Random at start: ids of two runs never meet.
+    salt: u32,
+}
+
+impl Worker {
+    /// A worker; `seed` is random.
+    pub fn new(index: usize, shared: Arc<Shared>, seed: u64) -> Self {
+        #[expect(clippy::cast_possible_truncation, reason = "half of the seed is the salt")]
+        let salt = (seed >> 32) as u32;
+        Self { index, shared, client: Arc::default(), ids: AtomicU64::new(0), random: AtomicU64::new(seed | 1), salt }
+    }
+
+    /// Wall clock, ms since the epoch.
+    pub fn now_ms(&self) -> i64 {
+        self.shared.clock.wall_ms()
+    }
+
+    /// Monotonic clock, ns.
+    pub fn now_ns(&self) -> u64 {
+        self.shared.clock.mono_ns()
+    }
+
+    /// A pseudo-random number (xorshift64*), for weights. Not for secrets.
+    pub fn random(&self) -> u64 {
+        let step = |mut x: u64| {
+            x ^= x >> 12;
+            x ^= x << 25;
+            x ^= x >> 27;
+            x
+        };
+        let before = self.random.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |x| Some(step(x))).unwrap_or(1);
+        // The low bits of the multiplication are weak.
+        step(before).wrapping_mul(0x2545_F491_4F6C_DD1D) >> 16
+    }
+
+    /// An id for a request: sorts by time, unique over workers, runs and replicas.
+    pub fn next_id(&self, now_ms: i64) -> RequestId {
+        let count = self.ids.fetch_add(1, Ordering::Relaxed);
+        let time = u128::from(now_ms.unsigned_abs() & 0xFFFF_FFFF_FFFF);
+        let worker = u128::from(u8::try_from(self.index).unwrap_or(u8::MAX));
+        RequestId::of(time << 80 | u128::from(self.salt) << 48 | worker << 40 | u128::from(count & 0xFF_FFFF_FFFF))
+    }
+
+    /// The one log line of a fault. Holds no text of client or vendor but what faults carry for the log.
+    pub fn log_fault(&self, id: &str, key: &str, fault: &Fault) {
+        let row = fault.kind().row();
+        let (kind, reason, detail) = (row.label, fault.why(), fault.log_detail());
+        match row.level {
+            Level::Debug => tracing::debug!(id, key, kind, reason, detail, "request failed"),
+            Level::Info => tracing::info!(id, key, kind, reason, detail, "request failed"),
+            Level::Warn => tracing::warn!(id, key, kind, reason, detail, "request failed"),
+            Level::Error => tracing::error!(id, key, kind, reason, detail, "request failed"),
+        }
+    }
+}
+
+/// Where a request came from.
+pub struct Peer {
+    /// The connection's other end.
+    pub address: SocketAddr,
+    /// What the socket saw of the head that hyper does not tell.
+    pub head_watch: Arc<HeadWatch>,
+}
+
+/// A request's id: 26 characters of Crockford's base 32, as a ULID.
+#[derive(Clone, Copy)]
+pub struct RequestId([u8; 26]);
+
+impl RequestId {
+    fn of(value: u128) -> Self {
+        const LETTERS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+        let mut text = [b'0'; 26];
+        for (place, letter) in text.iter_mut().rev().enumerate() {
+            let digit = usize::try_from(value >> (5 * place) & 31).unwrap_or(0);
+            *letter = LETTERS.get(digit).copied().unwrap_or(b'0');
+        }
+        Self(text)
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_ulids() {
+        // Vector of the ULID specification's timestamp part.
+        assert_eq!(&RequestId::of(1_469_918_176_385 << 80).as_str()[..10], "01ARYZ6S41");
+        assert_eq!(RequestId::of(u128::MAX >> 1).as_str().len(), 26);
+    }
+}
