@@ -132,7 +132,7 @@ impl Journal {
     pub(super) fn append_closing(&self, shard: usize, slot: u32, record: &mut [u8]) -> bool {
         loop {
             let appended = self.shard(shard).and_then(|mut writer| {
-                writer.append(&self.files, self.clock.wall_ms(), record)?;
+                writer.append(&self.files, record)?;
                 writer.closed(slot);
                 Ok(())
             });

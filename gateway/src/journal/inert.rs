@@ -41,6 +41,14 @@ pub(super) fn write_inert<W: ?Sized + io::Write>(out: &mut W, text: &str) -> io:
     out.write_all(rest.as_bytes())
 }
 
+/// Whether the text stands in JSON as it is: printable ASCII without quote and backslash.
+/// Looks at every byte without a branch: names are short, and this is the journal's innermost loop.
+pub(super) fn is_plain(text: &str) -> bool {
+    text.bytes().fold(true, |plain, byte| {
+        plain & (0x20..0x7f).contains(&byte) & (byte != b'"') & (byte != b'\\')
+    })
+}
+
 /// Characters that a terminal or a page may obey: all controls, line separators, direction marks, byte order mark.
 pub(super) fn is_active(c: char) -> bool {
     c.is_control()
@@ -59,7 +67,7 @@ fn escaped_bytes(c: char) -> usize {
 /// The part of `text` that takes at most `max` escaped bytes with a `…` behind it; `None` if all of it fits without one.
 fn cut(text: &str, max: usize) -> Option<&str> {
     const ELLIPSIS_BYTES: usize = '…'.len_utf8();
-    if text.len() * 6 <= max {
+    if text.len() * 6 <= max || (text.len() <= max && is_plain(text)) {
         return None;
     }
     let (mut used, mut keep) = (0, 0);

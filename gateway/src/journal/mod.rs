@@ -16,6 +16,7 @@
 mod config;
 mod entry;
 mod inert;
+mod line;
 mod payload;
 pub mod read;
 pub mod record;
@@ -43,6 +44,7 @@ use crate::clock::Clock;
 use config::check;
 pub use config::{Config, Error, SHARDS_MAX};
 pub use entry::Entry;
+use line::Unsupported;
 pub use payload::{
     Attempt, CLOSING_ROOM, Closing, Denial, Event, ID_BYTES_MAX, Opening, Outcome, Tokens, What,
 };
@@ -151,6 +153,7 @@ impl Journal {
         let survey = recover::survey(&config.dir)?;
         let files = Files {
             store,
+            clock: Arc::clone(&clock),
             next_index: AtomicU64::new(survey.found.next_index),
             next_number: AtomicU64::new(survey.next_number),
             epoch: survey.found.epoch,
@@ -178,7 +181,7 @@ impl Journal {
         });
         journal.write_recovery(&survey)?;
         for shard in &journal.shards {
-            locked(shard).begin_first(&journal.files, journal.clock.wall_ms())?;
+            locked(shard).begin_first(&journal.files)?;
         }
         if let Err(error) = journal.reserve.refill(&*journal.files.store) {
             // Starting without the reserve is starting full: nothing is admitted until it is whole.
@@ -203,7 +206,7 @@ impl Journal {
             |parts| parts.add(opening),
             |record| {
                 let mut writer = self.shard(shard)?;
-                let index = writer.append(&self.files, self.clock.wall_ms(), record)?;
+                let index = writer.append(&self.files, record)?;
                 Ok((index, writer.opened(index)))
             },
         );
@@ -277,10 +280,7 @@ impl Journal {
         self.with_record(
             kind,
             |parts| parts.add(payload),
-            |record| {
-                self.shard(shard)?
-                    .append(&self.files, self.clock.wall_ms(), record)
-            },
+            |record| self.shard(shard)?.append(&self.files, record),
         )
         .map_err(|failure| self.fails(&failure))
     }
@@ -289,7 +289,7 @@ impl Journal {
     fn with_record<T>(
         &self,
         kind: Kind,
-        write_parts: impl FnOnce(&mut Parts<'_>) -> serde_json::Result<()>,
+        write_parts: impl FnOnce(&mut Parts<'_>) -> Result<(), Unsupported>,
         append: impl FnOnce(&mut Vec<u8>) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         // A thread that is ending may have no buffer any more: its entries are closed all the same.

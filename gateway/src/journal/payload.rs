@@ -7,11 +7,10 @@
 //! Invariants: every string is cut to a stated number of *escaped* bytes and then ends in `…`; a closing payload
 //! never exceeds `CLOSING_ROOM`; no byte of a caller can begin a second line or reach a terminal as a control.
 
-use std::fmt::Write as _;
-
 use serde::{Serialize, Serializer, ser::SerializeSeq};
 
-use super::inert::{Inert, Short};
+use super::inert::Short;
+use super::line::{self, Line, Place, Unsupported};
 use super::record::{self, Kind};
 
 /// Bytes kept free on the disk for each closing record that is still to come: more than the longest one.
@@ -352,18 +351,18 @@ pub(super) struct Moment {
     pub(super) mono_ns: u64,
 }
 
-/// Writes a record without its index into `buf`: the fields of all `parts`, in order, as one object.
+/// Writes a record without its index into `buf`: the fields of all parts that are added, in order, as one object.
 pub(super) fn encode(
     buf: &mut Vec<u8>,
     kind: Kind,
     at: Moment,
-    write_parts: impl FnOnce(&mut Parts<'_>) -> serde_json::Result<()>,
-) -> serde_json::Result<()> {
+    write_parts: impl FnOnce(&mut Parts<'_>) -> Result<(), Unsupported>,
+) -> Result<(), Unsupported> {
     record::start(buf, kind);
-    let mut head = Digits::default();
-    // Digits cannot fail: its buffer is longer than two 64-bit numbers.
-    let _ = write!(head, "{{\"at\":{},\"mono\":{}", at.wall_ms, at.mono_ns);
-    buf.extend_from_slice(head.text());
+    buf.extend_from_slice(b"{\"at\":");
+    line::put_signed(buf, at.wall_ms);
+    buf.extend_from_slice(b",\"mono\":");
+    line::put_unsigned(buf, at.mono_ns);
     write_parts(&mut Parts { buf })?;
     buf.push(b'}');
     Ok(())
@@ -376,38 +375,11 @@ pub(super) struct Parts<'b> {
 
 impl Parts<'_> {
     /// Adds the fields of a struct.
-    pub(super) fn add(&mut self, part: &impl Serialize) -> serde_json::Result<()> {
-        let from = self.buf.len();
-        let mut serializer = serde_json::Serializer::with_formatter(&mut *self.buf, Inert);
-        part.serialize(&mut serializer)?;
-        // `{…}` becomes `,…`.
-        self.buf.pop();
-        if self.buf.len() == from + 1 {
-            self.buf.pop();
-        } else if let Some(brace) = self.buf.get_mut(from) {
-            debug_assert_eq!(*brace, b'{');
-            *brace = b',';
-        }
-        Ok(())
-    }
-}
-
-/// Room for the numbers at the head of a payload, on the stack.
-#[derive(Default)]
-struct Digits {
-    bytes: smallvec::SmallVec<[u8; 64]>,
-}
-
-impl Digits {
-    fn text(&self) -> &[u8] {
-        &self.bytes
-    }
-}
-
-impl std::fmt::Write for Digits {
-    fn write_str(&mut self, text: &str) -> std::fmt::Result {
-        self.bytes.extend_from_slice(text.as_bytes());
-        Ok(())
+    pub(super) fn add(&mut self, part: &impl Serialize) -> Result<(), Unsupported> {
+        part.serialize(Line {
+            out: self.buf,
+            place: Place::Spliced,
+        })
     }
 }
 

@@ -5,6 +5,7 @@
 //! ```text
 //! LOCK                    held with flock by the one process that writes here
 //! RESERVE                 zeros: room for closing records when the disk is full
+//! PROBE                   for a moment: does the disk take bytes again
 //! NNNNNNNNNN-SS.seg       segment: N = number (10 digits), SS = shard (2 digits)
 //! NNNNNNNNNN-SS.seg.torn  bytes that recovery cut off the end of that segment; may be anything
 //! ```

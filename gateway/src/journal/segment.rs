@@ -15,6 +15,9 @@ use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::clock::Clock;
+
+use super::line::Unsupported;
 use super::record::{self, HEADER_BYTES, SegmentHeader};
 use super::store::{SegmentFile, Store};
 
@@ -26,6 +29,8 @@ const FREE: u64 = u64::MAX;
 /// What all shards of a journal share.
 pub(super) struct Files {
     pub(super) store: Box<dyn Store>,
+    /// Asked for a segment's date only.
+    pub(super) clock: Arc<dyn Clock>,
     /// Index of the next record.
     pub(super) next_index: AtomicU64,
     /// Number of the next segment.
@@ -58,8 +63,8 @@ impl Failure {
     }
 
     /// A payload that could not be written as JSON: a bug, and the disk is not to blame, but nothing passes unrecorded.
-    pub(super) fn encoding(error: serde_json::Error) -> Self {
-        Self::of(error.into())
+    pub(super) fn encoding(error: Unsupported) -> Self {
+        Self::of(io::Error::new(io::ErrorKind::InvalidInput, error))
     }
 
     pub(super) fn no_shard() -> Self {
@@ -118,17 +123,10 @@ impl Shard {
     }
 
     /// Appends a record that `record::start` began, and returns its index.
-    pub(super) fn append(
-        &mut self,
-        files: &Files,
-        wall_ms: i64,
-        buf: &mut [u8],
-    ) -> Result<u64, Failure> {
-        match self.append_once(files, wall_ms, buf) {
+    pub(super) fn append(&mut self, files: &Files, buf: &mut [u8]) -> Result<u64, Failure> {
+        match self.append_once(files, buf) {
             // A broken file may be the file's fault alone: one more try, in a new one.
-            Err(failure) if !failure.full && failure.lost.is_none() => {
-                self.append_once(files, wall_ms, buf)
-            }
+            Err(failure) if !failure.full && failure.lost.is_none() => self.append_once(files, buf),
             done => done,
         }
     }
@@ -143,8 +141,8 @@ impl Shard {
         self.open.remove(slot);
     }
 
-    fn append_once(&mut self, files: &Files, wall_ms: i64, buf: &mut [u8]) -> Result<u64, Failure> {
-        self.make_room(files, wall_ms, buf.len() as u64)?;
+    fn append_once(&mut self, files: &Files, buf: &mut [u8]) -> Result<u64, Failure> {
+        self.make_room(files, buf.len() as u64)?;
         let Some(active) = self.active.as_mut() else {
             return Err(Failure::of(io::Error::other("no segment")));
         };
@@ -177,14 +175,14 @@ impl Shard {
     }
 
     /// Sees to it that the active segment may take `need` more bytes.
-    fn make_room(&mut self, files: &Files, wall_ms: i64, need: u64) -> Result<(), Failure> {
+    fn make_room(&mut self, files: &Files, need: u64) -> Result<(), Failure> {
         if let Some(active) = &self.active
             && !active.suspect
             && (active.bytes + need <= active.rotate_at || active.bytes <= HEADER_BYTES as u64)
         {
             return Ok(());
         }
-        match self.begin_segment(files, wall_ms) {
+        match self.begin_segment(files) {
             Ok(new) => {
                 if let Some(old) = self.active.replace(new) {
                     self.retire(old);
@@ -202,7 +200,7 @@ impl Shard {
         }
     }
 
-    fn begin_segment(&mut self, files: &Files, wall_ms: i64) -> io::Result<Segment> {
+    fn begin_segment(&mut self, files: &Files) -> io::Result<Segment> {
         let (number, file) = match self.spare.take() {
             Some(spare) => spare,
             None => make_file(files, self.number)?,
@@ -217,7 +215,7 @@ impl Shard {
                 .open
                 .oldest()
                 .map_or(first_index, |oldest| oldest.min(first_index)),
-            created_ms: wall_ms,
+            created_ms: files.clock.wall_ms(),
         };
         let mut segment = Segment::new(number, file, 0, files.segment_bytes);
         if let Err(error) = segment.write_whole(&header.encode()) {
@@ -300,9 +298,9 @@ impl Shard {
     }
 
     /// Begins the first segment of a shard that recovery gave none.
-    pub(super) fn begin_first(&mut self, files: &Files, wall_ms: i64) -> io::Result<()> {
+    pub(super) fn begin_first(&mut self, files: &Files) -> io::Result<()> {
         if self.active.is_none() {
-            self.active = Some(self.begin_segment(files, wall_ms)?);
+            self.active = Some(self.begin_segment(files)?);
         }
         Ok(())
     }

@@ -340,7 +340,7 @@ impl Draft<'_> {
             parts.add(first)?;
             second.map_or(Ok(()), |part| parts.add(part))
         })
-        .map_err(io::Error::from)?;
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
         if !record::frame(&mut buf, self.next_index) {
             return Err(Error::Io(io::Error::from(io::ErrorKind::InvalidInput)));
         }

@@ -123,3 +123,37 @@ fn ids_are_cut_between_characters() {
     assert_eq!(short_id(&"密".repeat(13)).len(), 36);
     assert_eq!(short_id(&format!("a{}", "密".repeat(13))).len(), 34);
 }
+
+#[test]
+fn our_writer_says_what_serde_json_says() {
+    let policies = [NASTY, "a", ""];
+    let opened = Opening {
+        id: NASTY,
+        key: "k",
+        policies: &policies,
+        stream: true,
+        request_bytes: u64::MAX,
+        ..Opening::default()
+    };
+    let attempts = [Attempt {
+        provider: NASTY,
+        model: "m",
+        fault: "",
+    }; 10];
+    let closed = Closing {
+        attempts: &attempts,
+        first_content_ms: Some(0),
+        finish: "stop\u{7f}",
+        ..Closing::default()
+    };
+    fn agree(part: &impl serde::Serialize) {
+        let mut ours: serde_json::Value = serde_json::from_str(&json(part)).unwrap();
+        let fields = ours.as_object_mut().unwrap();
+        fields.remove("at");
+        fields.remove("mono");
+        assert_eq!(ours, serde_json::to_value(part).unwrap());
+    }
+    agree(&opened);
+    agree(&closed);
+    agree(&Event::default());
+}
