@@ -1,4 +1,14 @@
 //! The gateway: config, server, pipeline, upstream connections, journal.
 
+pub mod admin;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod journal;
+pub mod pipeline;
+pub mod secret;
+pub mod server;
 pub mod tasks;
+pub mod telemetry;
 pub mod upstream;
+pub mod worker;

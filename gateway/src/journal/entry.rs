@@ -1,0 +1,150 @@
+//! An open request, and how its closing record comes to be written whatever happens.
+//!
+//! Must never know why a request ended: it is told.
+//! Invariants: one closing for each entry, by `close` or by `Drop`; closings may use the reserve, openings never.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+
+use super::payload::{self, CLOSING_ROOM, Closes, Closing, ID_BYTES_MAX, Outcome};
+use super::record::Kind;
+use super::{Error, Journal, Waiting, locked};
+
+/// A request that is written down as open. Closing it, or dropping it, writes its closing record.
+///
+/// Small enough to live in a request's state and to be moved freely; may be closed from any thread.
+pub struct Entry {
+    journal: Arc<Journal>,
+    index: u64,
+    slot: u32,
+    shard: u8,
+    id_bytes: u8,
+    id: [u8; ID_BYTES_MAX],
+}
+
+const _: () = assert!(size_of::<Entry>() <= 64);
+
+/// Slot of an entry whose closing was written.
+const CLOSED: u32 = u32::MAX;
+
+impl Entry {
+    pub(super) fn new(
+        journal: Arc<Journal>,
+        shard: usize,
+        index: u64,
+        slot: u32,
+        id: &str,
+    ) -> Self {
+        let text = payload::short_id(id).as_bytes();
+        let mut id = [0; ID_BYTES_MAX];
+        for (to, from) in id.iter_mut().zip(text) {
+            *to = *from;
+        }
+        Self {
+            journal,
+            index,
+            slot,
+            // Both fit: SHARDS_MAX and ID_BYTES_MAX are below 256.
+            shard: u8::try_from(shard).unwrap_or(0),
+            id_bytes: u8::try_from(text.len()).unwrap_or(0),
+            id,
+        }
+    }
+
+    /// Index of the opening record.
+    pub fn index(&self) -> u64 {
+        self.index
+    }
+
+    /// Request id, as the records bear it.
+    pub fn id(&self) -> &str {
+        let bytes = self
+            .id
+            .get(..usize::from(self.id_bytes))
+            .unwrap_or_default();
+        str::from_utf8(bytes).unwrap_or_default()
+    }
+
+    /// Resolves when the opening is as durable as the config asks; to be awaited before the first byte goes upstream.
+    /// With `durability: written`, the only kind so far, that is at once; `synced` will wait here for its group commit.
+    pub fn durable(&self) -> impl Future<Output = Result<(), Error>> + Send + use<> {
+        std::future::ready(Ok(()))
+    }
+
+    /// Writes the closing record. Nothing can be done about a failure here: the journal keeps the record until it is written.
+    pub fn close(mut self, closing: &Closing<'_>) {
+        self.finish(closing);
+    }
+
+    fn finish(&mut self, closing: &Closing<'_>) {
+        if self.slot != CLOSED {
+            self.journal.write_closing(self, closing);
+            self.slot = CLOSED;
+        }
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        self.finish(&Closing {
+            outcome: Outcome::Abandoned,
+            ..Closing::default()
+        });
+    }
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Entry({})", self.index)
+    }
+}
+
+impl Journal {
+    /// Writes a closing, from the reserve if need be; keeps it in memory if the disk refuses even so.
+    fn write_closing(&self, entry: &Entry, closing: &Closing<'_>) {
+        let (shard, slot) = (usize::from(entry.shard), entry.slot);
+        let closes = Closes {
+            opening: entry.index,
+            id: entry.id(),
+        };
+        let kept = self.with_record(
+            Kind::Closed,
+            |parts| {
+                parts.add(&closes)?;
+                parts.add(closing)
+            },
+            |record| {
+                debug_assert!(record.len() as u64 <= CLOSING_ROOM);
+                Ok((!self.append_closing(shard, slot, record)).then(|| record.clone()))
+            },
+        );
+        if let Ok(Some(record)) = kept {
+            locked(&self.waiting).push_back(Waiting {
+                shard,
+                slot,
+                record,
+            });
+        }
+    }
+
+    /// Appends a closing and frees its place; false if the disk did not take it.
+    pub(super) fn append_closing(&self, shard: usize, slot: u32, record: &mut [u8]) -> bool {
+        loop {
+            let appended = self.shard(shard).and_then(|mut writer| {
+                writer.append(&self.files, record)?;
+                writer.closed(slot);
+                Ok(())
+            });
+            let Err(failure) = appended else {
+                self.reserve.give_back();
+                return true;
+            };
+            self.fails(&failure);
+            // Ends when the reserve does.
+            if !failure.full || !self.reserve.release(&*self.files.store) {
+                return false;
+            }
+        }
+    }
+}

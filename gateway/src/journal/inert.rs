@@ -1,0 +1,126 @@
+//! Text of strangers made harmless: JSON in which nothing moves a cursor, begins a line or turns the direction of text.
+//!
+//! Must never know what the text is about.
+//! Invariants: what is written reads back as the same text; a `Short` takes no more escaped bytes than it says.
+
+use std::io;
+
+use serde::{Serialize, Serializer};
+
+/// JSON without line breaks in which nothing moves a cursor or turns the direction of text.
+/// C0 controls, quotes and backslashes are escaped by `serde_json` itself.
+pub(super) struct Inert;
+
+impl serde_json::ser::Formatter for Inert {
+    fn write_string_fragment<W: ?Sized + io::Write>(
+        &mut self,
+        out: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        write_inert(out, fragment)
+    }
+}
+
+/// Writes JSON text; characters of `is_active` inside it become `\u` escapes.
+/// The input must be a string's content or a whole JSON text, where those characters occur in strings only.
+pub(super) fn write_inert<W: ?Sized + io::Write>(out: &mut W, text: &str) -> io::Result<()> {
+    // Nearly every name is plain ASCII.
+    if text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
+        return out.write_all(text.as_bytes());
+    }
+    let mut rest = text;
+    while let Some(at) = rest.find(is_active) {
+        let (plain, tail) = rest.split_at(at);
+        out.write_all(plain.as_bytes())?;
+        let mut chars = tail.chars();
+        if let Some(active) = chars.next() {
+            write!(out, "\\u{:04x}", u32::from(active))?;
+        }
+        rest = chars.as_str();
+    }
+    out.write_all(rest.as_bytes())
+}
+
+/// Whether the text stands in JSON as it is: printable ASCII without quote and backslash.
+/// Looks at every byte without a branch: names are short, and this is the journal's innermost loop.
+pub(super) fn is_plain(text: &str) -> bool {
+    text.bytes().fold(true, |plain, byte| {
+        plain & (0x20..0x7f).contains(&byte) & (byte != b'"') & (byte != b'\\')
+    })
+}
+
+/// Characters that a terminal or a page may obey: all controls, line separators, direction marks, byte order mark.
+pub(super) fn is_active(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+/// Bytes that a character takes in our JSON.
+fn escaped_bytes(c: char) -> usize {
+    match c {
+        '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
+        _ if is_active(c) => 6,
+        _ => c.len_utf8(),
+    }
+}
+
+/// The part of `text` that takes at most `max` escaped bytes with a `…` behind it; `None` if all of it fits without one.
+fn cut(text: &str, max: usize) -> Option<&str> {
+    const ELLIPSIS_BYTES: usize = '…'.len_utf8();
+    if text.len() * 6 <= max || (text.len() <= max && is_plain(text)) {
+        return None;
+    }
+    let (mut used, mut keep) = (0, 0);
+    for (at, c) in text.char_indices() {
+        if used + ELLIPSIS_BYTES <= max {
+            keep = at;
+        }
+        used += escaped_bytes(c);
+        if used > max {
+            return text.get(..keep);
+        }
+    }
+    None
+}
+
+/// A string of at most `N` escaped bytes.
+pub(super) struct Short<'a, const N: usize>(pub(super) &'a str);
+
+impl<const N: usize> Serialize for Short<'_, N> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match cut(self.0, N) {
+            None => serializer.serialize_str(self.0),
+            Some(kept) => serializer.collect_str(&format_args!("{kept}…")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cuts_count_escapes_and_keep_characters_whole() {
+        assert_eq!(cut("abc", 3), None);
+        assert_eq!(cut("abcd", 3), Some(""));
+        assert_eq!(cut("abcdefg", 6), Some("abc"));
+        assert_eq!(cut("密密密", 8), Some("密"));
+        assert_eq!(cut("密密密", 9), None);
+        assert_eq!(cut("\0\0", 11), Some("\0"));
+    }
+
+    #[test]
+    fn every_active_character_is_escaped() {
+        for c in (0..=0x10_ffff).filter_map(char::from_u32) {
+            let mut text = Vec::new();
+            let mut serializer = serde_json::Serializer::with_formatter(&mut text, Inert);
+            serializer
+                .serialize_str(c.encode_utf8(&mut [0; 4]))
+                .unwrap();
+            let text = String::from_utf8(text).unwrap();
+            assert!(!text.chars().any(is_active), "{c:?}");
+            assert_eq!(text.len() - 2, escaped_bytes(c), "{c:?}");
+            assert_eq!(serde_json::from_str::<char>(&text).unwrap(), c);
+        }
+    }
+}

@@ -1,0 +1,391 @@
+//! The journal: what passed the gate is written down before it passes.
+//!
+//! `begin` returns once the opening record is in the kernel's hands (`write(2)`), and not before: a crash of the process
+//! loses nothing that was acknowledged; a background thread syncs within a second. Whatever happens to an `Entry` afterwards,
+//! its closing follows: `close` writes it, `Drop` writes it with outcome `abandoned`, and after a crash the next `open`
+//! writes it with outcome `crashed`. If an opening cannot be written the request must be refused; there is no way around it.
+//!
+//! The format on disk is told in `record`; what can be said, in `payload`; how a disk that fails is met, in `segment`
+//! and `upkeep`. Sealing, the tree, the index and exports read segments and stand beside this path, not in it.
+//!
+//! Must never know HTTP, tokio, policies or the config's shape.
+//! Invariants: at most `reserve_bytes / CLOSING_ROOM` entries are open; a closing is on disk, or in memory until the disk
+//! takes it, or its opening is found open at the next start; no thread waits for a sync except in a rotation that
+//! outran the background thread.
+
+mod config;
+mod entry;
+mod inert;
+mod line;
+mod payload;
+pub mod read;
+pub mod record;
+mod recover;
+mod reserve;
+mod scan;
+mod segment;
+mod store;
+#[cfg(test)]
+mod tests;
+mod upkeep;
+
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::fmt;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::Serialize;
+
+use crate::clock::Clock;
+use config::check;
+pub use config::{Config, Error, SHARDS_MAX};
+pub use entry::Entry;
+use line::Unsupported;
+pub use payload::{
+    Attempt, CLOSING_ROOM, Closing, Denial, Event, ID_BYTES_MAX, Opening, Outcome, Tokens, What,
+};
+use payload::{Moment, Parts};
+pub use record::Kind;
+pub use recover::{Damage, Recovery};
+use reserve::Reserve;
+use segment::{Failure, Files, Shard};
+use store::{DirStore, Store};
+
+/// Name of the lock file.
+const LOCK: &str = "LOCK";
+/// Largest buffer a thread keeps between records.
+const KEPT_BUFFER_BYTES: usize = 16 << 10;
+/// Stretches of lost indices remembered until they can be written; what is beyond, recovery finds as a gap.
+const LOST_MAX: usize = 1024;
+
+/// Whether the journal takes openings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// It does.
+    Ok,
+    /// No room: refuses until there is some.
+    Full,
+    /// Writes fail (refuses until they work again) or a sync failed (refuses until a restart).
+    Failed,
+}
+
+/// What the journal did since it was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counters {
+    /// Records written.
+    pub records: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Writes and syncs that failed.
+    pub errors: u64,
+    /// Openings and denials that were refused.
+    pub refused: u64,
+    /// Entries that are open.
+    pub open: u64,
+    /// Closings in memory that the disk did not take yet.
+    pub waiting: u64,
+    /// Wall time of the last sync that found nothing wrong, ms since 1970.
+    pub last_sync_ms: i64,
+}
+
+/// An append-only log in a directory, one writer. Shared by all workers.
+pub struct Journal {
+    files: Files,
+    shards: Vec<Mutex<Shard>>,
+    clock: Arc<dyn Clock>,
+    reserve: Reserve,
+    /// `Health` as a number.
+    health: AtomicU8,
+    stopped: AtomicBool,
+    errors: AtomicU64,
+    refused: AtomicU64,
+    last_sync_ms: AtomicI64,
+    /// Closings that the disk did not take; each holds its room in the reserve, which bounds them.
+    waiting: Mutex<VecDeque<Waiting>>,
+    /// Indices that no record bears and no `lost` record names yet: first and count.
+    lost: Mutex<Vec<(u64, u64)>>,
+    bell: Arc<upkeep::Bell>,
+    keeper: Mutex<upkeep::Keeper>,
+    _lock: File,
+}
+
+/// How the disk behaves. Grows worse at once, better only by `Journal::probe`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+enum Health {
+    Good = 0,
+    Full = 1,
+    Broken = 2,
+    /// A sync failed: bytes that were acknowledged may be gone after a power cut. Only a restart ends this.
+    Unsynced = 3,
+}
+
+/// A closing that waits for the disk.
+struct Waiting {
+    shard: usize,
+    slot: u32,
+    record: Vec<u8>,
+}
+
+thread_local! {
+    /// Where this thread builds records, so that none is allocated.
+    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+impl Journal {
+    /// Opens a directory, settles what an earlier run left, and begins to write. Blocks; call it before serving.
+    pub fn open(config: Config, clock: Arc<dyn Clock>) -> Result<(Arc<Self>, Recovery), Error> {
+        let store = Box::new(DirStore::new(config.dir.clone()));
+        Self::open_on(config, clock, store)
+    }
+
+    fn open_on(
+        config: Config,
+        clock: Arc<dyn Clock>,
+        store: Box<dyn Store>,
+    ) -> Result<(Arc<Self>, Recovery), Error> {
+        check(&config)?;
+        let lock = lock_dir(&config.dir)?;
+        let survey = recover::survey(&config.dir)?;
+        let files = Files {
+            store,
+            clock: Arc::clone(&clock),
+            next_index: AtomicU64::new(survey.found.next_index),
+            next_number: AtomicU64::new(survey.next_number),
+            epoch: survey.found.epoch,
+            segment_bytes: config.segment_bytes,
+        };
+        let shards = (0..config.shards)
+            .map(|number| Mutex::new(Shard::new(u32::try_from(number).unwrap_or(u32::MAX))))
+            .collect();
+        let found_bytes = Reserve::found(&config.dir);
+        let journal = Arc::new(Self {
+            files,
+            shards,
+            reserve: Reserve::new(config.reserve_bytes, found_bytes),
+            health: AtomicU8::new(Health::Good as u8),
+            stopped: AtomicBool::new(false),
+            errors: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            last_sync_ms: AtomicI64::new(clock.wall_ms()),
+            waiting: Mutex::default(),
+            lost: Mutex::default(),
+            bell: Arc::default(),
+            keeper: Mutex::default(),
+            clock,
+            _lock: lock,
+        });
+        journal.write_recovery(&survey)?;
+        for shard in &journal.shards {
+            locked(shard).begin_first(&journal.files)?;
+        }
+        if let Err(error) = journal.reserve.refill(&*journal.files.store) {
+            // Starting without the reserve is starting full: nothing is admitted until it is whole.
+            journal.worsen(Health::Full);
+            drop(error);
+        }
+        upkeep::start(&journal, config.sync_every)?;
+        Ok((journal, survey.found))
+    }
+
+    /// Writes the opening record of a request. When this returns an entry, its bytes may go upstream.
+    /// On any error the request must be refused (503, reason `audit_unavailable`).
+    pub fn begin(self: &Arc<Self>, shard: usize, opening: &Opening<'_>) -> Result<Entry, Error> {
+        self.admit()?;
+        if !self.reserve.take() {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            return Err(Error::TooManyOpen);
+        }
+        let shard = shard % self.shards.len().max(1);
+        let written = self.with_record(
+            Kind::Opened,
+            |parts| parts.add(opening),
+            |record| {
+                let mut writer = self.shard(shard)?;
+                let index = writer.append(&self.files, record)?;
+                Ok((index, writer.opened(index)))
+            },
+        );
+        match written {
+            Ok((index, slot)) => Ok(Entry::new(Arc::clone(self), shard, index, slot, opening.id)),
+            Err(failure) => {
+                self.reserve.give_back();
+                self.refused.fetch_add(1, Ordering::Relaxed);
+                Err(self.fails(&failure))
+            }
+        }
+    }
+
+    /// Writes the one record of a request that was refused before any upstream was chosen; returns its index.
+    pub fn deny(&self, shard: usize, denial: &Denial<'_>) -> Result<u64, Error> {
+        self.admit()?;
+        let written = self.write(shard, Kind::Denied, denial);
+        if written.is_err() {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+        }
+        written
+    }
+
+    /// Writes down an event of the gateway itself; returns its index. Tried even while requests are refused.
+    pub fn note(&self, event: &Event<'_>) -> Result<u64, Error> {
+        self.write(0, Kind::Event, event)
+    }
+
+    /// Whether openings are taken: for readiness.
+    pub fn state(&self) -> State {
+        match self.health() {
+            Health::Good => State::Ok,
+            Health::Full => State::Full,
+            Health::Broken | Health::Unsynced => State::Failed,
+        }
+    }
+
+    /// Figures for metrics.
+    pub fn counters(&self) -> Counters {
+        let mut counters = Counters {
+            errors: self.errors.load(Ordering::Relaxed),
+            refused: self.refused.load(Ordering::Relaxed),
+            open: self.reserve.taken(),
+            waiting: locked(&self.waiting).len() as u64,
+            last_sync_ms: self.last_sync_ms.load(Ordering::Relaxed),
+            ..Counters::default()
+        };
+        for shard in &self.shards {
+            let shard = locked(shard);
+            counters.records += shard.records;
+            counters.bytes += shard.bytes;
+        }
+        counters
+    }
+
+    fn admit(&self) -> Result<(), Error> {
+        let refusal = if self.stopped.load(Ordering::Relaxed) {
+            Error::Stopped
+        } else {
+            match self.health() {
+                Health::Good => return Ok(()),
+                Health::Full => Error::Full,
+                Health::Broken | Health::Unsynced => Error::Failed,
+            }
+        };
+        self.refused.fetch_add(1, Ordering::Relaxed);
+        Err(refusal)
+    }
+
+    fn write(&self, shard: usize, kind: Kind, payload: &impl Serialize) -> Result<u64, Error> {
+        self.with_record(
+            kind,
+            |parts| parts.add(payload),
+            |record| self.shard(shard)?.append(&self.files, record),
+        )
+        .map_err(|failure| self.fails(&failure))
+    }
+
+    /// Builds a record in this thread's buffer and hands it, without its index, to `append`.
+    fn with_record<T>(
+        &self,
+        kind: Kind,
+        write_parts: impl FnOnce(&mut Parts<'_>) -> Result<(), Unsupported>,
+        append: impl FnOnce(&mut Vec<u8>) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        // A thread that is ending may have no buffer any more: its entries are closed all the same.
+        let mut buf = BUFFER.try_with(Cell::take).unwrap_or_default();
+        let encoded = payload::encode(&mut buf, kind, self.now(), write_parts);
+        let done = match encoded {
+            Ok(()) => append(&mut buf),
+            Err(error) => Err(Failure::encoding(error)),
+        };
+        if buf.capacity() <= KEPT_BUFFER_BYTES {
+            // Without a place to keep it the buffer is freed, which is all there is to do.
+            let _ = BUFFER.try_with(|kept| kept.set(buf));
+        }
+        done
+    }
+
+    /// Takes note of a write that failed, and says what to tell the caller.
+    fn fails(&self, failure: &Failure) -> Error {
+        self.errors.fetch_add(1, Ordering::Relaxed);
+        if let Some(index) = failure.lost {
+            self.remember_lost(index);
+        }
+        if failure.full {
+            self.worsen(Health::Full);
+            Error::Full
+        } else {
+            self.worsen(Health::Broken);
+            Error::Failed
+        }
+    }
+
+    fn remember_lost(&self, index: u64) {
+        let mut lost = locked(&self.lost);
+        if let Some((_, count)) = lost
+            .last_mut()
+            .filter(|(first, count)| first + *count == index)
+        {
+            *count += 1;
+        } else if lost.len() < LOST_MAX {
+            lost.push((index, 1));
+        }
+    }
+
+    fn worsen(&self, health: Health) {
+        self.health.fetch_max(health as u8, Ordering::Relaxed);
+    }
+
+    fn health(&self) -> Health {
+        match self.health.load(Ordering::Relaxed) {
+            0 => Health::Good,
+            1 => Health::Full,
+            2 => Health::Broken,
+            _ => Health::Unsynced,
+        }
+    }
+
+    fn now(&self) -> Moment {
+        Moment {
+            wall_ms: self.clock.wall_ms(),
+            mono_ns: self.clock.mono_ns(),
+        }
+    }
+
+    fn shard(&self, shard: usize) -> Result<MutexGuard<'_, Shard>, Failure> {
+        self.shards
+            .get(shard % self.shards.len().max(1))
+            .map(locked)
+            .ok_or_else(Failure::no_shard)
+    }
+}
+
+impl fmt::Debug for Journal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Journal({:?})", self.state())
+    }
+}
+
+fn lock_dir(dir: &Path) -> Result<File, Error> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)?;
+    let lock = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(dir.join(LOCK))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(Error::Locked),
+        Err(TryLockError::Error(error)) => Err(error.into()),
+    }
+}
+
+/// A lock whose holder panicked guards data that is still in order: every change under it is complete or undone.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,430 @@
+//! What callers tell the journal, and how it becomes one line of inert JSON.
+//!
+//! The structs borrow everything, so building and writing one allocates nothing. All have a `Default`: write
+//! `Opening { id, key, ..Default::default() }`, and fields that later versions add change no caller.
+//!
+//! Must never know files, shards or indices.
+//! Invariants: every string is cut to a stated number of *escaped* bytes and then ends in `…`; a closing payload
+//! never exceeds `CLOSING_ROOM`; no byte of a caller can begin a second line or reach a terminal as a control.
+
+use serde::{Serialize, Serializer, ser::SerializeSeq};
+
+use super::inert::Short;
+use super::line::{self, Line, Place, Unsupported};
+use super::record::{self, Kind};
+
+/// Bytes kept free on the disk for each closing record that is still to come: more than the longest one.
+pub const CLOSING_ROOM: u64 = 4096;
+/// Longest request id in bytes: an entry carries a copy of it, so that its closing can bear it in `Drop`.
+pub const ID_BYTES_MAX: usize = 36;
+/// Longest list of policies; the rest is counted.
+const POLICIES_MAX: usize = 32;
+/// Longest list of attempts; the rest is counted. Retries are bounded far below.
+const ATTEMPTS_MAX: usize = 8;
+/// Longest detail of an event, in escaped bytes.
+const DETAIL_BYTES_MAX: usize = 4096;
+
+/// A request as it is about to go upstream. Strings of no content are left out of the record.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Opening<'a> {
+    /// Request id, as in `x-request-id`; up to `ID_BYTES_MAX` bytes.
+    #[serde(serialize_with = "whole_id")]
+    pub id: &'a str,
+    /// Id of the key (never the key).
+    #[serde(
+        serialize_with = "short::<128, _>",
+        skip_serializing_if = "str::is_empty"
+    )]
+    pub key: &'a str,
+    /// Team of the key.
+    #[serde(
+        serialize_with = "short::<128, _>",
+        skip_serializing_if = "str::is_empty"
+    )]
+    pub team: &'a str,
+    /// Address of the client.
+    #[serde(
+        serialize_with = "short::<64, _>",
+        skip_serializing_if = "str::is_empty"
+    )]
+    pub client: &'a str,
+    /// Dialect of the caller.
+    #[serde(
+        serialize_with = "short::<32, _>",
+        skip_serializing_if = "str::is_empty"
+    )]
+    pub dialect: &'a str,
+    /// Path or operation.
+    #[serde(
+        serialize_with = "short::<128, _>",
+        skip_serializing_if = "str::is_empty"
+    )]
+    pub endpoint: &'a str,
+    /// Model that the application asked for.
+    #[serde(
+        serialize_with = "short::<256, _>",
+        skip_serializing_if = "str::is_empty"
+    )]
+    pub asked: &'a str,
+    /// Provider chosen first.
+    #[serde(
+        serialize_with = "short::<64, _>",
+        skip_serializing_if = "str::is_empty"
+    )]
+    pub provider: &'a str,
+    /// Model at that provider.
+    #[serde(
+        serialize_with = "short::<128, _>",
+        skip_serializing_if = "str::is_empty"
+    )]
+    pub model: &'a str,
+    /// Whether a stream was asked for.
+    pub stream: bool,
+    /// Grade of the request.
+    #[serde(
+        serialize_with = "short::<32, _>",
+        skip_serializing_if = "str::is_empty"
+    )]
+    pub grade: &'a str,
+    /// `allow`, `redact` or `reroute`.
+    #[serde(
+        serialize_with = "short::<32, _>",
+        skip_serializing_if = "str::is_empty"
+    )]
+    pub verdict: &'a str,
+    /// Names of the policies that fired.
+    #[serde(serialize_with = "names", skip_serializing_if = "<[_]>::is_empty")]
+    pub policies: &'a [&'a str],
+    /// Bytes of the request's body.
+    pub request_bytes: u64,
+    /// Targets that the request was cleared for.
+    pub targets: u32,
+}
+
+/// How a request that was opened ended. Its id and its opening are the entry's.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Closing<'a> {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// HTTP status sent down; 0 if none was.
+    pub status: u16,
+    /// Provider that answered.
+    #[serde(
+        serialize_with = "short::<64, _>",
+        skip_serializing_if = "str::is_empty"
+    )]
+    pub provider: &'a str,
+    /// Model that answered.
+    #[serde(
+        serialize_with = "short::<128, _>",
+        skip_serializing_if = "str::is_empty"
+    )]
+    pub model: &'a str,
+    /// Every upstream that was tried, in order.
+    #[serde(serialize_with = "attempts", skip_serializing_if = "<[_]>::is_empty")]
+    pub attempts: &'a [Attempt<'a>],
+    /// What it consumed.
+    pub tokens: Tokens,
+    /// The model's reason to stop.
+    #[serde(
+        serialize_with = "short::<64, _>",
+        skip_serializing_if = "str::is_empty"
+    )]
+    pub finish: &'a str,
+    /// Body bytes sent down.
+    pub bytes_down: u64,
+    /// Events sent down; 0 for a reply in one piece.
+    pub events: u64,
+    /// From arrival to the first content, in ms.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_content_ms: Option<u64>,
+    /// From arrival to the end, in ms.
+    pub total_ms: u64,
+    /// Public error code, if it was refused or failed.
+    #[serde(
+        serialize_with = "short::<64, _>",
+        skip_serializing_if = "str::is_empty"
+    )]
+    pub code: &'a str,
+}
+
+/// How a request ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The whole reply went down.
+    Completed,
+    /// The client left.
+    ClientClosed,
+    /// No upstream gave a good reply, or one ended badly.
+    UpstreamError,
+    /// A rule stopped the reply, or the request after it was opened.
+    Refused,
+    /// A deadline passed.
+    TimedOut,
+    /// The gateway was stopping.
+    Draining,
+    /// The gateway itself failed.
+    InternalError,
+    /// The process ended before the request did; written at the next start.
+    Crashed,
+    /// The entry was dropped without a word: a bug of the caller, and still recorded.
+    #[default]
+    Abandoned,
+}
+
+/// One upstream that was tried.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Attempt<'a> {
+    /// The provider.
+    #[serde(serialize_with = "short::<64, _>")]
+    pub provider: &'a str,
+    /// The model there.
+    #[serde(
+        serialize_with = "short::<128, _>",
+        skip_serializing_if = "str::is_empty"
+    )]
+    pub model: &'a str,
+    /// Kind of the fault that ended the attempt; empty if it answered.
+    #[serde(
+        serialize_with = "short::<32, _>",
+        skip_serializing_if = "str::is_empty"
+    )]
+    pub fault: &'a str,
+}
+
+/// Tokens as the vendor reported them, or as we estimated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Tokens {
+    /// Tokens of the prompt, cached ones included.
+    pub prompt: u64,
+    /// Tokens of the reply, reasoning included.
+    pub completion: u64,
+    /// Prompt tokens read from the vendor's cache.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub cached: u64,
+    /// Tokens of reasoning.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub reasoning: u64,
+    /// True if the figures are ours and not the vendor's.
+    pub estimated: bool,
+}
+
+/// A request refused before any upstream was chosen: the one record of it. Fields as in `Opening` and `Closing`.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Denial<'a> {
+    /// Request id.
+    #[serde(serialize_with = "whole_id")]
+    pub id: &'a str,
+    /// Id of the key, if one was recognised.
+    #[serde(
+        serialize_with = "short::<128, _>",
+        skip_serializing_if = "str::is_empty"
+    )]
+    pub key: &'a str,
+    /// Team of the key.
+    #[serde(
+        serialize_with = "short::<128, _>",
+        skip_serializing_if = "str::is_empty"
+    )]
+    pub team: &'a str,
+    /// Address of the client.
+    #[serde(
+        serialize_with = "short::<64, _>",
+        skip_serializing_if = "str::is_empty"
+    )]
+    pub client: &'a str,
+    /// Dialect of the caller.
+    #[serde(
+        serialize_with = "short::<32, _>",
+        skip_serializing_if = "str::is_empty"
+    )]
+    pub dialect: &'a str,
+    /// Path or operation.
+    #[serde(
+        serialize_with = "short::<128, _>",
+        skip_serializing_if = "str::is_empty"
+    )]
+    pub endpoint: &'a str,
+    /// Model that the application asked for.
+    #[serde(
+        serialize_with = "short::<256, _>",
+        skip_serializing_if = "str::is_empty"
+    )]
+    pub asked: &'a str,
+    /// Grade of the request, if it was graded.
+    #[serde(
+        serialize_with = "short::<32, _>",
+        skip_serializing_if = "str::is_empty"
+    )]
+    pub grade: &'a str,
+    /// `refuse` where a policy decided.
+    #[serde(
+        serialize_with = "short::<32, _>",
+        skip_serializing_if = "str::is_empty"
+    )]
+    pub verdict: &'a str,
+    /// Names of the policies that fired.
+    #[serde(serialize_with = "names", skip_serializing_if = "<[_]>::is_empty")]
+    pub policies: &'a [&'a str],
+    /// Bytes of the request's body, as far as it was read.
+    pub request_bytes: u64,
+    /// HTTP status sent down.
+    pub status: u16,
+    /// Public error code.
+    #[serde(
+        serialize_with = "short::<64, _>",
+        skip_serializing_if = "str::is_empty"
+    )]
+    pub code: &'a str,
+    /// From arrival to the refusal, in ms.
+    pub total_ms: u64,
+}
+
+/// Something that happened to the gateway itself.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Event<'a> {
+    /// What happened.
+    pub what: What,
+    /// Who caused it; empty for the gateway itself.
+    #[serde(
+        serialize_with = "short::<128, _>",
+        skip_serializing_if = "str::is_empty"
+    )]
+    pub actor: &'a str,
+    /// Digest or version of the config in force after it.
+    #[serde(
+        serialize_with = "short::<128, _>",
+        skip_serializing_if = "str::is_empty"
+    )]
+    pub config: &'a str,
+    /// A sentence for people. Never a secret or a value that was found.
+    #[serde(
+        serialize_with = "short::<DETAIL_BYTES_MAX, _>",
+        skip_serializing_if = "str::is_empty"
+    )]
+    pub detail: &'a str,
+}
+
+/// Kinds of events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum What {
+    /// The gateway serves.
+    #[default]
+    Start,
+    /// The gateway ends.
+    Stop,
+    /// It takes no new requests.
+    Drain,
+    /// A config was read again.
+    Reload,
+    /// The config in force changed.
+    ConfigChange,
+    /// The journal was opened after an earlier run; written by the journal.
+    Recovery,
+    /// The journal accepts requests again; written by the journal.
+    Resumed,
+    /// A segment could not be synced; written by the journal.
+    SyncFailed,
+}
+
+/// What every `closed` payload begins with.
+#[derive(Serialize)]
+pub(super) struct Closes<'a> {
+    pub(super) opening: u64,
+    pub(super) id: &'a str,
+}
+
+/// Payload of a `lost` record.
+#[derive(Serialize)]
+pub(super) struct Lost<'a> {
+    pub(super) from: u64,
+    pub(super) count: u64,
+    pub(super) why: &'a str,
+}
+
+/// When a record was made.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moment {
+    pub(super) wall_ms: i64,
+    pub(super) mono_ns: u64,
+}
+
+/// Writes a record without its index into `buf`: the fields of all parts that are added, in order, as one object.
+pub(super) fn encode(
+    buf: &mut Vec<u8>,
+    kind: Kind,
+    at: Moment,
+    write_parts: impl FnOnce(&mut Parts<'_>) -> Result<(), Unsupported>,
+) -> Result<(), Unsupported> {
+    record::start(buf, kind);
+    buf.extend_from_slice(b"{\"at\":");
+    line::put_signed(buf, at.wall_ms);
+    buf.extend_from_slice(b",\"mono\":");
+    line::put_unsigned(buf, at.mono_ns);
+    write_parts(&mut Parts { buf })?;
+    buf.push(b'}');
+    Ok(())
+}
+
+/// An object that is being written; structs are spliced into it.
+pub(super) struct Parts<'b> {
+    buf: &'b mut Vec<u8>,
+}
+
+impl Parts<'_> {
+    /// Adds the fields of a struct.
+    pub(super) fn add(&mut self, part: &impl Serialize) -> Result<(), Unsupported> {
+        part.serialize(Line {
+            out: self.buf,
+            place: Place::Spliced,
+        })
+    }
+}
+
+fn short<const N: usize, S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    Short::<N>(text).serialize(serializer)
+}
+
+fn names<S: Serializer>(list: &[&str], serializer: S) -> Result<S::Ok, S::Error> {
+    let mut seq = serializer.serialize_seq(None)?;
+    for name in list.iter().take(POLICIES_MAX) {
+        seq.serialize_element(&Short::<64>(name))?;
+    }
+    if let Some(more) = list.len().checked_sub(POLICIES_MAX + 1) {
+        seq.serialize_element(&format_args!("… and {} more", more + 1))?;
+    }
+    seq.end()
+}
+
+fn attempts<S: Serializer>(list: &[Attempt<'_>], serializer: S) -> Result<S::Ok, S::Error> {
+    let mut seq = serializer.serialize_seq(None)?;
+    for attempt in list.iter().take(ATTEMPTS_MAX) {
+        seq.serialize_element(attempt)?;
+    }
+    if let Some(more) = list.len().checked_sub(ATTEMPTS_MAX + 1) {
+        seq.serialize_element(&More { more: more + 1 })?;
+    }
+    seq.end()
+}
+
+/// Last element of a list of attempts that was too long.
+#[derive(Serialize)]
+struct More {
+    more: usize,
+}
+
+fn whole_id<S: Serializer>(id: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(short_id(id))
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// The id as an entry and its closing bear it: cut at a character, never in the middle of one.
+pub(super) fn short_id(id: &str) -> &str {
+    id.get(..id.floor_char_boundary(ID_BYTES_MAX)).unwrap_or("")
+}

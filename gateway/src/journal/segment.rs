@@ -1,0 +1,392 @@
+//! One shard's segment files: append, rotate, and survive a disk that says no.
+//!
+//! A record is one `write(2)` by the thread that has something to say, under the shard's mutex: a few microseconds,
+//! and a crash of the process after it loses nothing. The index is taken under the same lock, so it grows within a shard.
+//! A write that fails is cut off again, and its index is given back if nobody took the next one meanwhile;
+//! otherwise the journal is told that the index is lost. A file that failed in any other way than for want of space
+//! is *suspect*: nothing more is written to it.
+//!
+//! Must never know what a payload means, or who is admitted.
+//! Invariants: bytes of a record that was not acknowledged stand at most at the very end of a suspect segment;
+//! no more than one segment before the active one is unsynced (recovery looks at the last two of each shard).
+
+use std::io;
+use std::mem;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::clock::Clock;
+
+use super::line::Unsupported;
+use super::record::{self, HEADER_BYTES, SegmentHeader};
+use super::store::{SegmentFile, Store};
+
+/// Sealed segments that may wait for the background sync; one more is synced by the thread that rotates.
+const SEALED_MAX: usize = 1;
+/// Marks a place in the table of open entries that is free.
+const FREE: u64 = u64::MAX;
+
+/// What all shards of a journal share.
+pub(super) struct Files {
+    pub(super) store: Box<dyn Store>,
+    /// Asked for a segment's date only.
+    pub(super) clock: Arc<dyn Clock>,
+    /// Index of the next record.
+    pub(super) next_index: AtomicU64,
+    /// Number of the next segment.
+    pub(super) next_number: AtomicU64,
+    pub(super) epoch: u32,
+    pub(super) segment_bytes: u64,
+}
+
+/// Why a record was not written.
+#[derive(Debug)]
+pub(super) struct Failure {
+    /// The disk is full, as opposed to broken.
+    pub(super) full: bool,
+    /// An index that was taken and that no record will bear.
+    pub(super) lost: Option<u64>,
+    pub(super) source: io::Error,
+}
+
+impl Failure {
+    fn of(source: io::Error) -> Self {
+        let full = matches!(
+            source.kind(),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+        );
+        Self {
+            full,
+            lost: None,
+            source,
+        }
+    }
+
+    /// A payload that could not be written as JSON: a bug, and the disk is not to blame, but nothing passes unrecorded.
+    pub(super) fn encoding(error: Unsupported) -> Self {
+        Self::of(io::Error::new(io::ErrorKind::InvalidInput, error))
+    }
+
+    pub(super) fn no_shard() -> Self {
+        Self::of(io::Error::from(io::ErrorKind::InvalidInput))
+    }
+}
+
+/// A file and how far it was used.
+pub(super) struct Segment {
+    pub(super) file: Arc<dyn SegmentFile>,
+    pub(super) number: u64,
+    pub(super) bytes: u64,
+    /// Has bytes that no sync has covered.
+    pub(super) dirty: bool,
+    /// Nothing more may be written to it.
+    suspect: bool,
+    /// A sync of it failed. It is never synced again: the kernel would say yes to pages it has dropped.
+    unsyncable: bool,
+    /// Rotate beyond this length.
+    rotate_at: u64,
+}
+
+/// What a shard's lock guards.
+#[derive(Default)]
+pub(super) struct Shard {
+    number: u32,
+    active: Option<Segment>,
+    /// An empty file made ahead, so that no request waits for a directory sync.
+    spare: Option<(u64, Arc<dyn SegmentFile>)>,
+    sealed: Vec<Segment>,
+    /// Openings of this shard without their closing.
+    open: OpenTable,
+    pub(super) records: u64,
+    pub(super) bytes: u64,
+    /// Segments whose sync failed where nobody could be told.
+    failed_syncs: Vec<u64>,
+}
+
+impl Shard {
+    pub(super) fn new(number: u32) -> Self {
+        Self {
+            number,
+            ..Self::default()
+        }
+    }
+
+    /// Goes on in a segment that recovery has written.
+    pub(super) fn adopt(
+        &mut self,
+        number: u64,
+        file: Arc<dyn SegmentFile>,
+        bytes: u64,
+        files: &Files,
+    ) {
+        self.active = Some(Segment::new(number, file, bytes, files.segment_bytes));
+    }
+
+    /// Appends a record that `record::start` began, and returns its index.
+    pub(super) fn append(&mut self, files: &Files, buf: &mut [u8]) -> Result<u64, Failure> {
+        match self.append_once(files, buf) {
+            // A broken file may be the file's fault alone: one more try, in a new one.
+            Err(failure) if !failure.full && failure.lost.is_none() => self.append_once(files, buf),
+            done => done,
+        }
+    }
+
+    /// Notes an opening; the slot is for `closed`.
+    pub(super) fn opened(&mut self, index: u64) -> u32 {
+        self.open.insert(index)
+    }
+
+    /// Its closing is on disk.
+    pub(super) fn closed(&mut self, slot: u32) {
+        self.open.remove(slot);
+    }
+
+    fn append_once(&mut self, files: &Files, buf: &mut [u8]) -> Result<u64, Failure> {
+        self.make_room(files, buf.len() as u64)?;
+        let Some(active) = self.active.as_mut() else {
+            return Err(Failure::of(io::Error::other("no segment")));
+        };
+        // The order of the indices within the shard follows from the lock; nothing else is published by this counter.
+        let index = files.next_index.fetch_add(1, Ordering::Relaxed);
+        let written = if record::frame(buf, index) {
+            active.write_whole(buf)
+        } else {
+            // Callers bound what they write; should one not, nothing of it reaches the file.
+            Err(io::Error::from(io::ErrorKind::InvalidInput))
+        };
+        let Err(source) = written else {
+            self.records += 1;
+            self.bytes += buf.len() as u64;
+            return Ok(index);
+        };
+        let mut failure = Failure::of(source);
+        if failure.source.kind() != io::ErrorKind::InvalidInput && !failure.full {
+            active.suspect = true;
+        }
+        // If the bytes could not be cut off, the record may yet be found there: its index must not be used twice.
+        let gone = active.cut_back();
+        let given_back = gone
+            && files
+                .next_index
+                .compare_exchange(index + 1, index, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok();
+        failure.lost = (!given_back).then_some(index);
+        Err(failure)
+    }
+
+    /// Sees to it that the active segment may take `need` more bytes.
+    fn make_room(&mut self, files: &Files, need: u64) -> Result<(), Failure> {
+        if let Some(active) = &self.active
+            && !active.suspect
+            && (active.bytes + need <= active.rotate_at || active.bytes <= HEADER_BYTES as u64)
+        {
+            return Ok(());
+        }
+        match self.begin_segment(files) {
+            Ok(new) => {
+                if let Some(old) = self.active.replace(new) {
+                    self.retire(old);
+                }
+                Ok(())
+            }
+            Err(source) => match self.active.as_mut() {
+                // A long segment is better than a refused request; try again some way on.
+                Some(active) if !active.suspect => {
+                    active.rotate_at = active.bytes + need + files.segment_bytes / 8;
+                    Ok(())
+                }
+                _ => Err(Failure::of(source)),
+            },
+        }
+    }
+
+    fn begin_segment(&mut self, files: &Files) -> io::Result<Segment> {
+        let (number, file) = match self.spare.take() {
+            Some(spare) => spare,
+            None => make_file(files, self.number)?,
+        };
+        let first_index = files.next_index.load(Ordering::Relaxed);
+        let header = SegmentHeader {
+            epoch: files.epoch,
+            shard: self.number,
+            number,
+            first_index,
+            oldest_open: self
+                .open
+                .oldest()
+                .map_or(first_index, |oldest| oldest.min(first_index)),
+            created_ms: files.clock.wall_ms(),
+        };
+        let mut segment = Segment::new(number, file, 0, files.segment_bytes);
+        if let Err(error) = segment.write_whole(&header.encode()) {
+            // An empty file is skipped by readers; one that cannot be emptied is a torn header to them.
+            segment.cut_back();
+            return Err(error);
+        }
+        Ok(segment)
+    }
+
+    fn retire(&mut self, old: Segment) {
+        if old.unsyncable || !old.dirty {
+            return;
+        }
+        self.sealed.push(old);
+        while self.sealed.len() > SEALED_MAX {
+            let oldest = self.sealed.remove(0);
+            if oldest.file.sync().is_err() {
+                self.failed_syncs.push(oldest.number);
+            }
+        }
+    }
+
+    /// Files whose bytes no sync has covered yet, oldest first; they count as covered from now on.
+    pub(super) fn take_unsynced(&mut self) -> Vec<(u64, Arc<dyn SegmentFile>)> {
+        let mut files: Vec<_> = mem::take(&mut self.sealed)
+            .into_iter()
+            .map(|segment| (segment.number, segment.file))
+            .collect();
+        if let Some(active) = self.active.as_mut()
+            && mem::take(&mut active.dirty)
+            && !active.unsyncable
+        {
+            files.push((active.number, Arc::clone(&active.file)));
+        }
+        files
+    }
+
+    /// A sync of segment `number` failed: nothing more goes there.
+    pub(super) fn sync_failed(&mut self, number: u64) {
+        if let Some(active) = self
+            .active
+            .as_mut()
+            .filter(|active| active.number == number)
+        {
+            active.suspect = true;
+            active.unsyncable = true;
+        }
+    }
+
+    /// Segments whose sync failed while rotating.
+    pub(super) fn take_failed_syncs(&mut self) -> Vec<u64> {
+        mem::take(&mut self.failed_syncs)
+    }
+
+    /// Whether a file should be made ahead: the active one is half full.
+    pub(super) fn wants_spare(&self) -> bool {
+        self.spare.is_none()
+            && self
+                .active
+                .as_ref()
+                .is_some_and(|active| active.bytes > active.rotate_at / 2)
+    }
+
+    /// Takes a file made ahead; gives it back if the shard has meanwhile begun a later one.
+    pub(super) fn offer_spare(
+        &mut self,
+        number: u64,
+        file: Arc<dyn SegmentFile>,
+    ) -> Option<Arc<dyn SegmentFile>> {
+        let late = self
+            .active
+            .as_ref()
+            .is_some_and(|active| active.number > number);
+        if late || self.spare.is_some() {
+            return Some(file);
+        }
+        self.spare = Some((number, file));
+        None
+    }
+
+    /// Begins the first segment of a shard that recovery gave none.
+    pub(super) fn begin_first(&mut self, files: &Files) -> io::Result<()> {
+        if self.active.is_none() {
+            self.active = Some(self.begin_segment(files)?);
+        }
+        Ok(())
+    }
+}
+
+/// Makes an empty segment file for a shard.
+pub(super) fn make_file(files: &Files, shard: u32) -> io::Result<(u64, Arc<dyn SegmentFile>)> {
+    let number = files.next_number.fetch_add(1, Ordering::Relaxed);
+    let file = files.store.create(&record::segment_name(number, shard))?;
+    Ok((number, Arc::from(file)))
+}
+
+impl Segment {
+    fn new(number: u64, file: Arc<dyn SegmentFile>, bytes: u64, segment_bytes: u64) -> Self {
+        Self {
+            file,
+            number,
+            bytes,
+            dirty: false,
+            suspect: false,
+            unsyncable: false,
+            rotate_at: segment_bytes,
+        }
+    }
+
+    /// One `write(2)`. Only when the kernel took a part is that part cut off and the write tried once more,
+    /// to learn the reason: a full disk and a file-size limit first look alike.
+    fn write_whole(&mut self, bytes: &[u8]) -> io::Result<()> {
+        for _ in 0..2 {
+            let written = loop {
+                match self.file.write(bytes) {
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    other => break other?,
+                }
+            };
+            self.dirty = true;
+            if written == bytes.len() {
+                self.bytes += written as u64;
+                return Ok(());
+            }
+            self.file.truncate(self.bytes)?;
+        }
+        Err(io::Error::from(io::ErrorKind::StorageFull))
+    }
+
+    /// Removes what a failed write left; false if it could not, and then the segment is suspect.
+    fn cut_back(&mut self) -> bool {
+        let gone = self.file.truncate(self.bytes).is_ok();
+        self.suspect |= !gone;
+        gone
+    }
+}
+
+/// Indices of the entries that are open in one shard; finding and freeing a place takes constant time.
+#[derive(Default)]
+struct OpenTable {
+    indices: Vec<u64>,
+    free: Vec<u32>,
+}
+
+impl OpenTable {
+    fn insert(&mut self, index: u64) -> u32 {
+        if let Some(slot) = self.free.pop()
+            && let Some(place) = self.indices.get_mut(slot as usize)
+        {
+            *place = index;
+            return slot;
+        }
+        self.indices.push(index);
+        // The journal bounds open entries far below 2^32.
+        u32::try_from(self.indices.len() - 1).unwrap_or(u32::MAX)
+    }
+
+    fn remove(&mut self, slot: u32) {
+        if let Some(place) = self.indices.get_mut(slot as usize) {
+            *place = FREE;
+            self.free.push(slot);
+        }
+    }
+
+    /// The smallest index that is open; looks at all places, which only a rotation does.
+    fn oldest(&self) -> Option<u64> {
+        self.indices
+            .iter()
+            .copied()
+            .filter(|index| *index != FREE)
+            .min()
+    }
+}

@@ -1,0 +1,159 @@
+//! What strangers put into strings must not get out of them.
+
+use super::super::inert::is_active;
+use super::super::payload::*;
+use super::super::record::{self, Kind};
+
+const NASTY: &str = "a\"\\\n\r\0\u{1b}[2J\u{7f}\u{85}\u{9b}\u{202e}\u{2066}\u{2028}\u{feff}密";
+
+fn json(part: &impl serde::Serialize) -> String {
+    let mut buf = Vec::new();
+    let at = Moment {
+        wall_ms: -1,
+        mono_ns: u64::MAX,
+    };
+    encode(&mut buf, Kind::Event, at, |parts| parts.add(part)).unwrap();
+    String::from_utf8(buf.split_off(record::RECORD_HEAD_BYTES)).unwrap()
+}
+
+#[test]
+fn active_characters_are_escaped_and_read_back() {
+    let text = json(&Event {
+        detail: NASTY,
+        ..Event::default()
+    });
+    assert!(!text.chars().any(is_active), "{text}");
+    let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(value["detail"], NASTY);
+    assert_eq!(value["at"], -1);
+    assert_eq!(value["mono"], u64::MAX);
+}
+
+#[test]
+fn strings_are_cut_at_characters_and_say_so() {
+    for text in [NASTY.repeat(9), "密".repeat(300), "x".repeat(9_000_000)] {
+        let out = json(&Event {
+            actor: &text,
+            ..Event::default()
+        });
+        let value: serde_json::Value = serde_json::from_str(&out).unwrap();
+        assert!(value["actor"].as_str().unwrap().ends_with('…'));
+        assert!(out.len() < 300, "{}", out.len());
+    }
+}
+
+#[test]
+fn the_longest_closing_fits_its_room() {
+    for unit in ["\0", "\u{7f}", "\u{2028}", "密", "\"", "x"] {
+        let text = unit.repeat(5_000);
+        let attempt = Attempt {
+            provider: &text,
+            model: &text,
+            fault: &text,
+        };
+        let closing = Closing {
+            outcome: Outcome::InternalError,
+            status: u16::MAX,
+            provider: &text,
+            model: &text,
+            attempts: &[attempt; 100],
+            tokens: Tokens {
+                prompt: u64::MAX,
+                completion: u64::MAX,
+                cached: u64::MAX,
+                reasoning: u64::MAX,
+                estimated: false,
+            },
+            finish: &text,
+            bytes_down: u64::MAX,
+            events: u64::MAX,
+            first_content_ms: Some(u64::MAX),
+            total_ms: u64::MAX,
+            code: &text,
+        };
+        let mut buf = Vec::new();
+        let at = Moment {
+            wall_ms: i64::MIN,
+            mono_ns: u64::MAX,
+        };
+        let id = "\0".repeat(ID_BYTES_MAX);
+        encode(&mut buf, Kind::Closed, at, |parts| {
+            parts.add(&Closes {
+                opening: u64::MAX,
+                id: &id,
+            })?;
+            parts.add(&closing)
+        })
+        .unwrap();
+        assert!(
+            buf.len() as u64 <= CLOSING_ROOM,
+            "{} of {unit:?}",
+            buf.len()
+        );
+        serde_json::from_slice::<serde_json::Value>(&buf[record::RECORD_HEAD_BYTES..]).unwrap();
+    }
+}
+
+#[test]
+fn the_longest_opening_is_a_record() {
+    let text = "\0".repeat(100_000);
+    let policies = vec![text.as_str(); 1_000];
+    let out = json(&Opening {
+        id: &text,
+        key: &text,
+        team: &text,
+        client: &text,
+        dialect: &text,
+        endpoint: &text,
+        asked: &text,
+        provider: &text,
+        model: &text,
+        grade: &text,
+        verdict: &text,
+        policies: &policies,
+        ..Opening::default()
+    });
+    assert!(out.len() < record::PAYLOAD_BYTES_MAX);
+    assert!(out.contains("… and 968 more"));
+}
+
+#[test]
+fn ids_are_cut_between_characters() {
+    assert_eq!(short_id("req_0123456789abcdef0123456789abcdef").len(), 36);
+    assert_eq!(short_id(&"密".repeat(13)).len(), 36);
+    assert_eq!(short_id(&format!("a{}", "密".repeat(13))).len(), 34);
+}
+
+#[test]
+fn our_writer_says_what_serde_json_says() {
+    let policies = [NASTY, "a", ""];
+    let opened = Opening {
+        id: NASTY,
+        key: "k",
+        policies: &policies,
+        stream: true,
+        request_bytes: u64::MAX,
+        ..Opening::default()
+    };
+    let attempts = [Attempt {
+        provider: NASTY,
+        model: "m",
+        fault: "",
+    }; 10];
+    let closed = Closing {
+        attempts: &attempts,
+        first_content_ms: Some(0),
+        finish: "stop\u{7f}",
+        ..Closing::default()
+    };
+    fn agree(part: &impl serde::Serialize) {
+        let mut ours: serde_json::Value = serde_json::from_str(&json(part)).unwrap();
+        let fields = ours.as_object_mut().unwrap();
+        fields.remove("at");
+        fields.remove("mono");
+        assert_eq!(ours, serde_json::to_value(part).unwrap());
+    }
+    agree(&opened);
+    agree(&closed);
+    agree(&Event::default());
+}
