@@ -91,7 +91,13 @@ pub trait Dialect: Sync {
     ///
     /// # Errors
     /// `BadRequest` for what cannot be said in this dialect and must not be dropped.
-    fn encode_request(&self, request: &canon::Request, call: &Call<'_>, quirks: &Quirks, lossy: Lossy) -> Result<Encoded, Fault>;
+    fn encode_request(
+        &self,
+        request: &canon::Request,
+        call: &Call<'_>,
+        quirks: &Quirks,
+        lossy: Lossy,
+    ) -> Result<Encoded, Fault>;
 
     /// A decoder for one reply.
     fn decoder(&self) -> Box<dyn Decoder>;
@@ -109,7 +115,14 @@ pub trait ClientDialect: Dialect {
     ///
     /// # Errors
     /// `BadRequest` for what the upstream lacks and `lossy` refuses.
-    fn forward(&self, body: &Bytes, facts: &RequestFacts, call: &Call<'_>, quirks: &Quirks, lossy: Lossy) -> Result<Forward, Fault>;
+    fn forward(
+        &self,
+        body: &Bytes,
+        facts: &RequestFacts,
+        call: &Call<'_>,
+        quirks: &Quirks,
+        lossy: Lossy,
+    ) -> Result<Forward, Fault>;
 
     /// Reads a request to canonical form; its text stays in slices of `body`.
     ///
@@ -157,7 +170,12 @@ pub trait Decoder: Send {
     ///
     /// # Errors
     /// As above.
-    fn whole(&mut self, body: &Bytes, root: Value<'_>, out: &mut Vec<canon::Event>) -> Result<(), Fault>;
+    fn whole(
+        &mut self,
+        body: &Bytes,
+        root: Value<'_>,
+        out: &mut Vec<canon::Event>,
+    ) -> Result<(), Fault>;
 
     /// The stream ended.
     ///

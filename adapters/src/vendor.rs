@@ -46,6 +46,10 @@ pub struct Call<'a> {
     pub now_ms: i64,
     /// The token fetched for this credential, for vendors with a [`TokenFlow`].
     pub token: Option<&'a str>,
+    /// The provider's `host` header as it will be sent, port included where it is not the default; signed by some vendors.
+    pub host: &'a str,
+    /// The path of the provider's base URL; signed by some vendors.
+    pub base_path: &'a str,
 }
 
 /// A provider's credential. Its `Debug` prints nothing.
@@ -70,7 +74,7 @@ impl std::fmt::Debug for Credential<'_> {
 /// What a vendor adds to a request. `content-type`, `content-length` and `host` are the client's business.
 #[derive(Debug, Default)]
 pub struct Parts {
-    /// Path after the provider's base path, percent-encoded, beginning with `/`.
+    /// Path after the provider's base path, percent-encoded, beginning with `/`. The two are joined by [`join_path`].
     pub path: String,
     /// Query without `?`, percent-encoded; may hold a secret, so it is never logged.
     pub query: String,
@@ -112,7 +116,12 @@ pub trait Vendor: Sync {
     ///
     /// # Errors
     /// `Bug` if the credential cannot be used as configured.
-    fn prepare(&self, call: &Call<'_>, credential: &Credential<'_>, parts: &mut Parts) -> Result<(), Fault>;
+    fn prepare(
+        &self,
+        call: &Call<'_>,
+        credential: &Credential<'_>,
+        parts: &mut Parts,
+    ) -> Result<(), Fault>;
 
     /// How the body of this reply is framed; the default goes by `content-type`.
     fn framing(&self, head: &Head<'_>) -> Framing {
@@ -160,10 +169,30 @@ pub struct Token {
     pub lifetime: Duration,
 }
 
+/// The path to ask for: the base URL's path, then the vendor's. Where the base ends in a version (`/v1`, `/api/v3`), the
+/// vendor's own leading `/v1` gives way, so that `http://host:8000` and `http://host:8000/v1` are the same base.
+#[must_use]
+pub fn join_path(base: &str, path: &str) -> String {
+    let base = base.trim_end_matches('/');
+    let last = base.rsplit('/').next().unwrap_or_default();
+    let is_version = last.strip_prefix('v').is_some_and(|rest| {
+        rest.starts_with(|first: char| first.is_ascii_digit())
+            && rest.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    });
+    let path = match path.strip_prefix("/v1/") {
+        Some(_) if is_version => path.get(3..).unwrap_or(path),
+        _ => path,
+    };
+    format!("{base}{path}")
+}
+
 /// By `content-type`; parameters and case are ignored.
 #[must_use]
 pub fn framing_by_content_type(headers: &HeaderMap) -> Framing {
-    let kind = headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind = headers
+        .get(http::header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();
     if kind.eq_ignore_ascii_case("text/event-stream") {
         Framing::Sse
@@ -171,5 +200,55 @@ pub fn framing_by_content_type(headers: &HeaderMap) -> Framing {
         Framing::Json
     } else {
         Framing::Other
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_join() {
+        for (base, path, want) in [
+            ("", "/v1/chat/completions", "/v1/chat/completions"),
+            ("/", "/v1/chat/completions", "/v1/chat/completions"),
+            ("/v1", "/v1/chat/completions", "/v1/chat/completions"),
+            ("/v1/", "/v1/chat/completions", "/v1/chat/completions"),
+            (
+                "/gpu/v1",
+                "/v1/chat/completions",
+                "/gpu/v1/chat/completions",
+            ),
+            (
+                "/api/v3",
+                "/v1/chat/completions",
+                "/api/v3/chat/completions",
+            ),
+            (
+                "/openai",
+                "/v1/chat/completions",
+                "/openai/v1/chat/completions",
+            ),
+            ("/vllm", "/v1/chat/completions", "/vllm/v1/chat/completions"),
+            (
+                "/api/paas/v4",
+                "/chat/completions",
+                "/api/paas/v4/chat/completions",
+            ),
+            ("/api/v1", "/services/x", "/api/v1/services/x"),
+        ] {
+            assert_eq!(join_path(base, path), want, "{base} + {path}");
+        }
+    }
+
+    #[test]
+    fn a_credential_shows_nothing() {
+        let credential = Credential {
+            api_key: "sk-secret",
+            secret_key: "s3cret",
+            app_id: "",
+            auth: "",
+        };
+        assert_eq!(format!("{credential:?}"), "Credential(***)");
     }
 }

@@ -1,0 +1,258 @@
+//! Lens over chat-completions replies: text or not, usage, finish, error, for every event of a stream.
+//!
+//! Most events carry a piece of text and nothing else; they are told by a few byte searches and cost no scan and no
+//! allocation. A quote inside a JSON string is always escaped, so that a search for a quoted key can only find a key (or
+//! a string that reads like one, which the byte behind it tells apart). Anything else is scanned. Knows no vendor: what it
+//! accepts beyond the dialect is what several of them send.
+
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+use wire::facts::{EventFacts, Finish, ReplyFacts, Usage};
+use wire::json::{self, Type, Value};
+use wire::sse;
+
+/// Bounds of an event's JSON; an upstream's is judged like a client's.
+pub(crate) const LIMITS: json::Limits = json::Limits {
+    depth: 64,
+    members: 10_000,
+    elements: 65_536,
+    number: 64,
+    tokens: 1 << 18,
+};
+
+struct Probes {
+    content: Finder<'static>,
+    finish: Finder<'static>,
+    usage: Finder<'static>,
+    error: Finder<'static>,
+}
+
+static PROBES: LazyLock<Probes> = LazyLock::new(|| Probes {
+    // Without its first quote: `reasoning_content` is found too.
+    content: Finder::new(b"content\""),
+    finish: Finder::new(b"\"finish_reason\""),
+    usage: Finder::new(b"\"usage\""),
+    error: Finder::new(b"\"error"),
+});
+
+/// Reads one event.
+pub(super) fn read_event(event: &sse::Event<'_>, scratch: &mut json::Tape, facts: &mut EventFacts) {
+    let Some(data) = event.data() else {
+        // A line that is no field: some servers write an error so.
+        if let Some(bare) = event.bare_json() {
+            read_slow(bare, scratch, facts);
+        }
+        return;
+    };
+    if plain_text(&data) {
+        facts.content = true;
+    } else if !data.trim_ascii().is_empty() {
+        read_slow(&data, scratch, facts);
+    }
+    if event.name() == Some(b"error") {
+        facts.error = true;
+    }
+}
+
+/// Whether an event surely carries text, and nothing that asks for a closer look.
+fn plain_text(data: &[u8]) -> bool {
+    let probes = &*PROBES;
+    let text = probes.content.find_iter(data).any(|at| {
+        let value = behind_colon(data, at + probes.content.needle().len());
+        matches!(value, Some([b'"', next, ..]) if *next != b'"')
+    });
+    text && data.first() == Some(&b'{')
+        && all_null(data, &probes.finish)
+        && all_null(data, &probes.usage)
+        && probes.error.find(data).is_none()
+}
+
+/// Whether every member of that name is null.
+fn all_null(data: &[u8], probe: &Finder<'_>) -> bool {
+    probe.find_iter(data).all(|at| {
+        behind_colon(data, at + probe.needle().len()).is_none_or(|value| value.starts_with(b"null"))
+    })
+}
+
+/// What stands behind the colon, if one comes next.
+fn behind_colon(data: &[u8], at: usize) -> Option<&[u8]> {
+    let rest = data.get(at..)?.trim_ascii_start();
+    rest.strip_prefix(b":").map(<[u8]>::trim_ascii_start)
+}
+
+fn read_slow(data: &[u8], scratch: &mut json::Tape, facts: &mut EventFacts) {
+    if data.trim_ascii_start().starts_with(b"[DONE]") {
+        facts.done = true;
+        return;
+    }
+    let scanned = json::scan::scan_into(data, &LIMITS, scratch);
+    let root = Value::root(scratch, data).filter(|root| root.kind() == Type::Object);
+    match (scanned, root) {
+        (Ok(()), Some(root)) => read_root(root, facts),
+        _ => facts.malformed = true,
+    }
+}
+
+fn read_root(root: Value<'_>, facts: &mut EventFacts) {
+    facts.error = is_error(root);
+    let choices = root.get("choices");
+    let mut empty = true;
+    for choice in choices.iter().flat_map(Value::elements) {
+        empty = false;
+        facts.content |= has_content(choice);
+        facts.finish = facts.finish.or_else(|| finish_of(choice));
+    }
+    if let Some((span, usage)) = usage_of(root) {
+        facts.usage = Some(usage);
+        facts.usage_span = span;
+        facts.only_usage = empty && !facts.error;
+    }
+}
+
+/// Whether a choice's delta (or message) carries anything that a user would see or a tool would get.
+fn has_content(choice: Value<'_>) -> bool {
+    let delta = choice.get("delta").or_else(|| choice.get("message"));
+    delta.is_some_and(|delta| {
+        delta.members().any(|(key, value)| {
+            let key = key.as_str().unwrap_or_default();
+            match &*key {
+                "content" | "reasoning_content" | "reasoning" | "thinking" | "refusal"
+                | "tool_calls" | "function_call" | "audio" | "images" | "reasoning_details" => {
+                    says_something(value)
+                }
+                _ => false,
+            }
+        })
+    }) || choice.get("text").is_some_and(says_something)
+}
+
+/// Not null, and not empty.
+fn says_something(value: Value<'_>) -> bool {
+    match value.kind() {
+        Type::String => value.inner().is_some_and(|text| !text.is_empty()),
+        Type::Array => value.elements().next().is_some(),
+        Type::Object => value.members().next().is_some(),
+        _ => false,
+    }
+}
+
+/// Why a choice ended, if it did.
+pub(crate) fn finish_of(choice: Value<'_>) -> Option<Finish> {
+    let word = choice.get("finish_reason")?.as_str();
+    let finish = word.and_then(|word| finish_word(&word));
+    // A risk flag beside the finish reason: from 2 on the answer was withdrawn or cut.
+    let flagged = choice
+        .get("flag")
+        .and_then(|flag| flag.as_u64())
+        .is_some_and(|flag| flag >= 2);
+    match finish {
+        Some(Finish::Failed) | None => finish,
+        Some(_) if flagged => Some(Finish::ContentFilter),
+        Some(other) => Some(other),
+    }
+}
+
+/// A finish word: an open enum (`vendors/README.md`, rule 5). `None`: the choice goes on. A word that nobody knows is a
+/// natural end.
+pub(crate) fn finish_word(word: &str) -> Option<Finish> {
+    Some(match word {
+        "" | "null" => return None,
+        "length"
+        | "max_tokens"
+        | "max_output_tokens"
+        | "model_length"
+        | "model_context_window_exceeded" => Finish::Length,
+        "tool_calls" | "tool_call" | "tool_use" | "function_call" => Finish::ToolCalls,
+        "content_filter" | "content_filtered" | "sensitive" | "safety" | "recitation"
+        | "prohibited_content" | "blocklist" => Finish::ContentFilter,
+        "network_error"
+        | "insufficient_system_resource"
+        | "aborted"
+        | "abort"
+        | "error"
+        | "failed" => Finish::Failed,
+        _ => Finish::Stop,
+    })
+}
+
+/// Whether a reply's root says that the vendor failed: an `error` that is not empty (object or string), or, where there
+/// are no choices, one of the flat forms.
+pub(crate) fn is_error(root: Value<'_>) -> bool {
+    if root.get("error").is_some_and(says_something) {
+        return true;
+    }
+    if root
+        .get("object")
+        .is_some_and(|object| object.is_named("error"))
+        || root
+            .get("error_code")
+            .is_some_and(|code| code.as_u64() != Some(0) && !code.is_null())
+        || root.get("error_msg").is_some_and(says_something)
+    {
+        return true;
+    }
+    root.get("choices").is_none()
+        && (root.get("detail").is_some_and(says_something)
+            || (root.get("message").is_some() && root.get("code").is_some()))
+}
+
+/// Usage of a reply or an event, with the span of its value: at the top, or, as one vendor has it, in the first choice.
+pub(crate) fn usage_of(root: Value<'_>) -> Option<(std::ops::Range<usize>, Usage)> {
+    let is_usage = |usage: &Value<'_>| usage.kind() == Type::Object;
+    let usage = root.get("usage").filter(is_usage).or_else(|| {
+        let first = root.get("choices")?.elements().next()?;
+        first.get("usage").filter(is_usage)
+    })?;
+    Some((usage.span(), read_usage(usage)?))
+}
+
+/// Token counts in OpenAI's nesting and in what vendors made of it. `None` if it counts nothing.
+pub(crate) fn read_usage(usage: Value<'_>) -> Option<Usage> {
+    let count = |name: &str| usage.get(name).and_then(|count| count.as_u64());
+    let inner = |outer: &str, name: &str| usage.get(outer)?.get(name)?.as_u64();
+    let total = count("total_tokens");
+    let prompt = count("prompt_tokens").or_else(|| count("input_tokens"));
+    let completion = count("completion_tokens").or_else(|| count("output_tokens"));
+    if prompt.is_none() && completion.is_none() && total.is_none() {
+        return None;
+    }
+    let prompt = prompt
+        .or_else(|| Some(total?.saturating_sub(completion?)))
+        .or(total)
+        .unwrap_or(0);
+    let reasoning = inner("completion_tokens_details", "reasoning_tokens")
+        .or_else(|| inner("output_tokens_details", "reasoning_tokens"))
+        .or_else(|| count("reasoning_tokens"))
+        .unwrap_or(0);
+    let rest = total.unwrap_or(0).saturating_sub(prompt);
+    let mut completion = completion.unwrap_or(rest);
+    if reasoning > 0 && rest == completion.saturating_add(reasoning) {
+        // Counted beside the completion, not inside (`dialects/mapping.md`, usage).
+        completion = rest;
+    }
+    let details = ["prompt_tokens_details", "input_tokens_details"];
+    let of_prompt = |name: &str| details.iter().find_map(|outer| inner(outer, name));
+    let usage = Usage {
+        prompt,
+        completion,
+        cached: of_prompt("cached_tokens")
+            .or_else(|| count("prompt_cache_hit_tokens"))
+            .or_else(|| count("cached_tokens"))
+            .unwrap_or(0),
+        cache_write: of_prompt("cache_write_tokens").unwrap_or(0),
+        reasoning,
+    };
+    Some(usage.clamped())
+}
+
+/// Reads a whole reply.
+pub(super) fn read_reply(root: Value<'_>) -> ReplyFacts {
+    let first = root
+        .get("choices")
+        .and_then(|choices| choices.elements().next());
+    ReplyFacts {
+        usage: usage_of(root).map(|(_, usage)| usage),
+        finish: first.and_then(finish_of),
+    }
+}

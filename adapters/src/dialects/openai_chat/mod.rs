@@ -1,0 +1,165 @@
+//! OpenAI chat completions: `POST /v1/chat/completions`, both sides.
+//!
+//! Knows the dialect as written and the liberties that several vendors take with it, never which vendor takes them.
+
+mod forward;
+pub(crate) mod lens;
+pub mod request;
+
+use bytes::Bytes;
+use wire::canon;
+use wire::facts::{EventFacts, ReplyFacts, RequestFacts};
+use wire::fault::Code;
+use wire::json::{self, Value};
+use wire::sse;
+use wire::{Fault, Kind};
+
+use crate::dialect::{
+    ClientDialect, Decoder, Dialect, DialectId, Encoded, Encoder, ErrorBody, Forward, Lossy,
+    ReplyHead,
+};
+use crate::quirks::Quirks;
+use crate::vendor::Call;
+
+/// The dialect.
+#[derive(Clone, Copy, Debug)]
+pub struct OpenAiChat;
+
+impl Dialect for OpenAiChat {
+    fn id(&self) -> DialectId {
+        DialectId::OpenAiChat
+    }
+
+    fn name(&self) -> &'static str {
+        "openai-chat"
+    }
+
+    fn read_event(&self, event: &sse::Event<'_>, scratch: &mut json::Tape, facts: &mut EventFacts) {
+        lens::read_event(event, scratch, facts);
+    }
+
+    fn read_reply(&self, root: Value<'_>) -> ReplyFacts {
+        lens::read_reply(root)
+    }
+
+    fn encode_request(
+        &self,
+        _request: &canon::Request,
+        _call: &Call<'_>,
+        _quirks: &Quirks,
+        _lossy: Lossy,
+    ) -> Result<Encoded, Fault> {
+        Err(Kind::Bug.into())
+    }
+
+    fn decoder(&self) -> Box<dyn Decoder> {
+        Box::new(Later)
+    }
+}
+
+impl ClientDialect for OpenAiChat {
+    fn read_request(&self, body: &Bytes, tape: json::Tape) -> Result<RequestFacts, Fault> {
+        request::read(body, tape)
+    }
+
+    fn forward(
+        &self,
+        body: &Bytes,
+        facts: &RequestFacts,
+        call: &Call<'_>,
+        quirks: &Quirks,
+        lossy: Lossy,
+    ) -> Result<Forward, Fault> {
+        forward::forward(body, facts, call, quirks, lossy)
+    }
+
+    fn decode_request(
+        &self,
+        _body: &Bytes,
+        _facts: &RequestFacts,
+    ) -> Result<canon::Request, Fault> {
+        Err(Kind::Bug.into())
+    }
+
+    fn encoder(&self, _reply: ReplyHead) -> Box<dyn Encoder> {
+        Box::new(Later)
+    }
+
+    fn refusal(&self, fault: &Fault) -> ErrorBody {
+        ErrorBody {
+            status: fault.http_status(),
+            content_type: "application/json",
+            body: error_body(fault, b"", b"").into(),
+        }
+    }
+
+    fn stream_refusal(&self, fault: &Fault) -> Bytes {
+        error_body(fault, b"data: ", b"\n\n").into()
+    }
+
+    fn ping(&self) -> Option<&'static [u8]> {
+        Some(b": ping\n\n")
+    }
+}
+
+/// Stands in until translation is written.
+struct Later;
+
+impl Decoder for Later {
+    fn event(&mut self, _: &sse::Event<'_>, _: &mut Vec<canon::Event>) -> Result<(), Fault> {
+        Err(Kind::Bug.into())
+    }
+    fn whole(&mut self, _: &Bytes, _: Value<'_>, _: &mut Vec<canon::Event>) -> Result<(), Fault> {
+        Err(Kind::Bug.into())
+    }
+    fn end(&mut self, _: &mut Vec<canon::Event>) -> Result<(), Fault> {
+        Err(Kind::Bug.into())
+    }
+}
+
+impl Encoder for Later {
+    fn events(&mut self, _: &[canon::Event], _: &mut wire::Rope) {}
+    fn end(&mut self, _: &mut wire::Rope) {}
+    fn whole(&mut self, _: &[canon::Event]) -> wire::Rope {
+        wire::Rope::new()
+    }
+}
+
+/// `{"error":{…}}` with all four keys, which SDKs ask for, between two frames.
+fn error_body(fault: &Fault, before: &[u8], after: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(256);
+    out.extend_from_slice(before);
+    out.extend_from_slice(b"{\"error\":{\"message\":\"");
+    json::escape(fault.sentence(), &mut out);
+    out.extend_from_slice(b"\",\"type\":\"");
+    out.extend_from_slice(error_type(fault.public_code()).as_bytes());
+    out.extend_from_slice(b"\",\"param\":");
+    match fault.field() {
+        Some(field) => {
+            out.push(b'"');
+            json::escape(field, &mut out);
+            out.push(b'"');
+        }
+        None => out.extend_from_slice(b"null"),
+    }
+    out.extend_from_slice(b",\"code\":\"");
+    out.extend_from_slice(fault.public_code().as_str().as_bytes());
+    out.extend_from_slice(b"\"}}");
+    out.extend_from_slice(after);
+    out
+}
+
+/// The `type` beside a code (`dialects/openai-chat.md`, section 5).
+fn error_type(code: Code) -> &'static str {
+    match code {
+        Code::RateLimitExceeded => "requests",
+        Code::BudgetExceeded => "insufficient_quota",
+        Code::UpstreamError | Code::UpstreamTimeout | Code::Overloaded | Code::InternalError => {
+            "server_error"
+        }
+        _ => "invalid_request_error",
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,364 @@
+//! Lens over a chat-completions request: what governs it, checked; all else left alone.
+//!
+//! Reads the scanned tape once and copies nothing but the model's name. Knows no vendor, no policy and no limit that a
+//! config could change. Refuses what another parser could read differently (`governance/threats.md`, section 4).
+
+use bytes::Bytes;
+use wire::facts::RequestFacts;
+use wire::json::{self, Type, Value, text};
+use wire::{Fault, Kind};
+
+/// Messages of one request (`governance/threats.md`, section 3).
+pub const MESSAGES_MAX: usize = 4096;
+/// Bytes of a model's name.
+pub const MODEL_BYTES_MAX: usize = 256;
+/// Choices of one request.
+pub const CHOICES_MAX: u64 = 128;
+
+/// Keys that decide where a request goes, what it may cost and what is inspected. A key that only looks the same is
+/// refused: lenient parsers would take it for the key itself.
+const GOVERNED: &[&str] = &[
+    "model",
+    "messages",
+    "stream",
+    "stream_options",
+    "n",
+    "max_tokens",
+    "max_completion_tokens",
+    "tools",
+    "tool_choice",
+    "functions",
+    "function_call",
+    "response_format",
+    "stop",
+];
+
+/// The same inside a message.
+const GOVERNED_IN_MESSAGE: &[&str] = &["role", "content", "name", "tool_calls", "tool_call_id"];
+
+/// Fields by which clients of other gateways choose the upstream or its credential; here never honoured (T-23).
+const FORBIDDEN: &[&str] = &[
+    "api_base",
+    "base_url",
+    "api_key",
+    "api_type",
+    "api_version",
+    "authorization",
+    "custom_llm_provider",
+    "default_headers",
+    "default_query",
+    "extra_body",
+    "extra_headers",
+    "extra_query",
+    "headers",
+    "http_client",
+    "proxies",
+    "proxy",
+    "azure_ad_token",
+    "azure_endpoint",
+    "aws_access_key_id",
+    "aws_bedrock_runtime_endpoint",
+    "aws_role_name",
+    "aws_secret_access_key",
+    "aws_session_token",
+    "vertex_credentials",
+    "vertex_location",
+    "vertex_project",
+];
+
+/// Reads a request.
+///
+/// # Errors
+/// `BadRequest` with the field's name.
+pub(super) fn read(body: &Bytes, tape: json::Tape) -> Result<RequestFacts, Fault> {
+    let seen = {
+        let root = Value::root(&tape, body).filter(|root| root.kind() == Type::Object);
+        let root = root.ok_or_else(|| bad("The request body must be a JSON object."))?;
+        see(root)?
+    };
+    Ok(RequestFacts {
+        tape,
+        model: seen.model,
+        model_span: seen.model_span,
+        stream: seen.stream,
+        usage_asked: seen.usage_asked,
+        max_tokens: seen.max_tokens,
+        choices: seen.choices,
+    })
+}
+
+struct Seen {
+    model: String,
+    model_span: std::ops::Range<usize>,
+    stream: bool,
+    usage_asked: bool,
+    max_tokens: Option<u64>,
+    choices: u32,
+}
+
+fn see(root: Value<'_>) -> Result<Seen, Fault> {
+    let (mut model, mut messages, mut input) = (None, None, false);
+    let (mut stream, mut options, mut choices) = (false, None, 1);
+    let (mut old_cap, mut cap) = (None, None);
+    for (key, value) in root.members() {
+        let name = key.as_str().unwrap_or_default();
+        check_key(&name)?;
+        match &*name {
+            "model" => model = Some(value),
+            "messages" => messages = Some(value),
+            "input" => input = true,
+            "stream" => stream = flag(value, "stream")?,
+            "stream_options" => options = Some(value),
+            "n" => choices = count(value)?,
+            "max_tokens" => old_cap = tokens(value, "max_tokens")?,
+            "max_completion_tokens" => cap = tokens(value, "max_completion_tokens")?,
+            _ => {}
+        }
+    }
+    if messages.is_none() && input {
+        return Err(bad(
+            "'messages' is missing and 'input' is not a field of chat completions; \
+             a request of the Responses API belongs to /v1/responses.",
+        )
+        .param("messages"));
+    }
+    let model = model.ok_or_else(|| bad("'model' is required.").param("model"))?;
+    check_messages(messages)?;
+    Ok(Seen {
+        model: model_name(model)?,
+        model_span: model.span(),
+        stream,
+        usage_asked: usage_asked(options)?,
+        max_tokens: cap.or(old_cap),
+        choices,
+    })
+}
+
+fn bad(message: &'static str) -> Fault {
+    Fault::new(Kind::BadRequest).message(message)
+}
+
+/// # Errors
+/// `duplicate_key` for a look-alike of a governed key, `forbidden_parameter`.
+fn check_key(name: &str) -> Result<(), Fault> {
+    if let Some(known) = FORBIDDEN.iter().find(|known| text::folds_to(name, known)) {
+        return Err(
+            bad("A request may not choose its provider or carry credentials for one.")
+                .reason("forbidden_parameter")
+                .param(*known),
+        );
+    }
+    look_alike(name, GOVERNED)
+}
+
+fn look_alike(name: &str, governed: &'static [&'static str]) -> Result<(), Fault> {
+    match governed.iter().find(|known| text::folds_to(name, known)) {
+        Some(known) if *known != name => Err(bad(
+            "A key differs from a known one only in letter case; parsers disagree on what it means.",
+        )
+        .reason("duplicate_key")
+        .param(*known)),
+        _ => Ok(()),
+    }
+}
+
+fn model_name(value: Value<'_>) -> Result<String, Fault> {
+    let name = value.as_str().unwrap_or_default();
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._:/@-".contains(&byte);
+    if name.is_empty() || name.len() > MODEL_BYTES_MAX || !name.bytes().all(allowed) {
+        return Err(
+            bad("'model' must be a string of 1 to 256 letters, digits and '._:/@-'.")
+                .param("model"),
+        );
+    }
+    Ok(name.into_owned())
+}
+
+fn check_messages(messages: Option<Value<'_>>) -> Result<(), Fault> {
+    let wrong = |message| Err(bad(message).param("messages"));
+    let Some(messages) = messages.filter(|messages| messages.kind() == Type::Array) else {
+        return wrong("'messages' is required and must be an array.");
+    };
+    let mut count = 0;
+    for message in messages.elements() {
+        if message.kind() != Type::Object {
+            return Err(bad("Every message must be an object.").param(format!("messages[{count}]")));
+        }
+        for (key, _) in message.members() {
+            look_alike(&key.as_str().unwrap_or_default(), GOVERNED_IN_MESSAGE)?;
+        }
+        count += 1;
+        if count > MESSAGES_MAX {
+            return wrong("'messages' holds more than 4096 messages.");
+        }
+    }
+    if count == 0 {
+        return wrong("'messages' must not be empty.");
+    }
+    Ok(())
+}
+
+fn flag(value: Value<'_>, name: &'static str) -> Result<bool, Fault> {
+    match value.as_bool() {
+        Some(flag) => Ok(flag),
+        None if value.is_null() => Ok(false),
+        None => Err(bad("A field that must be true, false or null is not.").param(name)),
+    }
+}
+
+fn usage_asked(options: Option<Value<'_>>) -> Result<bool, Fault> {
+    let Some(options) = options.filter(|options| !options.is_null()) else {
+        return Ok(false);
+    };
+    if options.kind() != Type::Object {
+        return Err(bad("'stream_options' must be an object.").param("stream_options"));
+    }
+    for (key, _) in options.members() {
+        look_alike(&key.as_str().unwrap_or_default(), &["include_usage"])?;
+    }
+    options.get("include_usage").map_or(Ok(false), |value| {
+        flag(value, "stream_options.include_usage")
+    })
+}
+
+fn count(value: Value<'_>) -> Result<u32, Fault> {
+    if value.is_null() {
+        return Ok(1);
+    }
+    let count = value
+        .as_u64()
+        .filter(|count| (1..=CHOICES_MAX).contains(count))
+        .and_then(|count| u32::try_from(count).ok());
+    count.ok_or_else(|| bad("'n' must be a whole number from 1 to 128.").param("n"))
+}
+
+fn tokens(value: Value<'_>, name: &'static str) -> Result<Option<u64>, Fault> {
+    if value.is_null() {
+        return Ok(None);
+    }
+    match value.as_u64() {
+        Some(tokens) if tokens >= 1 => Ok(Some(tokens)),
+        _ => Err(bad("An output cap must be a whole number of tokens, 1 or more.").param(name)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wire::json::{Limits, scan};
+
+    fn read_text(body: &str) -> Result<RequestFacts, Fault> {
+        let body = Bytes::copy_from_slice(body.as_bytes());
+        read(&body, scan(&body, &Limits::default()).unwrap())
+    }
+
+    #[test]
+    fn reads_what_governs() {
+        let facts = read_text(r#"{"m\u006fdel":"a/b:c","messages":[{"role":"user"}],"stream":true,"stream_options":{"include_usage":true},"n":2,"max_tokens":5,"max_completion_tokens":7.0}"#).unwrap();
+        assert_eq!(facts.model, "a/b:c");
+        assert_eq!(facts.model_span, 14..21);
+        assert!(facts.stream && facts.usage_asked);
+        assert_eq!((facts.choices, facts.max_tokens), (2, Some(7)));
+        let facts = read_text(r#"{"model":"a","messages":[{}],"stream":null,"stream_options":null,"n":null,"max_tokens":null}"#).unwrap();
+        assert!(!facts.stream && !facts.usage_asked);
+        assert_eq!((facts.choices, facts.max_tokens), (1, None));
+    }
+
+    #[test]
+    fn refuses() {
+        let long = "x".repeat(257);
+        let rows: &[(&str, &str, &str)] = &[
+            ("[]", "bad_request", ""),
+            (r#"{"messages":[{}]}"#, "bad_request", "model"),
+            (r#"{"model":1,"messages":[{}]}"#, "bad_request", "model"),
+            (r#"{"model":"a b","messages":[{}]}"#, "bad_request", "model"),
+            (
+                &format!(r#"{{"model":"{long}","messages":[{{}}]}}"#),
+                "bad_request",
+                "model",
+            ),
+            (r#"{"model":"a"}"#, "bad_request", "messages"),
+            (r#"{"model":"a","messages":[]}"#, "bad_request", "messages"),
+            (
+                r#"{"model":"a","messages":[{},1]}"#,
+                "bad_request",
+                "messages[1]",
+            ),
+            (r#"{"model":"a","input":"hi"}"#, "bad_request", "messages"),
+            (
+                r#"{"model":"a","messages":[{}],"stream":1}"#,
+                "bad_request",
+                "stream",
+            ),
+            (
+                r#"{"model":"a","messages":[{}],"stream_options":1}"#,
+                "bad_request",
+                "stream_options",
+            ),
+            (
+                r#"{"model":"a","messages":[{}],"stream_options":{"include_usage":1}}"#,
+                "bad_request",
+                "stream_options.include_usage",
+            ),
+            (
+                r#"{"model":"a","messages":[{}],"stream_options":{"Include_usage":true}}"#,
+                "duplicate_key",
+                "include_usage",
+            ),
+            (r#"{"model":"a","messages":[{}],"n":0}"#, "bad_request", "n"),
+            (
+                r#"{"model":"a","messages":[{}],"n":129}"#,
+                "bad_request",
+                "n",
+            ),
+            (
+                r#"{"model":"a","messages":[{}],"max_tokens":-1}"#,
+                "bad_request",
+                "max_tokens",
+            ),
+            (
+                r#"{"model":"a","messages":[{}],"max_tokens":1.5}"#,
+                "bad_request",
+                "max_tokens",
+            ),
+            (
+                r#"{"model":"a","messages":[{}],"max_tokens":1e30}"#,
+                "bad_request",
+                "max_tokens",
+            ),
+            (
+                r#"{"model":"a","messages":[{}],"MODEL":"b"}"#,
+                "duplicate_key",
+                "model",
+            ),
+            (
+                r#"{"model":"a","me\u017f\u017fages":[{}],"messages":[{}]}"#,
+                "duplicate_key",
+                "messages",
+            ),
+            (
+                r#"{"model":"a","messages":[{"Content":"x"}]}"#,
+                "duplicate_key",
+                "content",
+            ),
+            (
+                r#"{"model":"a","messages":[{}],"api_base":"http://x"}"#,
+                "forbidden_parameter",
+                "api_base",
+            ),
+            (
+                r#"{"model":"a","messages":[{}],"Extra_Headers":{}}"#,
+                "forbidden_parameter",
+                "extra_headers",
+            ),
+        ];
+        for (body, reason, field) in rows {
+            let fault = read_text(body).unwrap_err();
+            assert_eq!(fault.kind(), Kind::BadRequest, "{body}");
+            assert_eq!(fault.why(), *reason, "{body}");
+            assert_eq!(fault.field().unwrap_or_default(), *field, "{body}");
+        }
+        let many = vec!["{}"; MESSAGES_MAX + 1].join(",");
+        assert!(read_text(&format!(r#"{{"model":"a","messages":[{many}]}}"#)).is_err());
+    }
+}

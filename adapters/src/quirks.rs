@@ -1,0 +1,370 @@
+//! How a vendor's fields differ from the dialect as written, as data, and how a field is judged by it.
+//!
+//! Knows no vendor: each has its own constant. The same judgement is applied as edits over a client's body (same
+//! dialect) and while a canonical request is written (translation). Invariant: nothing is lost unless
+//! [`Lossy`] allows it and it is named in [`Dropped`].
+
+use bytes::Bytes;
+use wire::fault::Retry;
+use wire::json::{Type, Value};
+use wire::{Fault, Kind};
+
+use crate::dialect::{Dropped, Lossy};
+
+/// Differences of one vendor (and model) from its dialect.
+#[derive(Clone, Copy, Debug)]
+pub struct Quirks {
+    /// Top-level request fields that are treated differently.
+    pub fields: &'static [(&'static str, Rule)],
+    /// Members added where the request lacks them.
+    pub added: &'static [Added],
+    /// How usage comes in a stream.
+    pub stream_usage: StreamUsage,
+    /// Role `developer` is unknown and becomes `system`.
+    pub developer_is_system: bool,
+    /// Content that is an array of text parts only becomes one string, the parts joined by a line feed.
+    pub flat_text: bool,
+    /// An empty `tools` goes, and `tool_choice` and `parallel_tool_calls` with it.
+    pub omit_empty_tools: bool,
+    /// `tool_choice: "none"` is unknown: the tools go instead.
+    pub none_drops_tools: bool,
+    /// Temperature 0 is not a number here but this member (name, raw value); `top_p` goes too.
+    pub greedy: Option<(&'static str, &'static str)>,
+}
+
+/// A vendor that keeps to the letter.
+pub static PLAIN: Quirks = Quirks {
+    fields: &[],
+    added: &[],
+    stream_usage: StreamUsage::Ask,
+    developer_is_system: false,
+    flat_text: false,
+    omit_empty_tools: false,
+    none_drops_tools: false,
+    greedy: None,
+};
+
+/// What most vendors that speak OpenAI's dialect want: no `developer`, no empty `tools`.
+pub(crate) const COMMON: Quirks = Quirks {
+    developer_is_system: true,
+    omit_empty_tools: true,
+    ..PLAIN
+};
+
+/// How usage comes in a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamUsage {
+    /// Only with `stream_options.include_usage`.
+    Ask,
+    /// Without being asked for; `stream_options` is understood or ignored.
+    Always,
+    /// Without being asked for, or never; `stream_options` is refused, so it goes.
+    Unknown,
+}
+
+/// What is done with one field.
+#[derive(Clone, Copy, Debug)]
+pub enum Rule {
+    /// The vendor lacks it.
+    Lacks,
+    /// It has another name; the meaning is the same. A member that has that name already gives way.
+    Rename(&'static str),
+    /// It has another name and a bounded length in bytes; outside, it goes.
+    RenameSized {
+        /// The vendor's name.
+        to: &'static str,
+        /// Shortest text.
+        min: usize,
+        /// Longest text.
+        max: usize,
+    },
+    /// A number, brought into bounds. Bounds are JSON numbers; an exclusive bound is written as the nearest value allowed.
+    Clamp {
+        /// Lowest.
+        min: &'static str,
+        /// Highest.
+        max: &'static str,
+    },
+    /// A bare string becomes a list of one.
+    List,
+    /// Only these words; everything else becomes the first.
+    OneOf(&'static [&'static str]),
+    /// These words become those.
+    Words(&'static [(&'static str, &'static str)]),
+    /// An object whose `type` must be one of these; other types go.
+    Types(&'static [&'static str]),
+}
+
+/// A member that is added.
+#[derive(Clone, Copy, Debug)]
+pub struct Added {
+    /// When.
+    pub when: When,
+    /// Its name.
+    pub name: &'static str,
+    /// Its value, as JSON.
+    pub raw: &'static str,
+}
+
+/// When a member is added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// Always.
+    Always,
+    /// The request has tools.
+    Tools,
+    /// No stream is wanted.
+    Whole,
+    /// A stream is wanted.
+    Stream,
+}
+
+/// What a field's loss or change means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Loss {
+    /// Nothing: it said what is so anyway.
+    Nothing,
+    /// A hint.
+    Hint,
+    /// What the answer is.
+    Meaning,
+}
+
+/// A field's fate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Judged {
+    /// As it is.
+    Keep,
+    /// It goes.
+    Remove(Loss),
+    /// Another key.
+    Rename(&'static str),
+    /// Another value.
+    Set(Bytes, Loss),
+    /// The value becomes the only element of a list.
+    Wrap,
+}
+
+/// A clamp that moves a number by no more than this keeps its meaning and is not reported.
+const NEAR: f64 = 0.0101;
+
+impl Quirks {
+    /// The rule of a field, with its name.
+    pub(crate) fn rule(&self, name: &str) -> Option<(&'static str, Rule)> {
+        self.fields.iter().copied().find(|row| row.0 == name)
+    }
+
+    /// The members to add to a request.
+    pub(crate) fn additions(
+        &self,
+        stream: bool,
+        tools: bool,
+    ) -> impl Iterator<Item = &'static Added> {
+        self.added.iter().filter(move |added| match added.when {
+            When::Always => true,
+            When::Tools => tools,
+            When::Whole => !stream,
+            When::Stream => stream,
+        })
+    }
+}
+
+impl Rule {
+    /// What becomes of a field of this name and value.
+    pub(crate) fn judge(self, name: &str, value: Value<'_>) -> Judged {
+        if value.is_null() {
+            // Some vendors refuse a null; to none it says anything.
+            return Judged::Remove(Loss::Nothing);
+        }
+        match self {
+            Self::Lacks => Judged::Remove(weight(name, value)),
+            Self::Rename(to) => Judged::Rename(to),
+            Self::RenameSized { to, min, max } => {
+                let length = value.as_str().map_or(0, |text| text.len());
+                if (min..=max).contains(&length) {
+                    Judged::Rename(to)
+                } else {
+                    Judged::Remove(Loss::Hint)
+                }
+            }
+            Self::Clamp { min, max } => clamp(value, min, max),
+            Self::List if value.kind() == Type::String => Judged::Wrap,
+            Self::List => Judged::Keep,
+            Self::OneOf(words) => {
+                if words.iter().any(|word| value.is_named(word)) {
+                    return Judged::Keep;
+                }
+                match words.first() {
+                    Some(first) => Judged::Set(crate::members::quoted(first), weight(name, value)),
+                    None => Judged::Remove(weight(name, value)),
+                }
+            }
+            Self::Words(pairs) => pairs
+                .iter()
+                .find(|(from, _)| value.is_named(from))
+                .map_or(Judged::Keep, |(_, to)| {
+                    Judged::Set(crate::members::quoted(to), Loss::Hint)
+                }),
+            Self::Types(types) => {
+                let kind = value.get("type");
+                if kind.is_none_or(|kind| types.iter().any(|name| kind.is_named(name))) {
+                    Judged::Keep
+                } else {
+                    Judged::Remove(weight(name, value))
+                }
+            }
+        }
+    }
+}
+
+fn clamp(value: Value<'_>, min: &'static str, max: &'static str) -> Judged {
+    let Some(number) = value.as_f64() else {
+        return Judged::Keep;
+    };
+    let bound = |text: &str| text.parse::<f64>().unwrap_or(number);
+    let text = if number < bound(min) {
+        min
+    } else if number > bound(max) {
+        max
+    } else {
+        return Judged::Keep;
+    };
+    let loss = if (bound(text) - number).abs() <= NEAR {
+        Loss::Nothing
+    } else {
+        Loss::Hint
+    };
+    Judged::Set(Bytes::from_static(text.as_bytes()), loss)
+}
+
+/// What is lost with a field (`dialects/mapping.md`, section 4): forced tools, schema, stop and several choices are what
+/// the answer is; the rest are hints; a default is nothing.
+pub(crate) fn weight(name: &str, value: Value<'_>) -> Loss {
+    let nothing = match name {
+        _ if value.is_null() => true,
+        "n" => value.as_u64() == Some(1),
+        "stop" | "tools" | "functions" => {
+            value.kind() == Type::Array && value.elements().next().is_none()
+        }
+        "tool_choice" | "function_call" | "service_tier" => {
+            value.is_named("auto") || value.is_named("default")
+        }
+        "response_format" => value.get("type").is_some_and(|kind| kind.is_named("text")),
+        "modalities" => value.elements().all(|kind| kind.is_named("text")),
+        "frequency_penalty" | "presence_penalty" | "top_logprobs" => value.as_f64() == Some(0.0),
+        "parallel_tool_calls" => value.as_bool() == Some(true),
+        "logprobs" | "store" => value.as_bool() == Some(false),
+        "logit_bias" | "metadata" => value.members().next().is_none(),
+        "stream_options" => true,
+        _ => false,
+    };
+    if nothing {
+        return Loss::Nothing;
+    }
+    match name {
+        "n" | "stop" | "tools" | "functions" | "tool_choice" | "function_call"
+        | "response_format" | "modalities" | "audio" => Loss::Meaning,
+        _ => Loss::Hint,
+    }
+}
+
+/// Loses a field, or says that it must not be lost.
+///
+/// # Errors
+/// `BadRequest` naming the field; another target may know it.
+pub(crate) fn lose(
+    name: &'static str,
+    loss: Loss,
+    lossy: Lossy,
+    dropped: &mut Dropped,
+) -> Result<(), Fault> {
+    match (loss, lossy) {
+        (Loss::Nothing, _) => Ok(()),
+        (Loss::Hint, Lossy::Hints) | (_, Lossy::Drop) => {
+            if !dropped.contains(&name) {
+                dropped.push(name);
+            }
+            Ok(())
+        }
+        (Loss::Meaning, Lossy::Hints) | (_, Lossy::Refuse) => Err(Fault::new(Kind::BadRequest)
+            .reason("unsupported_parameter")
+            .param(name)
+            .retry(Retry::NextTarget)
+            .message(format!(
+                "The provider of this model does not support this value of '{name}'."
+            ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wire::json::{Limits, scan};
+
+    #[expect(clippy::needless_pass_by_value, reason = "a table row is moved in")]
+    fn check(rule: Rule, name: &str, raw: &str, want: Judged) {
+        let tape = scan(raw.as_bytes(), &Limits::default()).unwrap();
+        let value = Value::root(&tape, raw.as_bytes()).unwrap();
+        assert_eq!(rule.judge(name, value), want, "{name}: {raw}");
+    }
+
+    #[test]
+    fn rules() {
+        let unit = Rule::Clamp {
+            min: "0.01",
+            max: "1",
+        };
+        let set = |text: &'static str, loss| Judged::Set(Bytes::from_static(text.as_bytes()), loss);
+        check(unit, "temperature", "0.5", Judged::Keep);
+        check(unit, "temperature", "0", set("0.01", Loss::Nothing));
+        check(unit, "temperature", "1.6", set("1", Loss::Hint));
+        check(unit, "temperature", "\"x\"", Judged::Keep);
+        check(unit, "temperature", "null", Judged::Remove(Loss::Nothing));
+        check(Rule::Lacks, "n", "1", Judged::Remove(Loss::Nothing));
+        check(Rule::Lacks, "n", "2", Judged::Remove(Loss::Meaning));
+        check(Rule::Lacks, "seed", "2", Judged::Remove(Loss::Hint));
+        check(Rule::List, "stop", "\"a\"", Judged::Wrap);
+        check(Rule::List, "stop", "[\"a\"]", Judged::Keep);
+        let auto = Rule::OneOf(&["auto"]);
+        check(auto, "tool_choice", "\"auto\"", Judged::Keep);
+        check(
+            auto,
+            "tool_choice",
+            "\"required\"",
+            set("\"auto\"", Loss::Meaning),
+        );
+        let formats = Rule::Types(&["text", "json_object"]);
+        check(
+            formats,
+            "response_format",
+            r#"{"type":"json_object"}"#,
+            Judged::Keep,
+        );
+        check(
+            formats,
+            "response_format",
+            r#"{"type":"json_schema"}"#,
+            Judged::Remove(Loss::Meaning),
+        );
+        let user = Rule::RenameSized {
+            to: "user_id",
+            min: 6,
+            max: 128,
+        };
+        check(user, "user", "\"u1\"", Judged::Remove(Loss::Hint));
+        check(user, "user", "\"user-01\"", Judged::Rename("user_id"));
+    }
+
+    #[test]
+    fn what_may_be_lost() {
+        let mut dropped = Dropped::new();
+        assert!(lose("seed", Loss::Hint, Lossy::Hints, &mut dropped).is_ok());
+        assert!(lose("seed", Loss::Hint, Lossy::Hints, &mut dropped).is_ok());
+        assert!(lose("n", Loss::Nothing, Lossy::Refuse, &mut dropped).is_ok());
+        assert_eq!(dropped.as_slice(), ["seed"]);
+        let fault = lose("n", Loss::Meaning, Lossy::Hints, &mut dropped).unwrap_err();
+        assert_eq!((fault.kind(), fault.field()), (Kind::BadRequest, Some("n")));
+        assert!(lose("seed", Loss::Hint, Lossy::Refuse, &mut dropped).is_err());
+        assert!(lose("n", Loss::Meaning, Lossy::Drop, &mut dropped).is_ok());
+    }
+}

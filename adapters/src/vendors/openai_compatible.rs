@@ -1,0 +1,16 @@
+//! Any server that speaks OpenAI's dialect and of which nothing else is known. The base URL must be given; one without a
+//! version gets `/v1`.
+
+use super::openai_like::{GENERIC, OpenAiLike, RUNTIME};
+use crate::vendor::VendorInfo;
+
+/// The vendor.
+pub(crate) static VENDOR: OpenAiLike = OpenAiLike {
+    info: &VendorInfo {
+        name: "openai-compatible",
+        self_hosted: false,
+        ..RUNTIME
+    },
+    path: "/v1/chat/completions",
+    ..GENERIC
+};

@@ -1,0 +1,145 @@
+//! What vendors that speak OpenAI's dialect share: a path, a bearer key, errors in the usual shapes.
+//!
+//! Each of them is one constant of [`OpenAiLike`] in a file of its own. Knows none of them.
+
+use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use wire::json::Value;
+use wire::{Fault, Kind};
+
+use super::blame::{self, Blame, Told};
+use crate::dialect::Dialect;
+use crate::dialects::openai_chat::OpenAiChat;
+use crate::quirks::{COMMON, Quirks};
+use crate::vendor::{Call, Credential, Head, Parts, Vendor, VendorInfo};
+
+/// A vendor as data.
+pub(crate) struct OpenAiLike {
+    /// Facts for the config.
+    pub info: &'static VendorInfo,
+    /// Path of chat completions after the base path.
+    pub path: &'static str,
+    /// Authentication and other headers.
+    pub sign: fn(&Call<'_>, &Credential<'_>, &mut HeaderMap) -> Result<(), Fault>,
+    /// By model.
+    pub quirks: fn(&str) -> &'static Quirks,
+    /// The vendor's own codes (status, error); `None`: what is common holds.
+    pub blame: fn(u16, &Told<'_>) -> Option<Blame>,
+}
+
+/// A vendor of which nothing is known but its dialect.
+pub(crate) const GENERIC: OpenAiLike = OpenAiLike {
+    info: &HOSTED,
+    path: "/chat/completions",
+    sign: bearer,
+    quirks: |_| &COMMON_QUIRKS,
+    blame: |_, _| None,
+};
+
+/// What the config must know of a vendor with a key and a fixed place.
+pub(crate) const HOSTED: VendorInfo = VendorInfo {
+    name: "",
+    default_base_url: None,
+    needs_api_key: true,
+    needs_secret_key: false,
+    self_hosted: false,
+    auth_modes: &[],
+};
+
+/// What the config must know of a runtime of one's own.
+pub(crate) const RUNTIME: VendorInfo = VendorInfo {
+    needs_api_key: false,
+    self_hosted: true,
+    ..HOSTED
+};
+
+static COMMON_QUIRKS: Quirks = COMMON;
+
+impl Vendor for OpenAiLike {
+    fn info(&self) -> &'static VendorInfo {
+        self.info
+    }
+
+    fn speaks(&self) -> &'static [&'static dyn Dialect] {
+        &[&OpenAiChat]
+    }
+
+    fn prepare(
+        &self,
+        call: &Call<'_>,
+        credential: &Credential<'_>,
+        parts: &mut Parts,
+    ) -> Result<(), Fault> {
+        self.path.clone_into(&mut parts.path);
+        (self.sign)(call, credential, &mut parts.headers)
+    }
+
+    fn quirks(&self, model: &str) -> &'static Quirks {
+        (self.quirks)(model)
+    }
+
+    fn fault(&self, head: &Head<'_>, root: Option<Value<'_>>) -> Option<Fault> {
+        fault(head, root, self.blame)
+    }
+}
+
+/// `Authorization: Bearer`; nothing where there is no key.
+pub(crate) fn bearer(
+    _: &Call<'_>,
+    credential: &Credential<'_>,
+    headers: &mut HeaderMap,
+) -> Result<(), Fault> {
+    if credential.api_key.is_empty() {
+        return Ok(());
+    }
+    insert_secret(
+        headers,
+        AUTHORIZATION,
+        &format!("Bearer {}", credential.api_key),
+    )
+}
+
+/// A header whose value no log may show.
+///
+/// # Errors
+/// `Bug`: the credential holds bytes that no header may.
+pub(crate) fn insert_secret(
+    headers: &mut HeaderMap,
+    name: HeaderName,
+    value: &str,
+) -> Result<(), Fault> {
+    let mut value = HeaderValue::from_str(value)
+        .map_err(|_| Fault::new(Kind::Bug).detail("a credential cannot stand in a header"))?;
+    value.set_sensitive(true);
+    headers.insert(name, value);
+    Ok(())
+}
+
+/// The fault of a reply, or of an event of a stream, by the vendor's own codes, then the common ones, then the status.
+pub(crate) fn fault(
+    head: &Head<'_>,
+    root: Option<Value<'_>>,
+    own: fn(u16, &Told<'_>) -> Option<Blame>,
+) -> Option<Fault> {
+    let told = root.and_then(blame::read);
+    let by_head = blame::by_status(head.status);
+    let Some(told) = told else {
+        return Some(by_head?.fault(head, head.status, None));
+    };
+    // An error on status 200 may carry its status inside.
+    let status = if by_head.is_none() {
+        told.status.unwrap_or(head.status)
+    } else {
+        head.status
+    };
+    let blame = own(status, &told)
+        .or_else(|| blame::common(&told))
+        .or_else(|| blame::by_status(status))
+        .unwrap_or_else(|| {
+            if told.is(&["invalid_request_error", "badrequesterror"]) {
+                Blame::Invalid
+            } else {
+                Blame::Failed
+            }
+        });
+    Some(blame.fault(head, status, Some(&told)))
+}

@@ -1,0 +1,413 @@
+//! The canonical request and the canonical events of a reply: what dialects are translated through when they differ.
+//!
+//! Rich enough for every dialect that is spoken, and no richer. Knows no dialect: each has one decoder to these types
+//! and one encoder from them. Text is never decoded on the way: a [`Str`] is the escaped inside of a JSON string, valid
+//! in any JSON dialect, and a slice of the bytes it was read from. Same-dialect traffic never comes here.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use bytes::Bytes;
+
+pub use crate::facts::{Finish, Usage};
+use crate::json::{self, Value};
+
+/// The escaped inside of a JSON string, without its quotes. Invariant: put between quotes it is valid JSON.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Str(Bytes);
+
+/// One JSON value as it stood. Invariant: valid JSON.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Raw(Bytes);
+
+/// A part of `body`; empty if the span lies outside (it never does for spans of the body's own tape).
+fn cut(body: &Bytes, span: Range<usize>) -> Bytes {
+    if span.start <= span.end && span.end <= body.len() {
+        body.slice(span)
+    } else {
+        debug_assert!(false, "a span lies outside its body");
+        Bytes::new()
+    }
+}
+
+impl Str {
+    /// A string value's inside, as a slice of `body`, which the value must have been scanned from. `None` if it is no
+    /// string.
+    #[must_use]
+    pub fn of(body: &Bytes, value: Value<'_>) -> Option<Self> {
+        Some(Self(cut(body, value.inner_span()?)))
+    }
+
+    /// Text of our own, escaped.
+    #[must_use]
+    pub fn escaped(text: &str) -> Self {
+        let mut raw = Vec::with_capacity(text.len());
+        json::escape(text, &mut raw);
+        Self(raw.into())
+    }
+
+    /// Bytes that need no escape, or are escaped already: the caller's promise.
+    #[must_use]
+    pub fn from_raw(raw: impl Into<Bytes>) -> Self {
+        Self(raw.into())
+    }
+
+    /// The escaped bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &Bytes {
+        &self.0
+    }
+
+    /// The decoded text.
+    #[must_use]
+    pub fn text(&self) -> Cow<'_, str> {
+        std::str::from_utf8(&self.0).map_or(Cow::Borrowed(""), json::unescape)
+    }
+
+    /// Whether there is no text.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Raw {
+    /// A value's bytes, as a slice of `body`, which the value must have been scanned from.
+    #[must_use]
+    pub fn of(body: &Bytes, value: Value<'_>) -> Self {
+        Self(cut(body, value.span()))
+    }
+
+    /// Bytes that are valid JSON: the caller's promise.
+    #[must_use]
+    pub fn from_raw(raw: impl Into<Bytes>) -> Self {
+        Self(raw.into())
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &Bytes {
+        &self.0
+    }
+
+    /// The number, if it is one.
+    #[must_use]
+    pub fn number(&self) -> Option<f64> {
+        std::str::from_utf8(&self.0).ok()?.parse().ok()
+    }
+}
+
+impl std::fmt::Debug for Str {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Never the text: it may be anybody's secret.
+        write!(f, "Str({} bytes)", self.0.len())
+    }
+}
+
+impl std::fmt::Debug for Raw {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Raw({} bytes)", self.0.len())
+    }
+}
+
+/// A request, whoever's dialect it came in. The model's name is not here: the target has its own.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// The conversation, in order. System turns stay where they stood.
+    pub turns: Vec<Turn>,
+    /// Tools the model may call.
+    pub tools: Vec<Tool>,
+    /// Which of them it must.
+    pub tool_choice: Option<ToolChoice>,
+    /// Whether several calls may be made at once.
+    pub parallel: Option<bool>,
+    /// Whether a stream is wanted.
+    pub stream: bool,
+    /// All else that is understood.
+    pub settings: Settings,
+    /// Top-level fields that were not understood, in order.
+    pub extra: Vec<(Str, Raw)>,
+}
+
+impl Request {
+    /// Whether any turn holds something else than text.
+    #[must_use]
+    pub fn multimodal(&self) -> bool {
+        self.turns.iter().flat_map(|turn| &turn.parts).any(|part| {
+            matches!(
+                part,
+                Part::Image { .. } | Part::Audio { .. } | Part::File(_) | Part::Other(_)
+            )
+        })
+    }
+}
+
+/// Who speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The operator's instructions.
+    System,
+    /// The same, by the newer name.
+    Developer,
+    /// The user.
+    User,
+    /// The model.
+    Assistant,
+    /// A tool's result.
+    Tool,
+}
+
+/// One message.
+#[derive(Clone, Debug)]
+pub struct Turn {
+    /// Who speaks.
+    pub role: Role,
+    /// A name beside the role; of a tool's result: the tool's, if told.
+    pub name: Option<Str>,
+    /// What is said.
+    pub parts: Vec<Part>,
+    /// Calls that the model made.
+    pub calls: Vec<ToolCall>,
+    /// Of a tool's result: the call that it answers.
+    pub call_id: Option<Str>,
+    /// What the model thought, where its vendor tells.
+    pub reasoning: Option<Str>,
+}
+
+impl Turn {
+    /// An empty turn.
+    #[must_use]
+    pub fn new(role: Role) -> Self {
+        Self {
+            role,
+            name: None,
+            parts: Vec::new(),
+            calls: Vec::new(),
+            call_id: None,
+            reasoning: None,
+        }
+    }
+}
+
+/// A part of what is said.
+#[derive(Clone, Debug)]
+pub enum Part {
+    /// Text.
+    Text(Str),
+    /// An image: an `http` or `data` URL.
+    Image {
+        /// Where it lies, or itself.
+        url: Str,
+        /// How closely to look.
+        detail: Option<Str>,
+    },
+    /// Sound.
+    Audio {
+        /// Base64.
+        data: Str,
+        /// `wav`, `mp3`.
+        format: Str,
+    },
+    /// A file, as the dialect wrote it.
+    File(Raw),
+    /// The model refused.
+    Refusal(Str),
+    /// A part of a kind not understood, whole.
+    Other(Raw),
+}
+
+/// A call that the model made.
+#[derive(Clone, Debug)]
+pub struct ToolCall {
+    /// What the result will refer to.
+    pub id: Str,
+    /// Which tool.
+    pub name: Str,
+    /// JSON text, escaped once more as a string's inside.
+    pub arguments: Str,
+}
+
+/// A tool.
+#[derive(Clone, Debug)]
+pub enum Tool {
+    /// A function of the client's.
+    Function {
+        /// Its name.
+        name: Str,
+        /// What it is for.
+        description: Option<Str>,
+        /// JSON Schema of its arguments.
+        parameters: Option<Raw>,
+        /// Whether the arguments must keep to the schema.
+        strict: Option<bool>,
+    },
+    /// Another kind of tool, as the dialect wrote it.
+    Other(Raw),
+}
+
+/// Which tool must be called.
+#[derive(Clone, Debug)]
+pub enum ToolChoice {
+    /// As the model likes.
+    Auto,
+    /// None.
+    None,
+    /// At least one.
+    Required,
+    /// This one.
+    Named(Str),
+    /// Something else, as the dialect wrote it.
+    Other(Raw),
+}
+
+/// The shape that the answer must have.
+#[derive(Clone, Debug)]
+pub enum Format {
+    /// Text.
+    Text,
+    /// Any JSON object.
+    JsonObject,
+    /// JSON by a schema; OpenAI's `json_schema` value: `{name, schema, strict, description}`.
+    JsonSchema(Raw),
+    /// Something else, as the dialect wrote it.
+    Other(Raw),
+}
+
+/// Settings. Numbers keep the text they had.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// 0 to 2, in OpenAI's scale.
+    pub temperature: Option<Raw>,
+    /// 0 to 1.
+    pub top_p: Option<Raw>,
+    /// Output cap, in tokens.
+    pub max_tokens: Option<u64>,
+    /// Where to stop.
+    pub stop: Vec<Str>,
+    /// How many choices; `None` is one.
+    pub choices: Option<u32>,
+    /// For repeatable sampling.
+    pub seed: Option<Raw>,
+    /// −2 to 2.
+    pub presence_penalty: Option<Raw>,
+    /// −2 to 2.
+    pub frequency_penalty: Option<Raw>,
+    /// Token → bias.
+    pub logit_bias: Option<Raw>,
+    /// Whether probabilities are wanted.
+    pub logprobs: Option<bool>,
+    /// Of how many tokens.
+    pub top_logprobs: Option<Raw>,
+    /// The shape of the answer.
+    pub format: Option<Format>,
+    /// An open word: `low`, `medium`, `high`, …
+    pub reasoning_effort: Option<Str>,
+    /// The client's own user.
+    pub user: Option<Str>,
+    /// The client's own notes.
+    pub metadata: Option<Raw>,
+}
+
+/// One step of a reply.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// The reply's head; fields that the vendor does not tell are empty, `created` 0.
+    Start {
+        /// The vendor's id of the reply.
+        id: Str,
+        /// The vendor's name of the model.
+        model: Str,
+        /// Unix seconds.
+        created: i64,
+    },
+    /// A piece of the answer.
+    Text {
+        /// Which choice.
+        choice: u32,
+        /// The piece.
+        text: Str,
+    },
+    /// A piece of a refusal.
+    Refusal {
+        /// Which choice.
+        choice: u32,
+        /// The piece.
+        text: Str,
+    },
+    /// A piece of what the model thinks.
+    Reasoning {
+        /// Which choice.
+        choice: u32,
+        /// The piece.
+        text: Str,
+    },
+    /// A tool call begins.
+    ToolStart {
+        /// Which choice.
+        choice: u32,
+        /// Which call of this choice: 0, 1, … in order of appearance.
+        index: u32,
+        /// Its id; empty if the vendor gives none.
+        id: Str,
+        /// Which tool.
+        name: Str,
+    },
+    /// A piece of a tool call's arguments.
+    ToolArgs {
+        /// Which choice.
+        choice: u32,
+        /// Which call.
+        index: u32,
+        /// The piece, as a string's inside.
+        piece: Str,
+    },
+    /// Probabilities of the piece that follows: `{content:[…], refusal:[…]}`.
+    Logprobs {
+        /// Which choice.
+        choice: u32,
+        /// The value.
+        value: Raw,
+    },
+    /// A choice ended.
+    Finish {
+        /// Which choice.
+        choice: u32,
+        /// Why.
+        finish: Finish,
+    },
+    /// Token counts so far: the last one holds, they are never summed.
+    Usage(Usage),
+    /// The vendor says that it failed; what it means, the vendor's adapter knows. Never shown to a client.
+    Error(Raw),
+}
+
+// One event per token of a reply: it must not grow in the dark.
+const _: () = assert!(size_of::<Event>() <= 96);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::{Limits, scan};
+
+    #[test]
+    fn slices_do_not_copy() {
+        let body = Bytes::from_static(br#"{"a":"x\ny","b":[1, 2],"c":0.50}"#);
+        let tape = scan(&body, &Limits::default()).unwrap();
+        let root = Value::root(&tape, &body).unwrap();
+        let text = Str::of(&body, root.get("a").unwrap()).unwrap();
+        assert_eq!(text.bytes().as_ref(), b"x\\ny");
+        assert_eq!(text.text(), "x\ny");
+        assert_eq!(text.bytes().as_ptr(), body[6..].as_ptr());
+        assert_eq!(
+            Raw::of(&body, root.get("b").unwrap()).bytes().as_ref(),
+            b"[1, 2]"
+        );
+        assert_eq!(
+            Raw::of(&body, root.get("c").unwrap()).number(),
+            Some(0.5)
+        );
+        assert!(Str::of(&body, root).is_none());
+        assert_eq!(Str::escaped("\"\n").bytes().as_ref(), b"\\\"\\n");
+        assert!(!format!("{text:?}").contains('x'));
+    }
+}
