@@ -71,6 +71,12 @@ impl<'de> Visitor<'de> for Strict {
     }
 }
 
+/// The value under these keys, one below the other; `null` where there is none.
+pub(crate) fn at<'a>(value: &'a Value, path: &[&str]) -> &'a Value {
+    let step = |value: &'a Value, key: &&str| value.get(*key);
+    path.iter().try_fold(value, step).unwrap_or(&Value::Null)
+}
+
 /// `text` as a JSON string with its quotes; characters beyond ASCII stay as they are.
 pub(crate) fn quoted(text: &str) -> String {
     Value::String(text.to_owned()).to_string()

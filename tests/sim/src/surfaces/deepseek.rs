@@ -4,7 +4,7 @@
 use super::chat::{Envelope, FinishAt, Profile, RoleAt, UsageAt};
 use super::openai::{admit, choice, choices_and_logprobs, counts, error_body, opening};
 use super::{Code, Trouble, Usual, Voice, code, read};
-use crate::json::Obj;
+use crate::json::{Obj, at};
 use crate::plan::{Ask, CallWish, Usage};
 use serde_json::Value;
 
@@ -133,24 +133,24 @@ fn check(profile: &Profile, body: &Value, ask: &mut Ask) -> Result<(), Trouble> 
             "Invalid max_tokens value, the valid range of max_tokens is [1, 393216]",
         ));
     }
-    if body["response_format"]["type"] == "json_schema" {
+    if *at(body, &["response_format", "type"]) == "json_schema" {
         return Err(bad("This response_format type is unavailable now"));
     }
     let thinks = ask.base.starts_with("deepseek-v4") || ask.base.starts_with("deepseek-reasoner");
-    ask.think = match body["thinking"]["type"].as_str() {
+    ask.think = match at(body, &["thinking", "type"]).as_str() {
         Some(word) => word == "enabled",
         None => thinks,
     };
     if ask.think && matches!(ask.call, CallWish::Always(_)) {
         return Err(bad("Thinking mode does not support this tool_choice"));
     }
-    let messages = body["messages"]
+    let messages = at(body, &["messages"])
         .as_array()
         .map(Vec::as_slice)
         .unwrap_or_default();
     let forgot = |message: &Value| {
-        !read::is_empty_list(&message["tool_calls"])
-            && message["tool_calls"].is_array()
+        !read::is_empty_list(at(message, &["tool_calls"]))
+            && at(message, &["tool_calls"]).is_array()
             && !read::given(message, "reasoning_content")
     };
     if ask.think && messages.iter().any(forgot) {

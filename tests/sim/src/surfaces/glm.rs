@@ -4,7 +4,7 @@
 use super::chat::{Choice, Envelope, FinishAt, Profile, RoleAt, UsageAt};
 use super::openai::counts;
 use super::{Arrived, Code, Trouble, Usual, Voice, bearer, code, glm_key, read};
-use crate::json::{Obj, quoted};
+use crate::json::{Obj, at, quoted};
 use crate::plan::{Ask, CallWish, Usage};
 use serde_json::Value;
 
@@ -184,13 +184,13 @@ fn check(profile: &Profile, body: &Value, ask: &mut Ask) -> Result<(), Trouble> 
     if let Some(key) = unknown.iter().find(|key| read::given(body, key)) {
         return Err(wrong(&format!("API 调用参数有误:{key}")));
     }
-    if body["response_format"]["type"] == "json_schema" {
+    if *at(body, &["response_format", "type"]) == "json_schema" {
         return Err(wrong(
             "response_format 参数有误。仅支持 text 和 json_object",
         ));
     }
     for (key, low, high) in [("user_id", 6, 128), ("request_id", 6, 64)] {
-        let chars = body[key].as_str().map(|text| text.chars().count());
+        let chars = at(body, &[key]).as_str().map(|text| text.chars().count());
         if chars.is_some_and(|chars| !(low..=high).contains(&chars)) {
             return Err(illegal(&format!(
                 "{key} 参数非法。长度应为 {low} 到 {high}"
@@ -198,23 +198,23 @@ fn check(profile: &Profile, body: &Value, ask: &mut Ask) -> Result<(), Trouble> 
         }
     }
     let hybrid = ["glm-4.5", "glm-4.6", "glm-4.7", "glm-5"];
-    ask.think = match body["thinking"]["type"].as_str() {
+    ask.think = match at(body, &["thinking", "type"]).as_str() {
         Some(word) => word == "enabled",
         None => hybrid.iter().any(|name| ask.base.starts_with(name)),
     };
-    ask.tool_pieces = body["tool_stream"] == true;
+    ask.tool_pieces = *at(body, &["tool_stream"]) == true;
     ask.call = CallWish::Auto;
     Ok(())
 }
 
 fn tools(body: &Value, ask: &Ask) -> Result<(), (&'static str, &'static str)> {
-    if read::is_empty_list(&body["tools"]) {
+    if read::is_empty_list(at(body, &["tools"])) {
         return Err(("1214", "tools 参数非法。请检查文档。"));
     }
     if ask.tools.len() > 128 {
         return Err(("1210", "tools 参数有误。最多 128 个函数"));
     }
-    if read::given(body, "tool_choice") && body["tool_choice"] != "auto" {
+    if read::given(body, "tool_choice") && *at(body, &["tool_choice"]) != "auto" {
         return Err(("1210", "tool_choice 参数有误。仅支持 auto"));
     }
     Ok(())

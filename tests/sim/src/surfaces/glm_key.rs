@@ -1,6 +1,6 @@
 //! GLM credentials: the key `id.secret` as it is, or a JWT signed with the secret whose times are in **milliseconds**.
 
-use crate::json;
+use crate::json::{self, at};
 use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -20,10 +20,10 @@ fn jwt(token: &str, parts: [&str; 3], keys: &[String], now_ms: i64) -> Result<()
     let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| "1002");
     let header = json::parse(&decode(header)?).map_err(|_| "1002")?;
     let payload = json::parse(&decode(payload)?).map_err(|_| "1002")?;
-    if header["alg"] != "HS256" || header["sign_type"] != "SIGN" {
+    if *at(&header, &["alg"]) != "HS256" || *at(&header, &["sign_type"]) != "SIGN" {
         return Err("1002");
     }
-    let id = payload["api_key"].as_str().ok_or("1002")?;
+    let id = at(&payload, &["api_key"]).as_str().ok_or("1002")?;
     let secret = keys
         .iter()
         .filter_map(|key| key.split_once('.'))
@@ -34,8 +34,8 @@ fn jwt(token: &str, parts: [&str; 3], keys: &[String], now_ms: i64) -> Result<()
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
     let signature = decode(signature)?;
     hmac::verify(&key, signed.as_bytes(), &signature).map_err(|_| "1004")?;
-    let exp = payload["exp"].as_i64().ok_or("1002")?;
-    if !payload["timestamp"].is_i64() {
+    let exp = at(&payload, &["exp"]).as_i64().ok_or("1002")?;
+    if !at(&payload, &["timestamp"]).is_i64() {
         return Err("1002");
     }
     if exp <= now_ms { Err("1003") } else { Ok(()) }
@@ -45,7 +45,7 @@ fn jwt(token: &str, parts: [&str; 3], keys: &[String], now_ms: i64) -> Result<()
 mod tests {
     use super::*;
 
-    const TOKEN: &str = "eyJhbGciOiJIUzI1NiIsInNpZ25fdHlwZSI6IlNJR04ifQ.eyJhcGlfa2V5IjoiMDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWYiLCJleHAiOjE3NjcyMjU4MTAwMDAsInRpbWVzdGFtcCI6MTc2NzIyNTYwMDAwMH0.sA-Xu6eE7EgoG-SjQabETpNTQjq-m_wDy2dsLxLIWOM";
+    const TOKEN: &str = "eyJhbGciOiJIUzI1NiIsInNpZ25fdHlwZSI6IlNJR04ifQ.eyJhcGlfa2V5IjoiMDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWYiLCJleHAiOjE3NjcyMjU4MTAwMDAsInRpbWVzdGFtcCI6MTc2NzIyNTYwMDAwMH0.sA-Xu6eE7EgoG-SjQabETpNQTjq-m_wDy2dsLxLIWOM";
 
     #[test]
     fn verifies_the_published_vector() {

@@ -261,7 +261,7 @@ pub(crate) fn find(path: &str) -> Option<(&'static dyn Voice, &str)> {
 }
 
 /// The bearer credential, if it is not one that tests use as a wrong one: empty, or with `invalid` in it.
-pub(crate) fn bearer<'a>(headers: &'a HeaderMap) -> Option<&'a str> {
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(http::header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, key) = value.split_once(' ')?;
     let good = scheme.eq_ignore_ascii_case("bearer") && !key.trim().is_empty();

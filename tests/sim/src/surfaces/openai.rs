@@ -3,7 +3,7 @@
 
 use super::chat::{Choice, Envelope, FinishAt, Profile, RoleAt, UsageAt, error_object};
 use super::{Arrived, Code, Trouble, Usual, Voice, bearer, code, read};
-use crate::json::{Obj, quoted};
+use crate::json::{Obj, at, quoted};
 use crate::plan::{Ask, Usage};
 use serde_json::Value;
 
@@ -215,7 +215,7 @@ fn check(profile: &Profile, body: &Value, ask: &mut Ask) -> Result<(), Trouble> 
             "stream_options",
         ));
     }
-    if read::is_empty_list(&body["tools"]) {
+    if read::is_empty_list(at(body, &["tools"])) {
         return Err(bad(
             "Invalid 'tools': empty array. Expected an array with minimum length 1.",
             "tools",
@@ -233,7 +233,7 @@ fn check(profile: &Profile, body: &Value, ask: &mut Ask) -> Result<(), Trouble> 
             "stop",
         ));
     }
-    if read::given(body, "top_logprobs") && body["logprobs"] != true {
+    if read::given(body, "top_logprobs") && *at(body, &["logprobs"]) != true {
         return Err(bad(
             "The 'top_logprobs' parameter is only allowed when 'logprobs' is enabled.",
             "top_logprobs",
@@ -246,9 +246,13 @@ fn check(profile: &Profile, body: &Value, ask: &mut Ask) -> Result<(), Trouble> 
 
 /// For vendors that know `n` and `logprobs`.
 pub(crate) fn choices_and_logprobs(body: &Value, ask: &mut Ask) {
-    let number = |key: &str| body[key].as_u64().and_then(|n| usize::try_from(n).ok());
+    let number = |key: &str| {
+        at(body, &[key])
+            .as_u64()
+            .and_then(|n| usize::try_from(n).ok())
+    };
     ask.choices = number("n").unwrap_or(1).clamp(1, 128);
-    if body["logprobs"] == true {
+    if *at(body, &["logprobs"]) == true {
         ask.logprobs = Some(number("top_logprobs").unwrap_or(0).min(20));
     }
 }
@@ -256,10 +260,10 @@ pub(crate) fn choices_and_logprobs(body: &Value, ask: &mut Ask) {
 /// Every tool message answers a call of the assistant turn before it, and every call is answered.
 pub(crate) fn answers_match_calls(body: &Value) -> Result<(), String> {
     let mut open: Vec<&str> = Vec::new();
-    let messages = body["messages"].as_array().map(Vec::as_slice);
+    let messages = at(body, &["messages"]).as_array().map(Vec::as_slice);
     for message in messages.unwrap_or_default() {
-        if message["role"] == "tool" {
-            let id = message["tool_call_id"].as_str().unwrap_or_default();
+        if *at(message, &["role"]) == "tool" {
+            let id = at(message, &["tool_call_id"]).as_str().unwrap_or_default();
             let before = open.len();
             open.retain(|call| *call != id);
             if open.len() == before {
@@ -270,12 +274,12 @@ pub(crate) fn answers_match_calls(body: &Value) -> Result<(), String> {
         if !open.is_empty() {
             break;
         }
-        let calls = message["tool_calls"].as_array().map(Vec::as_slice);
+        let calls = at(message, &["tool_calls"]).as_array().map(Vec::as_slice);
         open.extend(
             calls
                 .unwrap_or_default()
                 .iter()
-                .filter_map(|call| call["id"].as_str()),
+                .filter_map(|call| at(call, &["id"]).as_str()),
         );
     }
     if open.is_empty() {

@@ -2,41 +2,42 @@
 //! words. It must never decide what is refused: callers do.
 
 use crate::faults;
+use crate::json::at;
 use crate::plan::{Ask, CallWish, Turn, UsageWish};
 use serde_json::Value;
 
 /// Reads messages, tools and switches. The error is a sentence for the vendor's own envelope.
 pub(crate) fn ask(body: &Value) -> Result<Ask, String> {
-    let model = body["model"].as_str().unwrap_or_default();
+    let model = at(body, &["model"]).as_str().unwrap_or_default();
     if model.is_empty() {
         return Err("you must provide a model parameter".into());
     }
     let (base, faults) = faults::read(model)?;
-    let messages = body["messages"]
+    let messages = at(body, &["messages"])
         .as_array()
         .ok_or("'messages' is a required property")?;
     if messages.is_empty() {
         return Err("[] is too short - 'messages'".into());
     }
-    let options = &body["stream_options"];
+    let options = at(body, &["stream_options"]);
     Ok(Ask {
         model: model.to_owned(),
         base,
         faults,
-        stream: body["stream"].as_bool().unwrap_or(false),
-        usage: match options["include_usage"].as_bool() {
+        stream: at(body, &["stream"]).as_bool().unwrap_or(false),
+        usage: match at(options, &["include_usage"]).as_bool() {
             Some(true) => UsageWish::End,
             _ => UsageWish::No,
         },
         turns: messages.iter().map(turn).collect(),
-        tools: tools(&body["tools"]),
-        call: call_wish(&body["tool_choice"]),
-        parallel: body["parallel_tool_calls"].as_bool().unwrap_or(true),
+        tools: tools(at(body, &["tools"])),
+        call: call_wish(at(body, &["tool_choice"])),
+        parallel: at(body, &["parallel_tool_calls"]).as_bool().unwrap_or(true),
         tool_pieces: true,
         choices: 1,
         logprobs: None,
         tokens_max: tokens_max(body),
-        stop: stops(&body["stop"]),
+        stop: stops(at(body, &["stop"])),
         think: false,
         incremental: true,
         message_format: true,
@@ -45,8 +46,11 @@ pub(crate) fn ask(body: &Value) -> Result<Ask, String> {
 
 fn turn(message: &Value) -> Turn {
     Turn {
-        role: message["role"].as_str().unwrap_or_default().to_owned(),
-        text: text(&message["content"]),
+        role: at(message, &["role"])
+            .as_str()
+            .unwrap_or_default()
+            .to_owned(),
+        text: text(at(message, &["content"])),
     }
 }
 
@@ -60,11 +64,14 @@ pub(crate) fn text(content: &Value) -> String {
 }
 
 fn part(part: &Value) -> String {
-    if let Some(text) = part["text"].as_str() {
+    if let Some(text) = at(part, &["text"]).as_str() {
         return text.to_owned();
     }
     let first_key = || part.as_object().and_then(|map| map.keys().next()).cloned();
-    let kind = part["type"].as_str().map(str::to_owned).or_else(first_key);
+    let kind = at(part, &["type"])
+        .as_str()
+        .map(str::to_owned)
+        .or_else(first_key);
     format!("[{}]", kind.unwrap_or_else(|| "?".into()))
 }
 
@@ -72,7 +79,7 @@ fn part(part: &Value) -> String {
 pub(crate) fn tools(tools: &Value) -> Vec<String> {
     let name = |tool: &Value| {
         let inner = tool.get("function").unwrap_or(tool);
-        inner["name"].as_str().map(str::to_owned)
+        at(inner, &["name"]).as_str().map(str::to_owned)
     };
     let list = tools.as_array().map(Vec::as_slice).unwrap_or_default();
     list.iter().filter_map(name).collect()
@@ -83,7 +90,7 @@ pub(crate) fn call_wish(choice: &Value) -> CallWish {
         Value::String(word) if word == "none" => CallWish::Never,
         Value::String(word) if word == "required" => CallWish::Always(None),
         Value::Object(_) => {
-            let name = choice["function"]["name"].as_str();
+            let name = at(choice, &["function", "name"]).as_str();
             CallWish::Always(name.map(str::to_owned))
         }
         _ => CallWish::Auto,
@@ -91,8 +98,8 @@ pub(crate) fn call_wish(choice: &Value) -> CallWish {
 }
 
 fn tokens_max(body: &Value) -> Option<usize> {
-    let newer = body["max_completion_tokens"].as_u64();
-    let cap = newer.or_else(|| body["max_tokens"].as_u64())?;
+    let newer = at(body, &["max_completion_tokens"]).as_u64();
+    let cap = newer.or_else(|| at(body, &["max_tokens"]).as_u64())?;
     usize::try_from(cap).ok()
 }
 

@@ -3,7 +3,7 @@
 use super::chat::{Choice, Envelope, FinishAt, Profile, RoleAt, UsageAt};
 use super::openai::{choice, choices_and_logprobs, counts, error_body, opening};
 use super::{Arrived, Trouble, Usual, Voice, bearer, code, read};
-use crate::json::{Obj, quoted};
+use crate::json::{Obj, at, quoted};
 use crate::plan::{Ask, Usage, UsageWish};
 use serde_json::Value;
 
@@ -255,7 +255,9 @@ fn vllm_check(profile: &Profile, body: &Value, ask: &mut Ask) -> Result<(), Trou
         ));
     }
     choices_and_logprobs(body, ask);
-    if body["stream_options"]["continuous_usage_stats"] == true && ask.usage == UsageWish::End {
+    if *at(body, &["stream_options", "continuous_usage_stats"]) == true
+        && ask.usage == UsageWish::End
+    {
         ask.usage = UsageWish::Each;
     }
     Ok(())
@@ -356,8 +358,8 @@ fn ollama_check(profile: &Profile, body: &Value, ask: &mut Ask) -> Result<(), Tr
     ask.call = crate::plan::CallWish::Auto;
     ask.parallel = true;
     ask.tool_pieces = false;
-    let cap = body["max_tokens"].as_u64();
+    let cap = at(body, &["max_tokens"]).as_u64();
     ask.tokens_max = cap.and_then(|cap| usize::try_from(cap).ok());
-    ask.think = read::given(body, "reasoning_effort") && body["reasoning_effort"] != "none";
+    ask.think = read::given(body, "reasoning_effort") && *at(body, &["reasoning_effort"]) != "none";
     Ok(())
 }

@@ -4,7 +4,7 @@
 use super::tongyi_compatible::turn_order;
 use super::{Arrived, Code, Frame, Kind, Stamp, Trouble, Usual, Voice, bearer, code, read};
 use crate::faults::{self, UsageFault};
-use crate::json::{self, Obj, quoted};
+use crate::json::{self, Obj, at, quoted};
 use crate::plan::{Ask, Call, Finish, Plan, Turn, Usage, chars};
 use serde_json::Value;
 
@@ -173,8 +173,8 @@ impl Voice for Tongyi {
 }
 
 fn ask(arrived: &Arrived<'_>, body: &Value) -> Result<Ask, String> {
-    let (input, parameters) = (&body["input"], &body["parameters"]);
-    let model = body["model"].as_str().unwrap_or_default();
+    let (input, parameters) = (at(body, &["input"]), at(body, &["parameters"]));
+    let model = at(body, &["model"]).as_str().unwrap_or_default();
     if model.is_empty() {
         return Err(
             "Required parameter(model) missing or invalid, please check the request parameters."
@@ -182,7 +182,7 @@ fn ask(arrived: &Arrived<'_>, body: &Value) -> Result<Ask, String> {
         );
     }
     let (base, faults) = faults::read(model)?;
-    let turns = match (&input["messages"], &input["prompt"]) {
+    let turns = match (at(input, &["messages"]), at(input, &["prompt"])) {
         (Value::Array(messages), _) if messages.is_empty() => {
             return Err("[] is too short - 'messages'".into());
         }
@@ -198,7 +198,7 @@ fn ask(arrived: &Arrived<'_>, body: &Value) -> Result<Ask, String> {
         }
     };
     let number = |key: &str| {
-        parameters[key]
+        at(parameters, &[key])
             .as_u64()
             .and_then(|n| usize::try_from(n).ok())
     };
@@ -214,44 +214,48 @@ fn ask(arrived: &Arrived<'_>, body: &Value) -> Result<Ask, String> {
         faults,
         stream: header("x-dashscope-sse").is_some_and(|word| word.eq_ignore_ascii_case("enable")),
         turns,
-        tools: read::tools(&parameters["tools"]),
-        call: read::call_wish(&parameters["tool_choice"]),
-        parallel: parameters["parallel_tool_calls"] == true,
+        tools: read::tools(at(parameters, &["tools"])),
+        call: read::call_wish(at(parameters, &["tool_choice"])),
+        parallel: *at(parameters, &["parallel_tool_calls"]) == true,
         tool_pieces: true,
         choices: number("n").unwrap_or(1),
         tokens_max: number("max_tokens"),
-        stop: read::stops(&parameters["stop"]),
-        think: parameters["enable_thinking"] == true,
-        incremental: parameters["incremental_output"] == true,
-        message_format: parameters["result_format"] == "message" || arrived.rest == MULTIMODAL_PATH,
+        stop: read::stops(at(parameters, &["stop"])),
+        think: *at(parameters, &["enable_thinking"]) == true,
+        incremental: *at(parameters, &["incremental_output"]) == true,
+        message_format: *at(parameters, &["result_format"]) == "message"
+            || arrived.rest == MULTIMODAL_PATH,
         ..Ask::default()
     })
 }
 
 fn turn(message: &Value) -> Turn {
     Turn {
-        role: message["role"].as_str().unwrap_or_default().to_owned(),
-        text: read::text(&message["content"]),
+        role: at(message, &["role"])
+            .as_str()
+            .unwrap_or_default()
+            .to_owned(),
+        text: read::text(at(message, &["content"])),
     }
 }
 
 fn check(body: &Value, ask: &Ask, multimodal: bool) -> Result<(), String> {
-    let parameters = &body["parameters"];
+    let parameters = at(body, &["parameters"]);
     let sees = ["vl", "omni", "qvq", "audio"];
     if multimodal != sees.iter().any(|word| ask.base.contains(word)) {
         return Err("url error, please check url!".into());
     }
     turn_order(ask)?;
-    let messages = body["input"]["messages"]
+    let messages = at(body, &["input", "messages"])
         .as_array()
         .map(Vec::as_slice)
         .unwrap_or_default();
-    let wrong_content = |message: &Value| !multimodal && message["content"].is_array();
+    let wrong_content = |message: &Value| !multimodal && at(message, &["content"]).is_array();
     if messages.iter().any(wrong_content) {
         return Err("Input should be a valid string: input.messages.content".into());
     }
     let typed = |message: &Value| {
-        let parts = message["content"]
+        let parts = at(message, &["content"])
             .as_array()
             .map(Vec::as_slice)
             .unwrap_or_default();
@@ -265,13 +269,13 @@ fn check(body: &Value, ask: &Ask, multimodal: bool) -> Result<(), String> {
     if !ask.tools.is_empty() && !ask.message_format {
         return Err("The 'result_format' must be set to 'message' when 'tools' is used".into());
     }
-    if read::is_empty_list(&parameters["tools"]) {
+    if read::is_empty_list(at(parameters, &["tools"])) {
         return Err("[] is too short - 'tools'".into());
     }
-    if parameters["tool_choice"] == "required" {
+    if *at(parameters, &["tool_choice"]) == "required" {
         return Err("The tool_choice parameter does not support being set to required".into());
     }
-    if ask.think && parameters["tool_choice"].is_object() {
+    if ask.think && at(parameters, &["tool_choice"]).is_object() {
         return Err(
             "The tool_choice parameter does not support being set to object in thinking mode"
                 .into(),
@@ -319,7 +323,7 @@ fn numbers(parameters: &Value) -> Result<(), String> {
     }) {
         return Err("Range of presence_penalty should be [-2.0, 2.0]".into());
     }
-    let stop = parameters["stop"]
+    let stop = at(parameters, &["stop"])
         .as_array()
         .map(Vec::as_slice)
         .unwrap_or_default();

@@ -3,7 +3,7 @@
 use super::chat::{Choice, Envelope, FinishAt, Profile, RoleAt, UsageAt, error_object};
 use super::openai::{admit, counts};
 use super::{Code, Trouble, Usual, Voice, code, read};
-use crate::json::{Obj, quoted};
+use crate::json::{Obj, at, quoted};
 use crate::plan::{Ask, Usage};
 use serde_json::Value;
 
@@ -157,12 +157,12 @@ fn check(profile: &Profile, body: &Value, ask: &mut Ask) -> Result<(), Trouble> 
         profile.refuse("invalid_parameter_error", told)
     };
     turn_order(ask).map_err(|message| bad(&message))?;
-    if body["tool_choice"] == "required" {
+    if *at(body, &["tool_choice"]) == "required" {
         return Err(bad(
             "The tool_choice parameter does not support being set to required",
         ));
     }
-    if read::is_empty_list(&body["tools"]) {
+    if read::is_empty_list(at(body, &["tools"])) {
         return Err(bad("[] is too short - 'tools'"));
     }
     if read::outside(body, "temperature", |value| (0.0..2.0).contains(&value)) {
@@ -179,13 +179,13 @@ fn check(profile: &Profile, body: &Value, ask: &mut Ask) -> Result<(), Trouble> 
     if read::outside(body, "n", |value| (1.0..=4.0).contains(&value)) {
         return Err(bad("n should be in [1, 4]"));
     }
-    if body["enable_thinking"] == true && !ask.stream {
+    if *at(body, &["enable_thinking"]) == true && !ask.stream {
         return Err(bad(
             "parameter.enable_thinking must be set to false for non-streaming calls",
         ));
     }
-    ask.parallel = body["parallel_tool_calls"] == true;
-    ask.think = body["enable_thinking"] == true;
+    ask.parallel = *at(body, &["parallel_tool_calls"]) == true;
+    ask.think = *at(body, &["enable_thinking"]) == true;
     super::openai::choices_and_logprobs(body, ask);
     Ok(())
 }

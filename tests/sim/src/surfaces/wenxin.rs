@@ -3,7 +3,7 @@
 use super::chat::{Choice, Envelope, FinishAt, Profile, RoleAt, UsageAt};
 use super::openai::{admit, counts, opening};
 use super::{Code, Trouble, Usual, Voice, code, read};
-use crate::json::{Obj, quoted};
+use crate::json::{Obj, at, quoted};
 use crate::plan::{Ask, Usage, UsageWish};
 use serde_json::Value;
 
@@ -209,11 +209,13 @@ fn check(profile: &Profile, body: &Value, ask: &mut Ask) -> Result<(), Trouble> 
             "the content of the last message can not be blank",
         ));
     }
-    let messages = body["messages"]
+    let messages = at(body, &["messages"])
         .as_array()
         .map(Vec::as_slice)
         .unwrap_or_default();
-    let hollow = |message: &Value| message["content"] == "" && message["role"] != "assistant";
+    let hollow = |message: &Value| {
+        *at(message, &["content"]) == "" && *at(message, &["role"]) != "assistant"
+    };
     if messages.iter().any(hollow) {
         return Err(bad_messages("message content can not be empty"));
     }
@@ -229,7 +231,7 @@ fn check(profile: &Profile, body: &Value, ask: &mut Ask) -> Result<(), Trouble> 
     if read::outside(body, "penalty_score", |value| (1.0..=2.0).contains(&value)) {
         return Err(bad("penalty_score must be in [1.0, 2.0]"));
     }
-    if body["metadata"]
+    if at(body, &["metadata"])
         .as_object()
         .is_some_and(|map| map.len() > 16)
     {
@@ -250,8 +252,8 @@ fn check(profile: &Profile, body: &Value, ask: &mut Ask) -> Result<(), Trouble> 
     {
         return Err(bad(&format!("{key} is not supported by this model")));
     }
-    ask.think = body["enable_thinking"] == true || ask.base.starts_with("ernie-x1");
-    if body["stream_options"]["chunk_include_usage"] == true {
+    ask.think = *at(body, &["enable_thinking"]) == true || ask.base.starts_with("ernie-x1");
+    if *at(body, &["stream_options", "chunk_include_usage"]) == true {
         ask.usage = UsageWish::Each;
     }
     Ok(())

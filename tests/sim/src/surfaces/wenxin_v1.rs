@@ -5,7 +5,7 @@
 
 use super::{Arrived, Code, Frame, Kind, Stamp, Trouble, Usual, Voice, code, read};
 use crate::faults::{self, UsageFault};
-use crate::json::Obj;
+use crate::json::{Obj, at};
 use crate::plan::{Ask, CallWish, Finish, Plan, Turn, Usage, chars};
 use serde_json::Value;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -234,7 +234,7 @@ fn number(code: &str) -> &str {
 
 fn ask(name: &str, body: &Value) -> Result<Ask, String> {
     let (base, faults) = faults::read(name)?;
-    let messages = body["messages"]
+    let messages = at(body, &["messages"])
         .as_array()
         .map(Vec::as_slice)
         .unwrap_or_default();
@@ -244,25 +244,31 @@ fn ask(name: &str, body: &Value) -> Result<Ask, String> {
     let mut turns: Vec<Turn> = Vec::new();
     for message in messages {
         turns.push(Turn {
-            role: message["role"].as_str().unwrap_or_default().to_owned(),
-            text: message["content"].as_str().unwrap_or_default().to_owned(),
+            role: at(message, &["role"])
+                .as_str()
+                .unwrap_or_default()
+                .to_owned(),
+            text: at(message, &["content"])
+                .as_str()
+                .unwrap_or_default()
+                .to_owned(),
         });
     }
-    let cap = body["max_output_tokens"].as_u64();
+    let cap = at(body, &["max_output_tokens"]).as_u64();
     Ok(Ask {
         model: name.to_owned(),
         base,
         faults,
-        stream: body["stream"] == true,
+        stream: *at(body, &["stream"]) == true,
         turns,
-        tools: read::tools(&body["functions"]),
-        call: match body["tool_choice"]["function"]["name"].as_str() {
+        tools: read::tools(at(body, &["functions"])),
+        call: match at(body, &["tool_choice", "function", "name"]).as_str() {
             Some(name) => CallWish::Always(Some(name.to_owned())),
             None => CallWish::Auto,
         },
         choices: 1,
         tokens_max: cap.and_then(|cap| usize::try_from(cap).ok()),
-        stop: read::stops(&body["stop"]),
+        stop: read::stops(at(body, &["stop"])),
         ..Ask::default()
     })
 }
@@ -292,17 +298,17 @@ fn check(body: &Value, ask: &Ask) -> Result<(), String> {
     {
         return Err("the role of first message must be user".into());
     }
-    let messages = body["messages"]
+    let messages = at(body, &["messages"])
         .as_array()
         .map(Vec::as_slice)
         .unwrap_or_default();
     for message in messages {
-        let called = message["function_call"].is_object();
-        let content = message["content"].as_str();
+        let called = at(message, &["function_call"]).is_object();
+        let content = at(message, &["content"]).as_str();
         if content.is_none_or(|text| text.trim().is_empty()) && !called {
             return Err("message content can not be empty".into());
         }
-        if message["role"] == "function" && !message["name"].is_string() {
+        if *at(message, &["role"]) == "function" && !message["name"].is_string() {
             return Err("name is required when role is function".into());
         }
     }
@@ -325,14 +331,14 @@ fn parameters(body: &Value) -> Result<(), String> {
     if read::outside(body, "max_output_tokens", |value| value >= 2.0) {
         return Err("max_output_tokens must be at least 2".into());
     }
-    let stops = read::stops(&body["stop"]);
+    let stops = read::stops(at(body, &["stop"]));
     let too_long = stops.iter().any(|stop| chars(stop) > 20);
     if read::given(body, "stop") && !body["stop"].is_array() || stops.len() > 4 || too_long {
         return Err("stop must be an array of at most 4 items of at most 20 characters".into());
     }
     if read::given(body, "response_format")
         && !matches!(
-            body["response_format"].as_str(),
+            at(body, &["response_format"]).as_str(),
             Some("json_object" | "text")
         )
     {
@@ -341,7 +347,7 @@ fn parameters(body: &Value) -> Result<(), String> {
     if read::given(body, "tool_choice") && !body["tool_choice"].is_object() {
         return Err("tool_choice must be an object".into());
     }
-    let functions = body["functions"]
+    let functions = at(body, &["functions"])
         .as_array()
         .map(Vec::as_slice)
         .unwrap_or_default();
