@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::time::Sleep;
 
 /// Waited before a connection is cut, so that what was written before has left.
-const CUT_FLUSH: Duration = Duration::from_millis(25);
+pub(crate) const CUT_FLUSH: Duration = Duration::from_millis(25);
 
 /// One thing a reply does.
 #[derive(Debug, Clone)]

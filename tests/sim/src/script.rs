@@ -3,7 +3,7 @@
 //! "After N events" counts events that are no comments, `[DONE]` included. It must never know a vendor's fields.
 
 use crate::Pace;
-use crate::body::Step;
+use crate::body::{CUT_FLUSH, Step};
 use crate::faults::Faults;
 use crate::json;
 use crate::surfaces::{Frame, Kind};
@@ -108,6 +108,7 @@ pub(crate) fn stream_steps(
         }
     }
     steps.extend(halt(frames.len(), stall_at, cut_at));
+    steps.extend(last_flush(faults));
     cut_bytes(steps, faults.cut)
 }
 
@@ -158,7 +159,13 @@ pub(crate) fn whole_steps(opening: &str, body: &str, faults: &Faults) -> Option<
     } else if faults.cut_event.is_some() {
         steps.push(Step::Cut);
     }
+    steps.extend(last_flush(faults));
     Some(cut_bytes(steps, faults.cut))
+}
+
+/// A body that ends before its promised length is cut off by hyper together with what is not yet flushed.
+fn last_flush(faults: &Faults) -> Option<Step> {
+    faults.wrong_len.then_some(Step::Pause(CUT_FLUSH))
 }
 
 fn push_data(steps: &mut Vec<Step>, data: &[u8], split: Option<usize>) {
