@@ -9,7 +9,7 @@ use crate::json;
 use crate::plan::{Ask, Plan};
 use crate::record::{Received, Records, Track};
 use crate::script;
-use crate::surfaces::{self, Arrived, Stamp, TOKEN_PATH, Tokens, Trouble, Voice};
+use crate::surfaces::{self, Arrived, IAM_PATH, Stamp, TOKEN_PATH, Tokens, Trouble, Voice};
 use crate::{Options, Pace};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
@@ -55,6 +55,7 @@ pub(crate) async fn serve(
     let found = surfaces::find(&path);
     let surface = match found {
         _ if path == TOKEN_PATH => "wenxin-v1-token",
+        _ if path == IAM_PATH => "wenxin-iam",
         _ if path == "/__sim/trap" => "trap",
         Some((voice, _)) => voice.name(),
         None => "none",
@@ -69,27 +70,25 @@ pub(crate) async fn serve(
             track,
         );
     };
-    let query = head.uri.query().unwrap_or_default();
-    match (found, surface) {
-        (_, "wenxin-v1-token") => {
-            let (status, body) = shared.tokens.office(query, now_ms() / 1000);
-            plain(status, "application/json", body, track)
-        }
-        (_, "trap") => plain(200, "text/plain", "a redirect was followed\n".into(), track),
-        (Some((voice, rest)), _) => {
-            let arrived = Arrived {
-                method: &head.method,
-                path: &path,
-                rest,
-                query,
-                headers: &head.headers,
-                tokens: &shared.tokens,
-                glm_keys: &shared.options.glm_keys,
-                bce_keys: &shared.options.bce_keys,
-                now_ms: now_ms(),
-            };
+    let arrived = Arrived {
+        method: &head.method,
+        path: &path,
+        rest: found.map_or("", |(_, rest)| rest),
+        query: head.uri.query().unwrap_or_default(),
+        headers: &head.headers,
+        tokens: &shared.tokens,
+        glm_keys: &shared.options.glm_keys,
+        bce_keys: &shared.options.bce_keys,
+        now_ms: now_ms(),
+    };
+    let serial = shared.serial.fetch_add(1, Relaxed);
+    let (status, body) = match (found, surface) {
+        (_, "wenxin-v1-token") => shared.tokens.office(arrived.query, arrived.now_ms / 1000),
+        (_, "wenxin-iam") => surfaces::iam_office(&arrived, serial),
+        (_, "trap") => (200, "{\"trap\":\"a redirect was followed\"}".into()),
+        (Some((voice, _)), _) => {
             let stamp = Stamp {
-                serial: shared.serial.fetch_add(1, Relaxed),
+                serial,
                 created: arrived.now_ms / 1000,
                 model: String::new(),
             };
@@ -101,18 +100,15 @@ pub(crate) async fn serve(
                 version: head.version,
                 authority: authority(&head),
             };
-            call.answer(outcome, &socket, track).await
+            return call.answer(outcome, &socket, track).await;
         }
-        _ if is_health(&path) => {
-            plain(200, "application/json", "{\"status\":\"ok\"}".into(), track)
-        }
-        _ => plain(
+        _ if is_health(&path) => (200, "{\"status\":\"ok\"}".into()),
+        _ => (
             404,
-            "text/plain",
-            "the simulator knows no such path\n".into(),
-            track,
+            "{\"detail\":\"the simulator knows no such path\"}".into(),
         ),
-    }
+    };
+    plain(status, "application/json", body, track)
 }
 
 fn received(surface: &'static str, head: &http::request::Parts, body: Bytes) -> Received {

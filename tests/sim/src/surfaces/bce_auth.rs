@@ -1,10 +1,16 @@
 //! 百度 `bce-auth-v1` request signatures, checked against the keys the simulator was told.
 //!
+//! Also the office that gives bearer tokens of the v2 protocol for such a signature.
+//!
 //! Written from the vendor's description; must never accept a request whose signature it did not recompute.
 
 use super::Arrived;
+use crate::json::Obj;
 use aws_lc_rs::hmac;
 use http::HeaderMap;
+
+/// Path of the office for bearer tokens.
+pub(crate) const IAM_PATH: &str = "/v1/BCE-BEARER/token";
 
 /// `None`: the request carries no such signature.
 pub(crate) fn check(arrived: &Arrived<'_>) -> Option<Result<(), ()>> {
@@ -30,15 +36,61 @@ fn verify(arrived: &Arrived<'_>, value: &str) -> Option<()> {
         .map(|(_, secret)| secret)?;
     let prefix = [*scheme, *access, *time, *expires].join("/");
     let signing_key = hex_hmac(secret.as_bytes(), prefix.as_bytes());
-    let canonical = [
-        arrived.method.as_str().to_owned(),
-        encoded(&super::wenxin_v1::percent_decoded(arrived.path), true),
-        canonical_query(arrived.query),
-        canonical_headers(arrived.headers, names)?,
-    ]
-    .join("\n");
-    let expected = hex_hmac(signing_key.as_bytes(), canonical.as_bytes());
-    (expected == *signature).then_some(())
+    let query = canonical_query(arrived.query);
+    let headers = canonical_headers(arrived.headers, names)?;
+    // The vendor's SDK signs the path as it sends it; its description says: encoded. They differ only in odd names.
+    let path = encoded(&super::wenxin_v1::percent_decoded(arrived.path), true);
+    let fits = |path: &str| {
+        let canonical = [arrived.method.as_str(), path, &query, &headers].join("\n");
+        hex_hmac(signing_key.as_bytes(), canonical.as_bytes()) == *signature
+    };
+    (fits(&path) || fits(arrived.path)).then_some(())
+}
+
+/// Answers a signed request for a bearer token of the v2 protocol: status and body.
+pub(crate) fn office(arrived: &Arrived<'_>, serial: u64) -> (u16, String) {
+    if check(arrived) != Some(Ok(())) {
+        let body = Obj::new()
+            .str("requestId", &format!("sim-{serial:08x}"))
+            .str("code", "SignatureDoesNotMatch")
+            .str(
+                "message",
+                "The request signature we calculated does not match the signature you provided.",
+            );
+        return (403, body.end());
+    }
+    let asked = super::wenxin_v1::parameter(arrived.query, "expireInSeconds");
+    let seconds = asked.and_then(|text| text.parse().ok()).unwrap_or(1000_i64);
+    let now = arrived.now_ms / 1000;
+    let body = Obj::new()
+        .str("userId", "sim")
+        .str("token", &format!("bce-v3/ALTAK-sim/{serial:08x}"))
+        .str("status", "enable")
+        .str("createTime", &iso_time(now))
+        .str("expireTime", &iso_time(now.saturating_add(seconds)));
+    (200, body.end())
+}
+
+/// Unix seconds as `YYYY-MM-DDThh:mm:ssZ`.
+fn iso_time(seconds: i64) -> String {
+    let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    // Civil date from days; years begin in March, so that the leap day is the last of its year.
+    let shifted = days + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let day_of_era = shifted.rem_euclid(146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month + 2) / 5 + 1;
+    let (month, next) = if month < 10 {
+        (month + 3, 0)
+    } else {
+        (month - 9, 1)
+    };
+    let year = year_of_era + era * 400 + next;
+    let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
 fn canonical_query(query: &str) -> String {
@@ -110,6 +162,13 @@ fn hex_hmac(key: &[u8], message: &[u8]) -> String {
 mod tests {
     use super::*;
     use http::Method;
+
+    #[test]
+    fn times_are_written_as_iso() {
+        assert_eq!(iso_time(0), "1970-01-01T00:00:00Z");
+        assert_eq!(iso_time(1_767_225_600), "2026-01-01T00:00:00Z");
+        assert_eq!(iso_time(1_709_210_096), "2024-02-29T12:34:56Z");
+    }
 
     #[test]
     fn verifies_the_published_vector() {

@@ -12,6 +12,7 @@ mod openai;
 mod read;
 mod runtimes;
 mod tongyi;
+mod tongyi_check;
 mod tongyi_compatible;
 mod wenxin;
 mod wenxin_v1;
@@ -20,6 +21,7 @@ use crate::plan::{Ask, Plan};
 use http::{HeaderMap, Method};
 use serde_json::Value;
 
+pub(crate) use bce_auth::{IAM_PATH, office as iam_office};
 pub(crate) use wenxin_v1::{TOKEN_PATH, Tokens};
 
 /// One SSE event (or comment) as it goes out, with `\n` line ends.

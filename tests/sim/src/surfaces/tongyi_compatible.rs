@@ -156,7 +156,9 @@ fn check(profile: &Profile, body: &Value, ask: &mut Ask) -> Result<(), Trouble> 
         let told = format!("<400> InternalError.Algo.InvalidParameter: {message}");
         profile.refuse("invalid_parameter_error", told)
     };
-    turn_order(ask).map_err(|message| bad(&message))?;
+    turn_order(ask)
+        .and_then(|()| super::tongyi_check::streams_if_it_must(ask))
+        .map_err(|message| bad(&message))?;
     if *at(body, &["tool_choice"]) == "required" {
         return Err(bad(
             "The tool_choice parameter does not support being set to required",
