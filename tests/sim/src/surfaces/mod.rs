@@ -1,0 +1,271 @@
+//! The voices of the simulated vendors: how each reads a request, refuses one, and writes a reply.
+//!
+//! Surfaces must never wait, touch sockets, or know faults of transport: they turn a request into an [`Ask`] and a
+//! [`Plan`] into text. Each is written from the vendor's documents alone.
+
+mod bce_auth;
+mod chat;
+mod deepseek;
+mod glm;
+mod glm_key;
+mod openai;
+mod read;
+mod runtimes;
+mod tongyi;
+mod tongyi_check;
+mod tongyi_compatible;
+mod wenxin;
+mod wenxin_v1;
+
+use crate::plan::{Ask, Plan};
+use http::{HeaderMap, Method};
+use serde_json::Value;
+
+pub(crate) use bce_auth::{IAM_PATH, office as iam_office};
+pub(crate) use wenxin_v1::{TOKEN_PATH, Tokens};
+
+/// One SSE event (or comment) as it goes out, with `\n` line ends.
+#[derive(Debug, Clone)]
+pub(crate) struct Frame {
+    pub(crate) kind: Kind,
+    pub(crate) text: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Comment,
+    Content,
+    /// Carries the finish reason (or `is_end`).
+    Finish,
+    /// Only counts tokens.
+    Usage,
+    Done,
+    Error,
+}
+
+impl Frame {
+    pub(crate) fn new(kind: Kind, text: String) -> Self {
+        Self { kind, text }
+    }
+    /// `data: …` and a blank line.
+    pub(crate) fn data(kind: Kind, json: &str) -> Self {
+        Self::new(kind, format!("data: {json}\n\n"))
+    }
+}
+
+/// What is the same in all chunks of a reply.
+#[derive(Debug, Clone)]
+pub(crate) struct Stamp {
+    /// Counts requests; ids are made from it.
+    pub(crate) serial: u64,
+    /// Unix seconds.
+    pub(crate) created: i64,
+    pub(crate) model: String,
+}
+
+/// A refusal in the making: which row of the vendor's table, and words that say more.
+#[derive(Debug, Clone)]
+pub(crate) struct Trouble {
+    pub(crate) status: u16,
+    pub(crate) code: String,
+    pub(crate) kind: String,
+    pub(crate) message: String,
+    pub(crate) param: Option<String>,
+}
+
+/// A row of a vendor's error table. `kind` is the `type` beside the code, where the vendor has one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Code {
+    pub(crate) code: &'static str,
+    pub(crate) status: u16,
+    pub(crate) kind: &'static str,
+    pub(crate) message: &'static str,
+}
+
+pub(crate) const fn code(
+    code: &'static str,
+    status: u16,
+    kind: &'static str,
+    message: &'static str,
+) -> Code {
+    Code {
+        code,
+        status,
+        kind,
+        message,
+    }
+}
+
+/// Which rows of its table a vendor uses for what every vendor meets.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Usual {
+    pub(crate) malformed: &'static str,
+    pub(crate) unauthorised: &'static str,
+    pub(crate) no_model: &'static str,
+    /// In the middle of a stream.
+    pub(crate) broken: &'static str,
+}
+
+/// A request with what a surface needs to judge it.
+pub(crate) struct Arrived<'a> {
+    pub(crate) method: &'a Method,
+    /// The whole path.
+    pub(crate) path: &'a str,
+    /// The path below the surface's base.
+    pub(crate) rest: &'a str,
+    pub(crate) query: &'a str,
+    pub(crate) headers: &'a HeaderMap,
+    pub(crate) tokens: &'a Tokens,
+    pub(crate) glm_keys: &'a [String],
+    /// Access and secret keys of `bce-auth-v1`.
+    pub(crate) bce_keys: &'a [(String, String)],
+    /// Unix milliseconds.
+    pub(crate) now_ms: i64,
+}
+
+/// One wire protocol of one vendor.
+pub(crate) trait Voice: Send + Sync {
+    /// The surface's name in [`crate::Received`].
+    fn name(&self) -> &'static str;
+    /// The vendor's name as it opens every reply.
+    fn label(&self) -> &'static str;
+    fn codes(&self) -> &'static [Code];
+    fn usual(&self) -> Usual;
+    /// Checks the credential.
+    fn admit(&self, arrived: &Arrived<'_>) -> Result<(), Trouble>;
+    /// Checks and reads a chat request.
+    fn read(&self, arrived: &Arrived<'_>, body: &Value) -> Result<Ask, Trouble>;
+    /// The whole reply.
+    fn whole(&self, ask: &Ask, plan: &Plan, stamp: &Stamp) -> String;
+    /// The reply as events.
+    fn frames(&self, ask: &Ask, plan: &Plan, stamp: &Stamp) -> Vec<Frame>;
+    fn error_body(&self, trouble: &Trouble, serial: u64) -> String;
+    /// An error after the stream began; it ends the stream.
+    fn error_frames(&self, trouble: &Trouble, stamp: &Stamp) -> Vec<Frame> {
+        vec![Frame::data(
+            Kind::Error,
+            &self.error_body(trouble, stamp.serial),
+        )]
+    }
+    fn event_stream_type(&self) -> &'static str {
+        "text/event-stream; charset=utf-8"
+    }
+    /// Further headers of a good reply.
+    fn headers(&self, _serial: u64) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+    /// What stands before a whole body.
+    fn whole_opening(&self) -> &'static str {
+        ""
+    }
+    /// The model list, if the vendor has one.
+    fn models(&self, _serial: u64) -> Option<String> {
+        None
+    }
+    fn is_model_list(&self, arrived: &Arrived<'_>) -> bool {
+        *arrived.method == Method::GET && arrived.rest == "/models"
+    }
+    fn is_chat(&self, arrived: &Arrived<'_>) -> bool {
+        arrived.rest == "/chat/completions"
+    }
+
+    /// The HTTP status that goes with a row of the table.
+    fn status_on_wire(&self, trouble: &Trouble) -> u16 {
+        trouble.status
+    }
+
+    /// A row of the table by its code; a code that is not in it is used as it is, with status 400.
+    fn trouble(&self, wanted: &str) -> Trouble {
+        let row = self.codes().iter().find(|row| row.code == wanted);
+        row.map_or_else(
+            || Trouble {
+                status: 400,
+                code: wanted.to_owned(),
+                kind: "invalid_request_error".to_owned(),
+                message: format!("simulated error {wanted}"),
+                param: None,
+            },
+            Trouble::from,
+        )
+    }
+
+    /// The vendor's way to say `wanted`, with a message of our own.
+    fn refuse(&self, wanted: &str, message: impl Into<String>) -> Trouble
+    where
+        Self: Sized,
+    {
+        Trouble {
+            message: message.into(),
+            ..self.trouble(wanted)
+        }
+    }
+
+    /// The first row with this status, or the vendor's general failure under it.
+    fn trouble_of_status(&self, status: u16) -> Trouble {
+        let row = self.codes().iter().find(|row| row.status == status);
+        let fallback = || Trouble {
+            status,
+            ..self.trouble(self.usual().broken)
+        };
+        row.map_or_else(fallback, Trouble::from)
+    }
+}
+
+impl From<&Code> for Trouble {
+    fn from(row: &Code) -> Self {
+        Self {
+            status: row.status,
+            code: row.code.to_owned(),
+            kind: row.kind.to_owned(),
+            message: row.message.to_owned(),
+            param: None,
+        }
+    }
+}
+
+/// Bases of all surfaces: name, path of the provider's `base_url`, path prefix that is matched, voice.
+/// The longest matching prefix wins, so their order does not matter.
+pub(crate) static SURFACES: &[(&str, &str, &str, &dyn Voice)] = &[
+    ("wenxin", "/v2", "/v2", &wenxin::PROFILE),
+    ("wenxin-v1", "", wenxin_v1::PREFIX, &wenxin_v1::WenxinV1),
+    ("tongyi", "/api/v1", "/api/v1", &tongyi::Tongyi),
+    (
+        "tongyi-compatible",
+        "/compatible-mode/v1",
+        "/compatible-mode/v1",
+        &tongyi_compatible::PROFILE,
+    ),
+    ("glm", "/api/paas/v4", "/api/paas/v4", &glm::PROFILE),
+    ("openai", "/openai/v1", "/openai/v1", &openai::PROFILE),
+    ("vllm", "/vllm/v1", "/vllm/v1", &runtimes::VLLM),
+    (
+        "llamacpp",
+        "/llamacpp/v1",
+        "/llamacpp/v1",
+        &runtimes::LLAMACPP,
+    ),
+    ("ollama", "/ollama/v1", "/ollama/v1", &runtimes::OLLAMA),
+    (
+        "deepseek",
+        "/deepseek/v1",
+        "/deepseek/v1",
+        &deepseek::PROFILE,
+    ),
+];
+
+/// The surface of a path, and what stands behind its prefix.
+pub(crate) fn find(path: &str) -> Option<(&'static dyn Voice, &str)> {
+    SURFACES
+        .iter()
+        .filter_map(|(_, _, prefix, voice)| Some((*voice, path.strip_prefix(prefix)?)))
+        .filter(|(_, rest)| rest.starts_with('/'))
+        .min_by_key(|(_, rest)| rest.len())
+}
+
+/// The bearer credential, if it is not one that tests use as a wrong one: empty, or with `invalid` in it.
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(http::header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, key) = value.split_once(' ')?;
+    let good = scheme.eq_ignore_ascii_case("bearer") && !key.trim().is_empty();
+    (good && !key.contains("invalid")).then(|| key.trim())
+}
