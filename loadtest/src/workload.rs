@@ -125,6 +125,11 @@ impl Workload {
         (self == Self::W4).then_some(2000.0)
     }
 
+    /// Units a second that must be reached for the workload to be what its name says.
+    pub(crate) fn pace(self, connections: usize) -> Option<f64> {
+        (self == Self::W3).then_some(connections as f64 * 50.0)
+    }
+
     pub(crate) fn unit(self) -> Unit {
         match self {
             Self::W2 | Self::W3 => Unit::Event,

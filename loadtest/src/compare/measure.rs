@@ -3,7 +3,7 @@
 //! It must never compare. Invariants: every measurement has a process of its own, so that memory and CPU belong to
 //! that workload alone; one failed request makes it an error.
 
-use super::proc::Usage;
+use super::proc::{self, Usage};
 use super::target::{Stage, Started, Target};
 use crate::client::{self, Load, Outcome};
 use crate::script;
@@ -65,6 +65,8 @@ pub(crate) struct Sample {
     pub(crate) rss_peak_kib: u64,
     /// W6: resident memory per open stream.
     pub(crate) kib_per_stream: Option<f64>,
+    /// Cores that neither the proxy, the mock nor the load used: others on this machine, or on its host.
+    pub(crate) foreign_cores: f64,
 }
 
 /// Percentiles of a time, µs.
@@ -121,6 +123,7 @@ impl Sample {
             "rss_after_kib": self.rss_after_kib,
             "rss_peak_kib": self.rss_peak_kib,
             "kib_per_stream": self.kib_per_stream,
+            "foreign_cores": self.foreign_cores,
         })
     }
 }
@@ -151,18 +154,12 @@ fn load_one(
     plan: &Plan,
     stage: &Stage<'_>,
 ) -> anyhow::Result<Sample> {
-    let look = || {
-        started
-            .running
-            .as_ref()
-            .map_or_else(|| Ok(Usage::default()), |running| Usage::of(running.pid()))
-    };
     std::thread::sleep(REST);
-    let idle = look()?;
+    let idle = Look::at(started, stage)?;
     let load = plan.load(workload, started.addr, &started.key);
     let mut looks = Vec::with_capacity(2);
     let outcome = client::run(&load, &mut || {
-        looks.push(look()?);
+        looks.push(Look::at(started, stage)?);
         Ok(())
     })?;
     let [from, to] = looks[..] else {
@@ -172,12 +169,47 @@ fn load_one(
         wait_until_left(stage.mock)?;
     }
     std::thread::sleep(REST);
-    let after = look()?;
+    let after = Look::at(started, stage)?;
     Ok(sample(workload, &load, &outcome, [idle, from, to, after]))
 }
 
-fn sample(workload: Workload, load: &Load, outcome: &Outcome, looks: [Usage; 4]) -> Sample {
-    let [idle, from, to, after] = looks;
+/// The processes of a measurement at one moment.
+#[derive(Clone, Copy, Debug)]
+struct Look {
+    proxy: Usage,
+    mock: Usage,
+    load: Usage,
+    machine_ns: u64,
+    at: Instant,
+}
+
+impl Look {
+    fn at(started: &Started, stage: &Stage<'_>) -> anyhow::Result<Self> {
+        let proxy = match &started.running {
+            Some(running) => Usage::of(running.pid())?,
+            None => Usage::default(),
+        };
+        Ok(Look {
+            proxy,
+            mock: Usage::of(stage.mock_pid)?,
+            load: Usage::of(std::process::id())?,
+            machine_ns: proc::machine_busy_ns()?,
+            at: Instant::now(),
+        })
+    }
+
+    fn foreign_cores_since(&self, earlier: &Look) -> f64 {
+        let ours = self.proxy.cpu_ns_since(&earlier.proxy)
+            + self.mock.cpu_ns_since(&earlier.mock)
+            + self.load.cpu_ns_since(&earlier.load);
+        let all = self.machine_ns.saturating_sub(earlier.machine_ns);
+        all.saturating_sub(ours) as f64 / (self.at - earlier.at).as_nanos().max(1) as f64
+    }
+}
+
+fn sample(workload: Workload, load: &Load, outcome: &Outcome, looks: [Look; 4]) -> Sample {
+    let foreign_cores = looks[2].foreign_cores_since(&looks[1]);
+    let [idle, from, to, after] = looks.map(|look| look.proxy);
     let units = units(workload, outcome).max(1) as f64;
     let held = to.rss_kib.saturating_sub(idle.rss_kib) as f64 / load.connections as f64;
     Sample {
@@ -190,6 +222,7 @@ fn sample(workload: Workload, load: &Load, outcome: &Outcome, looks: [Usage; 4])
         rss_after_kib: after.rss_kib,
         rss_peak_kib: after.peak_kib,
         kib_per_stream: (workload == Workload::W6).then_some(held),
+        foreign_cores,
     }
 }
 

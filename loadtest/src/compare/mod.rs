@@ -94,6 +94,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let mock = target::start_mock(options.mock_threads, &scratch)?;
     let stage = Stage {
         mock: mock.addr,
+        mock_pid: mock.pid(),
         threads: options.proxy_threads,
         scratch: scratch.path(),
     };

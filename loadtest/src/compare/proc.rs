@@ -79,6 +79,25 @@ fn kib(status: &str, name: &str) -> anyhow::Result<u64> {
     Ok(line.trim().trim_end_matches(" kB").parse()?)
 }
 
+/// CPU time that all processes together have used, and that the hypervisor gave to others, ns.
+pub(crate) fn machine_busy_ns() -> anyhow::Result<u64> {
+    let stat = fs::read_to_string("/proc/stat")?;
+    busy_ticks(&stat)
+        .map(|ticks| ticks * TICK_NS)
+        .context("no cpu line in /proc/stat")
+}
+
+/// user + nice + system + steal. Interrupts are left out: they may be in a process's time already, depending on the kernel,
+/// so what others used may be understated, never overstated.
+fn busy_ticks(stat: &str) -> Option<u64> {
+    let fields = stat.lines().next()?.strip_prefix("cpu ")?;
+    let fields: Vec<u64> = fields
+        .split_whitespace()
+        .map_while(|field| field.parse().ok())
+        .collect();
+    Some(fields.get(..3)?.iter().sum::<u64>() + fields.get(7)?)
+}
+
 /// Kernel, processor and core count, for the report.
 pub(crate) fn machine() -> String {
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
@@ -111,6 +130,16 @@ mod tests {
             kib("VmHWM:\t  1744 kB\nVmRSS:\t  17 kB\n", "VmRSS:").unwrap(),
             17
         );
+    }
+
+    #[test]
+    fn idle_and_interrupts_are_not_work() {
+        assert_eq!(
+            busy_ticks("cpu  1 2 4 800 900 70 80 8 3 0\ncpu0 1"),
+            Some(15)
+        );
+        assert_eq!(busy_ticks("cpu  1 2"), None);
+        assert!(machine_busy_ns().unwrap() > 0);
     }
 
     #[test]

@@ -13,6 +13,10 @@ use std::time::SystemTime;
 /// Position of the mock itself and of the bare proxy among the targets.
 const DIRECT: usize = 0;
 const BARE: usize = 1;
+/// Cores that others may use before a run says that its figures are rough.
+const FOREIGN_CORES_MAX: f64 = 0.1;
+/// Share of its pace that a paced workload must reach.
+const PACE_LEAST: f64 = 0.95;
 
 /// What a figure must be told with.
 #[derive(Debug)]
@@ -64,11 +68,31 @@ pub(crate) fn markdown(results: &Results, context: &Context) -> String {
             ""
         }
     );
+    foreign(&mut page, results);
     cpu_table(&mut page, results);
     memory_table(&mut page, results);
     first_token_table(&mut page, results);
     failures(&mut page, results);
     page
+}
+
+/// What others took of the machine meanwhile.
+fn foreign(page: &mut String, results: &Results) {
+    let cells = results.rows.iter().flat_map(|(_, cells)| cells);
+    let cores: Vec<f64> = cells
+        .flat_map(|cell| &cell.samples)
+        .map(|s| s.foreign_cores)
+        .collect();
+    let rough = if median(cores.clone()) > FOREIGN_CORES_MAX {
+        ": **the machine was shared, the figures are rough**"
+    } else {
+        ""
+    };
+    let _ = writeln!(
+        page,
+        "Cores that others used meanwhile: {}{rough}.\n",
+        spread(&cores)
+    );
 }
 
 fn cpu_table(page: &mut String, results: &Results) {
@@ -87,12 +111,12 @@ fn cpu_table(page: &mut String, results: &Results) {
                 |figure: &dyn Fn(&Sample) -> f64| median(cell.samples.iter().map(figure).collect());
             let _ = writeln!(
                 page,
-                "| {:.2}/{} | {} | {} | {:.0} | {} | {:.0} | {:.0} | {} | {:.1} |",
+                "| {:.2}/{} | {} | {} | {} | {} | {:.0} | {:.0} | {} | {:.1} |",
                 median_of(&|s| s.cpu_us),
                 workload.unit().name(),
                 spread(&ratios(cell, bare, |s| s.cpu_us)),
                 if at == BARE { "" } else { goal(*workload) },
-                median_of(&|s| s.units_per_second),
+                rate(*workload, median_of(&|s| s.units_per_second)),
                 time_name(*workload),
                 median_of(&|s| s.time(*workload).p50),
                 median_of(&|s| s.time(*workload).p99),
@@ -100,6 +124,16 @@ fn cpu_table(page: &mut String, results: &Results) {
                 median_of(&|s| s.rss_peak_kib as f64 / 1024.0),
             );
         }
+    }
+}
+
+/// Units a second; with the pace that was meant, where it was missed: then the cores were full.
+fn rate(workload: Workload, per_second: f64) -> String {
+    match workload.pace(workload.connections()) {
+        Some(pace) if per_second < pace * PACE_LEAST => {
+            format!("{per_second:.0}, behind {pace:.0}")
+        }
+        _ => format!("{per_second:.0}"),
     }
 }
 
@@ -113,7 +147,7 @@ fn time_name(workload: Workload) -> &'static str {
 }
 
 fn memory_table(page: &mut String, results: &Results) {
-    page.push_str("\n| resident memory | idle MiB | after load, most | peak, most | W6 KiB per idle stream |\n|---|---|---|---|---|\n");
+    page.push_str("\n| resident memory | idle MiB | after load, most | peak, most | W6 KiB per idle stream, goal ≤ 16 |\n|---|---|---|---|---|\n");
     for (at, target) in results.targets.iter().enumerate().skip(BARE) {
         let samples: Vec<&Sample> = results
             .rows

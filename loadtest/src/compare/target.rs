@@ -36,6 +36,7 @@ enum Program {
 #[derive(Debug)]
 pub(crate) struct Stage<'a> {
     pub(crate) mock: SocketAddr,
+    pub(crate) mock_pid: u32,
     pub(crate) threads: usize,
     pub(crate) scratch: &'a Path,
 }
