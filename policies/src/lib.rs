@@ -1,1 +1,7 @@
-//! Placeholder while the workspace is laid out.
+//! Who may do what, and how much of it.
+//!
+//! Knows principals, limits and (later) findings and the law. Never names a vendor, opens a file, reads a clock or the
+//! environment: time and randomness are passed in, so that tests are exact.
+
+pub mod access;
+pub mod limit;
