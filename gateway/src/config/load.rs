@@ -59,6 +59,19 @@ pub struct Loaded {
     pub dir: PathBuf,
     /// The secret files that were read.
     pub secret_files: Vec<PathBuf>,
+    digest: [u8; 32],
+}
+
+impl Loaded {
+    /// The first 8 bytes of the text's SHA-256, in hexadecimal.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        self.digest
+            .iter()
+            .take(8)
+            .map(|b| format!("{b:02x}"))
+            .collect()
+    }
 }
 
 /// Loads the config at `path`.
@@ -109,6 +122,7 @@ pub fn load_text(
         },
         dir: dir.to_owned(),
         secret_files: Vec::new(),
+        digest: policies::access::token::digest(text.as_bytes()),
     };
     let problems = fetch_secrets(&mut loaded);
     if problems.is_empty() {
@@ -125,6 +139,7 @@ fn fetch_secrets(loaded: &mut Loaded) -> Vec<Problem> {
         doc,
         dir,
         secret_files,
+        digest: _,
     } = loaded;
     let mut problems = Vec::new();
     let mut fetch = |secret: &mut Secret, steps: &[Step]| {

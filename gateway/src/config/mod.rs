@@ -4,8 +4,12 @@
 //! reads the environment or the clock on its own: both are passed in.
 //!
 //! `problem` what is wrong and where · `env` variables · `node` the file with places · `decode` serde over it ·
-//! `schema`, `tuning`, `units` its form · `load` all of these · `json_schema` for editors.
+//! `schema`, `tuning`, `units` its form · `load` all of these · `json_schema` for editors · `check` its sense, with
+//! `address`, `time`, `vendors` · `build` and `snapshot` what traffic uses.
 
+pub mod address;
+pub mod build;
+pub mod check;
 pub mod decode;
 pub mod env;
 pub mod json_schema;
@@ -13,5 +17,10 @@ pub mod load;
 pub mod node;
 pub mod problem;
 pub mod schema;
+pub mod snapshot;
+#[cfg(test)]
+pub(crate) mod testing;
+pub mod time;
 pub mod tuning;
 pub mod units;
+pub mod vendors;
