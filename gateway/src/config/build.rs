@@ -59,6 +59,8 @@ pub struct Built {
     pub warnings: Vec<Problem>,
     /// Certificates, keys and secrets that were read: a change of theirs is a change of the config.
     pub files: Vec<PathBuf>,
+    /// SHA-256 of the config's text.
+    pub digest: policies::access::token::Digest,
 }
 
 /// Milliseconds since 1970.
@@ -94,6 +96,7 @@ pub fn build(loaded: &Loaded, ground: &Ground<'_>) -> Result<Built, Vec<Problem>
             snapshot,
             warnings,
             files: read,
+            digest: loaded.digest,
         }),
         _ => {
             if problems.is_empty() {

@@ -59,7 +59,8 @@ pub struct Loaded {
     pub dir: PathBuf,
     /// The secret files that were read.
     pub secret_files: Vec<PathBuf>,
-    digest: [u8; 32],
+    /// SHA-256 of the text.
+    pub digest: [u8; 32],
 }
 
 impl Loaded {

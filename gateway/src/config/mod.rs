@@ -5,7 +5,8 @@
 //!
 //! `problem` what is wrong and where · `env` variables · `node` the file with places · `decode` serde over it ·
 //! `schema`, `tuning`, `units` its form · `load` all of these · `json_schema` for editors · `check` its sense, with
-//! `address`, `time`, `vendors` · `build` and `snapshot` what traffic uses.
+//! `address`, `time`, `vendors` · `build` and `snapshot` what traffic uses · `routing` the same in words · `watch` the
+//! running one and its reload.
 
 pub mod address;
 pub mod build;
@@ -16,6 +17,7 @@ pub mod json_schema;
 pub mod load;
 pub mod node;
 pub mod problem;
+pub mod routing;
 pub mod schema;
 pub mod snapshot;
 #[cfg(test)]
@@ -24,3 +26,4 @@ pub mod time;
 pub mod tuning;
 pub mod units;
 pub mod vendors;
+pub mod watch;
