@@ -1,0 +1,476 @@
+//! From a checked config to a snapshot: names become `Arc`s, files become keys and certificates.
+//!
+//! Invariants: everything that can fail fails here, before the swap; what is not a file was judged by
+//! [`check`](super::check) already, and a config it would refuse is refused here too, never half built. The only thing
+//! outside that building touches is the registry of limits, which it may grow.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use policies::access::keys::{KeySpec, KeyTable, Models};
+use policies::access::token::parse_digest;
+use policies::limit::rate::{Quota, Rates};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+use wire::Grade;
+
+use super::address::{Listen, parse_base_url};
+use super::check::{check, has_errors};
+use super::load::{Doc, Loaded, SECRET_BYTES_MAX, read_bounded, said};
+use super::problem::{Problem, Severity, Step};
+use super::schema::{self, Config, Location};
+use super::snapshot::{
+    Admin, ClientTls, Clocks, Credential, Grades, Identity, Model, Provider, ServerTls, Snapshot,
+    Target,
+};
+use super::time::parse_moment_ms;
+use super::vendors::VendorBook;
+
+/// The five clocks' defaults (threat model, section 3; a gap within content is bounded like the first).
+const CLOCKS: Clocks = Clocks {
+    connect: Duration::from_secs(5),
+    first_content: Duration::from_secs(300),
+    content_gap: Duration::from_secs(300),
+    idle: Duration::from_secs(300),
+    total: Duration::from_secs(3600),
+};
+
+/// What a snapshot is built with.
+pub struct Ground<'a> {
+    /// Vendors.
+    pub book: &'a dyn VendorBook,
+    /// The process's limits.
+    pub rates: &'a Rates,
+    /// The snapshot before this one.
+    pub before: Option<&'a Snapshot>,
+    /// The time.
+    pub now: SystemTime,
+}
+
+/// A snapshot, and what was noticed on the way.
+#[derive(Debug)]
+pub struct Built {
+    /// The snapshot.
+    pub snapshot: Snapshot,
+    /// Warnings.
+    pub warnings: Vec<Problem>,
+    /// Certificates, keys and secrets that were read: a change of theirs is a change of the config.
+    pub files: Vec<PathBuf>,
+    /// SHA-256 of the config's text.
+    pub digest: policies::access::token::Digest,
+}
+
+/// Milliseconds since 1970.
+#[must_use]
+pub fn unix_ms(time: SystemTime) -> u64 {
+    time.duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |since| {
+            u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+        })
+}
+
+/// Checks and builds.
+///
+/// # Errors
+/// Everything wrong, errors before warnings.
+pub fn build(loaded: &Loaded, ground: &Ground<'_>) -> Result<Built, Vec<Problem>> {
+    let warnings = check(loaded, ground.book, unix_ms(ground.now));
+    if has_errors(&warnings) {
+        return Err(warnings);
+    }
+    let mut files = Files {
+        doc: &loaded.doc,
+        dir: &loaded.dir,
+        read: loaded.secret_files.clone(),
+        problems: Vec::new(),
+    };
+    let snapshot = assemble(loaded, ground, &mut files);
+    let Files {
+        read, mut problems, ..
+    } = files;
+    match snapshot {
+        Some(snapshot) if problems.is_empty() => Ok(Built {
+            snapshot,
+            warnings,
+            files: read,
+            digest: loaded.digest,
+        }),
+        _ => {
+            if problems.is_empty() {
+                let message =
+                    "the check let through what cannot be built; please report this".into();
+                problems.push(loaded.doc.problem(Severity::Error, &[], message));
+            }
+            problems.extend(warnings);
+            Err(problems)
+        }
+    }
+}
+
+/// `None` means that a problem was recorded, or that `check` and this function disagree.
+fn assemble(loaded: &Loaded, ground: &Ground<'_>, files: &mut Files<'_>) -> Option<Snapshot> {
+    let config = &loaded.config;
+    let grades = Grades::new(&config.grades);
+    let tls = config.tls.as_ref().map(|tls| files.server_tls(tls));
+    let mut providers = Vec::with_capacity(config.providers.len());
+    for (name, provider) in &config.providers {
+        providers.push(Arc::new(build_provider(
+            name,
+            provider,
+            &grades,
+            ground.book,
+            files,
+        )?));
+    }
+    let models = build_models(config, &providers)?;
+    let specs = build_keys(config, &grades, ground.rates)?;
+    let before = ground.before;
+    Some(Snapshot {
+        version: before.map_or(1, |before| before.version + 1),
+        loaded_at: ground.now,
+        fingerprint: loaded.fingerprint().into(),
+        keys: KeyTable::build(specs, before.map(|b| &b.keys), unix_ms(ground.now)),
+        grades,
+        providers,
+        models,
+        listen: Listen::parse(&config.listen).ok()?,
+        // Absent and unreadable must not be mixed up: TLS asked for is TLS given.
+        tls: match tls {
+            Some(tls) => Some(tls?),
+            None => None,
+        },
+        admin: Admin {
+            listen: Listen::parse(&config.admin.listen).ok()?,
+            token: config.admin.token.clone(),
+            hosts: config
+                .admin
+                .hosts
+                .iter()
+                .map(|host| host.to_ascii_lowercase())
+                .collect(),
+        },
+        audit: config.audit.clone(),
+        limits: config.limits.clone(),
+        timeouts: config.timeouts.clone(),
+        retries: config.upstream.retries,
+        upstream_keepalive: config.upstream.keepalive.0,
+        http2: config.http2.clone(),
+        ping: Some(config.stream.ping.0).filter(|ping| !ping.is_zero()),
+        drain: config.drain.clone(),
+        overload: config.overload.clone(),
+        runtime: config.runtime.clone(),
+        log: config.log.clone(),
+    })
+}
+
+fn build_provider(
+    name: &str,
+    from: &schema::Provider,
+    grades: &Grades,
+    book: &dyn VendorBook,
+    files: &mut Files<'_>,
+) -> Option<Provider> {
+    let info = book.info(&from.vendor)?;
+    let url = from.base_url.as_deref().or(info.default_base_url)?;
+    let (origin, base_path) = parse_base_url(url).ok()?;
+    let tls = match origin.scheme {
+        super::address::Scheme::Http => None,
+        super::address::Scheme::Https => Some(files.client_tls(name, &from.tls)?),
+    };
+    let mut headers = Vec::with_capacity(from.headers.len());
+    for (header, value) in &from.headers {
+        let header = http::HeaderName::try_from(header.as_str()).ok()?;
+        let mut value = http::HeaderValue::from_str(value.expose()).ok()?;
+        // Keeps it out of Debug, and out of HTTP/2's compression table.
+        value.set_sensitive(true);
+        headers.push((header, value));
+    }
+    let mode = |auth: &str| info.auth_modes.iter().copied().find(|mode| *mode == auth);
+    let location = match (from.location, info.self_hosted) {
+        (Some(location), _) => location,
+        (None, true) => Location::SelfHosted,
+        (None, false) => Location::Domestic,
+    };
+    Some(Provider {
+        name: name.into(),
+        vendor: info.name,
+        origin,
+        base_path,
+        credential: Credential {
+            api_key: from.api_key.clone(),
+            secret_key: from.secret_key.clone(),
+            app_id: from.app_id.as_deref().map(Into::into),
+            auth: from.auth.as_deref().and_then(mode),
+        },
+        location,
+        clearance: resolve(grades, from.clearance.as_deref())?,
+        http2: from.http2,
+        tls,
+        headers,
+        max_connections: from.max_connections,
+    })
+}
+
+/// The grade called `name`, or the lowest if there is no name; `None` for a name that is no grade.
+fn resolve(grades: &Grades, name: Option<&str>) -> Option<Grade> {
+    match name {
+        None => Some(Grade::LOWEST),
+        Some(name) => grades.find(name),
+    }
+}
+
+fn build_models(
+    config: &Config,
+    providers: &[Arc<Provider>],
+) -> Option<HashMap<Box<str>, Arc<Model>>> {
+    let base = with(CLOCKS, config.upstream.timeouts);
+    let mut models = HashMap::with_capacity(config.models.len());
+    for (name, from) in &config.models {
+        let mut targets = Vec::with_capacity(from.targets.len());
+        for target in &from.targets {
+            let provider = providers.iter().find(|p| *p.name == *target.provider)?;
+            targets.push(Target {
+                provider: Arc::clone(provider),
+                model: target.model.as_str().into(),
+                weight: target.weight,
+                priority: target.priority,
+            });
+        }
+        // Stable: within a priority the file's order stays.
+        targets.sort_by_key(|target| target.priority);
+        let model = Model {
+            name: name.as_str().into(),
+            targets,
+            lossy: from.lossy.unwrap_or_default(),
+            clocks: with(base, from.timeouts),
+        };
+        models.insert(name.as_str().into(), Arc::new(model));
+    }
+    Some(models)
+}
+
+fn with(base: Clocks, over: schema::CallTimeouts) -> Clocks {
+    let pick = |over: Option<super::units::Span>, base| over.map_or(base, |span| span.0);
+    Clocks {
+        connect: pick(over.connect, base.connect),
+        first_content: pick(over.first_content, base.first_content),
+        content_gap: pick(over.content_gap, base.content_gap),
+        idle: pick(over.idle, base.idle),
+        total: pick(over.total, base.total),
+    }
+}
+
+fn build_keys(config: &Config, grades: &Grades, rates: &Rates) -> Option<Vec<KeySpec>> {
+    let of = |names: Option<&Vec<String>>| names.map_or(Models::All, Models::only);
+    let quota =
+        |name: String, limits: &schema::Quota| rates.quota(&name, limits.rpm, limits.concurrent);
+    let mut specs = Vec::with_capacity(config.keys.len());
+    for key in &config.keys {
+        let team = match &key.team {
+            Some(name) => Some((name, config.teams.get(name)?)),
+            None => None,
+        };
+        let own = resolve(grades, key.grade.as_deref())?;
+        let shared = resolve(grades, team.and_then(|(_, team)| team.grade.as_deref()))?;
+        let team_models = of(team.and_then(|(_, team)| team.models.as_ref()));
+        specs.push(KeySpec {
+            id: key.id.as_str().into(),
+            digest: parse_digest(&key.hash)?,
+            team: team.map(|(name, _)| name.as_str().into()),
+            grade: own.max(shared),
+            models: of(key.models.as_ref()).both(&team_models),
+            expires_ms: match &key.expires {
+                Some(text) => Some(parse_moment_ms(text)?),
+                None => None,
+            },
+            key_quota: quota(format!("key/{}", key.id), &key.limits),
+            team_quota: team.map_or_else(Quota::default, |(name, team)| {
+                quota(format!("team/{name}"), &team.limits)
+            }),
+        });
+    }
+    Some(specs)
+}
+
+/// Reads the PEM files a config names, and remembers which.
+struct Files<'a> {
+    doc: &'a Doc,
+    dir: &'a Path,
+    read: Vec<PathBuf>,
+    problems: Vec<Problem>,
+}
+
+impl Files<'_> {
+    fn fail<T>(&mut self, steps: &[Step], message: String) -> Option<T> {
+        let problem = self.doc.problem(Severity::Error, steps, message);
+        self.problems.push(problem);
+        None
+    }
+
+    fn bytes(&mut self, steps: &[Step], path: &str) -> Option<Vec<u8>> {
+        let path = self.dir.join(path);
+        let bytes = read_bounded(&path, SECRET_BYTES_MAX);
+        self.read.push(path);
+        match bytes {
+            Ok(bytes) => Some(bytes),
+            Err(error) => {
+                let message = format!(
+                    "`{}` cannot be read: {}",
+                    self.doc.shown(steps),
+                    said(&error)
+                );
+                self.fail(steps, message)
+            }
+        }
+    }
+
+    fn certs(&mut self, steps: &[Step], path: &str) -> Option<Vec<CertificateDer<'static>>> {
+        let bytes = self.bytes(steps, path)?;
+        let certs: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
+        match certs {
+            Ok(certs) if !certs.is_empty() => Some(certs),
+            _ => self.fail(
+                steps,
+                format!("`{}` holds no PEM certificate", self.doc.shown(steps)),
+            ),
+        }
+    }
+
+    fn identity(&mut self, cert: (&[Step], &str), key: (&[Step], &str)) -> Option<Identity> {
+        let certs = self.certs(cert.0, cert.1);
+        let bytes = self.bytes(key.0, key.1)?;
+        let Ok(parsed) = PrivateKeyDer::from_pem_slice(&bytes) else {
+            let shown = self.doc.shown(key.0);
+            return self.fail(key.0, format!("`{shown}` holds no PEM private key"));
+        };
+        let certs = certs?;
+        let provider = rustls::crypto::aws_lc_rs::default_provider();
+        match CertifiedKey::from_der(certs.clone(), parsed.clone_key(), &provider) {
+            Ok(_) => Some(Identity { certs, key: parsed }),
+            Err(_) => self.fail(key.0, "the private key does not fit the certificate".into()),
+        }
+    }
+
+    fn server_tls(&mut self, from: &schema::ServerTls) -> Option<ServerTls> {
+        let at = |field: &str| ["tls".into(), Step::from(field)];
+        let client_ca = match &from.client_ca {
+            Some(path) => Some(self.certs(&at("client_ca"), path)?),
+            None => None,
+        };
+        let identity = self.identity((&at("cert"), &from.cert), (&at("key"), &from.key))?;
+        Some(ServerTls {
+            identity,
+            client_ca,
+        })
+    }
+
+    fn client_tls(&mut self, name: &str, from: &schema::ClientTls) -> Option<ClientTls> {
+        let at = |field: &str| {
+            [
+                "providers".into(),
+                Step::from(name),
+                "tls".into(),
+                field.into(),
+            ]
+        };
+        let ca = match &from.ca {
+            Some(path) => Some(self.certs(&at("ca"), path)?),
+            None => None,
+        };
+        let identity = match (&from.client_cert, &from.client_key) {
+            (Some(cert), Some(key)) => {
+                Some(self.identity((&at("client_cert"), cert), (&at("client_key"), key))?)
+            }
+            _ => None,
+        };
+        Some(ClientTls {
+            ca,
+            identity,
+            server_name: from.server_name.as_deref().map(Into::into),
+            insecure_skip_verify: from.insecure_skip_verify_dangerous,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::testing::{FULL, built};
+
+    #[test]
+    fn names_become_arcs() {
+        let snapshot = built(FULL).unwrap().snapshot;
+        assert_eq!(snapshot.version, 1);
+        let assistant = snapshot.models.get("assistant").unwrap();
+        let order: Vec<_> = assistant
+            .targets
+            .iter()
+            .map(|t| (t.priority, &*t.provider.name, &*t.model, t.weight))
+            .collect();
+        assert_eq!(
+            order,
+            [
+                (1, "far", "max", 3),
+                (1, "other", "plus", 1),
+                (3, "near", "qwen", 1)
+            ]
+        );
+        assert_eq!(assistant.clocks.total, Duration::from_secs(60));
+        assert_eq!(assistant.clocks.connect, Duration::from_secs(5));
+        assert_eq!(assistant.lossy, schema::Lossy::Refuse);
+        assert_eq!(
+            snapshot.models.get("small").unwrap().lossy,
+            schema::Lossy::Drop
+        );
+        assert_eq!(snapshot.model_names(), ["assistant", "small"]);
+
+        let far = snapshot.provider("far").unwrap();
+        assert_eq!(
+            (far.origin.to_string().as_str(), far.base_path.as_str()),
+            ("https://api.acme.example", "/v1")
+        );
+        assert_eq!(
+            (far.location, far.clearance),
+            (Location::Overseas, Grade(1))
+        );
+        assert!(far.tls.is_some());
+        let near = snapshot.provider("near").unwrap();
+        assert_eq!(
+            (near.location, near.clearance),
+            (Location::SelfHosted, Grade(3))
+        );
+        assert!(near.tls.is_none() && near.http2 && near.base_path.is_empty());
+        let other = snapshot.provider("other").unwrap();
+        assert_eq!(other.credential.auth, Some("jwt"));
+        assert_eq!(
+            (other.location, other.clearance),
+            (Location::Domestic, Grade::LOWEST)
+        );
+    }
+
+    #[test]
+    fn keys_join_their_team() {
+        let snapshot = built(FULL).unwrap().snapshot;
+        let bot = snapshot.keys.find(b"ym-demo", 0).unwrap();
+        assert_eq!(
+            (&*bot.id, bot.team.as_deref(), bot.grade),
+            ("crm-bot", Some("retail"), Grade(1))
+        );
+        assert!(bot.models.allow("assistant") && !bot.models.allow("small"));
+        assert_eq!(bot.expires_ms, Some(1_798_761_600_000));
+        assert_eq!(bot.admit(0).unwrap().standing.unwrap().limit, 60);
+        let admin = snapshot.keys.find(b"ym-demo-restricted", 0).unwrap();
+        assert!(admin.models.allow("small") && admin.grade == Grade(3));
+    }
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let shown = format!("{:?}", built(FULL).unwrap().snapshot);
+        for planted in ["planted", "hidden-org"] {
+            assert!(!shown.contains(planted), "{planted} in {shown}");
+        }
+    }
+}

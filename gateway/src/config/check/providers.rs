@@ -1,0 +1,233 @@
+//! Checks of providers and models.
+//!
+//! Knows vendors only through the book.
+
+use super::{Check, MODEL_NAME_BYTES_MAX, NAME_BYTES_MAX, TARGETS_MAX, at};
+use crate::config::address::{Scheme, parse_base_url};
+use crate::config::problem::{Step, suggest};
+use crate::config::schema::{Model, Provider, Target};
+use crate::config::vendors::VendorInfo;
+
+/// Most of a weight or a priority: beyond it somebody meant something else.
+const RANK_MAX: u32 = 1_000_000;
+
+/// Headers that belong to the protocol or to us; a config that set them would break framing or leak.
+const OUR_HEADERS: [&str; 13] = [
+    "host",
+    "content-length",
+    "transfer-encoding",
+    "connection",
+    "keep-alive",
+    "te",
+    "trailer",
+    "upgrade",
+    "expect",
+    "content-type",
+    "content-encoding",
+    "accept-encoding",
+    "proxy-connection",
+];
+
+impl Check<'_> {
+    pub(super) fn providers(&mut self) {
+        let config = self.config;
+        if config.providers.is_empty() {
+            self.warn(
+                &at!["providers"],
+                "there is no provider: nothing can be answered",
+            );
+        }
+        for (name, provider) in &config.providers {
+            let steps = at!["providers", name.as_str()];
+            self.name(&steps, name, NAME_BYTES_MAX);
+            self.provider(name, provider);
+            let used = |model: &Model| model.targets.iter().any(|t| t.provider == *name);
+            if !config.models.values().any(used) {
+                self.warn(&steps, "no model has a target at this provider");
+            }
+        }
+    }
+
+    fn provider(&mut self, name: &str, provider: &Provider) {
+        let field = |field: &str| at!["providers", name, field];
+        self.grade(&field("clearance"), provider.clearance.as_deref());
+        if provider.max_connections == 0 {
+            self.error(&field("max_connections"), "must be at least 1");
+        }
+        self.headers(name, provider);
+        let info = self.book.info(&provider.vendor);
+        match &info {
+            Some(info) => self.needs(name, provider, info),
+            None => {
+                let known = self.book.names();
+                let said = format!("; known: {}", known.join(", "));
+                let dangling = suggest(&provider.vendor, known.iter().copied()).is_none();
+                self.dangling(&field("vendor"), "vendor", &provider.vendor, known);
+                if let (true, Some(problem)) = (dangling, self.problems.last_mut()) {
+                    problem.message.push_str(&said);
+                }
+            }
+        }
+        let default = info.and_then(|info| info.default_base_url);
+        let Some(url) = provider.base_url.as_deref().or(default) else {
+            return;
+        };
+        match parse_base_url(url) {
+            Err(why) => self.error(&field("base_url"), why),
+            Ok((origin, _)) => {
+                let plain = origin.scheme == Scheme::Http;
+                if plain && !origin.host.is_private() {
+                    self.warn(
+                        &field("base_url"),
+                        "plain http to a public host: prompts and the key travel unencrypted",
+                    );
+                }
+                self.client_tls(name, provider, plain);
+            }
+        }
+    }
+
+    fn needs(&mut self, name: &str, provider: &Provider, info: &VendorInfo) {
+        let whole = at!["providers", name];
+        if info.needs_api_key && provider.api_key.is_none() {
+            self.error(&whole, format!("vendor `{}` needs an `api_key`", info.name));
+        }
+        if info.needs_secret_key && provider.secret_key.is_none() {
+            self.error(
+                &whole,
+                format!("vendor `{}` needs a `secret_key`", info.name),
+            );
+        }
+        if info.default_base_url.is_none() && provider.base_url.is_none() {
+            self.error(&whole, format!("vendor `{}` needs a `base_url`", info.name));
+        }
+        let Some(auth) = provider.auth.as_deref() else {
+            return;
+        };
+        if info.auth_modes.contains(&auth) {
+            return;
+        }
+        let steps = at!["providers", name, "auth"];
+        if info.auth_modes.is_empty() {
+            let message = format!(
+                "vendor `{}` authenticates in one way only: leave it out",
+                info.name
+            );
+            self.error(&steps, message);
+        } else {
+            let known = info.auth_modes.join(", ");
+            let message = format!("vendor `{}` authenticates by one of: {known}", info.name);
+            self.error(&steps, message);
+        }
+    }
+
+    fn headers(&mut self, name: &str, provider: &Provider) {
+        for (header, value) in &provider.headers {
+            let steps = at!["providers", name, "headers", header.as_str()];
+            match http::HeaderName::try_from(header.as_str()) {
+                Err(_) => self.error(&steps, "not the name of a header"),
+                Ok(parsed) if OUR_HEADERS.contains(&parsed.as_str()) => {
+                    self.error(
+                        &steps,
+                        "this header belongs to the protocol and cannot be set",
+                    );
+                }
+                Ok(_) => {}
+            }
+            if http::HeaderValue::from_str(value.expose()).is_err() {
+                self.error(&steps, "not the value of a header");
+            }
+        }
+    }
+
+    fn client_tls(&mut self, name: &str, provider: &Provider, plain: bool) {
+        let tls = &provider.tls;
+        let steps = |field: &str| at!["providers", name, "tls", field];
+        if tls.client_cert.is_some() != tls.client_key.is_some() {
+            self.error(
+                &at!["providers", name, "tls"],
+                "`client_cert` and `client_key` go together",
+            );
+        }
+        if tls.insecure_skip_verify_dangerous {
+            self.warn(
+                &steps("insecure_skip_verify_dangerous"),
+                "any certificate is accepted: whoever is in between reads everything",
+            );
+        }
+        if let Some(server_name) = &tls.server_name
+            && rustls::pki_types::ServerName::try_from(server_name.as_str()).is_err()
+        {
+            self.error(&steps("server_name"), "not the name of a host");
+        }
+        let any = tls.ca.is_some()
+            || tls.client_cert.is_some()
+            || tls.server_name.is_some()
+            || tls.insecure_skip_verify_dangerous;
+        if plain && any {
+            self.warn(
+                &at!["providers", name, "tls"],
+                "has no effect: the base_url is plain http",
+            );
+        }
+    }
+
+    pub(super) fn models(&mut self) {
+        let config = self.config;
+        if config.models.is_empty() {
+            self.warn(
+                &at!["models"],
+                "there is no model: nothing can be asked for",
+            );
+        }
+        for (name, model) in &config.models {
+            let steps = at!["models", name.as_str()];
+            let allowed = |b: u8| {
+                b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b':' | b'/' | b'@' | b'-')
+            };
+            if !(1..=MODEL_NAME_BYTES_MAX).contains(&name.len()) || !name.bytes().all(allowed) {
+                self.error(
+                    &steps,
+                    "a model's name is 1 to 256 characters of A-Z a-z 0-9 . _ : / @ -",
+                );
+            }
+            if !(1..=TARGETS_MAX).contains(&model.targets.len()) {
+                let message = format!("a model has 1 to {TARGETS_MAX} targets");
+                self.error(&at!["models", name.as_str(), "targets"], message);
+            }
+            for (index, target) in model.targets.iter().enumerate() {
+                self.target(name, index, target);
+                let same = |t: &Target| t.provider == target.provider && t.model == target.model;
+                if model.targets.iter().take(index).any(same) {
+                    let steps = at!["models", name.as_str(), "targets", index];
+                    self.error(
+                        &steps,
+                        "the same model of the same provider is a target already",
+                    );
+                }
+            }
+            self.clocks(&at!["models", name.as_str(), "timeouts"], &model.timeouts);
+        }
+    }
+
+    fn target(&mut self, name: &str, index: usize, target: &Target) {
+        let field = |field: &str| -> [Step; 5] { at!["models", name, "targets", index, field] };
+        let providers = &self.config.providers;
+        if !providers.contains_key(&target.provider) {
+            let known = providers.keys().map(String::as_str);
+            self.dangling(&field("provider"), "provider", &target.provider, known);
+        }
+        let bad = target.model.chars().any(char::is_control);
+        if !(1..=MODEL_NAME_BYTES_MAX).contains(&target.model.len()) || bad {
+            self.error(
+                &field("model"),
+                "the provider's name for it is 1 to 256 characters",
+            );
+        }
+        for (what, value) in [("weight", target.weight), ("priority", target.priority)] {
+            if !(1..=RANK_MAX).contains(&value) {
+                self.error(&field(what), format!("must be 1 to {RANK_MAX}"));
+            }
+        }
+    }
+}

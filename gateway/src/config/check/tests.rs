@@ -1,0 +1,223 @@
+//! Configs of good form that make no sense, and exactly what is said of them.
+
+use crate::config::testing::{DEMO_HASH, FULL, built, lines};
+
+fn said(text: &str) -> String {
+    match built(text) {
+        Ok(built) => lines(&built.warnings),
+        Err(problems) => lines(&problems),
+    }
+}
+
+/// A sound config of one provider, model and key, with `more` in the provider.
+fn with_provider(more: &str) -> String {
+    format!(
+        "providers:\n  p: {{ vendor: {more} }}\nmodels: {{ m: {{ targets: [ {{ provider: p, model: x }} ] }} }}\n\
+         keys: [ {{ id: k, hash: \"{DEMO_HASH}\" }} ]\n"
+    )
+}
+
+/// A sound config around `tail`.
+fn with(tail: &str) -> String {
+    format!("{}{tail}", with_provider("runtime, base_url: http://h:1"))
+}
+
+#[test]
+fn a_sound_config_has_no_problem() {
+    assert_eq!(said(FULL), "");
+    assert_eq!(said(&with("")), "");
+}
+
+#[test]
+fn providers() {
+    for (provider, expected) in [
+        ("acme, api_key: k", ""),
+        (
+            "acme",
+            "y.yaml:2:6: providers.p: vendor `acme` needs an `api_key`",
+        ),
+        (
+            "twofold, auth: jvt",
+            "y.yaml:2:6: providers.p: vendor `twofold` needs an `api_key`\n\
+             y.yaml:2:6: providers.p: vendor `twofold` needs a `secret_key`\n\
+             y.yaml:2:31: providers.p.auth: vendor `twofold` authenticates by one of: bearer, jwt",
+        ),
+        (
+            "runtime",
+            "y.yaml:2:6: providers.p: vendor `runtime` needs a `base_url`",
+        ),
+        (
+            "acne, api_key: k",
+            "y.yaml:2:16: providers.p.vendor: there is no vendor `acne`; did you mean `acme`?",
+        ),
+        (
+            "zzz",
+            "y.yaml:2:16: providers.p.vendor: there is no vendor `zzz`; known: acme, runtime, twofold, compatible",
+        ),
+        (
+            "acme, api_key: k, clearance: intenal",
+            "y.yaml:2:45: providers.p.clearance: there is no grade `intenal`; did you mean `internal`?",
+        ),
+        (
+            "acme, api_key: k, base_url: \"https://u:hunter2@h\"",
+            "y.yaml:2:44: providers.p.base_url: the URL must not hold a user or a password: use api_key",
+        ),
+        (
+            "compatible, base_url: \"http://api.example.com\", api_key: k",
+            "y.yaml:2:38: warning: providers.p.base_url: plain http to a public host: prompts and the key travel unencrypted",
+        ),
+        (
+            "acme, api_key: k, headers: { Content-Length: \"1\", \"a b\": c }",
+            "y.yaml:2:61: providers.p.headers.Content-Length: this header belongs to the protocol and cannot be set\n\
+             y.yaml:2:73: providers.p.headers.\"a b\": not the name of a header",
+        ),
+        (
+            "acme, api_key: k, tls: { client_cert: c.pem, insecure_skip_verify_dangerous: true }",
+            "y.yaml:2:39: providers.p.tls: `client_cert` and `client_key` go together\n\
+             y.yaml:2:93: warning: providers.p.tls.insecure_skip_verify_dangerous: any certificate is accepted: whoever is in between reads everything",
+        ),
+        (
+            "acme, api_key: k, tls: { ca: nowhere.pem }",
+            "y.yaml:2:45: providers.p.tls.ca: `nowhere.pem` cannot be read: entity not found",
+        ),
+        (
+            "runtime, base_url: http://h:1, auth: x, max_connections: 0",
+            "y.yaml:2:53: providers.p.auth: vendor `runtime` authenticates in one way only: leave it out\n\
+             y.yaml:2:73: providers.p.max_connections: must be at least 1",
+        ),
+    ] {
+        assert_eq!(said(&with_provider(provider)), expected);
+    }
+}
+
+#[test]
+fn everything_wrong_is_reported_at_once() {
+    let text = format!(
+        r#"
+grades: [public, internal, public]
+providers:
+  near: {{ vendor: runtime, base_url: "http://h:1" }}
+models:
+  "a b": {{ targets: [ {{ provider: nera, model: x, weight: 0 }} ] }}
+  none: {{ targets: [] }}
+  twice: {{ targets: [ {{ provider: near, model: x }}, {{ provider: near, model: x, priority: 2 }} ] }}
+teams:
+  t: {{ models: [twice, nnoe], grade: internal, limits: {{ rpm: 0 }} }}
+keys:
+  - {{ id: a, team: t, hash: "ym-planted-plain-key", grade: public }}
+  - {{ id: a, team: tt, hash: "{DEMO_HASH}", expires: soon }}
+  - {{ id: c, team: t, hash: "{DEMO_HASH}", models: [none] }}
+"#
+    );
+    let expected = "\
+y.yaml:2:28: grades[2]: this grade is in the list twice
+y.yaml:6:10: models.\"a b\": a model's name is 1 to 256 characters of A-Z a-z 0-9 . _ : / @ -
+y.yaml:6:35: models.\"a b\".targets[0].provider: there is no provider `nera`; did you mean `near`?
+y.yaml:6:59: models.\"a b\".targets[0].weight: must be 1 to 1000000
+y.yaml:7:20: models.none.targets: a model has 1 to 64 targets
+y.yaml:8:53: models.twice.targets[1]: the same model of the same provider is a target already
+y.yaml:10:24: teams.t.models[1]: there is no model `nnoe`; did you mean `none`?
+y.yaml:10:63: teams.t.limits.rpm: must be 1 to 60000000
+y.yaml:12:29: keys[0].hash: not `sha256:` and 64 hexadecimal digits; `yumen key create` prints it
+y.yaml:12:60: keys[0].grade: a key may only narrow: its team's grade is higher
+y.yaml:13:11: keys[1].id: keys[0] has this id already
+y.yaml:13:20: keys[1].team: there is no team `tt`; did you mean `t`?
+y.yaml:13:114: keys[1].expires: not a date or a time: write 2027-01-01 or 2027-01-01T08:00:00+08:00
+y.yaml:14:29: keys[2].hash: keys[1] is the same key
+y.yaml:14:113: keys[2].models[0]: a key may only narrow: its team may not ask for this model";
+    let got = said(&text);
+    assert_eq!(got, expected, "\n{got}");
+    assert!(!got.contains("planted"));
+}
+
+#[test]
+fn warnings() {
+    for (text, expected) in [
+        (
+            "grades: [low, high]\n".to_owned(),
+            "y.yaml:1:1: warning: providers: there is no provider: nothing can be answered\n\
+             y.yaml:1:1: warning: models: there is no model: nothing can be asked for\n\
+             y.yaml:1:1: warning: keys: there is no key: every request is refused",
+        ),
+        (
+            with("").replace("\" } ]", "\", grade: internal, expires: 2026-11-01 } ]"),
+            "y.yaml:3:14: warning: models.m: no provider of it has the clearance for any key that may ask for it\n\
+             y.yaml:4:125: warning: keys[0].expires: this key has expired",
+        ),
+        (
+            with("")
+                .replace("p, model", "p, priority: 2, model")
+                .replace(
+                    "models:",
+                    "  q: { vendor: runtime, base_url: http://h:2 }\nmodels:",
+                ),
+            "y.yaml:3:6: warning: providers.q: no model has a target at this provider",
+        ),
+    ] {
+        assert_eq!(said(&text), expected);
+    }
+}
+
+#[test]
+fn the_gateway_itself() {
+    for (tail, expected) in [
+        (
+            "listen: \":8080\"\n",
+            "y.yaml:5:9: listen: the host is missing: write 127.0.0.1 for this machine only, 0.0.0.0 for all",
+        ),
+        (
+            "listen: 8080:x\n",
+            "y.yaml:5:9: listen: not an address: write host:port, as 127.0.0.1:8080 or [::]:8080",
+        ),
+        (
+            "admin: { listen: 0.0.0.0:9090 }\n",
+            "y.yaml:5:18: admin.listen: beyond loopback the admin endpoint needs a token: set admin.token",
+        ),
+        ("admin: { listen: 0.0.0.0:9090, token: t }\n", ""),
+        (
+            "admin: { listen: 127.0.0.1:8080, hosts: [\"a.b:1\"] }\n",
+            "y.yaml:5:18: admin.listen: the admin endpoint needs an address of its own\ny.yaml:5:42: admin.hosts[0]: not the name of a host, without a port",
+        ),
+        (
+            "limits: { header_bytes: 1KiB, json_depth: 1000 }\n",
+            "y.yaml:5:9: limits.uri_bytes: must not be more than limits.header_bytes, which it is part of\ny.yaml:5:25: limits.header_bytes: must be 8KiB to 1MiB\ny.yaml:5:43: limits.json_depth: must be 4 to 128",
+        ),
+        (
+            "drain: { accept: 0s, limit: 0s }\n",
+            "y.yaml:5:29: drain.limit: must be 1ms to 1d",
+        ),
+        (
+            "stream: { ping: 0s }\nupstream: { retries: 99, timeouts: { idle: 2d } }\n",
+            "y.yaml:6:22: upstream.retries: must be 0 to 10\ny.yaml:6:44: upstream.timeouts.idle: must be 1ms to 1d",
+        ),
+        (
+            "tls: { cert: a.pem, key: b.pem }\n",
+            "y.yaml:5:14: tls.cert: `a.pem` cannot be read: entity not found\ny.yaml:5:26: tls.key: `b.pem` cannot be read: entity not found",
+        ),
+        (
+            "runtime: { workers: 0 }\naudit: { segment_bytes: 1 }\n",
+            "y.yaml:5:21: runtime.workers: must be 1 to 1024\ny.yaml:6:25: audit.segment_bytes: must be 1MiB to 4GiB",
+        ),
+    ] {
+        assert_eq!(said(&with(tail)), expected);
+    }
+}
+
+#[test]
+fn no_message_holds_what_a_variable_held() {
+    for text in [
+        with_provider("\"${KEY}\""),
+        with_provider("acme, api_key: k, clearance: \"${KEY}\""),
+        with_provider("acme, api_key: k, base_url: \"${KEY}\""),
+        with_provider("acme, api_key: k, tls: { ca: \"${KEY}\" }"),
+        with_provider("twofold, api_key: k, secret_key: k, auth: \"${KEY}\""),
+        with("teams: { t: { models: [\"${KEY}\"], grade: \"${KEY}\" } }\n"),
+        with("listen: \"${KEY}\"\n"),
+        with("tls: { cert: \"${KEY}\", key: \"${KEY}\" }\n"),
+        with("").replace("id: k", "id: k, team: \"${KEY}\", expires: \"${KEY}\""),
+        with("").replace("provider: p", "provider: \"${KEY}\""),
+    ] {
+        let said = said(&text);
+        assert!(!said.is_empty() && !said.contains("planted"), "{said}");
+    }
+}

@@ -1,0 +1,528 @@
+//! From the tree to the typed config, by serde, with a place and a path for whatever does not fit.
+//!
+//! Knows the shape of errors, not of the config; the one table that names settings is [`LATER`]. Invariants: no message
+//! holds a value that came from a variable; unknown keys are all reported, not just the first; a text stands for a number
+//! only where a variable was expanded.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::rc::Rc;
+
+use serde::de::value::StrDeserializer;
+use serde::de::{self, DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer, Visitor};
+
+use super::node::{Entry, Node, Value};
+use super::problem::{Place, Problem, Severity, Step, show_path, suggest};
+
+/// Parts of the product's config that this version cannot do yet: saying so beats "unknown key". `*` is any one step.
+const LATER: &[&str] = &[
+    "policies",
+    "identity",
+    "telemetry",
+    "include",
+    "separate_duties",
+    "cache",
+    "models.*.price",
+    "models.*.targets.*.price",
+    "models.*.policies",
+    "teams.*.budget",
+    "teams.*.limits.tpm",
+    "keys.*.budget",
+    "keys.*.limits.tpm",
+    "audit.retention",
+    "limits.decompress",
+    "stream.high_watermark",
+    "overload.queue",
+    "overload.memory",
+    "policy",
+];
+
+/// Values that the contract knows and this version does not.
+const LATER_VALUES: &[(&str, &[&str])] = &[
+    ("state.store", &["redis"]),
+    ("audit.durability", &["synced"]),
+    ("audit.payload", &["redacted", "full", "sealed"]),
+];
+
+const NOT_YET: &str = "not supported by this version";
+
+/// Decodes `root`. On failure says everything that was found.
+///
+/// # Errors
+/// At least one problem.
+pub fn decode<T: DeserializeOwned>(file: &str, root: &Node) -> Result<T, Vec<Problem>> {
+    let found = Found {
+        file,
+        problems: RefCell::default(),
+    };
+    let decoded = T::deserialize(De {
+        node: root,
+        path: &Path::Root,
+        found: &found,
+    });
+    if let Err(stop) = &decoded {
+        found.record(stop, root, &Path::Root);
+    }
+    let mut problems = found.problems.into_inner();
+    problems.sort_by_key(|p| (p.place.line, p.place.column));
+    match decoded {
+        Ok(value) if problems.is_empty() => Ok(value),
+        _ => Err(problems),
+    }
+}
+
+struct Found<'a> {
+    file: &'a str,
+    problems: RefCell<Vec<Problem>>,
+}
+
+impl Found<'_> {
+    fn push(&self, place: Place, path: &Path<'_>, message: String, suggestion: Option<String>) {
+        self.problems.borrow_mut().push(Problem {
+            severity: Severity::Error,
+            file: self.file.to_owned(),
+            place,
+            path: show_path(&path.steps()),
+            message,
+            suggestion,
+        });
+    }
+
+    /// Records an error at the innermost value it passes, once.
+    fn record(&self, stop: &Stop, node: &Node, path: &Path<'_>) {
+        if let Some(message) = stop.0.borrow_mut().take() {
+            self.push(node.place, path, message, None);
+        }
+    }
+}
+
+/// The way from the root, borrowed from the stack.
+enum Path<'a> {
+    Root,
+    Key(&'a Path<'a>, &'a str),
+    Item(&'a Path<'a>, usize),
+}
+
+impl Path<'_> {
+    fn steps(&self) -> Vec<Step> {
+        let (mut steps, last) = match self {
+            Self::Root => return Vec::new(),
+            Self::Key(before, key) => (before.steps(), Step::from(*key)),
+            Self::Item(before, index) => (before.steps(), Step::from(*index)),
+        };
+        steps.push(last);
+        steps
+    }
+
+    /// Whether this path is `pattern`: keys between dots, `*` for any one step.
+    fn is(&self, pattern: &str) -> bool {
+        let (before, last) = match pattern.rsplit_once('.') {
+            Some((before, last)) => (before, last),
+            None => ("", pattern),
+        };
+        match self {
+            Self::Root => pattern.is_empty(),
+            Self::Key(parent, key) => (last == "*" || last == *key) && parent.is(before),
+            Self::Item(parent, _) => last == "*" && parent.is(before),
+        }
+    }
+}
+
+/// The message of a value that does not fit; taken out once it is recorded. Shared, since serde wants to clone nothing but
+/// a visitor that goes on (see [`each`]) still has to end with the error.
+#[derive(Clone)]
+struct Stop(Rc<RefCell<Option<String>>>);
+
+impl Stop {
+    fn new(message: impl Into<String>) -> Self {
+        Self(Rc::new(RefCell::new(Some(message.into()))))
+    }
+}
+
+impl fmt::Debug for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Stop")
+    }
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.borrow().as_deref().unwrap_or_default())
+    }
+}
+
+impl std::error::Error for Stop {}
+
+impl de::Error for Stop {
+    fn custom<T: fmt::Display>(message: T) -> Self {
+        Self::new(message.to_string())
+    }
+
+    // serde's own texts hold the value.
+    fn invalid_type(found: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
+        let kind = match found {
+            de::Unexpected::Map => "a mapping",
+            de::Unexpected::Seq => "a list",
+            de::Unexpected::Str(_) => "text",
+            de::Unexpected::Bool(_) => "true or false",
+            de::Unexpected::Unit | de::Unexpected::Option => "nothing",
+            _ => "a number",
+        };
+        Self::new(format!("expected {expected}, found {kind}"))
+    }
+
+    fn invalid_value(_: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
+        Self::new(format!("out of range: expected {expected}"))
+    }
+
+    fn missing_field(field: &'static str) -> Self {
+        Self::new(format!("`{field}` is missing"))
+    }
+}
+
+struct De<'a> {
+    node: &'a Node,
+    path: &'a Path<'a>,
+    found: &'a Found<'a>,
+}
+
+impl De<'_> {
+    fn fail<T>(&self, message: impl Into<String>) -> Result<T, Stop> {
+        Err(Stop::new(message))
+    }
+
+    fn int(&self) -> Result<i128, Stop> {
+        match &self.node.value {
+            Value::Int(int) => Ok(*int),
+            Value::Text(text) if self.node.is_expanded() => {
+                match text.trim().replace('_', "").parse() {
+                    Ok(int) => Ok(int),
+                    Err(_) => self.fail("expected a whole number; the variable holds none"),
+                }
+            }
+            other => self.fail(format!("expected a whole number, found {}", kind(other))),
+        }
+    }
+
+    fn unknown_key(&self, entry: &Entry, known: &'static [&'static str]) {
+        let path = Path::Key(self.path, &entry.key);
+        if LATER.iter().any(|later| path.is(later)) {
+            self.found.push(entry.place, &path, NOT_YET.into(), None);
+            return;
+        }
+        let meant = suggest(&entry.key, known.iter().copied());
+        let message = if meant.is_some() {
+            "unknown key".to_owned()
+        } else {
+            format!("unknown key; known here: {}", known.join(", "))
+        };
+        self.found.push(entry.place, &path, message, meant);
+    }
+
+    fn text(&self) -> Result<&str, Stop> {
+        match &self.node.value {
+            Value::Text(text) => Ok(text),
+            Value::Int(_) | Value::Float(_) | Value::Bool(_) => {
+                self.fail("expected text: put the value in quotes")
+            }
+            other => self.fail(format!("expected text, found {}", kind(other))),
+        }
+    }
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "nothing",
+        Value::Bool(_) => "true or false",
+        Value::Int(_) | Value::Float(_) => "a number",
+        Value::Text(_) => "text",
+        Value::List(_) => "a list",
+        Value::Map(_) => "a mapping",
+    }
+}
+
+macro_rules! whole_numbers {
+    ($($method:ident)*) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Stop> {
+            let int = self.int()?;
+            match u64::try_from(int) {
+                Ok(int) => visitor.visit_u64(int),
+                Err(_) => match i64::try_from(int) {
+                    Ok(int) => visitor.visit_i64(int),
+                    Err(_) => self.fail("out of range"),
+                },
+            }
+        }
+    )*};
+}
+
+impl<'de> Deserializer<'de> for De<'_> {
+    type Error = Stop;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Stop> {
+        match &self.node.value {
+            Value::Null => visitor.visit_unit(),
+            Value::Bool(bool) => visitor.visit_bool(*bool),
+            Value::Int(_) => self.deserialize_i64(visitor),
+            Value::Float(float) => visitor.visit_f64(*float),
+            Value::Text(text) => visitor.visit_str(text),
+            Value::List(_) => self.deserialize_seq(visitor),
+            Value::Map(_) => self.deserialize_map(visitor),
+        }
+    }
+
+    whole_numbers! {
+        deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64
+        deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64
+    }
+
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Stop> {
+        match &self.node.value {
+            Value::Bool(bool) => visitor.visit_bool(*bool),
+            Value::Text(text) if self.node.is_expanded() && text == "true" => {
+                visitor.visit_bool(true)
+            }
+            Value::Text(text) if self.node.is_expanded() && text == "false" => {
+                visitor.visit_bool(false)
+            }
+            _ => self.fail("expected true or false"),
+        }
+    }
+
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Stop> {
+        visitor.visit_str(self.text()?)
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Stop> {
+        self.deserialize_str(visitor)
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Stop> {
+        match &self.node.value {
+            Value::Null => visitor.visit_none(),
+            _ => visitor.visit_some(self),
+        }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Stop> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Stop> {
+        match &self.node.value {
+            Value::List(items) => visitor.visit_seq(Items {
+                items: items.iter().enumerate(),
+                path: self.path,
+                found: self.found,
+            }),
+            other => self.fail(format!("expected a list, found {}", kind(other))),
+        }
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Stop> {
+        match &self.node.value {
+            Value::Map(entries) => visitor.visit_map(Entries {
+                entries: entries.iter().collect::<Vec<_>>().into_iter(),
+                next: None,
+                path: self.path,
+                found: self.found,
+            }),
+            other => self.fail(format!("expected a mapping, found {}", kind(other))),
+        }
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Stop> {
+        let Value::Map(entries) = &self.node.value else {
+            return self.deserialize_map(visitor);
+        };
+        let (known, unknown): (Vec<&Entry>, Vec<&Entry>) = entries
+            .iter()
+            .partition(|entry| fields.contains(&entry.key.as_str()));
+        for entry in unknown {
+            self.unknown_key(entry, fields);
+        }
+        visitor.visit_map(Entries {
+            entries: known.into_iter(),
+            next: None,
+            path: self.path,
+            found: self.found,
+        })
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Stop> {
+        let text = self.text()?;
+        if !variants.contains(&text) {
+            let shown = self.node.shown();
+            let later = LATER_VALUES.iter().any(|(path, values)| {
+                self.path.is(path) && values.iter().any(|value| text.starts_with(value))
+            });
+            let known = variants.join(", ");
+            return self.fail(match (later, suggest(&shown, variants.iter().copied())) {
+                (true, _) => format!("`{shown}` is {NOT_YET}; supported: {known}"),
+                (_, Some(meant)) => format!("`{shown}` is unknown; did you mean `{meant}`?"),
+                _ => format!("`{shown}` is unknown; known: {known}"),
+            });
+        }
+        let value: StrDeserializer<'_, Stop> = text.into_deserializer();
+        visitor.visit_enum(value)
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Stop> {
+        visitor.visit_unit()
+    }
+
+    serde::forward_to_deserialize_any! {
+        i128 u128 f32 f64 char bytes byte_buf unit unit_struct tuple tuple_struct identifier
+    }
+}
+
+struct Entries<'a> {
+    entries: std::vec::IntoIter<&'a Entry>,
+    next: Option<&'a Entry>,
+    path: &'a Path<'a>,
+    found: &'a Found<'a>,
+}
+
+impl<'de> de::MapAccess<'de> for Entries<'_> {
+    type Error = Stop;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, Stop> {
+        self.next = self.entries.next();
+        let Some(entry) = self.next else {
+            return Ok(None);
+        };
+        let key: StrDeserializer<'_, Stop> = entry.key.as_str().into_deserializer();
+        seed.deserialize(key).map(Some)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Stop> {
+        let Some(entry) = self.next.take() else {
+            return Err(Stop::new("a value was read twice"));
+        };
+        let path = Path::Key(self.path, &entry.key);
+        seed.deserialize(De {
+            node: &entry.node,
+            path: &path,
+            found: self.found,
+        })
+        .inspect_err(|stop| self.found.record(stop, &entry.node, &path))
+    }
+}
+
+struct Items<'a> {
+    items: std::iter::Enumerate<std::slice::Iter<'a, Node>>,
+    path: &'a Path<'a>,
+    found: &'a Found<'a>,
+}
+
+impl<'de> de::SeqAccess<'de> for Items<'_> {
+    type Error = Stop;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, Stop> {
+        let Some((index, node)) = self.items.next() else {
+            return Ok(None);
+        };
+        let path = Path::Item(self.path, index);
+        seed.deserialize(De {
+            node,
+            path: &path,
+            found: self.found,
+        })
+        .map(Some)
+        .inspect_err(|stop| self.found.record(stop, node, &path))
+    }
+}
+
+/// For `deserialize_with`: maps and lists that go on after a bad entry, so that every bad entry is reported.
+pub mod each {
+    use std::collections::BTreeMap;
+    use std::marker::PhantomData;
+
+    use super::{Visitor, de, fmt};
+    use serde::Deserialize;
+
+    /// A map by name.
+    ///
+    /// # Errors
+    /// The last bad entry; the others are recorded on the way.
+    pub fn named<'de, V, D>(deserializer: D) -> Result<BTreeMap<String, V>, D::Error>
+    where
+        V: Deserialize<'de>,
+        D: de::Deserializer<'de>,
+    {
+        struct Named<V>(PhantomData<V>);
+        impl<'de, V: Deserialize<'de>> Visitor<'de> for Named<V> {
+            type Value = BTreeMap<String, V>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a mapping")
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut all = BTreeMap::new();
+                let mut bad = None;
+                while let Some(name) = map.next_key::<String>()? {
+                    match map.next_value() {
+                        Ok(value) => drop(all.insert(name, value)),
+                        Err(error) => bad = Some(error),
+                    }
+                }
+                bad.map_or(Ok(all), Err)
+            }
+        }
+        deserializer.deserialize_map(Named(PhantomData))
+    }
+
+    /// A list.
+    ///
+    /// # Errors
+    /// The last bad element; the others are recorded on the way.
+    pub fn listed<'de, V, D>(deserializer: D) -> Result<Vec<V>, D::Error>
+    where
+        V: Deserialize<'de>,
+        D: de::Deserializer<'de>,
+    {
+        struct Listed<V>(PhantomData<V>);
+        impl<'de, V: Deserialize<'de>> Visitor<'de> for Listed<V> {
+            type Value = Vec<V>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list")
+            }
+
+            fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+                let mut all = Vec::new();
+                let mut bad = None;
+                loop {
+                    match seq.next_element() {
+                        Ok(Some(value)) => all.push(value),
+                        Ok(None) => break,
+                        Err(error) => bad = Some(error),
+                    }
+                }
+                bad.map_or(Ok(all), Err)
+            }
+        }
+        deserializer.deserialize_seq(Listed(PhantomData))
+    }
+}

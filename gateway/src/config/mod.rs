@@ -1,0 +1,29 @@
+//! The config: one YAML file, parsed, checked, built into a snapshot, swapped in.
+//!
+//! Names are references here and become `Arc`s in the [`snapshot`]. Traffic sees only the last step. Nothing in here
+//! reads the environment or the clock on its own: both are passed in.
+//!
+//! `problem` what is wrong and where · `env` variables · `node` the file with places · `decode` serde over it ·
+//! `schema`, `tuning`, `units` its form · `load` all of these · `json_schema` for editors · `check` its sense, with
+//! `address`, `time`, `vendors` · `build` and `snapshot` what traffic uses · `routing` the same in words · `watch` the
+//! running one and its reload.
+
+pub mod address;
+pub mod build;
+pub mod check;
+pub mod decode;
+pub mod env;
+pub mod json_schema;
+pub mod load;
+pub mod node;
+pub mod problem;
+pub mod routing;
+pub mod schema;
+pub mod snapshot;
+#[cfg(test)]
+pub(crate) mod testing;
+pub mod time;
+pub mod tuning;
+pub mod units;
+pub mod vendors;
+pub mod watch;

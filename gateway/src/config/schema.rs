@@ -1,0 +1,358 @@
+//! The config as it is written: what works in this version, with its defaults, and nothing more.
+//!
+//! Knows form and defaults; whether names resolve and values make sense is [`check`](super::check)'s. Invariant: every
+//! struct denies unknown fields. Defaults of limits and times are those of the threat model's section 3; a comment says
+//! where one is not.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::decode::each;
+pub use super::tuning::{
+    CallTimeouts, Drain, Http2, Limits, Log, LogFormat, LogLevel, Mode, Overload, Runtime, Stream,
+    Timeouts, Upstream,
+};
+use super::units::Size;
+use crate::secret::Secret;
+
+/// yumen's config file.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where applications connect: `host:port`.
+    pub listen: String,
+    /// TLS of the data endpoint; without it, plain HTTP.
+    pub tls: Option<ServerTls>,
+    /// The admin endpoint: health, metrics, admin API.
+    pub admin: Admin,
+    /// Grades from the least to the most sensitive, 1 to 16.
+    #[serde(deserialize_with = "each::listed")]
+    pub grades: Vec<String>,
+    /// Where models live, by name.
+    #[serde(deserialize_with = "each::named")]
+    pub providers: BTreeMap<String, Provider>,
+    /// What an application may ask for, by name.
+    #[serde(deserialize_with = "each::named")]
+    pub models: BTreeMap<String, Model>,
+    /// Teams, by name.
+    #[serde(deserialize_with = "each::named")]
+    pub teams: BTreeMap<String, Team>,
+    /// Virtual keys.
+    #[serde(deserialize_with = "each::listed")]
+    pub keys: Vec<Key>,
+    /// Where limits are counted.
+    pub state: State,
+    /// The audit log.
+    pub audit: Audit,
+    /// Sizes and counts that nothing may exceed.
+    pub limits: Limits,
+    /// Times of the data endpoint.
+    pub timeouts: Timeouts,
+    /// Calls to providers.
+    pub upstream: Upstream,
+    /// HTTP/2 of the data endpoint.
+    pub http2: Http2,
+    /// Streamed replies.
+    pub stream: Stream,
+    /// Shutting down.
+    pub drain: Drain,
+    /// Shedding load.
+    pub overload: Overload,
+    /// Threads.
+    pub runtime: Runtime,
+    /// The gateway's own log, on stderr.
+    pub log: Log,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:8080".into(),
+            tls: None,
+            admin: Admin::default(),
+            grades: ["public", "internal", "confidential", "restricted"]
+                .map(String::from)
+                .into(),
+            providers: BTreeMap::new(),
+            models: BTreeMap::new(),
+            teams: BTreeMap::new(),
+            keys: Vec::new(),
+            state: State::default(),
+            audit: Audit::default(),
+            limits: Limits::default(),
+            timeouts: Timeouts::default(),
+            upstream: Upstream::default(),
+            http2: Http2::default(),
+            stream: Stream::default(),
+            drain: Drain::default(),
+            overload: Overload::default(),
+            runtime: Runtime::default(),
+            log: Log::default(),
+        }
+    }
+}
+
+/// TLS of the data endpoint. Files are PEM, relative to the config file, and read again when they change.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ServerTls {
+    /// Certificate chain.
+    pub cert: String,
+    /// Its private key.
+    pub key: String,
+    /// Authorities of client certificates; if given, a client must have one (mTLS).
+    pub client_ca: Option<String>,
+}
+
+/// The admin endpoint.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Admin {
+    /// `host:port`. Beyond loopback a token is required.
+    pub listen: String,
+    /// Bearer token of the admin API.
+    pub token: Option<Secret>,
+    /// Names, besides loopback and the listen address, that a `Host` header may have (against DNS rebinding).
+    pub hosts: Vec<String>,
+}
+
+impl Default for Admin {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:9090".into(),
+            token: None,
+            hosts: Vec::new(),
+        }
+    }
+}
+
+/// Where a provider's machines are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Location {
+    /// A vendor in the country.
+    Domestic,
+    /// A vendor abroad.
+    Overseas,
+    /// The company's own.
+    SelfHosted,
+}
+
+impl Location {
+    /// As the config writes it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Domestic => "domestic",
+            Self::Overseas => "overseas",
+            Self::SelfHosted => "self_hosted",
+        }
+    }
+}
+
+/// An account at a vendor, or a runtime of one's own.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Provider {
+    /// Whose wire protocol it speaks.
+    pub vendor: String,
+    /// `http(s)://host[:port][/path]`; vendors have a default.
+    pub base_url: Option<String>,
+    /// The vendor's key.
+    pub api_key: Option<Secret>,
+    /// The second half of the credential, where a vendor has one.
+    pub secret_key: Option<Secret>,
+    /// The application's id, where a vendor has one.
+    pub app_id: Option<String>,
+    /// Where it is; default `self_hosted` for runtimes, `domestic` for vendors.
+    pub location: Option<Location>,
+    /// The highest grade that may be sent to it; default the lowest there is.
+    pub clearance: Option<String>,
+    /// HTTP/2 (over plain HTTP without asking first).
+    #[serde(default)]
+    pub http2: bool,
+    /// TLS to it.
+    #[serde(default)]
+    pub tls: ClientTls,
+    /// How to authenticate, where the vendor has more than one way.
+    pub auth: Option<String>,
+    /// Headers to add to every call; their values count as secrets.
+    #[serde(default, deserialize_with = "each::named")]
+    pub headers: BTreeMap<String, Secret>,
+    /// Most connections to it per worker.
+    #[serde(default = "max_connections")]
+    pub max_connections: u32,
+}
+
+/// Not in the threat model: ten workers may then hold as many connections as the listener.
+fn max_connections() -> u32 {
+    1024
+}
+
+/// TLS to a provider.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ClientTls {
+    /// Authorities to trust instead of the system's (PEM file).
+    pub ca: Option<String>,
+    /// Our certificate (PEM file).
+    pub client_cert: Option<String>,
+    /// Its private key (PEM file).
+    pub client_key: Option<String>,
+    /// The name that its certificate must have, if not the URL's host.
+    pub server_name: Option<String>,
+    /// Accept any certificate. Whoever is in between reads everything.
+    pub insecure_skip_verify_dangerous: bool,
+}
+
+/// A model that applications may ask for.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Model {
+    /// Where it is served, tried by priority; weights share within one.
+    #[serde(deserialize_with = "each::listed")]
+    pub targets: Vec<Target>,
+    /// What becomes of request fields that the target's dialect lacks; default `refuse`.
+    pub lossy: Option<Lossy>,
+    /// Times of its calls, where they differ from `upstream.timeouts`.
+    #[serde(default)]
+    pub timeouts: CallTimeouts,
+}
+
+/// A provider's model.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Target {
+    /// A name of `providers`.
+    pub provider: String,
+    /// What the provider calls it.
+    pub model: String,
+    /// Share within its priority.
+    #[serde(default = "one")]
+    pub weight: u32,
+    /// 1 is tried first.
+    #[serde(default = "one")]
+    pub priority: u32,
+}
+
+fn one() -> u32 {
+    1
+}
+
+/// What becomes of request fields that the target's dialect lacks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Lossy {
+    /// The request is refused, and the error names the field.
+    #[default]
+    Refuse,
+    /// The field is dropped, and the journal names it.
+    Drop,
+}
+
+/// A team.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Team {
+    /// The models its keys may ask for; absent: all.
+    pub models: Option<Vec<String>>,
+    /// Limits of all its keys together.
+    pub limits: Quota,
+    /// The least grade of its requests.
+    pub grade: Option<String>,
+}
+
+/// A virtual key. What it says may only narrow what its team may do.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Key {
+    /// Its name in the audit log.
+    pub id: String,
+    /// A name of `teams`.
+    pub team: Option<String>,
+    /// `sha256:` and the hexadecimal SHA-256 of the whole key: `yumen key create` prints it.
+    pub hash: String,
+    /// The least grade of its requests; default that of its team, or the lowest.
+    pub grade: Option<String>,
+    /// A date (valid until it begins, UTC) or an RFC 3339 time.
+    pub expires: Option<String>,
+    /// The models it may ask for; absent: those of its team.
+    pub models: Option<Vec<String>>,
+    /// Its own limits, besides its team's.
+    #[serde(default)]
+    pub limits: Quota,
+}
+
+/// Limits of a key or a team.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Quota {
+    /// Requests per minute; a minute's worth may come at once.
+    pub rpm: Option<u32>,
+    /// Requests at once.
+    pub concurrent: Option<u32>,
+}
+
+/// Where limits are counted.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct State {
+    /// In this process.
+    pub store: Store,
+}
+
+/// A store of limits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Store {
+    /// This process's memory.
+    #[default]
+    Memory,
+}
+
+/// The audit log.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Audit {
+    /// Its directory, relative to the working directory.
+    pub dir: String,
+    /// What a record survives before its request goes on.
+    pub durability: Durability,
+    /// What of prompts and replies is kept.
+    pub payload: Payload,
+    /// A segment file is closed beyond this size.
+    pub segment_bytes: Size,
+    /// Room on disk that is set aside, so that open requests can be closed when the disk is full.
+    pub reserve_bytes: Size,
+}
+
+impl Default for Audit {
+    fn default() -> Self {
+        Self {
+            dir: "./audit".into(),
+            durability: Durability::Written,
+            payload: Payload::None,
+            // Neither is in the threat model: a segment is what one reads in a second, the reserve a thousand closings.
+            segment_bytes: Size::mib(64),
+            reserve_bytes: Size::mib(1),
+        }
+    }
+}
+
+/// What an audit record survives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Durability {
+    /// The end of the process, `kill -9` too.
+    Written,
+}
+
+/// What of prompts and replies the audit log keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Payload {
+    /// Nothing.
+    None,
+}

@@ -1,0 +1,278 @@
+//! The config as traffic uses it: immutable, names resolved, one `Arc` per request.
+//!
+//! Knows nothing of files and YAML. Invariants: every target's provider, every key's team and every grade exists; targets
+//! are sorted by priority; nothing in here is ever changed, and what must survive a reload (limits, stop flags) is held by
+//! `Arc`s that the next snapshot holds too. `Debug` shows no secret.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use policies::access::keys::KeyTable;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use wire::Grade;
+
+pub use super::address::{Host, Listen, Origin, Scheme};
+use super::schema::{Audit, Log};
+pub use super::schema::{Location, Lossy};
+use super::tuning::{Drain, Http2, Limits, Overload, Runtime, Timeouts};
+use crate::secret::Secret;
+
+/// The config of one moment.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// Counts the configs this process has used, from 1.
+    pub version: u64,
+    /// When it was loaded.
+    pub loaded_at: SystemTime,
+    /// The first 8 bytes of the config text's SHA-256, in hexadecimal: tells replicas apart.
+    pub fingerprint: Box<str>,
+    /// The order of grades.
+    pub grades: Grades,
+    /// Providers, sorted by name.
+    pub providers: Vec<Arc<Provider>>,
+    /// Models by name.
+    pub models: HashMap<Box<str>, Arc<Model>>,
+    /// Who may ask.
+    pub keys: KeyTable,
+    /// The data endpoint. Read at start only.
+    pub listen: Listen,
+    /// Its TLS.
+    pub tls: Option<ServerTls>,
+    /// The admin endpoint.
+    pub admin: Admin,
+    /// The audit log. Read at start only.
+    pub audit: Audit,
+    /// Sizes and counts that nothing may exceed.
+    pub limits: Limits,
+    /// Times of the data endpoint.
+    pub timeouts: Timeouts,
+    /// Further attempts after the first.
+    pub retries: u32,
+    /// How long an idle upstream connection is kept.
+    pub upstream_keepalive: Duration,
+    /// HTTP/2 of the data endpoint.
+    pub http2: Http2,
+    /// A comment goes to the client after so much silence; `None`: never.
+    pub ping: Option<Duration>,
+    /// Shutting down.
+    pub drain: Drain,
+    /// Shedding load.
+    pub overload: Overload,
+    /// Threads. Read at start only.
+    pub runtime: Runtime,
+    /// Our own log. Read at start only.
+    pub log: Log,
+}
+
+impl Snapshot {
+    /// The provider called `name`.
+    #[must_use]
+    pub fn provider(&self, name: &str) -> Option<&Arc<Provider>> {
+        self.providers
+            .binary_search_by(|provider| (*provider.name).cmp(name))
+            .ok()
+            .and_then(|at| self.providers.get(at))
+    }
+
+    /// Names of models, sorted.
+    #[must_use]
+    pub fn model_names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.models.keys().map(|name| &**name).collect();
+        names.sort_unstable();
+        names
+    }
+}
+
+/// The names of grades, from the least to the most sensitive.
+#[derive(Clone, Debug)]
+pub struct Grades(Box<[Box<str>]>);
+
+impl Grades {
+    /// These names, 1 to 16 of them.
+    #[must_use]
+    pub fn new<S: AsRef<str>>(names: &[S]) -> Self {
+        Self(names.iter().map(|name| name.as_ref().into()).collect())
+    }
+
+    /// The grade called `name`.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<Grade> {
+        let at = self.0.iter().position(|known| **known == *name)?;
+        u8::try_from(at).ok().map(Grade)
+    }
+
+    /// What `grade` is called; a grade that is not of this list has the highest one's name, the careful choice.
+    #[must_use]
+    pub fn name(&self, grade: Grade) -> &str {
+        self.0
+            .get(usize::from(grade.0))
+            .or_else(|| self.0.last())
+            .map_or("", |name| name)
+    }
+
+    /// The highest grade.
+    #[must_use]
+    pub fn highest(&self) -> Grade {
+        Grade(u8::try_from(self.0.len().saturating_sub(1)).unwrap_or(u8::MAX))
+    }
+
+    /// All names, the least sensitive first.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|name| &**name)
+    }
+}
+
+/// An account at a vendor, or a runtime of one's own.
+#[derive(Debug)]
+pub struct Provider {
+    /// Its name.
+    pub name: Box<str>,
+    /// Whose wire protocol it speaks.
+    pub vendor: &'static str,
+    /// Whom its credential is for.
+    pub origin: Origin,
+    /// What every path begins with; no slash at its end.
+    pub base_path: String,
+    /// How to show who we are.
+    pub credential: Credential,
+    /// Where it is.
+    pub location: Location,
+    /// The highest grade that may be sent to it. Only the law compares it.
+    pub clearance: Grade,
+    /// HTTP/2.
+    pub http2: bool,
+    /// TLS to it, if its scheme is https.
+    pub tls: Option<ClientTls>,
+    /// Headers to add to every call.
+    pub headers: Vec<(http::HeaderName, http::HeaderValue)>,
+    /// Most connections to it per worker.
+    pub max_connections: u32,
+}
+
+/// What a provider asks of us. Secrets stay masked.
+#[derive(Clone, Debug, Default)]
+pub struct Credential {
+    /// The vendor's key.
+    pub api_key: Option<Secret>,
+    /// The second half, where a vendor has one.
+    pub secret_key: Option<Secret>,
+    /// The application's id, where a vendor has one.
+    pub app_id: Option<Box<str>>,
+    /// How to authenticate, where the vendor has more than one way.
+    pub auth: Option<&'static str>,
+}
+
+/// TLS to a provider, files read.
+#[derive(Debug, Default)]
+pub struct ClientTls {
+    /// Authorities to trust instead of the system's.
+    pub ca: Option<Vec<CertificateDer<'static>>>,
+    /// Our certificate and its key.
+    pub identity: Option<Identity>,
+    /// The name its certificate must have, if not the URL's host.
+    pub server_name: Option<Box<str>>,
+    /// Accept any certificate.
+    pub insecure_skip_verify: bool,
+}
+
+/// TLS of the data endpoint, files read.
+#[derive(Debug)]
+pub struct ServerTls {
+    /// Our certificate and its key.
+    pub identity: Identity,
+    /// Authorities of client certificates; if given, a client must have one.
+    pub client_ca: Option<Vec<CertificateDer<'static>>>,
+}
+
+/// A certificate chain and its private key; they fit together.
+pub struct Identity {
+    /// The chain, the own certificate first.
+    pub certs: Vec<CertificateDer<'static>>,
+    /// The key.
+    pub key: PrivateKeyDer<'static>,
+}
+
+impl Clone for Identity {
+    fn clone(&self) -> Self {
+        Self {
+            certs: self.certs.clone(),
+            key: self.key.clone_key(),
+        }
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Identity({} certificates)", self.certs.len())
+    }
+}
+
+/// A model that applications may ask for.
+#[derive(Debug)]
+pub struct Model {
+    /// Its name.
+    pub name: Box<str>,
+    /// Sorted by priority; at least one.
+    pub targets: Vec<Target>,
+    /// What becomes of request fields that the target's dialect lacks.
+    pub lossy: Lossy,
+    /// The clocks of its calls.
+    pub clocks: Clocks,
+}
+
+/// A provider's model.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// Where it is served.
+    pub provider: Arc<Provider>,
+    /// What the provider calls it.
+    pub model: Box<str>,
+    /// Share within its priority.
+    pub weight: u32,
+    /// 1 is tried first.
+    pub priority: u32,
+}
+
+/// The five clocks of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Clocks {
+    /// To a connection, TLS included.
+    pub connect: Duration,
+    /// From the request to the first content.
+    pub first_content: Duration,
+    /// Between one content and the next.
+    pub content_gap: Duration,
+    /// Between one read and the next.
+    pub idle: Duration,
+    /// The whole call.
+    pub total: Duration,
+}
+
+/// The admin endpoint.
+#[derive(Debug)]
+pub struct Admin {
+    /// Where it listens. Read at start only.
+    pub listen: Listen,
+    /// Bearer token of the admin API; without one the API is closed.
+    pub token: Option<Secret>,
+    /// Further names that a `Host` header may have, in lower case.
+    pub hosts: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grades_have_an_order_and_names() {
+        let grades = Grades::new(&["public", "internal", "restricted"]);
+        assert_eq!(grades.find("internal"), Some(Grade(1)));
+        assert_eq!(grades.find("secret"), None);
+        assert_eq!(grades.name(Grade(2)), "restricted");
+        assert_eq!(grades.name(Grade(9)), "restricted");
+        assert_eq!(grades.highest(), Grade(2));
+        assert_eq!(grades.names().count(), 3);
+    }
+}

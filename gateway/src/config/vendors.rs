@@ -1,0 +1,28 @@
+//! What a config has to know of vendors, asked for by name.
+//!
+//! Names no vendor: whoever has the registry implements [`VendorBook`].
+
+/// What a provider of this vendor needs and may say.
+#[derive(Clone, Copy, Debug)]
+pub struct VendorInfo {
+    /// Its name in the config.
+    pub name: &'static str,
+    /// Where its API is, unless the provider says otherwise. `None`: the provider must say.
+    pub default_base_url: Option<&'static str>,
+    /// Whether a provider must have an `api_key`.
+    pub needs_api_key: bool,
+    /// Whether a provider must have a `secret_key`.
+    pub needs_secret_key: bool,
+    /// Whether it is a runtime of one's own rather than a service.
+    pub self_hosted: bool,
+    /// What `auth` may say; empty if there is one way only.
+    pub auth_modes: &'static [&'static str],
+}
+
+/// All vendors.
+pub trait VendorBook: Send + Sync {
+    /// The vendor called `name`.
+    fn info(&self, name: &str) -> Option<VendorInfo>;
+    /// The names of all, for suggestions.
+    fn names(&self) -> Vec<&'static str>;
+}

@@ -1,0 +1,575 @@
+//! The running config, and how another takes its place.
+//!
+//! Loading is parse → check → build → swap, and only the swap is seen by traffic. Invariants: a config that cannot be used
+//! never replaces a running one, and why is logged with file, line and column; a reload resets no limit; a key that lost
+//! something ends its streams. Reloads follow one another, never overlap. Spawns nothing: whoever runs the gateway awaits
+//! [`ConfigStore::watch`].
+
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use arc_swap::ArcSwap;
+use policies::access::token::{Digest, digest};
+use policies::limit::rate::Rates;
+use serde::Serialize;
+
+use super::build::{Built, Ground, build};
+use super::load::{CONFIG_BYTES_MAX, load, read_bounded};
+use super::problem::Problem;
+use super::snapshot::Snapshot;
+use super::vendors::VendorBook;
+
+/// How often files are looked at. A change is used once it has looked the same twice, so within two of these.
+pub const POLL: Duration = Duration::from_secs(1);
+
+/// Where variables come from.
+pub type Env = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// Called with a snapshot that is about to be used; may refuse it. Whoever keeps something made from a snapshot (a TLS
+/// acceptor) makes it here, so that a failure stops the swap.
+pub type Prepare = Box<dyn Fn(&Snapshot) -> Result<(), Vec<Problem>> + Send + Sync>;
+
+/// What reloads came to, for metrics.
+#[derive(Debug, Default)]
+pub struct ReloadCounters {
+    /// Reloads that were used, the first load not counted.
+    pub reloads: AtomicU64,
+    /// Reloads that were refused.
+    pub failures: AtomicU64,
+    /// Unix seconds of the last load that was used.
+    pub last_success_s: AtomicU64,
+}
+
+/// What a reload did.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// The version now running.
+    pub version: u64,
+    /// Keys whose requests and streams were ended.
+    pub keys_stopped: usize,
+    /// Settings that changed but are read at start only.
+    pub needs_restart: Vec<&'static str>,
+    /// Warnings.
+    pub warnings: Vec<Problem>,
+}
+
+/// The running config.
+pub struct ConfigStore {
+    current: ArcSwap<Snapshot>,
+    path: PathBuf,
+    env: Env,
+    book: Arc<dyn VendorBook>,
+    rates: Arc<Rates>,
+    prepare: Option<Prepare>,
+    counters: Arc<ReloadCounters>,
+    /// Held for a whole reload: one at a time.
+    watched: Mutex<Watched>,
+}
+
+/// The files that were read, as they looked then.
+#[derive(Debug, Default)]
+struct Watched {
+    files: Vec<PathBuf>,
+    /// Contents of what is running, or of what was last refused.
+    used: Vec<Option<Digest>>,
+    /// How the files looked at the last poll.
+    seen: Vec<Option<Look>>,
+    /// A change that has to look the same once more before it is used.
+    pending: bool,
+}
+
+/// What tells that a file changed without reading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Look {
+    len: u64,
+    modified: Option<SystemTime>,
+    /// Inode and time of its last change: catches what keeps length and modification time.
+    inode: (u64, i64, i64),
+}
+
+impl Look {
+    fn at(path: &Path) -> Option<Self> {
+        let meta = std::fs::metadata(path).ok()?;
+        #[cfg(unix)]
+        let inode = {
+            use std::os::unix::fs::MetadataExt as _;
+            (meta.ino(), meta.ctime(), meta.ctime_nsec())
+        };
+        #[cfg(not(unix))]
+        let inode = (0, 0, 0);
+        Some(Self {
+            len: meta.len(),
+            modified: meta.modified().ok(),
+            inode,
+        })
+    }
+}
+
+impl Watched {
+    fn of(config: &Path, files: Vec<PathBuf>, used: Digest) -> Self {
+        let mut all = vec![config.to_owned()];
+        all.extend(files);
+        all.sort_unstable();
+        all.dedup();
+        let mut watched = Self {
+            files: all,
+            ..Self::default()
+        };
+        watched.seen = watched.looks();
+        watched.used = watched.contents();
+        // It may have changed since it was read: what counts is what was read, and the next poll compares.
+        for (path, content) in watched.files.iter().zip(&mut watched.used) {
+            if path == config {
+                *content = Some(used);
+            }
+        }
+        watched.pending = true;
+        watched
+    }
+
+    fn looks(&self) -> Vec<Option<Look>> {
+        self.files.iter().map(|path| Look::at(path)).collect()
+    }
+
+    fn contents(&self) -> Vec<Option<Digest>> {
+        let read = |path: &PathBuf| read_bounded(path, CONFIG_BYTES_MAX).ok();
+        let contents = self.files.iter().map(read);
+        contents
+            .map(|bytes| bytes.map(|bytes| digest(&bytes)))
+            .collect()
+    }
+
+    /// Whether a change has come to rest and its contents are others than those used.
+    fn poll(&mut self) -> bool {
+        let looks = self.looks();
+        if looks != self.seen {
+            self.seen = looks;
+            self.pending = true;
+            return false;
+        }
+        std::mem::take(&mut self.pending) && self.contents() != self.used
+    }
+}
+
+impl ConfigStore {
+    /// Loads the config at `path` for the first time.
+    ///
+    /// # Errors
+    /// Everything wrong with it.
+    pub fn open(
+        path: impl Into<PathBuf>,
+        env: Env,
+        book: Arc<dyn VendorBook>,
+    ) -> Result<(Self, Vec<Problem>), Vec<Problem>> {
+        let path = path.into();
+        let rates = Arc::new(Rates::default());
+        let now = SystemTime::now();
+        let loaded = load(&path, &*env)?;
+        let Built {
+            snapshot,
+            warnings,
+            files,
+            digest,
+        } = build(
+            &loaded,
+            &Ground {
+                book: &*book,
+                rates: &rates,
+                before: None,
+                now,
+            },
+        )?;
+        let store = Self {
+            watched: Mutex::new(Watched::of(&path, files, digest)),
+            current: ArcSwap::from_pointee(snapshot),
+            path,
+            env,
+            book,
+            rates,
+            prepare: None,
+            counters: Arc::default(),
+        };
+        store.succeeded(now);
+        Ok((store, warnings))
+    }
+
+    /// A store around a snapshot that no file stands behind: the demo's. Its reload always fails.
+    #[must_use]
+    pub fn fixed(snapshot: Snapshot, book: Arc<dyn VendorBook>) -> Self {
+        Self {
+            current: ArcSwap::from_pointee(snapshot),
+            path: PathBuf::new(),
+            env: Box::new(|_| None),
+            book,
+            rates: Arc::default(),
+            prepare: None,
+            counters: Arc::default(),
+            watched: Mutex::default(),
+        }
+    }
+
+    /// Has `prepare` called before every further swap. The snapshot already running is the caller's to prepare.
+    #[must_use]
+    pub fn with_prepare(mut self, prepare: Prepare) -> Self {
+        self.prepare = Some(prepare);
+        self
+    }
+
+    /// The running config. Once per request, which keeps it to its end.
+    #[must_use]
+    pub fn load(&self) -> Arc<Snapshot> {
+        self.current.load_full()
+    }
+
+    /// What reloads came to.
+    #[must_use]
+    pub fn counters(&self) -> Arc<ReloadCounters> {
+        Arc::clone(&self.counters)
+    }
+
+    /// Loads the file again and swaps. Blocks for as long as reading and checking takes: milliseconds.
+    ///
+    /// # Errors
+    /// Everything wrong; the running config stays.
+    pub fn reload(&self) -> Result<Report, Vec<Problem>> {
+        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        self.reload_locked(&mut watched)
+    }
+
+    fn reload_locked(&self, watched: &mut Watched) -> Result<Report, Vec<Problem>> {
+        let now = SystemTime::now();
+        let before = self.load();
+        let outcome = self.make(&before, now);
+        match outcome {
+            Ok(built) => {
+                *watched = Watched::of(&self.path, built.files, built.digest);
+                let after = Arc::new(built.snapshot);
+                self.current.store(Arc::clone(&after));
+                let keys_stopped = after.keys.stop_what_lost(&before.keys);
+                let report = Report {
+                    version: after.version,
+                    keys_stopped,
+                    needs_restart: needs_restart(&before, &after),
+                    warnings: built.warnings,
+                };
+                drop((before, after));
+                self.rates.prune();
+                self.succeeded(now);
+                self.counters.reloads.fetch_add(1, Ordering::Relaxed);
+                Ok(report)
+            }
+            Err(problems) => {
+                // What was refused is not tried again until it changes.
+                watched.used = watched.contents();
+                self.counters.failures.fetch_add(1, Ordering::Relaxed);
+                Err(problems)
+            }
+        }
+    }
+
+    fn make(&self, before: &Snapshot, now: SystemTime) -> Result<Built, Vec<Problem>> {
+        let loaded = load(&self.path, &*self.env)?;
+        let built = build(
+            &loaded,
+            &Ground {
+                book: &*self.book,
+                rates: &self.rates,
+                before: Some(before),
+                now,
+            },
+        )?;
+        if let Some(prepare) = &self.prepare {
+            prepare(&built.snapshot)?;
+        }
+        Ok(built)
+    }
+
+    fn succeeded(&self, now: SystemTime) {
+        let since = now.duration_since(SystemTime::UNIX_EPOCH);
+        let seconds = since.map_or(0, |since| since.as_secs());
+        self.counters
+            .last_success_s
+            .store(seconds, Ordering::Relaxed);
+    }
+
+    /// Looks at the files, and reloads if a change of theirs has come to rest. `None`: nothing to do. Blocks shortly.
+    pub fn poll(&self) -> Option<Result<Report, Vec<Problem>>> {
+        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        watched.poll().then(|| self.reload_locked(&mut watched))
+    }
+
+    /// Reloads on SIGHUP and when the config, or a file that it refers to, changes; until `shutdown`.
+    pub async fn watch(self: Arc<Self>, shutdown: impl Future<Output = ()>) {
+        let mut shutdown = std::pin::pin!(shutdown);
+        let mut tick = tokio::time::interval(POLL);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut hangup = Hangup::new();
+        loop {
+            let why = tokio::select! {
+                () = &mut shutdown => return,
+                () = hangup.recv() => "sighup",
+                _ = tick.tick() => "change",
+            };
+            let store = Arc::clone(&self);
+            // Files may lie on a network: not on a worker that serves streams.
+            let done = tokio::task::spawn_blocking(move || {
+                if why == "sighup" {
+                    Some(store.reload())
+                } else {
+                    store.poll()
+                }
+            });
+            match done.await {
+                Ok(Some(outcome)) => log(why, &outcome),
+                Ok(None) => {}
+                Err(_) => tracing::error!("config reload panicked; the running config stays"),
+            }
+        }
+    }
+}
+
+/// SIGHUP, where there is one.
+struct Hangup(#[cfg(unix)] Option<tokio::signal::unix::Signal>);
+
+impl Hangup {
+    #[cfg(unix)]
+    fn new() -> Self {
+        use tokio::signal::unix::{SignalKind, signal};
+        Self(
+            signal(SignalKind::hangup())
+                .inspect_err(
+                    |error| tracing::warn!(%error, "no sighup: reload by file change only"),
+                )
+                .ok(),
+        )
+    }
+
+    #[cfg(not(unix))]
+    fn new() -> Self {
+        Self()
+    }
+
+    async fn recv(&mut self) {
+        #[cfg(unix)]
+        if let Some(signal) = &mut self.0
+            && signal.recv().await.is_some()
+        {
+            return;
+        }
+        std::future::pending().await
+    }
+}
+
+/// Logs what a reload came to, a line per problem.
+pub fn log(why: &'static str, outcome: &Result<Report, Vec<Problem>>) {
+    match outcome {
+        Ok(report) => {
+            for problem in &report.warnings {
+                tracing::warn!(%problem, "config warning");
+            }
+            if !report.needs_restart.is_empty() {
+                let settings = report.needs_restart.join(", ");
+                tracing::warn!(settings, "changed settings are read at start only");
+            }
+            tracing::info!(
+                why,
+                version = report.version,
+                keys_stopped = report.keys_stopped,
+                "config reloaded"
+            );
+        }
+        Err(problems) => {
+            for problem in problems {
+                tracing::error!(why, %problem, "config refused; the running one stays");
+            }
+        }
+    }
+}
+
+/// Settings read at start only that differ.
+fn needs_restart(before: &Snapshot, after: &Snapshot) -> Vec<&'static str> {
+    let differ = |get: fn(&Snapshot) -> String| get(before) != get(after);
+    let rows: [(&'static str, fn(&Snapshot) -> String); 6] = [
+        ("listen", |s| s.listen.to_string()),
+        ("admin.listen", |s| s.admin.listen.to_string()),
+        ("tls", |s| s.tls.is_some().to_string()),
+        ("audit", |s| format!("{:?}", s.audit)),
+        ("runtime", |s| format!("{:?}", s.runtime)),
+        ("log", |s| format!("{:?}", s.log)),
+    ];
+    let changed = rows.into_iter().filter(|(_, get)| differ(*get));
+    changed.map(|(name, _)| name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::testing::{Book, FULL, env, lines};
+
+    struct Bench {
+        dir: tempfile::TempDir,
+        store: Arc<ConfigStore>,
+    }
+
+    impl Bench {
+        fn new(text: &str) -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            std::fs::write(dir.path().join("y.yaml"), text).unwrap();
+            let path = dir.path().join("y.yaml");
+            let (store, _) = ConfigStore::open(path, Box::new(env), Arc::new(Book)).unwrap();
+            Self {
+                dir,
+                store: Arc::new(store),
+            }
+        }
+
+        fn write(&self, file: &str, text: &str) {
+            std::fs::write(self.dir.path().join(file), text).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_bad_file_never_replaces_a_running_config() {
+        let bench = Bench::new(FULL);
+        let running = bench.store.load();
+        for bad in [
+            "",
+            "providers: [",
+            "no_such: 1\n",
+            &FULL.replace("provider: near", "provider: gone"),
+            &FULL.replace("ym", "${NOPE}").replace("x-org", "${NOPE}"),
+            &FULL.replace("clearance: restricted", "clearance: restrictd"),
+        ] {
+            bench.write("y.yaml", bad);
+            let problems = bench.store.reload().unwrap_err();
+            assert!(!problems.is_empty());
+            assert!(Arc::ptr_eq(&running, &bench.store.load()), "{bad}");
+        }
+        bench.write(
+            "y.yaml",
+            &FULL.replace("clearance: restricted", "clearance: restrictd"),
+        );
+        let said = lines(&bench.store.reload().unwrap_err());
+        assert!(
+            said.contains("y.yaml:6:75: providers.near.clearance: there is no grade `restrictd`"),
+            "{said}"
+        );
+        let counters = bench.store.counters();
+        assert_eq!(counters.failures.load(Ordering::Relaxed), 7);
+        assert_eq!(counters.reloads.load(Ordering::Relaxed), 0);
+
+        bench.write("y.yaml", FULL);
+        assert_eq!(bench.store.reload().unwrap().version, 2);
+        assert_eq!(counters.reloads.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn a_reload_resets_no_limit_and_ends_what_was_revoked() {
+        let bench = Bench::new(FULL);
+        let before = bench.store.load();
+        let bot = before.keys.find(b"ym-demo", 0).unwrap();
+        let held = bot.admit(0).unwrap();
+        assert_eq!(held.standing.unwrap().remaining, 59);
+
+        bench.write("y.yaml", &FULL.replace("weight: 3", "weight: 5"));
+        let report = bench.store.reload().unwrap();
+        assert_eq!((report.version, report.keys_stopped), (2, 0));
+        let again = bench.store.load().keys.find(b"ym-demo", 0).unwrap();
+        assert_eq!(again.admit(0).unwrap().standing.unwrap().remaining, 58);
+        assert!(!bot.is_stopped());
+
+        // The team may no longer ask for the model: the key lost something.
+        bench.write(
+            "y.yaml",
+            &FULL.replace("models: [assistant]", "models: [small]"),
+        );
+        assert_eq!(bench.store.reload().unwrap().keys_stopped, 1);
+        assert!(bot.is_stopped() && again.is_stopped());
+        assert!(bench.store.load().keys.find(b"ym-demo", 0).is_ok());
+    }
+
+    #[test]
+    fn changes_are_used_once_at_rest() {
+        let text = FULL.replace("planted-a", "\"file:key\"");
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("key"), "first").unwrap();
+        std::fs::write(dir.path().join("y.yaml"), text).unwrap();
+        let path = dir.path().join("y.yaml");
+        let (store, _) = ConfigStore::open(path, Box::new(env), Arc::new(Book)).unwrap();
+        let bench = Bench {
+            dir,
+            store: Arc::new(store),
+        };
+        let key = || {
+            let snapshot = bench.store.load();
+            let provider = snapshot.provider("other").unwrap();
+            provider
+                .credential
+                .api_key
+                .as_ref()
+                .unwrap()
+                .expose()
+                .to_owned()
+        };
+        assert!(bench.store.poll().is_none());
+        bench.write("key", "second");
+        assert!(bench.store.poll().is_none(), "used before it was at rest");
+        assert_eq!(key(), "first");
+        assert!(bench.store.poll().unwrap().is_ok());
+        assert_eq!(key(), "second");
+        assert!(bench.store.poll().is_none());
+
+        // Touched but the same: nothing to do. Refused: said once.
+        bench.write("key", "second");
+        assert!(bench.store.poll().is_none() && bench.store.poll().is_none());
+        bench.write("key", "");
+        assert!(bench.store.poll().is_none());
+        assert!(bench.store.poll().unwrap().is_err());
+        assert!(bench.store.poll().is_none() && bench.store.poll().is_none());
+        assert_eq!(key(), "second");
+    }
+
+    #[test]
+    fn a_refusal_to_prepare_stops_the_swap() {
+        let bench = Bench::new(FULL);
+        let Bench { dir, store } = bench;
+        let store = Arc::into_inner(store)
+            .unwrap()
+            .with_prepare(Box::new(|_| Err(Vec::new())));
+        assert!(store.reload().is_err());
+        assert_eq!(store.load().version, 1);
+        drop(dir);
+    }
+
+    #[test]
+    fn says_what_needs_a_restart() {
+        let bench = Bench::new(FULL);
+        bench.write(
+            "y.yaml",
+            &format!("{FULL}\nruntime: {{ workers: 3 }}\nlog: {{ level: debug }}\n"),
+        );
+        assert_eq!(
+            bench.store.reload().unwrap().needs_restart,
+            ["runtime", "log"]
+        );
+    }
+
+    #[tokio::test]
+    async fn watches_until_shutdown() {
+        let bench = Bench::new(FULL);
+        bench.write("y.yaml", &FULL.replace("weight: 3", "weight: 7"));
+        let store = Arc::clone(&bench.store);
+        let changed = async {
+            while store.load().version < 2 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let watching = Arc::clone(&bench.store).watch(changed);
+        tokio::time::timeout(Duration::from_secs(10), watching)
+            .await
+            .unwrap();
+    }
+}

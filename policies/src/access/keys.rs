@@ -1,0 +1,376 @@
+//! Virtual keys: from a bearer token to the principal behind it.
+//!
+//! Knows nothing of HTTP, files or the config's names beyond its own. Invariants: a token without the form of a key is
+//! neither hashed nor looked up (T-40); unknown, expired and revoked are answered alike, by the same steps (T-42); the
+//! table holds digests, never keys (T-41); a principal that lost a permission has its stop flag set for good, and whoever
+//! holds that principal (a running stream) sees it at its next event (T-45).
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use subtle::ConstantTimeEq as _;
+use wire::Grade;
+
+use super::token::{Digest, digest, has_form};
+use crate::limit::rate::{Admission, Limited, Quota, admit};
+
+/// Which models a principal may ask for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Models {
+    /// Every model of the config.
+    All,
+    /// These names, sorted.
+    Only(Arc<[Box<str>]>),
+}
+
+impl Models {
+    /// These names.
+    #[must_use]
+    pub fn only<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> Self {
+        let mut names: Vec<Box<str>> = names.into_iter().map(|n| n.as_ref().into()).collect();
+        names.sort_unstable();
+        names.dedup();
+        Self::Only(names.into())
+    }
+
+    /// Whether `model` is among them.
+    #[must_use]
+    pub fn allow(&self, model: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(names) => names.binary_search_by(|name| (**name).cmp(model)).is_ok(),
+        }
+    }
+
+    /// Whether everything that `self` allows is allowed by `other` too.
+    #[must_use]
+    pub fn within(&self, other: &Self) -> bool {
+        match (self, other) {
+            (_, Self::All) => true,
+            (Self::All, Self::Only(_)) => false,
+            (Self::Only(names), Self::Only(_)) => names.iter().all(|name| other.allow(name)),
+        }
+    }
+
+    /// What both allow.
+    #[must_use]
+    pub fn both(&self, other: &Self) -> Self {
+        match (self, other) {
+            (Self::All, only) | (only, Self::All) => only.clone(),
+            (Self::Only(names), Self::Only(_)) => {
+                Self::only(names.iter().filter(|name| other.allow(name)))
+            }
+        }
+    }
+}
+
+/// What a table is built from: one key of the config, already joined with its team.
+#[derive(Clone, Debug)]
+pub struct KeySpec {
+    /// The key's id in the config; names it in the journal.
+    pub id: Box<str>,
+    /// SHA-256 of the key.
+    pub digest: Digest,
+    /// Its team.
+    pub team: Option<Box<str>>,
+    /// The least grade that its requests have.
+    pub grade: Grade,
+    /// What it may ask for, its team's list included.
+    pub models: Models,
+    /// Unix milliseconds from which on it is no longer valid.
+    pub expires_ms: Option<u64>,
+    /// Its own limits.
+    pub key_quota: Quota,
+    /// Its team's limits.
+    pub team_quota: Quota,
+}
+
+/// Who asks.
+#[derive(Debug)]
+pub struct Principal {
+    /// The key's id.
+    pub id: Box<str>,
+    /// Its team.
+    pub team: Option<Box<str>>,
+    /// The least grade that its requests have; a header may raise it.
+    pub grade: Grade,
+    /// What it may ask for.
+    pub models: Models,
+    /// Unix milliseconds from which on it is no longer valid.
+    pub expires_ms: Option<u64>,
+    digest: Digest,
+    key_quota: Quota,
+    team_quota: Quota,
+    /// Set once, never cleared; shared with the same key's principal of later snapshots.
+    stop: Arc<AtomicBool>,
+}
+
+impl Principal {
+    /// Whether this principal may go on. Asked per event of a stream: one relaxed load.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// The flag itself, for whoever must not hold the principal.
+    #[must_use]
+    pub fn stop_flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.stop)
+    }
+
+    /// Ends this principal's requests and streams, in this and all later snapshots that hold the same key.
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// Counts one request against the key's and the team's limits, all or nothing.
+    ///
+    /// # Errors
+    /// The limit that refused.
+    pub fn admit(&self, now_ns: u64) -> Result<Admission, Limited> {
+        admit(&self.key_quota, &self.team_quota, now_ns)
+    }
+
+    fn expired(&self, now_ms: u64) -> bool {
+        self.expires_ms.is_some_and(|end| now_ms >= end)
+    }
+
+    /// Whether `self`, the newer form of the same key, may do everything that `old` might.
+    fn keeps_all_of(&self, old: &Self, now_ms: u64) -> bool {
+        self.id == old.id
+            && self.team == old.team
+            && self.grade <= old.grade
+            && old.models.within(&self.models)
+            && !self.expired(now_ms)
+    }
+}
+
+/// No principal for this token. Carries no reason that a client could be told.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Denied(&'static str);
+
+impl Denied {
+    /// `malformed`, `unknown`, `expired` or `revoked`: for our own log and journal only.
+    #[must_use]
+    pub fn reason(self) -> &'static str {
+        self.0
+    }
+}
+
+impl fmt::Debug for Denied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Denied")
+    }
+}
+
+/// All keys of one snapshot, by digest.
+#[derive(Debug, Default)]
+pub struct KeyTable {
+    by_digest: HashMap<Digest, Arc<Principal>>,
+}
+
+impl KeyTable {
+    /// Builds the table. Stop flags of keys that `before` holds too are kept; nothing is stopped yet, since the snapshot
+    /// may still be thrown away: see [`stop_what_lost`](Self::stop_what_lost).
+    ///
+    /// Of two keys with one digest the first wins; the config check refuses such a config.
+    #[must_use]
+    pub fn build(
+        specs: impl IntoIterator<Item = KeySpec>,
+        before: Option<&Self>,
+        now_ms: u64,
+    ) -> Self {
+        let mut table = Self::default();
+        for spec in specs {
+            let mut principal = Principal {
+                id: spec.id,
+                team: spec.team,
+                grade: spec.grade,
+                models: spec.models,
+                expires_ms: spec.expires_ms,
+                digest: spec.digest,
+                key_quota: spec.key_quota,
+                team_quota: spec.team_quota,
+                stop: Arc::default(),
+            };
+            if let Some(old) = before.and_then(|table| table.by_digest.get(&spec.digest))
+                // What was revoked stays revoked, whatever else changed.
+                && (old.is_stopped() || principal.keeps_all_of(old, now_ms))
+            {
+                principal.stop = Arc::clone(&old.stop);
+            }
+            table
+                .by_digest
+                .entry(spec.digest)
+                .or_insert_with(|| Arc::new(principal));
+        }
+        table
+    }
+
+    /// Stops the principals of `before` whose key is gone from `self`, or has lost something: another team, a higher
+    /// grade, fewer models, an end that has come. Returns how many. Called after the swap.
+    pub fn stop_what_lost(&self, before: &Self) -> usize {
+        let mut stopped = 0;
+        for old in before.by_digest.values() {
+            let kept = self
+                .by_digest
+                .get(&old.digest)
+                .is_some_and(|new| Arc::ptr_eq(&new.stop, &old.stop));
+            if !kept && !old.is_stopped() {
+                old.stop();
+                stopped += 1;
+            }
+        }
+        stopped
+    }
+
+    /// The principal behind `token` at `now_ms` (Unix milliseconds).
+    ///
+    /// # Errors
+    /// [`Denied`], alike for all reasons.
+    pub fn find(&self, token: &[u8], now_ms: u64) -> Result<Arc<Principal>, Denied> {
+        if !has_form(token) {
+            return Err(Denied("malformed"));
+        }
+        let asked = digest(token);
+        let found = self.by_digest.get(&asked);
+        // An unknown key is compared too, with a digest that no key has, so that both ways take the same steps.
+        let stored = found.map_or(&[0; 32], |principal| &principal.digest);
+        let same = bool::from(stored.ct_eq(&asked));
+        match found {
+            Some(principal) if same => {
+                if principal.is_stopped() {
+                    Err(Denied("revoked"))
+                } else if principal.expired(now_ms) {
+                    Err(Denied("expired"))
+                } else {
+                    Ok(Arc::clone(principal))
+                }
+            }
+            _ => Err(Denied("unknown")),
+        }
+    }
+
+    /// The principal with this id, whatever its state: for administration.
+    #[must_use]
+    pub fn by_id(&self, id: &str) -> Option<&Arc<Principal>> {
+        self.by_digest.values().find(|p| &*p.id == id)
+    }
+
+    /// All principals, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Principal>> {
+        self.by_digest.values()
+    }
+
+    /// How many keys.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.by_digest.len()
+    }
+
+    /// Whether nobody can ask anything.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.by_digest.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(id: &str, key: &str) -> KeySpec {
+        KeySpec {
+            id: id.into(),
+            digest: digest(key.as_bytes()),
+            team: Some("retail".into()),
+            grade: Grade(1),
+            models: Models::All,
+            expires_ms: None,
+            key_quota: Quota::default(),
+            team_quota: Quota::default(),
+        }
+    }
+
+    #[test]
+    fn finds_the_known_and_denies_the_rest_alike() {
+        let expiring = KeySpec {
+            expires_ms: Some(1000),
+            ..spec("old", "ym-expiring")
+        };
+        let table = KeyTable::build([spec("a", "ym-demo"), expiring], None, 0);
+        assert_eq!(&*table.find(b"ym-demo", 5000).unwrap().id, "a");
+        assert_eq!(&*table.find(b"ym-expiring", 999).unwrap().id, "old");
+        let denied = |token: &[u8]| table.find(token, 1000).unwrap_err();
+        assert_eq!(denied(b"ym-expiring").reason(), "expired");
+        assert_eq!(denied(b"ym-unknown").reason(), "unknown");
+        assert_eq!(denied(b"' OR 1=1").reason(), "malformed");
+        table.by_id("a").unwrap().stop();
+        assert_eq!(denied(b"ym-demo").reason(), "revoked");
+        for token in [&b"ym-demo"[..], b"ym-unknown", b"x"] {
+            assert_eq!(format!("{:?}", denied(token)), "Denied");
+        }
+    }
+
+    #[test]
+    fn what_lost_something_is_stopped_and_what_did_not_goes_on() {
+        type Change = fn(&mut KeySpec);
+        let cases: [(&str, Change, bool); 8] = [
+            ("nothing", |_| {}, false),
+            ("lower grade", |s| s.grade = Grade(0), false),
+            ("later end", |s| s.expires_ms = Some(10_000), false),
+            ("other id", |s| s.id = "b".into(), true),
+            ("other team", |s| s.team = None, true),
+            ("higher grade", |s| s.grade = Grade(2), true),
+            ("fewer models", |s| s.models = Models::only(["x"]), true),
+            ("ended", |s| s.expires_ms = Some(10), true),
+        ];
+        for (name, change, stops) in cases {
+            let old = KeyTable::build([spec("a", "ym-demo")], None, 0);
+            let held = old.find(b"ym-demo", 0).unwrap();
+            let mut changed = spec("a", "ym-demo");
+            change(&mut changed);
+            let new = KeyTable::build([changed], Some(&old), 100);
+            assert!(!held.is_stopped(), "{name}: stopped before the swap");
+            assert_eq!(new.stop_what_lost(&old), usize::from(stops), "{name}");
+            assert_eq!(held.is_stopped(), stops, "{name}");
+            if name != "ended" {
+                assert!(!new.find(b"ym-demo", 100).unwrap().is_stopped(), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_reload_does_not_undo_a_revocation() {
+        let first = KeyTable::build([spec("a", "ym-demo")], None, 0);
+        first.by_id("a").unwrap().stop();
+        let mut changed = spec("a", "ym-demo");
+        changed.grade = Grade(3);
+        let second = KeyTable::build([changed], Some(&first), 0);
+        assert!(second.find(b"ym-demo", 0).is_err());
+    }
+
+    #[test]
+    fn a_removed_key_stops_even_two_reloads_later() {
+        let first = KeyTable::build([spec("a", "ym-demo")], None, 0);
+        let held = first.find(b"ym-demo", 0).unwrap();
+        let second = KeyTable::build([spec("a", "ym-demo")], Some(&first), 0);
+        assert_eq!(second.stop_what_lost(&first), 0);
+        let third = KeyTable::build([], Some(&second), 0);
+        assert_eq!(third.stop_what_lost(&second), 1);
+        assert!(held.is_stopped());
+        assert!(third.is_empty());
+    }
+
+    #[test]
+    fn model_lists_narrow() {
+        let team = Models::only(["b", "a"]);
+        assert!(team.allow("a") && !team.allow("c"));
+        assert!(Models::only(["a"]).within(&team));
+        assert!(!Models::All.within(&team));
+        assert_eq!(Models::only(["a", "c"]).both(&team), Models::only(["a"]));
+        assert_eq!(Models::All.both(&team), team);
+    }
+}

@@ -1,0 +1,6 @@
+//! Who asks, and what that principal may ask for.
+//!
+//! Never sees a request's body and never compares a grade with a clearance.
+
+pub mod keys;
+pub mod token;
