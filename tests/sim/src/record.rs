@@ -10,6 +10,8 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+/// Bytes of bodies kept in all; the oldest requests go first.
+const KEPT_BODIES_MAX: usize = 256 << 20;
 /// Bytes of a body that the page for humans shows.
 const SHOWN_BODY_MAX: usize = 4096;
 /// Headers and query parameters whose values are never shown.
@@ -28,7 +30,8 @@ const CREDENTIALS: [&str; 9] = [
 /// One request, as it arrived, and how far its reply has come.
 #[derive(Clone)]
 pub struct Received {
-    /// Which simulated vendor it was for: `tongyi`, `glm`, …; `none` for an unknown path, `trap` for a followed redirect.
+    /// Which simulated vendor it was for: `tongyi`, `glm`, …; `none` for an unknown path, `trap` for a
+    /// followed redirect, `wenxin-v1-token` and `wenxin-iam` for the offices that give tokens.
     pub surface: &'static str,
     pub method: Method,
     /// With credentials, where the vendor puts them into the query.
@@ -151,8 +154,10 @@ impl Records {
             head,
             progress: Arc::clone(&progress),
         });
-        while rows.len() > self.keep {
-            rows.pop_front();
+        let mut bytes: usize = rows.iter().map(|row| row.head.body.len()).sum();
+        while rows.len() > self.keep || bytes > KEPT_BODIES_MAX {
+            let gone = rows.pop_front();
+            bytes -= gone.map_or(bytes, |row| row.head.body.len());
         }
         drop(rows);
         Track {

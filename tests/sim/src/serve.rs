@@ -53,13 +53,7 @@ pub(crate) async fn serve(
     let body = body.map(http_body_util::Collected::to_bytes);
     let path = head.uri.path().to_owned();
     let found = surfaces::find(&path);
-    let surface = match found {
-        _ if path == TOKEN_PATH => "wenxin-v1-token",
-        _ if path == IAM_PATH => "wenxin-iam",
-        _ if path == "/__sim/trap" => "trap",
-        Some((voice, _)) => voice.name(),
-        None => "none",
-    };
+    let surface = surface_name(found.map(|(voice, _)| voice), &path);
     let kept = body.as_ref().map(Bytes::clone).unwrap_or_default();
     let track = shared.records.add(received(surface, &head, kept));
     let Ok(body) = body else {
@@ -109,6 +103,17 @@ pub(crate) async fn serve(
         ),
     };
     plain(status, "application/json", body, track)
+}
+
+/// Under which name a request is kept.
+fn surface_name(voice: Option<&dyn Voice>, path: &str) -> &'static str {
+    match voice {
+        _ if path == TOKEN_PATH => "wenxin-v1-token",
+        _ if path == IAM_PATH => "wenxin-iam",
+        _ if path == "/__sim/trap" => "trap",
+        Some(voice) => voice.name(),
+        None => "none",
+    }
 }
 
 fn received(surface: &'static str, head: &http::request::Parts, body: Bytes) -> Received {

@@ -454,20 +454,39 @@ async fn http2_with_prior_knowledge() {
     use hyper_util::rt::{TokioExecutor, TokioIo};
     let sim = sim().await;
     let socket = tokio::net::TcpStream::connect(sim.addr()).await.unwrap();
-    let (mut sender, connection) =
+    let (sender, connection) =
         hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(socket))
             .await
             .unwrap();
     let mut tasks = tokio::task::JoinSet::new();
     tasks.spawn(async move { drop(connection.await) });
-    let body = ask("hi", json!({"stream": true})).to_string();
-    let request = http::Request::post("http://v.test/openai/v1/chat/completions")
-        .header("authorization", "Bearer k")
-        .body(Full::new(bytes::Bytes::from(body)))
-        .unwrap();
-    let reply = sender.send_request(request).await.unwrap();
+    let send = |model: &str| {
+        let body = json!({"model": model, "stream": true, "messages": [{"role": "user", "content": "hi"}]});
+        let request = http::Request::post("http://v.test/openai/v1/chat/completions")
+            .header("authorization", "Bearer k")
+            .body(Full::new(bytes::Bytes::from(body.to_string())))
+            .unwrap();
+        sender.clone().send_request(request)
+    };
+    let reply = send("m").await.unwrap();
     assert_eq!(reply.version(), http::Version::HTTP_2);
     let body = reply.into_body().collect().await.unwrap().to_bytes();
     assert!(body.ends_with(b"data: [DONE]\n\n"));
     assert_eq!(sim.requests()[0].version, http::Version::HTTP_2);
+
+    assert!(send("m@reset").await.is_err());
+    let cut = send("m@cutevent:2").await.unwrap();
+    assert!(cut.into_body().collect().await.is_err());
+    let mut stalled = send("m@stall:1").await.unwrap();
+    assert!(stalled.frame().await.unwrap().is_ok());
+    assert_eq!(sim.live_streams(), 1);
+    drop(stalled);
+    for _ in 0..500 {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        if sim.cancelled() == 1 {
+            break;
+        }
+    }
+    assert_eq!((sim.cancelled(), sim.live_streams()), (1, 0));
+    assert_eq!((sim.connections(), sim.accepted()), (1, 1));
 }
