@@ -97,6 +97,10 @@ impl ClientDialect for OpenAiChat {
         error_body(fault, b"data: ", b"\n\n").into()
     }
 
+    fn end_marker(&self) -> &'static [u8] {
+        b"data: [DONE]\n\n"
+    }
+
     fn ping(&self) -> Option<&'static [u8]> {
         Some(b": ping\n\n")
     }
