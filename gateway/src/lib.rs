@@ -4,6 +4,7 @@ pub mod admin;
 pub mod book;
 pub mod clock;
 pub mod config;
+pub mod demo;
 pub mod journal;
 pub mod pipeline;
 pub mod secret;
