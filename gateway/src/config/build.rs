@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use policies::access::keys::{KeySpec, KeyTable, Models};
@@ -237,6 +237,7 @@ fn build_models(
                 model: target.model.as_str().into(),
                 weight: target.weight,
                 priority: target.priority,
+                meters: OnceLock::new(),
             });
         }
         // Stable: within a priority the file's order stays.

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use policies::access::keys::KeyTable;
@@ -18,6 +18,7 @@ use super::schema::{Audit, Log};
 pub use super::schema::{Location, Lossy};
 use super::tuning::{Drain, Http2, Limits, Overload, Runtime, Timeouts};
 use crate::secret::Secret;
+use crate::telemetry::metrics::TargetMeters;
 
 /// The config of one moment.
 #[derive(Debug)]
@@ -233,6 +234,8 @@ pub struct Target {
     pub weight: u32,
     /// 1 is tried first.
     pub priority: u32,
+    /// Its meters, looked up at first use and kept: whoever counts fills it.
+    pub meters: OnceLock<Arc<TargetMeters>>,
 }
 
 /// The five clocks of a call.
