@@ -212,8 +212,8 @@ fn start_control(
 ) -> anyhow::Result<()> {
     let _inside = control.enter();
     let listener = listeners.into_iter().next().context("no listener")?;
-    tasks::detach(admin::serve(
-        Arc::clone(shared),
+    tasks::detach(server::admin::serve(
+        admin_state(shared),
         tokio::net::TcpListener::from_std(listener)?,
     ));
     tasks::detach(Arc::clone(&shared.store).watch(std::future::pending()));
@@ -236,8 +236,20 @@ fn admin_state(shared: &Arc<Shared>) -> Arc<AdminState> {
         config: Arc::clone(&shared.store),
         metrics: Arc::clone(&shared.metrics),
         ready: vec![
-            Box::new(move || if *leaving.borrow() > Phase::Open { Err("draining") } else { Ok(()) }),
-            Box::new(move || if journal.journal.state() == journal::State::Ok { Ok(()) } else { Err("audit_unavailable") }),
+            Box::new(move || {
+                if *leaving.borrow() > Phase::Open {
+                    Err("draining")
+                } else {
+                    Ok(())
+                }
+            }),
+            Box::new(move || {
+                if journal.journal.state() == journal::State::Ok {
+                    Ok(())
+                } else {
+                    Err("audit_unavailable")
+                }
+            }),
         ],
         version: env!("CARGO_PKG_VERSION"),
     })

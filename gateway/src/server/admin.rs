@@ -25,7 +25,9 @@ pub async fn serve(state: Arc<AdminState>, listener: TcpListener) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         // The semaphore is never closed.
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+            return;
+        };
         let Ok((socket, _)) = listener.accept().await else {
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
@@ -37,7 +39,10 @@ pub async fn serve(state: Arc<AdminState>, listener: TcpListener) {
                 let state = Arc::clone(&state);
                 async move { Ok::<_, Infallible>(admin::answer(request, state).await) }
             });
-            let connection = http1::Builder::new().timer(TokioTimer::new()).header_read_timeout(HEAD).serve_connection(TokioIo::new(socket), service);
+            let connection = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(HEAD)
+                .serve_connection(TokioIo::new(socket), service);
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "admin connection ended");
             }
