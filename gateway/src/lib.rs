@@ -1,12 +1,15 @@
 //! The gateway: config, server, pipeline, upstream connections, journal.
 
 pub mod admin;
+pub mod book;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod demo;
 pub mod journal;
 pub mod pipeline;
 pub mod secret;
+pub mod serve;
 pub mod server;
 pub mod tasks;
 pub mod telemetry;

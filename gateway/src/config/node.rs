@@ -372,7 +372,6 @@ mod tests {
                 .map(ToString::to_string)
                 .collect::<Vec<_>>()
                 .join("\n");
-            println!("{text}");
             assert!(text.starts_with(expected), "{text}");
             assert!(!text.contains("s3cret"));
         }
