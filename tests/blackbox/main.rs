@@ -11,4 +11,9 @@
     reason = "a failure here should stop the test"
 )]
 
+mod clocks;
+mod faults;
+mod input;
+mod keys;
+mod law;
 mod passthrough;

@@ -113,7 +113,7 @@ impl Launch {
         let stdout = Captured::of(child.stdout.take().unwrap());
         let stderr = Captured::of(child.stderr.take().unwrap());
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        Gateway { child, file, stdout, stderr, listen: nowhere, admin: nowhere, dir }
+        Gateway { child: Mutex::new(child), file, stdout, stderr, listen: nowhere, admin: nowhere, dir }
     }
 
     /// Starts it and waits for its ready line.
@@ -132,7 +132,7 @@ impl Launch {
                 gateway.admin = part("admin=");
                 return gateway;
             }
-            if let Some(status) = gateway.child.try_wait().unwrap() {
+            if let Some(status) = gateway.ended() {
                 panic!("the gateway ended at once ({status}):\n{}{printed}", gateway.log());
             }
             assert!(start.elapsed() < START_MAX, "no ready line:\n{}", gateway.log());
@@ -142,7 +142,7 @@ impl Launch {
 
     /// Starts it and waits for its end: exit code, stdout, stderr.
     pub async fn ends(self) -> (Option<i32>, String, String) {
-        let mut gateway = self.spawn();
+        let gateway = self.spawn();
         let status = gateway.exited().await;
         // The readers see the end of the pipes shortly after.
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -152,7 +152,7 @@ impl Launch {
 
 /// A gateway that runs.
 pub struct Gateway {
-    child: Child,
+    child: Mutex<Child>,
     file: PathBuf,
     stdout: Captured,
     stderr: Captured,
@@ -228,7 +228,7 @@ impl Gateway {
 
     /// Sends a signal (`HUP`, `TERM`, `INT`, `KILL`).
     pub fn signal(&self, name: &str) {
-        let done = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status().unwrap();
+        let done = Command::new("kill").arg(format!("-{name}")).arg(self.id().to_string()).status().unwrap();
         assert!(done.success(), "kill -{name}");
     }
 
@@ -241,10 +241,10 @@ impl Gateway {
     }
 
     /// Waits for its end.
-    pub async fn exited(&mut self) -> ExitStatus {
+    pub async fn exited(&self) -> ExitStatus {
         let start = Instant::now();
         loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
+            if let Some(status) = self.ended() {
                 return status;
             }
             assert!(start.elapsed() < START_MAX, "it does not end:\n{}", self.log());
@@ -252,20 +252,29 @@ impl Gateway {
         }
     }
 
+    fn ended(&self) -> Option<ExitStatus> {
+        self.child.lock().unwrap().try_wait().unwrap()
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.lock().unwrap().id()
+    }
+
     /// Whether it still runs.
-    pub fn runs(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_none()
+    pub fn runs(&self) -> bool {
+        self.ended().is_none()
     }
 
     /// Resident memory, in KiB.
     pub fn rss_kib(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
         let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
 
     /// Its log must not tell of a panic or of a bug.
-    pub fn assert_sound(&mut self) {
+    pub fn assert_sound(&self) {
         let log = self.log();
         assert!(self.runs(), "the gateway died:\n{log}");
         for word in ["panicked", "RUST_BACKTRACE", "kind=\"bug\"", "\"kind\":\"bug\""] {
@@ -282,8 +291,10 @@ fn around(text: &str, word: &str) -> String {
 
 impl Drop for Gateway {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let mut child = self.child.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let _ = child.kill();
+        let _ = child.wait();
+        drop(child);
         if std::thread::panicking() {
             let log = self.log();
             let lines: Vec<&str> = log.lines().collect();
