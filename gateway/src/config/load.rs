@@ -377,7 +377,10 @@ mod tests {
         let key = loaded.config.providers.get("p").unwrap().api_key.clone();
         assert_eq!(key.unwrap().expose(), "sk-in-file");
         assert_eq!(loaded.secret_files, [dir.path().join("key")]);
-        assert!(!format!("{:?}", loaded.config).contains("sk-in-file"));
+        assert!(!format!("{loaded:?}").contains("sk-in-file"));
+        let inline = "admin: { token: sk-inline }\n";
+        let loaded = load_text("y.yaml", inline, Path::new(""), &env).unwrap();
+        assert!(!format!("{loaded:?}").contains("sk-inline"));
         std::fs::write(&config, "admin: { token: \"file:empty\" }\n").unwrap();
         let problems = load(&config, &env).unwrap_err();
         assert!(problems[0].to_string().ends_with("`file:empty` is empty"));
