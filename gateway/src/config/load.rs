@@ -247,8 +247,8 @@ mod tests {
         // What people mistype, and exactly what they are told.
         for (text, expected) in [
             (
-                "providers:\n  tongyi: { vendor: tongyi, clearence: internal }\n",
-                "y.yaml:2:29: providers.tongyi.clearence: unknown key; did you mean `clearance`?",
+                "providers:\n  near: { vendor: acme, clearence: internal }\n",
+                "y.yaml:2:25: providers.near.clearence: unknown key; did you mean `clearance`?",
             ),
             (
                 "provider: {}\nlisten: 1.2.3.4:1\nmodells: {}\n",
