@@ -13,7 +13,6 @@ use policies::access::keys::Principal;
 use policies::limit::rate::{Admission, Limit, Limited, Scope, Standing};
 use smallvec::SmallVec;
 use wire::facts::{Finish, Usage};
-use wire::fault::Code;
 use wire::{Fault, Grade, Kind, Verdict};
 
 use super::route::Candidate;
@@ -294,13 +293,11 @@ impl Exchange {
 
     /// One record for a request that never came to an upstream; none for the listing of models.
     fn deny(&self, code: &str, fault: Option<&Fault>) {
-        let Some(fault) = fault else { return };
+        if fault.is_none() {
+            return;
+        }
         let mut address = ShortText::default();
         address.set(self.peer);
-        let refused = matches!(
-            fault.public_code(),
-            Code::PolicyRefused | Code::NoClearedProvider
-        );
         let denial = Denial {
             id: self.id.as_str(),
             key: self.key_id(),
@@ -314,11 +311,7 @@ impl Exchange {
             } else {
                 ""
             },
-            verdict: if refused {
-                Verdict::Refuse.as_str()
-            } else {
-                ""
-            },
+            verdict: self.verdict.map_or("", Verdict::as_str),
             policies: &[],
             request_bytes: self.request_bytes,
             status: self.status,
