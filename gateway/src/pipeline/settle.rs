@@ -58,6 +58,8 @@ pub(super) struct Exchange {
     /// Wall clock at arrival, ms since the epoch.
     pub(super) now_ms: i64,
     pub(super) started: Instant,
+    /// When the request had come whole.
+    pub(super) complete: Instant,
     pub(super) endpoint: &'static str,
     pub(super) principal: Option<Arc<Principal>>,
     pub(super) asked: String,
@@ -90,6 +92,7 @@ impl Exchange {
             id: worker.next_id(now_ms),
             now_ms,
             started: Instant::now(),
+            complete: Instant::now(),
             endpoint: "",
             principal: None,
             asked: String::new(),
@@ -199,6 +202,23 @@ impl Exchange {
                 .detail(error.to_string())
                 .retry_after(std::time::Duration::from_secs(5))),
         }
+    }
+
+    /// Waits until the opening record is as durable as the config asks, and counts what we took until here.
+    pub(super) async fn recorded(&mut self) -> Result<(), Fault> {
+        if let Some(entry) = &self.entry {
+            entry.durable().await.map_err(|error| {
+                Fault::new(Kind::JournalDown)
+                    .reason("audit_unavailable")
+                    .detail(error.to_string())
+            })?;
+        }
+        self.worker
+            .shared
+            .metrics
+            .overhead
+            .observe(self.complete.elapsed());
+        Ok(())
     }
 
     /// Remembers a target that is being tried.
