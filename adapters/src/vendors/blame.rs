@@ -87,7 +87,7 @@ pub(crate) fn read<'a>(root: Value<'a>) -> Option<Told<'a>> {
 /// `{code, type, message}` and the names these go by.
 fn shape<'a>(error: Value<'a>) -> Told<'a> {
     let first = |names: &[&str]| names.iter().find_map(|name| word(error, name));
-    let code = first(&["code", "error_code", "status_code"]).unwrap_or_default();
+    let code = first(&["code", "error_code"]).unwrap_or_default();
     let number = error.get("http_status_code").and_then(|code| code.as_u64());
     let number = number.or_else(|| code.parse().ok());
     Told {
@@ -105,7 +105,7 @@ fn flat<'a>(root: Value<'a>) -> Option<Told<'a>> {
     if root.kind() != Type::Object || root.get("choices").is_some() {
         return None;
     }
-    let zero = |code: &Cow<'_, str>| code.is_empty() || code == "0";
+    let zero = |code: &Cow<'_, str>| matches!(&**code, "" | "0" | "200");
     let told = shape(root);
     if root
         .get("object")

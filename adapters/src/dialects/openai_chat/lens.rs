@@ -179,22 +179,24 @@ pub(crate) fn finish_word(word: &str) -> Option<Finish> {
 /// Whether a reply's root says that the vendor failed: an `error` that is not empty (object or string), or, where there
 /// are no choices, one of the flat forms.
 pub(crate) fn is_error(root: Value<'_>) -> bool {
-    if root.get("error").is_some_and(says_something) {
+    let code = |name: &str| {
+        root.get(name).is_some_and(|code| match code.kind() {
+            Type::Number => !matches!(code.as_u64(), Some(0 | 200)),
+            _ => says_something(code),
+        })
+    };
+    if root.get("error").is_some_and(says_something) || code("error_code") {
         return true;
     }
-    if root
-        .get("object")
-        .is_some_and(|object| object.is_named("error"))
-        || root
-            .get("error_code")
-            .is_some_and(|code| code.as_u64() != Some(0) && !code.is_null())
+    let object = root.get("object");
+    if object.is_some_and(|object| object.is_named("error"))
         || root.get("error_msg").is_some_and(says_something)
     {
         return true;
     }
     root.get("choices").is_none()
         && (root.get("detail").is_some_and(says_something)
-            || (root.get("message").is_some() && root.get("code").is_some()))
+            || (root.get("message").is_some() && code("code")))
 }
 
 /// Usage of a reply or an event, with the span of its value: at the top, or, as one vendor has it, in the first choice.
