@@ -281,18 +281,18 @@ fn lens_timing() {
     let mut splitter = wire::sse::Splitter::new(wire::sse::Limits::default());
     let event = splitter.next(raw.as_bytes(), &mut 0).unwrap().unwrap();
     let mut tape = wire::json::Tape::default();
-    let rounds = 2_000_000u32;
-    let begin = std::time::Instant::now();
-    let mut content = 0u32;
-    for _ in 0..rounds {
-        let mut facts = wire::facts::EventFacts::default();
-        OpenAiChat.read_event(std::hint::black_box(&event), &mut tape, &mut facts);
-        content += u32::from(facts.content);
-    }
-    assert_eq!(content, rounds);
-    eprintln!(
-        "{} bytes: {:?} an event",
-        raw.len(),
-        begin.elapsed() / rounds
-    );
+    let (rounds, batches) = (10_000u32, 200);
+    // The best of many batches: the machine is shared.
+    let best = (0..batches)
+        .map(|_| {
+            let begin = std::time::Instant::now();
+            for _ in 0..rounds {
+                let mut facts = wire::facts::EventFacts::default();
+                OpenAiChat.read_event(std::hint::black_box(&event), &mut tape, &mut facts);
+                assert!(std::hint::black_box(facts).content);
+            }
+            begin.elapsed() / rounds
+        })
+        .min();
+    eprintln!("{} bytes: {best:?} an event", raw.len());
 }

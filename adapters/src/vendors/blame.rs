@@ -156,7 +156,7 @@ impl Told<'_> {
         let same = |name: &&str| {
             self.code.eq_ignore_ascii_case(name) || self.kind.eq_ignore_ascii_case(name)
         };
-        names.iter().any(|name| same(name))
+        names.iter().any(same)
     }
 }
 

@@ -38,6 +38,12 @@ static PROBES: LazyLock<Probes> = LazyLock::new(|| Probes {
 
 /// Reads one event.
 pub(super) fn read_event(event: &sse::Event<'_>, scratch: &mut json::Tape, facts: &mut EventFacts) {
+    if let Some(data) = single_line(event.raw)
+        && plain_text(data)
+    {
+        facts.content = true;
+        return;
+    }
     let Some(data) = event.data() else {
         // A line that is no field: some servers write an error so.
         if let Some(bare) = event.bare_json() {
@@ -53,6 +59,18 @@ pub(super) fn read_event(event: &sse::Event<'_>, scratch: &mut json::Tape, facts
     if event.name() == Some(b"error") {
         facts.error = true;
     }
+}
+
+/// The data of an event that is one `data` line and nothing else, as nearly all are.
+fn single_line(raw: &[u8]) -> Option<&[u8]> {
+    let line = raw.strip_prefix(b"data:")?;
+    let line = line
+        .strip_suffix(b"\n\n")
+        .or_else(|| line.strip_suffix(b"\r\n\r\n"))?;
+    let data = line.strip_prefix(b" ").unwrap_or(line);
+    memchr::memchr2(b'\n', b'\r', data)
+        .is_none()
+        .then_some(data)
 }
 
 /// Whether an event surely carries text, and nothing that asks for a closer look.
