@@ -178,75 +178,77 @@ const TOO_LONG: &[&str] = &[
     "too many input tokens",
 ];
 
+/// Codes and types that mean the same everywhere.
+const COMMON: [(&[&str], Blame); 9] = [
+    (
+        &[
+            "context_length_exceeded",
+            "exceed_context_size_error",
+            "string_above_max_length",
+        ],
+        Blame::ContextLength,
+    ),
+    (
+        &[
+            "content_filter",
+            "content_policy_violation",
+            "content_filtered",
+        ],
+        Blame::ContentFilter,
+    ),
+    (
+        &[
+            "invalid_api_key",
+            "authentication_error",
+            "unauthorized",
+            "invalid_authentication",
+        ],
+        Blame::Auth,
+    ),
+    (
+        &[
+            "insufficient_quota",
+            "billing_hard_limit_reached",
+            "billing_not_active",
+            "quota_exceeded",
+            "insufficient_balance",
+        ],
+        Blame::Quota,
+    ),
+    (
+        &["permission_denied", "permission_error", "access_denied"],
+        Blame::Permission,
+    ),
+    (&["model_not_found", "model_not_available"], Blame::NoModel),
+    (
+        &[
+            "overloaded",
+            "overloaded_error",
+            "server_overloaded",
+            "unavailable_error",
+            "engine_overloaded_error",
+        ],
+        Blame::Overloaded,
+    ),
+    (
+        &[
+            "rate_limit_exceeded",
+            "rate_limit_error",
+            "too_many_requests",
+            "requests",
+            "tokens",
+        ],
+        Blame::Throttled,
+    ),
+    (
+        &["server_error", "internal_error", "internal_server_error"],
+        Blame::Failed,
+    ),
+];
+
 /// What an error is, by codes and words that mean the same everywhere.
 pub(crate) fn common(told: &Told<'_>) -> Option<Blame> {
-    let rows: [(&[&str], Blame); 9] = [
-        (
-            &[
-                "context_length_exceeded",
-                "exceed_context_size_error",
-                "string_above_max_length",
-            ],
-            Blame::ContextLength,
-        ),
-        (
-            &[
-                "content_filter",
-                "content_policy_violation",
-                "content_filtered",
-            ],
-            Blame::ContentFilter,
-        ),
-        (
-            &[
-                "invalid_api_key",
-                "authentication_error",
-                "unauthorized",
-                "invalid_authentication",
-            ],
-            Blame::Auth,
-        ),
-        (
-            &[
-                "insufficient_quota",
-                "billing_hard_limit_reached",
-                "billing_not_active",
-                "quota_exceeded",
-                "insufficient_balance",
-            ],
-            Blame::Quota,
-        ),
-        (
-            &["permission_denied", "permission_error", "access_denied"],
-            Blame::Permission,
-        ),
-        (&["model_not_found", "model_not_available"], Blame::NoModel),
-        (
-            &[
-                "overloaded",
-                "overloaded_error",
-                "server_overloaded",
-                "unavailable_error",
-                "engine_overloaded_error",
-            ],
-            Blame::Overloaded,
-        ),
-        (
-            &[
-                "rate_limit_exceeded",
-                "rate_limit_error",
-                "too_many_requests",
-                "requests",
-                "tokens",
-            ],
-            Blame::Throttled,
-        ),
-        (
-            &["server_error", "internal_error", "internal_server_error"],
-            Blame::Failed,
-        ),
-    ];
-    if let Some(row) = rows.iter().find(|row| told.is(row.0)) {
+    if let Some(row) = COMMON.iter().find(|row| told.is(row.0)) {
         return Some(row.1);
     }
     told.says(TOO_LONG).then_some(Blame::ContextLength)
