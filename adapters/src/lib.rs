@@ -5,10 +5,15 @@
 
 mod auth;
 mod calendar;
+#[cfg(test)]
+mod corpus;
 pub mod dialect;
 pub mod dialects;
+pub mod fuzz;
 mod members;
 pub mod quirks;
+#[cfg(test)]
+mod requests;
 pub mod vendor;
 mod vendors;
 mod weave;
@@ -18,7 +23,11 @@ pub use quirks::Quirks;
 pub use vendor::{Call, Credential, Framing, Head, Parts, Vendor, VendorInfo};
 
 /// Every dialect that an upstream may speak.
-pub static DIALECTS: &[&dyn Dialect] = &[&dialects::openai_chat::OpenAiChat];
+pub static DIALECTS: &[&dyn Dialect] = &[
+    &dialects::dashscope::DashScope,
+    &dialects::openai_chat::OpenAiChat,
+    &dialects::wenxin_v1::WenxinV1,
+];
 
 /// Every dialect that a client may speak.
 pub static CLIENT_DIALECTS: &[&dyn ClientDialect] = &[&dialects::openai_chat::OpenAiChat];
@@ -31,8 +40,11 @@ pub static VENDORS: &[&dyn Vendor] = &[
     &vendors::ollama::VENDOR,
     &vendors::openai::VENDOR,
     &vendors::openai_compatible::VENDOR,
+    &vendors::tongyi::NATIVE,
+    &vendors::tongyi::COMPATIBLE,
     &vendors::vllm::VENDOR,
     &vendors::wenxin::VENDOR,
+    &vendors::wenxin_v1::VENDOR,
 ];
 
 /// The vendor of that name.

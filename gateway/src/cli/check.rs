@@ -62,9 +62,14 @@ pub(super) fn run(
     match routing {
         Some(routing) => {
             write!(out, "{routing}")?;
-            writeln!(talk, "{file}: ok, {} warnings", warnings.len())?;
+            writeln!(talk, "{file}: ok, {}", count(warnings.len(), "warning"))?;
         }
-        None => writeln!(talk, "{file}: not usable, {} errors", errors.len())?,
+        None => writeln!(talk, "{file}: not usable, {}", count(errors.len(), "error"))?,
     }
     Ok(code)
+}
+
+fn count(n: usize, what: &str) -> String {
+    let plural = if n == 1 { "" } else { "s" };
+    format!("{n} {what}{plural}")
 }

@@ -155,7 +155,8 @@ impl fmt::Debug for Runners {
 pub fn run(runners: &Runners) -> ExitCode {
     // clap itself ends the process: 0 after --help and --version, 2 on wrong usage.
     let cli = Cli::parse();
-    finish(dispatch(cli.command, runners, &mut io::stdout().lock()))
+    // Not locked: a runner's other threads print too.
+    finish(dispatch(cli.command, runners, &mut io::stdout()))
 }
 
 fn finish(outcome: anyhow::Result<ExitCode>) -> ExitCode {

@@ -6,7 +6,7 @@
 //! [`ConfigStore::watch`].
 
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use super::build::{Built, Ground, build};
 use super::files::Watched;
-use super::load::load;
+use super::load::{load, load_text};
 use super::problem::Problem;
 use super::snapshot::Snapshot;
 use super::vendors::VendorBook;
@@ -111,19 +111,37 @@ impl ConfigStore {
         Ok((store, warnings))
     }
 
-    /// A store around a snapshot that no file stands behind: the demo's. Its reload always fails.
-    #[must_use]
-    pub fn fixed(snapshot: Snapshot, book: Arc<dyn VendorBook>) -> Self {
-        Self {
-            current: ArcSwap::from_pointee(snapshot),
+    /// A store around a config that no file stands behind: the demo's. `name` stands for the file in problems. Its reload
+    /// always fails.
+    ///
+    /// # Errors
+    /// Everything wrong with it.
+    pub fn from_text(
+        name: &str,
+        text: &str,
+        book: Arc<dyn VendorBook>,
+    ) -> Result<Self, Vec<Problem>> {
+        let rates = Arc::new(Rates::default());
+        let now = SystemTime::now();
+        let loaded = load_text(name, text, Path::new(""), &|_| None)?;
+        let ground = Ground {
+            book: &*book,
+            rates: &rates,
+            before: None,
+            now,
+        };
+        let store = Self {
+            current: ArcSwap::from_pointee(build(&loaded, &ground)?.snapshot),
             path: PathBuf::new(),
             env: Box::new(|_| None),
             book,
-            rates: Arc::default(),
+            rates,
             prepare: None,
             counters: Arc::default(),
             watched: Mutex::default(),
-        }
+        };
+        store.succeeded(now);
+        Ok(store)
     }
 
     /// Has `prepare` called before every further swap. The snapshot already running is the caller's to prepare.
@@ -458,6 +476,16 @@ mod tests {
         assert!(store.reload().is_err());
         assert_eq!(store.load().version, 1);
         drop(dir);
+    }
+
+    #[test]
+    fn a_config_without_a_file_cannot_be_reloaded() {
+        let text = FULL.replace("${KEY}", "inline");
+        let store = ConfigStore::from_text("demo", &text, Arc::new(Book)).unwrap();
+        assert!(store.load().keys.find(b"ym-demo", 0).is_ok());
+        assert!(store.poll().is_none());
+        assert!(store.reload().is_err());
+        assert_eq!(store.load().version, 1);
     }
 
     #[test]
