@@ -11,9 +11,13 @@
     reason = "a failure here should stop the test"
 )]
 
+mod cancel;
 mod clocks;
+mod drain;
 mod faults;
 mod input;
+mod journal;
 mod keys;
 mod law;
 mod passthrough;
+mod reload;

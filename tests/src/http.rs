@@ -46,6 +46,11 @@ impl Ask {
         Self { to, method, path: path.into(), headers: Vec::new(), body: Vec::new(), http2: false, limit: SOON }
     }
 
+    /// Where it goes.
+    pub fn address(&self) -> SocketAddr {
+        self.to
+    }
+
     /// With this key instead of another.
     pub fn key(self, key: &str) -> Self {
         self.without("authorization").header("authorization", &format!("Bearer {key}"))
@@ -154,6 +159,12 @@ impl Session {
         let socket = TcpStream::connect(to).await.expect("the gateway accepts");
         socket.set_nodelay(true).unwrap();
         Self::over(socket, http2).await
+    }
+
+    /// Connects by HTTP/1.1, if somebody is there.
+    pub async fn to_or_none(to: SocketAddr) -> Option<Self> {
+        let socket = TcpStream::connect(to).await.ok()?;
+        Some(Self::over(socket, false).await)
     }
 
     /// Over a socket that is connected already (TLS).
