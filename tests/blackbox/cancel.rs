@@ -118,10 +118,13 @@ async fn a_client_that_leaves_with_its_request_half_sent_reaches_no_upstream() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_hundred_leave_at_once() {
-    let (sim, gateway) = bench(&["openai-compatible"]).await;
+    let sim = sim().await;
+    let mut config = Config::plain(&sim);
+    config.fault("slow", "openai-compatible", "@events:5000@gap:100");
+    let gateway = Gateway::start(&config).await;
     let mut lives = Vec::new();
     for _ in 0..200 {
-        lives.push(gateway.stream("openai-compatible/slow", "x").open().await);
+        lives.push(gateway.stream("slow", "x").open().await);
     }
     assert_eq!(sim.live_streams(), 200);
     drop(lives);

@@ -11,6 +11,7 @@
     reason = "a failure here should stop the test"
 )]
 
+mod admin;
 mod cancel;
 mod clocks;
 mod drain;
@@ -20,4 +21,7 @@ mod journal;
 mod keys;
 mod law;
 mod passthrough;
+mod pressure;
 mod reload;
+mod tls;
+mod translate;

@@ -5,10 +5,6 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 use tests::*;
 
-/// What the log says of a reload.
-const USED: &str = "config reloaded";
-const REFUSED: &str = "config refused";
-
 fn base(sim: &Sim) -> Config {
     let mut config = Config::plain(sim);
     config.fault("slow", "openai-compatible", "@events:3000@gap:10");
@@ -163,22 +159,6 @@ async fn a_removed_keys_live_stream_ends_with_an_error_event() {
     until("one upstream call was cancelled for it", || sim.cancelled() >= 1).await;
 }
 
-/// A silent stream of a revoked key must not wait for its upstream's next word.
-#[tokio::test]
-async fn a_removed_keys_silent_stream_ends_too() {
-    let sim = sim().await;
-    let mut config = base(&sim);
-    config.fault("stall", "openai-compatible", "@events:30@stall:5");
-    let gateway = Gateway::start(&config).await;
-    let mut live = gateway.stream("stall", "x").key("ym-reload-second-00").open().await;
-    live.until("\"1 ").await;
-    config.0["keys"].as_array_mut().unwrap().retain(|key| key["id"] != "second");
-    gateway.rewrite(&config.text());
-    gateway.signal("HUP");
-    let reply = soon("the silent stream's end", live.rest()).await;
-    assert_eq!(grammar::read(&reply.body).error_code(), "invalid_api_key");
-}
-
 #[tokio::test]
 async fn a_running_stream_keeps_the_config_it_began_with() {
     let sim = sim().await;
@@ -192,7 +172,6 @@ async fn a_running_stream_keeps_the_config_it_began_with() {
     gateway.signal("HUP");
     eventually("the model is gone", &gateway, "short", 404).await;
     assert!(grammar::read(&live.rest().await.body).done);
-    let _ = (USED, REFUSED);
 }
 
 #[tokio::test]
