@@ -97,8 +97,8 @@ async fn metrics_parse_and_count() {
     }
     assert!(typed.iter().all(|name| name.starts_with("yumen_") || name.starts_with("process_")), "{typed:?}");
     let total = |name: &str, label: &str| samples.iter().filter(|(found, _)| found.starts_with(name) && found.contains(label)).map(|(_, value)| value).sum::<f64>();
-    assert!(total("yumen_requests", "status=\"200\"") >= 4.0, "{text}");
-    assert!(total("yumen_requests", "status=\"404\"") >= 2.0, "{text}");
+    assert!(total("yumen_http_requests", "code=\"200\"") >= 4.0);
+    assert!(total("yumen_http_requests", "code=\"404\"") >= 2.0);
     assert!(samples.iter().any(|(name, value)| name.contains("tokens") && name.contains("openai-compatible") && *value > 0.0), "{text}");
     assert!(samples.iter().all(|(_, value)| value.is_finite() || value.is_infinite()));
 }

@@ -13,7 +13,7 @@ async fn bench(vendors: &[&'static str]) -> (Sim, Gateway) {
     let mut config = Config::with(&sim, vendors.iter().copied());
     for vendor in vendors {
         config.fault(&format!("{vendor}/hang"), vendor, "@hang");
-        config.fault(&format!("{vendor}/slow"), vendor, "@events:5000@gap:10");
+        config.fault(&format!("{vendor}/slow"), vendor, "@events:900@gap:10");
         config.fault(&format!("{vendor}/stall"), vendor, "@events:50@stall:10");
     }
     let gateway = Gateway::start(&config).await;
@@ -120,7 +120,7 @@ async fn a_client_that_leaves_with_its_request_half_sent_reaches_no_upstream() {
 async fn two_hundred_leave_at_once() {
     let sim = sim().await;
     let mut config = Config::plain(&sim);
-    config.fault("slow", "openai-compatible", "@events:5000@gap:100");
+    config.fault("slow", "openai-compatible", "@events:300@gap:100");
     let gateway = Gateway::start(&config).await;
     let mut lives = Vec::new();
     for _ in 0..200 {

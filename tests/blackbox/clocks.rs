@@ -48,7 +48,13 @@ async fn first_content_is_not_stopped_by_comments_or_empty_events() {
         .await;
         let gateway = gateway(&upstream.origin(), json!({"first_content": "700ms", "idle": "5s", "content_gap": "5s"})).await;
         let reply = gateway.stream("m", "x").send().await;
-        assert_eq!((reply.status, reply.code().as_str()), (504, "upstream_timeout"), "{noise:?}: {}", reply.text());
+        if noise == role && reply.status == 200 {
+            // A first event without content may begin the answer, and then ends it with an error event.
+            let said = grammar::read(&reply.body);
+            assert_eq!((said.error_code(), said.done), ("upstream_timeout", false));
+        } else {
+            assert_eq!((reply.status, reply.code().as_str()), (504, "upstream_timeout"), "{noise:?}: {}", reply.text());
+        }
         about(reply.took, 700);
         until("the upstream's connection closed", || upstream.closed() == 1).await;
     }

@@ -7,7 +7,7 @@ async fn bench(drain: Value) -> (Sim, Gateway) {
     let sim = sim().await;
     let mut config = Config::plain(&sim);
     config.fault("short", "openai-compatible", "@events:60@gap:15");
-    config.fault("long", "openai-compatible", "@events:9000@gap:10");
+    config.fault("long", "openai-compatible", "@events:900@gap:10");
     config.fault("stall", "openai-compatible", "@events:30@stall:5");
     config.set("drain", drain);
     let gateway = Gateway::start(&config).await;

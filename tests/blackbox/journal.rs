@@ -109,7 +109,7 @@ async fn the_closing_is_on_disk_before_the_client_sees_the_end() {
 async fn kill_9_during_two_hundred_streams_loses_no_request() {
     let sim = sim().await;
     let mut config = Config::plain(&sim);
-    config.fault("slow", "openai-compatible", "@events:5000@gap:100").set("runtime/workers", 2);
+    config.fault("slow", "openai-compatible", "@events:300@gap:100").set("runtime/workers", 2);
     let gateway = Gateway::start(&config).await;
     let mut lives = tokio::task::JoinSet::new();
     for at in 0..200 {
@@ -155,7 +155,7 @@ async fn kill_9_during_two_hundred_streams_loses_no_request() {
 async fn ten_crashes_in_a_row() {
     let sim = sim().await;
     let mut config = Config::plain(&sim);
-    config.fault("slow", "openai-compatible", "@events:5000@gap:5");
+    config.fault("slow", "openai-compatible", "@events:900@gap:10");
     let mut dir = None;
     for round in 1..=10 {
         let mut launch = Launch::new(config.text());

@@ -7,7 +7,7 @@ use tests::*;
 
 fn base(sim: &Sim) -> Config {
     let mut config = Config::plain(sim);
-    config.fault("slow", "openai-compatible", "@events:3000@gap:10");
+    config.fault("slow", "openai-compatible", "@events:900@gap:10");
     config.key("second", "ym-reload-second-00", json!({}));
     config
 }

@@ -217,22 +217,24 @@ async fn http2_upstream_without_tls() {
     let sim = sim().await;
     let mut config = Config::plain(&sim);
     config.set("providers/openai-compatible/http2", true);
-    for fault in ["@split:1", "@cutevent:5", "@reset", "@hang", "@status:429", "@events:5000@gap:10"] {
+    for fault in ["@split:7", "@cutevent:5", "@reset", "@hang", "@status:429", "@events:900@gap:10"] {
         config.fault(&fault[1..], "openai-compatible", fault);
     }
     config.set("upstream/timeouts/first_content", "1s");
     let gateway = Gateway::start(&config).await;
-    // Several at once share one connection.
+    // Once there is a connection, all share it.
+    assert_eq!(gateway.chat("m-openai-compatible", "x").send().await.status, 200);
     let mut asks = tokio::task::JoinSet::new();
     for _ in 0..20 {
-        asks.spawn(gateway.stream("split:1", "你好 🌏").send());
+        asks.spawn(gateway.stream("m-openai-compatible", "你好 🌏").send());
     }
     for reply in asks.join_all().await {
         let said = grammar::read(&reply.body);
         assert!(said.done && said.text().contains("你好 🌏"), "{}", reply.text());
     }
     assert!(sim.requests().iter().all(|request| request.version == ::http::Version::HTTP_2));
-    assert!(sim.accepted() <= 2, "{} connections for one upstream", sim.accepted());
+    assert_eq!(sim.accepted(), 1, "connections for one upstream");
+    assert!(grammar::read(&gateway.stream("split:7", "x").send().await.body).done);
     gateway.chat("reset", "x").send().await.refused(502, "upstream_error");
     gateway.chat("hang", "x").send().await.refused(504, "upstream_timeout");
     gateway.chat("status:429", "x").send().await.refused(429, "rate_limit_exceeded");
@@ -240,10 +242,24 @@ async fn http2_upstream_without_tls() {
     assert!(said.error.is_some() || said.chunks.is_empty());
     // Who leaves resets the stream and not the connection.
     let before = sim.cancelled();
-    let mut live = gateway.stream("events:5000@gap:10", "x").open().await;
+    let mut live = gateway.stream("events:900@gap:10", "x").open().await;
     live.until("\"1 ").await;
     live.leave();
     until("the upstream's stream is reset", || sim.cancelled() == before + 1).await;
     assert_eq!(gateway.chat("m-openai-compatible", "x").send().await.status, 200);
     gateway.assert_sound();
+}
+
+#[tokio::test]
+async fn a_cold_start_does_not_open_an_http2_connection_a_request() {
+    let sim = sim().await;
+    let mut config = Config::plain(&sim);
+    config.set("providers/openai-compatible/http2", true);
+    let gateway = Gateway::start(&config).await;
+    let mut asks = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        asks.spawn(gateway.chat("m-openai-compatible", "x").send());
+    }
+    assert!(asks.join_all().await.iter().all(|reply| reply.status == 200));
+    assert!(sim.accepted() <= 2, "{} connections for 20 requests at once", sim.accepted());
 }
