@@ -411,6 +411,54 @@ async fn pipelined_requests_are_answered_in_order() {
     gateway.assert_sound();
 }
 
+#[tokio::test]
+async fn http2_heads_that_are_wrong() {
+    let (upstream, gateway) = bench_with(|config| {
+        config.set("limits", json!({"header_bytes": "8KiB", "uri_bytes": "1KiB"}));
+    })
+    .await;
+    let ask = || gateway.chat("m", "hi").h2();
+    ask().header("host", "another.test").send().await.refused(400, "invalid_request");
+    let long = http::Ask::post(gateway.listen, &format!("/v1/chat/completions?x={}", "a".repeat(2000))).key(KEY).bytes(chat("")).h2();
+    long.send().await.refused(414, "request_too_large");
+    // A head over the limit is answered 431 or the stream is reset; the connection is not harmed.
+    let mut session = Session::to(gateway.listen, true).await;
+    if let Ok(live) = session.open_or_end(ask().header("x-padding", &"p".repeat(20_000))).await {
+        assert_eq!(live.status, 431);
+    }
+    session.send(ask().key("ym-wrong-key-0001")).await.refused(401, "invalid_api_key");
+    ask().header("authorization", "Bearer ym-another-key").send().await.refused(401, "invalid_api_key");
+    untouched(&upstream, &gateway).await;
+}
+
+/// T-10: streams opened and reset as fast as a client can.
+#[tokio::test]
+async fn a_flood_of_resets_costs_the_others_nothing() {
+    let (_upstream, gateway) = bench().await;
+    let before = gateway.rss_kib();
+    for _ in 0..5 {
+        let mut session = Session::to(gateway.listen, true).await;
+        for _ in 0..400 {
+            // Dropped before it is answered: a reset.
+            let opened = tokio::time::timeout(std::time::Duration::from_micros(50), session.open_or_end(gateway.chat("m", "x").h2())).await;
+            if matches!(opened, Ok(Err(_))) {
+                break;
+            }
+        }
+    }
+    let reply = gateway.chat("m", "x").send().await;
+    assert_eq!(reply.said(), "good");
+    assert!(reply.took.as_millis() < 1000, "{:?}", reply.took);
+    let grown = gateway.rss_kib().saturating_sub(before);
+    assert!(grown < 24 << 10, "{grown} KiB");
+    gateway.assert_sound();
+    until("every opening has its closing", || {
+        let journal = gateway.journal();
+        journal.of("opened").count() == journal.of("closed").count()
+    })
+    .await;
+}
+
 /// T-02: the body behind an early answer must never be read as the next request.
 #[tokio::test]
 async fn a_refused_requests_body_is_never_a_request() {

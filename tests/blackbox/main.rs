@@ -13,6 +13,7 @@
 
 mod admin;
 mod cancel;
+mod cli;
 mod clocks;
 mod drain;
 mod faults;

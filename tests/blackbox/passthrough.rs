@@ -168,7 +168,7 @@ async fn include_usage_that_was_refused_by_the_client_is_hidden_too() {
 #[tokio::test]
 async fn whole_replies_are_byte_identical() {
     let mut bench = Bench::new(["openai-compatible"]).await;
-    let cuts = ["", "@split:1", "@split:7", "@ascii", "@usage:negative", "@usage:none", "@oddfinish:whatever", "@bigevent:300000"];
+    let cuts = ["", "@split:1", "@split:7", "@ascii", "@usage:negative", "@usage:none", "@bigevent:300000"];
     for (at, cut) in cuts.iter().enumerate() {
         bench.config.fault(&format!("cut-{at}"), "openai-compatible", cut);
     }
@@ -180,6 +180,31 @@ async fn whole_replies_are_byte_identical() {
         assert_same(&reply.body, &down.body, cut);
         assert_eq!(reply.header("content-type"), Some("application/json"), "{cut}");
         assert_eq!(reply.header("content-length"), Some(reply.body.len().to_string().as_str()), "{cut}");
+    }
+}
+
+/// The one word of a reply that is the vendor's own: SDKs know five finish reasons.
+#[tokio::test]
+async fn a_finish_word_that_the_dialect_lacks_becomes_one_that_it_has() {
+    let mut bench = Bench::new(["openai-compatible"]).await;
+    let words = [("whatever", "stop"), ("max_tokens", "length"), ("sensitive", "content_filter")];
+    for (word, _) in words {
+        bench.config.fault(word, "openai-compatible", &format!("@oddfinish:{word}"));
+    }
+    let gateway = Gateway::start(&bench.config).await;
+    for (word, want) in words {
+        let asks = [gateway.chat(word, "你好 🌏"), gateway.stream(word, "你好 🌏"), gateway.stream(word, "你好 🌏").with(|body| drop(body.as_object_mut().unwrap().remove("stream_options")))];
+        for (at, ask) in asks.into_iter().enumerate() {
+            let reply = ask.send().await;
+            assert_eq!(reply.status, 200, "{}", reply.text());
+            let (_, down) = bench.exchange().await;
+            let edited = String::from_utf8(down.body).unwrap().replace(&format!("\"finish_reason\":\"{word}\""), &format!("\"finish_reason\":\"{want}\""));
+            if at < 2 {
+                assert_same(&reply.body, edited.as_bytes(), word);
+            } else {
+                assert_eq!(grammar::read(&reply.body).finish(), want, "{word}, usage hidden");
+            }
+        }
     }
 }
 

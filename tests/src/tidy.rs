@@ -82,8 +82,19 @@ fn arrows_between_crates() {
     }
 }
 
-/// Code without tests at the end of the file and without comments.
+/// Whether a file is a module of tests only: its parent says so.
+fn is_test_module(path: &Path) -> bool {
+    let (Some(dir), Some(stem)) = (path.parent(), path.file_stem().and_then(|stem| stem.to_str())) else { return false };
+    let declared = format!("#[cfg(test)]\nmod {stem};");
+    let own_dir_file = dir.with_extension("rs");
+    ["lib.rs", "mod.rs"].map(|file| dir.join(file)).into_iter().chain([own_dir_file]).any(|parent| parent.exists() && read(&parent).contains(&declared))
+}
+
+/// Code without tests and without comments.
 fn code(path: &Path) -> String {
+    if is_test_module(path) {
+        return String::new();
+    }
     let text = read(path);
     let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
     text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
@@ -117,7 +128,8 @@ fn vendors_are_named_only_where_they_live() {
             continue;
         }
         let code = code(&path).to_lowercase();
-        for vendor in &names {
+        // A vendor whose dialect is its own gives that dialect its name.
+        for vendor in names.iter().filter(|vendor| !place.starts_with(&format!("adapters/src/dialects/{vendor}"))) {
             let word = vendor.replace('_', "-");
             let quoted = [format!("\"{vendor}\""), format!("\"{word}\"")];
             assert!(!quoted.iter().any(|quoted| code.contains(quoted)), "{place} names the vendor {vendor}");
