@@ -139,6 +139,9 @@ pub trait ClientDialect: Dialect {
     /// An error in the middle of a stream: the last bytes of it.
     fn stream_refusal(&self, fault: &Fault) -> Bytes;
 
+    /// The event that ends a stream, for upstreams that forget theirs; empty if the dialect has none.
+    fn end_marker(&self) -> &'static [u8];
+
     /// A whole error event's or comment's bytes that mean nothing, to keep a silent stream open; `None` if the dialect
     /// has none.
     fn ping(&self) -> Option<&'static [u8]>;

@@ -3,6 +3,7 @@
 //! Adding a vendor is one file and one line in [`VENDORS`]; adding a dialect one folder and one line in [`DIALECTS`].
 //! Nothing here opens a socket, waits, reads a clock, knows a policy or decides whether anything may be sent.
 
+mod auth;
 mod calendar;
 pub mod dialect;
 pub mod dialects;
@@ -10,6 +11,7 @@ mod members;
 pub mod quirks;
 pub mod vendor;
 mod vendors;
+mod weave;
 
 pub use dialect::{ClientDialect, Decoder, Dialect, DialectId, Encoder, Lossy, ReplyHead};
 pub use quirks::Quirks;
@@ -22,7 +24,16 @@ pub static DIALECTS: &[&dyn Dialect] = &[&dialects::openai_chat::OpenAiChat];
 pub static CLIENT_DIALECTS: &[&dyn ClientDialect] = &[&dialects::openai_chat::OpenAiChat];
 
 /// Every vendor, by the name in `providers.*.vendor`.
-pub static VENDORS: &[&dyn Vendor] = &[&vendors::openai_compatible::VENDOR];
+pub static VENDORS: &[&dyn Vendor] = &[
+    &vendors::deepseek::VENDOR,
+    &vendors::glm::VENDOR,
+    &vendors::llamacpp::VENDOR,
+    &vendors::ollama::VENDOR,
+    &vendors::openai::VENDOR,
+    &vendors::openai_compatible::VENDOR,
+    &vendors::vllm::VENDOR,
+    &vendors::wenxin::VENDOR,
+];
 
 /// The vendor of that name.
 #[must_use]

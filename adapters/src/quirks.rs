@@ -16,6 +16,8 @@ use crate::dialect::{Dropped, Lossy};
 pub struct Quirks {
     /// Top-level request fields that are treated differently.
     pub fields: &'static [(&'static str, Rule)],
+    /// Fields that only OpenAI has ([`OPENAI_ONLY`]) are known too, or passed over in silence.
+    pub openai_only: bool,
     /// Members added where the request lacks them.
     pub added: &'static [Added],
     /// How usage comes in a stream.
@@ -35,6 +37,7 @@ pub struct Quirks {
 /// A vendor that keeps to the letter.
 pub static PLAIN: Quirks = Quirks {
     fields: &[],
+    openai_only: true,
     added: &[],
     stream_usage: StreamUsage::Ask,
     developer_is_system: false,
@@ -50,6 +53,22 @@ pub(crate) const COMMON: Quirks = Quirks {
     omit_empty_tools: true,
     ..PLAIN
 };
+
+/// Fields that hardly anybody but OpenAI knows.
+pub const OPENAI_ONLY: &[&str] = &[
+    "audio",
+    "modalities",
+    "moderation",
+    "prediction",
+    "prompt_cache_key",
+    "prompt_cache_options",
+    "prompt_cache_retention",
+    "safety_identifier",
+    "service_tier",
+    "store",
+    "verbosity",
+    "web_search_options",
+];
 
 /// How usage comes in a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,7 +170,12 @@ const NEAR: f64 = 0.0101;
 impl Quirks {
     /// The rule of a field, with its name.
     pub(crate) fn rule(&self, name: &str) -> Option<(&'static str, Rule)> {
-        self.fields.iter().copied().find(|row| row.0 == name)
+        let own = self.fields.iter().copied().find(|row| row.0 == name);
+        own.or_else(|| {
+            let mut foreign = OPENAI_ONLY.iter().filter(|_| !self.openai_only);
+            let known = foreign.find(|known| **known == name)?;
+            Some((*known, Rule::Lacks))
+        })
     }
 
     /// The members to add to a request.
@@ -203,7 +227,7 @@ impl Rule {
                 .iter()
                 .find(|(from, _)| value.is_named(from))
                 .map_or(Judged::Keep, |(_, to)| {
-                    Judged::Set(crate::members::quoted(to), Loss::Hint)
+                    Judged::Set(crate::members::quoted(to), weight(name, value))
                 }),
             Self::Types(types) => {
                 let kind = value.get("type");

@@ -1,12 +1,13 @@
 //! The gateway: config, server, pipeline, upstream connections, journal.
 
 pub mod admin;
-pub mod cli;
+pub mod book;
 pub mod clock;
 pub mod config;
 pub mod journal;
 pub mod pipeline;
 pub mod secret;
+pub mod serve;
 pub mod server;
 pub mod tasks;
 pub mod telemetry;

@@ -11,10 +11,11 @@ use wire::Fault;
 use wire::fault::Level;
 
 use crate::clock::Clock;
-use crate::config::ConfigStore;
+use crate::config::snapshot::Target;
+use crate::config::watch::ConfigStore;
 use crate::journal::Journal;
 use crate::server::guard::HeadWatch;
-use crate::telemetry::metrics::Metrics;
+use crate::telemetry::metrics::{Metrics, RouteMeters, TargetMeters};
 use crate::upstream::client::Client;
 use crate::upstream::token::Cells;
 
@@ -39,6 +40,8 @@ pub struct Shared {
     pub journal: Arc<Journal>,
     /// Counters and histograms.
     pub metrics: Arc<Metrics>,
+    /// Counters of each route.
+    pub routes: Routes,
     /// Expiring tokens of vendors.
     pub tokens: Cells,
     /// Time.
@@ -50,9 +53,32 @@ pub struct Shared {
 
 impl Shared {
     /// Everything a gateway shares, at its start.
-    pub fn new(store: Arc<ConfigStore>, journal: Arc<Journal>, metrics: Arc<Metrics>, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(
+        store: Arc<ConfigStore>,
+        journal: Arc<Journal>,
+        metrics: Arc<Metrics>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let phase = watch::Sender::new(Phase::Open);
-        Self { store, journal, metrics, tokens: Cells::default(), clock, phase, cut: AtomicBool::new(false), inflight: Arc::default() }
+        let routes = Routes::new(&metrics);
+        Self {
+            store,
+            journal,
+            metrics,
+            routes,
+            tokens: Cells::default(),
+            clock,
+            phase,
+            cut: AtomicBool::new(false),
+            inflight: Arc::default(),
+        }
+    }
+
+    /// The counters of a target.
+    pub fn meters<'a>(&self, target: &'a Target) -> &'a TargetMeters {
+        target
+            .meters
+            .get_or_init(|| Arc::new(self.metrics.target(&target.provider.name, &target.model)))
     }
 
     /// Takes a place among the requests in flight, unless all are taken.
@@ -89,6 +115,32 @@ impl Shared {
     }
 }
 
+/// The counters of each route, made once.
+pub struct Routes {
+    chat: RouteMeters,
+    models: RouteMeters,
+    other: RouteMeters,
+}
+
+impl Routes {
+    fn new(metrics: &Metrics) -> Self {
+        Self {
+            chat: metrics.route("/v1/chat/completions", "POST"),
+            models: metrics.route("/v1/models", "GET"),
+            other: metrics.route("other", "other"),
+        }
+    }
+
+    /// Those of an endpoint of the route table.
+    pub fn of(&self, endpoint: &str) -> &RouteMeters {
+        match endpoint {
+            "/v1/chat/completions" => &self.chat,
+            "/v1/models" | "/v1/models/{id}" => &self.models,
+            _ => &self.other,
+        }
+    }
+}
+
 /// A place among the requests in flight; leaving is dropping it.
 pub struct Inflight(Arc<AtomicUsize>);
 
@@ -115,9 +167,19 @@ pub struct Worker {
 impl Worker {
     /// A worker; `seed` is random.
     pub fn new(index: usize, shared: Arc<Shared>, seed: u64) -> Self {
-        #[expect(clippy::cast_possible_truncation, reason = "half of the seed is the salt")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "half of the seed is the salt"
+        )]
         let salt = (seed >> 32) as u32;
-        Self { index, shared, client: Arc::default(), ids: AtomicU64::new(0), random: AtomicU64::new(seed | 1), salt }
+        Self {
+            index,
+            shared,
+            client: Arc::default(),
+            ids: AtomicU64::new(0),
+            random: AtomicU64::new(seed | 1),
+            salt,
+        }
     }
 
     /// Wall clock, ms since the epoch.
@@ -138,7 +200,10 @@ impl Worker {
             x ^= x >> 27;
             x
         };
-        let before = self.random.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |x| Some(step(x))).unwrap_or(1);
+        let before = self
+            .random
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |x| Some(step(x)))
+            .unwrap_or(1);
         // The low bits of the multiplication are weak.
         step(before).wrapping_mul(0x2545_F491_4F6C_DD1D) >> 16
     }
@@ -148,7 +213,12 @@ impl Worker {
         let count = self.ids.fetch_add(1, Ordering::Relaxed);
         let time = u128::from(now_ms.unsigned_abs() & 0xFFFF_FFFF_FFFF);
         let worker = u128::from(u8::try_from(self.index).unwrap_or(u8::MAX));
-        RequestId::of(time << 80 | u128::from(self.salt) << 48 | worker << 40 | u128::from(count & 0xFF_FFFF_FFFF))
+        RequestId::of(
+            time << 80
+                | u128::from(self.salt) << 48
+                | worker << 40
+                | u128::from(count & 0xFF_FFFF_FFFF),
+        )
     }
 
     /// The one log line of a fault. Holds no text of client or vendor but what faults carry for the log.
@@ -200,7 +270,10 @@ mod tests {
     #[test]
     fn ids_are_ulids() {
         // Vector of the ULID specification's timestamp part.
-        assert_eq!(&RequestId::of(1_469_918_176_385 << 80).as_str()[..10], "01ARYZ6S41");
+        assert_eq!(
+            &RequestId::of(1_469_918_176_385 << 80).as_str()[..10],
+            "01ARYZ6S41"
+        );
         assert_eq!(RequestId::of(u128::MAX >> 1).as_str().len(), 26);
     }
 }

@@ -3,4 +3,11 @@
 pub(crate) mod blame;
 pub(crate) mod openai_like;
 
+pub(crate) mod deepseek;
+pub(crate) mod glm;
+pub(crate) mod llamacpp;
+pub(crate) mod ollama;
+pub(crate) mod openai;
 pub(crate) mod openai_compatible;
+pub(crate) mod vllm;
+pub(crate) mod wenxin;

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use policies::access::keys::{KeySpec, KeyTable, Models};
@@ -23,11 +23,12 @@ use super::load::{Doc, Loaded, SECRET_BYTES_MAX, read_bounded, said};
 use super::problem::{Problem, Severity, Step};
 use super::schema::{self, Config, Location};
 use super::snapshot::{
-    Admin, ClientTls, Clocks, Credential, Grades, Identity, Model, Provider, ServerTls, Snapshot,
-    Target,
+    Adapter, Admin, ClientTls, Clocks, Credential, Grades, Identity, Model, Provider, ServerTls,
+    Snapshot, Target,
 };
 use super::time::parse_moment_ms;
 use super::vendors::VendorBook;
+use crate::upstream::client::Endpoint;
 
 /// The five clocks' defaults (threat model, section 3; a gap within content is bounded like the first).
 const CLOCKS: Clocks = Clocks {
@@ -139,7 +140,7 @@ fn assemble(loaded: &Loaded, ground: &Ground<'_>, files: &mut Files<'_>) -> Opti
         listen: Listen::parse(&config.listen).ok()?,
         // Absent and unreadable must not be mixed up: TLS asked for is TLS given.
         tls: match tls {
-            Some(tls) => Some(tls?),
+            Some(tls) => Some(files.usable(&["tls".into()], crate::server::tls::server(&tls?))?),
             None => None,
         },
         admin: Admin {
@@ -176,9 +177,26 @@ fn build_provider(
     let info = book.info(&from.vendor)?;
     let url = from.base_url.as_deref().or(info.default_base_url)?;
     let (origin, base_path) = parse_base_url(url).ok()?;
-    let tls = match origin.scheme {
-        super::address::Scheme::Http => None,
-        super::address::Scheme::Https => Some(files.client_tls(name, &from.tls)?),
+    let (tls, server_name) = match origin.scheme {
+        super::address::Scheme::Http => (None, None),
+        super::address::Scheme::Https => {
+            let tls = files.client_tls(name, &from.tls)?;
+            let at = ["providers".into(), Step::from(name), "tls".into()];
+            let config = files.usable(&at, crate::server::tls::client(&tls, from.http2))?;
+            (Some(config), tls.server_name.map(String::from))
+        }
+    };
+    let endpoint = Endpoint {
+        key: format!("{name} {} {}", origin.authority(), fingerprint(from)).into(),
+        host: match &origin.host {
+            super::address::Host::Ip(ip) => ip.to_string(),
+            super::address::Host::Name(name) => name.to_string(),
+        },
+        port: origin.port,
+        tls,
+        server_name,
+        http2: from.http2,
+        idle_max: from.max_connections as usize,
     };
     let mut headers = Vec::with_capacity(from.headers.len());
     for (header, value) in &from.headers {
@@ -197,8 +215,12 @@ fn build_provider(
     Some(Provider {
         name: name.into(),
         vendor: info.name,
+        adapter: adapters::vendor(info.name).map(Adapter),
+        host: origin.authority(),
         origin,
         base_path,
+        token_key: Arc::clone(&endpoint.key),
+        endpoint: Arc::new(endpoint),
         credential: Credential {
             api_key: from.api_key.clone(),
             secret_key: from.secret_key.clone(),
@@ -208,10 +230,32 @@ fn build_provider(
         location,
         clearance: resolve(grades, from.clearance.as_deref())?,
         http2: from.http2,
-        tls,
         headers,
         max_connections: from.max_connections,
     })
+}
+
+/// Tells a changed credential or TLS setting from an unchanged one without showing it.
+fn fingerprint(from: &schema::Provider) -> String {
+    let secret = |secret: &Option<crate::secret::Secret>| {
+        secret
+            .as_ref()
+            .map_or_else(String::new, |secret| secret.expose().to_owned())
+    };
+    let all = format!(
+        "{}\0{}\0{:?}\0{:?}\0{}",
+        secret(&from.api_key),
+        secret(&from.secret_key),
+        from.auth,
+        from.tls,
+        from.http2
+    );
+    let digest = policies::access::token::digest(all.as_bytes());
+    policies::access::token::show_digest(&digest)
+        .chars()
+        .skip(7)
+        .take(16)
+        .collect()
 }
 
 /// The grade called `name`, or the lowest if there is no name; `None` for a name that is no grade.
@@ -237,6 +281,7 @@ fn build_models(
                 model: target.model.as_str().into(),
                 weight: target.weight,
                 priority: target.priority,
+                meters: OnceLock::new(),
             });
         }
         // Stable: within a priority the file's order stays.
@@ -244,7 +289,11 @@ fn build_models(
         let model = Model {
             name: name.as_str().into(),
             targets,
-            lossy: from.lossy.unwrap_or_default(),
+            lossy: match from.lossy {
+                None => adapters::Lossy::Hints,
+                Some(schema::Lossy::Refuse) => adapters::Lossy::Refuse,
+                Some(schema::Lossy::Drop) => adapters::Lossy::Drop,
+            },
             clocks: with(base, from.timeouts),
         };
         models.insert(name.as_str().into(), Arc::new(model));
@@ -354,6 +403,17 @@ impl Files<'_> {
         }
     }
 
+    fn usable<T>(
+        &mut self,
+        steps: &[Step],
+        made: Result<T, crate::server::tls::Unusable>,
+    ) -> Option<T> {
+        match made {
+            Ok(made) => Some(made),
+            Err(error) => self.fail(steps, error.to_string()),
+        }
+    }
+
     fn server_tls(&mut self, from: &schema::ServerTls) -> Option<ServerTls> {
         let at = |field: &str| ["tls".into(), Step::from(field)];
         let client_ca = match &from.client_ca {
@@ -420,10 +480,10 @@ mod tests {
         );
         assert_eq!(assistant.clocks.total, Duration::from_secs(60));
         assert_eq!(assistant.clocks.connect, Duration::from_secs(5));
-        assert_eq!(assistant.lossy, schema::Lossy::Refuse);
+        assert_eq!(assistant.lossy, adapters::Lossy::Hints);
         assert_eq!(
             snapshot.models.get("small").unwrap().lossy,
-            schema::Lossy::Drop
+            adapters::Lossy::Drop
         );
         assert_eq!(snapshot.model_names(), ["assistant", "small"]);
 

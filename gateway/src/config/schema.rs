@@ -214,7 +214,8 @@ pub struct Model {
     /// Where it is served, tried by priority; weights share within one.
     #[serde(deserialize_with = "each::listed")]
     pub targets: Vec<Target>,
-    /// What becomes of request fields that the target's dialect lacks; default `refuse`.
+    /// What becomes of request fields that the target lacks. Absent: what changes the meaning (a forced tool choice, a
+    /// schema, `stop`, `n`) is refused, hints (`seed`, `user`, tiers) are dropped and named in `x-yumen-dropped`.
     pub lossy: Option<Lossy>,
     /// Times of its calls, where they differ from `upstream.timeouts`.
     #[serde(default)]
@@ -241,14 +242,13 @@ fn one() -> u32 {
     1
 }
 
-/// What becomes of request fields that the target's dialect lacks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+/// What becomes of request fields that the target lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Lossy {
     /// The request is refused, and the error names the field.
-    #[default]
     Refuse,
-    /// The field is dropped, and the journal names it.
+    /// The field is dropped, and `x-yumen-dropped` names it.
     Drop,
 }
 
@@ -334,9 +334,8 @@ impl Default for Audit {
             dir: "./audit".into(),
             durability: Durability::Written,
             payload: Payload::None,
-            // Neither is in the threat model: a segment is what one reads in a second, the reserve a thousand closings.
-            segment_bytes: Size::mib(64),
-            reserve_bytes: Size::mib(1),
+            segment_bytes: Size::mib(128),
+            reserve_bytes: Size::mib(64),
         }
     }
 }

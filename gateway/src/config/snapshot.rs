@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use policies::access::keys::KeyTable;
@@ -14,10 +14,12 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use wire::Grade;
 
 pub use super::address::{Host, Listen, Origin, Scheme};
+pub use super::schema::Location;
 use super::schema::{Audit, Log};
-pub use super::schema::{Location, Lossy};
 use super::tuning::{Drain, Http2, Limits, Overload, Runtime, Timeouts};
 use crate::secret::Secret;
+use crate::telemetry::metrics::TargetMeters;
+use crate::upstream::client::{Bounds, Endpoint};
 
 /// The config of one moment.
 #[derive(Debug)]
@@ -39,7 +41,7 @@ pub struct Snapshot {
     /// The data endpoint. Read at start only.
     pub listen: Listen,
     /// Its TLS.
-    pub tls: Option<ServerTls>,
+    pub tls: Option<Arc<rustls::ServerConfig>>,
     /// The admin endpoint.
     pub admin: Admin,
     /// The audit log. Read at start only.
@@ -67,6 +69,16 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// Bounds of an exchange with an upstream.
+    #[must_use]
+    pub fn bounds(&self, clocks: &Clocks) -> Bounds {
+        Bounds {
+            connect: clocks.connect,
+            keep_idle: self.upstream_keepalive,
+            header_bytes: self.limits.upstream_header_bytes.bytes(),
+        }
+    }
+
     /// The provider called `name`.
     #[must_use]
     pub fn provider(&self, name: &str) -> Option<&Arc<Provider>> {
@@ -131,10 +143,18 @@ pub struct Provider {
     pub name: Box<str>,
     /// Whose wire protocol it speaks.
     pub vendor: &'static str,
+    /// The same, as code; `None` only where a book of other vendors is used.
+    pub adapter: Option<Adapter>,
     /// Whom its credential is for.
     pub origin: Origin,
+    /// The origin as a `host` header names it.
+    pub host: String,
     /// What every path begins with; no slash at its end.
     pub base_path: String,
+    /// How to reach it. Equal over reloads as long as nothing that a connection depends on changed.
+    pub endpoint: Arc<Endpoint>,
+    /// Names the token of its credential, for vendors that want one; changes with the credential.
+    pub token_key: Arc<str>,
     /// How to show who we are.
     pub credential: Credential,
     /// Where it is.
@@ -143,12 +163,37 @@ pub struct Provider {
     pub clearance: Grade,
     /// HTTP/2.
     pub http2: bool,
-    /// TLS to it, if its scheme is https.
-    pub tls: Option<ClientTls>,
     /// Headers to add to every call.
     pub headers: Vec<(http::HeaderName, http::HeaderValue)>,
     /// Most connections to it per worker.
     pub max_connections: u32,
+}
+
+/// A vendor's code. Its `Debug` is the vendor's name.
+#[derive(Clone, Copy)]
+pub struct Adapter(pub &'static dyn adapters::Vendor);
+
+impl fmt::Debug for Adapter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.info().name)
+    }
+}
+
+impl Provider {
+    /// The credential as adapters take it.
+    #[must_use]
+    pub fn credential(&self) -> adapters::Credential<'_> {
+        adapters::Credential {
+            api_key: self.credential.api_key.as_ref().map_or("", Secret::expose),
+            secret_key: self
+                .credential
+                .secret_key
+                .as_ref()
+                .map_or("", Secret::expose),
+            app_id: self.credential.app_id.as_deref().unwrap_or_default(),
+            auth: self.credential.auth.unwrap_or_default(),
+        }
+    }
 }
 
 /// What a provider asks of us. Secrets stay masked.
@@ -217,7 +262,7 @@ pub struct Model {
     /// Sorted by priority; at least one.
     pub targets: Vec<Target>,
     /// What becomes of request fields that the target's dialect lacks.
-    pub lossy: Lossy,
+    pub lossy: adapters::Lossy,
     /// The clocks of its calls.
     pub clocks: Clocks,
 }
@@ -233,6 +278,21 @@ pub struct Target {
     pub weight: u32,
     /// 1 is tried first.
     pub priority: u32,
+    /// Its meters, looked up at first use and kept: whoever counts fills it.
+    pub meters: OnceLock<Arc<TargetMeters>>,
+}
+
+impl Target {
+    /// The vendor's code.
+    ///
+    /// # Errors
+    /// `Bug` if the config was built with another book of vendors.
+    pub fn vendor(&self) -> Result<&'static dyn adapters::Vendor, wire::Fault> {
+        self.provider
+            .adapter
+            .map(|adapter| adapter.0)
+            .ok_or_else(|| wire::Kind::Bug.into())
+    }
 }
 
 /// The five clocks of a call.

@@ -13,7 +13,11 @@ pub(super) fn admit(exchange: &mut Exchange, arrived: Arrived) -> Result<Arrived
     let denied = |reason: &'static str| Fault::new(Kind::Unauthenticated).reason(reason);
     let token = credential(&arrived.head)?.ok_or_else(|| denied("no_key"))?;
     let now_ms = u64::try_from(exchange.now_ms).unwrap_or(0);
-    let principal = exchange.snapshot.keys.find(token, now_ms).map_err(|denial| denied(denial.reason()))?;
+    let principal = exchange
+        .snapshot
+        .keys
+        .find(token, now_ms)
+        .map_err(|denial| denied(denial.reason()))?;
     exchange.grade = principal.grade;
     let admission = principal.admit(exchange.worker.now_ns());
     exchange.principal = Some(principal);
@@ -29,16 +33,32 @@ pub(super) fn admit(exchange: &mut Exchange, arrived: Arrived) -> Result<Arrived
 /// # Errors
 /// Two that differ are no credential.
 fn credential(head: &Parts) -> Result<Option<&[u8]>, Fault> {
-    let header = |name: &str| head.headers.get(name).map(|value| value.as_bytes().trim_ascii());
-    let bearer = match head.headers.get(AUTHORIZATION).map(|value| value.as_bytes().trim_ascii()) {
+    let header = |name: &str| {
+        head.headers
+            .get(name)
+            .map(|value| value.as_bytes().trim_ascii())
+    };
+    let bearer = match head
+        .headers
+        .get(AUTHORIZATION)
+        .map(|value| value.as_bytes().trim_ascii())
+    {
         None => None,
         Some(value) => match value.get(..7) {
-            Some(scheme) if scheme.eq_ignore_ascii_case(b"bearer ") => value.get(7..).map(<[u8]>::trim_ascii),
+            Some(scheme) if scheme.eq_ignore_ascii_case(b"bearer ") => {
+                value.get(7..).map(<[u8]>::trim_ascii)
+            }
             _ => return Err(Fault::new(Kind::Unauthenticated).reason("scheme")),
         },
     };
-    let query = head.uri.query().and_then(|query| query.split('&').find_map(|pair| pair.strip_prefix("key="))).map(str::as_bytes);
-    let mut found = [bearer, header("x-api-key"), header("x-goog-api-key"), query].into_iter().flatten();
+    let query = head
+        .uri
+        .query()
+        .and_then(|query| query.split('&').find_map(|pair| pair.strip_prefix("key=")))
+        .map(str::as_bytes);
+    let mut found = [bearer, header("x-api-key"), header("x-goog-api-key"), query]
+        .into_iter()
+        .flatten();
     let first = found.next();
     if found.any(|other| Some(other) != first) {
         return Err(Fault::new(Kind::Unauthenticated).reason("two_credentials"));
@@ -56,7 +76,9 @@ mod tests {
             request = request.header(*name, *value);
         }
         let (head, ()) = request.body(()).unwrap().into_parts();
-        let got = credential(&head).map(|found| found.map(|bytes| std::str::from_utf8(bytes).unwrap())).map_err(|_| ());
+        let got = credential(&head)
+            .map(|found| found.map(|bytes| std::str::from_utf8(bytes).unwrap()))
+            .map_err(|_| ());
         assert_eq!(got, want, "{headers:?} {uri}");
     }
 
@@ -66,8 +88,16 @@ mod tests {
         check(&[("authorization", "bearer  ym-a ")], "/", Ok(Some("ym-a")));
         check(&[("authorization", "Basic eA==")], "/", Err(()));
         check(&[("x-api-key", "ym-a")], "/", Ok(Some("ym-a")));
-        check(&[("x-goog-api-key", "ym-a")], "/?alt=sse&key=ym-a", Ok(Some("ym-a")));
-        check(&[("x-api-key", "ym-a"), ("authorization", "Bearer ym-b")], "/", Err(()));
+        check(
+            &[("x-goog-api-key", "ym-a")],
+            "/?alt=sse&key=ym-a",
+            Ok(Some("ym-a")),
+        );
+        check(
+            &[("x-api-key", "ym-a"), ("authorization", "Bearer ym-b")],
+            "/",
+            Err(()),
+        );
         check(&[], "/?key=ym-c", Ok(Some("ym-c")));
         check(&[], "/?monkey=1", Ok(None));
     }

@@ -8,7 +8,9 @@ use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use http::header::{ALLOW, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName};
+use http::header::{
+    ALLOW, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName,
+};
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, Version};
 use hyper::body::{Body, Incoming};
@@ -36,36 +38,57 @@ pub(super) struct Arrived {
 }
 
 /// Headers of which a second one would be read differently by different servers.
-const SINGLE: [HeaderName; 6] =
-    [HOST, AUTHORIZATION, CONTENT_TYPE, CONTENT_LENGTH, HeaderName::from_static("x-api-key"), HeaderName::from_static("x-goog-api-key")];
+const SINGLE: [HeaderName; 6] = [
+    HOST,
+    AUTHORIZATION,
+    CONTENT_TYPE,
+    CONTENT_LENGTH,
+    HeaderName::from_static("x-api-key"),
+    HeaderName::from_static("x-goog-api-key"),
+];
 
 /// The body must come at this rate after [`SLOW_AFTER`].
 const RATE_FLOOR_BYTES_PER_S: u64 = 1024;
 const SLOW_AFTER: Duration = Duration::from_secs(10);
 
-pub(super) fn read_head(exchange: &mut Exchange, peer: &Peer, request: Request<Incoming>) -> Result<Arrived, Fault> {
+pub(super) fn read_head(
+    exchange: &mut Exchange,
+    peer: &Peer,
+    request: Request<Incoming>,
+) -> Result<Arrived, Fault> {
     let (head, body) = request.into_parts();
     let what = match place(head.uri.path()) {
         Some((what, endpoint, method)) => {
             exchange.endpoint = endpoint;
-            framing(&head, peer, exchange.limits().uri_bytes)?;
+            framing(&head, peer, exchange.limits().uri_bytes.bytes())?;
             if head.method != method {
                 let fault = bad("method", "This path does not take that method.").status(405);
-                exchange.extra.insert(ALLOW, if method == Method::GET { "GET" } else { "POST" }.parse().map_err(|_| Kind::Bug)?);
+                exchange.extra.insert(
+                    ALLOW,
+                    if method == Method::GET { "GET" } else { "POST" }
+                        .parse()
+                        .map_err(|_| Kind::Bug)?,
+                );
                 return Err(fault);
             }
             what
         }
         None => {
-            framing(&head, peer, exchange.limits().uri_bytes)?;
-            let hint = if head.uri.path().starts_with("/v1/v1/") { " The base URL already ends in /v1." } else { "" };
-            return Err(bad("unknown_path", "There is no such path.").message(format!("There is no such path.{hint}")).status(404));
+            framing(&head, peer, exchange.limits().uri_bytes.bytes())?;
+            let hint = if head.uri.path().starts_with("/v1/v1/") {
+                " The base URL already ends in /v1."
+            } else {
+                ""
+            };
+            return Err(bad("unknown_path", "There is no such path.")
+                .message(format!("There is no such path.{hint}"))
+                .status(404));
         }
     };
     if what == What::Chat {
         media(&head.headers)?;
         if let Some(length) = Body::size_hint(&body).exact()
-            && length > exchange.limits().body_bytes
+            && length > exchange.limits().body_bytes.0
         {
             return Err(too_large());
         }
@@ -78,28 +101,43 @@ fn place(path: &str) -> Option<(What, &'static str, Method)> {
     match path {
         "/v1/chat/completions" => Some((What::Chat, "/v1/chat/completions", Method::POST)),
         "/v1/models" => Some((What::Models, "/v1/models", Method::GET)),
-        _ => path.strip_prefix("/v1/models/").filter(|id| !id.is_empty()).map(|_| (What::Model, "/v1/models/{id}", Method::GET)),
+        _ => path
+            .strip_prefix("/v1/models/")
+            .filter(|id| !id.is_empty())
+            .map(|_| (What::Model, "/v1/models/{id}", Method::GET)),
     }
 }
 
 /// What hyper lets through and we do not.
 fn framing(head: &Parts, peer: &Peer, uri_bytes: usize) -> Result<(), Fault> {
     if peer.head_watch.take_conflict() {
-        return Err(bad("framing", "Content-Length and Transfer-Encoding together are not allowed."));
+        return Err(bad(
+            "framing",
+            "Content-Length and Transfer-Encoding together are not allowed.",
+        ));
     }
     let uri = &head.uri;
     if uri.path_and_query().map_or(0, |text| text.as_str().len()) > uri_bytes {
-        return Err(Fault::new(Kind::TooLarge).reason("uri_too_long").status(414));
+        return Err(Fault::new(Kind::TooLarge)
+            .reason("uri_too_long")
+            .status(414));
     }
     let host = head.headers.get(HOST);
     match head.version {
         Version::HTTP_2 => {
-            if host.is_some_and(|host| uri.authority().is_some_and(|authority| host.as_bytes() != authority.as_str().as_bytes())) {
+            if host.is_some_and(|host| {
+                uri.authority()
+                    .is_some_and(|authority| host.as_bytes() != authority.as_str().as_bytes())
+            }) {
                 return Err(bad("host", "Host and :authority differ."));
             }
         }
         version => {
-            let valid = host.is_some_and(|host| host.to_str().is_ok_and(|host| host.parse::<http::uri::Authority>().is_ok() && !host.contains('@')));
+            let valid = host.is_some_and(|host| {
+                host.to_str().is_ok_and(|host| {
+                    host.parse::<http::uri::Authority>().is_ok() && !host.contains('@')
+                })
+            });
             // HTTP/1.0 had no Host.
             if !valid && !(version == Version::HTTP_10 && host.is_none()) {
                 return Err(bad("host", "The Host header is missing or not valid."));
@@ -113,35 +151,62 @@ fn framing(head: &Parts, peer: &Peer, uri_bytes: usize) -> Result<(), Fault> {
         if head.headers.get_all(&name).iter().nth(1).is_some() {
             // Two credentials are nobody's credential.
             let credential = name != HOST && name != CONTENT_TYPE && name != CONTENT_LENGTH;
-            return Err(if credential { Kind::Unauthenticated.into() } else { bad("repeated_header", "A header that must stand once is repeated.") });
+            return Err(if credential {
+                Kind::Unauthenticated.into()
+            } else {
+                bad(
+                    "repeated_header",
+                    "A header that must stand once is repeated.",
+                )
+            });
         }
     }
     Ok(())
 }
 
 fn media(headers: &HeaderMap) -> Result<(), Fault> {
-    let unsupported = |reason: &'static str, sentence: &'static str| bad(reason, sentence).status(415);
+    let unsupported =
+        |reason: &'static str, sentence: &'static str| bad(reason, sentence).status(415);
     if let Some(coding) = headers.get(CONTENT_ENCODING)
         && !coding.as_bytes().eq_ignore_ascii_case(b"identity")
     {
-        return Err(unsupported("content_encoding", "Compressed request bodies are not accepted."));
+        return Err(unsupported(
+            "content_encoding",
+            "Compressed request bodies are not accepted.",
+        ));
     }
-    let Some(kind) = headers.get(CONTENT_TYPE) else { return Ok(()) };
+    let Some(kind) = headers.get(CONTENT_TYPE) else {
+        return Ok(());
+    };
     let kind = kind.to_str().unwrap_or_default();
     let mut parts = kind.split(';').map(str::trim);
-    if !parts.next().unwrap_or_default().eq_ignore_ascii_case("application/json") {
-        return Err(unsupported("media_type", "The body must be application/json."));
+    if !parts
+        .next()
+        .unwrap_or_default()
+        .eq_ignore_ascii_case("application/json")
+    {
+        return Err(unsupported(
+            "media_type",
+            "The body must be application/json.",
+        ));
     }
     let foreign = |part: &str| {
-        part.split_once('=').is_some_and(|(name, value)| name.trim().eq_ignore_ascii_case("charset") && !value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8"))
+        part.split_once('=').is_some_and(|(name, value)| {
+            name.trim().eq_ignore_ascii_case("charset")
+                && !value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+        })
     };
-    if parts.any(foreign) { Err(unsupported("charset", "The body must be UTF-8.")) } else { Ok(()) }
+    if parts.any(foreign) {
+        Err(unsupported("charset", "The body must be UTF-8."))
+    } else {
+        Ok(())
+    }
 }
 
 /// Reads the body whole, because it must be judged whole. One frame stays the slice that hyper read; several are joined
 /// once.
 pub(super) async fn read_body(exchange: &mut Exchange, mut body: Incoming) -> Result<Bytes, Fault> {
-    let limit = exchange.limits().body_bytes;
+    let limit = exchange.limits().body_bytes.0;
     let clocks = exchange.snapshot.timeouts.clone();
     let began = Instant::now();
     let expected = Body::size_hint(&body).exact();
@@ -150,13 +215,17 @@ pub(super) async fn read_body(exchange: &mut Exchange, mut body: Incoming) -> Re
     let mut seen = 0u64;
     loop {
         let next = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx));
-        let frame = match tokio::time::timeout(clocks.body_idle, next).await {
+        let frame = match tokio::time::timeout(clocks.body_idle.0, next).await {
             Err(_) => return Err(slow()),
             Ok(None) => break,
-            Ok(Some(Err(_))) => return Err(bad("body_cut", "The request body ended before its end.")),
+            Ok(Some(Err(_))) => {
+                return Err(bad("body_cut", "The request body ended before its end."));
+            }
             Ok(Some(Ok(frame))) => frame,
         };
-        let Ok(data) = frame.into_data() else { continue };
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
         seen += data.len() as u64;
         exchange.request_bytes = seen;
         if seen > limit {
@@ -164,7 +233,7 @@ pub(super) async fn read_body(exchange: &mut Exchange, mut body: Incoming) -> Re
         }
         let took = began.elapsed();
         let floor = took.saturating_sub(SLOW_AFTER).as_secs() * RATE_FLOOR_BYTES_PER_S;
-        if took > clocks.body || seen < floor {
+        if took > clocks.body.0 || seen < floor {
             return Err(slow());
         }
         if seen == data.len() as u64 {
@@ -178,11 +247,17 @@ pub(super) async fn read_body(exchange: &mut Exchange, mut body: Incoming) -> Re
         }
         joined.extend_from_slice(&data);
     }
-    Ok(if joined.is_empty() { first } else { joined.freeze() })
+    Ok(if joined.is_empty() {
+        first
+    } else {
+        joined.freeze()
+    })
 }
 
 fn too_large() -> Fault {
-    Fault::new(Kind::TooLarge).reason("body_too_large").message("The request body is too large.")
+    Fault::new(Kind::TooLarge)
+        .reason("body_too_large")
+        .message("The request body is too large.")
 }
 
 fn slow() -> Fault {
@@ -190,5 +265,7 @@ fn slow() -> Fault {
 }
 
 pub(super) fn bad(reason: &'static str, sentence: &'static str) -> Fault {
-    Fault::new(Kind::BadRequest).reason(reason).message(sentence)
+    Fault::new(Kind::BadRequest)
+        .reason(reason)
+        .message(sentence)
 }

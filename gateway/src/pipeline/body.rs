@@ -21,10 +21,17 @@ impl Body for ReplyBody {
     type Data = Rope;
     type Error = Infallible;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Rope>, Infallible>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Rope>, Infallible>>> {
         match self.get_mut() {
-            Self::Whole(rope) => Poll::Ready((!rope.is_empty()).then(|| Ok(Frame::data(std::mem::take(rope))))),
-            Self::Stream(stream) => stream.poll(cx).map(|frame| frame.map(|rope| Ok(Frame::data(rope)))),
+            Self::Whole(rope) => {
+                Poll::Ready((!rope.is_empty()).then(|| Ok(Frame::data(std::mem::take(rope)))))
+            }
+            Self::Stream(stream) => stream
+                .poll(cx)
+                .map(|frame| frame.map(|rope| Ok(Frame::data(rope)))),
         }
     }
 

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use adapters::vendor::{self, Call, Framing, Parts, Vendor};
-use adapters::{ClientDialect, Dialect, DialectId};
+use adapters::{Dialect, DialectId};
 use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderValue, Method};
 use policies::law::Cleared;
-use wire::fault::Retry;
 use wire::facts::RequestFacts;
+use wire::fault::Retry;
 use wire::json::{self, Value};
 use wire::{Fault, Kind, Rope};
 
@@ -37,7 +37,12 @@ pub(super) enum Sent {
     /// All of it, in the client's dialect.
     Whole { body: Rope, streamed: bool },
     /// Its beginning, in the client's dialect, and the rest on the wire.
-    Streaming { begun: Rope, reading: Box<Reading>, upstream: client::Body, clocks: Clocks },
+    Streaming {
+        begun: Rope,
+        reading: Box<Reading>,
+        upstream: client::Body,
+        clocks: Clocks,
+    },
 }
 
 /// What is sent to one target: made anew for each, because model, dialect and form differ.
@@ -51,11 +56,13 @@ struct Prepared {
 }
 
 pub(super) async fn dispatch(exchange: &mut Exchange, routed: Routed) -> Result<Sent, Fault> {
-    let Some(first) = routed.cleared.first() else { return Err(Kind::NoClearedProvider.into()) };
+    let Some(first) = routed.cleared.first() else {
+        return Err(Kind::NoClearedProvider.into());
+    };
     // What no target can be told is refused before anything is opened.
     let mut prepared = prepare(exchange, &routed, first)?;
     exchange.open(first.target(), routed.cleared.len())?;
-    let most = exchange.snapshot.upstream.retries as usize + 1;
+    let most = exchange.snapshot.retries as usize + 1;
     let mut last = Fault::from(Kind::UpstreamError);
     for (index, cleared) in routed.cleared.iter().enumerate() {
         if exchange.attempts() >= most {
@@ -82,13 +89,28 @@ pub(super) async fn dispatch(exchange: &mut Exchange, routed: Routed) -> Result<
 }
 
 /// Tries one target; once more if its fault says that this helps.
-async fn target(exchange: &mut Exchange, routed: &Routed, cleared: &Cleared<Candidate>, prepared: &Prepared, most: usize) -> Result<Sent, Fault> {
+async fn target(
+    exchange: &mut Exchange,
+    routed: &Routed,
+    cleared: &Cleared<Candidate>,
+    prepared: &Prepared,
+    most: usize,
+) -> Result<Sent, Fault> {
     let mut rejected = None;
     let mut again = false;
     loop {
         exchange.tries(cleared.target());
         let mut used = None;
-        let fault = match attempt(exchange, routed, cleared.target().target(), prepared, rejected.as_ref(), &mut used).await {
+        let fault = match attempt(
+            exchange,
+            routed,
+            cleared.target().target(),
+            prepared,
+            rejected.as_ref(),
+            &mut used,
+        )
+        .await
+        {
             Ok(sent) => return Ok(sent),
             Err(fault) => fault,
         };
@@ -115,31 +137,73 @@ fn final_here(fault: Fault) -> Fault {
     }
 }
 
-fn prepare(exchange: &Exchange, routed: &Routed, cleared: &Cleared<Candidate>) -> Result<Prepared, Fault> {
+fn prepare(
+    exchange: &Exchange,
+    routed: &Routed,
+    cleared: &Cleared<Candidate>,
+) -> Result<Prepared, Fault> {
     let target = cleared.target().target();
-    let vendor = target.provider.vendor;
+    let vendor = target.vendor()?;
     let client = exchange.dialect;
-    let spoken = vendor.speaks().iter().find(|spoken| spoken.id() == client.id()).or_else(|| vendor.speaks().first());
+    let spoken = vendor
+        .speaks()
+        .iter()
+        .find(|spoken| spoken.id() == client.id())
+        .or_else(|| vendor.speaks().first());
     let spoken = *spoken.ok_or(Kind::Bug)?;
     let quirks = vendor.quirks(&target.model);
     let lossy = routed.model.lossy;
     let call = call(exchange, &routed.facts, target, spoken.id(), None, false);
     if spoken.id() == client.id() {
         let mut forward = client.forward(&routed.body, &routed.facts, &call, quirks, lossy)?;
-        forward.edits.union(cleared.redactions().clone()).map_err(|_| Fault::new(Kind::Bug).detail("edits overlap"))?;
+        forward
+            .edits
+            .union(cleared.redactions().clone())
+            .map_err(|_| Fault::new(Kind::Bug).detail("edits overlap"))?;
         let (hide_usage, dropped) = (forward.hide_usage, forward.dropped);
         let body = forward.edits.apply(&routed.body).settle();
-        return Ok(Prepared { body, spoken, hide_usage, dropped, translates: false, multimodal: false });
+        return Ok(Prepared {
+            body,
+            spoken,
+            hide_usage,
+            dropped,
+            translates: false,
+            multimodal: false,
+        });
     }
     let request = client.decode_request(&routed.body, &routed.facts)?;
-    let multimodal = request.is_multimodal();
+    let multimodal = request.multimodal();
     let call = Call { multimodal, ..call };
     let encoded = spoken.encode_request(&request, &call, quirks, lossy)?;
-    Ok(Prepared { body: encoded.body.settle(), spoken, hide_usage: false, dropped: encoded.dropped, translates: true, multimodal })
+    Ok(Prepared {
+        body: encoded.body.settle(),
+        spoken,
+        hide_usage: false,
+        dropped: encoded.dropped,
+        translates: true,
+        multimodal,
+    })
 }
 
-fn call<'a>(exchange: &'a Exchange, facts: &RequestFacts, target: &'a Target, dialect: DialectId, token: Option<&'a str>, multimodal: bool) -> Call<'a> {
-    Call { model: &target.model, stream: facts.stream, dialect, multimodal, request_id: exchange.id.as_str(), now_ms: exchange.now_ms, token }
+fn call<'a>(
+    exchange: &'a Exchange,
+    facts: &RequestFacts,
+    target: &'a Target,
+    dialect: DialectId,
+    token: Option<&'a str>,
+    multimodal: bool,
+) -> Call<'a> {
+    Call {
+        model: &target.model,
+        stream: facts.stream,
+        dialect,
+        multimodal,
+        request_id: exchange.id.as_str(),
+        now_ms: exchange.now_ms,
+        token,
+        host: &target.provider.host,
+        base_path: &target.provider.base_path,
+    }
 }
 
 /// One request to one target, up to the commit point.
@@ -152,18 +216,34 @@ async fn attempt(
     used: &mut Option<Arc<Fetched>>,
 ) -> Result<Sent, Fault> {
     let clocks = Clocks::start(exchange.started, &routed.model.clocks);
-    let token = match target.provider.vendor.token_flow() {
-        Some(flow) => Some(clocks.first(token(exchange, target, flow, rejected)).await??),
+    let vendor = target.vendor()?;
+    let token = match vendor.token_flow() {
+        Some(flow) => Some(
+            clocks
+                .first(token(exchange, routed, target, flow, rejected))
+                .await??,
+        ),
         None => None,
     };
     used.clone_from(&token);
-    let request = request(exchange, routed, target, prepared, token.as_ref().map(|token| token.value.as_str()))?;
-    let bounds = exchange.snapshot.bounds();
+    let request = request(
+        exchange,
+        routed,
+        target,
+        prepared,
+        token.as_ref().map(|token| token.value.as_str()),
+    )?;
+    let bounds = exchange.snapshot.bounds(&routed.model.clocks);
     let client = Arc::clone(&exchange.worker.client);
-    let reply = clocks.first(client.send(&target.provider.endpoint, &bounds, &request)).await??;
+    let reply = clocks
+        .first(client.send(&target.provider.endpoint, &bounds, &request))
+        .await??;
     let Reply { head, body } = reply;
-    let head = Head { status: head.status, headers: head.headers, now_ms: exchange.now_ms };
-    let vendor = target.provider.vendor;
+    let head = Head {
+        status: head.status,
+        headers: head.headers,
+        now_ms: exchange.now_ms,
+    };
     let framing = vendor.framing(&head.view());
     let good = (200..300).contains(&head.status);
     if good && framing == Framing::Sse {
@@ -173,62 +253,127 @@ async fn attempt(
         }
         return gather(exchange, prepared, vendor, body, clocks).await;
     }
-    let most = if good { usize::try_from(exchange.limits().upstream_body_bytes).unwrap_or(usize::MAX) } else { ERROR_BODY_BYTES };
+    let most = if good {
+        exchange.limits().upstream_body_bytes.bytes()
+    } else {
+        ERROR_BODY_BYTES
+    };
     let bytes = collect(body, &clocks, most, good).await?;
     whole(exchange, routed, prepared, vendor, &head, bytes)
 }
 
-async fn token(exchange: &Exchange, target: &Target, flow: &'static dyn vendor::TokenFlow, rejected: Option<&Arc<Fetched>>) -> Result<Arc<Fetched>, Fault> {
+async fn token(
+    exchange: &Exchange,
+    routed: &Routed,
+    target: &Target,
+    flow: &'static dyn vendor::TokenFlow,
+    rejected: Option<&Arc<Fetched>>,
+) -> Result<Arc<Fetched>, Fault> {
     let provider = &target.provider;
     let cell = exchange.worker.shared.tokens.of(&provider.token_key);
-    let bounds = exchange.snapshot.bounds();
+    let bounds = exchange.snapshot.bounds(&routed.model.clocks);
     let client = Arc::clone(&exchange.worker.client);
     let now_ms = exchange.now_ms;
     cell.get(rejected, || async move {
         let wanted = flow.request(&provider.credential());
-        let request =
-            Request { method: wanted.method, path_and_query: wanted.path_and_query, headers: http::HeaderMap::new(), body: Rope::new() };
+        let request = Request {
+            method: wanted.method,
+            path_and_query: wanted.path_and_query,
+            headers: http::HeaderMap::new(),
+            body: Rope::new(),
+        };
         let reply = client.send(&provider.endpoint, &bounds, &request).await?;
-        let clocks = Clocks::start(Instant::now(), &exchange.snapshot.upstream.clocks);
+        let clocks = Clocks::start(Instant::now(), &routed.model.clocks);
         let body = collect(reply.body, &clocks, ERROR_BODY_BYTES, true).await?;
         let tape = json::scan(&body, &json::Limits::default()).ok();
         let root = tape.as_ref().and_then(|tape| Value::root(tape, &body));
-        let token = flow.read(&vendor::Head { status: reply.head.status, headers: &reply.head.headers, now_ms }, root)?;
+        let token = flow.read(
+            &vendor::Head {
+                status: reply.head.status,
+                headers: &reply.head.headers,
+                now_ms,
+            },
+            root,
+        )?;
         Ok(Fetched::new(token.value, token.lifetime))
     })
     .await
 }
 
-fn request(exchange: &Exchange, routed: &Routed, target: &Target, prepared: &Prepared, token: Option<&str>) -> Result<Request, Fault> {
+fn request(
+    exchange: &Exchange,
+    routed: &Routed,
+    target: &Target,
+    prepared: &Prepared,
+    token: Option<&str>,
+) -> Result<Request, Fault> {
     let provider = &target.provider;
     let mut parts = Parts::default();
-    let call = call(exchange, &routed.facts, target, prepared.spoken.id(), token, prepared.multimodal);
-    provider.vendor.prepare(&call, &provider.credential(), &mut parts)?;
+    let call = call(
+        exchange,
+        &routed.facts,
+        target,
+        prepared.spoken.id(),
+        token,
+        prepared.multimodal,
+    );
+    target
+        .vendor()?
+        .prepare(&call, &provider.credential(), &mut parts)?;
     let mut headers = parts.headers;
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.entry(ACCEPT).or_insert(HeaderValue::from_static(if routed.facts.stream { "text/event-stream" } else { "application/json" }));
-    headers.insert(USER_AGENT, HeaderValue::from_static(concat!("yumen/", env!("CARGO_PKG_VERSION"))));
+    headers
+        .entry(ACCEPT)
+        .or_insert(HeaderValue::from_static(if routed.facts.stream {
+            "text/event-stream"
+        } else {
+            "application/json"
+        }));
+    headers.insert(
+        USER_AGENT,
+        HeaderValue::from_static(concat!("yumen/", env!("CARGO_PKG_VERSION"))),
+    );
     for (name, value) in &provider.headers {
         headers.insert(name, value.clone());
     }
-    let mut path_and_query = provider.path(&parts.path);
+    let mut path_and_query = vendor::join_path(&provider.base_path, &parts.path);
     if !parts.query.is_empty() {
         path_and_query.push('?');
         path_and_query.push_str(&parts.query);
     }
-    Ok(Request { method: Method::POST, path_and_query, headers, body: prepared.body.clone() })
+    Ok(Request {
+        method: Method::POST,
+        path_and_query,
+        headers,
+        body: prepared.body.clone(),
+    })
 }
 
-fn reading(exchange: &Exchange, prepared: &Prepared, vendor: &'static dyn Vendor, head: Head) -> Box<Reading> {
+fn reading(
+    exchange: &Exchange,
+    prepared: &Prepared,
+    vendor: &'static dyn Vendor,
+    head: Head,
+) -> Box<Reading> {
     let gear = if prepared.translates {
-        Gear::translate(prepared.spoken.decoder(), exchange.dialect.encoder(reply_head(exchange)))
+        Gear::translate(
+            prepared.spoken.decoder(),
+            exchange.dialect.encoder(reply_head(exchange)),
+        )
     } else if prepared.hide_usage {
         Gear::Govern
     } else {
         Gear::Observe
     };
-    let event_bytes = exchange.limits().upstream_event_bytes;
-    Box::new(Reading::new(exchange.dialect, prepared.spoken, vendor, head, gear, event_bytes))
+    let event_bytes = exchange.limits().upstream_event_bytes.bytes();
+    Box::new(Reading::new(
+        exchange.dialect,
+        prepared.spoken,
+        vendor,
+        head,
+        gear,
+        event_bytes,
+    ))
 }
 
 fn reply_head(exchange: &Exchange) -> adapters::dialect::ReplyHead {
@@ -241,7 +386,12 @@ fn reply_head(exchange: &Exchange) -> adapters::dialect::ReplyHead {
 }
 
 /// Reads a stream up to its first good event: the commit point.
-async fn begin(exchange: &mut Exchange, mut reading: Box<Reading>, mut upstream: client::Body, mut clocks: Clocks) -> Result<Sent, Fault> {
+async fn begin(
+    exchange: &mut Exchange,
+    mut reading: Box<Reading>,
+    mut upstream: client::Body,
+    mut clocks: Clocks,
+) -> Result<Sent, Fault> {
     let mut begun = Rope::new();
     while !reading.has_begun() && begun.len() < BEGIN_BYTES {
         match clocks.read(&mut upstream, reading.has_content()).await? {
@@ -253,28 +403,49 @@ async fn begin(exchange: &mut Exchange, mut reading: Box<Reading>, mut upstream:
         }
     }
     clocks.content(Instant::now());
-    Ok(Sent::Streaming { begun, reading, upstream, clocks })
+    Ok(Sent::Streaming {
+        begun,
+        reading,
+        upstream,
+        clocks,
+    })
 }
 
 /// A stream came where a whole reply was asked for: some models do nothing else.
-async fn gather(exchange: &mut Exchange, prepared: &Prepared, vendor: &'static dyn Vendor, mut upstream: client::Body, mut clocks: Clocks) -> Result<Sent, Fault> {
+async fn gather(
+    exchange: &mut Exchange,
+    prepared: &Prepared,
+    vendor: &'static dyn Vendor,
+    mut upstream: client::Body,
+    mut clocks: Clocks,
+) -> Result<Sent, Fault> {
     let mut all = Vec::new();
-    let limits = wire::sse::Limits { event_bytes: exchange.limits().upstream_event_bytes };
+    let limits = wire::sse::Limits {
+        event_bytes: exchange.limits().upstream_event_bytes.bytes(),
+    };
     let mut decoder = super::stream::Decoding::new(prepared.spoken.decoder(), vendor, limits);
     let mut seen = 0u64;
     while let Some(data) = clocks.read(&mut upstream, !all.is_empty()).await? {
         seen += data.len() as u64;
-        if seen > exchange.limits().upstream_body_bytes {
+        if seen > exchange.limits().upstream_body_bytes.0 {
             return Err(Fault::new(Kind::Malformed).reason("reply_too_large"));
         }
         decoder.read(&data, &mut exchange.meter, &mut all)?;
     }
     decoder.end(&mut exchange.meter, &mut all)?;
     let body = exchange.dialect.encoder(reply_head(exchange)).whole(&all);
-    Ok(Sent::Whole { body, streamed: false })
+    Ok(Sent::Whole {
+        body,
+        streamed: false,
+    })
 }
 
-async fn collect(mut body: client::Body, clocks: &Clocks, most: usize, strict: bool) -> Result<Bytes, Fault> {
+async fn collect(
+    mut body: client::Body,
+    clocks: &Clocks,
+    most: usize,
+    strict: bool,
+) -> Result<Bytes, Fault> {
     let mut clocks = clocks.clone();
     let mut first = Bytes::new();
     let mut joined = BytesMut::new();
@@ -299,28 +470,53 @@ async fn collect(mut body: client::Body, clocks: &Clocks, most: usize, strict: b
         }
         joined.extend_from_slice(&data);
     }
-    Ok(if joined.is_empty() { first } else { joined.freeze() })
+    Ok(if joined.is_empty() {
+        first
+    } else {
+        joined.freeze()
+    })
 }
 
 /// Judges a reply that came in one piece, and turns it into the client's dialect.
-fn whole(exchange: &mut Exchange, routed: &Routed, prepared: &Prepared, vendor: &'static dyn Vendor, head: &Head, bytes: Bytes) -> Result<Sent, Fault> {
-    let limits = json::Limits { depth: 256, tokens: usize::MAX, members: u32::MAX, elements: u32::MAX, ..json::Limits::default() };
+fn whole(
+    exchange: &mut Exchange,
+    routed: &Routed,
+    prepared: &Prepared,
+    vendor: &'static dyn Vendor,
+    head: &Head,
+    bytes: Bytes,
+) -> Result<Sent, Fault> {
+    let limits = json::Limits {
+        depth: 256,
+        tokens: usize::MAX,
+        members: u32::MAX,
+        elements: u32::MAX,
+        ..json::Limits::default()
+    };
     // Some vendors keep a slow reply alive with blank lines before it.
-    let blank = bytes.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+    let blank = bytes
+        .iter()
+        .take_while(|byte| byte.is_ascii_whitespace())
+        .count();
     let bytes = bytes.slice(blank..);
     let tape = json::scan(&bytes, &limits).ok();
     let root = tape.as_ref().and_then(|tape| Value::root(tape, &bytes));
     if let Some(fault) = vendor.fault(&head.view(), root) {
         return Err(fault);
     }
-    let Some(root) = root else { return Err(Fault::new(Kind::Malformed).reason("invalid_response")) };
+    let Some(root) = root else {
+        return Err(Fault::new(Kind::Malformed).reason("invalid_response"));
+    };
     let now = Instant::now();
     if !prepared.translates && !routed.facts.stream {
         let facts = prepared.spoken.read_reply(root);
         exchange.meter.usage = facts.usage;
         exchange.meter.finish = facts.finish;
         exchange.meter.first_content = Some(now);
-        return Ok(Sent::Whole { body: bytes.into(), streamed: false });
+        return Ok(Sent::Whole {
+            body: bytes.into(),
+            streamed: false,
+        });
     }
     let mut events = Vec::new();
     prepared.spoken.decoder().whole(&bytes, root, &mut events)?;
@@ -328,13 +524,19 @@ fn whole(exchange: &mut Exchange, routed: &Routed, prepared: &Prepared, vendor: 
     exchange.meter.first_content = Some(now);
     let mut encoder = exchange.dialect.encoder(reply_head(exchange));
     if !routed.facts.stream {
-        return Ok(Sent::Whole { body: encoder.whole(&events), streamed: false });
+        return Ok(Sent::Whole {
+            body: encoder.whole(&events),
+            streamed: false,
+        });
     }
     // A whole reply where a stream was asked for: the client still gets its stream.
     let mut body = Rope::new();
     encoder.events(&events, &mut body);
     encoder.end(&mut body);
-    Ok(Sent::Whole { body, streamed: true })
+    Ok(Sent::Whole {
+        body,
+        streamed: true,
+    })
 }
 
 fn note_dropped(exchange: &mut Exchange, prepared: &Prepared) {

@@ -9,6 +9,7 @@ use super::arrive::Arrived;
 use super::body::ReplyBody;
 use super::refuse;
 use super::settle::Exchange;
+use crate::config::snapshot::Snapshot;
 use crate::journal::Outcome;
 
 #[derive(Serialize)]
@@ -27,30 +28,72 @@ struct Row<'a> {
 
 pub(super) fn models(exchange: &mut Exchange) -> Response<ReplyBody> {
     let snapshot = std::sync::Arc::clone(&exchange.snapshot);
-    let mut names: Vec<&str> = snapshot.models.keys().map(|name| &**name).filter(|name| may_use(exchange, name)).collect();
+    let mut names: Vec<&str> = snapshot
+        .models
+        .keys()
+        .map(|name| &**name)
+        .filter(|name| may_use(exchange, name))
+        .collect();
     names.sort_unstable();
-    let data = names.into_iter().map(|id| row(id, snapshot.loaded_at_s)).collect();
-    json(exchange, &Listing { object: "list", data })
+    let data = names
+        .into_iter()
+        .map(|id| row(id, loaded_at_s(&snapshot)))
+        .collect();
+    json(
+        exchange,
+        &Listing {
+            object: "list",
+            data,
+        },
+    )
 }
 
-pub(super) fn model(exchange: &mut Exchange, arrived: &Arrived) -> Result<Response<ReplyBody>, Fault> {
+pub(super) fn model(
+    exchange: &mut Exchange,
+    arrived: &Arrived,
+) -> Result<Response<ReplyBody>, Fault> {
     let snapshot = std::sync::Arc::clone(&exchange.snapshot);
-    let raw = arrived.head.uri.path().strip_prefix("/v1/models/").unwrap_or_default();
+    let raw = arrived
+        .head
+        .uri
+        .path()
+        .strip_prefix("/v1/models/")
+        .unwrap_or_default();
     let wanted = percent_decoded(raw);
-    let known = snapshot.models.keys().map(|name| &**name).find(|name| name.as_bytes() == wanted && may_use(exchange, name));
+    let known = snapshot
+        .models
+        .keys()
+        .map(|name| &**name)
+        .find(|name| name.as_bytes() == wanted && may_use(exchange, name));
     match known {
-        Some(id) => Ok(json(exchange, &row(id, snapshot.loaded_at_s))),
+        Some(id) => Ok(json(exchange, &row(id, loaded_at_s(&snapshot)))),
         // A model that the key may not use is not there for it.
         None => Err(Fault::new(Kind::NoSuchModel).param("model")),
     }
 }
 
+fn loaded_at_s(snapshot: &Snapshot) -> i64 {
+    let since = snapshot
+        .loaded_at
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
 fn may_use(exchange: &Exchange, model: &str) -> bool {
-    exchange.principal.as_ref().is_some_and(|principal| principal.models.allow(model))
+    exchange
+        .principal
+        .as_ref()
+        .is_some_and(|principal| principal.models.allow(model))
 }
 
 fn row(id: &str, created: i64) -> Row<'_> {
-    Row { id, object: "model", created, owned_by: "yumen" }
+    Row {
+        id,
+        object: "model",
+        created,
+        owned_by: "yumen",
+    }
 }
 
 fn json(exchange: &mut Exchange, value: &impl Serialize) -> Response<ReplyBody> {
@@ -59,7 +102,9 @@ fn json(exchange: &mut Exchange, value: &impl Serialize) -> Response<ReplyBody> 
     exchange.status = 200;
     exchange.meter.bytes_down = body.len() as u64;
     let mut reply = Response::new(ReplyBody::Whole(body.into()));
-    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    reply
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     refuse::describe(exchange, reply.headers_mut());
     exchange.finish(Outcome::Completed, None);
     reply
@@ -72,7 +117,10 @@ fn percent_decoded(raw: &str) -> Vec<u8> {
     let mut at = 0;
     while let Some(byte) = bytes.get(at) {
         let digits = (*byte == b'%').then(|| bytes.get(at + 1..at + 3)).flatten();
-        match digits.and_then(|digits| std::str::from_utf8(digits).ok()).and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+        match digits
+            .and_then(|digits| std::str::from_utf8(digits).ok())
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok())
+        {
             Some(decoded) => {
                 out.push(decoded);
                 at += 3;

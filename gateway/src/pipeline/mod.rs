@@ -30,7 +30,11 @@ use dispatch::Sent;
 use settle::Exchange;
 
 /// Answers one request. Never fails: what goes wrong is an answer too.
-pub async fn serve(worker: &Arc<Worker>, peer: &Peer, request: Request<Incoming>) -> Response<ReplyBody> {
+pub async fn serve(
+    worker: &Arc<Worker>,
+    peer: &Peer,
+    request: Request<Incoming>,
+) -> Response<ReplyBody> {
     let mut exchange = Exchange::begin(worker, peer);
     match walk(&mut exchange, peer, request).await {
         Ok(Walked::Listed(reply)) => reply,
@@ -48,7 +52,11 @@ enum Walked {
 }
 
 /// The whole walk. An `Err` is an answer that has not begun: after the commit point errors travel in the reply.
-async fn walk(exchange: &mut Exchange, peer: &Peer, request: Request<Incoming>) -> Result<Walked, Fault> {
+async fn walk(
+    exchange: &mut Exchange,
+    peer: &Peer,
+    request: Request<Incoming>,
+) -> Result<Walked, Fault> {
     let arrived = arrive::read_head(exchange, peer, request)?;
     let admitted = admit::admit(exchange, arrived)?;
     match admitted.what {

@@ -26,12 +26,16 @@ pub(super) fn answer(mut exchange: Exchange, fault: Fault) -> Response<ReplyBody
 
 /// An error without an exchange to tell of.
 pub(super) fn bare(fault: &Fault) -> Response<ReplyBody> {
-    response(adapters::OPENAI_CHAT.refusal(fault), fault)
+    response(
+        adapters::dialects::openai_chat::OpenAiChat.refusal(fault),
+        fault,
+    )
 }
 
 fn response(told: ErrorBody, fault: &Fault) -> Response<ReplyBody> {
     let mut reply = Response::new(ReplyBody::Whole(told.body.into()));
-    *reply.status_mut() = StatusCode::from_u16(told.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    *reply.status_mut() =
+        StatusCode::from_u16(told.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = reply.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(told.content_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -40,7 +44,10 @@ fn response(told: ErrorBody, fault: &Fault) -> Response<ReplyBody> {
         headers.insert(RETRY_AFTER, seconds.clamp(1, RETRY_AFTER_MAX_S).into());
     }
     if fault.public_code() == Code::BudgetExceeded {
-        headers.insert(HeaderName::from_static("x-should-retry"), HeaderValue::from_static("false"));
+        headers.insert(
+            HeaderName::from_static("x-should-retry"),
+            HeaderValue::from_static("false"),
+        );
     }
     reply
 }
@@ -55,7 +62,10 @@ pub(super) fn describe(exchange: &Exchange, headers: &mut HeaderMap) {
     };
     put("x-request-id", exchange.id.as_str());
     if exchange.principal.is_some() && exchange.request_bytes > 0 {
-        put("x-yumen-grade", exchange.snapshot.grades.name(exchange.grade));
+        put(
+            "x-yumen-grade",
+            exchange.snapshot.grades.name(exchange.grade),
+        );
     }
     if let Some(verdict) = exchange.verdict {
         put("x-yumen-verdict", verdict.as_str());
@@ -65,11 +75,20 @@ pub(super) fn describe(exchange: &Exchange, headers: &mut HeaderMap) {
         put("x-yumen-model", model);
     }
     if exchange.attempts() > 0 {
-        headers.insert(HeaderName::from_static("x-yumen-attempts"), exchange.attempts().into());
+        headers.insert(
+            HeaderName::from_static("x-yumen-attempts"),
+            exchange.attempts().into(),
+        );
     }
     if let Some(standing) = &exchange.standing {
-        headers.insert(HeaderName::from_static("x-ratelimit-limit-requests"), standing.limit.into());
-        headers.insert(HeaderName::from_static("x-ratelimit-remaining-requests"), standing.remaining.into());
+        headers.insert(
+            HeaderName::from_static("x-ratelimit-limit-requests"),
+            standing.limit.into(),
+        );
+        headers.insert(
+            HeaderName::from_static("x-ratelimit-remaining-requests"),
+            standing.remaining.into(),
+        );
         let reset = format!("{}ms", standing.reset_ns.div_ceil(1_000_000));
         if let Ok(reset) = HeaderValue::from_str(&reset) {
             headers.insert(HeaderName::from_static("x-ratelimit-reset-requests"), reset);

@@ -22,16 +22,31 @@ pub(super) fn answer(mut exchange: Exchange, sent: Sent) -> Response<ReplyBody> 
             exchange.finish(Outcome::Completed, None);
             (ReplyBody::Whole(body), streamed)
         }
-        Sent::Streaming { begun, reading, upstream, clocks } => {
-            (ReplyBody::Stream(Box::new(Stream::new(exchange, begun, reading, upstream, clocks))), true)
-        }
+        Sent::Streaming {
+            begun,
+            reading,
+            upstream,
+            clocks,
+        } => (
+            ReplyBody::Stream(Box::new(Stream::new(
+                exchange, begun, reading, upstream, clocks,
+            ))),
+            true,
+        ),
     };
-    let kind = if streamed { "text/event-stream; charset=utf-8" } else { "application/json" };
+    let kind = if streamed {
+        "text/event-stream; charset=utf-8"
+    } else {
+        "application/json"
+    };
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     if streamed {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         // nginx and its kin buffer streams unless told not to.
-        headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+        headers.insert(
+            HeaderName::from_static("x-accel-buffering"),
+            HeaderValue::from_static("no"),
+        );
     }
     let mut reply = Response::new(body);
     *reply.headers_mut() = headers;

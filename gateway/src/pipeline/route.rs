@@ -15,13 +15,17 @@ use super::settle::Exchange;
 use crate::config::snapshot::{Model, Target};
 
 /// One target of a model, kept alive by the model.
+#[derive(Clone)]
 pub(super) struct Candidate {
     model: Arc<Model>,
     index: usize,
 }
 
 impl Candidate {
-    #[expect(clippy::indexing_slicing, reason = "made from an index of the same, immutable list")]
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "made from an index of the same, immutable list"
+    )]
     pub(super) fn target(&self) -> &Target {
         &self.model.targets[self.index]
     }
@@ -46,14 +50,29 @@ pub(super) fn route(exchange: &mut Exchange, inspected: Inspected) -> Result<Rou
     let Some(model) = exchange.snapshot.models.get(facts.model.as_str()) else {
         return Err(Fault::new(Kind::NoSuchModel).param("model"));
     };
-    if exchange.principal.as_ref().is_none_or(|principal| !principal.models.allow(&facts.model)) {
-        return Err(Fault::new(Kind::Forbidden).reason("model_not_allowed").message("This key may not use that model.").param("model"));
+    if exchange
+        .principal
+        .as_ref()
+        .is_none_or(|principal| !principal.models.allow(&facts.model))
+    {
+        return Err(Fault::new(Kind::Forbidden)
+            .reason("model_not_allowed")
+            .message("This key may not use that model.")
+            .param("model"));
     }
     let order = order(&model.targets, || exchange.worker.random());
-    let candidates = order.into_iter().map(|index| Candidate { model: Arc::clone(model), index });
+    let candidates = order.into_iter().map(|index| Candidate {
+        model: Arc::clone(model),
+        index,
+    });
     let cleared = law::judge(exchange.grade, candidates)?;
     exchange.verdict = cleared.first().map(Cleared::verdict);
-    Ok(Routed { body, facts, model: Arc::clone(model), cleared })
+    Ok(Routed {
+        body,
+        facts,
+        model: Arc::clone(model),
+        cleared,
+    })
 }
 
 /// Targets by priority (lowest number first); within one priority drawn by weight, without replacement.
@@ -62,12 +81,19 @@ fn order(targets: &[Target], mut random: impl FnMut() -> u64) -> SmallVec<[usize
     if targets.len() < 2 {
         return order;
     }
-    let weight = |index: usize| targets.get(index).map_or(0, |target| u64::from(target.weight));
+    let weight = |index: usize| {
+        targets
+            .get(index)
+            .map_or(0, |target| u64::from(target.weight))
+    };
     let mut from = 0;
     while let Some(rest) = order.get_mut(from..).filter(|rest| rest.len() > 1) {
         let priority = |index: &usize| targets.get(*index).map(|target| target.priority);
         let first = rest.first().and_then(priority);
-        let group = rest.iter().take_while(|index| priority(index) == first).count();
+        let group = rest
+            .iter()
+            .take_while(|index| priority(index) == first)
+            .count();
         let total: u64 = rest.iter().take(group).map(|index| weight(*index)).sum();
         let mut draw = if total == 0 { 0 } else { random() % total };
         let drawn = rest.iter().take(group).position(|index| {

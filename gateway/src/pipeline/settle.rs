@@ -3,21 +3,22 @@
 //! Dropping an exchange that has not finished means that the client left: the same function runs. It only moves ready
 //! data and makes one `write`; it never waits.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Instant;
 
 use adapters::ClientDialect;
 use http::HeaderMap;
-use policies::access::Principal;
-use policies::limit::{Admission, Limited, Standing};
+use policies::access::keys::Principal;
+use policies::limit::rate::{Admission, Limit, Limited, Scope, Standing};
 use smallvec::SmallVec;
 use wire::facts::{Finish, Usage};
 use wire::fault::Code;
 use wire::{Fault, Grade, Kind, Verdict};
 
 use super::route::Candidate;
-use crate::config::limits::Limits;
-use crate::config::snapshot::{Provider, Snapshot};
+use crate::config::snapshot::Snapshot;
+use crate::config::tuning::Limits;
 use crate::journal::{self, Attempt, Closing, Denial, Opening, Outcome, Tokens};
 use crate::worker::{Inflight, Peer, RequestId, Worker};
 
@@ -35,9 +36,18 @@ pub(super) struct Meter {
 
 /// One target that was tried.
 struct Tried {
-    provider: Arc<Provider>,
-    model: Box<str>,
+    candidate: Candidate,
     fault: &'static str,
+}
+
+impl Tried {
+    fn provider(&self) -> &str {
+        &self.candidate.target().provider.name
+    }
+
+    fn model(&self) -> &str {
+        &self.candidate.target().model
+    }
 }
 
 /// A request from its arrival to its end.
@@ -76,8 +86,8 @@ impl Exchange {
     pub(super) fn begin(worker: &Arc<Worker>, peer: &Peer) -> Self {
         let now_ms = worker.now_ms();
         Self {
-            snapshot: worker.shared.store.current(),
-            dialect: adapters::CLIENT_DIALECTS.first().copied().unwrap_or(&adapters::OPENAI_CHAT),
+            snapshot: worker.shared.store.load(),
+            dialect: &adapters::dialects::openai_chat::OpenAiChat,
             id: worker.next_id(now_ms),
             now_ms,
             started: Instant::now(),
@@ -114,15 +124,16 @@ impl Exchange {
             Ok(admission) => {
                 self.standing = admission.standing;
                 self.admission = Some(admission);
-                metrics.limit_passed();
+                metrics.ratelimit_allowed.inc();
                 Ok(())
             }
             Err(limited) => {
-                metrics.limit_refused();
+                metrics.ratelimit_limited.inc();
                 self.standing = limited.standing;
+                let (reason, sentence) = words(&limited);
                 Err(Fault::new(Kind::RateLimited)
-                    .reason(limited.reason())
-                    .message(limited.sentence())
+                    .reason(reason)
+                    .message(sentence)
                     .retry_after(std::time::Duration::from_nanos(limited.retry_ns)))
             }
         }
@@ -133,14 +144,23 @@ impl Exchange {
         if self.worker.shared.is_cut() {
             return Err(Kind::Draining.into());
         }
-        let place = self.worker.shared.enter(self.snapshot.max_inflight);
-        self.inflight = Some(place.ok_or_else(|| Fault::new(Kind::Overloaded).reason("load").retry_after(std::time::Duration::from_secs(1)))?);
+        let place = self
+            .worker
+            .shared
+            .enter(self.snapshot.overload.max_inflight as usize);
+        self.inflight = Some(place.ok_or_else(|| {
+            Fault::new(Kind::Overloaded)
+                .reason("load")
+                .retry_after(std::time::Duration::from_secs(1))
+        })?);
         Ok(())
     }
 
     /// Whether this request's key was revoked since it began.
     pub(super) fn is_revoked(&self) -> bool {
-        self.principal.as_ref().is_some_and(|principal| principal.is_stopped())
+        self.principal
+            .as_ref()
+            .is_some_and(|principal| principal.is_stopped())
     }
 
     /// Writes the opening record. Only after this may a byte go upstream.
@@ -165,7 +185,12 @@ impl Exchange {
             request_bytes: self.request_bytes,
             targets: u32::try_from(targets).unwrap_or(u32::MAX),
         };
-        match self.worker.shared.journal.begin(self.worker.index, &opening) {
+        match self
+            .worker
+            .shared
+            .journal
+            .begin(self.worker.index, &opening)
+        {
             Ok(entry) => {
                 self.entry = Some(entry);
                 Ok(())
@@ -179,15 +204,20 @@ impl Exchange {
 
     /// Remembers a target that is being tried.
     pub(super) fn tries(&mut self, candidate: &Candidate) {
-        let target = candidate.target();
-        self.tried.push(Tried { provider: Arc::clone(&target.provider), model: target.model.clone(), fault: "" });
+        self.tried.push(Tried {
+            candidate: candidate.clone(),
+            fault: "",
+        });
     }
 
     /// The target tried last failed.
     pub(super) fn failed(&mut self, fault: &Fault) {
         if let Some(last) = self.tried.last_mut() {
             last.fault = fault.kind().row().label;
-            self.worker.shared.metrics.upstream(&last.provider.name, last.fault);
+            self.worker
+                .shared
+                .meters(last.candidate.target())
+                .failed(fault.kind());
         }
     }
 
@@ -197,15 +227,22 @@ impl Exchange {
 
     /// Provider and model tried last.
     pub(super) fn answering(&self) -> Option<(&str, &str)> {
-        self.tried.last().map(|tried| (&*tried.provider.name, &*tried.model))
+        self.tried
+            .last()
+            .map(|tried| (tried.provider(), tried.model()))
     }
 
     fn key_id(&self) -> &str {
-        self.principal.as_ref().map_or("", |principal| &principal.id)
+        self.principal
+            .as_ref()
+            .map_or("", |principal| &principal.id)
     }
 
     fn team(&self) -> &str {
-        self.principal.as_ref().and_then(|principal| principal.team.as_deref()).unwrap_or_default()
+        self.principal
+            .as_ref()
+            .and_then(|principal| principal.team.as_deref())
+            .unwrap_or_default()
     }
 
     /// The one end of a request. Later calls do nothing.
@@ -221,21 +258,29 @@ impl Exchange {
         }
         self.count(fault, tokens);
         if let Some(fault) = fault {
-            self.worker.log_fault(self.id.as_str(), self.key_id(), fault);
+            self.worker
+                .log_fault(self.id.as_str(), self.key_id(), fault);
         }
         self.admission = None;
         self.inflight = None;
     }
 
     fn close(&self, entry: journal::Entry, outcome: Outcome, code: &str, tokens: Tokens) {
-        let attempts: SmallVec<[Attempt<'_>; 4]> =
-            self.tried.iter().map(|tried| Attempt { provider: &tried.provider.name, model: &tried.model, fault: tried.fault }).collect();
+        let attempts: SmallVec<[Attempt<'_>; 4]> = self
+            .tried
+            .iter()
+            .map(|tried| Attempt {
+                provider: tried.provider(),
+                model: tried.model(),
+                fault: tried.fault,
+            })
+            .collect();
         let answered = self.tried.last().filter(|tried| tried.fault.is_empty());
         entry.close(&Closing {
             outcome,
             status: self.status,
-            provider: answered.map_or("", |tried| &tried.provider.name),
-            model: answered.map_or("", |tried| &tried.model),
+            provider: answered.map_or("", Tried::provider),
+            model: answered.map_or("", Tried::model),
             attempts: &attempts,
             tokens,
             finish: self.meter.finish.map_or("", Finish::as_str),
@@ -252,7 +297,10 @@ impl Exchange {
         let Some(fault) = fault else { return };
         let mut address = ShortText::default();
         address.set(self.peer);
-        let refused = matches!(fault.public_code(), Code::PolicyRefused | Code::NoClearedProvider);
+        let refused = matches!(
+            fault.public_code(),
+            Code::PolicyRefused | Code::NoClearedProvider
+        );
         let denial = Denial {
             id: self.id.as_str(),
             key: self.key_id(),
@@ -261,8 +309,16 @@ impl Exchange {
             dialect: self.dialect.name(),
             endpoint: self.endpoint,
             asked: &self.asked,
-            grade: if self.principal.is_some() { self.snapshot.grades.name(self.grade) } else { "" },
-            verdict: if refused { Verdict::Refuse.as_str() } else { "" },
+            grade: if self.principal.is_some() {
+                self.snapshot.grades.name(self.grade)
+            } else {
+                ""
+            },
+            verdict: if refused {
+                Verdict::Refuse.as_str()
+            } else {
+                ""
+            },
             policies: &[],
             request_bytes: self.request_bytes,
             status: self.status,
@@ -278,30 +334,48 @@ impl Exchange {
         match self.meter.usage {
             Some(usage) => {
                 let usage = usage.clamped();
-                Tokens { prompt: usage.prompt, completion: usage.completion, cached: usage.cached, reasoning: usage.reasoning, estimated: false }
+                Tokens {
+                    prompt: usage.prompt,
+                    completion: usage.completion,
+                    cached: usage.cached,
+                    reasoning: usage.reasoning,
+                    estimated: false,
+                }
             }
-            None if self.meter.first_content.is_some() => {
-                Tokens { prompt: self.request_bytes / 4, completion: self.meter.content_events, cached: 0, reasoning: 0, estimated: true }
-            }
+            None if self.meter.first_content.is_some() => Tokens {
+                prompt: self.request_bytes / 4,
+                completion: self.meter.content_events,
+                cached: 0,
+                reasoning: 0,
+                estimated: true,
+            },
             None => Tokens::default(),
         }
     }
 
     fn count(&self, fault: Option<&Fault>, tokens: Tokens) {
-        let metrics = &self.worker.shared.metrics;
-        metrics.request(self.endpoint, self.status, self.started.elapsed());
+        let shared = &self.worker.shared;
+        shared
+            .routes
+            .of(self.endpoint)
+            .done(self.status, self.started.elapsed());
         if let Some(fault) = fault {
-            metrics.fault(fault.kind().row().label, fault.why());
+            shared.metrics.fault(fault.kind(), fault.why());
         }
         if let Some(verdict) = self.verdict {
-            metrics.verdict(verdict.as_str());
+            shared.metrics.verdict(verdict);
         }
-        if let Some(last) = self.tried.last().filter(|tried| tried.fault.is_empty()) {
-            metrics.upstream(&last.provider.name, "ok");
-            metrics.tokens(&last.provider.name, &last.model, tokens.prompt, tokens.completion);
-            if let Some(at) = self.meter.first_content {
-                metrics.first_content(&last.provider.name, at.saturating_duration_since(self.started));
-            }
+        let Some(last) = self.tried.last().filter(|tried| tried.fault.is_empty()) else {
+            return;
+        };
+        let meters = shared.meters(last.candidate.target());
+        meters.ok();
+        meters.input_tokens.inc_by(tokens.prompt);
+        meters.output_tokens.inc_by(tokens.completion);
+        if let Some(at) = self.meter.first_content {
+            meters
+                .first_content
+                .observe(at.saturating_duration_since(self.started));
         }
     }
 }
@@ -311,9 +385,35 @@ impl Drop for Exchange {
         if !self.finished {
             self.status = if self.status == 0 { 499 } else { self.status };
             // Unwinding drops it too: then the fault is ours.
-            let (outcome, kind) = if std::thread::panicking() { (Outcome::InternalError, Kind::Bug) } else { (Outcome::ClientClosed, Kind::ClientGone) };
+            let (outcome, kind) = if std::thread::panicking() {
+                (Outcome::InternalError, Kind::Bug)
+            } else {
+                (Outcome::ClientClosed, Kind::ClientGone)
+            };
             self.finish(outcome, Some(&kind.into()));
         }
+    }
+}
+
+/// Which limit it was, for the journal and for the client.
+fn words(limited: &Limited) -> (&'static str, &'static str) {
+    match (limited.scope, limited.limit) {
+        (Scope::Key, Limit::Rate) => (
+            "key_rpm",
+            "The requests per minute of this key are used up.",
+        ),
+        (Scope::Key, Limit::Concurrent) => (
+            "key_concurrent",
+            "This key has as many requests running as it may.",
+        ),
+        (Scope::Team, Limit::Rate) => (
+            "team_rpm",
+            "The requests per minute of this key's team are used up.",
+        ),
+        (Scope::Team, Limit::Concurrent) => (
+            "team_concurrent",
+            "This key's team has as many requests running as it may.",
+        ),
     }
 }
 
@@ -323,7 +423,9 @@ pub(super) fn outcome_of(fault: &Fault) -> Outcome {
         Kind::ClientGone => Outcome::ClientClosed,
         Kind::Draining => Outcome::Draining,
         Kind::FirstByteTimeout | Kind::IdleTimeout | Kind::DeadlinePassed => Outcome::TimedOut,
-        Kind::Bug | Kind::JournalDown | Kind::LedgerDown | Kind::Overloaded => Outcome::InternalError,
+        Kind::Bug | Kind::JournalDown | Kind::LedgerDown | Kind::Overloaded => {
+            Outcome::InternalError
+        }
         _ if fault.side() == wire::fault::Side::Upstream => Outcome::UpstreamError,
         _ => Outcome::Refused,
     }
@@ -339,12 +441,18 @@ struct ShortText {
     bytes: SmallVec<[u8; 48]>,
 }
 
+impl std::fmt::Write for ShortText {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        self.bytes.extend_from_slice(text.as_bytes());
+        Ok(())
+    }
+}
+
 impl ShortText {
     fn set(&mut self, value: impl std::fmt::Display) {
-        use std::io::Write;
         self.bytes.clear();
         // Writing to memory does not fail.
-        let _ = write!(self.bytes, "{value}");
+        let _ = write!(self, "{value}");
     }
 
     fn as_str(&self) -> &str {

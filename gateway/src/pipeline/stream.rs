@@ -43,7 +43,11 @@ pub(super) struct Head {
 
 impl Head {
     pub(super) fn view(&self) -> vendor::Head<'_> {
-        vendor::Head { status: self.status, headers: &self.headers, now_ms: self.now_ms }
+        vendor::Head {
+            status: self.status,
+            headers: &self.headers,
+            now_ms: self.now_ms,
+        }
     }
 }
 
@@ -84,23 +88,38 @@ impl Clocks {
         };
         let idle = (self.last_read + self.idle, Kind::IdleTimeout);
         let total = (self.total, Kind::DeadlinePassed);
-        [idle, total].into_iter().fold(content, |first, other| if other.0 < first.0 { other } else { first })
+        [idle, total].into_iter().fold(
+            content,
+            |first, other| if other.0 < first.0 { other } else { first },
+        )
     }
 
     /// Waits for what comes before the first byte of a reply.
     pub(super) async fn first<T>(&self, work: impl Future<Output = T>) -> Result<T, Fault> {
-        let (at, kind) = if self.total < self.first { (self.total, Kind::DeadlinePassed) } else { (self.first, Kind::FirstByteTimeout) };
-        tokio::time::timeout_at(at.into(), work).await.map_err(|_| kind.into())
+        let (at, kind) = if self.total < self.first {
+            (self.total, Kind::DeadlinePassed)
+        } else {
+            (self.first, Kind::FirstByteTimeout)
+        };
+        tokio::time::timeout_at(at.into(), work)
+            .await
+            .map_err(|_| kind.into())
     }
 
     /// The next read before the commit point.
-    pub(super) async fn read(&mut self, upstream: &mut client::Body, content: bool) -> Result<Option<Bytes>, Fault> {
+    pub(super) async fn read(
+        &mut self,
+        upstream: &mut client::Body,
+        content: bool,
+    ) -> Result<Option<Bytes>, Fault> {
         if content {
             self.content(self.last_read);
         }
         let (at, kind) = self.deadline();
         let read = std::future::poll_fn(|cx| upstream.poll_data(cx));
-        let read = tokio::time::timeout_at(at.into(), read).await.map_err(|_| Fault::from(kind))?;
+        let read = tokio::time::timeout_at(at.into(), read)
+            .await
+            .map_err(|_| Fault::from(kind))?;
         self.last_read = Instant::now();
         read.transpose()
     }
@@ -113,12 +132,20 @@ pub(super) enum Gear {
     /// Events are released one by one and may be edited.
     Govern,
     /// Events are written anew in the client's dialect.
-    Translate { decoder: Box<dyn Decoder>, encoder: Box<dyn Encoder>, events: Vec<canon::Event> },
+    Translate {
+        decoder: Box<dyn Decoder>,
+        encoder: Box<dyn Encoder>,
+        events: Vec<canon::Event>,
+    },
 }
 
 impl Gear {
     pub(super) fn translate(decoder: Box<dyn Decoder>, encoder: Box<dyn Encoder>) -> Self {
-        Self::Translate { decoder, encoder, events: Vec::new() }
+        Self::Translate {
+            decoder,
+            encoder,
+            events: Vec::new(),
+        }
     }
 }
 
@@ -139,11 +166,29 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    pub(super) fn new(client: &'static dyn ClientDialect, spoken: &'static dyn Dialect, vendor: &'static dyn Vendor, mut head: Head, gear: Gear, event_bytes: usize) -> Self {
+    pub(super) fn new(
+        client: &'static dyn ClientDialect,
+        spoken: &'static dyn Dialect,
+        vendor: &'static dyn Vendor,
+        mut head: Head,
+        gear: Gear,
+        event_bytes: usize,
+    ) -> Self {
         // Success has been judged; from here on only the status matters, and an idle stream should be small.
         head.headers = HeaderMap::new();
         let splitter = Splitter::new(sse::Limits { event_bytes });
-        Self { splitter, client, spoken, vendor, head, gear, content: false, ended: false, done: false, closed: false }
+        Self {
+            splitter,
+            client,
+            spoken,
+            vendor,
+            head,
+            gear,
+            content: false,
+            ended: false,
+            done: false,
+            closed: false,
+        }
     }
 
     /// Whether the first good event is in hand.
@@ -156,14 +201,34 @@ impl Reading {
     }
 
     /// Takes one read; what may go down is added to `out`.
-    pub(super) fn read(&mut self, data: &Bytes, meter: &mut Meter, out: &mut Rope) -> Result<(), Fault> {
+    pub(super) fn read(
+        &mut self,
+        data: &Bytes,
+        meter: &mut Meter,
+        out: &mut Rope,
+    ) -> Result<(), Fault> {
         let (mut at, mut kept) = (0, 0);
-        let Self { splitter, client: _, spoken, vendor, head, gear, content, ended, done, .. } = self;
+        let Self {
+            splitter,
+            client: _,
+            spoken,
+            vendor,
+            head,
+            gear,
+            content,
+            ended,
+            done,
+            ..
+        } = self;
         while !*done {
-            let event = splitter.next(data, &mut at).map_err(|_| Fault::new(Kind::Malformed).reason("event_too_long"))?;
+            let event = splitter
+                .next(data, &mut at)
+                .map_err(|_| Fault::new(Kind::Malformed).reason("event_too_long"))?;
             let Some(event) = event else { break };
             let said = match gear {
-                Gear::Translate { decoder, events, .. } => {
+                Gear::Translate {
+                    decoder, events, ..
+                } => {
                     let from = events.len();
                     decoder.event(&event, events)?;
                     kept = at;
@@ -177,7 +242,15 @@ impl Reading {
                         judge(&event, &facts, *vendor, head, &mut scratch)
                     });
                     edited?;
-                    release(&event, &facts, matches!(gear, Gear::Govern), data, &mut kept, at, out);
+                    release(
+                        &event,
+                        &facts,
+                        matches!(gear, Gear::Govern),
+                        data,
+                        &mut kept,
+                        at,
+                        out,
+                    );
                     tally(&facts, meter)
                 }
             };
@@ -185,7 +258,10 @@ impl Reading {
             *ended |= said.ended;
             *done |= said.done;
         }
-        if let Gear::Translate { encoder, events, .. } = gear {
+        if let Gear::Translate {
+            encoder, events, ..
+        } = gear
+        {
             encoder.events(events, out);
             events.clear();
         } else {
@@ -199,14 +275,22 @@ impl Reading {
 
     /// The upstream's body ended.
     pub(super) fn end(&mut self, meter: &mut Meter, out: &mut Rope) -> Result<(), Fault> {
-        let rest = self.splitter.finish().map(|event| Bytes::copy_from_slice(event.raw));
+        let rest = self
+            .splitter
+            .finish()
+            .map(|event| Bytes::copy_from_slice(event.raw));
         if let Some(rest) = rest.filter(|rest| !rest.trim_ascii().is_empty()) {
             // A last event without its blank line: give it one.
             let mut whole = rest.trim_ascii_end().to_vec();
             whole.extend_from_slice(b"\n\n");
             self.read(&whole.into(), meter, out)?;
         }
-        if let Gear::Translate { decoder, encoder, events } = &mut self.gear {
+        if let Gear::Translate {
+            decoder,
+            encoder,
+            events,
+        } = &mut self.gear
+        {
             decoder.end(events)?;
             note(events, meter, self.vendor, &self.head)?;
             encoder.events(events, out);
@@ -233,18 +317,29 @@ pub(super) struct Said {
 }
 
 /// Takes canonical events into account.
-pub(super) fn note(events: &[canon::Event], meter: &mut Meter, vendor: &dyn Vendor, head: &Head) -> Result<Said, Fault> {
+pub(super) fn note(
+    events: &[canon::Event],
+    meter: &mut Meter,
+    vendor: &dyn Vendor,
+    head: &Head,
+) -> Result<Said, Fault> {
     let mut said = Said::default();
     for event in events {
         meter.events += 1;
         match event {
             canon::Event::Error(raw) => {
+                let raw = raw.bytes();
                 let tape = json::scan(raw, &json::Limits::default()).ok();
                 let root = tape.as_ref().and_then(|tape| Value::root(tape, raw));
-                return Err(vendor.fault(&head.view(), root).unwrap_or_else(|| Kind::UpstreamError.into()));
+                return Err(vendor
+                    .fault(&head.view(), root)
+                    .unwrap_or_else(|| Kind::UpstreamError.into()));
             }
             canon::Event::Usage(usage) => meter.usage = Some(*usage),
-            canon::Event::Finish { finish: Finish::Failed, .. } => return Err(Fault::new(Kind::UpstreamError).reason("finish_failed")),
+            canon::Event::Finish {
+                finish: Finish::Failed,
+                ..
+            } => return Err(Fault::new(Kind::UpstreamError).reason("finish_failed")),
             canon::Event::Finish { finish, .. } => {
                 meter.finish = Some(*finish);
                 said.ended = true;
@@ -261,7 +356,13 @@ pub(super) fn note(events: &[canon::Event], meter: &mut Meter, vendor: &dyn Vend
 }
 
 /// Turns an event that is an error, or no event of the dialect, into a fault.
-fn judge(event: &sse::Event<'_>, facts: &EventFacts, vendor: &dyn Vendor, head: &Head, scratch: &mut Tape) -> Result<(), Fault> {
+fn judge(
+    event: &sse::Event<'_>,
+    facts: &EventFacts,
+    vendor: &dyn Vendor,
+    head: &Head,
+    scratch: &mut Tape,
+) -> Result<(), Fault> {
     if facts.malformed {
         return Err(Fault::new(Kind::Malformed).reason("invalid_response"));
     }
@@ -272,10 +373,19 @@ fn judge(event: &sse::Event<'_>, facts: &EventFacts, vendor: &dyn Vendor, head: 
         return Ok(());
     }
     let data = event.data();
-    let data = data.as_deref().or_else(|| event.bare_json()).unwrap_or_default();
+    let data = data
+        .as_deref()
+        .or_else(|| event.bare_json())
+        .unwrap_or_default();
     let read = json::scan::scan_into(data, &json::Limits::default(), scratch).is_ok();
-    let root = if read { Value::root(scratch, data) } else { None };
-    Err(vendor.fault(&head.view(), root).unwrap_or_else(|| Kind::UpstreamError.into()))
+    let root = if read {
+        Value::root(scratch, data)
+    } else {
+        None
+    };
+    Err(vendor
+        .fault(&head.view(), root)
+        .unwrap_or_else(|| Kind::UpstreamError.into()))
 }
 
 fn tally(facts: &EventFacts, meter: &mut Meter) -> Said {
@@ -291,12 +401,24 @@ fn tally(facts: &EventFacts, meter: &mut Meter) -> Said {
     if facts.finish.is_some() {
         meter.finish = facts.finish;
     }
-    Said { content: facts.content, ended: facts.done || facts.finish.is_some(), done: facts.done }
+    Said {
+        content: facts.content,
+        ended: facts.done || facts.finish.is_some(),
+        done: facts.done,
+    }
 }
 
 /// Adds an event to what goes down. Events that lie in the read and are not changed stay with their neighbours: `kept`
 /// is where the slice that is not yet pushed begins.
-fn release(event: &sse::Event<'_>, facts: &EventFacts, govern: bool, data: &Bytes, kept: &mut usize, at: usize, out: &mut Rope) {
+fn release(
+    event: &sse::Event<'_>,
+    facts: &EventFacts,
+    govern: bool,
+    data: &Bytes,
+    kept: &mut usize,
+    at: usize,
+    out: &mut Rope,
+) {
     let hide = govern && facts.usage.is_some();
     match event.at {
         Some(from) if hide => {
@@ -336,28 +458,65 @@ pub(super) struct Decoding {
 }
 
 impl Decoding {
-    pub(super) fn new(decoder: Box<dyn Decoder>, vendor: &'static dyn Vendor, limits: sse::Limits) -> Self {
-        let head = Head { status: 200, headers: HeaderMap::new(), now_ms: 0 };
-        Self { splitter: Splitter::new(limits), decoder, vendor, head }
+    pub(super) fn new(
+        decoder: Box<dyn Decoder>,
+        vendor: &'static dyn Vendor,
+        limits: sse::Limits,
+    ) -> Self {
+        let head = Head {
+            status: 200,
+            headers: HeaderMap::new(),
+            now_ms: 0,
+        };
+        Self {
+            splitter: Splitter::new(limits),
+            decoder,
+            vendor,
+            head,
+        }
     }
 
-    pub(super) fn read(&mut self, data: &[u8], meter: &mut Meter, all: &mut Vec<canon::Event>) -> Result<(), Fault> {
+    pub(super) fn read(
+        &mut self,
+        data: &[u8],
+        meter: &mut Meter,
+        all: &mut Vec<canon::Event>,
+    ) -> Result<(), Fault> {
         let mut at = 0;
-        while let Some(event) = self.splitter.next(data, &mut at).map_err(|_| Fault::new(Kind::Malformed).reason("event_too_long"))? {
+        while let Some(event) = self
+            .splitter
+            .next(data, &mut at)
+            .map_err(|_| Fault::new(Kind::Malformed).reason("event_too_long"))?
+        {
             let from = all.len();
             self.decoder.event(&event, all)?;
-            note(all.get(from..).unwrap_or_default(), meter, self.vendor, &self.head)?;
+            note(
+                all.get(from..).unwrap_or_default(),
+                meter,
+                self.vendor,
+                &self.head,
+            )?;
         }
         Ok(())
     }
 
-    pub(super) fn end(&mut self, meter: &mut Meter, all: &mut Vec<canon::Event>) -> Result<(), Fault> {
+    pub(super) fn end(
+        &mut self,
+        meter: &mut Meter,
+        all: &mut Vec<canon::Event>,
+    ) -> Result<(), Fault> {
         let from = all.len();
         if let Some(event) = self.splitter.finish() {
             self.decoder.event(&event, all)?;
         }
         self.decoder.end(all)?;
-        note(all.get(from..).unwrap_or_default(), meter, self.vendor, &self.head).map(|_| ())
+        note(
+            all.get(from..).unwrap_or_default(),
+            meter,
+            self.vendor,
+            &self.head,
+        )
+        .map(|_| ())
     }
 }
 
@@ -376,10 +535,27 @@ pub struct Stream {
 }
 
 impl Stream {
-    pub(super) fn new(exchange: Exchange, begun: Rope, reading: Box<Reading>, upstream: client::Body, clocks: Clocks) -> Self {
+    pub(super) fn new(
+        exchange: Exchange,
+        begun: Rope,
+        reading: Box<Reading>,
+        upstream: client::Body,
+        clocks: Clocks,
+    ) -> Self {
         let now = Instant::now();
-        let timer = Box::pin(tokio::time::sleep_until((now + exchange.snapshot.stream_ping).into()));
-        let mut stream = Self { exchange, begun, reading, upstream: Some(upstream), clocks, last_down: now, timer, linger: None };
+        let timer = Box::pin(tokio::time::sleep_until(
+            (now + exchange.snapshot.ping.unwrap_or(LINGER * 240)).into(),
+        ));
+        let mut stream = Self {
+            exchange,
+            begun,
+            reading,
+            upstream: Some(upstream),
+            clocks,
+            last_down: now,
+            timer,
+            linger: None,
+        };
         stream.exchange.meter.bytes_down = stream.begun.len() as u64;
         if stream.reading.done {
             stream.complete();
@@ -398,7 +574,9 @@ impl Stream {
             return Poll::Ready(Some(std::mem::take(&mut self.begun)));
         }
         loop {
-            let Some(upstream) = self.upstream.as_mut() else { return Poll::Ready(None) };
+            let Some(upstream) = self.upstream.as_mut() else {
+                return Poll::Ready(None);
+            };
             let mut out = Rope::new();
             let step = match upstream.poll_data(cx) {
                 Poll::Pending => match self.waits(cx) {
@@ -451,13 +629,18 @@ impl Stream {
             if self.linger.is_none() && self.exchange.worker.shared.is_cut() {
                 return Poll::Ready(Err(Kind::Draining.into()));
             }
-            let ping_at = self.last_down + self.exchange.snapshot.stream_ping;
-            let ping = if self.linger.is_none() { self.exchange.dialect.ping() } else { None };
+            let every = self
+                .exchange
+                .snapshot
+                .ping
+                .filter(|_| self.linger.is_none());
+            let ping = every
+                .and_then(|every| Some((self.last_down + every, self.exchange.dialect.ping()?)));
             let (deadline, kind) = match self.linger {
                 Some(until) => (until, Kind::ClientGone),
                 None => self.clocks.deadline(),
             };
-            let next = if ping.is_some() { deadline.min(ping_at) } else { deadline };
+            let next = ping.map_or(deadline, |(at, _)| deadline.min(at));
             let now = Instant::now();
             if now >= next {
                 if self.linger.is_some() {
@@ -468,7 +651,7 @@ impl Stream {
                     return Poll::Ready(Err(kind.into()));
                 }
                 self.last_down = now;
-                return Poll::Ready(Ok(ping.unwrap_or_default()));
+                return Poll::Ready(Ok(ping.map_or(&[], |(_, bytes)| bytes)));
             }
             // The timer is moved only when it fires, not for each event: its time is then looked at again.
             if self.timer.deadline() > next.into() {

@@ -15,13 +15,13 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Drains. `second` resolves when it is to be cut short. True if everybody left in time.
 pub async fn drain(shared: &Arc<Shared>, second: impl Future<Output = ()>) -> bool {
-    let clocks = shared.store.current().drain.clone();
+    let clocks = shared.store.load().drain.clone();
     shared.advance(Phase::Leaving);
     let mut second = std::pin::pin!(second);
     let leaving = async {
-        tokio::time::sleep(clocks.accept).await;
+        tokio::time::sleep(clocks.accept.0).await;
         shared.advance(Phase::Draining);
-        emptied(clocks.limit).await
+        emptied(clocks.limit.0).await
     };
     let clean = tokio::select! {
         clean = leaving => clean,

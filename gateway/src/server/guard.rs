@@ -67,14 +67,25 @@ impl HeadWatch {
 /// Whether a head (or the part of it that one read brought) has both fields.
 fn has_conflict(bytes: &[u8]) -> bool {
     // Nearly no request has a transfer coding: one search settles it.
-    if memchr::memmem::find(bytes, b"ncoding").is_none() && memchr::memmem::find(bytes, b"NCODING").is_none() {
+    if memchr::memmem::find(bytes, b"ncoding").is_none()
+        && memchr::memmem::find(bytes, b"NCODING").is_none()
+    {
         return false;
     }
-    let head = memchr::memmem::find(bytes, b"\r\n\r\n").map_or(bytes, |end| bytes.get(..end).unwrap_or_default());
-    let mut names = head.split(|byte| *byte == b'\n').filter_map(|line| line.split(|byte| *byte == b':').next());
-    let mut has = |name: &[u8]| names.by_ref().any(|found| found.trim_ascii().eq_ignore_ascii_case(name));
+    let head = memchr::memmem::find(bytes, b"\r\n\r\n")
+        .map_or(bytes, |end| bytes.get(..end).unwrap_or_default());
+    let mut names = head
+        .split(|byte| *byte == b'\n')
+        .filter_map(|line| line.split(|byte| *byte == b':').next());
+    let mut has = |name: &[u8]| {
+        names
+            .by_ref()
+            .any(|found| found.trim_ascii().eq_ignore_ascii_case(name))
+    };
     let coded = has(b"transfer-encoding");
-    let mut names = head.split(|byte| *byte == b'\n').filter_map(|line| line.split(|byte| *byte == b':').next());
+    let mut names = head
+        .split(|byte| *byte == b'\n')
+        .filter_map(|line| line.split(|byte| *byte == b':').next());
     coded && names.any(|found| found.trim_ascii().eq_ignore_ascii_case(b"content-length"))
 }
 
@@ -103,17 +114,33 @@ pub struct Clocks {
 impl<T> Guard<T> {
     /// Guards `inner`.
     pub fn new(inner: T, watch: Arc<HeadWatch>, clocks: Clocks) -> Self {
-        Self { inner, watch, clocks, head_since: None, slow_head: None, stalled: None }
+        Self {
+            inner,
+            watch,
+            clocks,
+            head_since: None,
+            slow_head: None,
+            stalled: None,
+        }
     }
 
-    fn writes<R>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<R>>) -> Poll<io::Result<R>> {
+    fn writes<R>(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<R>>,
+    ) -> Poll<io::Result<R>> {
         if written.is_ready() {
             self.stalled = None;
             return written;
         }
         let stall = self.clocks.stall;
-        let timer = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(stall)));
-        timer.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
+        let timer = self
+            .stalled
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(stall)));
+        timer
+            .as_mut()
+            .poll(cx)
+            .map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 
     /// Nothing to read: is a head late?
@@ -124,19 +151,29 @@ impl<T> Guard<T> {
             return Poll::Pending;
         };
         let until = since + self.clocks.head;
-        let timer = self.slow_head.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until.into())));
-        timer.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
+        let timer = self
+            .slow_head
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until.into())));
+        timer
+            .as_mut()
+            .poll(cx)
+            .map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
 impl<T: AsyncRead + Unpin> AsyncRead for Guard<T> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         match Pin::new(&mut self.inner).poll_read(cx, buf) {
             Poll::Pending => self.waits(cx),
             Poll::Ready(read) => {
                 if self.watch.reads_head() {
-                    self.watch.sees(buf.filled().get(before..).unwrap_or_default());
+                    self.watch
+                        .sees(buf.filled().get(before..).unwrap_or_default());
                     if self.head_since.is_none() {
                         self.head_since = Some(Instant::now());
                     }
@@ -148,7 +185,11 @@ impl<T: AsyncRead + Unpin> AsyncRead for Guard<T> {
 }
 
 impl<T: AsyncWrite + Unpin> AsyncWrite for Guard<T> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.inner).poll_write(cx, buf);
         self.writes(cx, written)
     }
@@ -168,7 +209,11 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Guard<T> {
         self.inner.is_write_vectored()
     }
 
-    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.inner).poll_write_vectored(cx, bufs);
         self.writes(cx, written)
     }
@@ -182,7 +227,11 @@ mod tests {
     fn sees_conflicts() {
         let both = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTRANSFER-Encoding: chunked\r\n\r\n";
         assert!(has_conflict(both));
-        assert!(!has_conflict(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\ncontent-length: 3\r\n"));
-        assert!(!has_conflict(b"POST / HTTP/1.1\r\nContent-Length: 3\r\nContent-Encoding: gzip\r\n\r\n"));
+        assert!(!has_conflict(
+            b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\ncontent-length: 3\r\n"
+        ));
+        assert!(!has_conflict(
+            b"POST / HTTP/1.1\r\nContent-Length: 3\r\nContent-Encoding: gzip\r\n\r\n"
+        ));
     }
 }

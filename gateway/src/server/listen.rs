@@ -25,6 +25,7 @@ use wire::{Fault, Kind};
 
 use super::guard::{Clocks, Guard, HeadWatch};
 use crate::config::snapshot::Snapshot;
+use crate::config::units::Size;
 use crate::pipeline::{self, ReplyBody};
 use crate::tasks;
 use crate::worker::{Peer, Phase, Shared, Worker};
@@ -35,15 +36,19 @@ const BACKLOG: i32 = 4096;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Time for the last frames after the drain limit.
 const CUT_GRACE: Duration = Duration::from_secs(1);
-/// Downstream read and write buffering of one HTTP/1 connection. Must hold the largest allowed head.
-const BUFFER_SLACK: usize = 8 << 10;
+/// hyper refuses smaller buffers. A head that does not fit its buffer is answered 431.
+const BUFFER_MIN: usize = 8 << 10;
 
 /// Opens `count` listeners on one address; port 0 is resolved by the first.
 pub fn bind(address: SocketAddr, count: usize) -> io::Result<Vec<StdListener>> {
     let mut listeners = Vec::with_capacity(count);
     let mut address = address;
     for _ in 0..count.max(1) {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        let socket = Socket::new(
+            Domain::for_address(address),
+            Type::STREAM,
+            Some(Protocol::TCP),
+        )?;
         socket.set_reuse_address(true)?;
         if count > 1 {
             socket.set_reuse_port(true)?;
@@ -76,18 +81,18 @@ pub async fn accept(worker: Arc<Worker>, listener: StdListener) -> io::Result<()
                 continue;
             }
         };
-        let snapshot = worker.shared.store.current();
+        let snapshot = worker.shared.store.load();
         let Some(place) = Place::take(address.ip(), &snapshot) else {
             // Closing at once is all that is owed to connections over the limit.
             continue;
         };
-        worker.shared.metrics.connection_opened();
+        worker.shared.metrics.connections.inc();
         let worker = Arc::clone(&worker);
         tasks::spawn(async move {
             let _place = place;
             let shared = Arc::clone(&worker.shared);
             greet(worker, snapshot, socket, address).await;
-            shared.metrics.connection_closed();
+            shared.metrics.connections.dec();
         });
     }
 }
@@ -98,28 +103,47 @@ async fn reached(phase: &mut watch::Receiver<Phase>, wanted: Phase) {
     let _ = phase.wait_for(|current| *current >= wanted).await;
 }
 
-async fn greet(worker: Arc<Worker>, snapshot: Arc<Snapshot>, socket: TcpStream, address: SocketAddr) {
+async fn greet(
+    worker: Arc<Worker>,
+    snapshot: Arc<Snapshot>,
+    socket: TcpStream,
+    address: SocketAddr,
+) {
     // Without it, Nagle and delayed acknowledgement stall small frames for 40 ms.
     if socket.set_nodelay(true).is_err() {
         return;
     }
-    let Some(tls) = snapshot.tls.clone() else { return converse(worker, &snapshot, socket, address).await };
+    let Some(tls) = snapshot.tls.clone() else {
+        return converse(worker, &snapshot, socket, address).await;
+    };
     let handshake = tokio_rustls::TlsAcceptor::from(tls).accept(socket);
-    match tokio::time::timeout(snapshot.timeouts.tls_handshake, handshake).await {
+    match tokio::time::timeout(snapshot.timeouts.tls_handshake.0, handshake).await {
         Ok(Ok(stream)) => converse(worker, &snapshot, stream, address).await,
         Ok(Err(error)) => tracing::debug!(error = %error.kind(), "tls handshake failed"),
         Err(_) => tracing::debug!("tls handshake timed out"),
     }
 }
 
-async fn converse(worker: Arc<Worker>, snapshot: &Snapshot, socket: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, address: SocketAddr) {
+async fn converse(
+    worker: Arc<Worker>,
+    snapshot: &Snapshot,
+    socket: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    address: SocketAddr,
+) {
     let head_watch = Arc::new(HeadWatch::default());
-    let clocks = Clocks { head: snapshot.timeouts.header_read, stall: snapshot.timeouts.client_write };
+    let clocks = Clocks {
+        head: snapshot.timeouts.header_read.0,
+        stall: snapshot.timeouts.client_write.0,
+    };
     let io = TokioIo::new(Guard::new(socket, Arc::clone(&head_watch), clocks));
     let mut phase = worker.shared.phase();
-    let peer = Arc::new(Peer { address, head_watch });
+    let peer = Arc::new(Peer {
+        address,
+        head_watch,
+    });
     let shared = Arc::clone(&worker.shared);
-    let service = service_fn(move |request| answer(Arc::clone(&worker), Arc::clone(&peer), request));
+    let service =
+        service_fn(move |request| answer(Arc::clone(&worker), Arc::clone(&peer), request));
     let builder = builder(snapshot, &shared);
     let mut connection = pin!(builder.serve_connection(io, service));
     let mut known = Phase::Open;
@@ -128,7 +152,9 @@ async fn converse(worker: Arc<Worker>, snapshot: &Snapshot, socket: impl AsyncRe
             if known >= Phase::Cut {
                 return tokio::time::sleep(CUT_GRACE).await;
             }
-            let _ = phase.wait_for(|current| *current > known && *current >= Phase::Draining).await;
+            let _ = phase
+                .wait_for(|current| *current > known && *current >= Phase::Draining)
+                .await;
         };
         tokio::select! {
             biased;
@@ -150,42 +176,53 @@ async fn converse(worker: Arc<Worker>, snapshot: &Snapshot, socket: impl AsyncRe
 
 fn builder(snapshot: &Snapshot, shared: &Arc<Shared>) -> auto::Builder<Executor> {
     let limits = &snapshot.limits;
-    let mut builder = auto::Builder::new(Executor { phase: shared.phase() });
+    let mut builder = auto::Builder::new(Executor {
+        phase: shared.phase(),
+    });
     builder
         .http1()
         .timer(TokioTimer::new())
         // Runs while a connection is kept idle; a slow head is the guard's business.
-        .header_read_timeout(snapshot.timeouts.keepalive)
+        .header_read_timeout(snapshot.timeouts.keepalive.0)
         .half_close(false)
-        .max_headers(limits.header_count)
-        .max_header_size(limits.header_bytes)
-        .max_buf_size(limits.header_bytes + BUFFER_SLACK);
+        .max_headers(limits.header_count as usize)
+        .max_buf_size(limits.header_bytes.bytes().max(BUFFER_MIN));
     let http2 = &snapshot.http2;
     builder
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(http2.max_streams)
-        .initial_stream_window_size(http2.stream_window)
-        .initial_connection_window_size(http2.connection_window)
-        .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
+        .initial_stream_window_size(window(http2.stream_window))
+        .initial_connection_window_size(window(http2.connection_window))
+        .max_header_list_size(window(limits.header_bytes))
         .max_pending_accept_reset_streams(20)
         .max_local_error_reset_streams(128)
-        .keep_alive_interval(http2.keepalive_interval)
-        .keep_alive_timeout(http2.keepalive_timeout);
+        .keep_alive_interval(http2.keepalive_interval.0)
+        .keep_alive_timeout(http2.keepalive_timeout.0);
     builder
 }
 
+fn window(size: Size) -> u32 {
+    u32::try_from(size.0).unwrap_or(u32::MAX)
+}
+
 /// One request, with a panic in it turned into its own answer.
-async fn answer(worker: Arc<Worker>, peer: Arc<Peer>, request: Request<Incoming>) -> Result<Response<ReplyBody>, Infallible> {
+async fn answer(
+    worker: Arc<Worker>,
+    peer: Arc<Peer>,
+    request: Request<Incoming>,
+) -> Result<Response<ReplyBody>, Infallible> {
     let mut serving = pin!(pipeline::serve(&worker, &peer, request));
-    let caught = std::future::poll_fn(|cx| match std::panic::catch_unwind(AssertUnwindSafe(|| serving.as_mut().poll(cx))) {
-        Ok(polled) => polled.map(Some),
-        Err(_) => std::task::Poll::Ready(None),
+    let caught = std::future::poll_fn(|cx| {
+        match std::panic::catch_unwind(AssertUnwindSafe(|| serving.as_mut().poll(cx))) {
+            Ok(polled) => polled.map(Some),
+            Err(_) => std::task::Poll::Ready(None),
+        }
     })
     .await;
     peer.head_watch.next_head();
     Ok(caught.unwrap_or_else(|| {
-        worker.shared.metrics.panicked();
+        worker.shared.metrics.panics.inc();
         pipeline::last_words(&Fault::new(Kind::Bug).reason("panic"))
     }))
 }
@@ -227,7 +264,7 @@ impl Place {
         let mut places = PLACES.lock().unwrap_or_else(PoisonError::into_inner);
         let limits = &snapshot.limits;
         let own = places.by_ip.get(&ip).copied().unwrap_or(0);
-        if places.all >= limits.connections || own >= limits.connections_per_ip {
+        if places.all >= limits.connections as usize || own >= limits.connections_per_ip as usize {
             return None;
         }
         places.all += 1;

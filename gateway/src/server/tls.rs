@@ -3,19 +3,19 @@
 //! TLS 1.2 and 1.3 with rustls's own suites. Verification of an upstream is turned off only for one provider, by a
 //! setting whose name says what it does.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme};
 
-/// What is wrong with a certificate or key; names the file, never its contents.
+use crate::config::snapshot::{ClientTls, ServerTls};
+
+/// Why certificates or keys cannot be used. Never their contents.
 #[derive(Debug)]
-pub struct Unusable(pub String);
+pub struct Unusable(String);
 
 impl std::fmt::Display for Unusable {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -25,88 +25,88 @@ impl std::fmt::Display for Unusable {
 
 impl std::error::Error for Unusable {}
 
+fn unusable(error: impl std::fmt::Display) -> Unusable {
+    Unusable(error.to_string())
+}
+
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 
-fn unusable(path: &Path, error: impl std::fmt::Display) -> Unusable {
-    Unusable(format!("{}: {error}", path.display()))
-}
-
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Unusable> {
-    let found = CertificateDer::pem_file_iter(path).and_then(Iterator::collect).map_err(|error| unusable(path, error))?;
-    if Vec::is_empty(&found) { Err(unusable(path, "no certificate in it")) } else { Ok(found) }
-}
-
-fn roots(path: &Path) -> Result<RootCertStore, Unusable> {
+fn roots(certificates: &[CertificateDer<'static>]) -> Result<RootCertStore, Unusable> {
     let mut store = RootCertStore::empty();
-    for certificate in certificates(path)? {
-        store.add(certificate).map_err(|error| unusable(path, error))?;
+    for certificate in certificates {
+        store.add(certificate.clone()).map_err(unusable)?;
     }
     Ok(store)
-}
-
-fn key(path: &Path) -> Result<PrivateKeyDer<'static>, Unusable> {
-    PrivateKeyDer::from_pem_file(path).map_err(|error| unusable(path, error))
 }
 
 /// The downstream side: certificate, key, and the authority of client certificates if they are asked for.
 ///
 /// # Errors
 /// [`Unusable`].
-pub fn server(cert: &Path, key_file: &Path, client_ca: Option<&Path>) -> Result<Arc<ServerConfig>, Unusable> {
-    let builder = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().map_err(|error| unusable(cert, error))?;
-    let builder = match client_ca {
+pub fn server(tls: &ServerTls) -> Result<Arc<ServerConfig>, Unusable> {
+    let builder = ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(unusable)?;
+    let builder = match &tls.client_ca {
         None => builder.with_no_client_auth(),
         Some(ca) => {
-            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots(ca)?), provider()).build();
-            builder.with_client_cert_verifier(verifier.map_err(|error| unusable(ca, error))?)
+            let verifier =
+                WebPkiClientVerifier::builder_with_provider(Arc::new(roots(ca)?), provider())
+                    .build();
+            builder.with_client_cert_verifier(verifier.map_err(unusable)?)
         }
     };
-    let mut config = builder.with_single_cert(certificates(cert)?, key(key_file)?).map_err(|error| unusable(cert, error))?;
+    let identity = tls.identity.clone();
+    let mut config = builder
+        .with_single_cert(identity.certs, identity.key)
+        .map_err(unusable)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Arc::new(config))
-}
-
-/// What a provider's TLS may need.
-#[derive(Clone, Debug, Default)]
-pub struct ClientSettings<'a> {
-    /// Authority to trust instead of the system's.
-    pub ca: Option<&'a Path>,
-    /// Our certificate and its key.
-    pub identity: Option<(&'a Path, &'a Path)>,
-    /// Offer HTTP/2.
-    pub http2: bool,
-    /// Verify nothing. Dangerous.
-    pub insecure: bool,
 }
 
 /// The upstream side.
 ///
 /// # Errors
 /// [`Unusable`].
-pub fn client(settings: &ClientSettings<'_>) -> Result<Arc<ClientConfig>, Unusable> {
-    let system = |error: &dyn std::fmt::Display| Unusable(format!("system certificates: {error}"));
-    let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().map_err(|error| system(&error))?;
-    let store = match settings.ca {
-        Some(ca) => roots(ca)?,
-        None => {
-            let mut store = RootCertStore::empty();
-            store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-            store
-        }
-    };
-    let builder = if settings.insecure {
-        builder.dangerous().with_custom_certificate_verifier(Arc::new(Anybody(provider())))
+pub fn client(tls: &ClientTls, http2: bool) -> Result<Arc<ClientConfig>, Unusable> {
+    let builder = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(unusable)?;
+    let builder = if tls.insecure_skip_verify {
+        builder
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Anybody(provider())))
     } else {
+        let store = match &tls.ca {
+            Some(ca) => roots(ca)?,
+            None => system_roots(),
+        };
         builder.with_root_certificates(store)
     };
-    let mut config = match settings.identity {
+    let mut config = match tls.identity.clone() {
         None => builder.with_no_client_auth(),
-        Some((cert, key_file)) => builder.with_client_auth_cert(certificates(cert)?, key(key_file)?).map_err(|error| unusable(cert, error))?,
+        Some(identity) => builder
+            .with_client_auth_cert(identity.certs, identity.key)
+            .map_err(unusable)?,
     };
-    config.alpn_protocols = if settings.http2 { vec![b"h2".to_vec(), b"http/1.1".to_vec()] } else { vec![b"http/1.1".to_vec()] };
+    config.alpn_protocols = if http2 {
+        vec![b"h2".to_vec(), b"http/1.1".to_vec()]
+    } else {
+        vec![b"http/1.1".to_vec()]
+    };
     Ok(Arc::new(config))
+}
+
+/// The system's authorities, read once: there are a hundred and more of them.
+fn system_roots() -> RootCertStore {
+    static ROOTS: std::sync::LazyLock<RootCertStore> = std::sync::LazyLock::new(|| {
+        let mut store = RootCertStore::empty();
+        store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        store
+    });
+    ROOTS.clone()
 }
 
 /// Accepts any certificate: only for `insecure_skip_verify_dangerous`.
@@ -125,12 +125,32 @@ impl ServerCertVerifier for Anybody {
         Ok(ServerCertVerified::assertion())
     }
 
-    fn verify_tls12_signature(&self, message: &[u8], cert: &CertificateDer<'_>, signed: &DigitallySignedStruct) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls12_signature(message, cert, signed, &self.0.signature_verification_algorithms)
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls12_signature(
+            message,
+            cert,
+            signed,
+            &self.0.signature_verification_algorithms,
+        )
     }
 
-    fn verify_tls13_signature(&self, message: &[u8], cert: &CertificateDer<'_>, signed: &DigitallySignedStruct) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls13_signature(message, cert, signed, &self.0.signature_verification_algorithms)
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls13_signature(
+            message,
+            cert,
+            signed,
+            &self.0.signature_verification_algorithms,
+        )
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

@@ -381,6 +381,25 @@ pub enum Event {
     Error(Raw),
 }
 
+impl Event {
+    /// Whether it carries something that the model said, thought or called.
+    #[must_use]
+    pub fn is_content(&self) -> bool {
+        match self {
+            Self::Text { text, .. } | Self::Refusal { text, .. } | Self::Reasoning { text, .. } => {
+                !text.is_empty()
+            }
+            Self::ToolStart { .. } => true,
+            Self::ToolArgs { piece, .. } => !piece.is_empty(),
+            Self::Start { .. }
+            | Self::Logprobs { .. }
+            | Self::Finish { .. }
+            | Self::Usage(_)
+            | Self::Error(_) => false,
+        }
+    }
+}
+
 // One event per token of a reply: it must not grow in the dark.
 const _: () = assert!(size_of::<Event>() <= 96);
 
@@ -402,10 +421,7 @@ mod tests {
             Raw::of(&body, root.get("b").unwrap()).bytes().as_ref(),
             b"[1, 2]"
         );
-        assert_eq!(
-            Raw::of(&body, root.get("c").unwrap()).number(),
-            Some(0.5)
-        );
+        assert_eq!(Raw::of(&body, root.get("c").unwrap()).number(), Some(0.5));
         assert!(Str::of(&body, root).is_none());
         assert_eq!(Str::escaped("\"\n").bytes().as_ref(), b"\\\"\\n");
         assert!(!format!("{text:?}").contains('x'));

@@ -2,17 +2,21 @@
 //!
 //! Knows the dialect as written and the liberties that several vendors take with it, never which vendor takes them.
 
+pub(crate) mod decode_reply;
+mod decode_request;
+mod encode_reply;
+pub(crate) mod encode_request;
 mod forward;
 pub(crate) mod lens;
 pub mod request;
 
 use bytes::Bytes;
+use wire::Fault;
 use wire::canon;
 use wire::facts::{EventFacts, ReplyFacts, RequestFacts};
 use wire::fault::Code;
 use wire::json::{self, Value};
 use wire::sse;
-use wire::{Fault, Kind};
 
 use crate::dialect::{
     ClientDialect, Decoder, Dialect, DialectId, Encoded, Encoder, ErrorBody, Forward, Lossy,
@@ -44,16 +48,16 @@ impl Dialect for OpenAiChat {
 
     fn encode_request(
         &self,
-        _request: &canon::Request,
-        _call: &Call<'_>,
-        _quirks: &Quirks,
-        _lossy: Lossy,
+        request: &canon::Request,
+        call: &Call<'_>,
+        quirks: &Quirks,
+        lossy: Lossy,
     ) -> Result<Encoded, Fault> {
-        Err(Kind::Bug.into())
+        encode_request::encode(request, call, quirks, lossy)
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
-        Box::new(Later)
+        Box::new(decode_reply::Reader::default())
     }
 }
 
@@ -73,16 +77,12 @@ impl ClientDialect for OpenAiChat {
         forward::forward(body, facts, call, quirks, lossy)
     }
 
-    fn decode_request(
-        &self,
-        _body: &Bytes,
-        _facts: &RequestFacts,
-    ) -> Result<canon::Request, Fault> {
-        Err(Kind::Bug.into())
+    fn decode_request(&self, body: &Bytes, facts: &RequestFacts) -> Result<canon::Request, Fault> {
+        decode_request::decode(body, facts)
     }
 
-    fn encoder(&self, _reply: ReplyHead) -> Box<dyn Encoder> {
-        Box::new(Later)
+    fn encoder(&self, reply: ReplyHead) -> Box<dyn Encoder> {
+        Box::new(encode_reply::Writer::new(reply))
     }
 
     fn refusal(&self, fault: &Fault) -> ErrorBody {
@@ -97,31 +97,12 @@ impl ClientDialect for OpenAiChat {
         error_body(fault, b"data: ", b"\n\n").into()
     }
 
+    fn end_marker(&self) -> &'static [u8] {
+        b"data: [DONE]\n\n"
+    }
+
     fn ping(&self) -> Option<&'static [u8]> {
         Some(b": ping\n\n")
-    }
-}
-
-/// Stands in until translation is written.
-struct Later;
-
-impl Decoder for Later {
-    fn event(&mut self, _: &sse::Event<'_>, _: &mut Vec<canon::Event>) -> Result<(), Fault> {
-        Err(Kind::Bug.into())
-    }
-    fn whole(&mut self, _: &Bytes, _: Value<'_>, _: &mut Vec<canon::Event>) -> Result<(), Fault> {
-        Err(Kind::Bug.into())
-    }
-    fn end(&mut self, _: &mut Vec<canon::Event>) -> Result<(), Fault> {
-        Err(Kind::Bug.into())
-    }
-}
-
-impl Encoder for Later {
-    fn events(&mut self, _: &[canon::Event], _: &mut wire::Rope) {}
-    fn end(&mut self, _: &mut wire::Rope) {}
-    fn whole(&mut self, _: &[canon::Event]) -> wire::Rope {
-        wire::Rope::new()
     }
 }
 

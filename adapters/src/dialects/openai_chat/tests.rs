@@ -4,6 +4,7 @@ use super::*;
 use crate::dialect::DialectId;
 use crate::quirks::{Added, COMMON, PLAIN, Rule, StreamUsage, When};
 use proptest::prelude::*;
+use wire::Kind;
 use wire::facts::{Finish, Usage};
 use wire::json::{Limits, scan};
 

@@ -1,0 +1,322 @@
+//! Reads a chat-completions reply, streamed or whole, to canonical events.
+//!
+//! One event's data is copied once; everything that comes out of it is a slice of that copy. Makes good what vendors get
+//! wrong in a known way: ids repeated in every piece, missing tool indexes, `stop` after tool calls, arguments as an
+//! object.
+
+use bytes::Bytes;
+use wire::canon::{Event, Raw, Str};
+use wire::facts::Finish;
+use wire::json::{self, Type, Value};
+use wire::sse;
+use wire::{Fault, Kind};
+
+use super::lens;
+use crate::dialect::Decoder;
+
+/// Choices of one reply that are followed; more are read as malformed.
+const CHOICES_MAX: u32 = super::request::CHOICES_MAX as u32;
+/// Tool calls of one choice that are followed.
+const CALLS_MAX: usize = 1024;
+
+/// State of one reply.
+#[derive(Default)]
+pub(super) struct Reader {
+    tape: json::Tape,
+    started: bool,
+    done: bool,
+    choices: Vec<Choice>,
+}
+
+#[derive(Default)]
+struct Choice {
+    number: u32,
+    calls: Calls,
+    finished: bool,
+}
+
+/// The tool calls of one choice: which piece belongs to which.
+#[derive(Default)]
+pub(crate) struct Calls {
+    seen: Vec<(Option<u64>, Str)>,
+}
+
+impl Calls {
+    /// Whether any call was seen.
+    pub(crate) fn any(&self) -> bool {
+        !self.seen.is_empty()
+    }
+
+    /// The number of the call that a piece belongs to, and whether it is new. A piece without an index belongs to the
+    /// call of its id, or to the last one; one with a known index but another id begins a new call.
+    ///
+    /// # Errors
+    /// `Malformed`: more calls than are followed.
+    pub(crate) fn place(&mut self, index: Option<u64>, id: &Str) -> Result<(u32, bool), Fault> {
+        let same_id = |known: &Str| id.is_empty() || known.is_empty() || known == id;
+        let found = match index {
+            Some(_) => self
+                .seen
+                .iter()
+                .rposition(|row| row.0 == index && same_id(&row.1)),
+            None if id.is_empty() => self.seen.len().checked_sub(1),
+            None => self.seen.iter().rposition(|row| row.1 == *id),
+        };
+        if let Some(at) = found {
+            return Ok((to_u32(at), false));
+        }
+        if self.seen.len() >= CALLS_MAX {
+            return Err(Kind::Malformed.into());
+        }
+        self.seen.push((index, id.clone()));
+        Ok((to_u32(self.seen.len() - 1), true))
+    }
+}
+
+fn to_u32(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}
+
+impl Decoder for Reader {
+    fn event(&mut self, event: &sse::Event<'_>, out: &mut Vec<Event>) -> Result<(), Fault> {
+        let Some(data) = data_of(event) else {
+            return Ok(());
+        };
+        if self.done {
+            return Ok(());
+        }
+        if data.trim_ascii_start().starts_with(b"[DONE]") {
+            self.done = true;
+            return Ok(());
+        }
+        let mut tape = std::mem::take(&mut self.tape);
+        let read = scan(&data, &mut tape).and_then(|root| {
+            if event.name() == Some(b"error") {
+                out.push(Event::Error(Raw::of(&data, root)));
+                return Ok(());
+            }
+            self.root(&data, root, out)
+        });
+        self.tape = tape;
+        read
+    }
+
+    fn whole(&mut self, body: &Bytes, root: Value<'_>, out: &mut Vec<Event>) -> Result<(), Fault> {
+        self.done = true;
+        if root.get("choices").is_none() && !lens::is_error(root) {
+            return Err(Kind::Malformed.into());
+        }
+        self.root(body, root, out)
+    }
+
+    fn end(&mut self, out: &mut Vec<Event>) -> Result<(), Fault> {
+        let finished = self.choices.iter().all(|choice| choice.finished);
+        if !self.done && (self.choices.is_empty() || !finished) {
+            return Err(Kind::CutShort.into());
+        }
+        // The vendor said that it was done, without a reason: a natural end.
+        for choice in self.choices.iter_mut().filter(|choice| !choice.finished) {
+            choice.finished = true;
+            out.push(Event::Finish {
+                choice: choice.number,
+                finish: if choice.calls.any() {
+                    Finish::ToolCalls
+                } else {
+                    Finish::Stop
+                },
+            });
+        }
+        Ok(())
+    }
+}
+
+/// An event's data (or the bare line that some servers write for an error), owned; `None` if there is nothing in it.
+pub(crate) fn data_of(event: &sse::Event<'_>) -> Option<Bytes> {
+    let data = match event.data() {
+        Some(std::borrow::Cow::Borrowed(data)) => Bytes::copy_from_slice(data),
+        Some(std::borrow::Cow::Owned(data)) => data.into(),
+        None => Bytes::copy_from_slice(event.bare_json()?),
+    };
+    (!data.trim_ascii().is_empty()).then_some(data)
+}
+
+/// Scans an event's data to its object.
+///
+/// # Errors
+/// `Malformed`.
+pub(crate) fn scan<'a>(data: &'a Bytes, tape: &'a mut json::Tape) -> Result<Value<'a>, Fault> {
+    json::scan::scan_into(data, &lens::LIMITS, tape).map_err(|reject| {
+        Fault::new(Kind::Malformed).detail(format!("an event: {}", reject.reason.as_str()))
+    })?;
+    Value::root(tape, data)
+        .filter(|root| root.kind() == Type::Object)
+        .ok_or_else(|| Kind::Malformed.into())
+}
+
+impl Reader {
+    fn root(&mut self, data: &Bytes, root: Value<'_>, out: &mut Vec<Event>) -> Result<(), Fault> {
+        if lens::is_error(root) {
+            out.push(Event::Error(Raw::of(data, root)));
+            return Ok(());
+        }
+        if !std::mem::replace(&mut self.started, true) {
+            let text = |name: &str| root.get(name).and_then(|one| Str::of(data, one));
+            out.push(Event::Start {
+                id: text("id").unwrap_or_default(),
+                model: text("model").unwrap_or_default(),
+                created: created(root),
+            });
+        }
+        for value in root.get("choices").iter().flat_map(Value::elements) {
+            let number = value.get("index").and_then(|index| index.as_u64());
+            let number = u32::try_from(number.unwrap_or(0)).unwrap_or(u32::MAX);
+            if number >= CHOICES_MAX {
+                return Err(Kind::Malformed.into());
+            }
+            self.choice(number).read(data, value, out)?;
+        }
+        if let Some((_, usage)) = lens::usage_of(root) {
+            out.push(Event::Usage(usage));
+        }
+        Ok(())
+    }
+
+    fn choice(&mut self, number: u32) -> &mut Choice {
+        let known = self.choices.iter().position(|one| one.number == number);
+        let at = known.unwrap_or_else(|| {
+            self.choices.push(Choice {
+                number,
+                ..Choice::default()
+            });
+            self.choices.len() - 1
+        });
+        #[expect(clippy::indexing_slicing, reason = "found, or just pushed")]
+        &mut self.choices[at]
+    }
+}
+
+/// `created`, where it is a number.
+pub(crate) fn created(root: Value<'_>) -> i64 {
+    let created = root.get("created").and_then(|created| created.as_u64());
+    created
+        .and_then(|created| i64::try_from(created).ok())
+        .unwrap_or(0)
+}
+
+impl Choice {
+    fn read(&mut self, data: &Bytes, value: Value<'_>, out: &mut Vec<Event>) -> Result<(), Fault> {
+        let choice = self.number;
+        let logprobs = value.get("logprobs");
+        if let Some(logprobs) = logprobs.filter(|one| one.kind() == Type::Object) {
+            let value = Raw::of(data, logprobs);
+            out.push(Event::Logprobs { choice, value });
+        }
+        // From 3 on a risk flag means that the text must not be shown.
+        let flag = value
+            .get("flag")
+            .and_then(|flag| flag.as_u64())
+            .unwrap_or(0);
+        let delta = value.get("delta").or_else(|| value.get("message"));
+        if let Some(delta) = delta.filter(|_| flag < 3) {
+            texts(data, delta, choice, out);
+            for piece in delta.get("tool_calls").iter().flat_map(Value::elements) {
+                self.calls.read(data, piece, choice, out)?;
+            }
+            if let Some(call) = delta
+                .get("function_call")
+                .filter(|one| one.kind() == Type::Object)
+            {
+                self.calls
+                    .read_function(data, call, None, &Str::default(), choice, out)?;
+            }
+        }
+        if let Some(finish) = lens::finish_of(value)
+            && !std::mem::replace(&mut self.finished, true)
+        {
+            let finish = match finish {
+                Finish::Stop if self.calls.any() => Finish::ToolCalls,
+                other => other,
+            };
+            out.push(Event::Finish { choice, finish });
+        }
+        Ok(())
+    }
+}
+
+/// Reasoning, text and refusal of a delta or a message.
+pub(crate) fn texts(data: &Bytes, delta: Value<'_>, choice: u32, out: &mut Vec<Event>) {
+    let text = |value: Value<'_>| Str::of(data, value).filter(|text| !text.is_empty());
+    let reasoning = ["reasoning_content", "reasoning", "thinking"];
+    let reasoning = reasoning.iter().find_map(|name| text(delta.get(name)?));
+    out.extend(reasoning.map(|text| Event::Reasoning { choice, text }));
+    if let Some(content) = delta.get("content") {
+        let own = text(content);
+        let parts = content
+            .elements()
+            .filter_map(|part| text(part.get("text")?));
+        let pieces = own.into_iter().chain(parts);
+        out.extend(pieces.map(|text| Event::Text { choice, text }));
+    }
+    let refusal = delta.get("refusal").and_then(text);
+    out.extend(refusal.map(|text| Event::Refusal { choice, text }));
+}
+
+impl Calls {
+    /// A piece of a tool call.
+    ///
+    /// # Errors
+    /// `Malformed`: more calls than are followed.
+    pub(crate) fn read(
+        &mut self,
+        data: &Bytes,
+        piece: Value<'_>,
+        choice: u32,
+        out: &mut Vec<Event>,
+    ) -> Result<(), Fault> {
+        let index = piece.get("index").and_then(|index| index.as_u64());
+        let id = piece.get("id").and_then(|id| Str::of(data, id));
+        let function = piece.get("function").unwrap_or(piece);
+        self.read_function(data, function, index, &id.unwrap_or_default(), choice, out)
+    }
+
+    /// Name and arguments of a call, or of a piece of one.
+    ///
+    /// # Errors
+    /// `Malformed`: more calls than are followed.
+    pub(crate) fn read_function(
+        &mut self,
+        data: &Bytes,
+        function: Value<'_>,
+        index: Option<u64>,
+        id: &Str,
+        choice: u32,
+        out: &mut Vec<Event>,
+    ) -> Result<(), Fault> {
+        let (index, new) = self.place(index, id)?;
+        if new {
+            let name = function.get("name").and_then(|name| Str::of(data, name));
+            out.push(Event::ToolStart {
+                choice,
+                index,
+                id: id.clone(),
+                name: name.unwrap_or_default(),
+            });
+        }
+        let piece = function.get("arguments").and_then(|arguments| {
+            Str::of(data, arguments).or_else(|| {
+                let object = arguments.kind() == Type::Object;
+                let raw = std::str::from_utf8(arguments.raw())
+                    .ok()
+                    .filter(|_| object)?;
+                Some(Str::escaped(raw))
+            })
+        });
+        let piece = piece.filter(|piece| !piece.is_empty());
+        out.extend(piece.map(|piece| Event::ToolArgs {
+            choice,
+            index,
+            piece,
+        }));
+        Ok(())
+    }
+}

@@ -1,0 +1,22 @@
+//! The llama.cpp server, self-hosted. Sends comment pings while silent, and an own error type for a full context.
+
+use super::openai_like::{GENERIC, OpenAiLike, RUNTIME};
+use crate::quirks::{COMMON, Quirks, Rule};
+use crate::vendor::VendorInfo;
+
+/// The vendor.
+pub(crate) static VENDOR: OpenAiLike = OpenAiLike {
+    info: &VendorInfo {
+        name: "llamacpp",
+        ..RUNTIME
+    },
+    path: "/v1/chat/completions",
+    quirks: |_| &QUIRKS,
+    ..GENERIC
+};
+
+static QUIRKS: Quirks = Quirks {
+    fields: &[("metadata", Rule::Lacks)],
+    openai_only: false,
+    ..COMMON
+};

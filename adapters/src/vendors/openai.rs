@@ -1,0 +1,45 @@
+//! OpenAI itself.
+
+use super::blame::{Blame, Told};
+use super::openai_like::{GENERIC, HOSTED, OpenAiLike};
+use crate::quirks::{PLAIN, Quirks, Rule};
+use crate::vendor::VendorInfo;
+
+/// The vendor.
+pub(crate) static VENDOR: OpenAiLike = OpenAiLike {
+    info: &VendorInfo {
+        name: "openai",
+        default_base_url: Some("https://api.openai.com/v1"),
+        ..HOSTED
+    },
+    quirks,
+    blame,
+    ..GENERIC
+};
+
+static CHAT: Quirks = Quirks {
+    omit_empty_tools: true,
+    ..PLAIN
+};
+
+/// Reasoning models refuse the old name of the output cap.
+static REASONING: Quirks = Quirks {
+    fields: &[("max_tokens", Rule::Rename("max_completion_tokens"))],
+    ..CHAT
+};
+
+fn quirks(model: &str) -> &'static Quirks {
+    let series = model
+        .strip_prefix('o')
+        .is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()));
+    if series || model.starts_with("gpt-5") {
+        &REASONING
+    } else {
+        &CHAT
+    }
+}
+
+fn blame(_: u16, told: &Told<'_>) -> Option<Blame> {
+    told.is(&["unsupported_country_region_territory"])
+        .then_some(Blame::Permission)
+}

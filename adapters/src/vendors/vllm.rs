@@ -1,0 +1,22 @@
+//! vLLM, self-hosted. A LoRA is chosen by its name as the model; errors carry their status inside.
+
+use super::openai_like::{GENERIC, OpenAiLike, RUNTIME};
+use crate::quirks::{COMMON, Quirks, Rule};
+use crate::vendor::VendorInfo;
+
+/// The vendor.
+pub(crate) static VENDOR: OpenAiLike = OpenAiLike {
+    info: &VendorInfo {
+        name: "vllm",
+        ..RUNTIME
+    },
+    path: "/v1/chat/completions",
+    quirks: |_| &QUIRKS,
+    ..GENERIC
+};
+
+static QUIRKS: Quirks = Quirks {
+    fields: &[("metadata", Rule::Lacks)],
+    openai_only: false,
+    ..COMMON
+};

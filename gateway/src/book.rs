@@ -1,0 +1,28 @@
+//! The vendors of the adapters' registry, as the config asks for them.
+
+use crate::config::vendors::{VendorBook, VendorInfo};
+
+/// All vendors that this build speaks with.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Registry;
+
+impl VendorBook for Registry {
+    fn info(&self, name: &str) -> Option<VendorInfo> {
+        let info = adapters::vendor(name)?.info();
+        Some(VendorInfo {
+            name: info.name,
+            default_base_url: info.default_base_url,
+            needs_api_key: info.needs_api_key,
+            needs_secret_key: info.needs_secret_key,
+            self_hosted: info.self_hosted,
+            auth_modes: info.auth_modes,
+        })
+    }
+
+    fn names(&self) -> Vec<&'static str> {
+        adapters::VENDORS
+            .iter()
+            .map(|vendor| vendor.info().name)
+            .collect()
+    }
+}

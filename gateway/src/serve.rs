@@ -1,0 +1,328 @@
+//! The gateway as a process: start, signals, end.
+//!
+//! One thread controls (signals, admin endpoint, reload); the workers serve. Which runtime the workers run on is decided
+//! in one function, [`start_workers`]; ARCHITECTURE.md has the figures behind the default.
+
+use std::io::Write as _;
+use std::net::{SocketAddr, TcpListener as StdListener, ToSocketAddrs as _};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::admin;
+use crate::book::Registry;
+use crate::clock::{Clock, SystemClock};
+use crate::config::address::Listen;
+use crate::config::problem::Problem;
+use crate::config::tuning::Mode;
+use crate::config::watch::ConfigStore;
+use crate::journal::{self, Event, Journal, What};
+use crate::server::{drain, listen};
+use crate::tasks;
+use crate::telemetry::{log, metrics::Metrics};
+use crate::worker::{Phase, Shared, Worker};
+
+/// Most workers: each has a shard of the journal.
+const WORKERS_MAX: usize = 64;
+/// How often idle connections are looked through.
+const SWEEP: Duration = Duration::from_secs(15);
+
+/// A gateway that serves.
+pub struct Running {
+    /// Where applications connect.
+    pub listen: SocketAddr,
+    /// Where operators look.
+    pub admin: SocketAddr,
+    /// `https` if the data endpoint has TLS.
+    pub scheme: &'static str,
+    shared: Arc<Shared>,
+    control: Runtime,
+    /// Dropping it would end the shared runtime.
+    _workers: Option<Runtime>,
+}
+
+/// `yumen serve`: loads, serves, drains. Exit code 2 for a config that cannot be used.
+///
+/// # Errors
+/// What keeps the gateway from starting.
+pub fn run(path: &Path) -> anyhow::Result<ExitCode> {
+    let opened = ConfigStore::open(
+        path,
+        Box::new(|name| std::env::var(name).ok()),
+        Arc::new(Registry),
+    );
+    let (store, warnings) = match opened {
+        Ok(opened) => opened,
+        Err(problems) => return Ok(refuse(&problems)),
+    };
+    let running = start(store, &warnings)?;
+    running.announce()?;
+    running.until_ended()
+}
+
+/// Prints what is wrong with a config.
+fn refuse(problems: &[Problem]) -> ExitCode {
+    let mut out = std::io::stderr().lock();
+    for problem in problems {
+        let _ = writeln!(out, "{problem}");
+    }
+    ExitCode::from(2)
+}
+
+/// Starts everything and returns once it serves.
+///
+/// # Errors
+/// Addresses in use, a journal that cannot be opened.
+pub fn start(store: ConfigStore, warnings: &[Problem]) -> anyhow::Result<Running> {
+    let snapshot = store.load();
+    // A second gateway in one process (a test) finds the log already there.
+    let _ = log::init(&snapshot.log);
+    for problem in warnings {
+        tracing::warn!(%problem, "config warning");
+    }
+    let count = snapshot
+        .runtime
+        .workers
+        .map_or_else(cores, |count| count as usize)
+        .clamp(1, WORKERS_MAX);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let settings = journal::Config {
+        segment_bytes: snapshot.audit.segment_bytes.0,
+        reserve_bytes: snapshot.audit.reserve_bytes.0,
+        ..journal::Config::new(&snapshot.audit.dir, count)
+    };
+    let (journal, recovery) = Journal::open(settings, Arc::clone(&clock))
+        .with_context(|| format!("the audit log in `{}` cannot be opened", snapshot.audit.dir))?;
+    tracing::info!(?recovery, "journal opened");
+    let listeners = listen::bind(resolve(&snapshot.listen)?, count)
+        .with_context(|| format!("cannot listen on {}", snapshot.listen))?;
+    let admin = listen::bind(resolve(&snapshot.admin.listen)?, 1)
+        .with_context(|| format!("cannot listen on {}", snapshot.admin.listen))?;
+    let metrics = Arc::new(Metrics::new(
+        env!("CARGO_PKG_VERSION"),
+        option_env!("YUMEN_COMMIT").unwrap_or("unknown"),
+        store.counters(),
+    ));
+    let addresses = (address(&listeners)?, address(&admin)?);
+    let shared = Arc::new(Shared::new(Arc::new(store), journal, metrics, clock));
+    shared.journal.note(&Event {
+        what: What::Start,
+        config: &snapshot.fingerprint,
+        ..Event::default()
+    })?;
+    let control = Builder::new_current_thread().enable_all().build()?;
+    let workers = workers(&shared, count)?;
+    let runtime = start_workers(snapshot.runtime.mode, workers.clone(), listeners)?;
+    start_control(&control, &shared, workers, admin)?;
+    let scheme = if snapshot.tls.is_some() {
+        "https"
+    } else {
+        "http"
+    };
+    Ok(Running {
+        listen: addresses.0,
+        admin: addresses.1,
+        scheme,
+        shared,
+        control,
+        _workers: runtime,
+    })
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn resolve(listen: &Listen) -> anyhow::Result<SocketAddr> {
+    let text = listen.to_string();
+    text.to_socket_addrs()
+        .ok()
+        .and_then(|mut found| found.next())
+        .with_context(|| format!("`{text}` is no address of this machine"))
+}
+
+fn address(listeners: &[StdListener]) -> anyhow::Result<SocketAddr> {
+    Ok(listeners.first().context("no listener")?.local_addr()?)
+}
+
+fn workers(shared: &Arc<Shared>, count: usize) -> anyhow::Result<Vec<Arc<Worker>>> {
+    let mut workers = Vec::with_capacity(count);
+    for index in 0..count {
+        let mut seed = [0; 8];
+        aws_lc_rs::rand::fill(&mut seed).map_err(|_| anyhow::anyhow!("no random numbers"))?;
+        workers.push(Arc::new(Worker::new(
+            index,
+            Arc::clone(shared),
+            u64::from_le_bytes(seed),
+        )));
+    }
+    Ok(workers)
+}
+
+/// One current-thread runtime for each worker, or one work-stealing runtime for all. `Some`: keep it.
+fn start_workers(
+    mode: Mode,
+    workers: Vec<Arc<Worker>>,
+    listeners: Vec<StdListener>,
+) -> anyhow::Result<Option<Runtime>> {
+    let count = workers.len();
+    let pairs = workers.into_iter().zip(listeners);
+    if mode == Mode::Shared {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(count)
+            .thread_name("worker")
+            .enable_all()
+            .build()?;
+        let _inside = runtime.enter();
+        pairs.for_each(|(worker, listener)| tasks::detach(accept(worker, listener)));
+        drop(_inside);
+        return Ok(Some(runtime));
+    }
+    for (worker, listener) in pairs {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        std::thread::Builder::new()
+            .name(format!("worker-{}", worker.index))
+            .spawn(move || {
+                runtime.block_on(async {
+                    accept(worker, listener).await;
+                    // Connections go on after the listener is closed; the process ends them.
+                    std::future::pending::<()>().await;
+                });
+            })?;
+    }
+    Ok(None)
+}
+
+async fn accept(worker: Arc<Worker>, listener: StdListener) {
+    if let Err(error) = listen::accept(worker, listener).await {
+        tracing::error!(%error, "listener lost");
+    }
+}
+
+fn start_control(
+    control: &Runtime,
+    shared: &Arc<Shared>,
+    workers: Vec<Arc<Worker>>,
+    listeners: Vec<StdListener>,
+) -> anyhow::Result<()> {
+    let _inside = control.enter();
+    let listener = listeners.into_iter().next().context("no listener")?;
+    tasks::detach(admin::serve(
+        Arc::clone(shared),
+        tokio::net::TcpListener::from_std(listener)?,
+    ));
+    tasks::detach(Arc::clone(&shared.store).watch(std::future::pending()));
+    tasks::detach(journal_reloads(Arc::clone(shared)));
+    tasks::detach(async move {
+        loop {
+            tokio::time::sleep(SWEEP).await;
+            for worker in &workers {
+                sweep(worker);
+            }
+        }
+    });
+    Ok(())
+}
+
+/// Every config that comes into force is an entry of the journal.
+async fn journal_reloads(shared: Arc<Shared>) {
+    let mut known = shared.store.load().version;
+    loop {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let snapshot = shared.store.load();
+        if snapshot.version != known {
+            known = snapshot.version;
+            // What cannot be written is seen in the journal's state.
+            let _ = shared.journal.note(&Event {
+                what: What::ConfigChange,
+                config: &snapshot.fingerprint,
+                ..Event::default()
+            });
+        }
+    }
+}
+
+/// Lets go of connections and tokens that nobody will ask for.
+fn sweep(worker: &Worker) {
+    let snapshot = worker.shared.store.load();
+    let alive = |key: &str| {
+        snapshot
+            .providers
+            .iter()
+            .any(|provider| *provider.token_key == *key)
+    };
+    worker.client.sweep(snapshot.upstream_keepalive, alive);
+    worker.shared.tokens.retain(alive);
+}
+
+impl Running {
+    /// The ready line: for people, scripts and tests.
+    ///
+    /// # Errors
+    /// If standard output is closed.
+    pub fn announce(&self) -> std::io::Result<()> {
+        let mut out = std::io::stdout().lock();
+        writeln!(
+            out,
+            "ready listen={}://{} admin=http://{}",
+            self.scheme, self.listen, self.admin
+        )?;
+        out.flush()
+    }
+
+    /// Serves until a signal, then drains.
+    ///
+    /// # Errors
+    /// If the journal cannot be closed.
+    pub fn until_ended(self) -> anyhow::Result<ExitCode> {
+        let Self {
+            shared, control, ..
+        } = &self;
+        let cut_short = control.block_on(async {
+            let mut term = signal(SignalKind::terminate())?;
+            let mut interrupt = signal(SignalKind::interrupt())?;
+            either(&mut term, &mut interrupt).await;
+            tracing::info!("draining");
+            // What cannot be written is seen in the journal's state.
+            let _ = shared.journal.note(&Event {
+                what: What::Drain,
+                ..Event::default()
+            });
+            let again = std::sync::atomic::AtomicBool::new(false);
+            let second = async {
+                either(&mut term, &mut interrupt).await;
+                again.store(true, std::sync::atomic::Ordering::Relaxed);
+            };
+            let clean = drain::drain(shared, second).await;
+            tracing::info!(clean, "drained");
+            anyhow::Ok(again.into_inner())
+        })?;
+        let _ = shared.journal.note(&Event {
+            what: What::Stop,
+            ..Event::default()
+        });
+        shared.journal.shutdown()?;
+        Ok(if cut_short {
+            ExitCode::from(130)
+        } else {
+            ExitCode::SUCCESS
+        })
+    }
+
+    /// Whether the gateway is on its way out.
+    pub fn is_leaving(&self) -> bool {
+        *self.shared.phase().borrow() > Phase::Open
+    }
+}
+
+async fn either(first: &mut Signal, second: &mut Signal) {
+    tokio::select! {
+        _ = first.recv() => {}
+        _ = second.recv() => {}
+    }
+}

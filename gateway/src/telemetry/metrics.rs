@@ -1,0 +1,384 @@
+//! All metrics of the gateway, and the handles by which the request path counts.
+//!
+//! Knows names and labels, not where they are counted. Invariants: label values are names of the config, our routes, or
+//! words of closed sets, never ids, users or client text; the handles ([`RouteMeters`], [`TargetMeters`], the plain
+//! fields) are looked up when a config loads or a route is made, and cost atomics only from then on.
+
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, SystemTime};
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Metric, Registry};
+use wire::{Kind, Verdict};
+
+use super::process::{Process, Reloads};
+use super::series::{Family, OTHER, Timer};
+use crate::config::watch::ReloadCounters;
+
+/// The type of what [`Metrics::encode`] writes.
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Whole requests: from a model list to an hour of thought.
+const REQUEST_S: [f64; 16] = [
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0,
+];
+/// Our own time: the goal is tens of microseconds.
+const OVERHEAD_S: [f64; 12] = [
+    0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05,
+    0.1,
+];
+/// The wait for a model's first word.
+const CONTENT_S: [f64; 13] = [
+    0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0,
+];
+
+/// First status that a reply may have, and how many there are.
+const STATUS_MIN: u16 = 100;
+const STATUSES: usize = 500;
+
+/// All metrics.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<Counter>,
+    durations: Family<Timer>,
+    upstream_requests: Family<Counter>,
+    first_content: Family<Timer>,
+    tokens: Family<Counter>,
+    faults: Family<Counter>,
+    verdicts: [Counter; 4],
+    /// Our own time per request, without waiting for the upstream.
+    pub overhead: Timer,
+    /// Requests running now.
+    pub inflight: Gauge,
+    /// Connections to the data endpoint.
+    pub connections: Gauge,
+    /// Requests that ended in a panic.
+    pub panics: Counter,
+    /// Requests that no limit refused.
+    pub ratelimit_allowed: Counter,
+    /// Requests that a limit refused.
+    pub ratelimit_limited: Counter,
+    /// Records written to the journal.
+    pub audit_records: Counter,
+    /// Failed writes of the journal.
+    pub audit_errors: Counter,
+    /// 1 while the journal can be written, 0 while it cannot.
+    pub audit_state: Gauge,
+}
+
+/// One route and method; made once.
+#[derive(Debug)]
+pub struct RouteMeters {
+    route: &'static str,
+    method: &'static str,
+    requests: Family<Counter>,
+    by_status: Box<[OnceLock<Counter>]>,
+    duration: Timer,
+}
+
+impl RouteMeters {
+    /// Counts a request answered with `status`.
+    pub fn done(&self, status: u16, took: Duration) {
+        self.duration.observe(took);
+        let at = usize::from(status.wrapping_sub(STATUS_MIN));
+        if let Some(cell) = self.by_status.get(at) {
+            cell.get_or_init(|| {
+                self.requests
+                    .at(&[self.route, self.method, &status.to_string()])
+            })
+            .inc();
+        } else {
+            self.requests.at(&[self.route, self.method, OTHER]).inc();
+        }
+    }
+}
+
+/// One target of one model; held beside the snapshot's target.
+#[derive(Debug)]
+pub struct TargetMeters {
+    provider: Box<str>,
+    upstream_requests: Family<Counter>,
+    ok: Counter,
+    /// From the request to the provider's first content.
+    pub first_content: Timer,
+    /// Tokens read by the model.
+    pub input_tokens: Counter,
+    /// Tokens written by the model.
+    pub output_tokens: Counter,
+}
+
+impl TargetMeters {
+    /// Counts an attempt that the provider answered well.
+    pub fn ok(&self) {
+        self.ok.inc();
+    }
+
+    /// Counts an attempt that failed. Locks shortly; failures are rare.
+    pub fn failed(&self, kind: Kind) {
+        self.upstream_requests
+            .at(&[&self.provider, kind.row().label])
+            .inc();
+    }
+}
+
+fn register<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M {
+    registry.register(name, help, metric.clone());
+    metric
+}
+
+impl Metrics {
+    /// All metrics at nothing. `commit` names the build.
+    #[must_use]
+    #[expect(clippy::too_many_lines, reason = "a list, one metric after the other")]
+    pub fn new(version: &'static str, commit: &'static str, reloads: Arc<ReloadCounters>) -> Self {
+        let mut registry = Registry::default();
+        let r = &mut registry;
+        let build = Info::new([("version", version), ("commit", commit)]);
+        r.register("yumen_build", "The build", build);
+        let family: fn(&'static [&'static str]) -> Family<Counter> =
+            |names| Family::new(names, Counter::default);
+        let requests = register(
+            r,
+            "yumen_http_requests",
+            "Requests answered",
+            family(&["route", "method", "code"]),
+        );
+        let durations = register(
+            r,
+            "yumen_request_duration_seconds",
+            "From the head of a request to the end of its reply",
+            Family::new(&["route"], || Timer::new(&REQUEST_S)),
+        );
+        let overhead = register(
+            r,
+            "yumen_overhead_duration_seconds",
+            "The gateway's own time per request, without the upstream's",
+            Timer::new(&OVERHEAD_S),
+        );
+        let upstream_requests = register(
+            r,
+            "yumen_upstream_requests",
+            "Attempts at providers",
+            family(&["provider", "outcome"]),
+        );
+        let first_content = register(
+            r,
+            "yumen_upstream_first_content_seconds",
+            "From an attempt to the provider's first content",
+            Family::new(&["provider"], || Timer::new(&CONTENT_S)),
+        );
+        let tokens = register(
+            r,
+            "yumen_tokens",
+            "Tokens, as providers report them",
+            family(&["provider", "model", "direction"]),
+        );
+        let faults = register(
+            r,
+            "yumen_faults",
+            "Requests that did not go well",
+            family(&["kind", "reason"]),
+        );
+        let limits = register(
+            r,
+            "yumen_ratelimit_decisions",
+            "Decisions of rate and concurrency limits",
+            family(&["result"]),
+        );
+        let decisions = register(
+            r,
+            "yumen_policy_decisions",
+            "Verdicts on requests",
+            family(&["verdict"]),
+        );
+        let inflight = register(
+            r,
+            "yumen_inflight",
+            "Requests running now",
+            Gauge::default(),
+        );
+        let connections = register(
+            r,
+            "yumen_connections",
+            "Connections to the data endpoint",
+            Gauge::default(),
+        );
+        let panics = register(
+            r,
+            "yumen_panics",
+            "Requests that ended in a panic",
+            Counter::default(),
+        );
+        let audit_records = register(
+            r,
+            "yumen_audit_records",
+            "Records written to the journal",
+            Counter::default(),
+        );
+        let audit_errors = register(
+            r,
+            "yumen_audit_errors",
+            "Failed writes of the journal",
+            Counter::default(),
+        );
+        let audit_state = register(
+            r,
+            "yumen_audit_state",
+            "1 while the journal can be written",
+            Gauge::default(),
+        );
+        let started = SystemTime::now();
+        r.register_collector(Box::new(Process { started }));
+        r.register_collector(Box::new(Reloads(reloads)));
+        Self {
+            verdicts: VERDICTS.map(|verdict| decisions.at(&[verdict.as_str()])),
+            ratelimit_allowed: limits.at(&["allowed"]),
+            ratelimit_limited: limits.at(&["limited"]),
+            registry,
+            requests,
+            durations,
+            upstream_requests,
+            first_content,
+            tokens,
+            faults,
+            overhead,
+            inflight,
+            connections,
+            panics,
+            audit_records,
+            audit_errors,
+            audit_state,
+        }
+    }
+
+    /// The meters of a route. Once per route and method, at start.
+    #[must_use]
+    pub fn route(&self, route: &'static str, method: &'static str) -> RouteMeters {
+        RouteMeters {
+            route,
+            method,
+            requests: self.requests.clone(),
+            by_status: (0..STATUSES).map(|_| OnceLock::new()).collect(),
+            duration: self.durations.at(&[route]),
+        }
+    }
+
+    /// The meters of a target: `provider` and `model` are names of the config. Once per target and snapshot; those of the
+    /// same names count on.
+    #[must_use]
+    pub fn target(&self, provider: &str, model: &str) -> TargetMeters {
+        TargetMeters {
+            provider: provider.into(),
+            upstream_requests: self.upstream_requests.clone(),
+            ok: self.upstream_requests.at(&[provider, "ok"]),
+            first_content: self.first_content.at(&[provider]),
+            input_tokens: self.tokens.at(&[provider, model, "input"]),
+            output_tokens: self.tokens.at(&[provider, model, "output"]),
+        }
+    }
+
+    /// Counts a fault. `reason` is one of a closed set of words. Locks shortly; faults are rare.
+    pub fn fault(&self, kind: Kind, reason: &'static str) {
+        self.faults.at(&[kind.row().label, reason]).inc();
+    }
+
+    /// Counts a verdict.
+    pub fn verdict(&self, verdict: Verdict) {
+        if let Some(counter) = self.verdicts.get(verdict as usize) {
+            counter.inc();
+        }
+    }
+
+    /// The text for a scrape.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        let mut text = String::with_capacity(16 << 10);
+        // Writing into a string does not fail; if a collector did, what was written before it stands.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+}
+
+/// In the order of their discriminants.
+const VERDICTS: [Verdict; 4] = [
+    Verdict::Allow,
+    Verdict::Redact,
+    Verdict::Reroute,
+    Verdict::Refuse,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn metrics() -> Metrics {
+        Metrics::new("0.1.0", "abc", Arc::default())
+    }
+
+    #[test]
+    fn a_scrape_has_the_golden_set() {
+        let metrics = metrics();
+        let chat = metrics.route("/v1/chat/completions", "POST");
+        chat.done(200, Duration::from_millis(20));
+        chat.done(200, Duration::from_millis(20));
+        chat.done(9999, Duration::ZERO);
+        let target = metrics.target("near", "assistant");
+        target.ok();
+        target.failed(Kind::Throttled);
+        target.first_content.observe(Duration::from_millis(300));
+        target.output_tokens.inc_by(7);
+        // The next snapshot's handle counts on.
+        metrics.target("near", "assistant").output_tokens.inc_by(5);
+        metrics.fault(Kind::BadRequest, "invalid_json");
+        metrics.verdict(Verdict::Refuse);
+        metrics.inflight.set(3);
+        let text = metrics.encode();
+        for line in [
+            "yumen_build_info{version=\"0.1.0\",commit=\"abc\"} 1",
+            "yumen_http_requests_total{route=\"/v1/chat/completions\",method=\"POST\",code=\"200\"} 2",
+            "code=\"_other\"} 1",
+            "yumen_request_duration_seconds_count{route=\"/v1/chat/completions\"} 3",
+            "yumen_overhead_duration_seconds_count 0",
+            "yumen_upstream_requests_total{provider=\"near\",outcome=\"ok\"} 1",
+            "yumen_upstream_requests_total{provider=\"near\",outcome=\"throttled\"} 1",
+            "yumen_upstream_first_content_seconds_count{provider=\"near\"} 1",
+            "yumen_tokens_total{provider=\"near\",model=\"assistant\",direction=\"output\"} 12",
+            "yumen_faults_total{kind=\"bad_request\",reason=\"invalid_json\"} 1",
+            "yumen_ratelimit_decisions_total{result=\"limited\"} 0",
+            "yumen_policy_decisions_total{verdict=\"refuse\"} 1",
+            "yumen_inflight 3",
+            "yumen_connections 0",
+            "yumen_panics_total 0",
+            "yumen_audit_records_total 0",
+            "yumen_audit_errors_total 0",
+            "yumen_audit_state 0",
+            "yumen_config_reloads_total 0",
+            "yumen_config_reload_failures_total 0",
+            "yumen_config_last_success_timestamp_seconds 0",
+            "process_start_time_seconds ",
+            "# EOF",
+        ] {
+            assert!(text.contains(line), "{line} in {text}");
+        }
+        if cfg!(target_os = "linux") {
+            for name in [
+                "process_resident_memory_bytes ",
+                "process_cpu_seconds_total ",
+                "process_open_fds ",
+            ] {
+                assert!(text.contains(name), "{name} in {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn verdicts_are_in_order() {
+        for (index, verdict) in VERDICTS.into_iter().enumerate() {
+            assert_eq!(verdict as usize, index);
+        }
+    }
+}
