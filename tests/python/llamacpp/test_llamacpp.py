@@ -20,7 +20,9 @@ def alike(raw):
 
 
 def create(client, **more):
-    return client.chat.completions.create(**{"model": "noise", "messages": USER, "max_tokens": 24, **more})
+    """Of a fixed seed and without the cache, the same question always has the same answer."""
+    more["extra_body"] = {"cache_prompt": False, **more.get("extra_body", {})}
+    return client.chat.completions.create(**{"model": "noise", "messages": USER, "max_tokens": 24, "seed": 7, **more})
 
 
 def test_whole(client):
@@ -42,10 +44,11 @@ def test_stream(client):
 
 
 def test_stream_helper(client):
-    with client.chat.completions.stream(model="noise", messages=USER, max_tokens=24) as stream:
-        final = stream.get_final_completion()
-    assert final.choices[0].message.content
-    assert final.choices[0].finish_reason == "length"
+    """The helper takes a cut-off answer for an error, which carries all that was said."""
+    with client.chat.completions.stream(model="noise", messages=USER, max_tokens=24, seed=7) as stream:
+        with pytest.raises(openai.LengthFinishReasonError) as cut:
+            stream.get_final_completion()
+    assert cut.value.completion.choices[0].message.content
 
 
 def test_usage_when_asked(client):
@@ -57,7 +60,7 @@ def test_usage_when_asked(client):
 
 def test_timings_pass(client):
     assert create(client).timings["predicted_n"] == 24
-    chunks = list(create(client, stream=True))
+    chunks = list(create(client, stream=True, stream_options={"include_usage": True}))
     assert chunks[-1].timings["predicted_n"] == 24
 
 
@@ -101,10 +104,12 @@ def test_hidden_usage_is_all_that_differs(ask_both):
 
 @pytest.mark.parametrize("seed", range(1, 9))
 def test_any_noise_survives(client, seed):
-    whole = create(client, seed=seed, max_tokens=64, extra_body={"cache_prompt": False})
-    chunks = create(client, seed=seed, max_tokens=64, stream=True, extra_body={"cache_prompt": False})
+    whole = create(client, seed=seed, max_tokens=64)
+    chunks = create(client, seed=seed, max_tokens=64, stream=True)
     pieces = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
-    assert pieces == whole.choices[0].message.content
+    content = whole.choices[0].message.content
+    # llama.cpp keeps half a character at the very end of a stream to itself; in a whole reply it says �.
+    assert content.startswith(pieces) and not content[len(pieces) :].strip("�")
 
 
 def test_too_long_a_prompt(client):
