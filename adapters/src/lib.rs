@@ -18,7 +18,11 @@ pub use quirks::Quirks;
 pub use vendor::{Call, Credential, Framing, Head, Parts, Vendor, VendorInfo};
 
 /// Every dialect that an upstream may speak.
-pub static DIALECTS: &[&dyn Dialect] = &[&dialects::openai_chat::OpenAiChat];
+pub static DIALECTS: &[&dyn Dialect] = &[
+    &dialects::dashscope::DashScope,
+    &dialects::openai_chat::OpenAiChat,
+    &dialects::wenxin_v1::WenxinV1,
+];
 
 /// Every dialect that a client may speak.
 pub static CLIENT_DIALECTS: &[&dyn ClientDialect] = &[&dialects::openai_chat::OpenAiChat];
@@ -31,8 +35,11 @@ pub static VENDORS: &[&dyn Vendor] = &[
     &vendors::ollama::VENDOR,
     &vendors::openai::VENDOR,
     &vendors::openai_compatible::VENDOR,
+    &vendors::tongyi::NATIVE,
+    &vendors::tongyi::COMPATIBLE,
     &vendors::vllm::VENDOR,
     &vendors::wenxin::VENDOR,
+    &vendors::wenxin_v1::VENDOR,
 ];
 
 /// The vendor of that name.

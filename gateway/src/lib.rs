@@ -2,8 +2,10 @@
 
 pub mod admin;
 pub mod book;
+pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod demo;
 pub mod journal;
 pub mod pipeline;
 pub mod secret;

@@ -14,7 +14,7 @@ use anyhow::Context as _;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::admin;
+use crate::admin::AdminState;
 use crate::book::Registry;
 use crate::clock::{Clock, SystemClock};
 use crate::config::address::Listen;
@@ -22,7 +22,7 @@ use crate::config::problem::Problem;
 use crate::config::tuning::Mode;
 use crate::config::watch::ConfigStore;
 use crate::journal::{self, Event, Journal, What};
-use crate::server::{drain, listen};
+use crate::server::{self, drain, listen};
 use crate::tasks;
 use crate::telemetry::{log, metrics::Metrics};
 use crate::worker::{Phase, Shared, Worker};
@@ -212,8 +212,8 @@ fn start_control(
 ) -> anyhow::Result<()> {
     let _inside = control.enter();
     let listener = listeners.into_iter().next().context("no listener")?;
-    tasks::detach(admin::serve(
-        Arc::clone(shared),
+    tasks::detach(server::admin::serve(
+        admin_state(shared),
         tokio::net::TcpListener::from_std(listener)?,
     ));
     tasks::detach(Arc::clone(&shared.store).watch(std::future::pending()));
@@ -227,6 +227,32 @@ fn start_control(
         }
     });
     Ok(())
+}
+
+/// What the admin endpoint shows, and what readiness asks.
+fn admin_state(shared: &Arc<Shared>) -> Arc<AdminState> {
+    let (journal, leaving) = (Arc::clone(shared), shared.phase());
+    Arc::new(AdminState {
+        config: Arc::clone(&shared.store),
+        metrics: Arc::clone(&shared.metrics),
+        ready: vec![
+            Box::new(move || {
+                if *leaving.borrow() > Phase::Open {
+                    Err("draining")
+                } else {
+                    Ok(())
+                }
+            }),
+            Box::new(move || {
+                if journal.journal.state() == journal::State::Ok {
+                    Ok(())
+                } else {
+                    Err("audit_unavailable")
+                }
+            }),
+        ],
+        version: env!("CARGO_PKG_VERSION"),
+    })
 }
 
 /// Every config that comes into force is an entry of the journal.

@@ -9,5 +9,7 @@ pub(crate) mod llamacpp;
 pub(crate) mod ollama;
 pub(crate) mod openai;
 pub(crate) mod openai_compatible;
+pub(crate) mod tongyi;
 pub(crate) mod vllm;
 pub(crate) mod wenxin;
+pub(crate) mod wenxin_v1;

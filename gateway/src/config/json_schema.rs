@@ -51,3 +51,6 @@ fn mentions(types: &Value, name: &str) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

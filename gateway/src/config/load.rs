@@ -247,8 +247,8 @@ mod tests {
         // What people mistype, and exactly what they are told.
         for (text, expected) in [
             (
-                "providers:\n  tongyi: { vendor: tongyi, clearence: internal }\n",
-                "y.yaml:2:29: providers.tongyi.clearence: unknown key; did you mean `clearance`?",
+                "providers:\n  near: { vendor: acme, clearence: internal }\n",
+                "y.yaml:2:25: providers.near.clearence: unknown key; did you mean `clearance`?",
             ),
             (
                 "provider: {}\nlisten: 1.2.3.4:1\nmodells: {}\n",
@@ -377,7 +377,10 @@ mod tests {
         let key = loaded.config.providers.get("p").unwrap().api_key.clone();
         assert_eq!(key.unwrap().expose(), "sk-in-file");
         assert_eq!(loaded.secret_files, [dir.path().join("key")]);
-        assert!(!format!("{:?}", loaded.config).contains("sk-in-file"));
+        assert!(!format!("{loaded:?}").contains("sk-in-file"));
+        let inline = "admin: { token: sk-inline }\n";
+        let loaded = load_text("y.yaml", inline, Path::new(""), &env).unwrap();
+        assert!(!format!("{loaded:?}").contains("sk-inline"));
         std::fs::write(&config, "admin: { token: \"file:empty\" }\n").unwrap();
         let problems = load(&config, &env).unwrap_err();
         assert!(problems[0].to_string().ends_with("`file:empty` is empty"));

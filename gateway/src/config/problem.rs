@@ -36,7 +36,7 @@ pub struct Problem {
     /// Where in it.
     #[serde(flatten)]
     pub place: Place,
-    /// The setting, as `providers.tongyi.clearance`; empty for the file as a whole.
+    /// The setting, as `providers.local.clearance`; empty for the file as a whole.
     pub path: String,
     /// What is wrong, as a sentence without an end.
     pub message: String,

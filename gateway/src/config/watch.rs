@@ -12,12 +12,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
-use policies::access::token::{Digest, digest};
 use policies::limit::rate::Rates;
 use serde::Serialize;
 
 use super::build::{Built, Ground, build};
-use super::load::{CONFIG_BYTES_MAX, load, read_bounded};
+use super::files::Watched;
+use super::load::{load, load_text};
 use super::problem::Problem;
 use super::snapshot::Snapshot;
 use super::vendors::VendorBook;
@@ -69,91 +69,6 @@ pub struct ConfigStore {
     watched: Mutex<Watched>,
 }
 
-/// The files that were read, as they looked then.
-#[derive(Debug, Default)]
-struct Watched {
-    files: Vec<PathBuf>,
-    /// Contents of what is running, or of what was last refused.
-    used: Vec<Option<Digest>>,
-    /// How the files looked at the last poll.
-    seen: Vec<Option<Look>>,
-    /// A change that has to look the same once more before it is used.
-    pending: bool,
-}
-
-/// What tells that a file changed without reading it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Look {
-    len: u64,
-    modified: Option<SystemTime>,
-    /// Inode and time of its last change: catches what keeps length and modification time.
-    inode: (u64, i64, i64),
-}
-
-impl Look {
-    fn at(path: &Path) -> Option<Self> {
-        let meta = std::fs::metadata(path).ok()?;
-        #[cfg(unix)]
-        let inode = {
-            use std::os::unix::fs::MetadataExt as _;
-            (meta.ino(), meta.ctime(), meta.ctime_nsec())
-        };
-        #[cfg(not(unix))]
-        let inode = (0, 0, 0);
-        Some(Self {
-            len: meta.len(),
-            modified: meta.modified().ok(),
-            inode,
-        })
-    }
-}
-
-impl Watched {
-    fn of(config: &Path, files: Vec<PathBuf>, used: Digest) -> Self {
-        let mut all = vec![config.to_owned()];
-        all.extend(files);
-        all.sort_unstable();
-        all.dedup();
-        let mut watched = Self {
-            files: all,
-            ..Self::default()
-        };
-        watched.seen = watched.looks();
-        watched.used = watched.contents();
-        // It may have changed since it was read: what counts is what was read, and the next poll compares.
-        for (path, content) in watched.files.iter().zip(&mut watched.used) {
-            if path == config {
-                *content = Some(used);
-            }
-        }
-        watched.pending = true;
-        watched
-    }
-
-    fn looks(&self) -> Vec<Option<Look>> {
-        self.files.iter().map(|path| Look::at(path)).collect()
-    }
-
-    fn contents(&self) -> Vec<Option<Digest>> {
-        let read = |path: &PathBuf| read_bounded(path, CONFIG_BYTES_MAX).ok();
-        let contents = self.files.iter().map(read);
-        contents
-            .map(|bytes| bytes.map(|bytes| digest(&bytes)))
-            .collect()
-    }
-
-    /// Whether a change has come to rest and its contents are others than those used.
-    fn poll(&mut self) -> bool {
-        let looks = self.looks();
-        if looks != self.seen {
-            self.seen = looks;
-            self.pending = true;
-            return false;
-        }
-        std::mem::take(&mut self.pending) && self.contents() != self.used
-    }
-}
-
 impl ConfigStore {
     /// Loads the config at `path` for the first time.
     ///
@@ -196,19 +111,37 @@ impl ConfigStore {
         Ok((store, warnings))
     }
 
-    /// A store around a snapshot that no file stands behind: the demo's. Its reload always fails.
-    #[must_use]
-    pub fn fixed(snapshot: Snapshot, book: Arc<dyn VendorBook>) -> Self {
-        Self {
-            current: ArcSwap::from_pointee(snapshot),
+    /// A store around a config that no file stands behind: the demo's. `name` stands for the file in problems. Its reload
+    /// always fails.
+    ///
+    /// # Errors
+    /// Everything wrong with it.
+    pub fn from_text(
+        name: &str,
+        text: &str,
+        book: Arc<dyn VendorBook>,
+    ) -> Result<Self, Vec<Problem>> {
+        let rates = Arc::new(Rates::default());
+        let now = SystemTime::now();
+        let loaded = load_text(name, text, Path::new(""), &|_| None)?;
+        let ground = Ground {
+            book: &*book,
+            rates: &rates,
+            before: None,
+            now,
+        };
+        let store = Self {
+            current: ArcSwap::from_pointee(build(&loaded, &ground)?.snapshot),
             path: PathBuf::new(),
             env: Box::new(|_| None),
             book,
-            rates: Arc::default(),
+            rates,
             prepare: None,
             counters: Arc::default(),
             watched: Mutex::default(),
-        }
+        };
+        store.succeeded(now);
+        Ok(store)
     }
 
     /// Has `prepare` called before every further swap. The snapshot already running is the caller's to prepare.
@@ -263,7 +196,7 @@ impl ConfigStore {
             }
             Err(problems) => {
                 // What was refused is not tried again until it changes.
-                watched.used = watched.contents();
+                watched.refused();
                 self.counters.failures.fetch_add(1, Ordering::Relaxed);
                 Err(problems)
             }
@@ -391,8 +324,9 @@ pub fn log(why: &'static str, outcome: &Result<Report, Vec<Problem>>) {
 
 /// Settings read at start only that differ.
 fn needs_restart(before: &Snapshot, after: &Snapshot) -> Vec<&'static str> {
-    let differ = |get: fn(&Snapshot) -> String| get(before) != get(after);
-    let rows: [(&'static str, fn(&Snapshot) -> String); 6] = [
+    type Get = fn(&Snapshot) -> String;
+    let differ = |get: Get| get(before) != get(after);
+    let rows: [(&'static str, Get); 6] = [
         ("listen", |s| s.listen.to_string()),
         ("admin.listen", |s| s.admin.listen.to_string()),
         ("tls", |s| s.tls.is_some().to_string()),
@@ -542,6 +476,16 @@ mod tests {
         assert!(store.reload().is_err());
         assert_eq!(store.load().version, 1);
         drop(dir);
+    }
+
+    #[test]
+    fn a_config_without_a_file_cannot_be_reloaded() {
+        let text = FULL.replace("${KEY}", "inline");
+        let store = ConfigStore::from_text("demo", &text, Arc::new(Book)).unwrap();
+        assert!(store.load().keys.find(b"ym-demo", 0).is_ok());
+        assert!(store.poll().is_none());
+        assert!(store.reload().is_err());
+        assert_eq!(store.load().version, 1);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! Knows sockets and HTTP framing; hands whole requests to the pipeline and knows nothing of what they mean.
 
+pub mod admin;
 pub mod drain;
 pub mod guard;
 pub mod listen;

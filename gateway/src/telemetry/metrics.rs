@@ -125,133 +125,93 @@ impl TargetMeters {
     }
 }
 
-fn register<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M {
-    registry.register(name, help, metric.clone());
-    metric
+/// Makes metrics and enters them in the registry.
+struct Maker(Registry);
+
+impl Maker {
+    fn enter<M: Metric + Clone>(&mut self, name: &str, help: &str, metric: M) -> M {
+        self.0.register(name, help, metric.clone());
+        metric
+    }
+
+    fn counter(&mut self, name: &str, help: &str) -> Counter {
+        self.enter(name, help, Counter::default())
+    }
+
+    fn gauge(&mut self, name: &str, help: &str) -> Gauge {
+        self.enter(name, help, Gauge::default())
+    }
+
+    fn counters(
+        &mut self,
+        name: &str,
+        help: &str,
+        labels: &'static [&'static str],
+    ) -> Family<Counter> {
+        self.enter(name, help, Family::new(labels, Counter::default))
+    }
 }
 
 impl Metrics {
     /// All metrics at nothing. `commit` names the build.
     #[must_use]
-    #[expect(clippy::too_many_lines, reason = "a list, one metric after the other")]
     pub fn new(version: &'static str, commit: &'static str, reloads: Arc<ReloadCounters>) -> Self {
-        let mut registry = Registry::default();
-        let r = &mut registry;
+        let mut m = Maker(Registry::default());
         let build = Info::new([("version", version), ("commit", commit)]);
-        r.register("yumen_build", "The build", build);
-        let family: fn(&'static [&'static str]) -> Family<Counter> =
-            |names| Family::new(names, Counter::default);
-        let requests = register(
-            r,
-            "yumen_http_requests",
-            "Requests answered",
-            family(&["route", "method", "code"]),
-        );
-        let durations = register(
-            r,
-            "yumen_request_duration_seconds",
-            "From the head of a request to the end of its reply",
-            Family::new(&["route"], || Timer::new(&REQUEST_S)),
-        );
-        let overhead = register(
-            r,
-            "yumen_overhead_duration_seconds",
-            "The gateway's own time per request, without the upstream's",
-            Timer::new(&OVERHEAD_S),
-        );
-        let upstream_requests = register(
-            r,
-            "yumen_upstream_requests",
-            "Attempts at providers",
-            family(&["provider", "outcome"]),
-        );
-        let first_content = register(
-            r,
-            "yumen_upstream_first_content_seconds",
-            "From an attempt to the provider's first content",
-            Family::new(&["provider"], || Timer::new(&CONTENT_S)),
-        );
-        let tokens = register(
-            r,
-            "yumen_tokens",
-            "Tokens, as providers report them",
-            family(&["provider", "model", "direction"]),
-        );
-        let faults = register(
-            r,
-            "yumen_faults",
-            "Requests that did not go well",
-            family(&["kind", "reason"]),
-        );
-        let limits = register(
-            r,
-            "yumen_ratelimit_decisions",
-            "Decisions of rate and concurrency limits",
-            family(&["result"]),
-        );
-        let decisions = register(
-            r,
+        m.0.register("yumen_build", "The build", build);
+        m.0.register_collector(Box::new(Process {
+            started: SystemTime::now(),
+        }));
+        m.0.register_collector(Box::new(Reloads(reloads)));
+        let limits = "Decisions of rate and concurrency limits";
+        let limits = m.counters("yumen_ratelimit_decisions", limits, &["result"]);
+        let verdicts = m.counters(
             "yumen_policy_decisions",
             "Verdicts on requests",
-            family(&["verdict"]),
+            &["verdict"],
         );
-        let inflight = register(
-            r,
-            "yumen_inflight",
-            "Requests running now",
-            Gauge::default(),
-        );
-        let connections = register(
-            r,
-            "yumen_connections",
-            "Connections to the data endpoint",
-            Gauge::default(),
-        );
-        let panics = register(
-            r,
-            "yumen_panics",
-            "Requests that ended in a panic",
-            Counter::default(),
-        );
-        let audit_records = register(
-            r,
-            "yumen_audit_records",
-            "Records written to the journal",
-            Counter::default(),
-        );
-        let audit_errors = register(
-            r,
-            "yumen_audit_errors",
-            "Failed writes of the journal",
-            Counter::default(),
-        );
-        let audit_state = register(
-            r,
-            "yumen_audit_state",
-            "1 while the journal can be written",
-            Gauge::default(),
-        );
-        let started = SystemTime::now();
-        r.register_collector(Box::new(Process { started }));
-        r.register_collector(Box::new(Reloads(reloads)));
+        let duration = "From the head of a request to the end of its reply";
+        let overhead = "The gateway's own time per request, without the upstream's";
+        let first = "From an attempt to the provider's first content";
+        let tokens = "Tokens, as providers report them";
         Self {
-            verdicts: VERDICTS.map(|verdict| decisions.at(&[verdict.as_str()])),
+            requests: m.counters(
+                "yumen_http_requests",
+                "Requests answered",
+                &["route", "method", "code"],
+            ),
+            durations: m.enter(
+                "yumen_request_duration_seconds",
+                duration,
+                Family::new(&["route"], || Timer::new(&REQUEST_S)),
+            ),
+            overhead: m.enter(
+                "yumen_overhead_duration_seconds",
+                overhead,
+                Timer::new(&OVERHEAD_S),
+            ),
+            upstream_requests: m.counters(
+                "yumen_upstream_requests",
+                "Attempts at providers",
+                &["provider", "outcome"],
+            ),
+            first_content: m.enter(
+                "yumen_upstream_first_content_seconds",
+                first,
+                Family::new(&["provider"], || Timer::new(&CONTENT_S)),
+            ),
+            tokens: m.counters("yumen_tokens", tokens, &["provider", "model", "direction"]),
+            faults: m.counters("yumen_faults", "Requests that failed", &["kind", "reason"]),
+            verdicts: VERDICTS.map(|verdict| verdicts.at(&[verdict.as_str()])),
             ratelimit_allowed: limits.at(&["allowed"]),
             ratelimit_limited: limits.at(&["limited"]),
-            registry,
-            requests,
-            durations,
-            upstream_requests,
-            first_content,
-            tokens,
-            faults,
-            overhead,
-            inflight,
-            connections,
-            panics,
-            audit_records,
-            audit_errors,
-            audit_state,
+            inflight: m.gauge("yumen_inflight", "Requests running now"),
+            connections: m.gauge("yumen_connections", "Connections to the data endpoint"),
+            panics: m.counter("yumen_panics", "Requests that ended in a panic"),
+            audit_records: m.counter("yumen_audit_records", "Records written to the journal"),
+            audit_errors: m.counter("yumen_audit_errors", "Failed writes of the journal"),
+            audit_state: m.gauge("yumen_audit_state", "1 while the journal can be written"),
+            registry: m.0,
         }
     }
 

@@ -17,11 +17,14 @@ pub const SERIES_MAX: usize = 2000;
 /// What every label of a series beyond that says.
 pub const OTHER: &str = "_other";
 
+/// The values of a series' labels.
+type Labels = Box<[Box<str>]>;
+
 /// A metric with labels.
 pub struct Family<M> {
     names: &'static [&'static str],
     make: fn() -> M,
-    series: Arc<RwLock<BTreeMap<Box<[Box<str>]>, M>>>,
+    series: Arc<RwLock<BTreeMap<Labels, M>>>,
 }
 
 impl<M> Clone for Family<M> {
@@ -55,7 +58,7 @@ impl<M: Clone> Family<M> {
     #[must_use]
     pub fn at(&self, values: &[&str]) -> M {
         debug_assert_eq!(values.len(), self.names.len());
-        let key: Box<[Box<str>]> = values.iter().map(|v| (*v).into()).collect();
+        let key: Labels = values.iter().map(|v| (*v).into()).collect();
         let read = self.series.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(metric) = read.get(&key) {
             return metric.clone();
@@ -180,7 +183,7 @@ mod tests {
         }
         let series = family.series.read().unwrap();
         assert_eq!(series.len(), SERIES_MAX);
-        let other: Box<[Box<str>]> = [OTHER.into(), OTHER.into()].into();
+        let other: Labels = [OTHER.into(), OTHER.into()].into();
         assert_eq!(series.get(&other).unwrap().get(), SERIES_MAX as u64 + 1);
         drop(series);
         // What was there before keeps counting.

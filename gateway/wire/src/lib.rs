@@ -7,6 +7,7 @@ pub mod canon;
 pub mod edit;
 pub mod facts;
 pub mod fault;
+pub mod hold;
 pub mod json;
 pub mod rope;
 pub mod sse;

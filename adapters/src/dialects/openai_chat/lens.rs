@@ -111,7 +111,7 @@ fn read_root(root: Value<'_>, facts: &mut EventFacts) {
 }
 
 /// Whether a choice's delta (or message) carries anything that a user would see or a tool would get.
-fn has_content(choice: Value<'_>) -> bool {
+pub(crate) fn has_content(choice: Value<'_>) -> bool {
     let delta = choice.get("delta").or_else(|| choice.get("message"));
     delta.is_some_and(|delta| {
         delta.members().any(|(key, value)| {

@@ -12,6 +12,9 @@ use crate::config::problem::Step;
 use crate::config::schema::{Key, Quota, Team};
 use crate::config::time::parse_moment_ms;
 
+/// Keys that ask alike: grade, team, own models.
+type Asker<'a> = (usize, Option<&'a str>, Option<&'a [String]>);
+
 impl Check<'_> {
     pub(super) fn access(&mut self) {
         let config = self.config;
@@ -150,7 +153,7 @@ impl Check<'_> {
                 .unwrap_or(0)
         };
         // Keys in classes: many keys share few grades.
-        let mut askers: BTreeSet<(usize, Option<&str>, Option<&[String]>)> = BTreeSet::new();
+        let mut askers: BTreeSet<Asker<'_>> = BTreeSet::new();
         for key in &config.keys {
             let team = key.team.as_deref().and_then(|name| config.teams.get(name));
             let of_team = rank(team.and_then(|team| team.grade.as_deref()));
@@ -165,7 +168,7 @@ impl Check<'_> {
                 .map(|provider| rank(provider.clearance.as_deref()))
                 .max();
             let Some(highest) = highest else { continue };
-            let may_ask = |(_, team, own): &&(usize, Option<&str>, Option<&[String]>)| {
+            let may_ask = |(_, team, own): &&Asker<'_>| {
                 let team = team.and_then(|team| config.teams.get(team));
                 let of_team = team.and_then(|team| team.models.as_ref());
                 own.is_none_or(|models| models.contains(name))

@@ -138,6 +138,12 @@ impl Check<'_> {
                 self.error(&at![section, field], message);
             }
         }
+        self.parts();
+    }
+
+    /// What is part of something is not larger than it.
+    fn parts(&mut self) {
+        let limits = &self.config.limits;
         if limits.upstream_line_bytes > limits.upstream_event_bytes {
             let message =
                 "must not be more than limits.upstream_event_bytes: a line is part of an event";

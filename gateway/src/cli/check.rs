@@ -1,0 +1,75 @@
+//! `yumen check`: parse, check and build a config, and say what came of it.
+//!
+//! Starts nothing and changes nothing. Problems go to stderr as `file:line:column: …`, the routing table to stdout; with
+//! `--json` both go to stdout as one object.
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::time::SystemTime;
+
+use policies::limit::rate::Rates;
+use serde_json::json;
+
+use super::{CheckArgs, UNUSABLE};
+use crate::config::build::{Ground, build};
+use crate::config::env::Lookup;
+use crate::config::load::load;
+use crate::config::problem::{Problem, Severity};
+use crate::config::routing::Routing;
+use crate::config::vendors::VendorBook;
+
+pub(super) fn run(
+    args: &CheckArgs,
+    env: Lookup<'_>,
+    book: &dyn VendorBook,
+    out: &mut impl Write,
+    talk: &mut impl Write,
+) -> anyhow::Result<ExitCode> {
+    let ground = Ground {
+        book,
+        rates: &Rates::default(),
+        before: None,
+        now: SystemTime::now(),
+    };
+    let outcome = load(&args.config, env).and_then(|loaded| build(&loaded, &ground));
+    let (routing, problems) = match outcome {
+        Ok(built) => (Some(Routing::of(&built.snapshot)), built.warnings),
+        Err(problems) => (None, problems),
+    };
+    let code = if routing.is_some() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(UNUSABLE)
+    };
+    let (errors, warnings): (Vec<&Problem>, Vec<&Problem>) = problems
+        .iter()
+        .partition(|problem| problem.severity == Severity::Error);
+    if args.json {
+        let result = json!({
+            "ok": routing.is_some(),
+            "file": args.config.display().to_string(),
+            "errors": errors,
+            "warnings": warnings,
+            "routing": routing,
+        });
+        writeln!(out, "{result:#}")?;
+        return Ok(code);
+    }
+    for problem in &problems {
+        writeln!(talk, "{problem}")?;
+    }
+    let file = args.config.display();
+    match routing {
+        Some(routing) => {
+            write!(out, "{routing}")?;
+            writeln!(talk, "{file}: ok, {}", count(warnings.len(), "warning"))?;
+        }
+        None => writeln!(talk, "{file}: not usable, {}", count(errors.len(), "error"))?,
+    }
+    Ok(code)
+}
+
+fn count(n: usize, what: &str) -> String {
+    let plural = if n == 1 { "" } else { "s" };
+    format!("{n} {what}{plural}")
+}

@@ -1,0 +1,200 @@
+//! The command line: what `yumen` is asked to do, and what it answers.
+//!
+//! Knows how to check, print a schema and make a key; serving, the demo and the journal are run by functions that the
+//! binary passes in. Invariants: data goes to stdout, talk to stderr; exit codes are 0 ok, 1 the thing checked does not
+//! hold, 2 wrong usage or unusable config.
+
+mod check;
+mod key;
+
+use std::fmt;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::config::json_schema::json_schema;
+use crate::config::vendors::VendorBook;
+
+/// Wrong usage, or a config that cannot be used.
+pub const UNUSABLE: u8 = 2;
+
+/// A gateway and governance proxy for language models.
+#[derive(Debug, Parser)]
+#[command(
+    name = "yumen",
+    version,
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the gateway
+    Serve(ServeArgs),
+    /// Run gateway and simulated vendors in one process, with sample keys: no accounts needed
+    Demo(DemoArgs),
+    /// Check a config without starting anything; print its routing table
+    #[command(after_help = "Exit codes: 0 the config can be used, 2 it cannot.")]
+    Check(CheckArgs),
+    /// Print the JSON Schema of the config, for editors
+    Schema,
+    /// Virtual keys
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// The audit log
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    /// Print completions for a shell
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+}
+
+/// `yumen serve`.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// The config file
+    #[arg(
+        short,
+        long,
+        value_name = "FILE",
+        env = "YUMEN_CONFIG",
+        default_value = "yumen.yaml"
+    )]
+    pub config: PathBuf,
+}
+
+/// `yumen demo`.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Where applications connect
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8080")]
+    pub listen: String,
+    /// The admin endpoint
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9090")]
+    pub admin: String,
+}
+
+#[derive(Debug, Args)]
+struct CheckArgs {
+    /// The config file
+    #[arg(
+        short,
+        long,
+        value_name = "FILE",
+        env = "YUMEN_CONFIG",
+        default_value = "yumen.yaml"
+    )]
+    config: PathBuf,
+    /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum KeyCommand {
+    /// Make a key; print it once, with the hash that goes into the config
+    Create(KeyCreateArgs),
+}
+
+#[derive(Debug, Args)]
+struct KeyCreateArgs {
+    /// What the config and the audit log call the key; made up if absent
+    #[arg(long)]
+    id: Option<String>,
+    /// Print {"id","key","hash"}
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum AuditCommand {
+    /// Print the records of an audit log, oldest first
+    Show(AuditShowArgs),
+}
+
+/// `yumen audit show`.
+#[derive(Debug, Args)]
+pub struct AuditShowArgs {
+    /// The audit log's directory
+    pub dir: PathBuf,
+    /// Print one JSON object per record
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What the binary provides: the parts of the gateway that a command starts.
+pub struct Runners {
+    /// `yumen serve`.
+    pub serve: fn(ServeArgs) -> anyhow::Result<ExitCode>,
+    /// `yumen demo`.
+    pub demo: fn(DemoArgs) -> anyhow::Result<ExitCode>,
+    /// `yumen audit show`.
+    pub audit_show: fn(AuditShowArgs) -> anyhow::Result<ExitCode>,
+    /// The vendors that a config may name.
+    pub book: Arc<dyn VendorBook>,
+}
+
+impl fmt::Debug for Runners {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Runners")
+    }
+}
+
+/// Runs the command of this process's arguments.
+#[must_use]
+pub fn run(runners: &Runners) -> ExitCode {
+    // clap itself ends the process: 0 after --help and --version, 2 on wrong usage.
+    let cli = Cli::parse();
+    // Not locked: a runner's other threads print too.
+    finish(dispatch(cli.command, runners, &mut io::stdout()))
+}
+
+fn finish(outcome: anyhow::Result<ExitCode>) -> ExitCode {
+    outcome.unwrap_or_else(|error| {
+        // `yumen … | head` is no error.
+        let closed = |e: &io::Error| e.kind() == io::ErrorKind::BrokenPipe;
+        if error.downcast_ref().is_some_and(closed) {
+            return ExitCode::SUCCESS;
+        }
+        // stderr may be closed too; then there is nobody to tell.
+        let _ = writeln!(io::stderr(), "yumen: {error:#}");
+        ExitCode::from(UNUSABLE)
+    })
+}
+
+fn dispatch(command: Command, runners: &Runners, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Serve(args) => (runners.serve)(args),
+        Command::Demo(args) => (runners.demo)(args),
+        Command::Audit(AuditCommand::Show(args)) => (runners.audit_show)(args),
+        Command::Check(args) => {
+            let env = |name: &str| std::env::var(name).ok();
+            check::run(&args, &env, &*runners.book, out, &mut io::stderr())
+        }
+        Command::Schema => {
+            writeln!(out, "{:#}", json_schema())?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Key(KeyCommand::Create(args)) => key::create(&args, out),
+        Command::Completions { shell } => {
+            // clap_complete panics when its writer fails; a vector does not.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "yumen", &mut script);
+            out.write_all(&script)?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,145 @@
+//! What a config becomes.
+
+use super::*;
+use crate::config::testing::{FULL, built};
+
+#[test]
+fn names_become_arcs() {
+    let snapshot = built(FULL).unwrap().snapshot;
+    assert_eq!(snapshot.version, 1);
+    let assistant = snapshot.models.get("assistant").unwrap();
+    let order: Vec<_> = assistant
+        .targets
+        .iter()
+        .map(|t| (t.priority, &*t.provider.name, &*t.model, t.weight))
+        .collect();
+    assert_eq!(
+        order,
+        [
+            (1, "far", "max", 3),
+            (1, "other", "plus", 1),
+            (3, "near", "qwen", 1)
+        ]
+    );
+    assert_eq!(assistant.clocks.total, Duration::from_secs(60));
+    assert_eq!(assistant.clocks.connect, Duration::from_secs(5));
+    assert_eq!(assistant.lossy, adapters::Lossy::Hints);
+    assert_eq!(
+        snapshot.models.get("small").unwrap().lossy,
+        adapters::Lossy::Drop
+    );
+    assert_eq!(snapshot.model_names(), ["assistant", "small"]);
+
+    let far = snapshot.provider("far").unwrap();
+    assert_eq!(
+        (far.origin.to_string().as_str(), far.base_path.as_str()),
+        ("https://api.acme.example", "/v1")
+    );
+    assert_eq!(
+        (far.location, far.clearance),
+        (Location::Overseas, Grade(1))
+    );
+    assert!(far.endpoint.tls.is_some());
+    let near = snapshot.provider("near").unwrap();
+    assert_eq!(
+        (near.location, near.clearance),
+        (Location::SelfHosted, Grade(3))
+    );
+    assert!(near.endpoint.tls.is_none() && near.http2 && near.base_path.is_empty());
+    let other = snapshot.provider("other").unwrap();
+    assert_eq!(other.credential.auth, Some("jwt"));
+    assert_eq!(
+        (other.location, other.clearance),
+        (Location::Domestic, Grade::LOWEST)
+    );
+}
+
+#[test]
+fn keys_join_their_team() {
+    let snapshot = built(FULL).unwrap().snapshot;
+    let bot = snapshot.keys.find(b"ym-demo", 0).unwrap();
+    assert_eq!(
+        (&*bot.id, bot.team.as_deref(), bot.grade),
+        ("crm-bot", Some("retail"), Grade(1))
+    );
+    assert!(bot.models.allow("assistant") && !bot.models.allow("small"));
+    assert_eq!(bot.expires_ms, Some(1_798_761_600_000));
+    assert_eq!(bot.admit(0).unwrap().standing.unwrap().limit, 60);
+    let admin = snapshot.keys.find(b"ym-demo-restricted", 0).unwrap();
+    assert!(admin.models.allow("small") && admin.grade == Grade(3));
+}
+
+#[test]
+fn debug_shows_no_secret() {
+    let shown = format!("{:?}", built(FULL).unwrap().snapshot);
+    for planted in ["planted", "hidden-org"] {
+        assert!(!shown.contains(planted), "{planted} in {shown}");
+    }
+}
+
+/// A directory with a certificate and key, another key, and something that is neither.
+fn tls_dir() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed(["gate.example".to_owned()]).unwrap();
+    let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
+    write("own.crt", &made.cert.pem());
+    write("own.key", &made.signing_key.serialize_pem());
+    write(
+        "other.key",
+        &rcgen::KeyPair::generate().unwrap().serialize_pem(),
+    );
+    write("neither", "hello");
+    dir
+}
+
+fn built_in(dir: &Path, text: &str) -> Result<Built, String> {
+    let lines = |problems: Vec<Problem>| crate::config::testing::lines(&problems);
+    let env = |_: &str| None;
+    let loaded = crate::config::load::load_text("y.yaml", text, dir, &env).map_err(lines)?;
+    let ground = Ground {
+        book: &crate::config::testing::Book,
+        rates: &Rates::default(),
+        before: None,
+        now: SystemTime::UNIX_EPOCH,
+    };
+    build(&loaded, &ground).map_err(lines)
+}
+
+#[test]
+fn certificates_are_read_and_must_fit() {
+    let dir = tls_dir();
+    let text = "tls: { cert: own.crt, key: own.key, client_ca: own.crt }\n\
+                providers: { p: { vendor: acme, api_key: k, tls: { ca: own.crt, client_cert: own.crt, client_key: own.key } } }\n";
+    let built = built_in(dir.path(), text).unwrap();
+    let tls = built.snapshot.tls.as_ref().unwrap();
+    assert_eq!(tls.identity.certs.len(), 1);
+    assert!(tls.client_ca.is_some());
+    let provider = built.snapshot.provider("p").unwrap();
+    let client = provider.tls.as_ref().unwrap();
+    assert!(client.ca.is_some() && client.identity.is_some());
+    // A change of any of them is a change of the config.
+    assert_eq!(built.files.len(), 6);
+    assert!(format!("{:?}", built.snapshot).contains("Identity(1 certificates)"));
+
+    for (change, expected) in [
+        (
+            ("key: own.key", "key: other.key"),
+            "y.yaml:1:28: tls.key: the private key does not fit the certificate",
+        ),
+        (
+            ("key: own.key", "key: neither"),
+            "y.yaml:1:28: tls.key: `neither` holds no PEM private key",
+        ),
+        (
+            ("cert: own.crt", "cert: neither"),
+            "y.yaml:1:14: tls.cert: `neither` holds no PEM certificate",
+        ),
+        (
+            ("ca: own.crt, client_cert", "ca: gone, client_cert"),
+            "y.yaml:2:56: providers.p.tls.ca: `gone` cannot be read: entity not found",
+        ),
+    ] {
+        let said = built_in(dir.path(), &text.replacen(change.0, change.1, 1)).unwrap_err();
+        assert!(said.starts_with(expected), "{said}");
+    }
+}

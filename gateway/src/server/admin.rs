@@ -1,0 +1,51 @@
+//! The admin listener: few connections, short answers, a runtime of its own, so that it answers while workers are busy.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+
+use crate::admin::{self, AdminState};
+use crate::tasks;
+
+/// Connections at once; more wait in the kernel.
+const CONNECTIONS_MAX: usize = 256;
+/// Time for a head, and idle time between requests.
+const HEAD: Duration = Duration::from_secs(10);
+/// Pause after `accept` failed.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Serves until the process ends.
+pub async fn serve(state: Arc<AdminState>, listener: TcpListener) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        // The semaphore is never closed.
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+            return;
+        };
+        let Ok((socket, _)) = listener.accept().await else {
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        let state = Arc::clone(&state);
+        tasks::detach(async move {
+            let _place = place;
+            let service = service_fn(move |request| {
+                let state = Arc::clone(&state);
+                async move { Ok::<_, Infallible>(admin::answer(request, state).await) }
+            });
+            let connection = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(HEAD)
+                .serve_connection(TokioIo::new(socket), service);
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "admin connection ended");
+            }
+        });
+    }
+}
