@@ -25,6 +25,7 @@ def models_of(upstream):
     models["nowhere"] = model("no-such")
     models["drops"] = model("m", lossy="drop")
     models["refuses"] = model("m", lossy="refuse")
+    models["sees"] = model(upstream.vision_model)
     models["slow"] = model("m@hang", timeouts={"first_content": "300ms"})
     models["stalls"] = model("m@stall:4", timeouts={"content_gap": "300ms"})
     models["locked-out"] = {"targets": [{"provider": "wrong-key", "model": "m"}]}

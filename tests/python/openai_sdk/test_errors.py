@@ -133,9 +133,10 @@ def test_bad_bodies(client):
         assert shaped(failed.value).code == "invalid_request"
 
 
-@pytest.mark.parametrize("ending", ["@status:500", "@status:503", "@html", "@redirect", "@reset", "@badjson:0", "@hang-up"])
-def test_a_vendor_that_fails(client, ending, stream):
-    ending = "@cutevent:0" if ending == "@hang-up" else ending
+@pytest.mark.parametrize("ending", ["@status:500", "@status:503", "@html", "@redirect", "@reset", "@badjson:0", "@cutevent:0"])
+def test_a_vendor_that_fails(client, upstream, ending, stream):
+    if ending == "@badjson:0" and stream and upstream.comment_first:
+        pytest.skip("the simulator breaks its opening comment, and a broken comment is a comment")
     error = fails(openai.InternalServerError, client, model=f"m{ending}", stream=stream)
     assert 500 <= error.status_code <= 504 and error.code == "upstream_error"
     assert "simulated" not in error.message and "html" not in error.message.lower()
@@ -152,18 +153,20 @@ def test_an_error_as_the_first_event(client):
     assert error.code == "upstream_error"
 
 
-def test_a_vendor_that_limits(client, stream):
+def test_a_vendor_that_limits(client, upstream, stream):
+    if upstream.name == "llamacpp":
+        pytest.skip("knows no such error")
     error = fails(openai.RateLimitError, client, model="m@status:429@retryafter:3", stream=stream)
     assert error.code == "rate_limit_exceeded"
     assert error.response.headers["retry-after"] == "3"
 
 
 def test_the_sdk_retries_what_it_may(sim, connect, mark):
-    """Two retries after the `retry-after` that we pass on: three requests upstream."""
+    """One retry, after the `retry-after` that we pass on: two requests upstream."""
     began = time.monotonic()
     with pytest.raises(openai.APIStatusError):
-        create(connect(max_retries=1), says(mark), model="m@status:429@retryafter:3")
-    assert len(sim.all(mark)) == 2 and time.monotonic() - began >= 2.5
+        create(connect(max_retries=1), says(mark), model="m@status:429@retryafter:1")
+    assert len(sim.all(mark)) == 2 and time.monotonic() - began >= 0.9
 
 
 def test_a_model_the_vendor_does_not_know(client, stream):

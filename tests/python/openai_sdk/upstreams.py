@@ -14,6 +14,7 @@ ENDINGS = [
     "",
     "@status:500",
     "@status:503",
+    "@status:429@retryafter:1",
     "@status:429@retryafter:3",
     "@errorin200",
     "@html",
@@ -64,7 +65,12 @@ class Upstream:
     required_tool: bool = True
     images: bool = True
     choices: bool = True
-    logprobs: bool = True
+    # None: passed over by the vendor without a word.
+    logprobs: bool | None = True
+    # A comment stands before the first event.
+    comment_first: bool = False
+    # What the vendor calls a model that sees.
+    vision_model: str = "m"
     # Chunks carry `object`; the SDK's stream helper passes over chunks that have none.
     object_in_chunks: bool = True
     credential: dict = field(default_factory=dict)
@@ -129,7 +135,8 @@ UPSTREAMS = [
         filtered="DataInspectionFailed",
         forwarded=False,
         required_tool=False,
-        logprobs=False,
+        logprobs=None,
+        vision_model="qwen-vl-m",
         credential=ANY_KEY,
     ),
     Upstream(
@@ -157,6 +164,7 @@ UPSTREAMS = [
         "/llamacpp/v1",
         too_long="exceed_context_size_error",
         filtered=None,
+        comment_first=True,
     ),
     Upstream(
         "ollama",
@@ -168,6 +176,7 @@ UPSTREAMS = [
         parallel_field=False,
         required_tool=False,
         choices=False,
+        logprobs=None,
     ),
     Upstream(
         "openai-compatible",
@@ -185,6 +194,7 @@ UPSTREAMS = [
         filtered="content_risk",
         parallel_field=False,
         choices=False,
+        comment_first=True,
         credential=ANY_KEY,
     ),
 ]
