@@ -5,10 +5,15 @@
 
 mod auth;
 mod calendar;
+#[cfg(test)]
+mod corpus;
 pub mod dialect;
 pub mod dialects;
+pub mod fuzz;
 mod members;
 pub mod quirks;
+#[cfg(test)]
+mod requests;
 pub mod vendor;
 mod vendors;
 mod weave;

@@ -139,6 +139,11 @@ pub trait Vendor: Sync {
     fn token_flow(&self) -> Option<&'static dyn TokenFlow> {
         None
     }
+
+    /// Whether this credential needs a token of [`Vendor::token_flow`] at all: in some `auth` modes it does not.
+    fn wants_token(&self, _credential: &Credential<'_>) -> bool {
+        self.token_flow().is_some()
+    }
 }
 
 /// Fetching and reading an expiring token. The gateway keeps it, single-flight, one per credential.

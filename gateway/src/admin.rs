@@ -34,6 +34,8 @@ pub struct AdminState {
     pub metrics: Arc<Metrics>,
     /// What must hold: not draining, the journal can be written.
     pub ready: Vec<Ready>,
+    /// Brings metrics that are counted elsewhere up to date, before they are shown.
+    pub refresh: Box<dyn Fn() + Send + Sync>,
     /// What this build calls itself.
     pub version: &'static str,
 }
@@ -85,7 +87,10 @@ pub async fn answer<B>(request: Request<B>, state: Arc<AdminState>) -> Response<
         "/" => reply(StatusCode::OK, HTML, PAGE),
         "/healthz" => reply(StatusCode::OK, TEXT, "ok\n"),
         "/readyz" => readiness(&state.ready),
-        "/metrics" => reply(StatusCode::OK, CONTENT_TYPE, state.metrics.encode()),
+        "/metrics" => {
+            (state.refresh)();
+            reply(StatusCode::OK, CONTENT_TYPE, state.metrics.encode())
+        }
         "/api/config" => config(&snapshot, state.version),
         _ => reload(&state).await,
     }
@@ -272,6 +277,7 @@ mod tests {
             _dir: dir,
             path,
             state: Arc::new(AdminState {
+                refresh: Box::new(|| ()),
                 config: Arc::new(store),
                 metrics: Arc::new(metrics),
                 ready,

@@ -296,7 +296,8 @@ fn tour(running: &Running, found: Option<&Found>, home: &Path) -> anyhow::Result
     )?;
     write!(
         text,
-        "From Python:  OpenAI(base_url=\"{base}/v1\", api_key=\"{KEY}\")\nEvery request is in the audit log before its first byte goes out:  yumen audit show {}\nThe config (edit it, it reloads):  {}\nCtrl-C ends the demo.\n",
+        "From Python:  OpenAI(base_url=\"{base}/v1\", api_key=\"{KEY}\")\nEvery request is in the audit log before its first byte goes out:  {} audit show {}\nThe config (edit it, it reloads):  {}\nCtrl-C ends the demo.\n",
+        std::env::current_exe().map_or_else(|_| "yumen".into(), |path| path.display().to_string()),
         home.join("audit").display(),
         home.join("yumen.yaml").display()
     )?;

@@ -232,6 +232,7 @@ fn start_control(
 /// What the admin endpoint shows, and what readiness asks.
 fn admin_state(shared: &Arc<Shared>) -> Arc<AdminState> {
     let (journal, leaving) = (Arc::clone(shared), shared.phase());
+    let counted = Arc::clone(shared);
     Arc::new(AdminState {
         config: Arc::clone(&shared.store),
         metrics: Arc::clone(&shared.metrics),
@@ -251,6 +252,7 @@ fn admin_state(shared: &Arc<Shared>) -> Arc<AdminState> {
                 }
             }),
         ],
+        refresh: Box::new(move || counted.refresh_metrics()),
         version: env!("CARGO_PKG_VERSION"),
     })
 }

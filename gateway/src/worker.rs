@@ -4,8 +4,9 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::watch;
 use wire::Fault;
 use wire::fault::Level;
@@ -13,7 +14,7 @@ use wire::fault::Level;
 use crate::clock::Clock;
 use crate::config::snapshot::Target;
 use crate::config::watch::ConfigStore;
-use crate::journal::Journal;
+use crate::journal::{Journal, State};
 use crate::server::guard::HeadWatch;
 use crate::telemetry::metrics::{Metrics, RouteMeters, TargetMeters};
 use crate::upstream::client::Client;
@@ -48,7 +49,6 @@ pub struct Shared {
     pub clock: Arc<dyn Clock>,
     phase: watch::Sender<Phase>,
     cut: AtomicBool,
-    inflight: Arc<AtomicUsize>,
 }
 
 impl Shared {
@@ -70,7 +70,6 @@ impl Shared {
             clock,
             phase,
             cut: AtomicBool::new(false),
-            inflight: Arc::default(),
         }
     }
 
@@ -83,13 +82,25 @@ impl Shared {
 
     /// Takes a place among the requests in flight, unless all are taken.
     pub fn enter(&self, most: usize) -> Option<Inflight> {
-        let place = Inflight(Arc::clone(&self.inflight));
-        (self.inflight.fetch_add(1, Ordering::Relaxed) < most).then_some(place)
+        let before = self.metrics.inflight.inc();
+        let place = Inflight(self.metrics.inflight.clone());
+        usize::try_from(before)
+            .is_ok_and(|before| before < most)
+            .then_some(place)
     }
 
-    /// Requests in flight.
-    pub fn inflight(&self) -> usize {
-        self.inflight.load(Ordering::Relaxed)
+    /// Brings the journal's counters into the metrics.
+    pub fn refresh_metrics(&self) {
+        let (counters, metrics) = (self.journal.counters(), &self.metrics);
+        metrics
+            .audit_records
+            .inc_by(counters.records.saturating_sub(metrics.audit_records.get()));
+        metrics
+            .audit_errors
+            .inc_by(counters.errors.saturating_sub(metrics.audit_errors.get()));
+        metrics
+            .audit_state
+            .set(i64::from(self.journal.state() == State::Ok));
     }
 
     /// Moves on; never back.
@@ -142,11 +153,11 @@ impl Routes {
 }
 
 /// A place among the requests in flight; leaving is dropping it.
-pub struct Inflight(Arc<AtomicUsize>);
+pub struct Inflight(Gauge);
 
 impl Drop for Inflight {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.dec();
     }
 }
 

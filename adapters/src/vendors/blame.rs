@@ -87,7 +87,7 @@ pub(crate) fn read<'a>(root: Value<'a>) -> Option<Told<'a>> {
 /// `{code, type, message}` and the names these go by.
 fn shape<'a>(error: Value<'a>) -> Told<'a> {
     let first = |names: &[&str]| names.iter().find_map(|name| word(error, name));
-    let code = first(&["code", "error_code", "status_code"]).unwrap_or_default();
+    let code = first(&["code", "error_code"]).unwrap_or_default();
     let number = error.get("http_status_code").and_then(|code| code.as_u64());
     let number = number.or_else(|| code.parse().ok());
     Told {
@@ -105,7 +105,7 @@ fn flat<'a>(root: Value<'a>) -> Option<Told<'a>> {
     if root.kind() != Type::Object || root.get("choices").is_some() {
         return None;
     }
-    let zero = |code: &Cow<'_, str>| code.is_empty() || code == "0";
+    let zero = |code: &Cow<'_, str>| matches!(&**code, "" | "0" | "200");
     let told = shape(root);
     if root
         .get("object")
@@ -156,7 +156,7 @@ impl Told<'_> {
         let same = |name: &&str| {
             self.code.eq_ignore_ascii_case(name) || self.kind.eq_ignore_ascii_case(name)
         };
-        names.iter().any(|name| same(name))
+        names.iter().any(same)
     }
 }
 
@@ -178,75 +178,77 @@ const TOO_LONG: &[&str] = &[
     "too many input tokens",
 ];
 
+/// Codes and types that mean the same everywhere.
+const COMMON: [(&[&str], Blame); 9] = [
+    (
+        &[
+            "context_length_exceeded",
+            "exceed_context_size_error",
+            "string_above_max_length",
+        ],
+        Blame::ContextLength,
+    ),
+    (
+        &[
+            "content_filter",
+            "content_policy_violation",
+            "content_filtered",
+        ],
+        Blame::ContentFilter,
+    ),
+    (
+        &[
+            "invalid_api_key",
+            "authentication_error",
+            "unauthorized",
+            "invalid_authentication",
+        ],
+        Blame::Auth,
+    ),
+    (
+        &[
+            "insufficient_quota",
+            "billing_hard_limit_reached",
+            "billing_not_active",
+            "quota_exceeded",
+            "insufficient_balance",
+        ],
+        Blame::Quota,
+    ),
+    (
+        &["permission_denied", "permission_error", "access_denied"],
+        Blame::Permission,
+    ),
+    (&["model_not_found", "model_not_available"], Blame::NoModel),
+    (
+        &[
+            "overloaded",
+            "overloaded_error",
+            "server_overloaded",
+            "unavailable_error",
+            "engine_overloaded_error",
+        ],
+        Blame::Overloaded,
+    ),
+    (
+        &[
+            "rate_limit_exceeded",
+            "rate_limit_error",
+            "too_many_requests",
+            "requests",
+            "tokens",
+        ],
+        Blame::Throttled,
+    ),
+    (
+        &["server_error", "internal_error", "internal_server_error"],
+        Blame::Failed,
+    ),
+];
+
 /// What an error is, by codes and words that mean the same everywhere.
 pub(crate) fn common(told: &Told<'_>) -> Option<Blame> {
-    let rows: [(&[&str], Blame); 9] = [
-        (
-            &[
-                "context_length_exceeded",
-                "exceed_context_size_error",
-                "string_above_max_length",
-            ],
-            Blame::ContextLength,
-        ),
-        (
-            &[
-                "content_filter",
-                "content_policy_violation",
-                "content_filtered",
-            ],
-            Blame::ContentFilter,
-        ),
-        (
-            &[
-                "invalid_api_key",
-                "authentication_error",
-                "unauthorized",
-                "invalid_authentication",
-            ],
-            Blame::Auth,
-        ),
-        (
-            &[
-                "insufficient_quota",
-                "billing_hard_limit_reached",
-                "billing_not_active",
-                "quota_exceeded",
-                "insufficient_balance",
-            ],
-            Blame::Quota,
-        ),
-        (
-            &["permission_denied", "permission_error", "access_denied"],
-            Blame::Permission,
-        ),
-        (&["model_not_found", "model_not_available"], Blame::NoModel),
-        (
-            &[
-                "overloaded",
-                "overloaded_error",
-                "server_overloaded",
-                "unavailable_error",
-                "engine_overloaded_error",
-            ],
-            Blame::Overloaded,
-        ),
-        (
-            &[
-                "rate_limit_exceeded",
-                "rate_limit_error",
-                "too_many_requests",
-                "requests",
-                "tokens",
-            ],
-            Blame::Throttled,
-        ),
-        (
-            &["server_error", "internal_error", "internal_server_error"],
-            Blame::Failed,
-        ),
-    ];
-    if let Some(row) = rows.iter().find(|row| told.is(row.0)) {
+    if let Some(row) = COMMON.iter().find(|row| told.is(row.0)) {
         return Some(row.1);
     }
     told.says(TOO_LONG).then_some(Blame::ContextLength)

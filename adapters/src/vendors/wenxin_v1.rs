@@ -127,6 +127,10 @@ impl Vendor for Legacy {
     fn token_flow(&self) -> Option<&'static dyn TokenFlow> {
         Some(&VENDOR)
     }
+
+    fn wants_token(&self, credential: &Credential<'_>) -> bool {
+        credential.auth != SIGNED
+    }
 }
 
 fn sign(call: &Call<'_>, credential: &Credential<'_>, parts: &mut Parts) -> Result<(), Fault> {

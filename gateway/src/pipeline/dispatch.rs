@@ -62,6 +62,7 @@ pub(super) async fn dispatch(exchange: &mut Exchange, routed: Routed) -> Result<
     // What no target can be told is refused before anything is opened.
     let mut prepared = prepare(exchange, &routed, first)?;
     exchange.open(first.target(), routed.cleared.len())?;
+    exchange.recorded().await?;
     let most = exchange.snapshot.retries as usize + 1;
     let mut last = Fault::from(Kind::UpstreamError);
     for (index, cleared) in routed.cleared.iter().enumerate() {

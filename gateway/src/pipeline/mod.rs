@@ -17,6 +17,7 @@ mod settle;
 mod stream;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -65,6 +66,7 @@ async fn walk(
         What::Chat => {}
     }
     let body = arrive::read_body(exchange, admitted.body).await?;
+    exchange.complete = Instant::now();
     let inspected = inspect::inspect(exchange, &admitted.head, body)?;
     let routed = route::route(exchange, inspected)?;
     dispatch::dispatch(exchange, routed).await.map(Walked::Sent)

@@ -4,8 +4,8 @@ use adapters::ClientDialect;
 use adapters::dialect::ErrorBody;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
-use wire::Fault;
 use wire::fault::Code;
+use wire::{Fault, Verdict};
 
 use super::body::ReplyBody;
 use super::settle::{Exchange, outcome_of};
@@ -17,6 +17,14 @@ const RETRY_AFTER_MAX_S: u64 = 86_400;
 pub(super) fn answer(mut exchange: Exchange, fault: Fault) -> Response<ReplyBody> {
     let told = exchange.dialect.refusal(&fault);
     exchange.status = told.status;
+    if exchange.principal.is_some()
+        && matches!(
+            fault.public_code(),
+            Code::PolicyRefused | Code::NoClearedProvider
+        )
+    {
+        exchange.verdict = Some(Verdict::Refuse);
+    }
     exchange.meter.bytes_down = told.body.len() as u64;
     let mut reply = response(told, &fault);
     describe(&exchange, reply.headers_mut());

@@ -13,7 +13,6 @@ use policies::access::keys::Principal;
 use policies::limit::rate::{Admission, Limit, Limited, Scope, Standing};
 use smallvec::SmallVec;
 use wire::facts::{Finish, Usage};
-use wire::fault::Code;
 use wire::{Fault, Grade, Kind, Verdict};
 
 use super::route::Candidate;
@@ -59,6 +58,8 @@ pub(super) struct Exchange {
     /// Wall clock at arrival, ms since the epoch.
     pub(super) now_ms: i64,
     pub(super) started: Instant,
+    /// When the request had come whole.
+    pub(super) complete: Instant,
     pub(super) endpoint: &'static str,
     pub(super) principal: Option<Arc<Principal>>,
     pub(super) asked: String,
@@ -91,6 +92,7 @@ impl Exchange {
             id: worker.next_id(now_ms),
             now_ms,
             started: Instant::now(),
+            complete: Instant::now(),
             endpoint: "",
             principal: None,
             asked: String::new(),
@@ -202,6 +204,23 @@ impl Exchange {
         }
     }
 
+    /// Waits until the opening record is as durable as the config asks, and counts what we took until here.
+    pub(super) async fn recorded(&mut self) -> Result<(), Fault> {
+        if let Some(entry) = &self.entry {
+            entry.durable().await.map_err(|error| {
+                Fault::new(Kind::JournalDown)
+                    .reason("audit_unavailable")
+                    .detail(error.to_string())
+            })?;
+        }
+        self.worker
+            .shared
+            .metrics
+            .overhead
+            .observe(self.complete.elapsed());
+        Ok(())
+    }
+
     /// Remembers a target that is being tried.
     pub(super) fn tries(&mut self, candidate: &Candidate) {
         self.tried.push(Tried {
@@ -294,13 +313,11 @@ impl Exchange {
 
     /// One record for a request that never came to an upstream; none for the listing of models.
     fn deny(&self, code: &str, fault: Option<&Fault>) {
-        let Some(fault) = fault else { return };
+        if fault.is_none() {
+            return;
+        }
         let mut address = ShortText::default();
         address.set(self.peer);
-        let refused = matches!(
-            fault.public_code(),
-            Code::PolicyRefused | Code::NoClearedProvider
-        );
         let denial = Denial {
             id: self.id.as_str(),
             key: self.key_id(),
@@ -314,11 +331,7 @@ impl Exchange {
             } else {
                 ""
             },
-            verdict: if refused {
-                Verdict::Refuse.as_str()
-            } else {
-                ""
-            },
+            verdict: self.verdict.map_or("", Verdict::as_str),
             policies: &[],
             request_bytes: self.request_bytes,
             status: self.status,

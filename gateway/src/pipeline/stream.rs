@@ -683,3 +683,6 @@ impl Stream {
         out
     }
 }
+
+#[cfg(test)]
+mod tests;

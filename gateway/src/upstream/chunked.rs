@@ -167,7 +167,7 @@ mod tests {
     fn reads_and_refuses() {
         assert_eq!(
             decode(&[b"4\r\nWiki\r\n5;x=\"y\"\r\npedia\r\n0\r\nT: 1\r\n\r\nrest"]),
-            Ok((b"Wikipedia".to_vec(), true, 38))
+            Ok((b"Wikipedia".to_vec(), true, 36))
         );
         for bad in [
             "4\nWiki\r\n",

@@ -53,11 +53,12 @@ impl Decoder for Reader {
 
     fn whole(&mut self, body: &Bytes, root: Value<'_>, out: &mut Vec<Event>) -> Result<(), Fault> {
         let code = root.get("code").and_then(|code| code.inner());
-        if code.is_some_and(|code| !code.is_empty()) || lens::is_error(root) {
+        let output = root.get("output");
+        if code.is_some_and(|code| !code.is_empty()) || (output.is_none() && lens::is_error(root)) {
             out.push(Event::Error(Raw::of(body, root)));
             return Ok(());
         }
-        if root.get("output").is_none() {
+        if output.is_none() {
             return Err(Kind::Malformed.into());
         }
         self.root(body, root, out)

@@ -25,6 +25,7 @@ pub(super) struct Reader {
     tape: json::Tape,
     started: bool,
     done: bool,
+    failed: bool,
     choices: Vec<Choice>,
 }
 
@@ -82,7 +83,7 @@ impl Decoder for Reader {
         let Some(data) = data_of(event) else {
             return Ok(());
         };
-        if self.done {
+        if self.done || self.failed {
             return Ok(());
         }
         if data.trim_ascii_start().starts_with(b"[DONE]") {
@@ -92,6 +93,7 @@ impl Decoder for Reader {
         let mut tape = std::mem::take(&mut self.tape);
         let read = scan(&data, &mut tape).and_then(|root| {
             if event.name() == Some(b"error") {
+                self.failed = true;
                 out.push(Event::Error(Raw::of(&data, root)));
                 return Ok(());
             }
@@ -111,7 +113,8 @@ impl Decoder for Reader {
 
     fn end(&mut self, out: &mut Vec<Event>) -> Result<(), Fault> {
         let finished = self.choices.iter().all(|choice| choice.finished);
-        if !self.done && (self.choices.is_empty() || !finished) {
+        let ended = self.done || (finished && !self.choices.is_empty());
+        if self.failed || !ended {
             return Err(Kind::CutShort.into());
         }
         // The vendor said that it was done, without a reason: a natural end.
@@ -156,6 +159,7 @@ pub(crate) fn scan<'a>(data: &'a Bytes, tape: &'a mut json::Tape) -> Result<Valu
 impl Reader {
     fn root(&mut self, data: &Bytes, root: Value<'_>, out: &mut Vec<Event>) -> Result<(), Fault> {
         if lens::is_error(root) {
+            self.failed = true;
             out.push(Event::Error(Raw::of(data, root)));
             return Ok(());
         }

@@ -58,7 +58,8 @@ pub(super) fn encode(
 /// Whether tools are to be written.
 pub(crate) fn tools_given(request: &Request, quirks: &Quirks) -> bool {
     let none = matches!(request.tool_choice, Some(ToolChoice::None));
-    !request.tools.is_empty() && !(none && quirks.none_drops_tools)
+    let dropped = none && quirks.none_drops_tools;
+    !request.tools.is_empty() && !dropped
 }
 
 /// `tool_choice` and `parallel_tool_calls`.

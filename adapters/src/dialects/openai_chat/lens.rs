@@ -38,6 +38,12 @@ static PROBES: LazyLock<Probes> = LazyLock::new(|| Probes {
 
 /// Reads one event.
 pub(super) fn read_event(event: &sse::Event<'_>, scratch: &mut json::Tape, facts: &mut EventFacts) {
+    if let Some(data) = single_line(event.raw)
+        && plain_text(data)
+    {
+        facts.content = true;
+        return;
+    }
     let Some(data) = event.data() else {
         // A line that is no field: some servers write an error so.
         if let Some(bare) = event.bare_json() {
@@ -53,6 +59,18 @@ pub(super) fn read_event(event: &sse::Event<'_>, scratch: &mut json::Tape, facts
     if event.name() == Some(b"error") {
         facts.error = true;
     }
+}
+
+/// The data of an event that is one `data` line and nothing else, as nearly all are.
+fn single_line(raw: &[u8]) -> Option<&[u8]> {
+    let line = raw.strip_prefix(b"data:")?;
+    let line = line
+        .strip_suffix(b"\n\n")
+        .or_else(|| line.strip_suffix(b"\r\n\r\n"))?;
+    let data = line.strip_prefix(b" ").unwrap_or(line);
+    memchr::memchr2(b'\n', b'\r', data)
+        .is_none()
+        .then_some(data)
 }
 
 /// Whether an event surely carries text, and nothing that asks for a closer look.
@@ -179,22 +197,24 @@ pub(crate) fn finish_word(word: &str) -> Option<Finish> {
 /// Whether a reply's root says that the vendor failed: an `error` that is not empty (object or string), or, where there
 /// are no choices, one of the flat forms.
 pub(crate) fn is_error(root: Value<'_>) -> bool {
-    if root.get("error").is_some_and(says_something) {
+    let code = |name: &str| {
+        root.get(name).is_some_and(|code| match code.kind() {
+            Type::Number => !matches!(code.as_u64(), Some(0 | 200)),
+            _ => says_something(code),
+        })
+    };
+    if root.get("error").is_some_and(says_something) || code("error_code") {
         return true;
     }
-    if root
-        .get("object")
-        .is_some_and(|object| object.is_named("error"))
-        || root
-            .get("error_code")
-            .is_some_and(|code| code.as_u64() != Some(0) && !code.is_null())
+    let object = root.get("object");
+    if object.is_some_and(|object| object.is_named("error"))
         || root.get("error_msg").is_some_and(says_something)
     {
         return true;
     }
     root.get("choices").is_none()
         && (root.get("detail").is_some_and(says_something)
-            || (root.get("message").is_some() && root.get("code").is_some()))
+            || (root.get("message").is_some() && code("code")))
 }
 
 /// Usage of a reply or an event, with the span of its value: at the top, or, as one vendor has it, in the first choice.

@@ -48,11 +48,7 @@ pub(super) fn arrange<'a>(
             continue;
         }
         let assistant = turn.role == Role::Assistant;
-        if !talk
-            .turns
-            .last()
-            .is_some_and(|last| last.assistant == assistant)
-        {
+        if talk.turns.last().map(|last| last.assistant) != Some(assistant) {
             talk.turns.push(Side {
                 assistant,
                 texts: Vec::new(),

@@ -112,14 +112,14 @@ fn certificates_are_read_and_must_fit() {
                 providers: { p: { vendor: acme, api_key: k, tls: { ca: own.crt, client_cert: own.crt, client_key: own.key } } }\n";
     let built = built_in(dir.path(), text).unwrap();
     let tls = built.snapshot.tls.as_ref().unwrap();
-    assert_eq!(tls.identity.certs.len(), 1);
-    assert!(tls.client_ca.is_some());
+    assert_eq!(tls.alpn_protocols, [b"h2".to_vec(), b"http/1.1".to_vec()]);
     let provider = built.snapshot.provider("p").unwrap();
-    let client = provider.tls.as_ref().unwrap();
-    assert!(client.ca.is_some() && client.identity.is_some());
+    let client = provider.endpoint.tls.as_ref().unwrap();
+    assert!(client.client_auth_cert_resolver.has_certs());
     // A change of any of them is a change of the config.
     assert_eq!(built.files.len(), 6);
-    assert!(format!("{:?}", built.snapshot).contains("Identity(1 certificates)"));
+    let shown = format!("{:?}", built.snapshot);
+    assert!(!shown.contains("PRIVATE KEY") && !shown.contains("secret:"));
 
     for (change, expected) in [
         (

@@ -1,0 +1,135 @@
+//! Bodies of fuzz targets: plain functions over any bytes, run over the corpus by the tests and at length by a fuzzer.
+//!
+//! They may do nothing but return: whatever the bytes are, nothing panics, and what is written is valid JSON.
+
+use bytes::Bytes;
+use wire::facts::EventFacts;
+use wire::json::{self, Value};
+use wire::sse::{Limits, Splitter};
+use wire::{Kind, canon};
+
+use crate::dialect::{DialectId, Lossy, ReplyHead};
+use crate::vendor::{Call, Head};
+
+/// A stream: every dialect's lens and decoder, and the encoder behind them.
+pub fn fuzz_stream(data: &[u8]) {
+    for dialect in crate::DIALECTS {
+        let mut splitter = Splitter::new(Limits::default());
+        let (mut at, mut tape) = (0, json::Tape::default());
+        let mut decoder = dialect.decoder();
+        let mut events = Vec::new();
+        while let Ok(Some(event)) = splitter.next(data, &mut at) {
+            let mut facts = EventFacts::default();
+            dialect.read_event(&event, &mut tape, &mut facts);
+            let length = event.data().map_or(event.raw.len(), |data| data.len());
+            debug_assert!(facts.usage_span.end <= length, "a span outside its event");
+            if decoder.event(&event, &mut events).is_err() {
+                break;
+            }
+        }
+        let _ = decoder.end(&mut events);
+        write(&events);
+    }
+}
+
+/// A whole reply: every dialect's lens and decoder, every vendor's reading of it as an error.
+pub fn fuzz_reply(data: &[u8]) {
+    let body = Bytes::copy_from_slice(data);
+    let Ok(tape) = json::scan(&body, &json::Limits::default()) else {
+        return;
+    };
+    let Some(root) = Value::root(&tape, &body) else {
+        return;
+    };
+    for dialect in crate::DIALECTS {
+        let _ = dialect.read_reply(root);
+        let mut events = Vec::new();
+        let _ = dialect.decoder().whole(&body, root, &mut events);
+        write(&events);
+    }
+    let headers = http::HeaderMap::new();
+    for vendor in crate::VENDORS {
+        for status in [200, 400, 429, 500] {
+            let head = Head {
+                status,
+                headers: &headers,
+                now_ms: 0,
+            };
+            let _ = vendor.fault(&head, Some(root));
+        }
+    }
+}
+
+/// A request: every client dialect's lens and edits for every vendor, and the translation to every dialect.
+pub fn fuzz_request(data: &[u8]) {
+    let body = Bytes::copy_from_slice(data);
+    for client in crate::CLIENT_DIALECTS {
+        let Ok(tape) = json::scan(&body, &json::Limits::default()) else {
+            return;
+        };
+        let Ok(facts) = client.read_request(&body, tape) else {
+            continue;
+        };
+        for vendor in crate::VENDORS {
+            let quirks = vendor.quirks("qwen3-8b");
+            for dialect in vendor.speaks() {
+                let call = call(dialect.id());
+                if dialect.id() == client.id() {
+                    let made = client.forward(&body, &facts, &call, quirks, Lossy::Drop);
+                    must_be_json(made.map(|made| made.edits.apply(&body)));
+                }
+                let Ok(request) = client.decode_request(&body, &facts) else {
+                    continue;
+                };
+                let made = dialect.encode_request(&request, &call, quirks, Lossy::Drop);
+                must_be_json(made.map(|made| made.body));
+            }
+        }
+    }
+}
+
+fn call(dialect: DialectId) -> Call<'static> {
+    Call {
+        model: "qwen3-8b",
+        stream: false,
+        dialect,
+        multimodal: false,
+        request_id: "req-1",
+        now_ms: 0,
+        token: None,
+        host: "",
+        base_path: "",
+    }
+}
+
+fn write(events: &[canon::Event]) {
+    for client in crate::CLIENT_DIALECTS {
+        let head = || ReplyHead {
+            request_id: "req-1".to_owned(),
+            model: "m".to_owned(),
+            created: 1,
+            usage_asked: true,
+        };
+        must_be_json(Ok(client.encoder(head()).whole(events)));
+        let mut out = wire::Rope::new();
+        let mut encoder = client.encoder(head());
+        encoder.events(events, &mut out);
+        encoder.end(&mut out);
+    }
+}
+
+fn must_be_json(made: Result<wire::Rope, wire::Fault>) {
+    let limits = json::Limits {
+        depth: 128,
+        tokens: 1 << 22,
+        elements: 1 << 20,
+        ..json::Limits::default()
+    };
+    match made {
+        Ok(rope) => assert!(
+            json::scan(&rope.into_bytes(), &limits).is_ok(),
+            "what was written is not JSON"
+        ),
+        Err(fault) => assert!(fault.kind() != Kind::Bug, "an error of ours: {fault:?}"),
+    }
+}

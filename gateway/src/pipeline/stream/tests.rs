@@ -1,0 +1,146 @@
+//! What a forwarded event costs, and what comes out of odd streams.
+
+use super::*;
+use adapters::dialects::openai_chat::OpenAiChat;
+use proptest::prelude::*;
+
+const EVENT: &str = r#"data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"content":"hello 你好"},"logprobs":null,"finish_reason":null}],"usage":null}"#;
+const FINISH: &str = r#"data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"usage":null}"#;
+const USAGE: &str = r#"data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"m","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}}"#;
+const DONE: &str = "data: [DONE]";
+
+fn reading(gear: Gear) -> Reading {
+    let vendor = adapters::vendor("openai-compatible").unwrap();
+    let head = Head {
+        status: 200,
+        headers: HeaderMap::new(),
+        now_ms: 0,
+    };
+    Reading::new(&OpenAiChat, &OpenAiChat, vendor, head, gear, 1 << 20)
+}
+
+fn run(gear: Gear, reads: &[&[u8]]) -> (Result<String, Fault>, Meter) {
+    let (mut reading, mut meter, mut out) = (reading(gear), Meter::default(), Rope::new());
+    let mut ended = Ok(());
+    for read in reads {
+        ended =
+            ended.and_then(|()| reading.read(&Bytes::copy_from_slice(read), &mut meter, &mut out));
+    }
+    if ended.is_ok() && !reading.done {
+        ended = reading.end(&mut meter, &mut out);
+    }
+    (
+        ended.map(|()| String::from_utf8(out.into_bytes().to_vec()).unwrap()),
+        meter,
+    )
+}
+
+#[test]
+fn a_forwarded_event_allocates_nothing() {
+    let (mut reading, mut meter) = (reading(Gear::Observe), Meter::default());
+    let burst = Bytes::from(format!("{EVENT}\n\n").repeat(50));
+    let single = Bytes::from(format!("{EVENT}\n\n"));
+    let mut pass = |data: &Bytes| {
+        let mut out = Rope::new();
+        reading.read(data, &mut meter, &mut out).unwrap();
+        assert_eq!(out.len(), data.len());
+        assert_eq!(
+            out.pieces().count(),
+            1,
+            "what one read released is one slice of it"
+        );
+    };
+    pass(&single);
+    pass(&burst);
+    let counted = allocation_counter::measure(|| {
+        for _ in 0..100 {
+            pass(&burst);
+            pass(&single);
+        }
+    });
+    assert_eq!(counted.count_total, 0);
+    assert_eq!(meter.content_events, 5151);
+}
+
+#[test]
+fn hides_only_usage_that_was_not_asked_for() {
+    let whole = [EVENT, FINISH, USAGE, DONE]
+        .map(|event| format!("{event}\n\n"))
+        .concat();
+    let (out, meter) = run(Gear::Govern, &[whole.as_bytes()]);
+    assert_eq!(out.unwrap(), whole.replace(&format!("{USAGE}\n\n"), ""));
+    assert_eq!(meter.usage.unwrap().completion, 2);
+    let beside = FINISH.replace(
+        "\"usage\":null",
+        "\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2}",
+    );
+    let (out, _) = run(
+        Gear::Govern,
+        &[format!("{beside}\n\n{DONE}\n\n").as_bytes()],
+    );
+    assert_eq!(out.unwrap(), format!("{FINISH}\n\n{DONE}\n\n"));
+}
+
+#[test]
+fn ends() {
+    let whole = format!("{EVENT}\n\n{FINISH}\n\n");
+    // A forgotten end marker is put there; nothing after the marker goes down; no finish at all is no end.
+    assert_eq!(
+        run(Gear::Observe, &[whole.as_bytes()]).0.unwrap(),
+        format!("{whole}{DONE}\n\n")
+    );
+    assert_eq!(
+        run(Gear::Observe, &[whole.trim_end().as_bytes()])
+            .0
+            .unwrap(),
+        format!("{whole}{DONE}\n\n")
+    );
+    let more = format!("{whole}{DONE}\n\ndata: more\n\n");
+    assert_eq!(
+        run(Gear::Observe, &[more.as_bytes()]).0.unwrap(),
+        format!("{whole}{DONE}\n\n")
+    );
+    assert_eq!(
+        run(Gear::Observe, &[format!("{EVENT}\n\n").as_bytes()])
+            .0
+            .unwrap_err()
+            .kind(),
+        Kind::CutShort
+    );
+    assert_eq!(
+        run(
+            Gear::Observe,
+            &[b"data: {\"error\":{\"message\":\"x\"}}\n\n"]
+        )
+        .0
+        .unwrap_err()
+        .side(),
+        wire::fault::Side::Upstream
+    );
+    assert_eq!(
+        run(Gear::Observe, &[b"data: {\"choices\":[{\n\n"])
+            .0
+            .unwrap_err()
+            .kind(),
+        Kind::Malformed
+    );
+}
+
+proptest! {
+    #[test]
+    fn any_cut_gives_the_same_bytes(mut cuts in prop::collection::vec(0usize..900, 0..6), govern in any::<bool>(), crlf in any::<bool>()) {
+        let gear = || if govern { Gear::Govern } else { Gear::Observe };
+        let mut whole = [EVENT, ": ping", EVENT, FINISH, USAGE, DONE].map(|event| format!("{event}\n\n")).concat();
+        // A lone LF that a cut left behind means nothing, but it is a byte.
+        if crlf && !govern { whole = whole.replace('\n', "\r\n"); }
+        cuts.retain(|cut| *cut <= whole.len());
+        cuts.extend([0, whole.len()]);
+        cuts.sort_unstable();
+        let reads: Vec<&[u8]> = cuts.windows(2).map(|pair| &whole.as_bytes()[pair[0]..pair[1]]).collect();
+        let (one, many) = (run(gear(), &[whole.as_bytes()]), run(gear(), &reads));
+        prop_assert_eq!(one.1.content_events, many.1.content_events);
+        // The last CRLF of the end marker may come too late to be of use.
+        let (one, many) = (one.0.unwrap(), many.0.unwrap());
+        prop_assert_eq!(one.trim_end(), many.trim_end());
+    }
+}
