@@ -16,7 +16,7 @@ use policies::law::Cleared;
 use wire::facts::RequestFacts;
 use wire::fault::Retry;
 use wire::json::{self, Value};
-use wire::{Fault, Kind, Rope};
+use wire::{Edits, Fault, Kind, Rope};
 
 use super::route::{Candidate, Routed};
 use super::settle::Exchange;
@@ -56,25 +56,27 @@ struct Prepared {
 }
 
 pub(super) async fn dispatch(exchange: &mut Exchange, routed: Routed) -> Result<Sent, Fault> {
-    let Some(first) = routed.cleared.first() else {
-        return Err(Kind::NoClearedProvider.into());
-    };
-    // What no target can be told is refused before anything is opened.
-    let mut prepared = prepare(exchange, &routed, first)?;
-    exchange.open(first.target(), routed.cleared.len())?;
-    exchange.recorded().await?;
     let most = exchange.snapshot.retries as usize + 1;
-    let mut last = Fault::from(Kind::UpstreamError);
-    for (index, cleared) in routed.cleared.iter().enumerate() {
+    let mut last = Fault::from(Kind::NoClearedProvider);
+    let mut opened = false;
+    for cleared in &routed.cleared {
         if exchange.attempts() >= most {
             break;
         }
-        if index > 0 {
-            prepared = match prepare(exchange, &routed, cleared) {
-                Ok(prepared) => prepared,
-                // This target cannot take such a request; another may.
-                Err(_) => continue,
-            };
+        // A request that this target cannot be told may suit another; if none, it is refused before anything is opened.
+        let prepared = match prepare(exchange, &routed, cleared) {
+            Ok(prepared) => prepared,
+            Err(fault) => {
+                if !opened {
+                    last = fault;
+                }
+                continue;
+            }
+        };
+        if !opened {
+            exchange.open(cleared.target(), routed.cleared.len())?;
+            exchange.recorded().await?;
+            opened = true;
         }
         match target(exchange, &routed, cleared, &prepared, most).await {
             Ok(sent) => {
@@ -218,7 +220,10 @@ async fn attempt(
 ) -> Result<Sent, Fault> {
     let clocks = Clocks::start(exchange.started, &routed.model.clocks);
     let vendor = target.vendor()?;
-    let token = match vendor.token_flow() {
+    let token = match vendor
+        .token_flow()
+        .filter(|_| vendor.wants_token(&target.provider.credential()))
+    {
         Some(flow) => Some(
             clocks
                 .first(token(exchange, routed, target, flow, rejected))
@@ -514,8 +519,13 @@ fn whole(
         exchange.meter.usage = facts.usage;
         exchange.meter.finish = facts.finish;
         exchange.meter.first_content = Some(now);
+        let mut edits = Edits::new();
+        for (span, finish) in facts.odd_finishes {
+            // Different members of different choices: their spans do not overlap.
+            let _ = edits.replace(span, format!("\"{}\"", finish.as_str()));
+        }
         return Ok(Sent::Whole {
-            body: bytes.into(),
+            body: edits.apply(&bytes),
             streamed: false,
         });
     }

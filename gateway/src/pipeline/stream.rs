@@ -6,6 +6,7 @@
 
 use std::cell::RefCell;
 use std::future::Future;
+use std::ops::Range;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -19,7 +20,7 @@ use wire::canon;
 use wire::facts::{EventFacts, Finish};
 use wire::json::{self, Tape, Value};
 use wire::sse::{self, Splitter};
-use wire::{Fault, Kind, Rope};
+use wire::{Edits, Fault, Kind, Rope};
 
 use super::settle::{Exchange, Meter, outcome_of};
 use crate::config::snapshot;
@@ -413,40 +414,48 @@ fn tally(facts: &EventFacts, meter: &mut Meter) -> Said {
 fn release(
     event: &sse::Event<'_>,
     facts: &EventFacts,
-    govern: bool,
+    hide_usage: bool,
     data: &Bytes,
     kept: &mut usize,
     at: usize,
     out: &mut Rope,
 ) {
-    let hide = govern && facts.usage.is_some();
+    let hide = hide_usage && facts.usage.is_some();
+    let change = hide || !facts.odd_finish.is_empty();
     match event.at {
-        Some(from) if hide => {
+        Some(from) if change => {
             out.push(data.slice(*kept..from));
             *kept = at;
         }
         Some(_) => return,
         None => *kept = at,
     }
-    if !hide {
+    if !change {
         // The one copy: an event that began in an earlier read.
         out.push(Bytes::copy_from_slice(event.raw));
-    } else if !facts.only_usage {
-        out.push(without_usage(event, facts));
+    } else if !(hide && facts.only_usage) {
+        out.append(edited(event, facts, hide));
     }
 }
 
-/// The event with its usage value replaced by `null`.
-fn without_usage(event: &sse::Event<'_>, facts: &EventFacts) -> Bytes {
-    let data = event.data().unwrap_or_default();
-    let span = facts.usage_span.clone();
-    let mut whole = Vec::with_capacity(event.raw.len());
-    whole.extend_from_slice(b"data: ");
-    whole.extend_from_slice(data.get(..span.start).unwrap_or_default());
-    whole.extend_from_slice(b"null");
-    whole.extend_from_slice(data.get(span.end..).unwrap_or_default());
-    whole.extend_from_slice(b"\n\n");
-    whole.into()
+/// The event with its usage value replaced by `null`, and with the dialect's word for a vendor's own finish reason.
+fn edited(event: &sse::Event<'_>, facts: &EventFacts, hide: bool) -> Rope {
+    let mut edits = Edits::new();
+    let mut change = |span: &Range<usize>, with: String| {
+        // The two values are different members, so their spans do not overlap.
+        let _ = edits.replace(span.clone(), with);
+    };
+    if hide {
+        change(&facts.usage_span, "null".to_owned());
+    }
+    if let Some(finish) = facts.finish.filter(|_| !facts.odd_finish.is_empty()) {
+        change(&facts.odd_finish, format!("\"{}\"", finish.as_str()));
+    }
+    let data = Bytes::from(event.data().unwrap_or_default().into_owned());
+    let mut whole = Rope::from(Bytes::from_static(b"data: "));
+    whole.append(edits.apply(&data));
+    whole.push(Bytes::from_static(b"\n\n"));
+    whole
 }
 
 /// Decodes a stream to canonical events, for a client that wants one whole reply.

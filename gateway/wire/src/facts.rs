@@ -104,15 +104,20 @@ pub struct EventFacts {
     pub only_usage: bool,
     /// A choice ended.
     pub finish: Option<Finish>,
+    /// Span in the event's data of a finish word (quotes included) that is the vendor's own: the client's dialect knows
+    /// only [`Finish::as_str`]'s. Empty if there is none.
+    pub odd_finish: Range<usize>,
     /// It is not what the dialect says.
     pub malformed: bool,
 }
 
 /// What a whole reply says.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct ReplyFacts {
     /// Usage, if told.
     pub usage: Option<Usage>,
     /// Why the (first) choice ended.
     pub finish: Option<Finish>,
+    /// Spans of finish words that are the vendor's own, and what they mean; see [`EventFacts::odd_finish`].
+    pub odd_finishes: Vec<(Range<usize>, Finish)>,
 }

@@ -67,6 +67,7 @@ impl Dialect for DashScope {
         ReplyFacts {
             usage: lens::usage_of(root).map(|(_, usage)| usage),
             finish: finish(root),
+            ..ReplyFacts::default()
         }
     }
 

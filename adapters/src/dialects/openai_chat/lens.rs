@@ -120,6 +120,9 @@ fn read_root(root: Value<'_>, facts: &mut EventFacts) {
         empty = false;
         facts.content |= has_content(choice);
         facts.finish = facts.finish.or_else(|| finish_of(choice));
+        if let Some(span) = odd_finish(choice) {
+            facts.odd_finish = span;
+        }
     }
     if let Some((span, usage)) = usage_of(root) {
         facts.usage = Some(usage);
@@ -274,5 +277,25 @@ pub(super) fn read_reply(root: Value<'_>) -> ReplyFacts {
     ReplyFacts {
         usage: usage_of(root).map(|(_, usage)| usage),
         finish: first.and_then(finish_of),
+        odd_finishes: root
+            .get("choices")
+            .iter()
+            .flat_map(Value::elements)
+            .filter_map(|choice| Some((odd_finish(choice)?, finish_of(choice)?)))
+            .collect(),
     }
+}
+
+/// The span of a finish word that is not one of the dialect's five: strict clients refuse others.
+fn odd_finish(choice: Value<'_>) -> Option<std::ops::Range<usize>> {
+    const WORDS: [&str; 5] = [
+        "stop",
+        "length",
+        "tool_calls",
+        "content_filter",
+        "function_call",
+    ];
+    let word = choice.get("finish_reason")?;
+    let own = !WORDS.contains(&&*word.as_str()?);
+    own.then(|| word.span())
 }

@@ -61,6 +61,7 @@ impl Dialect for WenxinV1 {
         ReplyFacts {
             usage: lens::usage_of(root).map(|(_, usage)| usage),
             finish: root.get("result").map(|_| finish(root)),
+            ..ReplyFacts::default()
         }
     }
 

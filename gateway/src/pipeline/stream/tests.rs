@@ -82,6 +82,23 @@ fn hides_only_usage_that_was_not_asked_for() {
 }
 
 #[test]
+fn a_vendors_finish_word_becomes_the_dialects() {
+    let odd = FINISH.replace("\"stop\"", "\"sensitive\"");
+    let whole = format!("{EVENT}\n\n{odd}\n\n{DONE}\n\n");
+    let (out, meter) = run(Gear::Observe, &[whole.as_bytes()]);
+    assert_eq!(out.unwrap(), whole.replace("sensitive", "content_filter"));
+    assert_eq!(meter.finish, Some(Finish::ContentFilter));
+    let failed = FINISH.replace("\"stop\"", "\"network_error\"");
+    assert_eq!(
+        run(Gear::Observe, &[format!("{failed}\n\n").as_bytes()])
+            .0
+            .unwrap_err()
+            .kind(),
+        Kind::UpstreamError
+    );
+}
+
+#[test]
 fn ends() {
     let whole = format!("{EVENT}\n\n{FINISH}\n\n");
     // A forgotten end marker is put there; nothing after the marker goes down; no finish at all is no end.
