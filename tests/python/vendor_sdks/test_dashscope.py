@@ -2,7 +2,7 @@
 
 import dashscope
 import pytest
-from conftest import TOOLS
+from support import TOOLS
 
 USER = [{"role": "user", "content": "你好 hello"}]
 ECHO = "[模拟 通义 simulated] 你说:你好 hello"

@@ -3,7 +3,7 @@
 import pytest
 import zai
 import zhipuai
-from conftest import GLM_KEY, TOOLS
+from support import GLM_KEY, TOOLS
 
 USER = [{"role": "user", "content": "你好 hello"}]
 ECHO = "[模拟 智谱 simulated] 你说:你好 hello"

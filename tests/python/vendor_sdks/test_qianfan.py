@@ -2,7 +2,7 @@
 
 import pytest
 import qianfan
-from conftest import BCE_ACCESS_KEY, BCE_SECRET_KEY
+from support import BCE_ACCESS_KEY, BCE_SECRET_KEY
 
 USER = [{"role": "user", "content": "你好 hello"}]
 ECHO = "[模拟 文心 simulated] 你说:你好 hello"

@@ -2,7 +2,7 @@
 
 import openai
 import pytest
-from conftest import GLM_KEY, TOOLS
+from support import GLM_KEY, TOOLS
 
 USER = [{"role": "user", "content": "你好 hello"}]
 SURFACES = {

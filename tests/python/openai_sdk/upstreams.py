@@ -1,0 +1,200 @@
+"""The kinds of upstream that the SDK is driven through, and what each can and cannot do.
+
+One row per kind. A test asks the row, never the name, so that a new vendor is a new row. What a vendor lacks is told by
+its protocol description, not by what the gateway happens to do.
+"""
+
+from dataclasses import dataclass, field
+
+from support import BCE_ACCESS_KEY, BCE_SECRET_KEY, GLM_KEY
+
+# Endings of the simulator's model names, each a fault or an oddity: see the simulator's README. The model `m@html` of
+# the gateway goes to the model `m@html` of the upstream.
+ENDINGS = [
+    "",
+    "@status:500",
+    "@status:503",
+    "@status:429@retryafter:1",
+    "@status:429@retryafter:3",
+    "@errorin200",
+    "@html",
+    "@redirect",
+    "@reset",
+    "@badjson:0",
+    "@hang",
+    "@slowfirst:300",
+    "@errorevent:0",
+    "@errorevent:4@gap:20",
+    "@badjson:4@gap:20",
+    "@cutevent:4@gap:20",
+    "@cutevent:0",
+    "@split:1",
+    "@crlf",
+    "@ascii",
+    "@ping:1",
+    "@piece:1",
+    "@dupfinal",
+    "@nodone",
+    "@jsonstream",
+    "@usage:none",
+    "@usage:each",
+    "@recall",
+    "@events:400@gap:10",
+]
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """A provider at the simulator, as the config has it, and its traits."""
+
+    name: str
+    provider: dict
+    path: str
+    # The vendor's codes of two errors that have a code of their own in our list; None: it has none.
+    too_long: str | None
+    filtered: str | None
+    # Chunks reach the client as the vendor wrote them (same dialect), or newly written (translated).
+    forwarded: bool = True
+    # The name of the field that carries reasoning; None: the protocol has none.
+    reasoning: str | None = "reasoning_content"
+    # More than one tool call in a reply.
+    parallel: bool = True
+    # The request field `parallel_tool_calls` exists.
+    parallel_field: bool = True
+    # `tool_choice: required` exists.
+    required_tool: bool = True
+    images: bool = True
+    choices: bool = True
+    # None: passed over by the vendor without a word.
+    logprobs: bool | None = True
+    # A comment stands before the first event.
+    comment_first: bool = False
+    # What the vendor calls a model that sees.
+    vision_model: str = "m"
+    # Chunks carry `object`; the SDK's stream helper passes over chunks that have none.
+    object_in_chunks: bool = True
+    credential: dict = field(default_factory=dict)
+
+    def __str__(self):
+        return self.name
+
+    def config(self, sim_url, **more):
+        return {**self.provider, "base_url": sim_url + self.path, **self.credential, **more}
+
+
+def vendor(name, **more):
+    return {"vendor": name, "clearance": "internal", **more}
+
+
+BCE_KEY = {"api_key": "bce-v3/ALTAK-fake/0001"}
+ANY_KEY = {"api_key": "sk-fake-0001"}
+GLM = dict(
+    path="/api/paas/v4",
+    too_long="1261",
+    filtered="1301",
+    parallel_field=False,
+    required_tool=False,
+    choices=False,
+    logprobs=False,
+    # GLM's chunks have no `object`, and the gateway forwards them as they are.
+    object_in_chunks=False,
+    credential={"api_key": GLM_KEY},
+)
+
+UPSTREAMS = [
+    Upstream(
+        "wenxin",
+        vendor("wenxin"),
+        "/v2",
+        too_long="tokens_too_long",
+        filtered="system_unsafe",
+        choices=False,
+        logprobs=False,
+        credential=BCE_KEY,
+    ),
+    Upstream(
+        "wenxin-v1",
+        vendor("wenxin-v1"),
+        "",
+        too_long="336103",
+        filtered="336104",
+        forwarded=False,
+        reasoning=None,
+        parallel=False,
+        required_tool=False,
+        images=False,
+        choices=False,
+        logprobs=False,
+        credential={"api_key": BCE_ACCESS_KEY, "secret_key": BCE_SECRET_KEY},
+    ),
+    Upstream(
+        "tongyi",
+        vendor("tongyi"),
+        "/api/v1",
+        too_long=None,
+        filtered="DataInspectionFailed",
+        forwarded=False,
+        required_tool=False,
+        logprobs=None,
+        vision_model="qwen-vl-m",
+        credential=ANY_KEY,
+    ),
+    Upstream(
+        "tongyi-compatible",
+        vendor("tongyi-compatible"),
+        "/compatible-mode/v1",
+        too_long=None,
+        filtered="data_inspection_failed",
+        required_tool=False,
+        credential=ANY_KEY,
+    ),
+    Upstream("glm", vendor("glm"), **GLM),
+    Upstream("glm-jwt", vendor("glm", auth="jwt"), **GLM),
+    Upstream(
+        "vllm",
+        vendor("vllm", clearance="restricted"),
+        "/vllm",
+        too_long="ContextLength",
+        filtered=None,
+        reasoning="reasoning",
+    ),
+    Upstream(
+        "llamacpp",
+        vendor("llamacpp", clearance="restricted"),
+        "/llamacpp/v1",
+        too_long="exceed_context_size_error",
+        filtered=None,
+        comment_first=True,
+    ),
+    Upstream(
+        "ollama",
+        vendor("ollama", clearance="restricted"),
+        "/ollama",
+        too_long=None,
+        filtered=None,
+        reasoning="reasoning",
+        parallel_field=False,
+        required_tool=False,
+        choices=False,
+        logprobs=None,
+    ),
+    Upstream(
+        "openai-compatible",
+        vendor("openai-compatible"),
+        "/openai/v1",
+        too_long="context_length_exceeded",
+        filtered="content_policy_violation",
+        credential=ANY_KEY,
+    ),
+    Upstream(
+        "deepseek",
+        vendor("deepseek"),
+        "/deepseek/v1",
+        too_long="context_length",
+        filtered="content_risk",
+        parallel_field=False,
+        choices=False,
+        comment_first=True,
+        credential=ANY_KEY,
+    ),
+]
