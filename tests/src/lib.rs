@@ -11,6 +11,11 @@
     clippy::missing_panics_doc,
     reason = "test tool: a failure here should stop the run"
 )]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    reason = "test tool: its tasks and clocks are a test's own"
+)]
 
 pub mod config;
 pub mod gateway;
@@ -18,6 +23,7 @@ pub mod grammar;
 pub mod http;
 pub mod journal;
 pub mod message;
+pub mod raw;
 pub mod tee;
 pub mod upstream;
 
@@ -37,7 +43,9 @@ pub const SOON: Duration = Duration::from_secs(10);
 
 /// A simulator for all vendors, in this process.
 pub async fn sim() -> Sim {
-    sim::start(sim::Options::default()).await.expect("the simulator starts")
+    sim::start(sim::Options::default())
+        .await
+        .expect("the simulator starts")
 }
 
 /// Waits until `true_now` holds; panics with `what` after [`SOON`].
@@ -57,5 +65,7 @@ pub async fn soon<T>(what: &str, work: impl Future<Output = T>) -> T {
 
 /// Awaits `work`; panics with `what` after `limit`.
 pub async fn within<T>(limit: Duration, what: &str, work: impl Future<Output = T>) -> T {
-    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| panic!("no end within {limit:?}: {what}"))
+    tokio::time::timeout(limit, work)
+        .await
+        .unwrap_or_else(|_| panic!("no end within {limit:?}: {what}"))
 }
