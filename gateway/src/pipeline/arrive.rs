@@ -4,7 +4,9 @@
 //! doubt must not reach any later rule (`governance/threats.md`, section 5). Hosts, absolute URIs and forwarded headers
 //! never route anything.
 
+use std::future::Future as _;
 use std::pin::Pin;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
@@ -13,7 +15,7 @@ use http::header::{
 };
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, Version};
-use hyper::body::{Body, Incoming};
+use hyper::body::{Body, Frame, Incoming};
 use wire::{Fault, Kind};
 
 use super::settle::Exchange;
@@ -214,14 +216,10 @@ pub(super) async fn read_body(exchange: &mut Exchange, mut body: Incoming) -> Re
     let mut joined = BytesMut::new();
     let mut seen = 0u64;
     loop {
-        let next = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx));
-        let frame = match tokio::time::timeout(clocks.body_idle.0, next).await {
-            Err(_) => return Err(slow()),
-            Ok(None) => break,
-            Ok(Some(Err(_))) => {
-                return Err(bad("body_cut", "The request body ended before its end."));
-            }
-            Ok(Some(Ok(frame))) => frame,
+        let frame = match next_frame(&mut body, clocks.body_idle.0).await? {
+            None => break,
+            Some(Err(_)) => return Err(bad("body_cut", "The request body ended before its end.")),
+            Some(Ok(frame)) => frame,
         };
         let Ok(data) = frame.into_data() else {
             continue;
@@ -252,6 +250,29 @@ pub(super) async fn read_body(exchange: &mut Exchange, mut body: Incoming) -> Re
     } else {
         joined.freeze()
     })
+}
+
+/// The next frame, or a fault if it does not come in time. A timer is made only if the body is not there at the second
+/// look: hyper hands on what it has read between the first and the second, and registering a timer costs a system call.
+async fn next_frame(
+    body: &mut Incoming,
+    idle: Duration,
+) -> Result<Option<Result<Frame<Bytes>, hyper::Error>>, Fault> {
+    let mut timer = None;
+    let mut looks = 0;
+    std::future::poll_fn(|cx| {
+        if let Poll::Ready(frame) = Pin::new(&mut *body).poll_frame(cx) {
+            return Poll::Ready(Ok(frame));
+        }
+        looks += 1;
+        if looks == 1 {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let timer = timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(idle)));
+        timer.as_mut().poll(cx).map(|()| Err(slow()))
+    })
+    .await
 }
 
 fn too_large() -> Fault {

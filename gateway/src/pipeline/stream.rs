@@ -158,6 +158,8 @@ pub(super) struct Reading {
     vendor: &'static dyn Vendor,
     head: Head,
     gear: Gear,
+    /// An event that is no error was seen.
+    begun: bool,
     content: bool,
     /// The end marker, or a finish, was seen.
     ended: bool,
@@ -185,6 +187,7 @@ impl Reading {
             vendor,
             head,
             gear,
+            begun: false,
             content: false,
             ended: false,
             done: false,
@@ -194,7 +197,7 @@ impl Reading {
 
     /// Whether the first good event is in hand.
     pub(super) fn has_begun(&self) -> bool {
-        self.content || self.ended
+        self.begun
     }
 
     pub(super) fn has_content(&self) -> bool {
@@ -216,6 +219,7 @@ impl Reading {
             vendor,
             head,
             gear,
+            begun,
             content,
             ended,
             done,
@@ -255,6 +259,7 @@ impl Reading {
                     tally(&facts, meter)
                 }
             };
+            *begun = *begun || event.data().is_some();
             *content |= said.content;
             *ended |= said.ended;
             *done |= said.done;

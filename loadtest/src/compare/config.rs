@@ -101,11 +101,15 @@ fn base(mock: &str, dir: &str, hash: &str) -> Vec<String> {
         ),
         format!("models:\n{models}"),
         format!(
-            "teams: {{ load: {{ models: [{}], limits: {{ rpm: 100000000 }} }} }}\n",
+            "teams: {{ load: {{ models: [{}], limits: {{ rpm: 60000000 }} }} }}\n",
             names.join(", ")
         ),
         format!("keys:\n  - {{ id: load, team: load, hash: \"{hash}\", grade: internal }}\n"),
         format!("audit: {{ dir: \"{dir}/audit\" }}\n"),
+        // All load comes from one address, and W6 holds thousands of streams.
+        "limits: { connections: 50000, connections_per_ip: 50000 }\n".to_owned(),
+        "overload: { max_inflight: 50000 }\n".to_owned(),
+        "log: { level: warn }\n".to_owned(),
     ]
 }
 

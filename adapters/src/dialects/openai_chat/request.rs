@@ -152,6 +152,13 @@ fn check_key(name: &str) -> Result<(), Fault> {
 }
 
 fn look_alike(name: &str, governed: &'static [&'static str]) -> Result<(), Fault> {
+    // A key in plain lower case can only be a known one or none: nearly all keys end here.
+    if name
+        .bytes()
+        .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+    {
+        return Ok(());
+    }
     match governed.iter().find(|known| text::folds_to(name, known)) {
         Some(known) if *known != name => Err(bad(
             "A key differs from a known one only in letter case; parsers disagree on what it means.",

@@ -4,6 +4,8 @@
 //! anything after the value, and everything over [`Limits`]. Memory is 16 bytes a token, bounded by `limits.tokens`.
 //! Must never recurse: nested input must not reach the stack.
 
+use std::borrow::Cow;
+
 use crate::json::text;
 use smallvec::SmallVec;
 
@@ -164,21 +166,19 @@ pub fn scan_into(body: &[u8], limits: &Limits, tape: &mut Tape) -> Result<(), Re
         limits,
         tape,
         open: SmallVec::new(),
-        keys: SmallVec::new(),
     }
     .run()
 }
 
-/// Objects with at most this many members are checked for duplicates pair by pair; larger ones are sorted.
-const PAIRWISE_MEMBERS: usize = 16;
-
 struct Open {
     /// Tape index of the container.
     node: u32,
-    /// Where its keys begin in `keys`; only for objects.
-    keys: u32,
     count: u32,
     object: bool,
+    /// Two keys may be the same: they share a bit of `seen`, or one has an escape.
+    suspect: bool,
+    /// A bit for each key, by its length and its outer bytes.
+    seen: u128,
 }
 
 struct Scanner<'a> {
@@ -187,7 +187,6 @@ struct Scanner<'a> {
     limits: &'a Limits,
     tape: &'a mut Tape,
     open: SmallVec<[Open; 8]>,
-    keys: SmallVec<[u32; 32]>,
 }
 
 impl Scanner<'_> {
@@ -233,7 +232,7 @@ impl Scanner<'_> {
     fn value(&mut self) -> Result<bool, Reject> {
         let start = self.at;
         match self.peek() {
-            Some(b'"') => self.string(false).map(|()| false),
+            Some(b'"') => self.string(false).map(|_| false),
             Some(b'{') => {
                 self.begin(true)?;
                 self.skip_space();
@@ -295,9 +294,10 @@ impl Scanner<'_> {
         )?;
         self.open.push(Open {
             node,
-            keys: to_u32(self.keys.len()),
             count: 0,
             object,
+            suspect: false,
+            seen: 0,
         });
         Ok(())
     }
@@ -311,9 +311,8 @@ impl Scanner<'_> {
             node.end = to_u32(self.at);
             node.next = next;
         }
-        if top.object {
-            self.no_duplicates(top.keys as usize)?;
-            self.keys.truncate(top.keys as usize);
+        if top.suspect {
+            self.no_duplicates(&top)?;
         }
         Ok(())
     }
@@ -323,13 +322,17 @@ impl Scanner<'_> {
             return self.reject(Reason::Syntax);
         }
         let limit = self.limits.members;
-        let node = self.index();
         match self.open.last_mut() {
             Some(top) if top.count < limit => top.count += 1,
             _ => return self.reject(Reason::TooWide),
         }
-        self.string(true)?;
-        self.keys.push(node);
+        let start = self.at;
+        let escaped = self.string(true)?;
+        let mark = self.key_mark(start);
+        if let Some(top) = self.open.last_mut() {
+            top.suspect |= escaped || top.seen & mark != 0;
+            top.seen |= mark;
+        }
         self.skip_space();
         if self.peek() != Some(b':') {
             return self.reject(Reason::Syntax);
@@ -349,7 +352,7 @@ impl Scanner<'_> {
         }
     }
 
-    fn string(&mut self, key: bool) -> Result<(), Reject> {
+    fn string(&mut self, key: bool) -> Result<bool, Reject> {
         let start = self.at;
         self.at += 1;
         let mut escaped = false;
@@ -358,7 +361,9 @@ impl Scanner<'_> {
             match self.peek() {
                 Some(b'"') => {
                     self.at += 1;
-                    return self.push(Type::String, start, escaped, key);
+                    return self
+                        .push(Type::String, start, escaped, key)
+                        .map(|()| escaped);
                 }
                 Some(b'\\') => {
                     escaped = true;
@@ -452,62 +457,41 @@ impl Scanner<'_> {
         }
     }
 
-    fn no_duplicates(&self, from: usize) -> Result<(), Reject> {
-        let keys = self.keys.get(from..).unwrap_or_default();
-        let nodes: SmallVec<[Node; PAIRWISE_MEMBERS]> = keys
-            .iter()
-            .filter_map(|index| self.tape.nodes.get(*index as usize).copied())
-            .collect();
-        let twice = if nodes.len() <= PAIRWISE_MEMBERS && nodes.iter().all(|node| !node.escaped) {
-            self.pairwise(&nodes)
-        } else {
-            self.sorted(&nodes)
-        };
+    /// A bit that equal keys share, and most others do not.
+    fn key_mark(&self, start: usize) -> u128 {
+        let key = self.body.get(start + 1..self.at - 1).unwrap_or_default();
+        let outer = |byte: Option<&u8>| byte.copied().map_or(0, usize::from);
+        1 << ((key.len() * 5 + outer(key.first()) * 3 + outer(key.last()) * 11) % 128)
+    }
+
+    fn no_duplicates(&self, object: &Open) -> Result<(), Reject> {
+        let mut names = Vec::with_capacity(object.count as usize);
+        let mut at = object.node as usize + 1;
+        while let (Some(key), Some(value)) = (self.tape.nodes.get(at), self.tape.nodes.get(at + 1))
+        {
+            let raw = self
+                .body
+                .get(key.start as usize + 1..key.end as usize - 1)
+                .unwrap_or_default();
+            let name = if key.escaped {
+                text::unescape_bytes(raw)
+            } else {
+                Cow::Borrowed(raw)
+            };
+            names.push((name, key.start));
+            at = value.next as usize;
+        }
+        names.sort_unstable();
+        let twice = names.windows(2).find_map(|pair| match pair {
+            [first, second] if first.0 == second.0 => Some(second.1 as usize),
+            _ => None,
+        });
         twice.map_or(Ok(()), |at| {
             Err(Reject {
                 reason: Reason::DuplicateKey,
                 at,
             })
         })
-    }
-
-    fn pairwise(&self, nodes: &[Node]) -> Option<usize> {
-        for (index, node) in nodes.iter().enumerate() {
-            let len = node.end - node.start;
-            for other in nodes.get(..index).unwrap_or_default() {
-                if other.end - other.start == len && self.bytes(other) == self.bytes(node) {
-                    return Some(node.start as usize);
-                }
-            }
-        }
-        None
-    }
-
-    fn sorted(&self, nodes: &[Node]) -> Option<usize> {
-        let mut names: Vec<_> = nodes
-            .iter()
-            .map(|node| {
-                let raw = self.bytes(node);
-                let inner = raw.get(1..raw.len().saturating_sub(1)).unwrap_or_default();
-                let name = if node.escaped {
-                    text::unescape_bytes(inner)
-                } else {
-                    std::borrow::Cow::Borrowed(inner)
-                };
-                (name, node.start)
-            })
-            .collect();
-        names.sort_unstable();
-        names.windows(2).find_map(|pair| match pair {
-            [first, second] if first.0 == second.0 => Some(second.1 as usize),
-            _ => None,
-        })
-    }
-
-    fn bytes(&self, node: &Node) -> &[u8] {
-        self.body
-            .get(node.start as usize..node.end as usize)
-            .unwrap_or_default()
     }
 
     fn push(&mut self, kind: Type, start: usize, escaped: bool, key: bool) -> Result<(), Reject> {
@@ -558,28 +542,62 @@ fn to_u32(at: usize) -> u32 {
 }
 
 /// How many bytes come before the first quote, backslash or control character (all three end a plain run).
-/// Blocks of 32 are tested at once; the compiler turns the fold into vector instructions.
+/// Eight bytes at a time, as one number, while runs may be short; then blocks without a branch inside, which the compiler
+/// turns into vector instructions; then eight at a time again to where the block that was not plain ends the run.
+#[inline]
 fn plain_prefix(text: &[u8]) -> usize {
     let mut at = 0;
-    for block in text.chunks(BLOCK) {
-        if block.len() == BLOCK && at > 0 {
-            let special = block
+    let mut patience = WORDS_FIRST;
+    loop {
+        if patience == 0 {
+            let (blocks, _) = text.get(at..).unwrap_or_default().as_chunks::<BLOCK>();
+            at += blocks
                 .iter()
-                .fold(false, |seen, byte| seen | is_special(*byte));
-            if !special {
-                at += BLOCK;
-                continue;
-            }
+                .take_while(|block| !has_special(block))
+                .count()
+                * BLOCK;
         }
-        match block.iter().position(|byte| is_special(*byte)) {
-            Some(inside) => return at + inside,
-            None => at += block.len(),
+        // Never again: the next special byte is near, or the text's end.
+        patience = patience.wrapping_sub(1);
+        let Some(word) = text.get(at..at + 8).and_then(|word| word.try_into().ok()) else {
+            break;
+        };
+        let marks = special_marks(u64::from_le_bytes(word));
+        if marks != 0 {
+            return at + marks.trailing_zeros() as usize / 8;
         }
+        at += 8;
     }
-    at
+    let rest = text.get(at..).unwrap_or_default();
+    at + rest
+        .iter()
+        .position(|byte| is_special(*byte))
+        .unwrap_or(rest.len())
 }
 
-const BLOCK: usize = 32;
+/// Words looked at before blocks are tried: 64 bytes hold most keys and many values.
+const WORDS_FIRST: usize = 8;
+const BLOCK: usize = 64;
+
+fn has_special(block: &[u8; BLOCK]) -> bool {
+    let mut seen = 0u8;
+    for byte in block {
+        seen |= u8::from(*byte < 0x20) | u8::from(*byte == b'"') | u8::from(*byte == b'\\');
+    }
+    seen != 0
+}
+
+/// The high bit of the first special byte of eight is set, and of none before it (bits behind it mean nothing).
+/// "Bit Twiddling Hacks", haszero and hasless.
+const fn special_marks(word: u64) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    const fn zero(word: u64) -> u64 {
+        word.wrapping_sub(ONES) & !word & HIGH
+    }
+    let control = word.wrapping_sub(ONES * 0x20) & !word & HIGH;
+    control | zero(word ^ ONES * b'"' as u64) | zero(word ^ ONES * b'\\' as u64)
+}
 
 const fn is_special(byte: u8) -> bool {
     byte < 0x20 || byte == b'"' || byte == b'\\'

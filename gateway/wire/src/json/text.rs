@@ -119,6 +119,10 @@ pub fn escape(text: &str, out: &mut Vec<u8>) {
 /// `encoding/json`: Unicode simple folding, in which two letters outside ASCII fold into it).
 #[must_use]
 pub fn folds_to(key: &str, name: &str) -> bool {
+    // One letter of the key becomes one of the name; the two outside ASCII take two and three bytes.
+    if key.len() < name.len() || key.len() > name.len() * 3 {
+        return false;
+    }
     let mut left = key.chars().map(|letter| match letter {
         'ſ' => 's',
         '\u{212a}' => 'k',

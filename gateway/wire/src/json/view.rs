@@ -140,18 +140,30 @@ impl<'a> Value<'a> {
     /// The member of that name; keys with escapes are compared decoded.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Value<'a>> {
-        self.members()
-            .find_map(|(key, value)| key.is_named(name).then_some(value))
+        if self.node.kind != Type::Object {
+            return None;
+        }
+        // Written out, not by `members`: it is asked dozens of times a request.
+        let mut at = self.at + 1;
+        while at < self.node.next {
+            let key = self.tape.nodes.get(at as usize)?;
+            let value = self.tape.nodes.get(at as usize + 1)?;
+            if reads(self.body, key, name) {
+                return Some(Value {
+                    at: at + 1,
+                    node: *value,
+                    ..*self
+                });
+            }
+            at = value.next;
+        }
+        None
     }
 
     /// Whether a key (or string) reads `name`.
     #[must_use]
     pub fn is_named(&self, name: &str) -> bool {
-        match self.inner() {
-            Some(raw) if !self.node.escaped => raw == name,
-            Some(raw) => text::unescape(raw) == name,
-            None => false,
-        }
+        self.node.kind == Type::String && reads(self.body, &self.node, name)
     }
 
     /// An object's members as (key, value); nothing for other values.
@@ -181,6 +193,18 @@ impl<'a> Value<'a> {
             at = value.node.next;
             Some(value)
         })
+    }
+}
+
+/// Whether a string token reads `name`.
+fn reads(body: &[u8], node: &Node, name: &str) -> bool {
+    let raw = body
+        .get(node.start as usize + 1..node.end as usize - 1)
+        .unwrap_or_default();
+    if node.escaped {
+        *text::unescape_bytes(raw) == *name.as_bytes()
+    } else {
+        raw == name.as_bytes()
     }
 }
 

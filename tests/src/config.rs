@@ -1,0 +1,167 @@
+//! Configs for gateways under test, as JSON, which is YAML.
+//!
+//! Knows the config's names as a user does, from its documentation.
+
+use serde_json::{Value, json};
+use sim::Sim;
+
+/// The key that every config has, allowed everything.
+pub const KEY: &str = "ym-blackbox-7Qm2xT9vKdLw";
+
+/// Every vendor, with the model name that its simulator is asked for.
+pub const VENDORS: [(&str, &str); 11] = [
+    ("wenxin", "ernie-4.0-turbo-8k"),
+    ("wenxin-v1", "completions_pro"),
+    ("tongyi", "qwen-plus"),
+    ("tongyi-compatible", "qwen-plus"),
+    ("glm", "glm-4-plus"),
+    ("openai-compatible", "some-model"),
+    ("vllm", "local-model"),
+    ("llamacpp", "local-model"),
+    ("ollama", "local-model"),
+    ("openai", "gpt-4o"),
+    ("deepseek", "deepseek-chat"),
+];
+
+/// Vendors whose wire dialect is not the client's.
+pub const TRANSLATED: [&str; 2] = ["wenxin-v1", "tongyi"];
+
+/// The vendors that speak the client's dialect.
+pub fn same_dialect() -> impl Iterator<Item = &'static str> {
+    VENDORS.iter().map(|(name, _)| *name).filter(|name| !TRANSLATED.contains(name))
+}
+
+/// The upstream credential of a provider: planted, so that a leak is found by searching for it.
+pub fn upstream_key(vendor: &str) -> String {
+    if vendor == "glm" { sim::GLM_TEST_KEY.to_owned() } else { format!("sk-planted-{vendor}-X8f3QpL2") }
+}
+
+/// The second half of it, where a vendor has one.
+pub fn upstream_secret(vendor: &str) -> String {
+    format!("planted-secret-{vendor}-N5hR7w")
+}
+
+/// `sha256:…` of a key, as the config wants it.
+pub fn hash(key: &str) -> String {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, key.as_bytes());
+    let hex: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{hex}")
+}
+
+/// A config that is being written.
+#[derive(Clone, Debug)]
+pub struct Config(pub Value);
+
+impl Default for Config {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Config {
+    /// No provider, no model, one key; ports of the system's choice; quick to start and to stop.
+    pub fn new() -> Self {
+        let mut config = Self(json!({
+            "listen": "127.0.0.1:0",
+            "admin": {"listen": "127.0.0.1:0"},
+            "runtime": {"workers": 1},
+            "audit": {"dir": "audit"},
+            "drain": {"accept": "50ms", "limit": "3s"},
+            "log": {"level": "debug"},
+            "providers": {}, "models": {}, "teams": {}, "keys": [],
+        }));
+        config.key("main", KEY, json!({}));
+        config
+    }
+
+    /// One provider and one model `m-<vendor>` for each of `vendors`.
+    pub fn with(sim: &Sim, vendors: impl IntoIterator<Item = &'static str>) -> Self {
+        let mut config = Self::new();
+        for vendor in vendors {
+            config.sim_provider(vendor, vendor, sim);
+            config.model(&format!("m-{vendor}"), &[(vendor, usual(vendor))]);
+        }
+        config
+    }
+
+    /// All vendors.
+    pub fn all(sim: &Sim) -> Self {
+        Self::with(sim, VENDORS.iter().map(|(name, _)| *name))
+    }
+
+    /// The plain one: vendor `openai-compatible`, model `m-openai-compatible`.
+    pub fn plain(sim: &Sim) -> Self {
+        Self::with(sim, ["openai-compatible"])
+    }
+
+    /// A provider at the simulator's surface of its vendor.
+    pub fn sim_provider(&mut self, name: &str, vendor: &str, sim: &Sim) -> &mut Self {
+        let surface = if vendor == "openai-compatible" { "openai" } else { vendor };
+        self.provider(name, vendor, &sim.base_url(surface))
+    }
+
+    /// A provider with the highest clearance.
+    pub fn provider(&mut self, name: &str, vendor: &str, base_url: &str) -> &mut Self {
+        let mut provider = json!({"vendor": vendor, "base_url": base_url, "clearance": "restricted"});
+        if vendor != "ollama" {
+            provider["api_key"] = upstream_key(vendor).into();
+        }
+        if vendor == "wenxin-v1" {
+            provider["secret_key"] = upstream_secret(vendor).into();
+        }
+        self.0["providers"][name] = provider;
+        self
+    }
+
+    /// A provider of the plain vendor at `origin`, and a model of the same name there.
+    pub fn plain_at(&mut self, name: &str, origin: &str) -> &mut Self {
+        self.provider(name, "openai-compatible", &format!("{origin}/v1"));
+        self.model(name, &[(name, "some-model")])
+    }
+
+    /// A model with targets in order of preference.
+    pub fn model(&mut self, name: &str, targets: &[(&str, &str)]) -> &mut Self {
+        let targets: Vec<Value> = targets
+            .iter()
+            .enumerate()
+            .map(|(at, (provider, model))| json!({"provider": provider, "model": model, "priority": at + 1}))
+            .collect();
+        self.0["models"][name] = json!({"targets": targets});
+        self
+    }
+
+    /// A model at a vendor's simulator that behaves as the faults say (`@status:429`); `name` is what clients ask for.
+    pub fn fault(&mut self, name: &str, vendor: &str, faults: &str) -> &mut Self {
+        self.model(name, &[(vendor, &format!("{}{faults}", usual(vendor)))])
+    }
+
+    /// A virtual key; `extra` joins its fields.
+    pub fn key(&mut self, id: &str, key: &str, extra: Value) -> &mut Self {
+        let mut entry = json!({"id": id, "hash": hash(key)});
+        for (name, value) in extra.as_object().into_iter().flatten() {
+            entry[name.as_str()] = value.clone();
+        }
+        self.0["keys"].as_array_mut().unwrap().push(entry);
+        self
+    }
+
+    /// Sets what `path` (`upstream/timeouts/connect`) names.
+    pub fn set(&mut self, path: &str, value: impl Into<Value>) -> &mut Self {
+        let mut at = &mut self.0;
+        for step in path.split('/') {
+            at = &mut at[step];
+        }
+        *at = value.into();
+        self
+    }
+
+    /// The file's text. Pretty, so that places in it have lines.
+    pub fn text(&self) -> String {
+        serde_json::to_string_pretty(&self.0).unwrap()
+    }
+}
+
+/// The usual model of a vendor.
+pub fn usual(vendor: &str) -> &'static str {
+    VENDORS.iter().find(|(name, _)| *name == vendor).map_or("some-model", |(_, model)| model)
+}

@@ -1,0 +1,175 @@
+//! What holds for all files of the repository: headers, arrows between crates, absences, sample configs.
+//!
+//! Reads files only. Long files are listed, not refused: a file over the mark is a question, not an error.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Lines beyond which a product file is listed.
+const FILE_LINES_MARK: usize = 500;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+}
+
+fn files(under: &str, extension: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut left = vec![root().join(under)];
+    while let Some(at) = left.pop() {
+        if at.is_dir() {
+            if at.file_name().is_some_and(|name| name == "target" || name == ".git") {
+                continue;
+            }
+            left.extend(fs::read_dir(at).unwrap().map(|entry| entry.unwrap().path()));
+        } else if at.extension().is_some_and(|found| found == extension) {
+            found.push(at);
+        }
+    }
+    found.sort();
+    found
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap()
+}
+
+fn name(path: &Path) -> String {
+    path.strip_prefix(root()).unwrap_or(path).display().to_string()
+}
+
+const CRATES: [&str; 7] = ["gateway/src", "gateway/wire/src", "adapters/src", "policies/src", "tests/src", "tests/sim/src", "loadtest/src"];
+const PRODUCT: [&str; 4] = ["gateway/src", "gateway/wire/src", "adapters/src", "policies/src"];
+
+#[test]
+fn every_module_has_a_header() {
+    let all = CRATES.iter().chain(&["tests/blackbox"]).flat_map(|under| files(under, "rs"));
+    let bare: Vec<String> = all.filter(|path| !read(path).starts_with("//!")).map(|path| name(&path)).collect();
+    assert!(bare.is_empty(), "without a //! header: {bare:#?}");
+}
+
+/// Names of the dependencies of a manifest, tests' included.
+fn dependencies(manifest: &str, sections: &[&str]) -> Vec<String> {
+    let text = read(&root().join(manifest));
+    let mut within = false;
+    let mut found = Vec::new();
+    for line in text.lines() {
+        if line.starts_with('[') {
+            within = sections.iter().any(|section| line == format!("[{section}]"));
+        } else if within && let Some((name, _)) = line.split_once(['=', '.']) {
+            found.push(name.trim().to_owned());
+        }
+    }
+    found
+}
+
+#[test]
+fn arrows_between_crates() {
+    let ours = ["wire", "adapters", "policies", "gateway", "sim", "tests", "loadtest"];
+    let both = ["dependencies", "dev-dependencies"];
+    let forbidden: [(&str, &[&str]); 6] = [
+        ("gateway/wire/Cargo.toml", &["tokio", "hyper", "hyper-util", "adapters", "policies", "gateway", "sim"]),
+        ("adapters/Cargo.toml", &["policies", "gateway", "tokio", "hyper", "sim"]),
+        ("policies/Cargo.toml", &["adapters", "gateway", "tokio", "hyper", "sim"]),
+        ("tests/sim/Cargo.toml", &ours),
+        ("tests/Cargo.toml", &["wire", "adapters", "policies", "gateway"]),
+        ("gateway/Cargo.toml", &["tests", "loadtest"]),
+    ];
+    for (manifest, names) in forbidden {
+        for found in dependencies(manifest, &both) {
+            assert!(!names.contains(&found.as_str()), "{manifest} depends on {found}");
+        }
+    }
+}
+
+/// Code without tests at the end of the file and without comments.
+fn code(path: &Path) -> String {
+    let text = read(path);
+    let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+    text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn no_trees_where_bodies_are_read() {
+    let lenses = files("adapters/src", "rs").into_iter().filter(|path| name(path).contains("dialects"));
+    let all = lenses.chain(files("gateway/src/pipeline", "rs")).chain(files("gateway/wire/src", "rs"));
+    for path in all.filter(|path| !path.ends_with("tests.rs")) {
+        let code = code(&path);
+        for tree in ["serde_json::Value", "serde_json::from_slice", "serde_json::from_str"] {
+            assert!(!code.contains(tree), "{tree} in {}", name(&path));
+        }
+    }
+}
+
+#[test]
+fn vendors_are_named_only_where_they_live() {
+    let vendors = root().join("adapters/src/vendors");
+    let names: Vec<String> = fs::read_dir(&vendors)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))
+        .filter(|name| !["mod", "blame", "openai_like", "openai_compatible", "openai"].contains(&name.as_str()))
+        .collect();
+    for path in PRODUCT.iter().flat_map(|under| files(under, "rs")) {
+        let place = name(&path);
+        // The demo shows every vendor; that is what it is for.
+        if place.starts_with("adapters/src/vendors") || place.ends_with("tests.rs") || place.contains("/tests/") || place.contains("demo") || place.ends_with("testing.rs") {
+            continue;
+        }
+        let code = code(&path).to_lowercase();
+        for vendor in &names {
+            let word = vendor.replace('_', "-");
+            let quoted = [format!("\"{vendor}\""), format!("\"{word}\"")];
+            assert!(!quoted.iter().any(|quoted| code.contains(quoted)), "{place} names the vendor {vendor}");
+        }
+    }
+}
+
+#[test]
+fn unsafe_is_forbidden_and_nothing_waits_for_later() {
+    assert!(read(&root().join("Cargo.toml")).contains("unsafe_code = \"forbid\""));
+    for path in PRODUCT.iter().flat_map(|under| files(under, "rs")) {
+        for word in ["todo!(", "unimplemented!(", "dbg!("] {
+            assert!(!code(&path).contains(word), "{word} in {}", name(&path));
+        }
+    }
+}
+
+#[test]
+fn every_crate_inherits_the_lints() {
+    for manifest in files(".", "toml").into_iter().filter(|path| path.ends_with("Cargo.toml")) {
+        let text = read(&manifest);
+        if text.contains("[package]") {
+            assert!(text.contains("[lints]\nworkspace = true"), "{}", name(&manifest));
+        }
+    }
+}
+
+#[test]
+fn long_files_are_listed() {
+    for path in PRODUCT.iter().flat_map(|under| files(under, "rs")) {
+        let lines = read(&path).lines().count();
+        if lines > FILE_LINES_MARK {
+            println!("{lines:5}  {}", name(&path));
+        }
+    }
+}
+
+#[test]
+fn sample_configs_pass_the_check() {
+    let deploy = root().join("deploy");
+    let samples: Vec<PathBuf> = files("deploy", "yaml").into_iter().filter(|path| read(path).contains("\nproviders:")).collect();
+    assert!(deploy.is_dir() && !samples.is_empty(), "deploy/ has no sample config");
+    for sample in samples {
+        let mut check = Command::new(crate::gateway::executable());
+        check.arg("check").arg("-c").arg(&sample).current_dir(&deploy);
+        // Every variable that a sample names has some value.
+        for part in read(&sample).split("${").skip(1) {
+            let variable: String = part.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+            check.env(variable, "some-value");
+        }
+        let done = check.output().unwrap();
+        let said = String::from_utf8_lossy(&done.stderr).into_owned() + &String::from_utf8_lossy(&done.stdout);
+        assert_eq!(done.status.code(), Some(0), "{}:\n{said}", name(&sample));
+    }
+}
