@@ -23,11 +23,20 @@ async fn bench(vendors: &[&'static str]) -> (Sim, Gateway) {
 /// Waits for `sim` to see `count` clients gone, and for one more `client_closed` in the journal.
 async fn noticed(sim: &Sim, gateway: &Gateway, count: usize, what: &str) {
     let start = Instant::now();
-    until(&format!("the upstream hears that the client left ({what})"), || sim.cancelled() >= count).await;
+    until(
+        &format!("the upstream hears that the client left ({what})"),
+        || sim.cancelled() >= count,
+    )
+    .await;
     let took = start.elapsed();
     assert!(took < AT_ONCE, "{what}: the upstream heard after {took:?}");
     until(&format!("the closing says so ({what})"), || {
-        gateway.journal().of("closed").filter(|closing| closing.text("outcome") == "client_closed").count() == count
+        gateway
+            .journal()
+            .of("closed")
+            .filter(|closing| closing.text("outcome") == "client_closed")
+            .count()
+            == count
     })
     .await;
     assert_eq!(sim.cancelled(), count, "{what}");
@@ -40,7 +49,9 @@ async fn before_the_first_byte_and_after_it_on_both_protocols() {
     for http2 in [false, true] {
         for stream in [false, true] {
             let what = format!("before the first byte, HTTP/2: {http2}, stream: {stream}");
-            let mut ask = gateway.chat("openai-compatible/hang", "x").with(|body| body["stream"] = stream.into());
+            let mut ask = gateway
+                .chat("openai-compatible/hang", "x")
+                .with(|body| body["stream"] = stream.into());
             if http2 {
                 ask = ask.h2();
             }
@@ -66,15 +77,32 @@ async fn before_the_first_byte_and_after_it_on_both_protocols() {
     }
     // HTTP/2: one stream is reset, its connection goes on.
     let mut session = Session::to(gateway.listen, true).await;
-    let mut live = session.open(gateway.stream("openai-compatible/slow", "x").h2()).await;
+    let mut live = session
+        .open(gateway.stream("openai-compatible/slow", "x").h2())
+        .await;
     live.until("\"1 ").await;
     drop(live);
     noticed(&sim, &gateway, gone + 1, "a reset stream").await;
-    assert_eq!(session.send(gateway.chat("m-openai-compatible", "x").h2()).await.status, 200);
+    assert_eq!(
+        session
+            .send(gateway.chat("m-openai-compatible", "x").h2())
+            .await
+            .status,
+        200
+    );
     let journal = gateway.journal();
-    let closings: Vec<_> = journal.of("closed").filter(|closing| closing.text("outcome") == "client_closed").collect();
+    let closings: Vec<_> = journal
+        .of("closed")
+        .filter(|closing| closing.text("outcome") == "client_closed")
+        .collect();
     // Who left in the middle pays for what was generated until then.
-    assert!(closings.iter().any(|closing| closing.payload["tokens"]["completion"].as_u64().unwrap_or(0) > 0 && closing.payload["tokens"]["estimated"] == true));
+    assert!(closings.iter().any(|closing| {
+        closing.payload["tokens"]["completion"]
+            .as_u64()
+            .unwrap_or(0)
+            > 0
+            && closing.payload["tokens"]["estimated"] == true
+    }));
     gateway.assert_sound();
 }
 
@@ -96,7 +124,10 @@ async fn a_client_that_closes_only_its_sending_half_has_left() {
     let (sim, gateway) = bench(&["openai-compatible"]).await;
     let body = r#"{"model":"openai-compatible/hang","messages":[{"role":"user","content":"x"}]}"#;
     let mut socket = TcpStream::connect(gateway.listen).await.unwrap();
-    let head = format!("POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    let head = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
     socket.write_all(head.as_bytes()).await.unwrap();
     until("it is at the upstream", || sim.requests().len() == 1).await;
     socket.shutdown().await.unwrap();
@@ -107,7 +138,9 @@ async fn a_client_that_closes_only_its_sending_half_has_left() {
 async fn a_client_that_leaves_with_its_request_half_sent_reaches_no_upstream() {
     let (sim, gateway) = bench(&["openai-compatible"]).await;
     let mut socket = TcpStream::connect(gateway.listen).await.unwrap();
-    let head = format!("POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n{{\"model\"");
+    let head = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n{{\"model\""
+    );
     socket.write_all(head.as_bytes()).await.unwrap();
     tokio::time::sleep(Duration::from_millis(100)).await;
     drop(socket);
@@ -133,7 +166,10 @@ async fn two_hundred_leave_at_once() {
     let ready = gateway.admin("/readyz").await;
     assert_eq!(ready.status, 200);
     assert!(ready.took < Duration::from_millis(500), "{:?}", ready.took);
-    until("their closings", || gateway.journal().of("closed").count() == 200).await;
+    until("their closings", || {
+        gateway.journal().of("closed").count() == 200
+    })
+    .await;
     gateway.journal().assert_balanced();
     until("their connections closed", || sim.connections() <= 2).await;
     gateway.assert_sound();

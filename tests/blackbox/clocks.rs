@@ -6,13 +6,18 @@ use tests::*;
 
 async fn gateway(origin: &str, timeouts: Value) -> Gateway {
     let mut config = Config::new();
-    config.plain_at("m", origin).set("upstream/timeouts", timeouts);
+    config
+        .plain_at("m", origin)
+        .set("upstream/timeouts", timeouts);
     Gateway::start(&config).await
 }
 
 fn about(took: Duration, ms: u64) {
     let low = Duration::from_millis(ms * 9 / 10);
-    assert!(took >= low && took < Duration::from_millis(ms) + Duration::from_secs(2), "{took:?} where {ms} ms were set");
+    assert!(
+        took >= low && took < Duration::from_millis(ms) + Duration::from_secs(2),
+        "{took:?} where {ms} ms were set"
+    );
 }
 
 #[tokio::test]
@@ -29,7 +34,14 @@ async fn connect() {
     tokio::time::sleep(Duration::from_millis(200)).await;
     let gateway = gateway(&format!("http://{addr}"), json!({"connect": "500ms"})).await;
     let reply = gateway.chat("m", "x").send().await;
-    assert!(matches!((reply.status, reply.code().as_str()), (502, "upstream_error") | (504, "upstream_timeout")), "{}", reply.text());
+    assert!(
+        matches!(
+            (reply.status, reply.code().as_str()),
+            (502, "upstream_error") | (504, "upstream_timeout")
+        ),
+        "{}",
+        reply.text()
+    );
     about(reply.took, 500);
 }
 
@@ -46,17 +58,29 @@ async fn first_content_is_not_stopped_by_comments_or_empty_events() {
             }
         })
         .await;
-        let gateway = gateway(&upstream.origin(), json!({"first_content": "700ms", "idle": "5s", "content_gap": "5s"})).await;
+        let gateway = gateway(
+            &upstream.origin(),
+            json!({"first_content": "700ms", "idle": "5s", "content_gap": "5s"}),
+        )
+        .await;
         let reply = gateway.stream("m", "x").send().await;
         if noise == role && reply.status == 200 {
             // A first event without content may begin the answer, and then ends it with an error event.
             let said = grammar::read(&reply.body);
             assert_eq!((said.error_code(), said.done), ("upstream_timeout", false));
         } else {
-            assert_eq!((reply.status, reply.code().as_str()), (504, "upstream_timeout"), "{noise:?}: {}", reply.text());
+            assert_eq!(
+                (reply.status, reply.code().as_str()),
+                (504, "upstream_timeout"),
+                "{noise:?}: {}",
+                reply.text()
+            );
         }
         about(reply.took, 700);
-        until("the upstream's connection closed", || upstream.closed() == 1).await;
+        until("the upstream's connection closed", || {
+            upstream.closed() == 1
+        })
+        .await;
     }
 }
 
@@ -87,10 +111,17 @@ async fn the_gap_between_content_is_not_stopped_by_comments() {
         }
     })
     .await;
-    let gateway = gateway(&upstream.origin(), json!({"content_gap": "600ms", "idle": "5s"})).await;
+    let gateway = gateway(
+        &upstream.origin(),
+        json!({"content_gap": "600ms", "idle": "5s"}),
+    )
+    .await;
     let reply = gateway.stream("m", "x").send().await;
     let said = grammar::read(&reply.body);
-    assert_eq!((said.text(), said.error_code(), said.done), ("one", "upstream_timeout", false));
+    assert_eq!(
+        (said.text(), said.error_code(), said.done),
+        ("one", "upstream_timeout", false)
+    );
     about(reply.took, 600);
     assert_eq!(gateway.record(&reply).await["outcome"], "timed_out");
 }
@@ -109,7 +140,11 @@ async fn idle_is_stopped_by_any_read() {
         Ok(())
     })
     .await;
-    let gateway = gateway(&upstream.origin(), json!({"content_gap": "8s", "idle": "500ms"})).await;
+    let gateway = gateway(
+        &upstream.origin(),
+        json!({"content_gap": "8s", "idle": "500ms"}),
+    )
+    .await;
     let reply = gateway.stream("m", "x").send().await;
     let said = grammar::read(&reply.body);
     assert_eq!((said.error_code(), said.done), ("upstream_timeout", false));
@@ -134,7 +169,10 @@ async fn total_ends_a_stream_that_flows() {
     assert_eq!((said.error_code(), said.done), ("upstream_timeout", false));
     assert!(said.text().len() > 5);
     about(reply.took, 900);
-    until("the upstream's connection closed", || upstream.closed() == 1).await;
+    until("the upstream's connection closed", || {
+        upstream.closed() == 1
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -148,8 +186,14 @@ async fn total_covers_all_attempts() {
     };
     let (one, two) = (hangs().await, hangs().await);
     let mut config = Config::new();
-    config.plain_at("one", &one.origin()).plain_at("two", &two.origin()).model("both", &[("one", "x"), ("two", "x")]);
-    config.set("upstream/timeouts", json!({"first_content": "600ms", "total": "1s"}));
+    config
+        .plain_at("one", &one.origin())
+        .plain_at("two", &two.origin())
+        .model("both", &[("one", "x"), ("two", "x")]);
+    config.set(
+        "upstream/timeouts",
+        json!({"first_content": "600ms", "total": "1s"}),
+    );
     let gateway = Gateway::start(&config).await;
     let reply = gateway.chat("both", "x").send().await;
     reply.refused(504, "upstream_timeout");
@@ -165,7 +209,9 @@ async fn a_models_own_clocks_win() {
     })
     .await;
     let mut config = Config::new();
-    config.plain_at("m", &upstream.origin()).set("upstream/timeouts", json!({"first_content": "30s"}));
+    config
+        .plain_at("m", &upstream.origin())
+        .set("upstream/timeouts", json!({"first_content": "30s"}));
     config.set("models/m/timeouts", json!({"first_content": "400ms"}));
     let gateway = Gateway::start(&config).await;
     let reply = gateway.chat("m", "x").send().await;
@@ -190,14 +236,28 @@ async fn a_waiting_client_hears_pings_between_events_only() {
     })
     .await;
     let mut config = Config::new();
-    config.plain_at("m", &upstream.origin()).set("stream/ping", "150ms");
+    config
+        .plain_at("m", &upstream.origin())
+        .set("stream/ping", "150ms");
     let gateway = Gateway::start(&config).await;
     for usage in [true, false] {
-        let ask = gateway.stream("m", "x").with(|body| body["stream_options"]["include_usage"] = usage.into());
+        let ask = gateway
+            .stream("m", "x")
+            .with(|body| body["stream_options"]["include_usage"] = usage.into());
         let reply = ask.send().await;
         let said = grammar::read(&reply.body);
-        assert!((4..=10).contains(&said.comments), "{} pings: {}", said.comments, reply.text());
-        assert_eq!((said.text(), said.done), ("onetwo", true), "{}", reply.text());
+        assert!(
+            (4..=10).contains(&said.comments),
+            "{} pings: {}",
+            said.comments,
+            reply.text()
+        );
+        assert_eq!(
+            (said.text(), said.done),
+            ("onetwo", true),
+            "{}",
+            reply.text()
+        );
         assert!(reply.text().contains(": ping\n\n"));
     }
 }
@@ -214,10 +274,15 @@ async fn pings_come_before_the_first_content_of_a_stream_that_has_begun() {
     })
     .await;
     let mut config = Config::new();
-    config.plain_at("m", &upstream.origin()).set("stream/ping", "100ms");
+    config
+        .plain_at("m", &upstream.origin())
+        .set("stream/ping", "100ms");
     let gateway = Gateway::start(&config).await;
     let reply = gateway.stream("m", "x").send().await;
-    assert_eq!((reply.status, grammar::read(&reply.body).text()), (200, "late"));
+    assert_eq!(
+        (reply.status, grammar::read(&reply.body).text()),
+        (200, "late")
+    );
 }
 
 #[tokio::test]
@@ -232,7 +297,11 @@ async fn no_clock_touches_a_slow_but_steady_stream() {
         conn.write(end_events().as_bytes()).await
     })
     .await;
-    let gateway = gateway(&upstream.origin(), json!({"first_content": "1s", "content_gap": "1s", "idle": "1s", "total": "20s"})).await;
+    let gateway = gateway(
+        &upstream.origin(),
+        json!({"first_content": "1s", "content_gap": "1s", "idle": "1s", "total": "20s"}),
+    )
+    .await;
     let reply = gateway.stream("m", "x").send().await;
     let said = grammar::read(&reply.body);
     assert_eq!((said.text(), said.done), ("xxxxxxxxxx", true));

@@ -14,13 +14,28 @@ struct Case {
     codes: &'static [&'static str],
 }
 
-const fn case(fault: &'static str, statuses: &'static [u16], codes: &'static [&'static str]) -> Case {
-    Case { fault, statuses, codes }
+const fn case(
+    fault: &'static str,
+    statuses: &'static [u16],
+    codes: &'static [&'static str],
+) -> Case {
+    Case {
+        fault,
+        statuses,
+        codes,
+    }
 }
 
 const FAILED: &[&str] = &["upstream_error"];
 /// What may be told of a 4xx that the vendor explains in its own words.
-const BLAMED: &[&str] = &["upstream_error", "invalid_request", "model_not_found", "context_length_exceeded", "content_filtered", "permission_denied"];
+const BLAMED: &[&str] = &[
+    "upstream_error",
+    "invalid_request",
+    "model_not_found",
+    "context_length_exceeded",
+    "content_filtered",
+    "permission_denied",
+];
 const SLOW: &[&str] = &["upstream_timeout"];
 const LIMITED: &[&str] = &["rate_limit_exceeded"];
 
@@ -33,7 +48,11 @@ const EARLY: [Case; 19] = [
     case("@status:429", &[429], LIMITED),
     case("@status:429@retryafter:3", &[429], LIMITED),
     case("@status:401", &[502], FAILED),
-    case("@status:403", &[502, 429], &["upstream_error", "rate_limit_exceeded"]),
+    case(
+        "@status:403",
+        &[502, 429],
+        &["upstream_error", "rate_limit_exceeded"],
+    ),
     case("@status:404", &[404, 502], BLAMED),
     case("@status:400", &[400, 502], BLAMED),
     case("@status:422", &[422, 400, 502], BLAMED),
@@ -96,12 +115,22 @@ const HARMLESS: [&str; 16] = [
 ];
 
 fn all_faults() -> BTreeSet<&'static str> {
-    let early = EARLY.iter().chain(&EARLY_STREAMED).chain(&EARLY_WHOLE).map(|case| case.fault);
-    early.chain(LATE.iter().map(|(fault, _)| *fault)).chain(HARMLESS).collect()
+    let early = EARLY
+        .iter()
+        .chain(&EARLY_STREAMED)
+        .chain(&EARLY_WHOLE)
+        .map(|case| case.fault);
+    early
+        .chain(LATE.iter().map(|(fault, _)| *fault))
+        .chain(HARMLESS)
+        .collect()
 }
 
 fn name(vendor: &str, fault: &str) -> String {
-    let plain: String = fault.chars().map(|c| if c == '@' { '-' } else { c }).collect();
+    let plain: String = fault
+        .chars()
+        .map(|c| if c == '@' { '-' } else { c })
+        .collect();
     format!("{vendor}/{plain}")
 }
 
@@ -118,7 +147,10 @@ async fn bench(vendors: &[&'static str]) -> Bench {
             config.fault(&name(vendor, fault), vendor, fault);
         }
     }
-    config.set("upstream", json!({"timeouts": {"first_content": "2s", "content_gap": "2s", "idle": "2s"}}));
+    config.set(
+        "upstream",
+        json!({"timeouts": {"first_content": "2s", "content_gap": "2s", "idle": "2s"}}),
+    );
     let gateway = Gateway::start(&config).await;
     Bench { sim, gateway }
 }
@@ -128,7 +160,11 @@ const TEXT: &str = "PLANTED-PROMPT-5521 你好 🌏";
 impl Bench {
     fn ask(&self, vendor: &str, fault: &str, stream: bool) -> Ask {
         let ask = self.gateway.chat(&name(vendor, fault), TEXT);
-        if stream { ask.with(|body| body["stream"] = true.into()) } else { ask }
+        if stream {
+            ask.with(|body| body["stream"] = true.into())
+        } else {
+            ask
+        }
     }
 
     async fn early(&self, vendor: &str, case: &Case, stream: bool) {
@@ -142,8 +178,17 @@ impl Bench {
             return;
         }
         let reply = self.ask(vendor, case.fault, stream).send().await;
-        assert!(case.statuses.contains(&reply.status), "{what}: status {}: {}", reply.status, reply.text());
-        assert!(case.codes.contains(&reply.code().as_str()), "{what}: {}", reply.text());
+        assert!(
+            case.statuses.contains(&reply.status),
+            "{what}: status {}: {}",
+            reply.status,
+            reply.text()
+        );
+        assert!(
+            case.codes.contains(&reply.code().as_str()),
+            "{what}: {}",
+            reply.text()
+        );
         assert_eq!(reply.header("x-yumen-provider"), Some(vendor), "{what}");
         assert!(reply.header("x-yumen-attempts").is_some(), "{what}");
         if case.fault.contains("retryafter") {
@@ -151,8 +196,16 @@ impl Bench {
         }
         assert_clean(&reply.text(), vendor, &what);
         let closing = self.gateway.record(&reply).await;
-        let outcome = if reply.status == 504 { "timed_out" } else { "upstream_error" };
-        assert_eq!((&closing["outcome"], &closing["code"]), (&json!(outcome), &json!(reply.code())), "{what}: {closing}");
+        let outcome = if reply.status == 504 {
+            "timed_out"
+        } else {
+            "upstream_error"
+        };
+        assert_eq!(
+            (&closing["outcome"], &closing["code"]),
+            (&json!(outcome), &json!(reply.code())),
+            "{what}: {closing}"
+        );
     }
 
     async fn late(&self, vendor: &str, fault: &str, codes: &[&str]) {
@@ -162,8 +215,16 @@ impl Bench {
         assert!(reply.complete, "{what}: the stream was cut in silence");
         let said = grammar::read(&reply.body);
         assert!(!said.text().is_empty(), "{what}: nothing before the fault");
-        assert!(codes.contains(&said.error_code()), "{what}: {:?}", said.chunks.last());
-        assert!(!said.done && said.finish.is_empty(), "{what}: an end was forged: {}", reply.text());
+        assert!(
+            codes.contains(&said.error_code()),
+            "{what}: {:?}",
+            said.chunks.last()
+        );
+        assert!(
+            !said.done && said.finish.is_empty(),
+            "{what}: an end was forged: {}",
+            reply.text()
+        );
         assert_clean(&said.error.unwrap().to_string(), vendor, &what);
         let closing = self.gateway.record(&reply).await;
         assert_ne!(closing["outcome"], "completed", "{what}");
@@ -176,11 +237,17 @@ impl Bench {
         let reply = self.ask(vendor, fault, true).send().await;
         assert_eq!(reply.status, 200, "{what}: {}", reply.text());
         let said = grammar::read(&reply.body);
-        assert!(said.done && said.error.is_none() && said.text().contains(TEXT), "{what}: {}", reply.text());
+        assert!(
+            said.done && said.error.is_none() && said.text().contains(TEXT),
+            "{what}: {}",
+            reply.text()
+        );
         let closing = self.gateway.record(&reply).await;
         assert_eq!(closing["outcome"], "completed", "{what}");
         for count in ["prompt", "completion"] {
-            let count = closing["tokens"][count].as_u64().unwrap_or_else(|| panic!("{what}: {closing}"));
+            let count = closing["tokens"][count]
+                .as_u64()
+                .unwrap_or_else(|| panic!("{what}: {closing}"));
             assert!(count < 10_000, "{what}: {closing}");
         }
     }
@@ -188,7 +255,17 @@ impl Bench {
 
 /// Nothing of the upstream's text, address or credentials may be in an error.
 fn assert_clean(text: &str, vendor: &str, what: &str) {
-    for word in ["simulated", "模拟", "127.0.0.1", "<html", "PLANTED", &upstream_key(vendor), &upstream_secret(vendor), "access_token", "__sim"] {
+    for word in [
+        "simulated",
+        "模拟",
+        "127.0.0.1",
+        "<html",
+        "PLANTED",
+        &upstream_key(vendor),
+        &upstream_secret(vendor),
+        "access_token",
+        "__sim",
+    ] {
         assert!(!text.contains(word), "{what}: '{word}' leaked: {text}");
     }
 }
@@ -199,7 +276,11 @@ async fn matrix(vendor: &'static str) {
     let bench = std::sync::Arc::new(bench);
     let mut running = tokio::task::JoinSet::new();
     for stream in [false, true] {
-        let extra: &'static [Case] = if stream { &EARLY_STREAMED } else { &EARLY_WHOLE };
+        let extra: &'static [Case] = if stream {
+            &EARLY_STREAMED
+        } else {
+            &EARLY_WHOLE
+        };
         for case in EARLY.iter().chain(extra) {
             let bench = std::sync::Arc::clone(&bench);
             running.spawn(async move { bench.early(vendor, case, stream).await });
@@ -218,14 +299,33 @@ async fn matrix(vendor: &'static str) {
     while let Some(done) = running.join_next().await {
         wrong += usize::from(done.is_err());
     }
-    assert_eq!(wrong, 0, "cases of {vendor} that went wrong; each is told above");
-    let followed = bench.sim.requests().iter().filter(|request| request.surface == "trap").count();
+    assert_eq!(
+        wrong, 0,
+        "cases of {vendor} that went wrong; each is told above"
+    );
+    let followed = bench
+        .sim
+        .requests()
+        .iter()
+        .filter(|request| request.surface == "trap")
+        .count();
     assert_eq!(followed, 0, "a redirect was followed");
     bench.gateway.assert_sound();
     let (log, journal) = (bench.gateway.log(), bench.gateway.journal());
-    for secret in [upstream_key(vendor), upstream_secret(vendor), "PLANTED-PROMPT-5521".into(), KEY.into()] {
+    for secret in [
+        upstream_key(vendor),
+        upstream_secret(vendor),
+        "PLANTED-PROMPT-5521".into(),
+        KEY.into(),
+    ] {
         assert!(!log.contains(&secret), "'{secret}' in the log");
-        assert!(!journal.records.iter().any(|record| record.payload.to_string().contains(&secret)), "'{secret}' in the journal");
+        assert!(
+            !journal
+                .records
+                .iter()
+                .any(|record| record.payload.to_string().contains(&secret)),
+            "'{secret}' in the journal"
+        );
     }
     journal.assert_balanced();
 }
@@ -266,9 +366,16 @@ async fn a_connection_is_of_use_after_each_fault() {
         let mut session = Session::to(bench.gateway.listen, http2).await;
         let version = |ask: Ask| if http2 { ask.h2() } else { ask };
         for fault in all_faults() {
-            let _ = session.send(version(bench.ask("openai-compatible", fault, true))).await;
-            let reply = session.send(version(bench.ask("openai-compatible", "", false))).await;
-            assert!(reply.said().contains(TEXT), "after {fault}, HTTP/2: {http2}");
+            let _ = session
+                .send(version(bench.ask("openai-compatible", fault, true)))
+                .await;
+            let reply = session
+                .send(version(bench.ask("openai-compatible", "", false)))
+                .await;
+            assert!(
+                reply.said().contains(TEXT),
+                "after {fault}, HTTP/2: {http2}"
+            );
         }
     }
     bench.gateway.assert_sound();
@@ -281,17 +388,32 @@ async fn every_early_fault_fails_over_to_the_next_target() {
     config.sim_provider("second", "vllm", &sim);
     // What may be the caller's own mistake is told by the vendor's words.
     let stays = ["@status:400", "@status:422", "@status:404"];
-    let moves: Vec<&Case> = EARLY.iter().filter(|case| !stays.contains(&case.fault)).collect();
+    let moves: Vec<&Case> = EARLY
+        .iter()
+        .filter(|case| !stays.contains(&case.fault))
+        .collect();
     for case in EARLY.iter().chain(&EARLY_STREAMED) {
-        config.model(&name("two", case.fault), &[("openai-compatible", &format!("m{}", case.fault)), ("second", "m")]);
+        config.model(
+            &name("two", case.fault),
+            &[
+                ("openai-compatible", &format!("m{}", case.fault)),
+                ("second", "m"),
+            ],
+        );
     }
     config.set("upstream", json!({"timeouts": {"first_content": "500ms"}}));
     let gateway = Gateway::start(&config).await;
     for case in moves.iter().copied().chain(&EARLY_STREAMED) {
         let streamed = EARLY_STREAMED.iter().any(|other| other.fault == case.fault);
-        for stream in if streamed { vec![true] } else { vec![false, true] } {
+        for stream in if streamed {
+            vec![true]
+        } else {
+            vec![false, true]
+        } {
             let what = format!("{}, stream: {stream}", case.fault);
-            let ask = gateway.chat(&name("two", case.fault), TEXT).with(|body| body["stream"] = stream.into());
+            let ask = gateway
+                .chat(&name("two", case.fault), TEXT)
+                .with(|body| body["stream"] = stream.into());
             let reply = ask.send().await;
             assert_eq!(reply.status, 200, "{what}: {}", reply.text());
             assert_eq!(reply.header("x-yumen-provider"), Some("second"), "{what}");
@@ -308,7 +430,10 @@ async fn every_early_fault_fails_over_to_the_next_target() {
             let closing = gateway.record(&reply).await;
             let tried = closing["attempts"].as_array().unwrap();
             assert_eq!(tried.len(), attempts, "{what}: {closing}");
-            assert!(tried[0]["fault"].is_string() && tried[attempts - 1]["fault"].is_null_or_empty(), "{what}: {closing}");
+            assert!(
+                tried[0]["fault"].is_string() && tried[attempts - 1]["fault"].is_null_or_empty(),
+                "{what}: {closing}"
+            );
         }
     }
     gateway.assert_sound();
@@ -317,11 +442,17 @@ async fn every_early_fault_fails_over_to_the_next_target() {
 #[tokio::test]
 async fn a_callers_mistake_does_not_fail_over() {
     let sim = sim().await;
-    for status in ["400 Bad Request", "413 Payload Too Large", "422 Unprocessable Entity"] {
+    for status in [
+        "400 Bad Request",
+        "413 Payload Too Large",
+        "422 Unprocessable Entity",
+    ] {
         let body = r#"{"error":{"message":"temperature is wrong","type":"invalid_request_error","param":"temperature","code":null}}"#;
         let upstream = Upstream::saying(reply(status, "application/json", body)).await;
         let mut config = Config::plain(&sim);
-        config.plain_at("m", &upstream.origin()).model("two", &[("m", "x"), ("openai-compatible", "x")]);
+        config
+            .plain_at("m", &upstream.origin())
+            .model("two", &[("m", "x"), ("openai-compatible", "x")]);
         let gateway = Gateway::start(&config).await;
         let reply = gateway.chat("two", "x").send().await;
         assert_eq!(reply.status.to_string(), status[..3], "{}", reply.text());
@@ -346,22 +477,38 @@ async fn after_the_first_content_nothing_fails_over() {
     let mut config = Config::plain(&sim);
     config.sim_provider("second", "vllm", &sim);
     for (fault, _) in LATE {
-        config.model(&name("two", fault), &[("openai-compatible", &format!("m{fault}")), ("second", "m")]);
+        config.model(
+            &name("two", fault),
+            &[("openai-compatible", &format!("m{fault}")), ("second", "m")],
+        );
     }
     config.set("upstream", json!({"timeouts": {"content_gap": "400ms"}}));
     let gateway = Gateway::start(&config).await;
     for (fault, codes) in LATE {
         let reply = gateway.stream(&name("two", fault), TEXT).send().await;
         let said = grammar::read(&reply.body);
-        assert!(codes.contains(&said.error_code()), "{fault}: {}", reply.text());
+        assert!(
+            codes.contains(&said.error_code()),
+            "{fault}: {}",
+            reply.text()
+        );
         assert_eq!(reply.header("x-yumen-attempts"), Some("1"), "{fault}");
     }
-    assert!(sim.requests().iter().all(|request| request.surface == "openai"));
+    assert!(
+        sim.requests()
+            .iter()
+            .all(|request| request.surface == "openai")
+    );
 }
 
 #[tokio::test]
 async fn attempts_end_where_the_config_says() {
-    let upstream = Upstream::saying(reply("503 Service Unavailable", "application/json", r#"{"error":{"message":"no"}}"#)).await;
+    let upstream = Upstream::saying(reply(
+        "503 Service Unavailable",
+        "application/json",
+        r#"{"error":{"message":"no"}}"#,
+    ))
+    .await;
     for (retries, want) in [(0, 1), (1, 2), (3, 4)] {
         let mut config = Config::new();
         let mut targets = Vec::new();
@@ -369,13 +516,21 @@ async fn attempts_end_where_the_config_says() {
             config.plain_at(&format!("p{at}"), &upstream.origin());
             targets.push((format!("p{at}"), "x"));
         }
-        let targets: Vec<(&str, &str)> = targets.iter().map(|(provider, model)| (provider.as_str(), *model)).collect();
-        config.model("many", &targets).set("upstream/retries", retries);
+        let targets: Vec<(&str, &str)> = targets
+            .iter()
+            .map(|(provider, model)| (provider.as_str(), *model))
+            .collect();
+        config
+            .model("many", &targets)
+            .set("upstream/retries", retries);
         let gateway = Gateway::start(&config).await;
         let before = upstream.requests().len();
         let reply = gateway.chat("many", "x").send().await;
         assert_eq!(reply.status, 503, "{}", reply.text());
-        assert_eq!(reply.header("x-yumen-attempts"), Some(want.to_string().as_str()));
+        assert_eq!(
+            reply.header("x-yumen-attempts"),
+            Some(want.to_string().as_str())
+        );
         assert_eq!(upstream.requests().len() - before, want);
     }
 }
@@ -385,26 +540,50 @@ async fn an_upstream_that_is_not_there() {
     let sim = sim().await;
     let mut config = Config::plain(&sim);
     // A port that was free a moment ago.
-    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let gone = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
     config.plain_at("gone", &format!("http://{gone}"));
-    config.provider("nowhere", "openai-compatible", "http://no-such-host.invalid/v1").model("nowhere", &[("nowhere", "x")]);
+    config
+        .provider(
+            "nowhere",
+            "openai-compatible",
+            "http://no-such-host.invalid/v1",
+        )
+        .model("nowhere", &[("nowhere", "x")]);
     config.model("both", &[("gone", "x"), ("openai-compatible", "x")]);
     let gateway = Gateway::start(&config).await;
     for model in ["gone", "nowhere"] {
         let reply = gateway.chat(model, "hi").send().await;
         let message = reply.refused(502, "upstream_error");
-        assert!(!message.contains("127.0.0.1") && !message.contains("invalid"), "{message}");
+        assert!(
+            !message.contains("127.0.0.1") && !message.contains("invalid"),
+            "{message}"
+        );
     }
     let reply = gateway.chat("both", "hi").send().await;
-    assert_eq!((reply.status, reply.header("x-yumen-attempts")), (200, Some("2")));
+    assert_eq!(
+        (reply.status, reply.header("x-yumen-attempts")),
+        (200, Some("2"))
+    );
 }
 
 #[tokio::test]
 async fn an_upstreams_words_and_our_key_in_them_reach_nobody() {
     let key = upstream_key("openai-compatible");
-    let words = format!(r#"{{"error":{{"message":"PLANTED-UPSTREAM-WORDS key {key} at 10.0.0.7","type":"x","code":"{key}","param":"{key}"}}}}"#);
+    let words = format!(
+        r#"{{"error":{{"message":"PLANTED-UPSTREAM-WORDS key {key} at 10.0.0.7","type":"x","code":"{key}","param":"{key}"}}}}"#
+    );
     let mut gateways = Vec::new();
-    for (status, mid) in [("400 Bad Request", false), ("401 Unauthorized", false), ("500 Internal Server Error", false), ("429 Too Many Requests", false), ("200 OK", false), ("200 OK", true)] {
+    for (status, mid) in [
+        ("400 Bad Request", false),
+        ("401 Unauthorized", false),
+        ("500 Internal Server Error", false),
+        ("429 Too Many Requests", false),
+        ("200 OK", false),
+        ("200 OK", true),
+    ] {
         let upstream = if mid {
             let words = words.clone();
             Upstream::start(move |mut conn| {
@@ -419,25 +598,44 @@ async fn an_upstreams_words_and_our_key_in_them_reach_nobody() {
             })
             .await
         } else {
-            let head = format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\nset-cookie: PLANTED-COOKIE=1\r\nserver: PLANTED-SERVER\r\nx-internal: PLANTED-HEADER\r\nx-request-id: PLANTED-ID\r\ncontent-length: {}\r\n\r\n{words}", words.len());
+            let head = format!(
+                "HTTP/1.1 {status}\r\ncontent-type: application/json\r\nset-cookie: PLANTED-COOKIE=1\r\nserver: PLANTED-SERVER\r\nx-internal: PLANTED-HEADER\r\nx-request-id: PLANTED-ID\r\ncontent-length: {}\r\n\r\n{words}",
+                words.len()
+            );
             Upstream::saying(head).await
         };
         let mut config = Config::new();
         config.plain_at("m", &upstream.origin());
         let gateway = Gateway::start(&config).await;
-        let reply = gateway.chat("m", "x").with(|body| body["stream"] = mid.into()).send().await;
+        let reply = gateway
+            .chat("m", "x")
+            .with(|body| body["stream"] = mid.into())
+            .send()
+            .await;
         assert_eq!(reply.status >= 400, !mid, "{status}: {}", reply.text());
-        assert!(!(400..=403).contains(&reply.status) || status.starts_with("400"), "{status} went down as {}", reply.status);
+        assert!(
+            !(400..=403).contains(&reply.status) || status.starts_with("400"),
+            "{status} went down as {}",
+            reply.status
+        );
         gateway.record(&reply).await;
         gateways.push((format!("{status} {mid}"), gateway, reply, upstream));
     }
     for (what, gateway, reply, _upstream) in &gateways {
         let metrics = gateway.admin("/metrics").await.text();
         let journal = format!("{:?}", gateway.journal());
-        for (place, text) in [("answer", format!("{:?} {}", reply.headers, reply.text())), ("log", gateway.log()), ("metrics", metrics), ("journal", journal)] {
+        for (place, text) in [
+            ("answer", format!("{:?} {}", reply.headers, reply.text())),
+            ("log", gateway.log()),
+            ("metrics", metrics),
+            ("journal", journal),
+        ] {
             assert!(!text.contains(&key), "{what}: the key is in the {place}");
             if place != "log" {
-                assert!(!text.contains("PLANTED"), "{what}: upstream's words are in the {place}");
+                assert!(
+                    !text.contains("PLANTED"),
+                    "{what}: upstream's words are in the {place}"
+                );
             }
         }
     }
@@ -449,27 +647,62 @@ async fn heads_that_no_server_should_send() {
     let json = message::messages(body.as_bytes()).0.remove(0);
     let json = String::from_utf8(json.body).unwrap();
     let length = json.len();
-    let head = |lines: String| format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n{lines}\r\n{json}");
+    let head = |lines: String| {
+        format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n{lines}\r\n{json}")
+    };
     let cases = [
-        ("two lengths", head(format!("content-length: {length}\r\ncontent-length: 5\r\n"))),
-        ("unknown coding", head("transfer-encoding: gzip, chunked\r\n".into())),
+        (
+            "two lengths",
+            head(format!("content-length: {length}\r\ncontent-length: 5\r\n")),
+        ),
+        (
+            "unknown coding",
+            head("transfer-encoding: gzip, chunked\r\n".into()),
+        ),
         ("odd length", head("content-length: +5\r\n".into())),
-        ("NUL in a header", head(format!("x: a\0b\r\ncontent-length: {length}\r\n"))),
-        ("101", format!("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n{json}")),
+        (
+            "NUL in a header",
+            head(format!("x: a\0b\r\ncontent-length: {length}\r\n")),
+        ),
+        (
+            "101",
+            format!(
+                "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n{json}"
+            ),
+        ),
         ("no status", format!("HTTP/1.1\r\n\r\n{json}")),
         ("not HTTP", "SSH-2.0-OpenSSH_9\r\n".into()),
-        ("a body behind a length", head(format!("content-length: {}\r\n", length + 10))),
+        (
+            "a body behind a length",
+            head(format!("content-length: {}\r\n", length + 10)),
+        ),
         ("bad chunk", head("transfer-encoding: chunked\r\n".into())),
-        ("compressed, though nobody asked", head(format!("content-encoding: gzip\r\ncontent-length: {length}\r\n")).replace("{\"id\"", "\u{1f}\u{8b}\"id\"")),
-        ("100 without end", "HTTP/1.1 100 Continue\r\n\r\n".repeat(1000)),
+        (
+            "compressed, though nobody asked",
+            head(format!(
+                "content-encoding: gzip\r\ncontent-length: {length}\r\n"
+            ))
+            .replace("{\"id\"", "\u{1f}\u{8b}\"id\""),
+        ),
+        (
+            "100 without end",
+            "HTTP/1.1 100 Continue\r\n\r\n".repeat(1000),
+        ),
     ];
     for (what, bytes) in cases {
         let upstream = Upstream::saying_once(bytes).await;
         let mut config = Config::new();
-        config.plain_at("m", &upstream.origin()).set("upstream/timeouts/idle", "700ms");
+        config
+            .plain_at("m", &upstream.origin())
+            .set("upstream/timeouts/idle", "700ms");
         let gateway = Gateway::start(&config).await;
         let reply = gateway.chat("m", "x").send().await;
-        assert_eq!((reply.status, reply.code().as_str()), (502, "upstream_error"), "{what}: {}", reply.text());
+        assert_eq!(
+            (reply.status, reply.code().as_str()),
+            (502, "upstream_error"),
+            "{what}: {}",
+            reply.text()
+        );
         gateway.assert_sound();
     }
 }
@@ -479,7 +712,13 @@ async fn interim_replies_and_bodies_to_the_end_of_the_connection_are_right() {
     let good = upstream::good_reply();
     let body = message::messages(good.as_bytes()).0.remove(0).body;
     let body = String::from_utf8(body).unwrap();
-    for text in [format!("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n{good}"), format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n{body}"), format!("HTTP/1.0 200 OK\r\ncontent-type: application/json\r\n\r\n{body}")] {
+    for text in [
+        format!(
+            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n{good}"
+        ),
+        format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n{body}"),
+        format!("HTTP/1.0 200 OK\r\ncontent-type: application/json\r\n\r\n{body}"),
+    ] {
         let upstream = Upstream::saying_once(text).await;
         let mut config = Config::new();
         config.plain_at("m", &upstream.origin());
@@ -511,7 +750,8 @@ async fn a_line_and_an_event_without_end() {
         conn.stream_head().await?;
         conn.text("hello").await?;
         let piece = vec![b'a'; 65536];
-        conn.write(b"data: {\"choices\":[{\"delta\":{\"content\":\"").await?;
+        conn.write(b"data: {\"choices\":[{\"delta\":{\"content\":\"")
+            .await?;
         for _ in 0..2048 {
             conn.write(&piece).await?;
         }
@@ -524,7 +764,10 @@ async fn a_line_and_an_event_without_end() {
     let before = gateway.rss_kib();
     let reply = gateway.stream("m", "x").send().await;
     let said = grammar::read(&reply.body);
-    assert_eq!((said.text(), said.error_code(), said.done), ("hello", "upstream_error", false));
+    assert_eq!(
+        (said.text(), said.error_code(), said.done),
+        ("hello", "upstream_error", false)
+    );
     let grown = gateway.rss_kib().saturating_sub(before);
     assert!(grown < 32 << 10, "{grown} KiB for one event");
 }
@@ -532,12 +775,19 @@ async fn a_line_and_an_event_without_end() {
 #[tokio::test]
 async fn an_end_without_its_blank_line_is_an_end() {
     let events = text_event("hello") + end_events().trim_end();
-    let upstream = Upstream::saying_once(format!("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n{events}")).await;
+    let upstream = Upstream::saying_once(format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n{events}"
+    ))
+    .await;
     let mut config = Config::new();
     config.plain_at("m", &upstream.origin());
     let gateway = Gateway::start(&config).await;
     let reply = gateway.stream("m", "x").send().await;
     let said = grammar::read(&reply.body);
-    assert!(said.done && said.error.is_none() && said.text() == "hello", "{}", reply.text());
+    assert!(
+        said.done && said.error.is_none() && said.text() == "hello",
+        "{}",
+        reply.text()
+    );
     assert!(reply.text().ends_with("\n\n"), "{:?}", reply.text());
 }

@@ -13,30 +13,89 @@ async fn a_record_tells_the_whole_request_and_no_content() {
     let sim = sim().await;
     let mut config = Config::plain(&sim);
     config.set("teams/retail", json!({}));
-    config.key("crm", "ym-journal-key-0001", json!({"team": "retail", "grade": "internal"}));
+    config.key(
+        "crm",
+        "ym-journal-key-0001",
+        json!({"team": "retail", "grade": "internal"}),
+    );
     let gateway = Gateway::start(&config).await;
-    let reply = gateway.stream("m-openai-compatible", "PLANTED-PROMPT-9917").key("ym-journal-key-0001").send().await;
+    let reply = gateway
+        .stream("m-openai-compatible", "PLANTED-PROMPT-9917")
+        .key("ym-journal-key-0001")
+        .send()
+        .await;
     assert_eq!(reply.status, 200);
     let id = reply.header("x-request-id").unwrap().to_owned();
     let closing = gateway.record(&reply).await;
     let journal = gateway.journal();
     let opening = &journal.opening(&id).unwrap().payload;
-    let fields = |names: &[&str]| names.iter().map(|name| opening[*name].clone()).collect::<Vec<_>>();
+    let fields = |names: &[&str]| {
+        names
+            .iter()
+            .map(|name| opening[*name].clone())
+            .collect::<Vec<_>>()
+    };
     assert_eq!(
-        fields(&["key", "team", "client", "dialect", "endpoint", "asked", "provider", "model", "stream", "grade", "verdict", "targets"]),
-        [json!("crm"), json!("retail"), json!("127.0.0.1"), json!("openai-chat"), json!("/v1/chat/completions"), json!("m-openai-compatible"), json!("openai-compatible"), json!("some-model"), json!(true), json!("internal"), json!("allow"), json!(1)]
+        fields(&[
+            "key", "team", "client", "dialect", "endpoint", "asked", "provider", "model", "stream",
+            "grade", "verdict", "targets"
+        ]),
+        [
+            json!("crm"),
+            json!("retail"),
+            json!("127.0.0.1"),
+            json!("openai-chat"),
+            json!("/v1/chat/completions"),
+            json!("m-openai-compatible"),
+            json!("openai-compatible"),
+            json!("some-model"),
+            json!(true),
+            json!("internal"),
+            json!("allow"),
+            json!(1)
+        ]
     );
-    assert_eq!((&closing["outcome"], &closing["status"], &closing["provider"], &closing["finish"]), (&json!("completed"), &json!(200), &json!("openai-compatible"), &json!("stop")));
-    assert_eq!(closing["bytes_down"].as_u64(), Some(reply.body.len() as u64));
+    assert_eq!(
+        (
+            &closing["outcome"],
+            &closing["status"],
+            &closing["provider"],
+            &closing["finish"]
+        ),
+        (
+            &json!("completed"),
+            &json!(200),
+            &json!("openai-compatible"),
+            &json!("stop")
+        )
+    );
+    assert_eq!(
+        closing["bytes_down"].as_u64(),
+        Some(reply.body.len() as u64)
+    );
     let usage = grammar::read(&reply.body).usage.unwrap();
-    assert_eq!((&closing["tokens"]["prompt"], &closing["tokens"]["completion"]), (&usage["prompt_tokens"], &usage["completion_tokens"]));
+    assert_eq!(
+        (
+            &closing["tokens"]["prompt"],
+            &closing["tokens"]["completion"]
+        ),
+        (&usage["prompt_tokens"], &usage["completion_tokens"])
+    );
     assert_eq!(closing["tokens"]["estimated"], false);
     assert!(closing["total_ms"].is_u64() && closing["first_content_ms"].is_u64());
     // No key, no credential, no content, in any file of the directory.
     for entry in std::fs::read_dir(gateway.dir.path().join("audit")).unwrap() {
         let bytes = std::fs::read(entry.unwrap().path()).unwrap();
-        for secret in ["ym-journal-key-0001", KEY, &config::upstream_key("openai-compatible"), "PLANTED-PROMPT-9917"] {
-            assert!(message::find(&bytes, secret.as_bytes()).is_none(), "{secret} is in the journal");
+        for secret in [
+            "ym-journal-key-0001",
+            KEY,
+            &config::upstream_key("openai-compatible"),
+            "PLANTED-PROMPT-9917",
+        ] {
+            assert!(
+                message::find(&bytes, secret.as_bytes()).is_none(),
+                "{secret} is in the journal"
+            );
         }
     }
 }
@@ -47,17 +106,32 @@ async fn a_refusal_is_one_record_and_a_listing_none() {
     let gateway = Gateway::start(&Config::plain(&sim)).await;
     Ask::get(gateway.listen, "/v1/models").key(KEY).send().await;
     let refused = [
-        (gateway.chat("m-openai-compatible", "x").key("ym-wrong-key-0000"), "invalid_api_key"),
+        (
+            gateway
+                .chat("m-openai-compatible", "x")
+                .key("ym-wrong-key-0000"),
+            "invalid_api_key",
+        ),
         (gateway.chat("nothing", "x"), "model_not_found"),
-        (gateway.chat("m-openai-compatible", "x").bytes("{"), "invalid_request"),
+        (
+            gateway.chat("m-openai-compatible", "x").bytes("{"),
+            "invalid_request",
+        ),
     ];
     for (ask, code) in refused {
         let reply = ask.send().await;
         let denial = gateway.record(&reply).await;
-        assert_eq!((&denial["code"], &denial["status"]), (&json!(code), &json!(reply.status)), "{denial}");
+        assert_eq!(
+            (&denial["code"], &denial["status"]),
+            (&json!(code), &json!(reply.status)),
+            "{denial}"
+        );
     }
     let journal = gateway.journal();
-    assert_eq!((journal.of("denied").count(), journal.of("opened").count()), (3, 0));
+    assert_eq!(
+        (journal.of("denied").count(), journal.of("opened").count()),
+        (3, 0)
+    );
 }
 
 #[tokio::test]
@@ -96,7 +170,9 @@ async fn the_closing_is_on_disk_before_the_client_sees_the_end() {
     let gateway = Gateway::start(&Config::plain(&sim)).await;
     for stream in [false, true] {
         for _ in 0..10 {
-            let ask = gateway.chat("m-openai-compatible", "x").with(|body| body["stream"] = stream.into());
+            let ask = gateway
+                .chat("m-openai-compatible", "x")
+                .with(|body| body["stream"] = stream.into());
             let reply = ask.send().await;
             let id = reply.header("x-request-id").unwrap();
             // No waiting here.
@@ -109,7 +185,9 @@ async fn the_closing_is_on_disk_before_the_client_sees_the_end() {
 async fn kill_9_during_two_hundred_streams_loses_no_request() {
     let sim = sim().await;
     let mut config = Config::plain(&sim);
-    config.fault("slow", "openai-compatible", "@events:300@gap:100").set("runtime/workers", 2);
+    config
+        .fault("slow", "openai-compatible", "@events:300@gap:100")
+        .set("runtime/workers", 2);
     let gateway = Gateway::start(&config).await;
     let mut lives = tokio::task::JoinSet::new();
     for at in 0..200 {
@@ -120,7 +198,9 @@ async fn kill_9_during_two_hundred_streams_loses_no_request() {
             let mut session = Session::to_or_none(ask.address()).await?;
             let mut live = session.open_or_end(ask).await.ok()?;
             while live.next().await.is_some() {}
-            live.headers.get("x-request-id").map(|id| id.to_str().unwrap().to_owned())
+            live.headers
+                .get("x-request-id")
+                .map(|id| id.to_str().unwrap().to_owned())
         });
     }
     until("a hundred and fifty streams", || sim.live_streams() >= 150).await;
@@ -130,8 +210,15 @@ async fn kill_9_during_two_hundred_streams_loses_no_request() {
     assert!(answered.len() >= 100, "{}", answered.len());
     let heard = sim.requests().len();
     let journal = gateway.journal();
-    let opened: BTreeSet<String> = journal.of("opened").map(|record| record.text("id").to_owned()).collect();
-    assert!(opened.len() >= heard, "{heard} requests reached the upstream, {} openings are on disk", opened.len());
+    let opened: BTreeSet<String> = journal
+        .of("opened")
+        .map(|record| record.text("id").to_owned())
+        .collect();
+    assert!(
+        opened.len() >= heard,
+        "{heard} requests reached the upstream, {} openings are on disk",
+        opened.len()
+    );
     for id in &answered {
         assert!(opened.contains(id), "no opening of {id}");
     }
@@ -141,12 +228,25 @@ async fn kill_9_during_two_hundred_streams_loses_no_request() {
     let again = Launch::new(config.text()).dir(dir).start().await;
     let journal = again.journal();
     journal.assert_balanced();
-    let crashed = journal.of("closed").filter(|closing| closing.text("outcome") == "crashed").count();
+    let crashed = journal
+        .of("closed")
+        .filter(|closing| closing.text("outcome") == "crashed")
+        .count();
     assert_eq!(crashed, opened.len());
-    let event = journal.of("event").find(|event| event.text("what") == "recovery");
+    let event = journal
+        .of("event")
+        .find(|event| event.text("what") == "recovery");
     assert!(event.is_some(), "the recovery is recorded");
-    assert_eq!(again.chat("m-openai-compatible", "x").send().await.status, 200);
-    let indices: Vec<u64> = again.journal().records.iter().map(|record| record.index).collect();
+    assert_eq!(
+        again.chat("m-openai-compatible", "x").send().await.status,
+        200
+    );
+    let indices: Vec<u64> = again
+        .journal()
+        .records
+        .iter()
+        .map(|record| record.index)
+        .collect();
     let distinct: BTreeSet<u64> = indices.iter().copied().collect();
     assert_eq!(distinct.len(), indices.len(), "no index stands twice");
 }
@@ -164,13 +264,21 @@ async fn ten_crashes_in_a_row() {
         }
         let gateway = launch.start().await;
         let live = gateway.stream("slow", "x").open().await;
-        assert_eq!(gateway.chat("m-openai-compatible", "x").send().await.status, 200, "round {round}");
+        assert_eq!(
+            gateway.chat("m-openai-compatible", "x").send().await.status,
+            200,
+            "round {round}"
+        );
         gateway.signal("KILL");
         gateway.exited().await;
         drop(live);
         let journal = gateway.journal();
         assert_eq!(journal.of("opened").count(), 2 * round);
-        assert_eq!(journal.of("closed").count(), 2 * round - 1, "round {round}: all but the last stream is closed");
+        assert_eq!(
+            journal.of("closed").count(),
+            2 * round - 1,
+            "round {round}: all but the last stream is closed"
+        );
         dir = Some(Arc::clone(&gateway.dir));
     }
 }
@@ -180,10 +288,19 @@ async fn two_gateways_never_share_a_directory() {
     let sim = sim().await;
     let config = Config::plain(&sim);
     let first = Gateway::start(&config).await;
-    let (code, _, stderr) = Launch::new(config.text()).dir(Arc::clone(&first.dir)).ends().await;
+    let (code, _, stderr) = Launch::new(config.text())
+        .dir(Arc::clone(&first.dir))
+        .ends()
+        .await;
     assert!(code.is_some_and(|code| code != 0), "{stderr}");
-    assert!(stderr.contains("audit") || stderr.contains("journal"), "{stderr}");
-    assert_eq!(first.chat("m-openai-compatible", "x").send().await.status, 200);
+    assert!(
+        stderr.contains("audit") || stderr.contains("journal"),
+        "{stderr}"
+    );
+    assert_eq!(
+        first.chat("m-openai-compatible", "x").send().await.status,
+        200
+    );
 }
 
 #[tokio::test]
@@ -225,7 +342,11 @@ async fn nothing_passes_unrecorded_when_the_disk_is_full() {
     reply.refused(503, "overloaded");
     assert!(reply.header("retry-after").is_some());
     let heard = sim.requests().len();
-    gateway.chat("m-openai-compatible", "x").send().await.refused(503, "overloaded");
+    gateway
+        .chat("m-openai-compatible", "x")
+        .send()
+        .await
+        .refused(503, "overloaded");
     assert_eq!(sim.requests().len(), heard, "a request passed unrecorded");
     assert_eq!(gateway.admin("/readyz").await.status, 503);
     assert_eq!(gateway.admin("/healthz").await.status, 200);

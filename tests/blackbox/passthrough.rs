@@ -18,14 +18,19 @@ impl Bench {
         let tee = Tee::start(sim.addr()).await;
         let mut config = Config::with(&sim, vendors);
         for provider in config.0["providers"].as_object_mut().unwrap().values_mut() {
-            provider["base_url"] = tee.instead_of(provider["base_url"].as_str().unwrap()).into();
+            provider["base_url"] = tee
+                .instead_of(provider["base_url"].as_str().unwrap())
+                .into();
         }
         Self { sim, tee, config }
     }
 
     /// The one exchange since the last call: what went up, and what came down.
     async fn exchange(&self) -> (Message, Message) {
-        until("a whole reply on the wire", || !self.tee.replies().is_empty()).await;
+        until("a whole reply on the wire", || {
+            !self.tee.replies().is_empty()
+        })
+        .await;
         let (mut up, mut down) = (self.tee.requests(), self.tee.replies());
         assert_eq!((up.len(), down.len()), (1, 1));
         self.tee.clear();
@@ -40,14 +45,28 @@ const UGLY: &str = "{ \"x_unknown\" :{\"deep\":[1, 2.50e+0,-0,\"\\u4f60\\u597d\"
 async fn the_upstream_gets_the_clients_bytes_but_for_the_models_name() {
     let bench = Bench::new(["openai-compatible"]).await;
     let gateway = Gateway::start(&bench.config).await;
-    for (stream, fields) in [(false, ""), (true, ", \"stream\" : true,\"stream_options\":{ \"include_usage\" :true }")] {
+    for (stream, fields) in [
+        (false, ""),
+        (
+            true,
+            ", \"stream\" : true,\"stream_options\":{ \"include_usage\" :true }",
+        ),
+    ] {
         let body = UGLY.replace("STREAM", fields);
         let asked = body.replace("MODEL", "m-openai-compatible");
         let reply = gateway.chat("", "").bytes(asked.clone()).send().await;
         assert_eq!(reply.status, 200, "{}", reply.text());
         let (up, down) = bench.exchange().await;
-        assert_eq!(String::from_utf8_lossy(&up.body), body.replace("MODEL", "some-model"), "stream: {stream}");
-        assert_eq!(reply.text(), String::from_utf8_lossy(&down.body), "stream: {stream}");
+        assert_eq!(
+            String::from_utf8_lossy(&up.body),
+            body.replace("MODEL", "some-model"),
+            "stream: {stream}"
+        );
+        assert_eq!(
+            reply.text(),
+            String::from_utf8_lossy(&down.body),
+            "stream: {stream}"
+        );
     }
 }
 
@@ -55,11 +74,15 @@ async fn the_upstream_gets_the_clients_bytes_but_for_the_models_name() {
 async fn a_name_written_with_escapes_is_still_one_span() {
     let bench = Bench::new(["openai-compatible"]).await;
     let gateway = Gateway::start(&bench.config).await;
-    let body = r#"{"messages":[{"role":"user","content":"hi"}],"model":"m-open\u0061i-compatible"}"#;
+    let body =
+        r#"{"messages":[{"role":"user","content":"hi"}],"model":"m-open\u0061i-compatible"}"#;
     let reply = gateway.chat("", "").bytes(body).send().await;
     assert_eq!(reply.status, 200, "{}", reply.text());
     let (up, _) = bench.exchange().await;
-    assert_eq!(String::from_utf8_lossy(&up.body), r#"{"messages":[{"role":"user","content":"hi"}],"model":"some-model"}"#);
+    assert_eq!(
+        String::from_utf8_lossy(&up.body),
+        r#"{"messages":[{"role":"user","content":"hi"}],"model":"some-model"}"#
+    );
 }
 
 #[tokio::test]
@@ -67,21 +90,45 @@ async fn every_vendor_of_the_dialect_gets_and_gives_the_same_bytes() {
     let bench = Bench::new(same_dialect()).await;
     let gateway = Gateway::start(&bench.config).await;
     for vendor in same_dialect() {
-        let asked = r#"{"messages":[{"role":"user","content":"你好,世界 hello"}] , "model":"MODEL"}"#;
-        let reply = gateway.chat("", "").bytes(asked.replace("MODEL", &format!("m-{vendor}"))).send().await;
+        let asked =
+            r#"{"messages":[{"role":"user","content":"你好,世界 hello"}] , "model":"MODEL"}"#;
+        let reply = gateway
+            .chat("", "")
+            .bytes(asked.replace("MODEL", &format!("m-{vendor}")))
+            .send()
+            .await;
         assert_eq!(reply.status, 200, "{vendor}: {}", reply.text());
         let (up, down) = bench.exchange().await;
-        assert_eq!(String::from_utf8_lossy(&up.body), asked.replace("MODEL", config::usual(vendor)), "{vendor}");
+        assert_eq!(
+            String::from_utf8_lossy(&up.body),
+            asked.replace("MODEL", config::usual(vendor)),
+            "{vendor}"
+        );
         let down_text = String::from_utf8_lossy(&down.body).trim_start().to_owned();
         assert_eq!(reply.text(), down_text, "{vendor}");
-        let reply = gateway.stream(&format!("m-{vendor}"), "你好,世界 hello").send().await;
+        let reply = gateway
+            .stream(&format!("m-{vendor}"), "你好,世界 hello")
+            .send()
+            .await;
         assert_eq!(reply.status, 200, "{vendor}: {}", reply.text());
         let (_, down) = bench.exchange().await;
-        assert_eq!(reply.text(), String::from_utf8_lossy(&down.body), "{vendor}, streamed");
+        assert_eq!(
+            reply.text(),
+            String::from_utf8_lossy(&down.body),
+            "{vendor}, streamed"
+        );
         assert!(reply.text().contains("data: [DONE]"), "{vendor}");
         assert_eq!(reply.header("x-yumen-provider"), Some(vendor));
-        assert_eq!(reply.header("content-type"), Some("text/event-stream; charset=utf-8"), "{vendor}");
-        assert_eq!(reply.header("x-simulated-vendor"), None, "{vendor}: an upstream's header went through");
+        assert_eq!(
+            reply.header("content-type"),
+            Some("text/event-stream; charset=utf-8"),
+            "{vendor}"
+        );
+        assert_eq!(
+            reply.header("x-simulated-vendor"),
+            None,
+            "{vendor}: an upstream's header went through"
+        );
     }
     assert_eq!(bench.sim.cancelled(), 0);
 }
@@ -105,7 +152,9 @@ const CUTS: [&str; 14] = [
 
 fn cut_bench(bench: &mut Bench) {
     for (at, cut) in CUTS.iter().enumerate() {
-        bench.config.fault(&format!("cut-{at}"), "openai-compatible", cut);
+        bench
+            .config
+            .fault(&format!("cut-{at}"), "openai-compatible", cut);
     }
 }
 
@@ -115,7 +164,10 @@ async fn streams_are_byte_identical_however_the_upstream_cuts_them() {
     cut_bench(&mut bench);
     let gateway = Gateway::start(&bench.config).await;
     for (at, cut) in CUTS.iter().enumerate() {
-        let reply = gateway.stream(&format!("cut-{at}"), "你好 🌏 reasoning").send().await;
+        let reply = gateway
+            .stream(&format!("cut-{at}"), "你好 🌏 reasoning")
+            .send()
+            .await;
         assert_eq!(reply.status, 200, "{cut}: {}", reply.text());
         let (_, down) = bench.exchange().await;
         assert!(reply.complete, "{cut}");
@@ -127,27 +179,55 @@ async fn streams_are_byte_identical_however_the_upstream_cuts_them() {
 async fn usage_that_was_not_asked_for_is_asked_for_and_hidden() {
     let mut bench = Bench::new(["openai-compatible"]).await;
     cut_bench(&mut bench);
-    bench.config.fault("each", "openai-compatible", "@usage:each");
-    bench.config.fault("each-cut", "openai-compatible", "@usage:each@split:3");
-    bench.config.fault("none", "openai-compatible", "@usage:none");
+    bench
+        .config
+        .fault("each", "openai-compatible", "@usage:each");
+    bench
+        .config
+        .fault("each-cut", "openai-compatible", "@usage:each@split:3");
+    bench
+        .config
+        .fault("none", "openai-compatible", "@usage:none");
     let gateway = Gateway::start(&bench.config).await;
-    let cuts = (0..CUTS.len()).map(|at| format!("cut-{at}")).chain(["each", "each-cut", "none"].map(String::from));
+    let cuts = (0..CUTS.len())
+        .map(|at| format!("cut-{at}"))
+        .chain(["each", "each-cut", "none"].map(String::from));
     for model in cuts {
-        let ask = gateway.chat(&model, "你好 🌏 hello").with(|body| body["stream"] = true.into());
+        let ask = gateway
+            .chat(&model, "你好 🌏 hello")
+            .with(|body| body["stream"] = true.into());
         let reply = ask.send().await;
         assert_eq!(reply.status, 200, "{model}: {}", reply.text());
         let (up, down) = bench.exchange().await;
-        assert_eq!(up.json()["stream_options"], json!({"include_usage": true}), "{model}");
+        assert_eq!(
+            up.json()["stream_options"],
+            json!({"include_usage": true}),
+            "{model}"
+        );
         let (want, hidden) = without_usage(&down.body);
-        assert!(hidden > 0 || model == "none", "{model}: the upstream sent usage");
+        assert!(
+            hidden > 0 || model == "none",
+            "{model}: the upstream sent usage"
+        );
         assert_events(&reply.body, &want, &model);
         let said = grammar::read(&reply.body);
-        assert!(said.usage.is_none() && said.done && said.text().contains("你好 🌏 hello") || model == "cut-13", "{model}");
+        assert!(
+            said.usage.is_none() && said.done && said.text().contains("你好 🌏 hello")
+                || model == "cut-13",
+            "{model}"
+        );
         // The journal knows what the client was not told.
         let closing = gateway.record(&reply).await;
         assert_eq!(closing["outcome"], "completed", "{model}");
-        assert_eq!(closing["tokens"]["estimated"], model == "none", "{model}: {closing}");
-        assert!(closing["tokens"]["completion"].as_u64().unwrap() > 0, "{model}: {closing}");
+        assert_eq!(
+            closing["tokens"]["estimated"],
+            model == "none",
+            "{model}: {closing}"
+        );
+        assert!(
+            closing["tokens"]["completion"].as_u64().unwrap() > 0,
+            "{model}: {closing}"
+        );
     }
 }
 
@@ -155,12 +235,23 @@ async fn usage_that_was_not_asked_for_is_asked_for_and_hidden() {
 async fn include_usage_that_was_refused_by_the_client_is_hidden_too() {
     let bench = Bench::new(["openai-compatible"]).await;
     let gateway = Gateway::start(&bench.config).await;
-    for options in ["{\"include_usage\": false }", "null", "{}", "{\"include_obfuscation\":false}"] {
-        let body = format!(r#"{{"model":"m-openai-compatible","stream":true,"stream_options":{options},"messages":[{{"role":"user","content":"hi"}}]}}"#);
+    for options in [
+        "{\"include_usage\": false }",
+        "null",
+        "{}",
+        "{\"include_obfuscation\":false}",
+    ] {
+        let body = format!(
+            r#"{{"model":"m-openai-compatible","stream":true,"stream_options":{options},"messages":[{{"role":"user","content":"hi"}}]}}"#
+        );
         let reply = gateway.chat("", "").bytes(body).send().await;
         assert_eq!(reply.status, 200, "{options}: {}", reply.text());
         let (up, _) = bench.exchange().await;
-        assert_eq!(up.json()["stream_options"]["include_usage"], true, "{options}");
+        assert_eq!(
+            up.json()["stream_options"]["include_usage"],
+            true,
+            "{options}"
+        );
         assert!(grammar::read(&reply.body).usage.is_none(), "{options}");
     }
 }
@@ -168,9 +259,20 @@ async fn include_usage_that_was_refused_by_the_client_is_hidden_too() {
 #[tokio::test]
 async fn whole_replies_are_byte_identical() {
     let mut bench = Bench::new(["openai-compatible"]).await;
-    let cuts = ["", "@split:1", "@split:7", "@ascii", "@usage:negative", "@usage:none", "@oddfinish:whatever", "@bigevent:300000"];
+    let cuts = [
+        "",
+        "@split:1",
+        "@split:7",
+        "@ascii",
+        "@usage:negative",
+        "@usage:none",
+        "@oddfinish:whatever",
+        "@bigevent:300000",
+    ];
     for (at, cut) in cuts.iter().enumerate() {
-        bench.config.fault(&format!("cut-{at}"), "openai-compatible", cut);
+        bench
+            .config
+            .fault(&format!("cut-{at}"), "openai-compatible", cut);
     }
     let gateway = Gateway::start(&bench.config).await;
     for (at, cut) in cuts.iter().enumerate() {
@@ -178,8 +280,16 @@ async fn whole_replies_are_byte_identical() {
         assert_eq!(reply.status, 200, "{cut}: {}", reply.text());
         let (_, down) = bench.exchange().await;
         assert_same(&reply.body, &down.body, cut);
-        assert_eq!(reply.header("content-type"), Some("application/json"), "{cut}");
-        assert_eq!(reply.header("content-length"), Some(reply.body.len().to_string().as_str()), "{cut}");
+        assert_eq!(
+            reply.header("content-type"),
+            Some("application/json"),
+            "{cut}"
+        );
+        assert_eq!(
+            reply.header("content-length"),
+            Some(reply.body.len().to_string().as_str()),
+            "{cut}"
+        );
     }
 }
 
@@ -196,7 +306,10 @@ async fn tools_and_choices_pass_untouched() {
     let reply = ask.send().await;
     assert_eq!(reply.status, 200, "{}", reply.text());
     let (up, down) = bench.exchange().await;
-    assert_eq!(String::from_utf8_lossy(&up.body), sent.replace("m-openai-compatible", "some-model"));
+    assert_eq!(
+        String::from_utf8_lossy(&up.body),
+        sent.replace("m-openai-compatible", "some-model")
+    );
     assert_same(&reply.body, &down.body, "tools");
     assert!(!grammar::read(&reply.body).tools.is_empty());
 }
@@ -205,7 +318,11 @@ async fn tools_and_choices_pass_untouched() {
 async fn the_same_over_http2() {
     let bench = Bench::new(["openai-compatible"]).await;
     let gateway = Gateway::start(&bench.config).await;
-    let reply = gateway.stream("m-openai-compatible", "你好 🌏").h2().send().await;
+    let reply = gateway
+        .stream("m-openai-compatible", "你好 🌏")
+        .h2()
+        .send()
+        .await;
     assert_eq!(reply.status, 200, "{}", reply.text());
     let (_, down) = bench.exchange().await;
     assert_same(&reply.body, &down.body, "h2");
@@ -226,17 +343,41 @@ async fn neither_the_clients_credential_nor_its_headers_go_up() {
     assert_eq!(ask.send().await.status, 200);
     let (up, _) = bench.exchange().await;
     let head = up.head.to_lowercase();
-    for word in ["ym-", "6.6.6.6", "x-user-id", "org-client", "stainless", "client-cookie", "evil.test"] {
+    for word in [
+        "ym-",
+        "6.6.6.6",
+        "x-user-id",
+        "org-client",
+        "stainless",
+        "client-cookie",
+        "evil.test",
+    ] {
         assert!(!head.contains(word), "{word} in {head}");
     }
-    assert_eq!(up.header("authorization"), Some(format!("Bearer {}", config::upstream_key("openai-compatible")).as_str()));
+    assert_eq!(
+        up.header("authorization"),
+        Some(format!("Bearer {}", config::upstream_key("openai-compatible")).as_str())
+    );
 }
 
 fn assert_same(got: &[u8], want: &[u8], what: &str) {
     if got != want {
-        let at = got.iter().zip(want).position(|(a, b)| a != b).unwrap_or(got.len().min(want.len()));
-        let near = |bytes: &[u8]| String::from_utf8_lossy(&bytes[at.saturating_sub(60)..(at + 60).min(bytes.len())]).into_owned();
-        panic!("{what}: {} and {} bytes, first difference at {at}:\n got {:?}\nwant {:?}", got.len(), want.len(), near(got), near(want));
+        let at = got
+            .iter()
+            .zip(want)
+            .position(|(a, b)| a != b)
+            .unwrap_or(got.len().min(want.len()));
+        let near = |bytes: &[u8]| {
+            String::from_utf8_lossy(&bytes[at.saturating_sub(60)..(at + 60).min(bytes.len())])
+                .into_owned()
+        };
+        panic!(
+            "{what}: {} and {} bytes, first difference at {at}:\n got {:?}\nwant {:?}",
+            got.len(),
+            want.len(),
+            near(got),
+            near(want)
+        );
     }
 }
 
@@ -251,7 +392,10 @@ fn without_usage(body: &[u8]) -> (Vec<Result<Vec<u8>, Value>>, usize) {
         match chunk {
             Some(chunk) if chunk["usage"].is_object() => {
                 hidden += 1;
-                if chunk["choices"].as_array().is_some_and(|choices| !choices.is_empty()) {
+                if chunk["choices"]
+                    .as_array()
+                    .is_some_and(|choices| !choices.is_empty())
+                {
                     let mut chunk = chunk;
                     chunk["usage"] = Value::Null;
                     events.push(Err(chunk));
@@ -264,7 +408,11 @@ fn without_usage(body: &[u8]) -> (Vec<Result<Vec<u8>, Value>>, usize) {
 }
 
 fn cut_events(body: &[u8]) -> Vec<Vec<u8>> {
-    let end: &[u8] = if find(body, b"\r\n\r\n").is_some() { b"\r\n\r\n" } else { b"\n\n" };
+    let end: &[u8] = if find(body, b"\r\n\r\n").is_some() {
+        b"\r\n\r\n"
+    } else {
+        b"\n\n"
+    };
     let mut events = Vec::new();
     let mut rest = body;
     while let Some(at) = find(rest, end) {
@@ -282,7 +430,12 @@ fn assert_events(got: &[u8], want: &[Result<Vec<u8>, Value>], what: &str) {
         match event {
             Ok(bytes) => {
                 let same = rest.get(..bytes.len()) == Some(bytes);
-                assert!(same, "{what}: want {:?}, got {:?}", String::from_utf8_lossy(bytes), String::from_utf8_lossy(&rest[..rest.len().min(300)]));
+                assert!(
+                    same,
+                    "{what}: want {:?}, got {:?}",
+                    String::from_utf8_lossy(bytes),
+                    String::from_utf8_lossy(&rest[..rest.len().min(300)])
+                );
                 rest = &rest[bytes.len()..];
             }
             Err(chunk) => {
@@ -290,10 +443,17 @@ fn assert_events(got: &[u8], want: &[Result<Vec<u8>, Value>], what: &str) {
                 let data = rest[..at].strip_prefix(b"data: ").unwrap();
                 let found: Value = serde_json::from_slice(data).unwrap();
                 assert_eq!(&found, chunk, "{what}");
-                let blank = rest[at..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+                let blank = rest[at..]
+                    .iter()
+                    .take_while(|byte| byte.is_ascii_whitespace())
+                    .count();
                 rest = &rest[at + blank..];
             }
         }
     }
-    assert!(rest.is_empty(), "{what}: more than the upstream sent: {:?}", String::from_utf8_lossy(rest));
+    assert!(
+        rest.is_empty(),
+        "{what}: more than the upstream sent: {:?}",
+        String::from_utf8_lossy(rest)
+    );
 }

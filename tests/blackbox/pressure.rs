@@ -33,7 +33,10 @@ async fn idle_reader(gateway: &Gateway) -> TcpStream {
     socket.set_recv_buffer_size(4096).unwrap();
     let mut socket = socket.connect(gateway.listen).await.unwrap();
     let body = r#"{"model":"m","stream":true,"stream_options":{"include_usage":true},"messages":[{"role":"user","content":"x"}]}"#;
-    let head = format!("POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    let head = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
     socket.write_all(head.as_bytes()).await.unwrap();
     socket
 }
@@ -57,7 +60,10 @@ async fn a_slow_reader_stops_the_upstream_and_costs_little() {
         }
         last = now;
     }
-    assert!(last < 32 << 20, "{last} bytes were taken for a client that reads nothing");
+    assert!(
+        last < 32 << 20,
+        "{last} bytes were taken for a client that reads nothing"
+    );
     let grown = gateway.rss_kib().saturating_sub(before);
     assert!(grown < 4 << 10, "{grown} KiB for one slow reader");
     // Once it reads, it gets everything.
@@ -65,7 +71,9 @@ async fn a_slow_reader_stops_the_upstream_and_costs_little() {
     let mut chunk = vec![0; 1 << 16];
     let mut tail = Vec::new();
     while !message::find(&tail, b"data: [DONE]").is_some() {
-        let read = soon("more of the flood", socket.read(&mut chunk)).await.unwrap();
+        let read = soon("more of the flood", socket.read(&mut chunk))
+            .await
+            .unwrap();
         assert!(read > 0, "it ended after {got} bytes");
         got += read;
         let keep = tail.len().saturating_sub(100);
@@ -82,11 +90,22 @@ async fn a_slow_reader_stops_the_upstream_and_costs_little() {
 async fn a_reader_that_never_reads_is_cut() {
     let (upstream, _) = flood().await;
     let mut config = Config::new();
-    config.plain_at("m", &upstream.origin()).set("timeouts/client_write", "800ms");
+    config
+        .plain_at("m", &upstream.origin())
+        .set("timeouts/client_write", "800ms");
     let gateway = Gateway::start(&config).await;
     let socket = idle_reader(&gateway).await;
-    until("the upstream's connection is closed for it", || upstream.closed() == 1).await;
-    until("the closing says so", || gateway.journal().of("closed").any(|closing| closing.text("outcome") == "client_closed")).await;
+    until("the upstream's connection is closed for it", || {
+        upstream.closed() == 1
+    })
+    .await;
+    until("the closing says so", || {
+        gateway
+            .journal()
+            .of("closed")
+            .any(|closing| closing.text("outcome") == "client_closed")
+    })
+    .await;
     drop(socket);
     gateway.assert_sound();
 }
@@ -122,10 +141,17 @@ async fn a_large_prompt_goes_through() {
         let ask = gateway.chat("m-openai-compatible", &text);
         let length = ask.body.len();
         assert!(length > 15 << 20);
-        let reply = if http2 { ask.h2().send().await } else { ask.send().await };
+        let reply = if http2 {
+            ask.h2().send().await
+        } else {
+            ask.send().await
+        };
         assert_eq!(reply.status, 200, "{}", reply.text());
         let body = sim.requests().last().unwrap().body.clone();
-        assert_eq!(body.len(), length - "m-openai-compatible".len() + "some-model".len());
+        assert_eq!(
+            body.len(),
+            length - "m-openai-compatible".len() + "some-model".len()
+        );
     }
     let grown = gateway.rss_kib().saturating_sub(before);
     assert!(grown < 4 * (18 << 10), "{grown} KiB for a body of 18 MiB");

@@ -19,7 +19,13 @@ async fn eventually(what: &str, gateway: &Gateway, model: &str, status: u16) {
         if reply.status == status {
             return;
         }
-        assert!(start.elapsed() < SOON, "{what}: still {}: {}\n{}", reply.status, reply.text(), gateway.log());
+        assert!(
+            start.elapsed() < SOON,
+            "{what}: still {}: {}\n{}",
+            reply.status,
+            reply.text(),
+            gateway.log()
+        );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -29,9 +35,16 @@ async fn new_models_work_after_a_signal_and_old_ones_go() {
     let sim = sim().await;
     let mut config = base(&sim);
     let gateway = Gateway::start(&config).await;
-    gateway.chat("fresh", "x").send().await.refused(404, "model_not_found");
+    gateway
+        .chat("fresh", "x")
+        .send()
+        .await
+        .refused(404, "model_not_found");
     config.fault("fresh", "openai-compatible", "");
-    config.0["models"].as_object_mut().unwrap().remove("m-openai-compatible");
+    config.0["models"]
+        .as_object_mut()
+        .unwrap()
+        .remove("m-openai-compatible");
     gateway.rewrite(&config.text());
     gateway.signal("HUP");
     eventually("a new model", &gateway, "fresh", 200).await;
@@ -57,10 +70,30 @@ async fn a_bad_file_changes_nothing_and_says_where() {
     let good = config.text();
     let cases = [
         ("not YAML", "listen: [".to_owned(), ""),
-        ("an unknown field", good.replacen("\"admin\"", "\"adnim\"", 1), "adnim"),
-        ("a dangling provider", good.replacen("\"provider\": \"openai-compatible\"", "\"provider\": \"openai-incompatible\"", 1), "openai-incompatible"),
-        ("a wrong type", good.replacen("\"workers\": 1", "\"workers\": \"many\"", 1), "workers"),
-        ("an unset variable", good.replacen("\"restricted\"", "\"${YUMEN_TEST_UNSET}\"", 1), "YUMEN_TEST_UNSET"),
+        (
+            "an unknown field",
+            good.replacen("\"admin\"", "\"adnim\"", 1),
+            "adnim",
+        ),
+        (
+            "a dangling provider",
+            good.replacen(
+                "\"provider\": \"openai-compatible\"",
+                "\"provider\": \"openai-incompatible\"",
+                1,
+            ),
+            "openai-incompatible",
+        ),
+        (
+            "a wrong type",
+            good.replacen("\"workers\": 1", "\"workers\": \"many\"", 1),
+            "workers",
+        ),
+        (
+            "an unset variable",
+            good.replacen("\"restricted\"", "\"${YUMEN_TEST_UNSET}\"", 1),
+            "YUMEN_TEST_UNSET",
+        ),
         ("empty", String::new(), ""),
     ];
     for (what, text, word) in cases {
@@ -73,7 +106,10 @@ async fn a_bad_file_changes_nothing_and_says_where() {
             // An empty file is a config without keys: it may be used or refused, but not half.
             tokio::time::sleep(Duration::from_millis(300)).await;
         } else {
-            until(&format!("{what}: the log says file:line:column"), || gateway.log()[before..].lines().any(|line| place(line))).await;
+            until(&format!("{what}: the log says file:line:column"), || {
+                gateway.log()[before..].lines().any(|line| place(line))
+            })
+            .await;
             let reply = gateway.chat("m-openai-compatible", "x").send().await;
             assert_eq!(reply.status, 200, "{what}: {}", reply.text());
         }
@@ -82,17 +118,25 @@ async fn a_bad_file_changes_nothing_and_says_where() {
         eventually(what, &gateway, "m-openai-compatible", 200).await;
     }
     let metrics = gateway.admin("/metrics").await.text();
-    let failures = metrics.lines().find(|line| line.starts_with("yumen_config_reload_failures_total"));
-    assert!(failures.is_some_and(|line| !line.ends_with(" 0")), "{failures:?}");
+    let failures = metrics
+        .lines()
+        .find(|line| line.starts_with("yumen_config_reload_failures_total"));
+    assert!(
+        failures.is_some_and(|line| !line.ends_with(" 0")),
+        "{failures:?}"
+    );
     gateway.assert_sound();
 }
 
 /// Whether a line names a place in the config file (`yumen.yaml:12:3`) and `word`.
 fn regex_place(word: &str) -> impl Fn(&str) -> bool {
     move |line| {
-        let Some((_, rest)) = line.split_once("yumen.yaml:") else { return false };
+        let Some((_, rest)) = line.split_once("yumen.yaml:") else {
+            return false;
+        };
         let mut numbers = rest.split(|c: char| !c.is_ascii_digit());
-        let place = numbers.next().is_some_and(|line| !line.is_empty()) && numbers.next().is_some_and(|column| !column.is_empty());
+        let place = numbers.next().is_some_and(|line| !line.is_empty())
+            && numbers.next().is_some_and(|column| !column.is_empty());
         place && line.contains(word)
     }
 }
@@ -101,7 +145,9 @@ fn regex_place(word: &str) -> impl Fn(&str) -> bool {
 async fn a_hundred_reloads_under_load_fail_nobody() {
     let sim = sim().await;
     let mut config = base(&sim);
-    config.fault("stream", "openai-compatible", "@events:20@gap:5").set("runtime/workers", 2);
+    config
+        .fault("stream", "openai-compatible", "@events:20@gap:5")
+        .set("runtime/workers", 2);
     let gateway = Arc::new(Gateway::start(&config).await);
     let stop = Arc::new(AtomicBool::new(false));
     let mut load = tokio::task::JoinSet::new();
@@ -112,7 +158,13 @@ async fn a_hundred_reloads_under_load_fail_nobody() {
             let mut count = 0;
             while !stop.load(Relaxed) {
                 if at % 2 == 0 {
-                    assert_eq!(session.send(gateway.chat("m-openai-compatible", "x")).await.status, 200);
+                    assert_eq!(
+                        session
+                            .send(gateway.chat("m-openai-compatible", "x"))
+                            .await
+                            .status,
+                        200
+                    );
                 } else {
                     let reply = session.send(gateway.stream("stream", "x")).await;
                     assert!(grammar::read(&reply.body).done, "{}", reply.text());
@@ -142,21 +194,41 @@ async fn a_removed_keys_live_stream_ends_with_an_error_event() {
     let sim = sim().await;
     let mut config = base(&sim);
     let gateway = Gateway::start(&config).await;
-    let mut revoked = gateway.stream("slow", "x").key("ym-reload-second-00").open().await;
+    let mut revoked = gateway
+        .stream("slow", "x")
+        .key("ym-reload-second-00")
+        .open()
+        .await;
     let mut kept = gateway.stream("slow", "x").open().await;
     revoked.until("\"1 ").await;
     kept.until("\"1 ").await;
-    config.0["keys"].as_array_mut().unwrap().retain(|key| key["id"] != "second");
+    config.0["keys"]
+        .as_array_mut()
+        .unwrap()
+        .retain(|key| key["id"] != "second");
     gateway.rewrite(&config.text());
     gateway.signal("HUP");
     let reply = soon("the revoked stream's end", revoked.rest()).await;
     let said = grammar::read(&reply.body);
-    assert_eq!((said.error_code(), said.done), ("invalid_api_key", false), "{}", reply.text());
+    assert_eq!(
+        (said.error_code(), said.done),
+        ("invalid_api_key", false),
+        "{}",
+        reply.text()
+    );
     assert!(reply.complete);
     kept.until("\"40 ").await;
     kept.leave();
-    gateway.chat("m-openai-compatible", "x").key("ym-reload-second-00").send().await.refused(401, "invalid_api_key");
-    until("one upstream call was cancelled for it", || sim.cancelled() >= 1).await;
+    gateway
+        .chat("m-openai-compatible", "x")
+        .key("ym-reload-second-00")
+        .send()
+        .await
+        .refused(401, "invalid_api_key");
+    until("one upstream call was cancelled for it", || {
+        sim.cancelled() >= 1
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -181,11 +253,24 @@ async fn a_reload_gives_no_key_a_new_minute() {
     config.key("k", "ym-reload-rate-0000", json!({"limits": {"rpm": 2}}));
     let gateway = Gateway::start(&config).await;
     for _ in 0..2 {
-        assert_eq!(gateway.chat("m-openai-compatible", "x").key("ym-reload-rate-0000").send().await.status, 200);
+        assert_eq!(
+            gateway
+                .chat("m-openai-compatible", "x")
+                .key("ym-reload-rate-0000")
+                .send()
+                .await
+                .status,
+            200
+        );
     }
     config.fault("fresh", "openai-compatible", "");
     gateway.rewrite(&config.text());
     gateway.signal("HUP");
     eventually("the new config", &gateway, "fresh", 200).await;
-    gateway.chat("m-openai-compatible", "x").key("ym-reload-rate-0000").send().await.refused(429, "rate_limit_exceeded");
+    gateway
+        .chat("m-openai-compatible", "x")
+        .key("ym-reload-rate-0000")
+        .send()
+        .await
+        .refused(429, "rate_limit_exceeded");
 }

@@ -28,12 +28,19 @@ pub const TRANSLATED: [&str; 2] = ["wenxin-v1", "tongyi"];
 
 /// The vendors that speak the client's dialect.
 pub fn same_dialect() -> impl Iterator<Item = &'static str> {
-    VENDORS.iter().map(|(name, _)| *name).filter(|name| !TRANSLATED.contains(name))
+    VENDORS
+        .iter()
+        .map(|(name, _)| *name)
+        .filter(|name| !TRANSLATED.contains(name))
 }
 
 /// The upstream credential of a provider: planted, so that a leak is found by searching for it.
 pub fn upstream_key(vendor: &str) -> String {
-    if vendor == "glm" { sim::GLM_TEST_KEY.to_owned() } else { format!("sk-planted-{vendor}-X8f3QpL2") }
+    if vendor == "glm" {
+        sim::GLM_TEST_KEY.to_owned()
+    } else {
+        format!("sk-planted-{vendor}-X8f3QpL2")
+    }
 }
 
 /// The second half of it, where a vendor has one.
@@ -44,7 +51,11 @@ pub fn upstream_secret(vendor: &str) -> String {
 /// `sha256:…` of a key, as the config wants it.
 pub fn hash(key: &str) -> String {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, key.as_bytes());
-    let hex: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex: String = digest
+        .as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     format!("sha256:{hex}")
 }
 
@@ -96,13 +107,18 @@ impl Config {
 
     /// A provider at the simulator's surface of its vendor.
     pub fn sim_provider(&mut self, name: &str, vendor: &str, sim: &Sim) -> &mut Self {
-        let surface = if vendor == "openai-compatible" { "openai" } else { vendor };
+        let surface = if vendor == "openai-compatible" {
+            "openai"
+        } else {
+            vendor
+        };
         self.provider(name, vendor, &sim.base_url(surface))
     }
 
     /// A provider with the highest clearance.
     pub fn provider(&mut self, name: &str, vendor: &str, base_url: &str) -> &mut Self {
-        let mut provider = json!({"vendor": vendor, "base_url": base_url, "clearance": "restricted"});
+        let mut provider =
+            json!({"vendor": vendor, "base_url": base_url, "clearance": "restricted"});
         if vendor != "ollama" {
             provider["api_key"] = upstream_key(vendor).into();
         }
@@ -163,5 +179,8 @@ impl Config {
 
 /// The usual model of a vendor.
 pub fn usual(vendor: &str) -> &'static str {
-    VENDORS.iter().find(|(name, _)| *name == vendor).map_or("some-model", |(_, model)| model)
+    VENDORS
+        .iter()
+        .find(|(name, _)| *name == vendor)
+        .map_or("some-model", |(_, model)| model)
 }

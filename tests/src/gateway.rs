@@ -27,7 +27,11 @@ pub fn executable() -> PathBuf {
             own.parent().and_then(Path::parent).unwrap().join("yumen")
         }
     };
-    assert!(path.exists(), "{} is missing: build it (cargo build -p gateway) or name one in YUMEN_BIN", path.display());
+    assert!(
+        path.exists(),
+        "{} is missing: build it (cargo build -p gateway) or name one in YUMEN_BIN",
+        path.display()
+    );
     path
 }
 
@@ -68,7 +72,13 @@ pub struct Launch {
 impl Launch {
     /// With this config file.
     pub fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), dir: None, envs: Vec::new(), file_blocks: None, command: "serve" }
+        Self {
+            text: text.into(),
+            dir: None,
+            envs: Vec::new(),
+            file_blocks: None,
+            command: "serve",
+        }
     }
 
     /// In a directory that exists, where an earlier one ran.
@@ -96,24 +106,47 @@ impl Launch {
     }
 
     fn spawn(self) -> Gateway {
-        let dir = self.dir.unwrap_or_else(|| Arc::new(TempDir::new().unwrap()));
+        let dir = self
+            .dir
+            .unwrap_or_else(|| Arc::new(TempDir::new().unwrap()));
         let file = dir.path().join("yumen.yaml");
         std::fs::write(&file, &self.text).unwrap();
         let mut command = match self.file_blocks {
             None => Command::new(executable()),
             Some(blocks) => {
                 let mut shell = Command::new("sh");
-                shell.arg("-c").arg(format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"")).arg(executable());
+                shell
+                    .arg("-c")
+                    .arg(format!(
+                        "trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\""
+                    ))
+                    .arg(executable());
                 shell
             }
         };
-        command.arg(self.command).arg("-c").arg(&file).current_dir(dir.path());
-        command.envs(self.envs).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .arg(self.command)
+            .arg("-c")
+            .arg(&file)
+            .current_dir(dir.path());
+        command
+            .envs(self.envs)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut child = command.spawn().expect("the executable starts");
         let stdout = Captured::of(child.stdout.take().unwrap());
         let stderr = Captured::of(child.stderr.take().unwrap());
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        Gateway { child: Mutex::new(child), file, stdout, stderr, listen: nowhere, admin: nowhere, dir }
+        Gateway {
+            child: Mutex::new(child),
+            file,
+            stdout,
+            stderr,
+            listen: nowhere,
+            admin: nowhere,
+            dir,
+        }
     }
 
     /// Starts it and waits for its ready line.
@@ -125,7 +158,9 @@ impl Launch {
             if let Some(line) = printed.lines().find(|line| line.starts_with("ready ")) {
                 let part = |name: &str| {
                     let part = line.split(' ').find_map(|part| part.strip_prefix(name));
-                    let address = part.and_then(|url| url.split("://").nth(1)).and_then(|address| address.parse().ok());
+                    let address = part
+                        .and_then(|url| url.split("://").nth(1))
+                        .and_then(|address| address.parse().ok());
                     address.unwrap_or_else(|| panic!("no {name} in the ready line: {line}"))
                 };
                 gateway.listen = part("listen=");
@@ -133,9 +168,16 @@ impl Launch {
                 return gateway;
             }
             if let Some(status) = gateway.ended() {
-                panic!("the gateway ended at once ({status}):\n{}{printed}", gateway.log());
+                panic!(
+                    "the gateway ended at once ({status}):\n{}{printed}",
+                    gateway.log()
+                );
             }
-            assert!(start.elapsed() < START_MAX, "no ready line:\n{}", gateway.log());
+            assert!(
+                start.elapsed() < START_MAX,
+                "no ready line:\n{}",
+                gateway.log()
+            );
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
@@ -172,8 +214,11 @@ impl Gateway {
 
     /// A chat request to `model` with the usual key, one user message, not streamed.
     pub fn chat(&self, model: &str, text: &str) -> Ask {
-        let body = serde_json::json!({"model": model, "messages": [{"role": "user", "content": text}]});
-        Ask::post(self.listen, "/v1/chat/completions").key(crate::KEY).json(&body)
+        let body =
+            serde_json::json!({"model": model, "messages": [{"role": "user", "content": text}]});
+        Ask::post(self.listen, "/v1/chat/completions")
+            .key(crate::KEY)
+            .json(&body)
     }
 
     /// The same, streamed, with usage asked for.
@@ -208,7 +253,10 @@ impl Gateway {
 
     /// The closing (or denial) of the request that a reply belongs to; waits for it.
     pub async fn record(&self, reply: &Reply) -> Value {
-        let id = reply.header("x-request-id").expect("every answer has x-request-id").to_owned();
+        let id = reply
+            .header("x-request-id")
+            .expect("every answer has x-request-id")
+            .to_owned();
         let mut found = None;
         crate::until(&format!("a record of {id}"), || {
             found = self.journal().ending(&id);
@@ -228,7 +276,11 @@ impl Gateway {
 
     /// Sends a signal (`HUP`, `TERM`, `INT`, `KILL`).
     pub fn signal(&self, name: &str) {
-        let done = Command::new("kill").arg(format!("-{name}")).arg(self.id().to_string()).status().unwrap();
+        let done = Command::new("kill")
+            .arg(format!("-{name}"))
+            .arg(self.id().to_string())
+            .status()
+            .unwrap();
         assert!(done.success(), "kill -{name}");
     }
 
@@ -237,7 +289,10 @@ impl Gateway {
         let before = self.log().matches(told).count();
         self.rewrite(text);
         self.signal("HUP");
-        crate::until(&format!("'{told}' in the log"), || self.log().matches(told).count() > before).await;
+        crate::until(&format!("'{told}' in the log"), || {
+            self.log().matches(told).count() > before
+        })
+        .await;
     }
 
     /// Waits for its end.
@@ -247,7 +302,11 @@ impl Gateway {
             if let Some(status) = self.ended() {
                 return status;
             }
-            assert!(start.elapsed() < START_MAX, "it does not end:\n{}", self.log());
+            assert!(
+                start.elapsed() < START_MAX,
+                "it does not end:\n{}",
+                self.log()
+            );
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
@@ -269,7 +328,10 @@ impl Gateway {
     /// Resident memory, in KiB.
     pub fn rss_kib(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        let line = status
+            .lines()
+            .find(|line| line.starts_with("VmRSS:"))
+            .unwrap();
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
 
@@ -277,28 +339,46 @@ impl Gateway {
     pub fn assert_sound(&self) {
         let log = self.log();
         assert!(self.runs(), "the gateway died:\n{log}");
-        for word in ["panicked", "RUST_BACKTRACE", "kind=\"bug\"", "\"kind\":\"bug\""] {
-            assert!(!log.contains(word), "'{word}' in the log:\n{}", around(&log, word));
+        for word in [
+            "panicked",
+            "RUST_BACKTRACE",
+            "kind=\"bug\"",
+            "\"kind\":\"bug\"",
+        ] {
+            assert!(
+                !log.contains(word),
+                "'{word}' in the log:\n{}",
+                around(&log, word)
+            );
         }
     }
 }
 
 fn around(text: &str, word: &str) -> String {
     let lines: Vec<&str> = text.lines().collect();
-    let at = lines.iter().position(|line| line.contains(word)).unwrap_or(0);
+    let at = lines
+        .iter()
+        .position(|line| line.contains(word))
+        .unwrap_or(0);
     lines[at.saturating_sub(2)..(at + 3).min(lines.len())].join("\n")
 }
 
 impl Drop for Gateway {
     fn drop(&mut self) {
-        let mut child = self.child.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut child = self
+            .child
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         let _ = child.kill();
         let _ = child.wait();
         drop(child);
         if std::thread::panicking() {
             let log = self.log();
             let lines: Vec<&str> = log.lines().collect();
-            eprintln!("--- end of the gateway's log ---\n{}", lines[lines.len().saturating_sub(25)..].join("\n"));
+            eprintln!(
+                "--- end of the gateway's log ---\n{}",
+                lines[lines.len().saturating_sub(25)..].join("\n")
+            );
         }
     }
 }

@@ -58,13 +58,18 @@ impl Said {
 
     /// The code of the error event.
     pub fn error_code(&self) -> &str {
-        self.error.as_ref().and_then(|error| error["code"].as_str()).unwrap_or_default()
+        self.error
+            .as_ref()
+            .and_then(|error| error["code"].as_str())
+            .unwrap_or_default()
     }
 }
 
 /// The data of each event, and how many comments there were. Any line end will do here.
 pub fn events(body: &[u8]) -> (Vec<String>, usize) {
-    let text = std::str::from_utf8(body).expect("a stream is UTF-8").replace("\r\n", "\n");
+    let text = std::str::from_utf8(body)
+        .expect("a stream is UTF-8")
+        .replace("\r\n", "\n");
     let mut comments = 0;
     let mut events = Vec::new();
     for block in text.split("\n\n") {
@@ -91,12 +96,16 @@ pub fn read(body: &[u8]) -> Said {
     let (events, comments) = events(body);
     said.comments = comments;
     for data in events {
-        assert!(!said.done && said.error.is_none(), "an event behind the end: {data}");
+        assert!(
+            !said.done && said.error.is_none(),
+            "an event behind the end: {data}"
+        );
         if data == "[DONE]" {
             said.done = true;
             continue;
         }
-        let chunk: Value = serde_json::from_str(&data).unwrap_or_else(|error| panic!("not JSON ({error}): {data}"));
+        let chunk: Value = serde_json::from_str(&data)
+            .unwrap_or_else(|error| panic!("not JSON ({error}): {data}"));
         if !chunk["error"].is_null() {
             check_error(&chunk["error"]);
             said.error = Some(chunk["error"].clone());
@@ -123,12 +132,19 @@ fn take(said: &mut Said, chunk: &Value) {
         add(&mut said.text, &delta["content"]);
         add(&mut said.reasoning, &delta["reasoning_content"]);
         for call in delta["tool_calls"].as_array().into_iter().flatten() {
-            let at = call["index"].as_u64().unwrap_or_else(|| panic!("a tool call without an integer index: {call}")) as usize;
+            let at = call["index"]
+                .as_u64()
+                .unwrap_or_else(|| panic!("a tool call without an integer index: {call}"))
+                as usize;
             if at == said.tools.len() {
                 said.tools.push(Tool::default());
             }
-            let tool = said.tools.get_mut(at).unwrap_or_else(|| panic!("tool index {at} skips one"));
-            let piece = |to: &mut String, value: &Value| to.push_str(value.as_str().unwrap_or_default());
+            let tool = said
+                .tools
+                .get_mut(at)
+                .unwrap_or_else(|| panic!("tool index {at} skips one"));
+            let piece =
+                |to: &mut String, value: &Value| to.push_str(value.as_str().unwrap_or_default());
             piece(&mut tool.id, &call["id"]);
             piece(&mut tool.name, &call["function"]["name"]);
             piece(&mut tool.arguments, &call["function"]["arguments"]);
@@ -147,7 +163,11 @@ pub fn strict(body: &[u8], usage: bool) -> Said {
 /// The same, where the totals may be missing because the vendor counts nothing.
 pub fn strict_or_uncounted(body: &[u8], usage: bool, uncounted: bool) -> Said {
     let text = std::str::from_utf8(body).expect("a stream is UTF-8");
-    assert!(!text.contains('\r') && text.ends_with("\n\n"), "line ends: {:?}", text.get(text.len().saturating_sub(40)..));
+    assert!(
+        !text.contains('\r') && text.ends_with("\n\n"),
+        "line ends: {:?}",
+        text.get(text.len().saturating_sub(40)..)
+    );
     let said = read(body);
     assert!(said.error.is_none(), "an error: {:?}", said.error);
     assert!(said.done, "no [DONE]: {text}");
@@ -159,10 +179,18 @@ pub fn strict_or_uncounted(body: &[u8], usage: bool, uncounted: bool) -> Said {
     for chunk in &said.chunks {
         assert_eq!(chunk["object"], "chat.completion.chunk", "{chunk}");
         for constant in ["id", "created", "model"] {
-            assert_eq!(chunk[constant], first[constant], "{constant} changes: {chunk}");
+            assert_eq!(
+                chunk[constant], first[constant],
+                "{constant} changes: {chunk}"
+            );
         }
-        assert!(chunk["id"].as_str().is_some_and(|id| !id.is_empty()) && chunk["created"].is_u64(), "{chunk}");
-        let choices = chunk["choices"].as_array().unwrap_or_else(|| panic!("no choices: {chunk}"));
+        assert!(
+            chunk["id"].as_str().is_some_and(|id| !id.is_empty()) && chunk["created"].is_u64(),
+            "{chunk}"
+        );
+        let choices = chunk["choices"]
+            .as_array()
+            .unwrap_or_else(|| panic!("no choices: {chunk}"));
         assert!(!counted, "a chunk behind the usage: {chunk}");
         if chunk["usage"].is_object() {
             assert!(usage, "usage that nobody asked for: {chunk}");
@@ -171,7 +199,11 @@ pub fn strict_or_uncounted(body: &[u8], usage: bool, uncounted: bool) -> Said {
             counted = true;
             continue;
         }
-        assert_eq!(usage, chunk.as_object().unwrap().contains_key("usage"), "usage is null in each chunk if asked for, else absent: {chunk}");
+        assert_eq!(
+            usage,
+            chunk.as_object().unwrap().contains_key("usage"),
+            "usage is null in each chunk if asked for, else absent: {chunk}"
+        );
         assert!(!choices.is_empty(), "an empty chunk: {chunk}");
         for choice in choices {
             check_choice(choice, &mut begun, &mut ended, &mut tools);
@@ -184,36 +216,95 @@ pub fn strict_or_uncounted(body: &[u8], usage: bool, uncounted: bool) -> Said {
     said
 }
 
-fn check_choice(choice: &Value, begun: &mut BTreeMap<u64, ()>, ended: &mut BTreeMap<u64, ()>, tools: &mut BTreeMap<u64, u64>) {
-    let index = choice["index"].as_u64().unwrap_or_else(|| panic!("no index: {choice}"));
-    let delta = choice["delta"].as_object().unwrap_or_else(|| panic!("no delta: {choice}"));
-    assert!(!ended.contains_key(&index), "a delta behind the finish: {choice}");
+fn check_choice(
+    choice: &Value,
+    begun: &mut BTreeMap<u64, ()>,
+    ended: &mut BTreeMap<u64, ()>,
+    tools: &mut BTreeMap<u64, u64>,
+) {
+    let index = choice["index"]
+        .as_u64()
+        .unwrap_or_else(|| panic!("no index: {choice}"));
+    let delta = choice["delta"]
+        .as_object()
+        .unwrap_or_else(|| panic!("no delta: {choice}"));
+    assert!(
+        !ended.contains_key(&index),
+        "a delta behind the finish: {choice}"
+    );
     if begun.insert(index, ()).is_none() {
-        assert_eq!(delta.get("role"), Some(&Value::from("assistant")), "the first chunk names the role: {choice}");
-        assert!(delta.contains_key("content"), "the first chunk has content: {choice}");
+        assert_eq!(
+            delta.get("role"),
+            Some(&Value::from("assistant")),
+            "the first chunk names the role: {choice}"
+        );
+        assert!(
+            delta.contains_key("content"),
+            "the first chunk has content: {choice}"
+        );
     } else {
-        assert!(!delta.contains_key("role"), "the role stands once: {choice}");
+        assert!(
+            !delta.contains_key("role"),
+            "the role stands once: {choice}"
+        );
     }
-    for call in delta.get("tool_calls").and_then(Value::as_array).into_iter().flatten() {
-        let at = call["index"].as_u64().unwrap_or_else(|| panic!("tool index: {call}"));
+    for call in delta
+        .get("tool_calls")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
+        let at = call["index"]
+            .as_u64()
+            .unwrap_or_else(|| panic!("tool index: {call}"));
         let next = tools.entry(index).or_default();
         if at == *next {
             *next += 1;
-            assert!(call["id"].as_str().is_some_and(|id| !id.is_empty()), "a first piece has an id: {call}");
+            assert!(
+                call["id"].as_str().is_some_and(|id| !id.is_empty()),
+                "a first piece has an id: {call}"
+            );
             assert_eq!(call["type"], "function", "{call}");
-            assert!(call["function"]["name"].as_str().is_some_and(|name| !name.is_empty()), "{call}");
+            assert!(
+                call["function"]["name"]
+                    .as_str()
+                    .is_some_and(|name| !name.is_empty()),
+                "{call}"
+            );
             assert!(call["function"]["arguments"].is_string(), "{call}");
         } else {
             assert!(at < *next, "tool indices skip: {call}");
-            assert!(call.get("id").is_none() && call.get("type").is_none(), "id and type stand once: {call}");
-            assert!(call["function"].get("name").is_none(), "the name stands once: {call}");
+            assert!(
+                call.get("id").is_none() && call.get("type").is_none(),
+                "id and type stand once: {call}"
+            );
+            assert!(
+                call["function"].get("name").is_none(),
+                "the name stands once: {call}"
+            );
         }
     }
     let finish = &choice["finish_reason"];
-    assert!(choice.as_object().unwrap().contains_key("finish_reason"), "{choice}");
+    assert!(
+        choice.as_object().unwrap().contains_key("finish_reason"),
+        "{choice}"
+    );
     if let Some(word) = finish.as_str() {
-        assert!(["stop", "length", "tool_calls", "content_filter", "function_call"].contains(&word), "{choice}");
-        assert!(delta.is_empty(), "the finish chunk has an empty delta: {choice}");
+        assert!(
+            [
+                "stop",
+                "length",
+                "tool_calls",
+                "content_filter",
+                "function_call"
+            ]
+            .contains(&word),
+            "{choice}"
+        );
+        assert!(
+            delta.is_empty(),
+            "the finish chunk has an empty delta: {choice}"
+        );
         ended.insert(index, ());
     } else {
         assert!(finish.is_null(), "{choice}");
@@ -222,9 +313,23 @@ fn check_choice(choice: &Value, begun: &mut BTreeMap<u64, ()>, ended: &mut BTree
 
 /// Panics unless usage adds up and has OpenAI's fields.
 pub fn check_usage(usage: &Value) {
-    let count = |name: &str| usage[name].as_u64().unwrap_or_else(|| panic!("{name} in {usage}"));
-    assert_eq!(count("total_tokens"), count("prompt_tokens") + count("completion_tokens"), "{usage}");
+    let count = |name: &str| {
+        usage[name]
+            .as_u64()
+            .unwrap_or_else(|| panic!("{name} in {usage}"))
+    };
+    assert_eq!(
+        count("total_tokens"),
+        count("prompt_tokens") + count("completion_tokens"),
+        "{usage}"
+    );
     let inner = |outer: &str, name: &str| usage[outer][name].as_u64().unwrap_or(0);
-    assert!(inner("prompt_tokens_details", "cached_tokens") <= count("prompt_tokens"), "{usage}");
-    assert!(inner("completion_tokens_details", "reasoning_tokens") <= count("completion_tokens"), "{usage}");
+    assert!(
+        inner("prompt_tokens_details", "cached_tokens") <= count("prompt_tokens"),
+        "{usage}"
+    );
+    assert!(
+        inner("completion_tokens_details", "reasoning_tokens") <= count("completion_tokens"),
+        "{usage}"
+    );
 }

@@ -43,7 +43,15 @@ impl Ask {
 
     /// Any method.
     pub fn method(to: SocketAddr, method: Method, path: &str) -> Self {
-        Self { to, method, path: path.into(), headers: Vec::new(), body: Vec::new(), http2: false, limit: SOON }
+        Self {
+            to,
+            method,
+            path: path.into(),
+            headers: Vec::new(),
+            body: Vec::new(),
+            http2: false,
+            limit: SOON,
+        }
     }
 
     /// Where it goes.
@@ -53,7 +61,8 @@ impl Ask {
 
     /// With this key instead of another.
     pub fn key(self, key: &str) -> Self {
-        self.without("authorization").header("authorization", &format!("Bearer {key}"))
+        self.without("authorization")
+            .header("authorization", &format!("Bearer {key}"))
     }
 
     /// With one more header.
@@ -76,7 +85,8 @@ impl Ask {
     /// With these bytes as its body, called JSON.
     pub fn bytes(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();
-        self.without("content-type").header("content-type", "application/json")
+        self.without("content-type")
+            .header("content-type", "application/json")
     }
 
     /// Changes the JSON body.
@@ -105,7 +115,11 @@ impl Ask {
     }
 
     fn request(&self) -> Request<Full<Bytes>> {
-        let uri = if self.http2 { format!("http://{}{}", self.to, self.path) } else { self.path.clone() };
+        let uri = if self.http2 {
+            format!("http://{}{}", self.to, self.path)
+        } else {
+            self.path.clone()
+        };
         let mut request = Request::builder().method(self.method.clone()).uri(uri);
         if !self.http2 && !self.headers.iter().any(|(name, _)| name == "host") {
             request = request.header("host", self.to.to_string());
@@ -113,7 +127,9 @@ impl Ask {
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }
-        request.body(Full::new(Bytes::from(self.body.clone()))).unwrap()
+        request
+            .body(Full::new(Bytes::from(self.body.clone())))
+            .unwrap()
     }
 
     /// Sends it on a connection of its own and reads the whole answer.
@@ -168,20 +184,31 @@ impl Session {
     }
 
     /// Over a socket that is connected already (TLS).
-    pub async fn over(socket: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, http2: bool) -> Self {
+    pub async fn over(
+        socket: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        http2: bool,
+    ) -> Self {
         let io = TokioIo::new(socket);
         if http2 {
-            let (sender, connection) = http2::handshake(TokioExecutor::new(), io).await.expect("an HTTP/2 handshake");
+            let (sender, connection) = http2::handshake(TokioExecutor::new(), io)
+                .await
+                .expect("an HTTP/2 handshake");
             let driver = tokio::spawn(async move {
                 let _ = connection.await;
             });
-            return Self { sender: Sender::H2(sender), driver };
+            return Self {
+                sender: Sender::H2(sender),
+                driver,
+            };
         }
         let (sender, connection) = http1::handshake(io).await.expect("an HTTP/1.1 connection");
         let driver = tokio::spawn(async move {
             let _ = connection.await;
         });
-        Self { sender: Sender::H1(sender), driver }
+        Self {
+            sender: Sender::H1(sender),
+            driver,
+        }
     }
 
     /// Sends a request and reads the head of the answer.
@@ -197,18 +224,33 @@ impl Session {
         };
         let (head, body) = reply.into_parts();
         let headed = Instant::now();
-        Ok(Live { status: head.status.as_u16(), headers: head.headers, body, got: Vec::new(), frames: Vec::new(), complete: false, started, headed, session: None })
+        Ok(Live {
+            status: head.status.as_u16(),
+            headers: head.headers,
+            body,
+            got: Vec::new(),
+            frames: Vec::new(),
+            complete: false,
+            started,
+            headed,
+            session: None,
+        })
     }
 
     /// The same; panics if the connection ends first.
     pub async fn open(&mut self, ask: Ask) -> Live {
         let what = format!("{} {}", ask.method, ask.path);
-        self.open_or_end(ask).await.unwrap_or_else(|error| panic!("{what}: the connection ended without an answer: {error:?}"))
+        self.open_or_end(ask).await.unwrap_or_else(|error| {
+            panic!("{what}: the connection ended without an answer: {error:?}")
+        })
     }
 
     /// Sends a request and reads the whole answer.
     pub async fn send(&mut self, ask: Ask) -> Reply {
-        within(ask.limit, "a whole answer", async { self.open(ask).await.rest().await }).await
+        within(ask.limit, "a whole answer", async {
+            self.open(ask).await.rest().await
+        })
+        .await
     }
 }
 
@@ -239,7 +281,9 @@ impl Live {
                 }
                 Some(Err(_)) => return None,
                 Some(Ok(frame)) => {
-                    let Ok(data) = frame.into_data() else { continue };
+                    let Ok(data) = frame.into_data() else {
+                        continue;
+                    };
                     self.got.extend_from_slice(&data);
                     self.frames.push((Instant::now(), data.len()));
                     return Some(data);
@@ -252,7 +296,11 @@ impl Live {
     pub async fn until(&mut self, needle: &str) {
         while crate::message::find(&self.got, needle.as_bytes()).is_none() {
             let more = self.next().await;
-            assert!(more.is_some(), "the body ended before {needle:?}: {}", String::from_utf8_lossy(&self.got));
+            assert!(
+                more.is_some(),
+                "the body ended before {needle:?}: {}",
+                String::from_utf8_lossy(&self.got)
+            );
         }
     }
 
@@ -308,7 +356,13 @@ impl Reply {
 
     /// The body as JSON.
     pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("not JSON ({error}), status {}: {}", self.status, self.text()))
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| {
+            panic!(
+                "not JSON ({error}), status {}: {}",
+                self.status,
+                self.text()
+            )
+        })
     }
 
     /// One header.
@@ -320,26 +374,48 @@ impl Reply {
     pub fn said(&self) -> String {
         assert_eq!(self.status, 200, "{}", self.text());
         let json = self.json();
-        json["choices"][0]["message"]["content"].as_str().unwrap_or_else(|| panic!("no text in {json}")).to_owned()
+        json["choices"][0]["message"]["content"]
+            .as_str()
+            .unwrap_or_else(|| panic!("no text in {json}"))
+            .to_owned()
     }
 
     /// Panics unless this is an error of that status and code in OpenAI's shape, with an id; gives its message.
     #[track_caller]
     pub fn refused(&self, status: u16, code: &str) -> String {
-        assert_eq!((self.status, self.code().as_str()), (status, code), "{}", self.text());
+        assert_eq!(
+            (self.status, self.code().as_str()),
+            (status, code),
+            "{}",
+            self.text()
+        );
         self.error()["message"].as_str().unwrap().to_owned()
     }
 
     /// The error's code; empty if the answer is no error.
     pub fn code(&self) -> String {
-        if self.status < 400 { String::new() } else { self.error()["code"].as_str().unwrap_or_default().to_owned() }
+        if self.status < 400 {
+            String::new()
+        } else {
+            self.error()["code"].as_str().unwrap_or_default().to_owned()
+        }
     }
 
     /// The error object of a refusal, checked for its shape.
     #[track_caller]
     pub fn error(&self) -> Value {
-        assert_eq!(self.header("content-type"), Some("application/json"), "status {}: {}", self.status, self.text());
-        assert!(self.header("x-request-id").is_some_and(|id| id.len() == 26), "status {}: no x-request-id", self.status);
+        assert_eq!(
+            self.header("content-type"),
+            Some("application/json"),
+            "status {}: {}",
+            self.status,
+            self.text()
+        );
+        assert!(
+            self.header("x-request-id").is_some_and(|id| id.len() == 26),
+            "status {}: no x-request-id",
+            self.status
+        );
         let json = self.json();
         check_error(&json["error"]);
         assert_eq!(json.as_object().unwrap().len(), 1, "{json}");
@@ -369,11 +445,26 @@ const CODES: [&str; 15] = [
 /// Panics unless `error` has the four fields of OpenAI's shape and a code of the contract.
 #[track_caller]
 pub fn check_error(error: &Value) {
-    let fields: Vec<&String> = error.as_object().unwrap_or_else(|| panic!("no error object: {error}")).keys().collect();
+    let fields: Vec<&String> = error
+        .as_object()
+        .unwrap_or_else(|| panic!("no error object: {error}"))
+        .keys()
+        .collect();
     assert_eq!(fields, ["code", "message", "param", "type"], "{error}");
-    assert!(CODES.contains(&error["code"].as_str().unwrap_or_default()), "{error}");
-    assert!(error["message"].as_str().is_some_and(|message| !message.is_empty()), "{error}");
-    assert!(error["type"].is_string() && (error["param"].is_null() || error["param"].is_string()), "{error}");
+    assert!(
+        CODES.contains(&error["code"].as_str().unwrap_or_default()),
+        "{error}"
+    );
+    assert!(
+        error["message"]
+            .as_str()
+            .is_some_and(|message| !message.is_empty()),
+        "{error}"
+    );
+    assert!(
+        error["type"].is_string() && (error["param"].is_null() || error["param"].is_string()),
+        "{error}"
+    );
 }
 
 /// What a raw connection brought.
@@ -393,7 +484,10 @@ impl Raw {
 
     /// Their statuses.
     pub fn statuses(&self) -> Vec<u16> {
-        self.replies().iter().map(crate::message::Message::status).collect()
+        self.replies()
+            .iter()
+            .map(crate::message::Message::status)
+            .collect()
     }
 }
 
@@ -417,19 +511,39 @@ pub async fn read_quiet(socket: &mut TcpStream, quiet: Duration) -> Raw {
     let mut chunk = vec![0; 65536];
     loop {
         match tokio::time::timeout(quiet, socket.read(&mut chunk)).await {
-            Err(_) => return Raw { bytes, closed: false },
+            Err(_) => {
+                return Raw {
+                    bytes,
+                    closed: false,
+                };
+            }
             Ok(Ok(read @ 1..)) => bytes.extend_from_slice(&chunk[..read]),
-            Ok(_) => return Raw { bytes, closed: true },
+            Ok(_) => {
+                return Raw {
+                    bytes,
+                    closed: true,
+                };
+            }
         }
     }
 }
 
 /// A TLS client's settings: what it trusts, who it is, which protocols it offers.
-pub fn tls_client(ca: &rustls::pki_types::CertificateDer<'static>, identity: Option<(rustls::pki_types::CertificateDer<'static>, rustls::pki_types::PrivateKeyDer<'static>)>, alpn: &[&str]) -> Arc<rustls::ClientConfig> {
+pub fn tls_client(
+    ca: &rustls::pki_types::CertificateDer<'static>,
+    identity: Option<(
+        rustls::pki_types::CertificateDer<'static>,
+        rustls::pki_types::PrivateKeyDer<'static>,
+    )>,
+    alpn: &[&str],
+) -> Arc<rustls::ClientConfig> {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(ca.clone()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap().with_root_certificates(roots);
+    let builder = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots);
     let mut config = match identity {
         None => builder.with_no_client_auth(),
         Some((cert, key)) => builder.with_client_auth_cert(vec![cert], key).unwrap(),

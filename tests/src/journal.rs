@@ -36,12 +36,16 @@ impl Journal {
     /// Reads all segments of a directory. Panics on a segment whose header is wrong; counts bytes of records that are.
     pub fn read(dir: &Path) -> Self {
         let mut journal = Self::default();
-        let Ok(entries) = std::fs::read_dir(dir) else { return journal };
+        let Ok(entries) = std::fs::read_dir(dir) else {
+            return journal;
+        };
         for entry in entries {
             let path = entry.unwrap().path();
             if path.extension().is_some_and(|kind| kind == "seg") {
                 // It may have been renamed or removed meanwhile.
-                let Ok(bytes) = std::fs::read(&path) else { continue };
+                let Ok(bytes) = std::fs::read(&path) else {
+                    continue;
+                };
                 journal.segment(&bytes, &path);
             }
         }
@@ -56,11 +60,20 @@ impl Journal {
         }
         assert_eq!(&bytes[..8], b"yumenlog", "{}", path.display());
         assert_eq!(u32_at(bytes, 8), 1, "format version of {}", path.display());
-        assert_eq!(u32_at(bytes, 60), crc32c(&bytes[..60]), "header checksum of {}", path.display());
+        assert_eq!(
+            u32_at(bytes, 60),
+            crc32c(&bytes[..60]),
+            "header checksum of {}",
+            path.display()
+        );
         let mut at = 64;
         let mut last = None;
         while let Some(record) = record(&bytes[at..]) {
-            assert!(last.is_none_or(|last| record.index > last), "indices do not grow in {}", path.display());
+            assert!(
+                last.is_none_or(|last| record.index > last),
+                "indices do not grow in {}",
+                path.display()
+            );
             last = Some(record.index);
             at += 8 + u32_at(bytes, at) as usize;
             self.records.push(record);
@@ -70,7 +83,9 @@ impl Journal {
 
     /// Records of one kind.
     pub fn of(&self, kind: &str) -> impl Iterator<Item = &Record> {
-        self.records.iter().filter(move |record| record.kind == kind)
+        self.records
+            .iter()
+            .filter(move |record| record.kind == kind)
     }
 
     /// The opening of a request.
@@ -80,15 +95,22 @@ impl Journal {
 
     /// How a request ended: its closing, or its denial.
     pub fn ending(&self, id: &str) -> Option<Value> {
-        let ends = |record: &&Record| matches!(record.kind, "closed" | "denied") && record.text("id") == id;
-        self.records.iter().find(ends).map(|record| record.payload.clone())
+        let ends = |record: &&Record| {
+            matches!(record.kind, "closed" | "denied") && record.text("id") == id
+        };
+        self.records
+            .iter()
+            .find(ends)
+            .map(|record| record.payload.clone())
     }
 
     /// Panics unless every opening has exactly one closing that names it.
     pub fn assert_balanced(&self) {
         for opening in self.of("opened") {
-            let closings: Vec<&Record> =
-                self.of("closed").filter(|closing| closing.payload["opening"].as_u64() == Some(opening.index)).collect();
+            let closings: Vec<&Record> = self
+                .of("closed")
+                .filter(|closing| closing.payload["opening"].as_u64() == Some(opening.index))
+                .collect();
             assert_eq!(closings.len(), 1, "closings of {opening:?}");
             assert_eq!(closings[0].text("id"), opening.text("id"));
         }
@@ -115,8 +137,15 @@ fn record(bytes: &[u8]) -> Option<Record> {
     };
     let index = u64::from_le_bytes(counted[..8].try_into().unwrap());
     let payload: Value = serde_json::from_slice(&counted[9..]).ok()?;
-    assert!(payload["at"].is_i64() || payload["at"].is_u64(), "a payload without its time: {payload}");
-    Some(Record { index, kind, payload })
+    assert!(
+        payload["at"].is_i64() || payload["at"].is_u64(),
+        "a payload without its time: {payload}"
+    );
+    Some(Record {
+        index,
+        kind,
+        payload,
+    })
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> u32 {
@@ -125,7 +154,9 @@ fn u32_at(bytes: &[u8], at: usize) -> u32 {
 
 /// CRC-32C by a table of all bytes.
 fn crc32c(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(!0u32, |sum, byte| TABLE[(sum as u8 ^ byte) as usize] ^ sum >> 8)
+    !bytes.iter().fold(!0u32, |sum, byte| {
+        TABLE[(sum as u8 ^ byte) as usize] ^ sum >> 8
+    })
 }
 
 const TABLE: [u32; 256] = {
@@ -135,7 +166,11 @@ const TABLE: [u32; 256] = {
         let mut sum = at as u32;
         let mut bit = 0;
         while bit < 8 {
-            sum = if sum & 1 == 1 { sum >> 1 ^ 0x82F6_3B78 } else { sum >> 1 };
+            sum = if sum & 1 == 1 {
+                sum >> 1 ^ 0x82F6_3B78
+            } else {
+                sum >> 1
+            };
             bit += 1;
         }
         table[at] = sum;

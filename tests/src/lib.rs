@@ -37,7 +37,9 @@ pub const SOON: Duration = Duration::from_secs(10);
 
 /// A simulator for all vendors, in this process.
 pub async fn sim() -> Sim {
-    sim::start(sim::Options::default()).await.expect("the simulator starts")
+    sim::start(sim::Options::default())
+        .await
+        .expect("the simulator starts")
 }
 
 /// Waits until `true_now` holds; panics with `what` after [`SOON`].
@@ -57,5 +59,7 @@ pub async fn soon<T>(what: &str, work: impl Future<Output = T>) -> T {
 
 /// Awaits `work`; panics with `what` after `limit`.
 pub async fn within<T>(limit: Duration, what: &str, work: impl Future<Output = T>) -> T {
-    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| panic!("no end within {limit:?}: {what}"))
+    tokio::time::timeout(limit, work)
+        .await
+        .unwrap_or_else(|_| panic!("no end within {limit:?}: {what}"))
 }

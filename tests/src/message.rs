@@ -21,7 +21,11 @@ impl Message {
 
     /// Status of a reply.
     pub fn status(&self) -> u16 {
-        self.first_line().split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0)
+        self.first_line()
+            .split(' ')
+            .nth(1)
+            .and_then(|status| status.parse().ok())
+            .unwrap_or(0)
     }
 
     /// The first header of that name.
@@ -34,7 +38,8 @@ impl Message {
 
     /// The body as JSON.
     pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&self.body)))
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&self.body)))
     }
 }
 
@@ -52,15 +57,22 @@ pub fn messages(mut bytes: &[u8]) -> (Vec<Message>, &[u8]) {
 pub fn message(bytes: &[u8]) -> Option<(Message, &[u8])> {
     let end = find(bytes, b"\r\n\r\n")? + 4;
     let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
-    let mut message = Message { head, body: Vec::new() };
+    let mut message = Message {
+        head,
+        body: Vec::new(),
+    };
     let rest = &bytes[end..];
-    let chunked = message.header("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"));
+    let chunked = message
+        .header("transfer-encoding")
+        .is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"));
     if chunked {
         let (body, rest) = dechunk(rest)?;
         message.body = body;
         return Some((message, rest));
     }
-    let length = message.header("content-length").map_or(0, |length| length.parse().expect("a length"));
+    let length = message
+        .header("content-length")
+        .map_or(0, |length| length.parse().expect("a length"));
     message.body = rest.get(..length)?.to_vec();
     Some((message, &rest[length..]))
 }
@@ -75,22 +87,38 @@ pub fn dechunk(bytes: &[u8]) -> Option<(Vec<u8>, &[u8])> {
 pub fn chunks(mut bytes: &[u8]) -> (Vec<u8>, Option<&[u8]>) {
     let mut body = Vec::new();
     loop {
-        let Some(end) = find(bytes, b"\r\n") else { return (body, None) };
+        let Some(end) = find(bytes, b"\r\n") else {
+            return (body, None);
+        };
         let line = std::str::from_utf8(&bytes[..end]).unwrap_or_default();
         let size = line.split(';').next().unwrap_or_default();
-        let Ok(size) = usize::from_str_radix(size.trim(), 16) else { panic!("no chunk size: {line:?}") };
+        let Ok(size) = usize::from_str_radix(size.trim(), 16) else {
+            panic!("no chunk size: {line:?}")
+        };
         let from = end + 2;
         if size == 0 {
-            return (body, bytes.get(from..).filter(|rest| rest.starts_with(b"\r\n")).map(|rest| &rest[2..]));
+            return (
+                body,
+                bytes
+                    .get(from..)
+                    .filter(|rest| rest.starts_with(b"\r\n"))
+                    .map(|rest| &rest[2..]),
+            );
         }
-        let Some(data) = bytes.get(from..from + size) else { return (body, None) };
+        let Some(data) = bytes.get(from..from + size) else {
+            return (body, None);
+        };
         body.extend_from_slice(data);
-        let Some(rest) = bytes.get(from + size + 2..) else { return (body, None) };
+        let Some(rest) = bytes.get(from + size + 2..) else {
+            return (body, None);
+        };
         bytes = rest;
     }
 }
 
 /// Where `needle` begins.
 pub fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
-    bytes.windows(needle.len()).position(|window| window == needle)
+    bytes
+        .windows(needle.len())
+        .position(|window| window == needle)
 }

@@ -32,12 +32,20 @@ impl Tee {
         let connections = Connections::default();
         let mut tasks = JoinSet::new();
         tasks.spawn(accept(listener, to, Arc::clone(&connections)));
-        Self { addr, connections, _tasks: tasks }
+        Self {
+            addr,
+            connections,
+            _tasks: tasks,
+        }
     }
 
     /// What goes in place of the upstream's origin: `base_url` with another authority.
     pub fn instead_of(&self, base_url: &str) -> String {
-        let rest = base_url.split("://").nth(1).and_then(|rest| rest.split_once('/')).map_or("", |(_, path)| path);
+        let rest = base_url
+            .split("://")
+            .nth(1)
+            .and_then(|rest| rest.split_once('/'))
+            .map_or("", |(_, path)| path);
         format!("http://{}/{rest}", self.addr)
     }
 
@@ -52,7 +60,12 @@ impl Tee {
     }
 
     fn each(&self, read: impl Fn(&Recorded) -> Vec<Message>) -> Vec<Message> {
-        self.connections.lock().unwrap().iter().flat_map(|one| read(&one.lock().unwrap())).collect()
+        self.connections
+            .lock()
+            .unwrap()
+            .iter()
+            .flat_map(|one| read(&one.lock().unwrap()))
+            .collect()
     }
 
     /// Forgets what was recorded on connections that are closed or quiet.
@@ -66,11 +79,15 @@ impl Tee {
 async fn accept(listener: TcpListener, to: SocketAddr, connections: Connections) {
     let mut running = JoinSet::new();
     loop {
-        let Ok((down, _)) = listener.accept().await else { continue };
+        let Ok((down, _)) = listener.accept().await else {
+            continue;
+        };
         let recorded = Arc::new(Mutex::new(Recorded::default()));
         connections.lock().unwrap().push(Arc::clone(&recorded));
         running.spawn(async move {
-            let Ok(up) = TcpStream::connect(to).await else { return };
+            let Ok(up) = TcpStream::connect(to).await else {
+                return;
+            };
             let _ = (down.set_nodelay(true), up.set_nodelay(true));
             let (mut down_read, mut down_write) = down.into_split();
             let (mut up_read, mut up_write) = up.into_split();

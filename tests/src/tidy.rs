@@ -10,7 +10,10 @@ use std::process::Command;
 const FILE_LINES_MARK: usize = 500;
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .to_path_buf()
 }
 
 fn files(under: &str, extension: &str) -> Vec<PathBuf> {
@@ -18,7 +21,10 @@ fn files(under: &str, extension: &str) -> Vec<PathBuf> {
     let mut left = vec![root().join(under)];
     while let Some(at) = left.pop() {
         if at.is_dir() {
-            if at.file_name().is_some_and(|name| name == "target" || name == ".git") {
+            if at
+                .file_name()
+                .is_some_and(|name| name == "target" || name == ".git")
+            {
                 continue;
             }
             left.extend(fs::read_dir(at).unwrap().map(|entry| entry.unwrap().path()));
@@ -35,16 +41,38 @@ fn read(path: &Path) -> String {
 }
 
 fn name(path: &Path) -> String {
-    path.strip_prefix(root()).unwrap_or(path).display().to_string()
+    path.strip_prefix(root())
+        .unwrap_or(path)
+        .display()
+        .to_string()
 }
 
-const CRATES: [&str; 7] = ["gateway/src", "gateway/wire/src", "adapters/src", "policies/src", "tests/src", "tests/sim/src", "loadtest/src"];
-const PRODUCT: [&str; 4] = ["gateway/src", "gateway/wire/src", "adapters/src", "policies/src"];
+const CRATES: [&str; 7] = [
+    "gateway/src",
+    "gateway/wire/src",
+    "adapters/src",
+    "policies/src",
+    "tests/src",
+    "tests/sim/src",
+    "loadtest/src",
+];
+const PRODUCT: [&str; 4] = [
+    "gateway/src",
+    "gateway/wire/src",
+    "adapters/src",
+    "policies/src",
+];
 
 #[test]
 fn every_module_has_a_header() {
-    let all = CRATES.iter().chain(&["tests/blackbox"]).flat_map(|under| files(under, "rs"));
-    let bare: Vec<String> = all.filter(|path| !read(path).starts_with("//!")).map(|path| name(&path)).collect();
+    let all = CRATES
+        .iter()
+        .chain(&["tests/blackbox"])
+        .flat_map(|under| files(under, "rs"));
+    let bare: Vec<String> = all
+        .filter(|path| !read(path).starts_with("//!"))
+        .map(|path| name(&path))
+        .collect();
     assert!(bare.is_empty(), "without a //! header: {bare:#?}");
 }
 
@@ -55,7 +83,9 @@ fn dependencies(manifest: &str, sections: &[&str]) -> Vec<String> {
     let mut found = Vec::new();
     for line in text.lines() {
         if line.starts_with('[') {
-            within = sections.iter().any(|section| line == format!("[{section}]"));
+            within = sections
+                .iter()
+                .any(|section| line == format!("[{section}]"));
         } else if within && let Some((name, _)) = line.split_once(['=', '.']) {
             found.push(name.trim().to_owned());
         }
@@ -65,19 +95,44 @@ fn dependencies(manifest: &str, sections: &[&str]) -> Vec<String> {
 
 #[test]
 fn arrows_between_crates() {
-    let ours = ["wire", "adapters", "policies", "gateway", "sim", "tests", "loadtest"];
+    let ours = [
+        "wire", "adapters", "policies", "gateway", "sim", "tests", "loadtest",
+    ];
     let both = ["dependencies", "dev-dependencies"];
     let forbidden: [(&str, &[&str]); 6] = [
-        ("gateway/wire/Cargo.toml", &["tokio", "hyper", "hyper-util", "adapters", "policies", "gateway", "sim"]),
-        ("adapters/Cargo.toml", &["policies", "gateway", "tokio", "hyper", "sim"]),
-        ("policies/Cargo.toml", &["adapters", "gateway", "tokio", "hyper", "sim"]),
+        (
+            "gateway/wire/Cargo.toml",
+            &[
+                "tokio",
+                "hyper",
+                "hyper-util",
+                "adapters",
+                "policies",
+                "gateway",
+                "sim",
+            ],
+        ),
+        (
+            "adapters/Cargo.toml",
+            &["policies", "gateway", "tokio", "hyper", "sim"],
+        ),
+        (
+            "policies/Cargo.toml",
+            &["adapters", "gateway", "tokio", "hyper", "sim"],
+        ),
         ("tests/sim/Cargo.toml", &ours),
-        ("tests/Cargo.toml", &["wire", "adapters", "policies", "gateway"]),
+        (
+            "tests/Cargo.toml",
+            &["wire", "adapters", "policies", "gateway"],
+        ),
         ("gateway/Cargo.toml", &["tests", "loadtest"]),
     ];
     for (manifest, names) in forbidden {
         for found in dependencies(manifest, &both) {
-            assert!(!names.contains(&found.as_str()), "{manifest} depends on {found}");
+            assert!(
+                !names.contains(&found.as_str()),
+                "{manifest} depends on {found}"
+            );
         }
     }
 }
@@ -85,17 +140,31 @@ fn arrows_between_crates() {
 /// Code without tests at the end of the file and without comments.
 fn code(path: &Path) -> String {
     let text = read(path);
-    let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
-    text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+    let text = text
+        .split("#[cfg(test)]\nmod tests {")
+        .next()
+        .unwrap_or_default();
+    text.lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 #[test]
 fn no_trees_where_bodies_are_read() {
-    let lenses = files("adapters/src", "rs").into_iter().filter(|path| name(path).contains("dialects"));
-    let all = lenses.chain(files("gateway/src/pipeline", "rs")).chain(files("gateway/wire/src", "rs"));
+    let lenses = files("adapters/src", "rs")
+        .into_iter()
+        .filter(|path| name(path).contains("dialects"));
+    let all = lenses
+        .chain(files("gateway/src/pipeline", "rs"))
+        .chain(files("gateway/wire/src", "rs"));
     for path in all.filter(|path| !path.ends_with("tests.rs")) {
         let code = code(&path);
-        for tree in ["serde_json::Value", "serde_json::from_slice", "serde_json::from_str"] {
+        for tree in [
+            "serde_json::Value",
+            "serde_json::from_slice",
+            "serde_json::from_str",
+        ] {
             assert!(!code.contains(tree), "{tree} in {}", name(&path));
         }
     }
@@ -108,19 +177,29 @@ fn vendors_are_named_only_where_they_live() {
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))
-        .filter(|name| !["mod", "blame", "openai_like", "openai_compatible", "openai"].contains(&name.as_str()))
+        .filter(|name| {
+            !["mod", "blame", "openai_like", "openai_compatible", "openai"].contains(&name.as_str())
+        })
         .collect();
     for path in PRODUCT.iter().flat_map(|under| files(under, "rs")) {
         let place = name(&path);
         // The demo shows every vendor; that is what it is for.
-        if place.starts_with("adapters/src/vendors") || place.ends_with("tests.rs") || place.contains("/tests/") || place.contains("demo") || place.ends_with("testing.rs") {
+        if place.starts_with("adapters/src/vendors")
+            || place.ends_with("tests.rs")
+            || place.contains("/tests/")
+            || place.contains("demo")
+            || place.ends_with("testing.rs")
+        {
             continue;
         }
         let code = code(&path).to_lowercase();
         for vendor in &names {
             let word = vendor.replace('_', "-");
             let quoted = [format!("\"{vendor}\""), format!("\"{word}\"")];
-            assert!(!quoted.iter().any(|quoted| code.contains(quoted)), "{place} names the vendor {vendor}");
+            assert!(
+                !quoted.iter().any(|quoted| code.contains(quoted)),
+                "{place} names the vendor {vendor}"
+            );
         }
     }
 }
@@ -137,10 +216,17 @@ fn unsafe_is_forbidden_and_nothing_waits_for_later() {
 
 #[test]
 fn every_crate_inherits_the_lints() {
-    for manifest in files(".", "toml").into_iter().filter(|path| path.ends_with("Cargo.toml")) {
+    for manifest in files(".", "toml")
+        .into_iter()
+        .filter(|path| path.ends_with("Cargo.toml"))
+    {
         let text = read(&manifest);
         if text.contains("[package]") {
-            assert!(text.contains("[lints]\nworkspace = true"), "{}", name(&manifest));
+            assert!(
+                text.contains("[lints]\nworkspace = true"),
+                "{}",
+                name(&manifest)
+            );
         }
     }
 }
@@ -158,18 +244,32 @@ fn long_files_are_listed() {
 #[test]
 fn sample_configs_pass_the_check() {
     let deploy = root().join("deploy");
-    let samples: Vec<PathBuf> = files("deploy", "yaml").into_iter().filter(|path| read(path).contains("\nproviders:")).collect();
-    assert!(deploy.is_dir() && !samples.is_empty(), "deploy/ has no sample config");
+    let samples: Vec<PathBuf> = files("deploy", "yaml")
+        .into_iter()
+        .filter(|path| read(path).contains("\nproviders:"))
+        .collect();
+    assert!(
+        deploy.is_dir() && !samples.is_empty(),
+        "deploy/ has no sample config"
+    );
     for sample in samples {
         let mut check = Command::new(crate::gateway::executable());
-        check.arg("check").arg("-c").arg(&sample).current_dir(&deploy);
+        check
+            .arg("check")
+            .arg("-c")
+            .arg(&sample)
+            .current_dir(&deploy);
         // Every variable that a sample names has some value.
         for part in read(&sample).split("${").skip(1) {
-            let variable: String = part.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+            let variable: String = part
+                .chars()
+                .take_while(|c| c.is_ascii_alphanumeric() || *c == '_')
+                .collect();
             check.env(variable, "some-value");
         }
         let done = check.output().unwrap();
-        let said = String::from_utf8_lossy(&done.stderr).into_owned() + &String::from_utf8_lossy(&done.stdout);
+        let said = String::from_utf8_lossy(&done.stderr).into_owned()
+            + &String::from_utf8_lossy(&done.stdout);
         assert_eq!(done.status.code(), Some(0), "{}:\n{said}", name(&sample));
     }
 }

@@ -47,10 +47,16 @@ impl Upstream {
         tasks.spawn(async move {
             let mut running = JoinSet::new();
             loop {
-                let Ok((socket, _)) = listener.accept().await else { continue };
+                let Ok((socket, _)) = listener.accept().await else {
+                    continue;
+                };
                 let _ = socket.set_nodelay(true);
                 shared.accepted.fetch_add(1, SeqCst);
-                let conn = Conn { socket, unread: Vec::new(), heard: Arc::clone(&shared) };
+                let conn = Conn {
+                    socket,
+                    unread: Vec::new(),
+                    heard: Arc::clone(&shared),
+                };
                 let heard = Arc::clone(&shared);
                 let work = script(conn);
                 running.spawn(async move {
@@ -60,7 +66,11 @@ impl Upstream {
                 });
             }
         });
-        Self { addr, heard, _tasks: tasks }
+        Self {
+            addr,
+            heard,
+            _tasks: tasks,
+        }
     }
 
     /// Answers every request with the same bytes, and keeps the connection.
@@ -168,7 +178,10 @@ impl Conn {
     /// # Errors
     /// The other side has left.
     pub async fn stream_head(&mut self) -> io::Result<()> {
-        self.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n").await
+        self.write(
+            b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n",
+        )
+        .await
     }
 
     /// Writes one event with that text.
@@ -193,7 +206,9 @@ impl Conn {
 /// A `data:` event with one piece of text.
 pub fn text_event(text: &str) -> String {
     let delta = serde_json::json!({"content": text});
-    format!("data: {{\"id\":\"c-1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"some-model\",\"choices\":[{{\"index\":0,\"delta\":{delta},\"finish_reason\":null}}]}}\n\n")
+    format!(
+        "data: {{\"id\":\"c-1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"some-model\",\"choices\":[{{\"index\":0,\"delta\":{delta},\"finish_reason\":null}}]}}\n\n"
+    )
 }
 
 /// The finish event and the end marker.
@@ -203,10 +218,17 @@ pub fn end_events() -> &'static str {
 
 /// A good reply, not streamed.
 pub fn good_reply() -> String {
-    reply("200 OK", "application/json", r#"{"id":"c-1","object":"chat.completion","created":1,"model":"some-model","choices":[{"index":0,"message":{"role":"assistant","content":"good"},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":1,"total_tokens":4}}"#)
+    reply(
+        "200 OK",
+        "application/json",
+        r#"{"id":"c-1","object":"chat.completion","created":1,"model":"some-model","choices":[{"index":0,"message":{"role":"assistant","content":"good"},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":1,"total_tokens":4}}"#,
+    )
 }
 
 /// A reply of known length.
 pub fn reply(status: &str, kind: &str, body: &str) -> String {
-    format!("HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+    format!(
+        "HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
 }

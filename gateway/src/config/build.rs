@@ -193,6 +193,7 @@ fn build_provider(
             super::address::Host::Name(name) => name.to_string(),
         },
         port: origin.port,
+        authority: origin.authority(),
         tls,
         server_name,
         http2: from.http2,

@@ -29,6 +29,8 @@ pub struct Endpoint {
     pub host: String,
     /// Port.
     pub port: u16,
+    /// Host and port as the `host` header names them.
+    pub authority: String,
     /// TLS settings; `None` for plain HTTP.
     pub tls: Option<Arc<rustls::ClientConfig>>,
     /// Name to verify instead of the host.
@@ -37,21 +39,6 @@ pub struct Endpoint {
     pub http2: bool,
     /// Most connections one worker keeps idle.
     pub idle_max: usize,
-}
-
-impl Endpoint {
-    /// The value of `host`.
-    pub(super) fn authority(&self) -> String {
-        let host = if self.host.contains(':') {
-            format!("[{}]", self.host)
-        } else {
-            self.host.clone()
-        };
-        match (self.port, self.tls.is_some()) {
-            (443, true) | (80, false) => host,
-            (port, _) => format!("{host}:{port}"),
-        }
-    }
 }
 
 /// Bounds and clocks of one exchange with an upstream.
@@ -289,7 +276,7 @@ fn head_bytes(endpoint: &Endpoint, request: &Request) -> Rope {
         b" ",
         request.path_and_query.as_bytes(),
         b" HTTP/1.1\r\nhost: ",
-        endpoint.authority().as_bytes(),
+        endpoint.authority.as_bytes(),
         b"\r\n",
     ]);
     for (name, value) in &request.headers {

@@ -142,7 +142,7 @@ fn message(endpoint: &Endpoint, request: &Request) -> Result<http::Request<Once>
     let bug = |error: http::Error| Fault::new(Kind::Bug).detail(error.to_string());
     let uri = Uri::builder()
         .scheme(scheme)
-        .authority(endpoint.authority())
+        .authority(endpoint.authority.as_str())
         .path_and_query(request.path_and_query.as_str())
         .build()
         .map_err(bug)?;

@@ -165,20 +165,41 @@ pub fn scan_into(body: &[u8], limits: &Limits, tape: &mut Tape) -> Result<(), Re
         at: 0,
         limits,
         tape,
-        open: SmallVec::new(),
+        top: Open::NONE,
+        parents: SmallVec::new(),
     }
     .run()
 }
 
+/// A container that is being read.
+#[derive(Clone, Copy)]
 struct Open {
     /// Tape index of the container.
     node: u32,
     count: u32,
-    object: bool,
+    kind: Kind,
     /// Two keys may be the same: they share a bit of `seen`, or one has an escape.
     suspect: bool,
     /// A bit for each key, by its length and its outer bytes.
     seen: u128,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Outside of all containers.
+    None,
+    Object,
+    Array,
+}
+
+impl Open {
+    const NONE: Self = Self {
+        node: 0,
+        count: 0,
+        kind: Kind::None,
+        suspect: false,
+        seen: 0,
+    };
 }
 
 struct Scanner<'a> {
@@ -186,7 +207,9 @@ struct Scanner<'a> {
     at: usize,
     limits: &'a Limits,
     tape: &'a mut Tape,
-    open: SmallVec<[Open; 8]>,
+    /// The innermost container, and those around it.
+    top: Open,
+    parents: SmallVec<[Open; 8]>,
 }
 
 impl Scanner<'_> {
@@ -199,30 +222,23 @@ impl Scanner<'_> {
                 continue;
             }
             // A value has just ended.
-            let Some(top) = self.open.last() else {
-                return if self.at == self.body.len() {
-                    Ok(())
-                } else {
-                    self.reject(Reason::Syntax)
-                };
-            };
-            let object = top.object;
-            match (self.peek(), object) {
-                (Some(b','), true) => {
+            match (self.peek(), self.top.kind) {
+                (Some(b','), Kind::Object) => {
                     self.at += 1;
                     self.skip_space();
                     self.key()?;
                     want_value = true;
                 }
-                (Some(b','), false) => {
+                (Some(b','), Kind::Array) => {
                     self.at += 1;
                     self.count_element()?;
                     want_value = true;
                 }
-                (Some(b'}'), true) | (Some(b']'), false) => {
+                (Some(b'}'), Kind::Object) | (Some(b']'), Kind::Array) => {
                     self.at += 1;
                     self.close()?;
                 }
+                (None, Kind::None) => return Ok(()),
                 _ => return self.reject(Reason::Syntax),
             }
         }
@@ -234,7 +250,7 @@ impl Scanner<'_> {
         match self.peek() {
             Some(b'"') => self.string(false).map(|_| false),
             Some(b'{') => {
-                self.begin(true)?;
+                self.begin(Kind::Object)?;
                 self.skip_space();
                 if self.peek() == Some(b'}') {
                     self.at += 1;
@@ -245,7 +261,7 @@ impl Scanner<'_> {
                 Ok(true)
             }
             Some(b'[') => {
-                self.begin(false)?;
+                self.begin(Kind::Array)?;
                 self.skip_space();
                 if self.peek() == Some(b']') {
                     self.at += 1;
@@ -279,41 +295,42 @@ impl Scanner<'_> {
         self.push(kind, start, false, false).map(|()| false)
     }
 
-    fn begin(&mut self, object: bool) -> Result<(), Reject> {
-        if self.open.len() >= self.limits.depth {
-            return self.reject(Reason::TooDeep);
+    fn begin(&mut self, kind: Kind) -> Result<(), Reject> {
+        if self.top.kind != Kind::None {
+            if self.parents.len() + 1 >= self.limits.depth {
+                return self.reject(Reason::TooDeep);
+            }
+            self.parents.push(self.top);
         }
-        let node = self.index();
+        self.top = Open {
+            node: self.index(),
+            kind,
+            ..Open::NONE
+        };
         let start = self.at;
         self.at += 1;
         self.push(
-            if object { Type::Object } else { Type::Array },
+            if kind == Kind::Object {
+                Type::Object
+            } else {
+                Type::Array
+            },
             start,
             false,
             false,
-        )?;
-        self.open.push(Open {
-            node,
-            count: 0,
-            object,
-            suspect: false,
-            seen: 0,
-        });
-        Ok(())
+        )
     }
 
     fn close(&mut self) -> Result<(), Reject> {
-        let Some(top) = self.open.pop() else {
-            return self.reject(Reason::Syntax);
-        };
         let next = self.index();
-        if let Some(node) = self.tape.nodes.get_mut(top.node as usize) {
+        if let Some(node) = self.tape.nodes.get_mut(self.top.node as usize) {
             node.end = to_u32(self.at);
             node.next = next;
         }
-        if top.suspect {
-            self.no_duplicates(&top)?;
+        if self.top.suspect {
+            self.no_duplicates()?;
         }
+        self.top = self.parents.pop().unwrap_or(Open::NONE);
         Ok(())
     }
 
@@ -321,18 +338,15 @@ impl Scanner<'_> {
         if self.peek() != Some(b'"') {
             return self.reject(Reason::Syntax);
         }
-        let limit = self.limits.members;
-        match self.open.last_mut() {
-            Some(top) if top.count < limit => top.count += 1,
-            _ => return self.reject(Reason::TooWide),
+        if self.top.count >= self.limits.members {
+            return self.reject(Reason::TooWide);
         }
+        self.top.count += 1;
         let start = self.at;
         let escaped = self.string(true)?;
         let mark = self.key_mark(start);
-        if let Some(top) = self.open.last_mut() {
-            top.suspect |= escaped || top.seen & mark != 0;
-            top.seen |= mark;
-        }
+        self.top.suspect |= escaped || self.top.seen & mark != 0;
+        self.top.seen |= mark;
         self.skip_space();
         if self.peek() != Some(b':') {
             return self.reject(Reason::Syntax);
@@ -342,14 +356,11 @@ impl Scanner<'_> {
     }
 
     fn count_element(&mut self) -> Result<(), Reject> {
-        let limit = self.limits.elements;
-        match self.open.last_mut() {
-            Some(top) if top.count < limit => {
-                top.count += 1;
-                Ok(())
-            }
-            _ => self.reject(Reason::TooWide),
+        if self.top.count >= self.limits.elements {
+            return self.reject(Reason::TooWide);
         }
+        self.top.count += 1;
+        Ok(())
     }
 
     fn string(&mut self, key: bool) -> Result<bool, Reject> {
@@ -464,7 +475,8 @@ impl Scanner<'_> {
         1 << ((key.len() * 5 + outer(key.first()) * 3 + outer(key.last()) * 11) % 128)
     }
 
-    fn no_duplicates(&self, object: &Open) -> Result<(), Reject> {
+    fn no_duplicates(&self) -> Result<(), Reject> {
+        let object = &self.top;
         let mut names = Vec::with_capacity(object.count as usize);
         let mut at = object.node as usize + 1;
         while let (Some(key), Some(value)) = (self.tape.nodes.get(at), self.tape.nodes.get(at + 1))
