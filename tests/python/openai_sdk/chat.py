@@ -1,5 +1,6 @@
-"""Small words for the tests: ask, and read a stream."""
+"""Small words for the tests: who asks, ask, and read a stream."""
 
+KEY = "ym-tester"
 USER = [{"role": "user", "content": "你好, gate 🙂👨‍👩‍👧‍👦"}]
 ECHO = "simulated] 你说:你好, gate 🙂👨‍👩‍👧‍👦"
 

@@ -8,10 +8,9 @@ import uuid
 
 import openai
 import pytest
+from chat import KEY
 from support import Gateway, hash_of
 from upstreams import ENDINGS, UPSTREAMS
-
-KEY = "ym-tester"
 
 
 def models_of(upstream):
