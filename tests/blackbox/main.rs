@@ -38,3 +38,4 @@ mod reload;
 mod tls;
 mod translate;
 mod upstreams;
+mod vendors;
