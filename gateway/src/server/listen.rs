@@ -10,6 +10,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener as StdListener};
 use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -24,7 +25,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use wire::{Fault, Kind};
+use wire::Kind;
 
 use super::guard::{Clocks, Guard, HeadWatch};
 use crate::config::snapshot::Snapshot;
@@ -172,10 +173,7 @@ fn prepare<S: AsyncRead + AsyncWrite>(
         head: snapshot.timeouts.header_read.0,
         stall: snapshot.timeouts.client_write.0,
     };
-    let peer = Arc::new(Peer {
-        address,
-        head_watch: Arc::new(head_watch),
-    });
+    let peer = Arc::new(Peer::new(address, head_watch));
     (
         TokioIo::new(Guard::new(socket, Arc::clone(&peer.head_watch), clocks)),
         peer,
@@ -204,7 +202,7 @@ async fn converse_h1(
         .max_header_size(limits.header_bytes.bytes())
         .max_buf_size(limits.header_bytes.bytes().max(BUFFER_MIN))
         .serve_connection(io, service);
-    last(connection, &shared).await;
+    last(connection, &shared, None).await;
 }
 
 async fn converse_h2(
@@ -231,7 +229,7 @@ async fn converse_h2(
     .keep_alive_interval(http2.keepalive_interval.0)
     .keep_alive_timeout(http2.keepalive_timeout.0)
     .serve_connection(io, service);
-    last(connection, &shared).await;
+    last(connection, &shared, None).await;
 }
 
 /// A connection that can be asked to end after what it has begun.
@@ -262,10 +260,17 @@ where
 }
 
 /// Runs a connection to its end: its own, or that of a drain.
-async fn last(connection: impl Graceful, shared: &Shared) {
+async fn last(connection: impl Graceful, shared: &Shared, idle: Option<Idle>) {
     let mut connection = pin!(connection);
     let mut phase = shared.phase();
     let mut known = Phase::Open;
+    let mut over = pin!(async {
+        match idle {
+            Some(idle) => idle.over().await,
+            // HTTP/1 has hyper's own timer.
+            None => std::future::pending().await,
+        }
+    });
     loop {
         let changed = async {
             if known >= Phase::Cut {
@@ -285,12 +290,34 @@ async fn last(connection: impl Graceful, shared: &Shared) {
                 return;
             }
             () = changed => {}
+            () = over.as_mut() => break,
         }
         if known >= Phase::Cut {
             return;
         }
         known = *phase.borrow();
         connection.as_mut().wind_down();
+    }
+    // Nothing runs on it: a word of farewell, and it is gone.
+    connection.as_mut().wind_down();
+    let _ = tokio::time::timeout(CUT_GRACE, connection).await;
+}
+
+/// Tells when nothing has run on an HTTP/2 connection for a while: hyper has no timer for that.
+struct Idle {
+    peer: Arc<Peer>,
+    after: Duration,
+}
+
+impl Idle {
+    async fn over(self) {
+        loop {
+            let before = self.peer.begun();
+            tokio::time::sleep(self.after).await;
+            if self.peer.running() == 0 && self.peer.begun() == before {
+                return;
+            }
+        }
     }
 }
 
@@ -307,16 +334,18 @@ async fn answer(
     let mut serving = pin!(pipeline::serve(&worker, &peer, request));
     let caught = std::future::poll_fn(|cx| {
         match std::panic::catch_unwind(AssertUnwindSafe(|| serving.as_mut().poll(cx))) {
-            Ok(polled) => polled.map(Some),
-            Err(_) => std::task::Poll::Ready(None),
+            // Its connection is looked at once more when time is up: what has no answer yet gets one now.
+            Ok(Poll::Pending) if worker.shared.is_cut() => Poll::Ready(Err(Kind::Draining)),
+            Ok(polled) => polled.map(Ok),
+            Err(_) => {
+                worker.shared.metrics.panics.inc();
+                Poll::Ready(Err(Kind::Bug))
+            }
         }
     })
     .await;
     peer.head_watch.next_head();
-    Ok(caught.unwrap_or_else(|| {
-        worker.shared.metrics.panics.inc();
-        pipeline::last_words(&Fault::new(Kind::Bug).reason("panic"))
-    }))
+    Ok(caught.unwrap_or_else(|kind| pipeline::last_words(&kind.into())))
 }
 
 /// Spawns the tasks of HTTP/2 streams so that they are looked at again when time is up.
