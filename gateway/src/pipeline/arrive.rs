@@ -64,7 +64,7 @@ pub(super) fn read_head(
     let place = place(head.uri.path());
     exchange.endpoint = place.as_ref().map_or("", |(_, endpoint, _)| endpoint);
     if let Err(fault) = framing(&head, peer, exchange.limits().uri_bytes.bytes()) {
-        if head.version < Version::HTTP_2 {
+        if head.version < Version::HTTP_2 && fault.kind() == Kind::BadRequest {
             // Nothing that follows on this connection can be trusted to be a request.
             exchange
                 .extra

@@ -25,7 +25,7 @@ use wire::Fault;
 
 pub use body::ReplyBody;
 
-use crate::worker::{Peer, Worker};
+use crate::worker::{Peer, RequestId, Worker};
 use arrive::{Arrived, What};
 use dispatch::Sent;
 use settle::Exchange;
@@ -34,9 +34,10 @@ use settle::Exchange;
 pub async fn serve(
     worker: &Arc<Worker>,
     peer: &Arc<Peer>,
+    id: RequestId,
     request: Request<Incoming>,
 ) -> Response<ReplyBody> {
-    let mut exchange = Exchange::begin(worker, peer);
+    let mut exchange = Exchange::begin(worker, peer, id);
     match walk(&mut exchange, peer, request).await {
         Ok(Walked::Listed(reply)) => reply,
         Ok(Walked::Sent(sent)) => relay::answer(exchange, sent),
@@ -79,7 +80,8 @@ impl Arrived {
     }
 }
 
-/// The answer to a request whose own answer was lost in a panic. Its exchange has closed its record while it fell.
-pub fn last_words(fault: &Fault) -> Response<ReplyBody> {
-    refuse::bare(fault)
+/// The answer to a request whose own answer was lost, in a panic or at the end of a drain. Its exchange closes its record
+/// as it is dropped.
+pub fn last_words(fault: &Fault, id: RequestId) -> Response<ReplyBody> {
+    refuse::bare(fault, id)
 }

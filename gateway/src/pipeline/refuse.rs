@@ -9,6 +9,7 @@ use wire::{Fault, Verdict};
 
 use super::body::ReplyBody;
 use super::settle::{Exchange, outcome_of};
+use crate::worker::RequestId;
 
 /// Longest `retry-after` that is passed on, in seconds: a day.
 const RETRY_AFTER_MAX_S: u64 = 86_400;
@@ -33,11 +34,17 @@ pub(super) fn answer(mut exchange: Exchange, fault: Fault) -> Response<ReplyBody
 }
 
 /// An error without an exchange to tell of.
-pub(super) fn bare(fault: &Fault) -> Response<ReplyBody> {
-    response(
+pub(super) fn bare(fault: &Fault, id: RequestId) -> Response<ReplyBody> {
+    let mut reply = response(
         adapters::dialects::openai_chat::OpenAiChat.refusal(fault),
         fault,
-    )
+    );
+    if let Ok(id) = HeaderValue::from_str(id.as_str()) {
+        reply
+            .headers_mut()
+            .insert(HeaderName::from_static("x-request-id"), id);
+    }
+    reply
 }
 
 fn response(told: ErrorBody, fault: &Fault) -> Response<ReplyBody> {

@@ -85,12 +85,12 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
-    pub(super) fn begin(worker: &Arc<Worker>, peer: &Arc<Peer>) -> Self {
+    pub(super) fn begin(worker: &Arc<Worker>, peer: &Arc<Peer>, id: RequestId) -> Self {
         let now_ms = worker.now_ms();
         Self {
             snapshot: worker.shared.store.load(),
             dialect: &adapters::dialects::openai_chat::OpenAiChat,
-            id: worker.next_id(now_ms),
+            id,
             now_ms,
             started: Instant::now(),
             complete: Instant::now(),

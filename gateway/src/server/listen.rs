@@ -213,6 +213,10 @@ async fn converse_h2(
 ) {
     let (io, peer) = prepare(&snapshot, socket, address, HeadWatch::framed());
     let shared = Arc::clone(&worker.shared);
+    let idle = Idle {
+        peer: Arc::clone(&peer),
+        after: snapshot.timeouts.keepalive.0,
+    };
     let service =
         service_fn(move |request| answer(Arc::clone(&worker), Arc::clone(&peer), request));
     let http2 = &snapshot.http2;
@@ -229,7 +233,7 @@ async fn converse_h2(
     .keep_alive_interval(http2.keepalive_interval.0)
     .keep_alive_timeout(http2.keepalive_timeout.0)
     .serve_connection(io, service);
-    last(connection, &shared, None).await;
+    last(connection, &shared, Some(idle)).await;
 }
 
 /// A connection that can be asked to end after what it has begun.
@@ -331,7 +335,8 @@ async fn answer(
     peer: Arc<Peer>,
     request: Request<Incoming>,
 ) -> Result<Response<ReplyBody>, Infallible> {
-    let mut serving = pin!(pipeline::serve(&worker, &peer, request));
+    let id = worker.next_id(worker.now_ms());
+    let mut serving = pin!(pipeline::serve(&worker, &peer, id, request));
     let caught = std::future::poll_fn(|cx| {
         match std::panic::catch_unwind(AssertUnwindSafe(|| serving.as_mut().poll(cx))) {
             // Its connection is looked at once more when time is up: what has no answer yet gets one now.
@@ -345,7 +350,7 @@ async fn answer(
     })
     .await;
     peer.head_watch.next_head();
-    Ok(caught.unwrap_or_else(|kind| pipeline::last_words(&kind.into())))
+    Ok(caught.unwrap_or_else(|kind| pipeline::last_words(&kind.into(), id)))
 }
 
 /// Spawns the tasks of HTTP/2 streams so that they are looked at again when time is up.
