@@ -7,9 +7,6 @@ use gateway::book::Registry;
 use gateway::cli::{self, AuditShowArgs, Runners};
 use gateway::{demo, journal, serve};
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     cli::run(&Runners {
         serve: |args| serve::run(&args.config),

@@ -204,6 +204,7 @@ async fn kill_9_during_two_hundred_streams_loses_no_request() {
         });
     }
     until("a hundred and fifty streams", || sim.live_streams() >= 150).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
     gateway.signal("KILL");
     gateway.exited().await;
     let answered: Vec<String> = lives.join_all().await.into_iter().flatten().collect();
@@ -332,13 +333,7 @@ async fn nothing_passes_unrecorded_when_the_disk_is_full() {
             break;
         }
     }
-    let Some(reply) = refused else {
-        // New segments may take what the old ones could not: then nothing may be missing.
-        let journal = gateway.journal();
-        let heard = sim.requests().len();
-        assert_eq!(journal.of("opened").count(), heard);
-        return;
-    };
+    let reply = refused.expect("a bound on all files is a bound on the journal");
     reply.refused(503, "overloaded");
     assert!(reply.header("retry-after").is_some());
     let heard = sim.requests().len();

@@ -10,18 +10,31 @@
     clippy::indexing_slicing,
     reason = "a failure here should stop the test"
 )]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::large_futures,
+    reason = "a test's tasks and clocks are its own"
+)]
 
 mod admin;
 mod cancel;
+mod cli;
 mod clocks;
+mod compare;
 mod drain;
 mod faults;
+mod framing;
+mod front;
+mod heads;
 mod input;
 mod journal;
 mod keys;
 mod law;
+mod mixing;
 mod passthrough;
+mod patience;
 mod pressure;
 mod reload;
 mod tls;
 mod translate;
+mod upstreams;

@@ -70,7 +70,7 @@ async fn a_slow_reader_stops_the_upstream_and_costs_little() {
     let mut got = 0;
     let mut chunk = vec![0; 1 << 16];
     let mut tail = Vec::new();
-    while !message::find(&tail, b"data: [DONE]").is_some() {
+    while message::find(&tail, b"data: [DONE]").is_none() {
         let read = soon("more of the flood", socket.read(&mut chunk))
             .await
             .unwrap();

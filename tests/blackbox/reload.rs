@@ -107,7 +107,7 @@ async fn a_bad_file_changes_nothing_and_says_where() {
             tokio::time::sleep(Duration::from_millis(300)).await;
         } else {
             until(&format!("{what}: the log says file:line:column"), || {
-                gateway.log()[before..].lines().any(|line| place(line))
+                gateway.log()[before..].lines().any(&place)
             })
             .await;
             let reply = gateway.chat("m-openai-compatible", "x").send().await;

@@ -107,7 +107,6 @@ async fn streams_keep_the_grammar_whatever_the_upstream_does() {
                 });
                 let reply = ask.send().await;
                 assert_eq!(reply.status, 200, "{what}: {}", reply.text());
-                println!("{what}");
                 // A vendor that counts nothing leaves nothing to tell.
                 let said = grammar::strict_or_uncounted(
                     &reply.body,

@@ -11,6 +11,11 @@
     clippy::missing_panics_doc,
     reason = "test tool: a failure here should stop the run"
 )]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    reason = "test tool: its tasks and clocks are a test's own"
+)]
 
 pub mod config;
 pub mod gateway;
@@ -18,6 +23,7 @@ pub mod grammar;
 pub mod http;
 pub mod journal;
 pub mod message;
+pub mod raw;
 pub mod tee;
 pub mod upstream;
 

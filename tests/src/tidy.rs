@@ -137,8 +137,28 @@ fn arrows_between_crates() {
     }
 }
 
-/// Code without tests at the end of the file and without comments.
+/// Whether a file is a module of tests only: its parent says so.
+fn is_test_module(path: &Path) -> bool {
+    let (Some(dir), Some(stem)) = (
+        path.parent(),
+        path.file_stem().and_then(|stem| stem.to_str()),
+    ) else {
+        return false;
+    };
+    let declared = format!("#[cfg(test)]\nmod {stem};");
+    let own_dir_file = dir.with_extension("rs");
+    ["lib.rs", "mod.rs"]
+        .map(|file| dir.join(file))
+        .into_iter()
+        .chain([own_dir_file])
+        .any(|parent| parent.exists() && read(&parent).contains(&declared))
+}
+
+/// Code without tests and without comments.
 fn code(path: &Path) -> String {
+    if is_test_module(path) {
+        return String::new();
+    }
     let text = read(path);
     let text = text
         .split("#[cfg(test)]\nmod tests {")
@@ -193,7 +213,11 @@ fn vendors_are_named_only_where_they_live() {
             continue;
         }
         let code = code(&path).to_lowercase();
-        for vendor in &names {
+        // A vendor whose dialect is its own gives that dialect its name.
+        for vendor in names
+            .iter()
+            .filter(|vendor| !place.starts_with(&format!("adapters/src/dialects/{vendor}")))
+        {
             let word = vendor.replace('_', "-");
             let quoted = [format!("\"{vendor}\""), format!("\"{word}\"")];
             assert!(
@@ -236,7 +260,7 @@ fn long_files_are_listed() {
     for path in PRODUCT.iter().flat_map(|under| files(under, "rs")) {
         let lines = read(&path).lines().count();
         if lines > FILE_LINES_MARK {
-            println!("{lines:5}  {}", name(&path));
+            eprintln!("{lines:5}  {}", name(&path));
         }
     }
 }

@@ -114,11 +114,12 @@ async fn greet(
         return;
     }
     let Some(tls) = snapshot.tls.clone() else {
-        return converse(worker, &snapshot, socket, address).await;
+        return Box::pin(converse(worker, &snapshot, socket, address)).await;
     };
-    let handshake = tokio_rustls::TlsAcceptor::from(tls).accept(socket);
+    // Boxed, as each branch below: a task is as large as its largest state.
+    let handshake = Box::pin(tokio_rustls::TlsAcceptor::from(tls).accept(socket));
     match tokio::time::timeout(snapshot.timeouts.tls_handshake.0, handshake).await {
-        Ok(Ok(stream)) => converse(worker, &snapshot, stream, address).await,
+        Ok(Ok(stream)) => Box::pin(converse(worker, &snapshot, stream, address)).await,
         Ok(Err(error)) => tracing::debug!(error = %error.kind(), "tls handshake failed"),
         Err(_) => tracing::debug!("tls handshake timed out"),
     }
@@ -143,7 +144,8 @@ async fn converse(
     });
     let shared = Arc::clone(&worker.shared);
     let service =
-        service_fn(move |request| answer(Arc::clone(&worker), Arc::clone(&peer), request));
+        // Boxed: hyper keeps room for it as long as the connection lives, and an idle stream must be small.
+        service_fn(move |request| Box::pin(answer(Arc::clone(&worker), Arc::clone(&peer), request)));
     let builder = builder(snapshot, &shared);
     let mut connection = pin!(builder.serve_connection(io, service));
     let mut known = Phase::Open;

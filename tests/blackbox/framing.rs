@@ -1,0 +1,391 @@
+//! Bytes that two servers could read as different requests: refused, or read as RFC 9112 says (T-01, T-02, T-03, T-06).
+
+use crate::front::{GOOD, bench, bench_with, chat, hidden, request, untouched};
+use tests::http::raw;
+use tests::*;
+
+#[tokio::test]
+async fn hosts_and_absolute_uris() {
+    let (upstream, gateway) = bench().await;
+    for lines in [
+        "",
+        "host: a\r\nhost: a\r\n",
+        "host: a\r\nhost: b\r\n",
+        "host: a b\r\n",
+        "host: a@b\r\n",
+        "host: a/b\r\n",
+        "host:\r\n",
+        "host: [::1\r\n",
+        "host: a:b\r\n",
+        "host: \u{1}\r\n",
+    ] {
+        let answer = raw(gateway.listen, request(lines, GOOD)).await;
+        assert_eq!(answer.statuses(), [400], "{lines:?}");
+    }
+    let absolute = request("host: x\r\n", GOOD).replace("POST /", "POST http://x/");
+    assert_eq!(raw(gateway.listen, absolute).await.statuses(), [400]);
+    let elsewhere = request("host: x\r\n", GOOD)
+        .replace("POST /", &format!("POST http://{}/", upstream.addr()));
+    assert_eq!(raw(gateway.listen, elsewhere).await.statuses(), [400]);
+    let connect = format!(
+        "CONNECT {} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {KEY}\r\n\r\nGET / HTTP/1.1\r\nhost: x\r\n\r\n",
+        upstream.addr(),
+        upstream.addr()
+    );
+    let answer = raw(gateway.listen, connect).await;
+    assert!(
+        answer.statuses().iter().all(|status| *status >= 400),
+        "{:?}",
+        answer.statuses()
+    );
+    untouched(&upstream, &gateway).await;
+    for host in ["x", "example.com:8080", "[::1]:80", "127.0.0.1"] {
+        let answer = raw(gateway.listen, request(&format!("host: {host}\r\n"), GOOD)).await;
+        assert_eq!(answer.statuses(), [200], "{host}");
+    }
+}
+
+#[tokio::test]
+async fn smuggling_corpus() {
+    let (upstream, gateway) = bench().await;
+    let head = |lines: &str| {
+        format!(
+            "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\ncontent-type: application/json\r\n{lines}\r\n"
+        )
+    };
+    let chunked = format!("{:x}\r\n{GOOD}\r\n0\r\n\r\n", GOOD.len());
+    let length = GOOD.len();
+    let cases = vec![
+        (
+            "length, then coding",
+            head(&format!(
+                "content-length: {length}\r\ntransfer-encoding: chunked\r\n"
+            )) + &chunked
+                + &hidden(),
+        ),
+        (
+            "coding, then length",
+            head(&format!(
+                "transfer-encoding: chunked\r\ncontent-length: {length}\r\n"
+            )) + &chunked
+                + &hidden(),
+        ),
+        (
+            "length 0 and coding",
+            head("content-length: 0\r\ntransfer-encoding: chunked\r\n") + &chunked + &hidden(),
+        ),
+        (
+            "odd case",
+            head(&format!(
+                "CONTENT-length: {length}\r\nTRANSFER-encoding: Chunked\r\n"
+            )) + &chunked
+                + &hidden(),
+        ),
+        (
+            "two lengths",
+            head(&format!(
+                "content-length: {length}\r\ncontent-length: 0\r\n"
+            )) + GOOD
+                + &hidden(),
+        ),
+        (
+            "list of lengths",
+            head(&format!("content-length: {length}, {length}\r\n")) + GOOD + &hidden(),
+        ),
+        (
+            "plus",
+            head(&format!("content-length: +{length}\r\n")) + GOOD + &hidden(),
+        ),
+        ("minus", head("content-length: -1\r\n") + GOOD + &hidden()),
+        ("hex", head("content-length: 0x10\r\n") + GOOD + &hidden()),
+        (
+            "overflow",
+            head("content-length: 18446744073709551617\r\n") + GOOD + &hidden(),
+        ),
+        (
+            "unknown coding",
+            head("transfer-encoding: xchunked\r\n") + &chunked + &hidden(),
+        ),
+        (
+            "coding list",
+            head("transfer-encoding: gzip, chunked\r\n") + &chunked + &hidden(),
+        ),
+        (
+            "identity",
+            head("transfer-encoding: identity\r\n") + GOOD + &hidden(),
+        ),
+        (
+            "chunked not last",
+            head("transfer-encoding: chunked, identity\r\n") + &chunked + &hidden(),
+        ),
+        (
+            "two codings",
+            head("transfer-encoding: chunked\r\ntransfer-encoding: identity\r\n")
+                + &chunked
+                + &hidden(),
+        ),
+        (
+            "vertical tab",
+            head("transfer-encoding: \u{b}chunked\r\n") + &chunked + &hidden(),
+        ),
+        (
+            "space before the colon",
+            head(&format!("content-length : {length}\r\n")) + GOOD + &hidden(),
+        ),
+        (
+            "space before the coding's colon",
+            head(&format!(
+                "transfer-encoding : chunked\r\ncontent-length: {length}\r\n"
+            )) + &chunked
+                + &hidden(),
+        ),
+        (
+            "folded header",
+            head(&format!("x: a\r\n content-length: {length}\r\n")) + GOOD + &hidden(),
+        ),
+        (
+            "bare CR",
+            head(&format!("x: a\rcontent-length: {length}\r\n")) + GOOD + &hidden(),
+        ),
+        ("NUL", head("x: a\0b\r\n") + GOOD + &hidden()),
+        (
+            "bad chunk size",
+            head("transfer-encoding: chunked\r\n") + "zz\r\n" + GOOD + "\r\n0\r\n\r\n" + &hidden(),
+        ),
+        (
+            "chunk size overflow",
+            head("transfer-encoding: chunked\r\n")
+                + "ffffffffffffffff1\r\n"
+                + GOOD
+                + "\r\n0\r\n\r\n"
+                + &hidden(),
+        ),
+        (
+            "chunk without its end",
+            head("transfer-encoding: chunked\r\n")
+                + &format!("{length:x}\r\n{GOOD}x0\r\n\r\n")
+                + &hidden(),
+        ),
+        (
+            "1.0 with coding",
+            (head("transfer-encoding: chunked\r\n") + &chunked + &hidden())
+                .replacen("HTTP/1.1", "HTTP/1.0", 1),
+        ),
+        ("no version", hidden().replacen(" HTTP/1.1", "", 1)),
+        ("HTTP/1.2", hidden().replacen("HTTP/1.1", "HTTP/1.2", 1)),
+        ("HTTP/0.9", "GET /v1/models\r\n\r\n".to_owned() + &hidden()),
+        (
+            "space in the target",
+            hidden().replacen("/v1/chat", "/v1/ chat", 1),
+        ),
+        (
+            "control in the method",
+            hidden().replacen("POST", "PO\u{1}ST", 1),
+        ),
+    ];
+    for (what, bytes) in cases {
+        let answer = raw(gateway.listen, &bytes).await;
+        let statuses = answer.statuses();
+        assert!(
+            statuses.len() <= 1,
+            "{what}: {} answers to what is one request: {statuses:?}",
+            statuses.len()
+        );
+        assert!(
+            statuses
+                .iter()
+                .all(|status| (400..500).contains(status) || *status == 501),
+            "{what}: {statuses:?}"
+        );
+        assert!(answer.closed, "{what}: the connection stays open");
+        assert_eq!(upstream.accepted(), 0, "{what}: an upstream was reached");
+    }
+    untouched(&upstream, &gateway).await;
+}
+
+#[tokio::test]
+async fn framing_that_is_odd_but_right_means_one_request() {
+    let (upstream, gateway) = bench().await;
+    let head = |lines: &str| {
+        format!(
+            "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\ncontent-type: application/json\r\nconnection: close\r\n{lines}\r\n"
+        )
+    };
+    let extension = format!(
+        "{:x};a=b\r\n{GOOD}\r\n0\r\nx-trailer: 1\r\n\r\n",
+        GOOD.len()
+    );
+    let single: String = GOOD.chars().map(|c| format!("1\r\n{c}\r\n")).collect();
+    let equal = head(&format!(
+        "content-length: {0}\r\ncontent-length: {0}\r\n",
+        GOOD.len()
+    )) + GOOD;
+    for (what, bytes) in [
+        ("two equal lengths", equal),
+        (
+            "chunk extension and trailer",
+            head("transfer-encoding: chunked\r\n") + &extension,
+        ),
+        (
+            "one byte a chunk",
+            head("transfer-encoding: chunked\r\n") + &single + "0\r\n\r\n",
+        ),
+    ] {
+        let before = upstream.requests().len();
+        let answer = raw(gateway.listen, &bytes).await;
+        assert_eq!(answer.statuses(), [200], "{what}");
+        let requests = upstream.requests();
+        assert_eq!(requests.len(), before + 1, "{what}");
+        let last = requests.last().unwrap();
+        assert_eq!(
+            String::from_utf8_lossy(&last.body),
+            GOOD.replace("\"m\"", "\"some-model\""),
+            "{what}"
+        );
+        assert!(
+            last.header("transfer-encoding").is_none() && last.header("x-trailer").is_none(),
+            "{what}: {}",
+            last.head
+        );
+    }
+    gateway.assert_sound();
+}
+
+#[tokio::test]
+async fn pipelined_requests_are_answered_in_order() {
+    let (upstream, gateway) = bench().await;
+    let bytes = request("host: x\r\n", GOOD).repeat(3);
+    let answer = raw(gateway.listen, bytes).await;
+    assert_eq!(answer.statuses(), [200, 200, 200]);
+    assert_eq!(upstream.requests().len(), 3);
+    gateway.assert_sound();
+}
+
+/// T-02: the body behind an early answer must never be read as the next request.
+#[tokio::test]
+async fn a_refused_requests_body_is_never_a_request() {
+    let (upstream, gateway) = bench().await;
+    let inner = hidden();
+    let wrap = |lines: &str, length: usize| {
+        format!(
+            "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n{lines}content-length: {length}\r\n\r\n{inner}"
+        )
+    };
+    let key = format!("authorization: Bearer {KEY}\r\n");
+    let cases = [
+        (
+            "bad key",
+            wrap("authorization: Bearer ym-wrong-key-1\r\n", inner.len()),
+        ),
+        (
+            "bad key, more promised",
+            wrap(
+                "authorization: Bearer ym-wrong-key-1\r\n",
+                inner.len() + 100_000,
+            ),
+        ),
+        (
+            "bad key, too much promised",
+            wrap("authorization: Bearer ym-wrong-key-1\r\n", 99_999_999_999),
+        ),
+        (
+            "unknown path",
+            wrap(&key, inner.len()).replacen("/v1/chat/completions", "/nowhere", 1),
+        ),
+        (
+            "wrong method",
+            wrap(&key, inner.len()).replacen("POST", "PUT", 1),
+        ),
+        (
+            "compressed",
+            wrap(&format!("{key}content-encoding: gzip\r\n"), inner.len()),
+        ),
+        ("not JSON", wrap(&key, inner.len())),
+        (
+            "GET with a body",
+            wrap(&key, inner.len()).replacen("POST /v1/chat/completions", "GET /v1/models", 1),
+        ),
+        (
+            "upgrade",
+            wrap(
+                &format!("{key}connection: upgrade\r\nupgrade: websocket\r\n"),
+                inner.len(),
+            ),
+        ),
+        (
+            "expect",
+            wrap(
+                "expect: 100-continue\r\nauthorization: Bearer ym-wrong-key-1\r\n",
+                inner.len(),
+            ),
+        ),
+    ];
+    for (what, bytes) in cases {
+        let answer = raw(gateway.listen, &bytes).await;
+        let finals: Vec<u16> = answer
+            .statuses()
+            .into_iter()
+            .filter(|status| *status != 100)
+            .collect();
+        assert_eq!(finals.len(), 1, "{what}: {finals:?}");
+        assert!(
+            finals[0] >= 400 || what == "GET with a body",
+            "{what}: {finals:?}"
+        );
+        assert_eq!(upstream.accepted(), 0, "{what}: an upstream was reached");
+    }
+    // Garbage behind a whole refused request is garbage, and closes the connection.
+    let bytes = request("host: x\r\n", GOOD).replace(KEY, "ym-wrong-key-1")
+        + "\u{0}\u{1}garbage\r\n\r\n"
+        + &inner;
+    let answer = raw(gateway.listen, bytes).await;
+    assert!(
+        answer.closed && answer.statuses().first() == Some(&401),
+        "{:?}",
+        answer.statuses()
+    );
+    untouched(&upstream, &gateway).await;
+}
+
+#[tokio::test]
+async fn http2_heads_that_are_wrong() {
+    let (upstream, gateway) = bench_with(|config| {
+        config.set(
+            "limits",
+            json!({"header_bytes": "8KiB", "uri_bytes": "1KiB"}),
+        );
+    })
+    .await;
+    let ask = || gateway.chat("m", "hi").h2();
+    ask()
+        .header("host", "another.test")
+        .send()
+        .await
+        .refused(400, "invalid_request");
+    let long = http::Ask::post(
+        gateway.listen,
+        &format!("/v1/chat/completions?x={}", "a".repeat(2000)),
+    )
+    .key(KEY)
+    .bytes(chat(""))
+    .h2();
+    long.send().await.refused(414, "request_too_large");
+    // A head over the limit is answered 431 or the stream is reset; the connection is not harmed.
+    let mut session = Session::to(gateway.listen, true).await;
+    if let Ok(live) = session
+        .open_or_end(ask().header("x-padding", &"p".repeat(20_000)))
+        .await
+    {
+        assert_eq!(live.status, 431);
+    }
+    session
+        .send(ask().key("ym-wrong-key-0001"))
+        .await
+        .refused(401, "invalid_api_key");
+    ask()
+        .header("authorization", "Bearer ym-another-key")
+        .send()
+        .await
+        .refused(401, "invalid_api_key");
+    untouched(&upstream, &gateway).await;
+}
