@@ -4,7 +4,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::watch;
@@ -245,12 +245,52 @@ impl Worker {
     }
 }
 
-/// Where a request came from.
+/// Where a request came from: one connection.
 pub struct Peer {
     /// The connection's other end.
     pub address: SocketAddr,
     /// What the socket saw of the head that hyper does not tell.
     pub head_watch: Arc<HeadWatch>,
+    running: AtomicUsize,
+    begun: AtomicU64,
+}
+
+impl Peer {
+    /// A fresh connection.
+    pub fn new(address: SocketAddr, head_watch: HeadWatch) -> Self {
+        Self {
+            address,
+            head_watch: Arc::new(head_watch),
+            running: AtomicUsize::new(0),
+            begun: AtomicU64::new(0),
+        }
+    }
+
+    /// Counts a request of this connection until the guard is dropped.
+    pub fn enter(self: &Arc<Self>) -> OnPeer {
+        self.running.fetch_add(1, Ordering::Relaxed);
+        self.begun.fetch_add(1, Ordering::Relaxed);
+        OnPeer(Arc::clone(self))
+    }
+
+    /// Requests that run on it.
+    pub fn running(&self) -> usize {
+        self.running.load(Ordering::Relaxed)
+    }
+
+    /// Requests that ever ran on it.
+    pub fn begun(&self) -> u64 {
+        self.begun.load(Ordering::Relaxed)
+    }
+}
+
+/// A request on its connection.
+pub struct OnPeer(Arc<Peer>);
+
+impl Drop for OnPeer {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// A request's id: 26 characters of Crockford's base 32, as a ULID.

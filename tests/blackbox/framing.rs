@@ -1,7 +1,7 @@
 //! Bytes that two servers could read as different requests: refused, or read as RFC 9112 says (T-01, T-02, T-03, T-06).
 
 use crate::front::{GOOD, bench, bench_with, chat, hidden, request, untouched};
-use tests::http::raw;
+use tests::http::{raw, raw_for};
 use tests::*;
 
 #[tokio::test]
@@ -388,4 +388,77 @@ async fn http2_heads_that_are_wrong() {
         .await
         .refused(401, "invalid_api_key");
     untouched(&upstream, &gateway).await;
+}
+
+/// A good request with a few bytes changed, a thousand times: one good answer at most, never our fault, and what goes up is
+/// what was checked.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_mutations() {
+    let (upstream, gateway) = bench().await;
+    let good = request("host: x\r\nconnection: close\r\n", GOOD).into_bytes();
+    // xorshift: the same mutations each time.
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    let mut random = move |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % below as u64) as usize
+    };
+    let odd = [
+        0, 1, 9, 10, 11, 13, 32, 34, 44, 58, 59, 92, 123, 125, 127, 128, 195, 255,
+    ];
+    for _ in 0..40 {
+        let mut running = tokio::task::JoinSet::new();
+        for _ in 0..25 {
+            let mut bytes = good.clone();
+            for _ in 0..=random(3) {
+                let at = random(bytes.len());
+                let byte = if random(2) == 0 {
+                    odd[random(odd.len())]
+                } else {
+                    random(256) as u8
+                };
+                match random(3) {
+                    0 => bytes[at] = byte,
+                    1 => bytes.insert(at, byte),
+                    _ => drop(bytes.remove(at)),
+                }
+            }
+            let to = gateway.listen;
+            running.spawn(async move {
+                let answer = raw_for(to, &bytes, std::time::Duration::from_millis(150)).await;
+                (bytes, answer)
+            });
+        }
+        for (bytes, answer) in running.join_all().await {
+            let statuses = answer.statuses();
+            let shown = String::from_utf8_lossy(&bytes);
+            // A request that lost its length ends at its head; its body is then a request of its own, and no good one.
+            let passed = statuses.iter().filter(|status| **status == 200).count();
+            assert!(
+                statuses.len() <= 2 && passed <= 1,
+                "{statuses:?}: {shown:?}"
+            );
+            assert!(
+                statuses
+                    .iter()
+                    .all(|status| *status < 500 || *status == 501),
+                "{statuses:?}: {shown:?}"
+            );
+        }
+    }
+    for request in upstream.requests() {
+        let body: Value = serde_json_of(&request.body);
+        assert_eq!(body["model"], "some-model", "{body}");
+        assert_eq!(request.first_line(), "POST /v1/chat/completions HTTP/1.1");
+    }
+    gateway.assert_sound();
+}
+
+fn serde_json_of(bytes: &[u8]) -> Value {
+    message::Message {
+        head: String::new(),
+        body: bytes.to_vec(),
+    }
+    .json()
 }

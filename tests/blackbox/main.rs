@@ -2,6 +2,14 @@
 //!
 //! One binary, one module a subject; each test reads as a story and starts what it needs. Nothing is skipped: a missing
 //! executable is an error.
+//!
+//! What hurt the users of other gateways has its test here: a client that leaves while the vendor goes on (`cancel`),
+//! leaving that makes it free (`cancel`), a cut that ends as a clean 200 (`faults`), fallback in mid-stream (`faults`),
+//! one clock for everything (`clocks`), characters cut between reads (`mixing`, `passthrough`), limits overrun by
+//! concurrent requests (`keys`), negative usage (`faults`), a refusal that sets off a fallback and a fallback that
+//! crosses a border (`law`), one bad key that benches a vendor (`vendors`), no one knows which vendor answered
+//! (`faults`), lost records (`journal`), logs that leak (`admin`, `upstreams`), errors inside a 200 (`faults`), a reload
+//! that evicts (`reload`).
 
 #![allow(
     clippy::unwrap_used,
@@ -38,3 +46,4 @@ mod reload;
 mod tls;
 mod translate;
 mod upstreams;
+mod vendors;

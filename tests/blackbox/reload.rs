@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
+use tests::upstream::Upstream;
 use tests::*;
 
 fn base(sim: &Sim) -> Config {
@@ -273,4 +274,35 @@ async fn a_reload_gives_no_key_a_new_minute() {
         .send()
         .await
         .refused(429, "rate_limit_exceeded");
+}
+
+#[tokio::test]
+async fn a_providers_new_address_and_key_are_used_at_once() {
+    let (old, new) = (Upstream::good().await, Upstream::good().await);
+    let mut config = Config::new();
+    config.plain_at("m", &old.origin());
+    let gateway = Gateway::start(&config).await;
+    assert_eq!(gateway.chat("m", "x").send().await.said(), "good");
+    config
+        .plain_at("m", &new.origin())
+        .set("providers/m/api_key", "sk-rotated-key");
+    gateway.rewrite(&config.text());
+    gateway.signal("HUP");
+    until("the new upstream is asked", || {
+        new.accepted() > 0 || gateway.log().contains("eload")
+    })
+    .await;
+    let start = std::time::Instant::now();
+    while new.requests().is_empty() {
+        assert_eq!(gateway.chat("m", "x").send().await.said(), "good");
+        assert!(start.elapsed() < SOON);
+    }
+    let heard = old.requests().len();
+    for _ in 0..3 {
+        assert_eq!(gateway.chat("m", "x").send().await.said(), "good");
+    }
+    assert_eq!(old.requests().len(), heard, "the old address is still used");
+    let last = new.requests().pop().unwrap();
+    assert_eq!(last.header("authorization"), Some("Bearer sk-rotated-key"));
+    assert!(!gateway.log().contains("sk-rotated-key"));
 }

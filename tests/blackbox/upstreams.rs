@@ -295,3 +295,42 @@ async fn an_end_without_its_blank_line_is_an_end() {
     );
     assert!(reply.text().ends_with("\n\n"), "{:?}", reply.text());
 }
+
+/// An event that comes in many reads must not be looked at from its beginning at each of them.
+#[tokio::test]
+async fn a_long_event_costs_what_its_bytes_cost() {
+    let mut spent = Vec::new();
+    for kib in [512, 3072] {
+        let upstream = Upstream::start(move |mut conn| async move {
+            conn.request().await;
+            conn.stream_head().await?;
+            let event = text_event(&"x".repeat(kib << 10));
+            for piece in event.as_bytes().chunks(8192) {
+                conn.write(piece).await?;
+                conn.pause(1).await;
+            }
+            conn.write(end_events().as_bytes()).await
+        })
+        .await;
+        let mut config = Config::new();
+        config.plain_at("m", &upstream.origin());
+        config.set("limits/upstream_line_bytes", "4MiB");
+        let gateway = Gateway::start(&config).await;
+        let before = gateway.cpu_ms();
+        let reply = gateway
+            .stream("m", "x")
+            .limit(Duration::from_secs(60))
+            .send()
+            .await;
+        let said = grammar::read(&reply.body);
+        assert!(said.done && said.text().len() == kib << 10, "{kib} KiB");
+        spent.push(gateway.cpu_ms() - before);
+    }
+    // Six times the bytes: six times the work, and as much again for the noise.
+    assert!(
+        spent[1] < 12 * spent[0].max(30),
+        "{} ms for 512 KiB, {} ms for 3 MiB",
+        spent[0],
+        spent[1]
+    );
+}

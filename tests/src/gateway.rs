@@ -325,6 +325,15 @@ impl Gateway {
         self.ended().is_none()
     }
 
+    /// CPU time it has used, in ms (to the clock tick of 10 ms).
+    pub fn cpu_ms(&self) -> u64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.id())).unwrap();
+        // Behind the name, which may hold anything: fields 14 and 15 are user and system time.
+        let rest = stat.rsplit_once(") ").unwrap().1;
+        let ticks = rest.split(' ').skip(11).take(2);
+        ticks.map(|ticks| ticks.parse::<u64>().unwrap() * 10).sum()
+    }
+
     /// Resident memory, in KiB.
     pub fn rss_kib(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();

@@ -328,11 +328,22 @@ impl Blame {
     }
 }
 
-/// Status and code, cleaned: a vendor's words may hold anything.
+/// Status and code. A vendor's words may hold anything, a key of ours among them: a code is shown if it is a number, or
+/// words without digits; keys have both.
 fn detail(status: u16, told: Option<&Told<'_>>) -> String {
     let clean = |text: &str| -> String {
-        let allowed = |letter: &char| letter.is_ascii_alphanumeric() || "._-".contains(*letter);
-        text.chars().filter(allowed).take(CODE_CHARS_MAX).collect()
+        let number = !text.is_empty()
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_digit() || byte == b'-');
+        let words = text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphabetic() || b"._".contains(&byte));
+        if text.len() <= CODE_CHARS_MAX && (number || words) {
+            text.to_owned()
+        } else {
+            "(not shown)".to_owned()
+        }
     };
     told.map_or_else(
         || format!("status {status}"),

@@ -11,10 +11,12 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use http::header::{
-    ALLOW, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName,
+    ALLOW, AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST,
+    HeaderName, TRANSFER_ENCODING,
 };
 use http::request::Parts;
-use http::{HeaderMap, Method, Request, Version};
+use http::uri::Authority;
+use http::{HeaderMap, HeaderValue, Method, Request, Version};
 use hyper::body::{Body, Frame, Incoming};
 use wire::{Fault, Kind};
 
@@ -59,34 +61,34 @@ pub(super) fn read_head(
     request: Request<Incoming>,
 ) -> Result<Arrived, Fault> {
     let (head, body) = request.into_parts();
-    let what = match place(head.uri.path()) {
-        Some((what, endpoint, method)) => {
-            exchange.endpoint = endpoint;
-            framing(&head, peer, exchange.limits().uri_bytes.bytes())?;
-            if head.method != method {
-                let fault = bad("method", "This path does not take that method.").status(405);
-                exchange.extra.insert(
-                    ALLOW,
-                    if method == Method::GET { "GET" } else { "POST" }
-                        .parse()
-                        .map_err(|_| Kind::Bug)?,
-                );
-                return Err(fault);
-            }
-            what
+    let place = place(head.uri.path());
+    exchange.endpoint = place.as_ref().map_or("", |(_, endpoint, _)| endpoint);
+    if let Err(fault) = framing(&head, peer, exchange.limits().uri_bytes.bytes()) {
+        if head.version < Version::HTTP_2 {
+            // Nothing that follows on this connection can be trusted to be a request.
+            exchange
+                .extra
+                .insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        None => {
-            framing(&head, peer, exchange.limits().uri_bytes.bytes())?;
-            let hint = if head.uri.path().starts_with("/v1/v1/") {
-                " The base URL already ends in /v1."
-            } else {
-                ""
-            };
-            return Err(bad("unknown_path", "There is no such path.")
-                .message(format!("There is no such path.{hint}"))
-                .status(404));
-        }
+        return Err(fault);
+    }
+    let Some((what, _, method)) = place else {
+        let hint = if head.uri.path().starts_with("/v1/v1/") {
+            " The base URL already ends in /v1."
+        } else {
+            ""
+        };
+        return Err(bad("unknown_path", "")
+            .message(format!("There is no such path.{hint}"))
+            .status(404));
     };
+    if head.method != method {
+        let allowed = if method == Method::GET { "GET" } else { "POST" };
+        exchange
+            .extra
+            .insert(ALLOW, HeaderValue::from_static(allowed));
+        return Err(bad("method", "This path does not take that method.").status(405));
+    }
     if what == What::Chat {
         media(&head.headers)?;
         if let Some(length) = Body::size_hint(&body).exact()
@@ -118,6 +120,16 @@ fn framing(head: &Parts, peer: &Peer, uri_bytes: usize) -> Result<(), Fault> {
             "Content-Length and Transfer-Encoding together are not allowed.",
         ));
     }
+    let mut codings = head.headers.get_all(TRANSFER_ENCODING).iter();
+    if let Some(coding) = codings.next()
+        && (codings.next().is_some()
+            || !coding
+                .as_bytes()
+                .trim_ascii()
+                .eq_ignore_ascii_case(b"chunked"))
+    {
+        return Err(bad("framing", "The only transfer coding is chunked."));
+    }
     let uri = &head.uri;
     if uri.path_and_query().map_or(0, |text| text.as_str().len()) > uri_bytes {
         return Err(Fault::new(Kind::TooLarge)
@@ -137,7 +149,11 @@ fn framing(head: &Parts, peer: &Peer, uri_bytes: usize) -> Result<(), Fault> {
         version => {
             let valid = host.is_some_and(|host| {
                 host.to_str().is_ok_and(|host| {
-                    host.parse::<http::uri::Authority>().is_ok() && !host.contains('@')
+                    // `a:b` parses, with a port that is no number.
+                    let sound = |authority: Authority| {
+                        authority.port_u16().is_some() || authority.as_str() == authority.host()
+                    };
+                    host.parse().is_ok_and(sound)
                 })
             });
             // HTTP/1.0 had no Host.

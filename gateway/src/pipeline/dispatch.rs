@@ -371,15 +371,23 @@ fn reading(
     } else {
         Gear::Observe
     };
-    let event_bytes = exchange.limits().upstream_event_bytes.bytes();
+    let limits = sse_limits(exchange);
     Box::new(Reading::new(
         exchange.dialect,
         prepared.spoken,
         vendor,
         head,
         gear,
-        event_bytes,
+        limits,
     ))
+}
+
+fn sse_limits(exchange: &Exchange) -> wire::sse::Limits {
+    let limits = exchange.limits();
+    wire::sse::Limits {
+        line_bytes: limits.upstream_line_bytes.bytes(),
+        event_bytes: limits.upstream_event_bytes.bytes(),
+    }
 }
 
 fn reply_head(exchange: &Exchange) -> adapters::dialect::ReplyHead {
@@ -408,7 +416,9 @@ async fn begin(
             }
         }
     }
-    clocks.content(Instant::now());
+    if reading.has_content() {
+        clocks.content(Instant::now());
+    }
     Ok(Sent::Streaming {
         begun,
         reading,
@@ -426,9 +436,7 @@ async fn gather(
     mut clocks: Clocks,
 ) -> Result<Sent, Fault> {
     let mut all = Vec::new();
-    let limits = wire::sse::Limits {
-        event_bytes: exchange.limits().upstream_event_bytes.bytes(),
-    };
+    let limits = sse_limits(exchange);
     let mut decoder = super::stream::Decoding::new(prepared.spoken.decoder(), vendor, limits);
     let mut seen = 0u64;
     while let Some(data) = clocks.read(&mut upstream, !all.is_empty()).await? {

@@ -33,7 +33,7 @@ use settle::Exchange;
 /// Answers one request. Never fails: what goes wrong is an answer too.
 pub async fn serve(
     worker: &Arc<Worker>,
-    peer: &Peer,
+    peer: &Arc<Peer>,
     request: Request<Incoming>,
 ) -> Response<ReplyBody> {
     let mut exchange = Exchange::begin(worker, peer);

@@ -19,7 +19,7 @@ use super::route::Candidate;
 use crate::config::snapshot::Snapshot;
 use crate::config::tuning::Limits;
 use crate::journal::{self, Attempt, Closing, Denial, Opening, Outcome, Tokens};
-use crate::worker::{Inflight, Peer, RequestId, Worker};
+use crate::worker::{Inflight, OnPeer, Peer, RequestId, Worker};
 
 /// What a reply has told so far.
 #[derive(Clone, Copy, Debug, Default)]
@@ -76,6 +76,7 @@ pub(super) struct Exchange {
     /// Status that goes (or would have gone) down.
     pub(super) status: u16,
     peer: std::net::IpAddr,
+    _on_peer: OnPeer,
     admission: Option<Admission>,
     inflight: Option<Inflight>,
     entry: Option<journal::Entry>,
@@ -84,7 +85,7 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
-    pub(super) fn begin(worker: &Arc<Worker>, peer: &Peer) -> Self {
+    pub(super) fn begin(worker: &Arc<Worker>, peer: &Arc<Peer>) -> Self {
         let now_ms = worker.now_ms();
         Self {
             snapshot: worker.shared.store.load(),
@@ -106,6 +107,7 @@ impl Exchange {
             meter: Meter::default(),
             status: 0,
             peer: peer.address.ip(),
+            _on_peer: peer.enter(),
             admission: None,
             inflight: None,
             entry: None,
@@ -397,9 +399,11 @@ impl Drop for Exchange {
     fn drop(&mut self) {
         if !self.finished {
             self.status = if self.status == 0 { 499 } else { self.status };
-            // Unwinding drops it too: then the fault is ours.
+            // Unwinding drops it too: then the fault is ours; so does the end of a drain.
             let (outcome, kind) = if std::thread::panicking() {
                 (Outcome::InternalError, Kind::Bug)
+            } else if self.worker.shared.is_cut() {
+                (Outcome::Draining, Kind::Draining)
             } else {
                 (Outcome::ClientClosed, Kind::ClientGone)
             };

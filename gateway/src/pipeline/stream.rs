@@ -175,11 +175,11 @@ impl Reading {
         vendor: &'static dyn Vendor,
         mut head: Head,
         gear: Gear,
-        event_bytes: usize,
+        limits: sse::Limits,
     ) -> Self {
         // Success has been judged; from here on only the status matters, and an idle stream should be small.
         head.headers = HeaderMap::new();
-        let splitter = Splitter::new(sse::Limits { event_bytes });
+        let splitter = Splitter::new(limits);
         Self {
             splitter,
             client,
@@ -617,7 +617,7 @@ impl Stream {
                 self.complete();
             }
             if !out.is_empty() {
-                self.last_down = self.clocks.last_read;
+                self.last_down = self.last_down.max(self.clocks.last_read);
                 return Poll::Ready(Some(out.settle()));
             }
         }

@@ -33,6 +33,14 @@ const CONFLICT: u8 = 2;
 const FRAMED: u8 = 3;
 
 impl HeadWatch {
+    /// For HTTP/2.
+    #[must_use]
+    pub fn framed() -> Self {
+        Self {
+            state: AtomicU8::new(FRAMED),
+        }
+    }
+
     /// Whether the head of the request at hand was in conflict.
     pub fn take_conflict(&self) -> bool {
         match self.state.load(Ordering::Acquire) {
@@ -56,9 +64,7 @@ impl HeadWatch {
     }
 
     fn sees(&self, bytes: &[u8]) {
-        if bytes.starts_with(b"PRI * HTTP/2") {
-            self.state.store(FRAMED, Ordering::Release);
-        } else if has_conflict(bytes) {
+        if has_conflict(bytes) {
             self.state.store(CONFLICT, Ordering::Release);
         }
     }

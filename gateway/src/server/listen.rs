@@ -8,20 +8,24 @@ use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener as StdListener};
 use std::panic::AssertUnwindSafe;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
-use hyper::service::service_fn;
+use hyper::rt::bounds::Http2ServerConnExec;
+use hyper::rt::{Read, Write};
+use hyper::server::conn::{http1, http2};
+use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
+use rustls::ServerConfig;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use wire::{Fault, Kind};
+use wire::Kind;
 
 use super::guard::{Clocks, Guard, HeadWatch};
 use crate::config::snapshot::Snapshot;
@@ -113,47 +117,166 @@ async fn greet(
     if socket.set_nodelay(true).is_err() {
         return;
     }
-    let Some(tls) = snapshot.tls.clone() else {
-        return Box::pin(converse(worker, &snapshot, socket, address)).await;
-    };
-    // Boxed, as each branch below: a task is as large as its largest state.
-    let handshake = Box::pin(tokio_rustls::TlsAcceptor::from(tls).accept(socket));
+    // Boxed, each branch: a task is as large as its largest state, and most of its life is waiting.
+    match snapshot.tls.clone() {
+        None => Box::pin(plain(worker, snapshot, socket, address)).await,
+        Some(tls) => Box::pin(secure(worker, snapshot, tls, socket, address)).await,
+    }
+}
+
+/// Without TLS the first bytes tell the protocol. They are looked at, not read: hyper-util's way, reading them ahead, makes
+/// hyper's buffer of every connection twice as large.
+async fn plain(
+    worker: Arc<Worker>,
+    snapshot: Arc<Snapshot>,
+    socket: TcpStream,
+    address: SocketAddr,
+) {
+    let mut first = [0; 3];
+    let peeked = tokio::time::timeout(snapshot.timeouts.keepalive.0, socket.peek(&mut first)).await;
+    match peeked {
+        // No method of HTTP/1 that we know begins like the preface of HTTP/2.
+        Ok(Ok(3)) if first == *b"PRI" => {
+            Box::pin(converse_h2(worker, snapshot, socket, address)).await
+        }
+        Ok(Ok(1..)) => Box::pin(converse_h1(worker, snapshot, socket, address)).await,
+        Ok(Ok(0) | Err(_)) | Err(_) => {}
+    }
+}
+
+async fn secure(
+    worker: Arc<Worker>,
+    snapshot: Arc<Snapshot>,
+    tls: Arc<ServerConfig>,
+    socket: TcpStream,
+    address: SocketAddr,
+) {
+    let handshake = tokio_rustls::TlsAcceptor::from(tls).accept(socket);
     match tokio::time::timeout(snapshot.timeouts.tls_handshake.0, handshake).await {
-        Ok(Ok(stream)) => Box::pin(converse(worker, &snapshot, stream, address)).await,
+        Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
+            Box::pin(converse_h2(worker, snapshot, stream, address)).await;
+        }
+        Ok(Ok(stream)) => Box::pin(converse_h1(worker, snapshot, stream, address)).await,
         Ok(Err(error)) => tracing::debug!(error = %error.kind(), "tls handshake failed"),
         Err(_) => tracing::debug!("tls handshake timed out"),
     }
 }
 
-async fn converse(
-    worker: Arc<Worker>,
+/// What a connection's requests share, and its guarded socket.
+fn prepare<S: AsyncRead + AsyncWrite>(
     snapshot: &Snapshot,
-    socket: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    socket: S,
     address: SocketAddr,
-) {
-    let head_watch = Arc::new(HeadWatch::default());
+    head_watch: HeadWatch,
+) -> (TokioIo<Guard<S>>, Arc<Peer>) {
     let clocks = Clocks {
         head: snapshot.timeouts.header_read.0,
         stall: snapshot.timeouts.client_write.0,
     };
-    let io = TokioIo::new(Guard::new(socket, Arc::clone(&head_watch), clocks));
-    let mut phase = worker.shared.phase();
-    let peer = Arc::new(Peer {
-        address,
-        head_watch,
+    let peer = Arc::new(Peer::new(address, head_watch));
+    (
+        TokioIo::new(Guard::new(socket, Arc::clone(&peer.head_watch), clocks)),
+        peer,
+    )
+}
+
+async fn converse_h1(
+    worker: Arc<Worker>,
+    snapshot: Arc<Snapshot>,
+    socket: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    address: SocketAddr,
+) {
+    let (io, peer) = prepare(&snapshot, socket, address, HeadWatch::default());
+    let shared = Arc::clone(&worker.shared);
+    // Boxed: hyper keeps room for it as long as the connection lives.
+    let service = service_fn(move |request| {
+        Box::pin(answer(Arc::clone(&worker), Arc::clone(&peer), request))
     });
+    let limits = &snapshot.limits;
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        // Runs while a connection is kept idle; a slow head is the guard's business.
+        .header_read_timeout(snapshot.timeouts.keepalive.0)
+        .half_close(false)
+        .max_headers(limits.header_count as usize)
+        .max_header_size(limits.header_bytes.bytes())
+        .max_buf_size(limits.header_bytes.bytes().max(BUFFER_MIN))
+        .serve_connection(io, service);
+    last(connection, &shared, None).await;
+}
+
+async fn converse_h2(
+    worker: Arc<Worker>,
+    snapshot: Arc<Snapshot>,
+    socket: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    address: SocketAddr,
+) {
+    let (io, peer) = prepare(&snapshot, socket, address, HeadWatch::framed());
     let shared = Arc::clone(&worker.shared);
     let service =
-        // Boxed: hyper keeps room for it as long as the connection lives, and an idle stream must be small.
-        service_fn(move |request| Box::pin(answer(Arc::clone(&worker), Arc::clone(&peer), request)));
-    let builder = builder(snapshot, &shared);
-    let mut connection = pin!(builder.serve_connection(io, service));
+        service_fn(move |request| answer(Arc::clone(&worker), Arc::clone(&peer), request));
+    let http2 = &snapshot.http2;
+    let connection = http2::Builder::new(Executor {
+        phase: shared.phase(),
+    })
+    .timer(TokioTimer::new())
+    .max_concurrent_streams(http2.max_streams)
+    .initial_stream_window_size(window(http2.stream_window))
+    .initial_connection_window_size(window(http2.connection_window))
+    .max_header_list_size(window(snapshot.limits.header_bytes))
+    .max_pending_accept_reset_streams(20)
+    .max_local_error_reset_streams(128)
+    .keep_alive_interval(http2.keepalive_interval.0)
+    .keep_alive_timeout(http2.keepalive_timeout.0)
+    .serve_connection(io, service);
+    last(connection, &shared, None).await;
+}
+
+/// A connection that can be asked to end after what it has begun.
+trait Graceful: Future<Output = hyper::Result<()>> {
+    fn wind_down(self: Pin<&mut Self>);
+}
+
+impl<I: Read + Write + Unpin, S: HttpService<Incoming, ResBody = ReplyBody>> Graceful
+    for http1::Connection<I, S>
+where
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    fn wind_down(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+impl<I: Read + Write + Unpin, S: HttpService<Incoming, ResBody = ReplyBody>> Graceful
+    for http2::Connection<I, S, Executor>
+where
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    S::Future: 'static,
+    Executor: Http2ServerConnExec<S::Future, ReplyBody>,
+{
+    fn wind_down(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+/// Runs a connection to its end: its own, or that of a drain.
+async fn last(connection: impl Graceful, shared: &Shared, idle: Option<Idle>) {
+    let mut connection = pin!(connection);
+    let mut phase = shared.phase();
     let mut known = Phase::Open;
+    let mut over = pin!(async {
+        match idle {
+            Some(idle) => idle.over().await,
+            // HTTP/1 has hyper's own timer.
+            None => std::future::pending().await,
+        }
+    });
     loop {
         let changed = async {
             if known >= Phase::Cut {
                 return tokio::time::sleep(CUT_GRACE).await;
             }
+            // The sender lives as long as the process.
             let _ = phase
                 .wait_for(|current| *current > known && *current >= Phase::Draining)
                 .await;
@@ -167,41 +290,35 @@ async fn converse(
                 return;
             }
             () = changed => {}
+            () = over.as_mut() => break,
         }
         if known >= Phase::Cut {
             return;
         }
         known = *phase.borrow();
-        connection.as_mut().graceful_shutdown();
+        connection.as_mut().wind_down();
     }
+    // Nothing runs on it: a word of farewell, and it is gone.
+    connection.as_mut().wind_down();
+    let _ = tokio::time::timeout(CUT_GRACE, connection).await;
 }
 
-fn builder(snapshot: &Snapshot, shared: &Arc<Shared>) -> auto::Builder<Executor> {
-    let limits = &snapshot.limits;
-    let mut builder = auto::Builder::new(Executor {
-        phase: shared.phase(),
-    });
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        // Runs while a connection is kept idle; a slow head is the guard's business.
-        .header_read_timeout(snapshot.timeouts.keepalive.0)
-        .half_close(false)
-        .max_headers(limits.header_count as usize)
-        .max_buf_size(limits.header_bytes.bytes().max(BUFFER_MIN));
-    let http2 = &snapshot.http2;
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(http2.max_streams)
-        .initial_stream_window_size(window(http2.stream_window))
-        .initial_connection_window_size(window(http2.connection_window))
-        .max_header_list_size(window(limits.header_bytes))
-        .max_pending_accept_reset_streams(20)
-        .max_local_error_reset_streams(128)
-        .keep_alive_interval(http2.keepalive_interval.0)
-        .keep_alive_timeout(http2.keepalive_timeout.0);
-    builder
+/// Tells when nothing has run on an HTTP/2 connection for a while: hyper has no timer for that.
+struct Idle {
+    peer: Arc<Peer>,
+    after: Duration,
+}
+
+impl Idle {
+    async fn over(self) {
+        loop {
+            let before = self.peer.begun();
+            tokio::time::sleep(self.after).await;
+            if self.peer.running() == 0 && self.peer.begun() == before {
+                return;
+            }
+        }
+    }
 }
 
 fn window(size: Size) -> u32 {
@@ -217,16 +334,18 @@ async fn answer(
     let mut serving = pin!(pipeline::serve(&worker, &peer, request));
     let caught = std::future::poll_fn(|cx| {
         match std::panic::catch_unwind(AssertUnwindSafe(|| serving.as_mut().poll(cx))) {
-            Ok(polled) => polled.map(Some),
-            Err(_) => std::task::Poll::Ready(None),
+            // Its connection is looked at once more when time is up: what has no answer yet gets one now.
+            Ok(Poll::Pending) if worker.shared.is_cut() => Poll::Ready(Err(Kind::Draining)),
+            Ok(polled) => polled.map(Ok),
+            Err(_) => {
+                worker.shared.metrics.panics.inc();
+                Poll::Ready(Err(Kind::Bug))
+            }
         }
     })
     .await;
     peer.head_watch.next_head();
-    Ok(caught.unwrap_or_else(|| {
-        worker.shared.metrics.panics.inc();
-        pipeline::last_words(&Fault::new(Kind::Bug).reason("panic"))
-    }))
+    Ok(caught.unwrap_or_else(|kind| pipeline::last_words(&kind.into())))
 }
 
 /// Spawns the tasks of HTTP/2 streams so that they are looked at again when time is up.

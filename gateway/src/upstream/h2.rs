@@ -32,6 +32,8 @@ const PING_TIMEOUT: Duration = Duration::from_secs(20);
 #[derive(Default)]
 pub(super) struct Links {
     open: Mutex<HashMap<Arc<str>, SendRequest<Once>>>,
+    /// Held while a connection is being made: who asks meanwhile waits for that one.
+    opening: Mutex<HashMap<Arc<str>, Arc<tokio::sync::Mutex<()>>>>,
 }
 
 impl std::fmt::Debug for Links {
@@ -85,16 +87,16 @@ impl Links {
         bounds: &Bounds,
         fresh: bool,
     ) -> Result<Option<SendRequest<Once>>, Fault> {
-        let known = self
-            .open
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&endpoint.key)
-            .cloned();
-        if let Some(link) = known
-            && !fresh
-            && !link.is_closed()
-        {
+        if let Some(link) = self.known(endpoint, fresh) {
+            return Ok(Some(link));
+        }
+        let flight = {
+            let mut opening = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(opening.entry(Arc::clone(&endpoint.key)).or_default())
+        };
+        let _flight = flight.lock().await;
+        // `fresh` asked for another connection than the one that was forgotten: one made meanwhile will do.
+        if let Some(link) = self.known(endpoint, false) {
             return Ok(Some(link));
         }
         let io = client::connect(endpoint, bounds).await?;
@@ -123,6 +125,13 @@ impl Links {
             .unwrap_or_else(PoisonError::into_inner)
             .insert(Arc::clone(&endpoint.key), link.clone());
         Ok(Some(link))
+    }
+
+    fn known(&self, endpoint: &Endpoint, fresh: bool) -> Option<SendRequest<Once>> {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.get(&endpoint.key)
+            .filter(|link| !fresh && !link.is_closed())
+            .cloned()
     }
 
     fn forget(&self, endpoint: &Endpoint) {

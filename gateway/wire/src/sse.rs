@@ -9,6 +9,8 @@ use std::borrow::Cow;
 /// Bounds of one stream. Defaults: `governance/threats.md`, section 3.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
+    /// Bytes of one line.
+    pub line_bytes: usize,
     /// Bytes of one event, blank line included.
     pub event_bytes: usize,
 }
@@ -16,12 +18,13 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            line_bytes: 1 << 20,
             event_bytes: 4 << 20,
         }
     }
 }
 
-/// An event is longer than allowed.
+/// An event, or a line of it, is longer than allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLong;
 
@@ -30,6 +33,8 @@ pub struct TooLong;
 pub struct Splitter {
     /// The beginning of an event whose end has not been read.
     carry: Vec<u8>,
+    /// How far `carry` was looked through: no byte is looked at twice.
+    search: Search,
     /// The event in `carry` was handed out; it goes at the next call.
     spent: bool,
     /// A byte-order mark may still come.
@@ -80,17 +85,12 @@ impl Splitter {
         if !self.carry.is_empty() {
             return self.finish_carried(rest, at);
         }
-        let Some(length) = event_end(rest, 0, true) else {
-            if rest.len() > self.limits.event_bytes {
-                return Err(TooLong);
-            }
+        self.search = Search::default();
+        let Some(length) = self.search.event_end(rest, &self.limits)? else {
             self.carry.extend_from_slice(rest);
             *at = read.len();
             return Ok(None);
         };
-        if length > self.limits.event_bytes {
-            return Err(TooLong);
-        }
         let from = *at;
         *at += length;
         let skip = self.mark(rest);
@@ -112,12 +112,11 @@ impl Splitter {
             .len()
             .min(self.limits.event_bytes + 1 - had.min(self.limits.event_bytes));
         let line = rest.get(..step).unwrap_or_default();
-        let (from, begins_line) = resume(&self.carry);
         self.carry
             .extend_from_slice(line.get(..line.len().min(CARRY_STEP)).unwrap_or_default());
         let mut joined = self.carry.len() - had;
         loop {
-            if let Some(end) = event_end(&self.carry, from, begins_line) {
+            if let Some(end) = self.search.event_end(&self.carry, &self.limits)? {
                 self.carry.truncate(end);
                 *at += end - had;
                 self.spent = true;
@@ -128,9 +127,6 @@ impl Splitter {
                     at: None,
                     skip,
                 }));
-            }
-            if self.carry.len() > self.limits.event_bytes {
-                return Err(TooLong);
             }
             if joined == line.len() {
                 *at += joined;
@@ -184,45 +180,50 @@ fn bom(bytes: &[u8]) -> usize {
     }
 }
 
-/// Where to look on from in an unfinished event: the start of its last line, and whether that is a line's beginning
-/// (it is: always true, but for an empty carry).
-fn resume(carry: &[u8]) -> (usize, bool) {
-    match carry.iter().rposition(|byte| matches!(byte, b'\n' | b'\r')) {
-        // A final CR may be the first half of CRLF: look at it again.
-        Some(last) if last + 1 == carry.len() && carry.get(last) == Some(&b'\r') => {
-            let line = carry
-                .get(..last)
-                .unwrap_or_default()
-                .iter()
-                .rposition(|byte| matches!(byte, b'\n' | b'\r'))
-                .map_or(0, |at| at + 1);
-            (line, true)
-        }
-        Some(last) => (last + 1, true),
-        None => (0, true),
-    }
+/// The search for an event's end, over bytes that may grow.
+#[derive(Clone, Copy, Debug, Default)]
+struct Search {
+    /// Where the current line begins.
+    line: usize,
+    /// Where to look on.
+    at: usize,
 }
 
-/// One past the blank line that ends the first event of `bytes`, looking from the line that begins at `from`.
-fn event_end(bytes: &[u8], from: usize, begins_line: bool) -> Option<usize> {
-    let mut line = if begins_line { from } else { usize::MAX };
-    let mut at = from;
-    while let Some(found) = memchr::memchr2(b'\n', b'\r', bytes.get(at..)?) {
-        let end = at + found;
-        let after = match (bytes.get(end), bytes.get(end + 1)) {
-            (Some(b'\r'), Some(b'\n')) => end + 2,
-            // A CR at the very end: a LF may follow. A blank line ends the event all the same; the LF will then stand
-            // alone before the next event, where it means nothing. Another line waits for what comes.
-            (Some(b'\r'), None) if line != end => return None,
-            _ => end + 1,
-        };
-        if line == end {
-            return Some(after);
+impl Search {
+    /// One past the blank line that ends the event which `bytes` begin with. `None`: it is not there yet.
+    fn event_end(&mut self, bytes: &[u8], limits: &Limits) -> Result<Option<usize>, TooLong> {
+        let found = self.blank_line(bytes);
+        let length = found.unwrap_or(bytes.len());
+        if length > limits.event_bytes
+            || bytes.len().min(length) - self.line.min(length) > limits.line_bytes
+        {
+            return Err(TooLong);
         }
-        line = after;
-        at = after;
+        Ok(found)
     }
-    None
+
+    fn blank_line(&mut self, bytes: &[u8]) -> Option<usize> {
+        while let Some(found) = memchr::memchr2(b'\n', b'\r', bytes.get(self.at..)?) {
+            let end = self.at + found;
+            let after = match (bytes.get(end), bytes.get(end + 1)) {
+                (Some(b'\r'), Some(b'\n')) => end + 2,
+                // A CR at the very end: a LF may follow. A blank line ends the event all the same; the LF will then
+                // stand alone before the next event, where it means nothing. Another line waits for what comes.
+                (Some(b'\r'), None) if self.line != end => {
+                    self.at = end;
+                    return None;
+                }
+                _ => end + 1,
+            };
+            if self.line == end {
+                return Some(after);
+            }
+            self.line = after;
+            self.at = after;
+        }
+        self.at = bytes.len();
+        None
+    }
 }
 
 impl<'a> Event<'a> {
@@ -370,11 +371,31 @@ mod tests {
             .unwrap()
             .unwrap();
         assert_eq!(event.bare_json(), Some(&b"{\"error_code\":18}"[..]));
-        let mut small = Splitter::new(Limits { event_bytes: 8 });
+        let mut small = Splitter::new(Limits {
+            event_bytes: 8,
+            ..Limits::default()
+        });
         assert!(small.next(b"data: 123456789\n\n", &mut 0).is_err());
-        let mut small = Splitter::new(Limits { event_bytes: 8 });
+        let mut small = Splitter::new(Limits {
+            event_bytes: 8,
+            ..Limits::default()
+        });
         assert!(small.next(b"data: 1", &mut 0).unwrap().is_none());
         assert!(small.next(b"23456789", &mut 0).is_err());
+    }
+
+    #[test]
+    fn a_line_has_a_bound_of_its_own() {
+        let limits = Limits {
+            line_bytes: 10,
+            event_bytes: 100,
+        };
+        assert!(Splitter::new(limits).next(b"data: 12345", &mut 0).is_err());
+        let mut many = Splitter::new(limits);
+        for _ in 0..5 {
+            assert!(many.next(b"data: 1\n", &mut 0).unwrap().is_none());
+        }
+        assert!(many.next(b"data: 12345", &mut 0).is_err());
     }
 
     #[test]

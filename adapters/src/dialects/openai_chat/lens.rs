@@ -81,6 +81,7 @@ fn plain_text(data: &[u8]) -> bool {
         matches!(value, Some([b'"', next, ..]) if *next != b'"')
     });
     text && data.first() == Some(&b'{')
+        && data.trim_ascii_end().last() == Some(&b'}')
         && all_null(data, &probes.finish)
         && all_null(data, &probes.usage)
         && probes.error.find(data).is_none()

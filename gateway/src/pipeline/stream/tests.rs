@@ -16,7 +16,14 @@ fn reading(gear: Gear) -> Reading {
         headers: HeaderMap::new(),
         now_ms: 0,
     };
-    Reading::new(&OpenAiChat, &OpenAiChat, vendor, head, gear, 1 << 20)
+    Reading::new(
+        &OpenAiChat,
+        &OpenAiChat,
+        vendor,
+        head,
+        gear,
+        sse::Limits::default(),
+    )
 }
 
 fn run(gear: Gear, reads: &[&[u8]]) -> (Result<String, Fault>, Meter) {
