@@ -178,10 +178,7 @@ pub struct Worker {
 impl Worker {
     /// A worker; `seed` is random.
     pub fn new(index: usize, shared: Arc<Shared>, seed: u64) -> Self {
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "half of the seed is the salt"
-        )]
+        // Half of the seed.
         let salt = (seed >> 32) as u32;
         Self {
             index,

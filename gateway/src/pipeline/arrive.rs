@@ -157,7 +157,8 @@ fn framing(head: &Parts, peer: &Peer, uri_bytes: usize) -> Result<(), Fault> {
                 })
             });
             // HTTP/1.0 had no Host.
-            if !valid && !(version == Version::HTTP_10 && host.is_none()) {
+            let excused = version == Version::HTTP_10 && host.is_none();
+            if !(valid || excused) {
                 return Err(bad("host", "The Host header is missing or not valid."));
             }
             if uri.scheme().is_some() {

@@ -337,7 +337,8 @@ mod tests {
 
     #[tokio::test]
     async fn reads_replies() {
-        let ok: &[(&[&[u8]], bool, &[u8], bool)] = &[
+        type Case<'a> = (&'a [&'a [u8]], bool, &'a [u8], bool);
+        let ok: &[Case<'_>] = &[
             (
                 &[b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc"],
                 false,

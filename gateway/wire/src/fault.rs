@@ -180,6 +180,7 @@ pub struct Row {
     pub message: &'static str,
 }
 
+#[expect(clippy::too_many_arguments, reason = "the columns of the table")]
 const fn row(
     kind: Kind,
     side: Side,

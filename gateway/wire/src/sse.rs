@@ -307,6 +307,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    type Meaning = (Option<Vec<u8>>, Option<Vec<u8>>, Vec<Vec<u8>>);
     type Told = (Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>, Vec<Vec<u8>>);
 
     fn tell(event: &Event<'_>) -> Told {
@@ -332,7 +333,7 @@ mod tests {
     }
 
     /// What an event means: name, data, comments; events without any are nothing.
-    fn meaning(events: &[Told]) -> Vec<(Option<Vec<u8>>, Option<Vec<u8>>, Vec<Vec<u8>>)> {
+    fn meaning(events: &[Told]) -> Vec<Meaning> {
         events
             .iter()
             .map(|told| (told.1.clone(), told.2.clone(), told.3.clone()))

@@ -608,7 +608,7 @@ const fn special_marks(word: u64) -> u64 {
         word.wrapping_sub(ONES) & !word & HIGH
     }
     let control = word.wrapping_sub(ONES * 0x20) & !word & HIGH;
-    control | zero(word ^ ONES * b'"' as u64) | zero(word ^ ONES * b'\\' as u64)
+    control | zero(word ^ (ONES * b'"' as u64)) | zero(word ^ (ONES * b'\\' as u64))
 }
 
 const fn is_special(byte: u8) -> bool {
