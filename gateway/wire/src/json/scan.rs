@@ -758,7 +758,10 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(4096))]
         #[test]
         fn agrees_with_serde_json(body in json()) {
-            let theirs = serde_json::from_str::<serde_json::Value>(&body).is_ok();
+            let theirs = serde_json::from_str::<serde_json::Value>(&body);
+            // A number that no float holds is still a number to us: what it may be, its field's lens says.
+            prop_assume!(!theirs.as_ref().is_err_and(|error| error.to_string().contains("out of range")));
+            let theirs = theirs.is_ok();
             match scan(body.as_bytes(), &Limits::default()) {
                 Ok(_) => prop_assert!(theirs, "{}", body),
                 // serde_json takes the last of two equal keys.
