@@ -7,9 +7,12 @@
 mod admit;
 mod arrive;
 mod body;
+mod clocks;
 mod dispatch;
 mod inspect;
 mod listing;
+mod prepare;
+mod reading;
 mod refuse;
 mod relay;
 mod route;

@@ -1,0 +1,152 @@
+//! What is sent to one target: the body in its dialect, path, headers, signature.
+//!
+//! Made anew for each target, because model, dialect and form differ. Sends nothing.
+
+use adapters::vendor::{self, Call, Parts};
+use adapters::{Dialect, DialectId};
+use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
+use http::{HeaderValue, Method};
+use policies::law::Cleared;
+use wire::facts::RequestFacts;
+use wire::{Fault, Kind, Rope};
+
+use super::route::{Candidate, Routed};
+use super::settle::Exchange;
+use crate::config::snapshot::Target;
+use crate::upstream::client::Request;
+
+/// What is sent to one target: made anew for each, because model, dialect and form differ.
+pub(super) struct Prepared {
+    pub(super) body: Rope,
+    pub(super) spoken: &'static dyn Dialect,
+    pub(super) hide_usage: bool,
+    dropped: adapters::dialect::Dropped,
+    pub(super) translates: bool,
+    multimodal: bool,
+}
+
+pub(super) fn prepare(
+    exchange: &Exchange,
+    routed: &Routed,
+    cleared: &Cleared<Candidate>,
+) -> Result<Prepared, Fault> {
+    let target = cleared.target().target();
+    let vendor = target.vendor()?;
+    let client = exchange.dialect;
+    let spoken = vendor
+        .speaks()
+        .iter()
+        .find(|spoken| spoken.id() == client.id())
+        .or_else(|| vendor.speaks().first());
+    let spoken = *spoken.ok_or(Kind::Bug)?;
+    let quirks = vendor.quirks(&target.model);
+    let lossy = routed.model.lossy;
+    let call = call(exchange, &routed.facts, target, spoken.id(), None, false);
+    if spoken.id() == client.id() {
+        let mut forward = client.forward(&routed.body, &routed.facts, &call, quirks, lossy)?;
+        forward
+            .edits
+            .union(cleared.redactions().clone())
+            .map_err(|_| Fault::new(Kind::Bug).detail("edits overlap"))?;
+        let (hide_usage, dropped) = (forward.hide_usage, forward.dropped);
+        let body = forward.edits.apply(&routed.body).settle();
+        return Ok(Prepared {
+            body,
+            spoken,
+            hide_usage,
+            dropped,
+            translates: false,
+            multimodal: false,
+        });
+    }
+    let request = client.decode_request(&routed.body, &routed.facts)?;
+    let multimodal = request.multimodal();
+    let call = Call { multimodal, ..call };
+    let encoded = spoken.encode_request(&request, &call, quirks, lossy)?;
+    Ok(Prepared {
+        body: encoded.body.settle(),
+        spoken,
+        hide_usage: false,
+        dropped: encoded.dropped,
+        translates: true,
+        multimodal,
+    })
+}
+
+fn call<'a>(
+    exchange: &'a Exchange,
+    facts: &RequestFacts,
+    target: &'a Target,
+    dialect: DialectId,
+    token: Option<&'a str>,
+    multimodal: bool,
+) -> Call<'a> {
+    Call {
+        model: &target.model,
+        stream: facts.stream,
+        dialect,
+        multimodal,
+        request_id: exchange.id.as_str(),
+        now_ms: exchange.now_ms,
+        token,
+        host: &target.provider.host,
+        base_path: &target.provider.base_path,
+    }
+}
+
+pub(super) fn request(
+    exchange: &Exchange,
+    routed: &Routed,
+    target: &Target,
+    prepared: &Prepared,
+    token: Option<&str>,
+) -> Result<Request, Fault> {
+    let provider = &target.provider;
+    let mut parts = Parts::default();
+    let call = call(
+        exchange,
+        &routed.facts,
+        target,
+        prepared.spoken.id(),
+        token,
+        prepared.multimodal,
+    );
+    target
+        .vendor()?
+        .prepare(&call, &provider.credential(), &mut parts)?;
+    let mut headers = parts.headers;
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers
+        .entry(ACCEPT)
+        .or_insert(HeaderValue::from_static(if routed.facts.stream {
+            "text/event-stream"
+        } else {
+            "application/json"
+        }));
+    headers.insert(
+        USER_AGENT,
+        HeaderValue::from_static(concat!("yumen/", env!("CARGO_PKG_VERSION"))),
+    );
+    for (name, value) in &provider.headers {
+        headers.insert(name, value.clone());
+    }
+    let mut path_and_query = vendor::join_path(&provider.base_path, &parts.path);
+    if !parts.query.is_empty() {
+        path_and_query.push('?');
+        path_and_query.push_str(&parts.query);
+    }
+    Ok(Request {
+        method: Method::POST,
+        path_and_query,
+        headers,
+        body: prepared.body.clone(),
+    })
+}
+
+pub(super) fn note_dropped(exchange: &mut Exchange, prepared: &Prepared) {
+    if !prepared.dropped.is_empty()
+        && let Ok(value) = HeaderValue::from_str(&prepared.dropped.join(","))
+    {
+        exchange.extra.insert("x-yumen-dropped", value);
+    }
+}

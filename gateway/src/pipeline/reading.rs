@@ -1,0 +1,453 @@
+//! Understanding a streamed reply, one read at a time: split, judge, tally, release.
+//!
+//! Synchronous and without a socket: bytes in, bytes out. An event is released whole or not at all, so an error event
+//! always begins on a fresh line; only an event cut by a read is copied. In `Translate`, judging comes before translating.
+
+use std::cell::RefCell;
+use std::ops::Range;
+use std::time::Instant;
+
+use adapters::vendor::{self, Vendor};
+use adapters::{ClientDialect, Decoder, Dialect, Encoder};
+use bytes::Bytes;
+use http::HeaderMap;
+use wire::canon;
+use wire::facts::{EventFacts, Finish};
+use wire::json::{self, Tape, Value};
+use wire::sse::{self, Splitter};
+use wire::{Edits, Fault, Kind, Rope};
+
+use super::settle::Meter;
+
+thread_local! {
+    /// One tape a thread: events are scanned without an allocation.
+    static SCRATCH: RefCell<Tape> = RefCell::new(Tape::default());
+}
+
+/// The head of an upstream's reply, as long as it is needed.
+pub(super) struct Head {
+    pub(super) status: u16,
+    pub(super) headers: HeaderMap,
+    pub(super) now_ms: i64,
+}
+
+impl Head {
+    pub(super) fn view(&self) -> vendor::Head<'_> {
+        vendor::Head {
+            status: self.status,
+            headers: &self.headers,
+            now_ms: self.now_ms,
+        }
+    }
+}
+
+/// How much a reply costs: chosen before it begins, by what must be known or changed.
+pub(super) enum Gear {
+    /// Reads go on verbatim, facts are tapped beside them.
+    Observe,
+    /// Events are released one by one and may be edited.
+    Govern,
+    /// Events are written anew in the client's dialect.
+    Translate {
+        decoder: Box<dyn Decoder>,
+        encoder: Box<dyn Encoder>,
+        events: Vec<canon::Event>,
+    },
+}
+
+impl Gear {
+    pub(super) fn translate(decoder: Box<dyn Decoder>, encoder: Box<dyn Encoder>) -> Self {
+        Self::Translate {
+            decoder,
+            encoder,
+            events: Vec::new(),
+        }
+    }
+}
+
+/// Understands one streamed reply.
+pub(super) struct Reading {
+    splitter: Splitter,
+    client: &'static dyn ClientDialect,
+    spoken: &'static dyn Dialect,
+    vendor: &'static dyn Vendor,
+    head: Head,
+    gear: Gear,
+    /// An event that is no error was seen.
+    begun: bool,
+    content: bool,
+    /// The end marker, or a finish, was seen.
+    ended: bool,
+    pub(super) done: bool,
+    /// An end of our own making was written.
+    pub(super) closed: bool,
+}
+
+impl Reading {
+    pub(super) fn new(
+        client: &'static dyn ClientDialect,
+        spoken: &'static dyn Dialect,
+        vendor: &'static dyn Vendor,
+        mut head: Head,
+        gear: Gear,
+        limits: sse::Limits,
+    ) -> Self {
+        // Success has been judged; from here on only the status matters, and an idle stream should be small.
+        head.headers = HeaderMap::new();
+        let splitter = Splitter::new(limits);
+        Self {
+            splitter,
+            client,
+            spoken,
+            vendor,
+            head,
+            gear,
+            begun: false,
+            content: false,
+            ended: false,
+            done: false,
+            closed: false,
+        }
+    }
+
+    /// Whether the first good event is in hand.
+    pub(super) fn has_begun(&self) -> bool {
+        self.begun
+    }
+
+    pub(super) fn has_content(&self) -> bool {
+        self.content
+    }
+
+    /// Takes one read; what may go down is added to `out`.
+    pub(super) fn read(
+        &mut self,
+        data: &Bytes,
+        meter: &mut Meter,
+        out: &mut Rope,
+    ) -> Result<(), Fault> {
+        let (mut at, mut kept) = (0, 0);
+        let Self {
+            splitter,
+            client: _,
+            spoken,
+            vendor,
+            head,
+            gear,
+            begun,
+            content,
+            ended,
+            done,
+            ..
+        } = self;
+        while !*done {
+            let event = splitter
+                .next(data, &mut at)
+                .map_err(|_| Fault::new(Kind::Malformed).reason("event_too_long"))?;
+            let Some(event) = event else { break };
+            let said = match gear {
+                Gear::Translate {
+                    decoder, events, ..
+                } => {
+                    let from = events.len();
+                    decoder.event(&event, events)?;
+                    kept = at;
+                    note(events.get(from..).unwrap_or_default(), meter, *vendor, head)?
+                }
+                Gear::Observe | Gear::Govern => {
+                    let mut facts = EventFacts::default();
+                    let edited = SCRATCH.with(|scratch| {
+                        let mut scratch = scratch.borrow_mut();
+                        spoken.read_event(&event, &mut scratch, &mut facts);
+                        judge(&event, &facts, *vendor, head, &mut scratch)
+                    });
+                    edited?;
+                    release(
+                        &event,
+                        &facts,
+                        matches!(gear, Gear::Govern),
+                        data,
+                        &mut kept,
+                        at,
+                        out,
+                    );
+                    tally(&facts, meter)
+                }
+            };
+            *begun = *begun || event.data().is_some();
+            *content |= said.content;
+            *ended |= said.ended;
+            *done |= said.done;
+        }
+        if let Gear::Translate {
+            encoder, events, ..
+        } = gear
+        {
+            encoder.events(events, out);
+            events.clear();
+        } else {
+            // `at` stands behind the last whole event, or at the end when the rest was carried over.
+            let whole = data.len() - self.splitter.carried().min(data.len());
+            let whole = if self.done { at } else { whole };
+            out.push(data.slice(kept.min(whole)..whole));
+        }
+        Ok(())
+    }
+
+    /// The upstream's body ended.
+    pub(super) fn end(&mut self, meter: &mut Meter, out: &mut Rope) -> Result<(), Fault> {
+        let rest = self
+            .splitter
+            .finish()
+            .map(|event| Bytes::copy_from_slice(event.raw));
+        if let Some(rest) = rest.filter(|rest| !rest.trim_ascii().is_empty()) {
+            // A last event without its blank line: give it one.
+            let mut whole = rest.trim_ascii_end().to_vec();
+            whole.extend_from_slice(b"\n\n");
+            self.read(&whole.into(), meter, out)?;
+        }
+        if let Gear::Translate {
+            decoder,
+            encoder,
+            events,
+        } = &mut self.gear
+        {
+            decoder.end(events)?;
+            note(events, meter, self.vendor, &self.head)?;
+            encoder.events(events, out);
+            events.clear();
+            encoder.end(out);
+        } else if !self.done {
+            if !self.ended {
+                return Err(Kind::CutShort.into());
+            }
+            out.push(Bytes::from_static(self.client.end_marker()));
+        }
+        self.done = true;
+        self.closed = true;
+        Ok(())
+    }
+}
+
+/// What an event (or several) said, as far as the relay must know.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Said {
+    content: bool,
+    ended: bool,
+    done: bool,
+}
+
+/// Takes canonical events into account.
+pub(super) fn note(
+    events: &[canon::Event],
+    meter: &mut Meter,
+    vendor: &dyn Vendor,
+    head: &Head,
+) -> Result<Said, Fault> {
+    let mut said = Said::default();
+    for event in events {
+        meter.events += 1;
+        match event {
+            canon::Event::Error(raw) => {
+                let raw = raw.bytes();
+                let tape = json::scan(raw, &json::Limits::default()).ok();
+                let root = tape.as_ref().and_then(|tape| Value::root(tape, raw));
+                return Err(vendor
+                    .fault(&head.view(), root)
+                    .unwrap_or_else(|| Kind::UpstreamError.into()));
+            }
+            canon::Event::Usage(usage) => meter.usage = Some(*usage),
+            canon::Event::Finish {
+                finish: Finish::Failed,
+                ..
+            } => return Err(Fault::new(Kind::UpstreamError).reason("finish_failed")),
+            canon::Event::Finish { finish, .. } => {
+                meter.finish = Some(*finish);
+                said.ended = true;
+            }
+            other if other.is_content() => {
+                said.content = true;
+                meter.content_events += 1;
+                meter.first_content.get_or_insert_with(Instant::now);
+            }
+            _ => {}
+        }
+    }
+    Ok(said)
+}
+
+/// Turns an event that is an error, or no event of the dialect, into a fault.
+fn judge(
+    event: &sse::Event<'_>,
+    facts: &EventFacts,
+    vendor: &dyn Vendor,
+    head: &Head,
+    scratch: &mut Tape,
+) -> Result<(), Fault> {
+    if facts.malformed {
+        return Err(Fault::new(Kind::Malformed).reason("invalid_response"));
+    }
+    if facts.finish == Some(Finish::Failed) {
+        return Err(Fault::new(Kind::UpstreamError).reason("finish_failed"));
+    }
+    if !facts.error {
+        return Ok(());
+    }
+    let data = event.data();
+    let data = data
+        .as_deref()
+        .or_else(|| event.bare_json())
+        .unwrap_or_default();
+    let read = json::scan::scan_into(data, &json::Limits::default(), scratch).is_ok();
+    let root = if read {
+        Value::root(scratch, data)
+    } else {
+        None
+    };
+    Err(vendor
+        .fault(&head.view(), root)
+        .unwrap_or_else(|| Kind::UpstreamError.into()))
+}
+
+fn tally(facts: &EventFacts, meter: &mut Meter) -> Said {
+    meter.events += 1;
+    if facts.content {
+        meter.content_events += 1;
+        meter.first_content.get_or_insert_with(Instant::now);
+    }
+    if facts.usage.is_some() {
+        // The last one counts; usage is never summed.
+        meter.usage = facts.usage;
+    }
+    if facts.finish.is_some() {
+        meter.finish = facts.finish;
+    }
+    Said {
+        content: facts.content,
+        ended: facts.done || facts.finish.is_some(),
+        done: facts.done,
+    }
+}
+
+/// Adds an event to what goes down. Events that lie in the read and are not changed stay with their neighbours: `kept`
+/// is where the slice that is not yet pushed begins.
+fn release(
+    event: &sse::Event<'_>,
+    facts: &EventFacts,
+    hide_usage: bool,
+    data: &Bytes,
+    kept: &mut usize,
+    at: usize,
+    out: &mut Rope,
+) {
+    let hide = hide_usage && facts.usage.is_some();
+    let change = hide || !facts.odd_finish.is_empty();
+    match event.at {
+        Some(from) if change => {
+            out.push(data.slice(*kept..from));
+            *kept = at;
+        }
+        Some(_) => return,
+        None => *kept = at,
+    }
+    if !change {
+        // The one copy: an event that began in an earlier read.
+        out.push(Bytes::copy_from_slice(event.raw));
+    } else if !(hide && facts.only_usage) {
+        out.append(edited(event, facts, hide));
+    }
+}
+
+/// The event with its usage value replaced by `null`, and with the dialect's word for a vendor's own finish reason.
+fn edited(event: &sse::Event<'_>, facts: &EventFacts, hide: bool) -> Rope {
+    let mut edits = Edits::new();
+    let mut change = |span: &Range<usize>, with: String| {
+        // The two values are different members, so their spans do not overlap.
+        let _ = edits.replace(span.clone(), with);
+    };
+    if hide {
+        change(&facts.usage_span, "null".to_owned());
+    }
+    if let Some(finish) = facts.finish.filter(|_| !facts.odd_finish.is_empty()) {
+        change(&facts.odd_finish, format!("\"{}\"", finish.as_str()));
+    }
+    let data = Bytes::from(event.data().unwrap_or_default().into_owned());
+    let mut whole = Rope::from(Bytes::from_static(b"data: "));
+    whole.append(edits.apply(&data));
+    whole.push(Bytes::from_static(b"\n\n"));
+    whole
+}
+
+/// Decodes a stream to canonical events, for a client that wants one whole reply.
+pub(super) struct Decoding {
+    splitter: Splitter,
+    decoder: Box<dyn Decoder>,
+    vendor: &'static dyn Vendor,
+    head: Head,
+}
+
+impl Decoding {
+    pub(super) fn new(
+        decoder: Box<dyn Decoder>,
+        vendor: &'static dyn Vendor,
+        limits: sse::Limits,
+    ) -> Self {
+        let head = Head {
+            status: 200,
+            headers: HeaderMap::new(),
+            now_ms: 0,
+        };
+        Self {
+            splitter: Splitter::new(limits),
+            decoder,
+            vendor,
+            head,
+        }
+    }
+
+    pub(super) fn read(
+        &mut self,
+        data: &[u8],
+        meter: &mut Meter,
+        all: &mut Vec<canon::Event>,
+    ) -> Result<(), Fault> {
+        let mut at = 0;
+        while let Some(event) = self
+            .splitter
+            .next(data, &mut at)
+            .map_err(|_| Fault::new(Kind::Malformed).reason("event_too_long"))?
+        {
+            let from = all.len();
+            self.decoder.event(&event, all)?;
+            note(
+                all.get(from..).unwrap_or_default(),
+                meter,
+                self.vendor,
+                &self.head,
+            )?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn end(
+        &mut self,
+        meter: &mut Meter,
+        all: &mut Vec<canon::Event>,
+    ) -> Result<(), Fault> {
+        let from = all.len();
+        if let Some(event) = self.splitter.finish() {
+            self.decoder.event(&event, all)?;
+        }
+        self.decoder.end(all)?;
+        note(
+            all.get(from..).unwrap_or_default(),
+            meter,
+            self.vendor,
+            &self.head,
+        )
+        .map(|_| ())
+    }
+}
+
+#[cfg(test)]
+mod tests;
