@@ -244,8 +244,8 @@ impl Worker {
 
 /// Where a request came from: one connection.
 pub struct Peer {
-    /// The connection's other end.
-    pub address: SocketAddr,
+    /// The address of the connection's other end, as the journal writes it.
+    pub address: Box<str>,
     /// What the socket saw of the head that hyper does not tell.
     pub head_watch: Arc<HeadWatch>,
     running: AtomicUsize,
@@ -256,7 +256,7 @@ impl Peer {
     /// A fresh connection.
     pub fn new(address: SocketAddr, head_watch: HeadWatch) -> Self {
         Self {
-            address,
+            address: address.ip().to_string().into(),
             head_watch: Arc::new(head_watch),
             running: AtomicUsize::new(0),
             begun: AtomicU64::new(0),
@@ -283,6 +283,13 @@ impl Peer {
 
 /// A request on its connection.
 pub struct OnPeer(Arc<Peer>);
+
+impl OnPeer {
+    /// The address of the connection's other end.
+    pub fn address(&self) -> &str {
+        &self.0.address
+    }
+}
 
 impl Drop for OnPeer {
     fn drop(&mut self) {

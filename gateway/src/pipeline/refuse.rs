@@ -40,9 +40,7 @@ pub(super) fn bare(fault: &Fault, id: RequestId) -> Response<ReplyBody> {
         fault,
     );
     if let Ok(id) = HeaderValue::from_str(id.as_str()) {
-        reply
-            .headers_mut()
-            .insert(HeaderName::from_static("x-request-id"), id);
+        reply.headers_mut().insert(name::REQUEST_ID, id);
     }
     reply
 }
@@ -59,54 +57,56 @@ fn response(told: ErrorBody, fault: &Fault) -> Response<ReplyBody> {
         headers.insert(RETRY_AFTER, seconds.clamp(1, RETRY_AFTER_MAX_S).into());
     }
     if fault.public_code() == Code::BudgetExceeded {
-        headers.insert(
-            HeaderName::from_static("x-should-retry"),
-            HeaderValue::from_static("false"),
-        );
+        headers.insert(name::SHOULD_RETRY, HeaderValue::from_static("false"));
     }
     reply
 }
 
+/// Names of our headers, parsed when this is compiled.
+mod name {
+    use http::HeaderName;
+
+    pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+    pub(super) const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+    pub(super) const GRADE: HeaderName = HeaderName::from_static("x-yumen-grade");
+    pub(super) const VERDICT: HeaderName = HeaderName::from_static("x-yumen-verdict");
+    pub(super) const PROVIDER: HeaderName = HeaderName::from_static("x-yumen-provider");
+    pub(super) const MODEL: HeaderName = HeaderName::from_static("x-yumen-model");
+    pub(super) const ATTEMPTS: HeaderName = HeaderName::from_static("x-yumen-attempts");
+    pub(super) const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit-requests");
+    pub(super) const REMAINING: HeaderName =
+        HeaderName::from_static("x-ratelimit-remaining-requests");
+    pub(super) const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset-requests");
+}
+
 /// The headers that every answer has, as far as they apply.
 pub(super) fn describe(exchange: &Exchange, headers: &mut HeaderMap) {
-    let mut put = |name: &'static str, value: &str| {
+    let mut put = |name: HeaderName, value: &str| {
         // Names come from the config and the route table, where they were checked; what does not fit is left out.
         if let Ok(value) = HeaderValue::from_str(value) {
-            headers.insert(HeaderName::from_static(name), value);
+            headers.insert(name, value);
         }
     };
-    put("x-request-id", exchange.id.as_str());
+    put(name::REQUEST_ID, exchange.id.as_str());
     if exchange.principal.is_some() && exchange.request_bytes > 0 {
-        put(
-            "x-yumen-grade",
-            exchange.snapshot.grades.name(exchange.grade),
-        );
+        put(name::GRADE, exchange.snapshot.grades.name(exchange.grade));
     }
     if let Some(verdict) = exchange.verdict {
-        put("x-yumen-verdict", verdict.as_str());
+        put(name::VERDICT, verdict.as_str());
     }
     if let Some((provider, model)) = exchange.answering() {
-        put("x-yumen-provider", provider);
-        put("x-yumen-model", model);
+        put(name::PROVIDER, provider);
+        put(name::MODEL, model);
     }
     if exchange.attempts() > 0 {
-        headers.insert(
-            HeaderName::from_static("x-yumen-attempts"),
-            exchange.attempts().into(),
-        );
+        headers.insert(name::ATTEMPTS, exchange.attempts().into());
     }
     if let Some(standing) = &exchange.standing {
-        headers.insert(
-            HeaderName::from_static("x-ratelimit-limit-requests"),
-            standing.limit.into(),
-        );
-        headers.insert(
-            HeaderName::from_static("x-ratelimit-remaining-requests"),
-            standing.remaining.into(),
-        );
+        headers.insert(name::LIMIT, standing.limit.into());
+        headers.insert(name::REMAINING, standing.remaining.into());
         let reset = format!("{}ms", standing.reset_ns.div_ceil(1_000_000));
         if let Ok(reset) = HeaderValue::from_str(&reset) {
-            headers.insert(HeaderName::from_static("x-ratelimit-reset-requests"), reset);
+            headers.insert(name::RESET, reset);
         }
     }
     for (name, value) in &exchange.extra {

@@ -10,6 +10,8 @@ use super::settle::Exchange;
 use super::stream::Stream;
 use crate::journal::Outcome;
 
+const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
 /// Begins the answer: the commit point. From here on errors travel in the body.
 pub(super) fn answer(mut exchange: Exchange, sent: Sent) -> Response<ReplyBody> {
     exchange.status = 200;
@@ -43,10 +45,7 @@ pub(super) fn answer(mut exchange: Exchange, sent: Sent) -> Response<ReplyBody> 
     if streamed {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         // nginx and its kin buffer streams unless told not to.
-        headers.insert(
-            HeaderName::from_static("x-accel-buffering"),
-            HeaderValue::from_static("no"),
-        );
+        headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
     }
     let mut reply = Response::new(body);
     *reply.headers_mut() = headers;

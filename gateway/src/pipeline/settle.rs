@@ -3,7 +3,6 @@
 //! Dropping an exchange that has not finished means that the client left: the same function runs. It only moves ready
 //! data and makes one `write`; it never waits.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -75,8 +74,7 @@ pub(super) struct Exchange {
     pub(super) meter: Meter,
     /// Status that goes (or would have gone) down.
     pub(super) status: u16,
-    peer: std::net::IpAddr,
-    _on_peer: OnPeer,
+    on_peer: OnPeer,
     admission: Option<Admission>,
     inflight: Option<Inflight>,
     entry: Option<journal::Entry>,
@@ -106,8 +104,7 @@ impl Exchange {
             extra: HeaderMap::new(),
             meter: Meter::default(),
             status: 0,
-            peer: peer.address.ip(),
-            _on_peer: peer.enter(),
+            on_peer: peer.enter(),
             admission: None,
             inflight: None,
             entry: None,
@@ -169,14 +166,12 @@ impl Exchange {
 
     /// Writes the opening record. Only after this may a byte go upstream.
     pub(super) fn open(&mut self, first: &Candidate, targets: usize) -> Result<(), Fault> {
-        let mut address = ShortText::default();
-        address.set(self.peer);
         let target = first.target();
         let opening = Opening {
             id: self.id.as_str(),
             key: self.key_id(),
             team: self.team(),
-            client: address.as_str(),
+            client: self.on_peer.address(),
             dialect: self.dialect.name(),
             endpoint: self.endpoint,
             asked: &self.asked,
@@ -318,13 +313,11 @@ impl Exchange {
         if fault.is_none() {
             return;
         }
-        let mut address = ShortText::default();
-        address.set(self.peer);
         let denial = Denial {
             id: self.id.as_str(),
             key: self.key_id(),
             team: self.team(),
-            client: address.as_str(),
+            client: self.on_peer.address(),
             dialect: self.dialect.name(),
             endpoint: self.endpoint,
             asked: &self.asked,
@@ -450,29 +443,4 @@ pub(super) fn outcome_of(fault: &Fault) -> Outcome {
 
 fn millis(at: Instant, from: Instant) -> u64 {
     u64::try_from(at.saturating_duration_since(from).as_millis()).unwrap_or(u64::MAX)
-}
-
-/// An address as text, without an allocation.
-#[derive(Default)]
-struct ShortText {
-    bytes: SmallVec<[u8; 48]>,
-}
-
-impl std::fmt::Write for ShortText {
-    fn write_str(&mut self, text: &str) -> std::fmt::Result {
-        self.bytes.extend_from_slice(text.as_bytes());
-        Ok(())
-    }
-}
-
-impl ShortText {
-    fn set(&mut self, value: impl std::fmt::Display) {
-        self.bytes.clear();
-        // Writing to memory does not fail.
-        let _ = write!(self, "{value}");
-    }
-
-    fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.bytes).unwrap_or_default()
-    }
 }

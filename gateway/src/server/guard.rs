@@ -9,11 +9,12 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use memchr::memmem::Finder;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
@@ -70,12 +71,13 @@ impl HeadWatch {
     }
 }
 
+static CODING: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"ncoding"));
+static CODING_LOUD: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"NCODING"));
+
 /// Whether a head (or the part of it that one read brought) has both fields.
 fn has_conflict(bytes: &[u8]) -> bool {
     // Nearly no request has a transfer coding: one search settles it.
-    if memchr::memmem::find(bytes, b"ncoding").is_none()
-        && memchr::memmem::find(bytes, b"NCODING").is_none()
-    {
+    if CODING.find(bytes).is_none() && CODING_LOUD.find(bytes).is_none() {
         return false;
     }
     let head = memchr::memmem::find(bytes, b"\r\n\r\n")

@@ -40,6 +40,8 @@ const BACKLOG: i32 = 4096;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Time for the last frames after the drain limit.
 const CUT_GRACE: Duration = Duration::from_secs(1);
+/// Headers that hyper reads at most if nobody says otherwise.
+const HYPER_HEADERS: usize = 100;
 /// hyper refuses smaller buffers. A head that does not fit its buffer is answered 431.
 const BUFFER_MIN: usize = 8 << 10;
 
@@ -193,12 +195,16 @@ async fn converse_h1(
         Box::pin(answer(Arc::clone(&worker), Arc::clone(&peer), request))
     });
     let limits = &snapshot.limits;
-    let connection = http1::Builder::new()
+    let mut builder = http1::Builder::new();
+    if limits.header_count as usize != HYPER_HEADERS {
+        // Saying even hyper's own number makes it clear two arrays of that size for each request.
+        builder.max_headers(limits.header_count as usize);
+    }
+    let connection = builder
         .timer(TokioTimer::new())
         // Runs while a connection is kept idle; a slow head is the guard's business.
         .header_read_timeout(snapshot.timeouts.keepalive.0)
         .half_close(false)
-        .max_headers(limits.header_count as usize)
         .max_header_size(limits.header_bytes.bytes())
         .max_buf_size(limits.header_bytes.bytes().max(BUFFER_MIN))
         .serve_connection(io, service);
