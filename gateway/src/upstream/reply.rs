@@ -7,7 +7,7 @@
 use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use wire::{Fault, Kind};
 
@@ -16,6 +16,15 @@ use super::io::{Io, give_back};
 
 /// Header lines of a reply.
 const HEADERS_MAX: usize = 128;
+/// The headers of a reply that anybody reads: framing, and when to come back. All others end here; none goes down.
+static KEPT: [HeaderName; 6] = [
+    CONTENT_TYPE,
+    CONTENT_LENGTH,
+    TRANSFER_ENCODING,
+    CONNECTION,
+    RETRY_AFTER,
+    HeaderName::from_static("retry-after-ms"),
+];
 /// Interim replies (100, 103) before the real one.
 const INTERIM_MAX: usize = 8;
 
@@ -24,7 +33,7 @@ const INTERIM_MAX: usize = 8;
 pub struct Head {
     /// HTTP status, 200 and up.
     pub status: u16,
-    /// Headers.
+    /// Those of its headers that are kept: see [`KEPT`].
     pub headers: HeaderMap,
 }
 
@@ -110,14 +119,15 @@ fn parse_head(bytes: &[u8]) -> Result<Option<(u16, usize, Parsed)>, Fault> {
         Ok(httparse::Status::Partial) => return Ok(None),
         Err(error) => return Err(malformed("head").detail(error.to_string())),
     };
-    let mut headers = HeaderMap::with_capacity(reply.headers.len());
+    let mut headers = HeaderMap::with_capacity(KEPT.len());
     for line in reply.headers.iter() {
-        let (Ok(name), Ok(value)) = (
-            HeaderName::from_bytes(line.name.as_bytes()),
-            HeaderValue::from_bytes(line.value),
-        ) else {
-            return Err(malformed("header"));
+        let Some(name) = KEPT
+            .iter()
+            .find(|kept| line.name.eq_ignore_ascii_case(kept.as_str()))
+        else {
+            continue;
         };
+        let value = HeaderValue::from_bytes(line.value).map_err(|_| malformed("header"))?;
         headers.append(name, value);
     }
     let version_1_0 = reply.version == Some(0);
