@@ -1,0 +1,20 @@
+//! Finding what may not leave: one scan for all detectors, over whole texts and streams.
+//!
+//! The gate ([`engine`]) proposes places, finders ([`find`]) dispose; the folded shadow ([`fold`]) undoes evasions and
+//! leads back to the text as given. Finds and grades; decides nothing, changes no text, keeps none.
+
+mod cue;
+pub mod engine;
+pub mod entity;
+mod find;
+mod fold;
+mod han;
+mod run;
+mod site;
+mod view;
+
+pub use engine::{Hit, scan};
+pub use entity::{Entity, GRADES, Group};
+
+#[cfg(test)]
+mod examples;
