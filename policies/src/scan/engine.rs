@@ -44,6 +44,12 @@ pub(crate) enum On {
 }
 
 const KINDS: usize = 11;
+/// A row of digits so long begins nothing, in bytes.
+const DIGITS_RUN: usize = 64;
+/// A word so long begins nothing, in bytes; a JSON web token may.
+const WORD_MAX: usize = 512;
+/// Bytes of a word that are read.
+const WORD_READ: usize = 8192;
 
 /// One way of finding: what `DETECTORS` lists.
 #[derive(Debug)]
@@ -264,11 +270,13 @@ impl<'v, 't> Scan<'v, 't> {
 
     fn digits(&self) -> Step {
         let view = self.view;
-        let end = view.run(self.at, DIGIT, usize::MAX);
+        let end = view.run(self.at, DIGIT, DIGITS_RUN);
+        if end - self.at == DIGITS_RUN {
+            return Step::Next(view.skip(end, ALNUM));
+        }
         let before = view.before(self.at);
         if is(before, DIGIT) || (is(before, LOWER | UPPER) && !self.glued()) {
-            view.take_touched();
-            return Step::Next(view.run(self.at, ALNUM, usize::MAX));
+            return Step::Next(view.skip(self.at, ALNUM));
         }
         let site = Site::new(view, self.at, self.last);
         let mut best = None;
@@ -286,7 +294,7 @@ impl<'v, 't> Scan<'v, 't> {
         }
         // Digits inside a code of letters and digits begin nothing of their own.
         let next = if is(next, LOWER | UPPER) {
-            view.run(end, ALNUM, usize::MAX)
+            view.skip(end, ALNUM)
         } else {
             end
         };
@@ -317,7 +325,7 @@ impl<'v, 't> Scan<'v, 't> {
         let bytes = view.bytes().get(self.at..).unwrap_or(&[]);
         let mut seen = 0u8;
         let mut n = 0usize;
-        for &b in bytes {
+        for &b in bytes.iter().take(WORD_READ) {
             let c = class(b);
             if c & ALNUM == 0 {
                 break;
@@ -326,6 +334,9 @@ impl<'v, 't> Scan<'v, 't> {
             n += 1;
         }
         let end = self.at + n;
+        if n == WORD_READ || n > WORD_MAX && !view.starts(self.at, "eyJ") {
+            return Step::Next(end);
+        }
         let next = view.byte(end);
         let special = match next {
             b'@' | b'-' | b':' | b'_' | b'+' | b'/' | b'%' | b'<' | b'=' | b'\'' | b'"' => true,
@@ -361,7 +372,7 @@ impl<'v, 't> Scan<'v, 't> {
     }
 
     fn after_letters(&self) -> usize {
-        self.view.run(self.at, LOWER | UPPER, usize::MAX)
+        self.view.skip(self.at, LOWER | UPPER)
     }
 
     fn high(&self, b: u8) -> Step {

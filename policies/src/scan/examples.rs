@@ -29,12 +29,21 @@ fn check(marked: &str) -> Result<(), String> {
             .collect::<Vec<_>>()
             .join(" ")
     };
-    Err(format!("{text:?}\n    expected {}\n    found    {}", show(&expected), show(&found)))
+    Err(format!(
+        "{text:?}\n    expected {}\n    found    {}",
+        show(&expected),
+        show(&found)
+    ))
 }
 
 fn check_all(cases: &[&str]) {
     let failed: Vec<_> = cases.iter().filter_map(|case| check(case).err()).collect();
-    assert!(failed.is_empty(), "{} failed:\n{}", failed.len(), failed.join("\n"));
+    assert!(
+        failed.is_empty(),
+        "{} failed:\n{}",
+        failed.len(),
+        failed.join("\n")
+    );
 }
 
 #[test]
@@ -68,7 +77,9 @@ fn mainland_persons() {
         "联系人分组",
         "客户回访率",
         "[[PERSON_NAME|王先生]]您好",
-        "请联系[[PERSON_NAME|欧阳娜娜]]女士".replace("]]女士", "女士]]").as_str(),
+        "请联系[[PERSON_NAME|欧阳娜娜]]女士"
+            .replace("]]女士", "女士]]")
+            .as_str(),
         "[[PERSON_NAME|李娜]] [[CN_MOBILE|13912345678]]",
         "寄到[[ADDRESS|北京市朝阳区建国路88号3号楼502室]]",
         "北京市今天晴",

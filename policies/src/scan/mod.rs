@@ -12,9 +12,11 @@ mod han;
 mod run;
 mod site;
 mod view;
+pub mod window;
 
 pub use engine::{Hit, scan};
 pub use entity::{Entity, GRADES, Group};
+pub use window::Window;
 
 #[cfg(test)]
 mod examples;

@@ -8,7 +8,7 @@
 use std::cell::Cell;
 
 /// How far back a finder may look for cues and table headers, in bytes of folded text.
-pub const LOOK_BEHIND: usize = 2048;
+pub(crate) const LOOK_BEHIND: usize = 2048;
 
 /// Byte is an ASCII digit.
 pub(crate) const DIGIT: u8 = 1;
@@ -22,8 +22,6 @@ pub(crate) const UNDER: u8 = 8;
 pub(crate) const HIGH: u8 = 16;
 /// Letters and digits.
 pub(crate) const ALNUM: u8 = DIGIT | LOWER | UPPER;
-/// What a word is made of.
-pub(crate) const WORD: u8 = ALNUM | UNDER;
 
 const fn classes() -> [u8; 256] {
     let mut table = [0u8; 256];
@@ -212,6 +210,15 @@ impl<'t> View<'t> {
             self.touch();
         }
         i + n
+    }
+
+    /// Past the run of bytes of `classes`, without a mark at the end: for going on, not for deciding.
+    pub(crate) fn skip(&self, i: usize, classes: u8) -> usize {
+        let rest = self.text.as_bytes().get(i..).unwrap_or(&[]);
+        i + rest
+            .iter()
+            .take_while(|&&b| class(b) & classes != 0)
+            .count()
     }
 
     /// Past spaces and tabs, at most `max`.

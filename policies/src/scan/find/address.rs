@@ -267,6 +267,10 @@ fn read(view: &View<'_>, from: usize) -> Option<Reading> {
             return None;
         }
         let c = view.char(at);
+        // What leads to an address is no part of it: a later place begins it.
+        if reading.first_level == 0 && (LEADS.contains(c) || at > from && is_place(view, at)) {
+            return None;
+        }
         if let Some((word, level)) = level_at(view, at) {
             let counts = match level {
                 Level::Door => number,
@@ -318,6 +322,14 @@ fn read(view: &View<'_>, from: usize) -> Option<Reading> {
     }
     trailing_number(view, &mut reading);
     (reading.first_level > 0).then_some(reading)
+}
+
+/// Characters that lead to an address.
+const LEADS: &str = "在到住于往至址寄送为是从";
+
+fn is_place(view: &View<'_>, at: usize) -> bool {
+    let c = view.char(at);
+    is_han(c) && han::places(c).iter().any(|place| view.starts(at, place))
 }
 
 /// Characters that no address has.
