@@ -63,7 +63,7 @@ pub(crate) enum Cue {
 const CUES: &[(Cue, &str)] = &[
     (
         Cue::Id,
-        "身份证 身份证号 身份证号码 身份证件 证件号 证件号码 公民身份号码 身份号码 身份编号 证号 原身份证 idcard idcardno idno idnumber identitycard identity nationalid sfz sfzh sfzhm certno certid shenfenzheng identitynumber idnum cardid",
+        "身份证 身份证号 身份证号码 身份证件 证件号 证件号码 公民身份号码 身份号码 身份编号 证号 原身份证 居民身份证 idcard idcardno idno idnumber identitycard identity nationalid sfz sfzh sfzhm certno certid shenfenzheng identitynumber idnum cardid",
     ),
     (
         Cue::HmPass,
@@ -231,6 +231,11 @@ impl Cues {
         self.is(Cue::Other)
     }
 
+    /// Whether the nearest cue is of a class that is none of these.
+    pub(crate) fn contrary(self, own: &[Cue]) -> bool {
+        self.nearest.is_some_and(|cue| !own.contains(&cue))
+    }
+
     pub(crate) fn none(self) -> bool {
         self.nearest.is_none()
     }
@@ -238,20 +243,25 @@ impl Cues {
 
 struct Index {
     /// By first character, lower case: the words, longest first.
-    words: HashMap<char, Vec<(&'static str, Cue)>>,
+    words: HashMap<char, Vec<(String, Cue)>>,
     /// A filter over first characters.
     firsts: [u64; 32],
 }
 
 static INDEX: LazyLock<Index> = LazyLock::new(|| {
-    let mut words: HashMap<char, Vec<(&'static str, Cue)>> = HashMap::new();
+    let mut words: HashMap<char, Vec<(String, Cue)>> = HashMap::new();
     let mut firsts = [0u64; 32];
     for &(cue, list) in CUES {
         for word in list.split(' ') {
             let Some(first) = word.chars().next() else {
                 continue;
             };
-            words.entry(first).or_default().push((word, cue));
+            let mut put = |word: String| words.entry(first).or_default().push((word, cue));
+            if !word.is_ascii() && !word.ends_with(['号', '码']) {
+                put(format!("{word}号"));
+                put(format!("{word}号码"));
+            }
+            put(word.to_owned());
             let bit = u32::from(first) % 2048;
             if let Some(slot) = firsts.get_mut((bit / 64) as usize) {
                 *slot |= 1 << (bit % 64);
@@ -286,7 +296,8 @@ pub(crate) fn cues_in(text: &str) -> Cues {
         let Some(list) = index.words.get(&lower) else {
             continue;
         };
-        for &(word, cue) in list {
+        for (word, cue) in list {
+            let cue = *cue;
             let Some(end) = matches_at(text, at, word) else {
                 continue;
             };
@@ -385,7 +396,7 @@ pub(crate) fn cues_of_column(view: &View<'_>, at: usize) -> Cues {
         return Cues::default();
     };
     let (above, line) = behind.split_at(line_start);
-    let Some(delimiter) = ['\t', '|', ',', '，', ';'].into_iter().find(|&d| {
+    let Some(delimiter) = ['\t', '|', ','].into_iter().find(|&d| {
         // The first cell has no delimiter before it; the line above then tells.
         line.contains(d) || (line.trim().is_empty() && last_line(above).contains(d))
     }) else {
@@ -401,6 +412,9 @@ pub(crate) fn cues_of_column(view: &View<'_>, at: usize) -> Cues {
             break;
         }
         header = Some(candidate);
+    }
+    if header.is_some_and(|h| h.split(delimiter).any(|cell| cell.trim().len() > 36)) {
+        return Cues::default();
     }
     // A header is words: a line of data above says nothing.
     let Some(cell) = header.and_then(|header| header.split(delimiter).nth(column)) else {

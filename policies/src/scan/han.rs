@@ -6,17 +6,29 @@ use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 /// May begin a surname.
-pub(crate) const SURNAME: u8 = 1;
+pub(crate) const SURNAME: u16 = 1;
 /// Is a numeral.
-pub(crate) const NUMERAL: u8 = 2;
+pub(crate) const NUMERAL: u16 = 2;
 /// May begin the name of a province or a city.
-pub(crate) const PLACE: u8 = 4;
+pub(crate) const PLACE: u16 = 4;
 /// Is a province's short name, as on plates.
-pub(crate) const PLATE: u8 = 8;
+pub(crate) const PLATE: u16 = 8;
 /// Begins a document's form: 军字第….
-pub(crate) const FORM: u8 = 16;
+pub(crate) const FORM: u16 = 16;
 /// An address may begin after it.
-pub(crate) const OPENS: u8 = 32;
+pub(crate) const OPENS: u16 = 32;
+/// Begins a title: 先生.
+pub(crate) const TITLE: u16 = 64;
+/// Ends a word that a name follows: 姓名.
+pub(crate) const CUE_END: u16 = 128;
+/// Begins a word that ends a level of an address: 区, 路.
+pub(crate) const LEVEL: u16 = 256;
+/// Stands in no address.
+pub(crate) const BREAK: u16 = 512;
+/// Leads to an address and is no part of it.
+pub(crate) const LEAD: u16 = 1024;
+/// Begins a compound surname.
+pub(crate) const COMPOUNDS: u16 = 2048;
 
 /// Surnames of one character, the common ones first.
 pub(crate) const SINGLE: &str = "王李张刘陈杨黄赵吴周徐孙马朱胡郭何高林罗郑梁谢宋唐许韩冯邓曹彭曾萧田董袁潘于蒋蔡余杜叶程苏魏吕丁任沈姚卢姜崔钟谭陆汪范金石廖贾夏韦付方白邹孟熊秦邱江尹薛闫段雷侯龙史陶黎贺顾毛郝龚邵万钱严覃武戴莫孔向汤常温康施文牛樊葛邢安齐易乔伍庞颜倪庄聂章鲁岳翟殷詹申欧耿关兰焦俞左柳甘祝包宁尚符舒阮柯纪梅童凌毕单季裴霍涂成苗谷盛曲翁冉骆蓝路游辛靳欧阳管柴蒙鲍华喻祁蒲房滕屈饶解牟艾尤阳时穆农司卓古吉缪简车项连芦麦褚娄窦戚岑景党宫费卜冷晏席卫米柏宗瞿桂全佟应臧闵苟邬边卞姬师和仇栾隋商刁沙荣巫寇桑郎甄丛仲虞敖巩明佘池查麻苑迟邝官封谈匡鞠惠荆乐冀郁胥南班储原栗燕楚鄢劳谌奚皮粟冼蔺楼盘满闻位厉伊仝区郜海阚花权强帅屠豆朴盖练廉禹井祖漆巴丰支卿国狄平计索宣晋相初门云容敬来扈晁芮都普阙浦戈伏鹿薄邸雍辜羊阿乌母裘亓修邰赫杭况那宿鲜印逯隆茹诺战慕危玉银亢嵇公哈湛宾戎勾茅利於呼居揭干但尉冶斯元束檀衣信展阴昝智幸奉植衡富尧闭由";
@@ -84,18 +96,18 @@ const NUMERALS: &str = "〇零一二三四五六七八九壹贰叁肆伍陆柒�
 const FORMS: &str = "军士文政后装海空南北沈兰成济广武参联火警";
 const OPENERS: &str = "在到住于往至址是为送寄货籍发回达从落";
 
-/// The CJK block, one byte of bits each.
+/// The CJK block, sixteen bits each.
 const FIRST: u32 = 0x4e00;
 const COUNT: usize = 0x5200;
 
 /// The bits of every character of the CJK block.
 #[derive(Debug)]
-pub(crate) struct Table(Box<[u8]>);
+pub(crate) struct Table(Box<[u16]>);
 
 impl Table {
     /// What the character may begin.
     #[inline]
-    pub(crate) fn of(&self, code: u32) -> u8 {
+    pub(crate) fn of(&self, code: u32) -> u16 {
         self.0
             .get(code.wrapping_sub(FIRST) as usize)
             .copied()
@@ -104,8 +116,8 @@ impl Table {
 }
 
 pub(crate) static TABLE: LazyLock<Table> = LazyLock::new(|| {
-    let mut table = vec![0u8; COUNT].into_boxed_slice();
-    let mut mark = |c: char, bit: u8| {
+    let mut table = vec![0u16; COUNT].into_boxed_slice();
+    let mut mark = |c: char, bit: u16| {
         if let Some(slot) = table.get_mut(u32::from(c).wrapping_sub(FIRST) as usize) {
             *slot |= bit;
         }
@@ -114,7 +126,8 @@ pub(crate) static TABLE: LazyLock<Table> = LazyLock::new(|| {
     COMPOUND
         .iter()
         .filter_map(|name| name.chars().next())
-        .for_each(|c| mark(c, SURNAME));
+        .for_each(|c| mark(c, SURNAME | COMPOUNDS));
+    super::find::words().for_each(|(c, bit)| mark(c, bit));
     NUMERALS.chars().for_each(|c| mark(c, NUMERAL));
     PROVINCES.chars().for_each(|c| mark(c, PLATE));
     "使".chars().for_each(|c| mark(c, PLATE));
@@ -126,6 +139,12 @@ pub(crate) static TABLE: LazyLock<Table> = LazyLock::new(|| {
         .for_each(|c| mark(c, PLACE));
     Table(table)
 });
+
+/// Whether the character has one of the bits.
+#[inline]
+pub(crate) fn has(c: char, bits: u16) -> bool {
+    TABLE.of(u32::from(c)) & bits != 0
+}
 
 /// Whether the character is a surname by itself.
 pub(crate) fn is_surname(c: char) -> bool {

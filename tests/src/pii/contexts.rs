@@ -454,6 +454,12 @@ pub fn sample(kind: &(&'static str, bool, &[&str]), split: Split, r: &mut Random
         _ => half(BARE, split),
     };
     let frame = r.pick(&frames);
+    // Nobody writes a Latin word and a value without a space.
+    let frame = if cue.ends_with(|c: char| c.is_ascii_alphabetic()) {
+        frame.replace("{c}{v}", "{c} {v}")
+    } else {
+        frame.to_owned()
+    };
     let mut text = frame.replace("{c}", cue).replace("{v}", &marked);
     if name == "PERSON_NAME" {
         text = text

@@ -343,7 +343,7 @@ fn address(r: &mut Random) -> String {
             r.range(1, 6),
             r.range(101, 3302)
         ),
-        _ => String::new(),
+        _ => return format!("{city}{road}"),
     };
     format!("{city}{road}{estate}{door}")
 }
@@ -742,7 +742,7 @@ pub fn of(kind: &str, r: &mut Random) -> String {
             }
         }
         "MEDICAL_INSURANCE_NO" => {
-            let n = r.range(8, 12);
+            let n = r.range(9, 12);
             format!("{}{}", r.pick(&["", "Y", "YB"]), r.digits(n - 1))
         }
         "MEDICAL_RECORD_NO" => {

@@ -134,6 +134,16 @@ const CUES: &[&str] = &[
     "住于",
 ];
 
+/// What the table of characters must know of the words above.
+pub(super) fn words() -> impl Iterator<Item = (char, u16)> {
+    let levels = LEVELS
+        .iter()
+        .filter_map(|(word, _)| Some((word.chars().next()?, han::LEVEL)));
+    levels
+        .chain(BREAKS.chars().map(|c| (c, han::BREAK)))
+        .chain(LEADS.chars().map(|c| (c, han::LEAD)))
+}
+
 fn cued(view: &View<'_>, at: usize) -> bool {
     let behind = view.behind(at, 36);
     let behind = behind.rsplit('\n').next().unwrap_or(behind);
@@ -190,7 +200,7 @@ pub(super) fn chinese(site: &Site<'_, '_>) -> Option<Found> {
             && (reading.road || reading.places >= 1 || reading.admin >= 3)
             && cue()
         || reading.places >= 1 && reading.doors >= 1 && cue();
-    if !fits {
+    if !fits || CUES.iter().any(|word| view.starts(site.at, word)) {
         return None;
     }
     let end = if reading.doors > 0 {
@@ -219,7 +229,12 @@ fn read(view: &View<'_>, from: usize) -> Option<Reading> {
     // A known place needs no suffix: 北京朝阳区.
     let first = view.char(from);
     let mut known = 0;
-    for place in han::places(first) {
+    let candidates = if han::has(first, han::PLACE) {
+        han::places(first)
+    } else {
+        &[]
+    };
+    for place in candidates {
         if view.starts(from, place) {
             known = place.len();
             break;
@@ -268,7 +283,7 @@ fn read(view: &View<'_>, from: usize) -> Option<Reading> {
         }
         let c = view.char(at);
         // What leads to an address is no part of it: a later place begins it.
-        if reading.first_level == 0 && (LEADS.contains(c) || at > from && is_place(view, at)) {
+        if reading.first_level == 0 && (han::has(c, han::LEAD) || at > from && is_place(view, at)) {
             return None;
         }
         if let Some((word, level)) = level_at(view, at) {
@@ -276,7 +291,7 @@ fn read(view: &View<'_>, from: usize) -> Option<Reading> {
                 Level::Door => number,
                 Level::Admin => named >= 1 && (!number || word != "区"),
                 Level::Road => named >= 1,
-                Level::Place => named >= 1,
+                Level::Place => named >= 1 && (reading.first_level > 0 || word.len() > 3),
             };
             if counts && !(level == Level::Door && ordinal(view, at)) && !continues(view, at, word)
             {
@@ -293,7 +308,7 @@ fn read(view: &View<'_>, from: usize) -> Option<Reading> {
             number = true;
         } else if is_han(c) {
             number = false;
-            if BREAKS.contains(c) {
+            if han::has(c, han::BREAK) {
                 break;
             }
         } else if matches!(c, '-' | '#' | '—') && (number || c == '#') {
@@ -329,7 +344,7 @@ const LEADS: &str = "在到住于往至址寄送为是从";
 
 fn is_place(view: &View<'_>, at: usize) -> bool {
     let c = view.char(at);
-    is_han(c) && han::places(c).iter().any(|place| view.starts(at, place))
+    han::has(c, han::PLACE) && han::places(c).iter().any(|place| view.starts(at, place))
 }
 
 /// Characters that no address has.
@@ -357,7 +372,7 @@ fn step(reading: &mut Reading, level: Level, end: usize, word: &str) {
 
 fn level_at(view: &View<'_>, at: usize) -> Option<(&'static str, Level)> {
     let c = view.char(at);
-    if !is_han(c) {
+    if !han::has(c, han::LEVEL) {
         return None;
     }
     LEVELS

@@ -95,8 +95,13 @@ pub(super) fn card(site: &Site<'_, '_>) -> Option<Found> {
         let cued = site.cued(Cue::Card);
         if checks::luhn(run.first(k)) {
             // Thirteen digits are milliseconds more often than an old card; 9… is anything's first digit.
-            let rare = k < 15 || run.digit(0) == 9 || run.digit(0) == 6 && run.value(0, 2) == 69;
-            let odd = site.negative() || site.part_of_number(end) && !cued || rare && !cued;
+            let rare = k < 15
+                || run.digit(0) == 9 && run.value(0, 4) != 9558
+                || run.digit(0) == 6 && run.value(0, 2) == 69;
+            let odd = k == 15 && site.cues().contrary(&[Cue::Card])
+                || site.negative()
+                || site.part_of_number(end) && !cued
+                || rare && !cued;
             if !odd || cued {
                 return site.hit(entity, end, STRONG);
             }

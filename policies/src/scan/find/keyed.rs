@@ -22,7 +22,10 @@ pub(super) fn keyed(site: &Site<'_, '_>) -> Option<Found> {
         let run = site.run()?;
         return spaced(site, run);
     }
-    if is(view.before(site.at), ALNUM) {
+    // `QQ123456`: digits may hang on their cue.
+    if is(view.before(site.at), DIGIT)
+        || is(view.before(site.at), LOWER | UPPER) && !is(view.byte(site.at), DIGIT)
+    {
         return None;
     }
     if view.starts_fold(site.at, "wxid_") {

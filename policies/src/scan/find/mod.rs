@@ -34,6 +34,11 @@ const fn on(name: &'static str, on: &'static [On], max_len: usize, find: Find) -
     }
 }
 
+/// The characters that the words of names and addresses begin or end with, for the table of characters.
+pub(crate) fn words() -> impl Iterator<Item = (char, u16)> {
+    name::words().chain(address::words())
+}
+
 type Find = fn(&super::site::Site<'_, '_>) -> Option<super::site::Found>;
 
 /// Longest number: 40 digits with gaps, some of them Chinese.

@@ -9,7 +9,9 @@ use crate::scan::view::{DIGIT, UPPER, View, is};
 
 fn line(view: &View<'_>, at: usize, len: usize) -> Option<usize> {
     let end = view.run_of(at, len + 1, |b| is(b, DIGIT | UPPER) || b == b'<');
-    (end - at == len).then_some(end)
+    // A closing tag may follow: its `<` is no filler.
+    let tag = end - at == len + 1 && view.before(end) == b'<' && view.byte(end) == b'/';
+    (end - at == len || tag).then_some(at + len)
 }
 
 fn next_line(view: &View<'_>, end: usize) -> Option<usize> {

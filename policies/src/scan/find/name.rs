@@ -379,6 +379,19 @@ const FOLLOW: &[&str] = &[
     "一",
 ];
 
+/// What the table of characters must know of the words above.
+pub(super) fn words() -> impl Iterator<Item = (char, u16)> {
+    let titles = TITLES
+        .iter()
+        .filter_map(|word| Some((word.chars().next()?, han::TITLE)));
+    let cues = CUES
+        .iter()
+        .filter_map(|word| Some((word.chars().next_back()?, han::CUE_END)));
+    titles
+        .chain(cues)
+        .chain("是为叫".chars().map(|c| (c, han::CUE_END)))
+}
+
 fn is_border(c: char) -> bool {
     !is_han(c) && !c.is_ascii_alphanumeric()
 }
@@ -408,6 +421,9 @@ pub(super) fn chinese(site: &Site<'_, '_>) -> Option<Found> {
 }
 
 fn compound_at(view: &View<'_>, at: usize) -> bool {
+    if !han::has(view.char(at), han::COMPOUNDS) {
+        return false;
+    }
     let second = view.char(at + view.char(at).len_utf8());
     let end = at + view.char(at).len_utf8() + if second == '\0' { 0 } else { second.len_utf8() };
     han::compound(view.slice(at, end))
@@ -428,6 +444,9 @@ fn cue(site: &Site<'_, '_>, before: char) -> Evidence {
     let view = site.view;
     let behind = view.behind(site.at, 40);
     if is_han(before) {
+        if !han::has(before, han::CUE_END) {
+            return Evidence::None;
+        }
         let filler = ["是", "为", "叫"]
             .iter()
             .find_map(|w| behind.strip_suffix(w));
@@ -482,10 +501,21 @@ fn cue(site: &Site<'_, '_>, before: char) -> Evidence {
     if trimmed.len() < behind.len() && CUES.iter().any(|cue| name.ends_with(cue)) {
         return Evidence::Colon;
     }
-    if matches!(before, '\t' | '|' | ',' | ' ' | '\n' | '，') && column(site) {
+    if cell(site, before, behind) && column(site) {
         return Evidence::Colon;
     }
     Evidence::None
+}
+
+/// Whether a table's cell may begin here; cheap, since most places are none.
+fn cell(site: &Site<'_, '_>, before: char, behind: &str) -> bool {
+    let (_, n, end) = site.han(site.at, 5);
+    let next = site.view.byte(site.view.blanks(end, 1));
+    (2..=4).contains(&n)
+        && matches!(next, b'\t' | b'|' | b',' | b'\n' | b'\r' | 0)
+        && (matches!(before, '\t' | '|' | ',')
+            || before == '\n' && matches!(next, b'\t' | b',' | b'|')
+            || before == ' ' && behind.trim_end_matches(' ').ends_with(['|', ',', '\t']))
 }
 
 /// Whether the column's header names persons.
@@ -636,10 +666,12 @@ fn titled(site: &Site<'_, '_>, before: char, compound: bool) -> Option<Found> {
     };
     let mut at = site.at + surname_len;
     for given in 0..3 {
-        if let Some(title) = TITLES.iter().find(|title| view.starts(at, title)) {
+        let c = view.char(at);
+        if han::has(c, han::TITLE)
+            && let Some(title) = TITLES.iter().find(|title| view.starts(at, title))
+        {
             return with_title(site, before, at, title, given);
         }
-        let c = view.char(at);
         if !is_han(c) {
             return None;
         }
@@ -1037,7 +1069,12 @@ pub(super) fn latin(site: &Site<'_, '_>) -> Option<Found> {
             | "prepared by"
             | "approved by"
     ) || !cue.is_ascii();
-    if !colon && !salutation || behind.contains('\n') && !colon {
+    if !colon && !salutation
+        || behind
+            .rsplit_once('\n')
+            .is_some_and(|(_, own)| own.trim().is_empty())
+            && !colon
+    {
         return None;
     }
     let mut at = site.at;

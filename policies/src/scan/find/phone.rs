@@ -97,7 +97,12 @@ pub(super) fn mobile(site: &Site<'_, '_>) -> Option<Found> {
         return iot(site, run);
     }
     let end = run.end(11);
-    if is(view.byte(end), LOWER | UPPER) && !numerals || site.part_of_number(end) || !boundary(site)
+    // Four groups with dots are an IP address.
+    let quad = run.gap(10) != 3 && (0..10).filter(|&i| run.gap(i) == 3).count() == 3;
+    if quad
+        || is(view.byte(end), LOWER | UPPER) && !numerals
+        || site.part_of_number(end)
+        || !boundary(site)
     {
         return None;
     }
@@ -319,7 +324,7 @@ pub(super) fn international(site: &Site<'_, '_>) -> Option<Found> {
     if matches!(c, '(' | '（') {
         at += c.len_utf8();
     }
-    if view.byte(at) != b'+' || is(view.before(site.at), ALNUM) {
+    if view.byte(at) != b'+' || is(view.before(site.at), DIGIT) {
         return None;
     }
     at += 1;
@@ -340,6 +345,10 @@ pub(super) fn international(site: &Site<'_, '_>) -> Option<Found> {
         .rev()
         .find(|&k| k <= 15 && k >= 8 && run.ends(k))?;
     let end = run.end(k);
+    // `(+852) …`: the bracket belongs to the number only if it closes inside.
+    if at > site.at + 1 && !matches!(view.char(run.end(code_len)), ')' | '）') {
+        return None;
+    }
     let plausible = !is(view.byte(end), LOWER | UPPER)
         && !(view.byte(end) == b'.' && is(view.byte(end + 1), DIGIT))
         && run.digit(code_len) <= 9
