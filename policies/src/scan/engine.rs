@@ -23,6 +23,8 @@ pub(crate) enum On {
     Digits,
     /// A word of ASCII letters and digits begins that is no plain one.
     Word,
+    /// The same, with digits in it or all capitals.
+    Code,
     /// A word begins with a capital.
     Capital,
     /// `+`, `(` or `（` before a digit.
@@ -43,7 +45,7 @@ pub(crate) enum On {
     Sign,
 }
 
-const KINDS: usize = 11;
+const KINDS: usize = 12;
 /// A row of digits so long begins nothing, in bytes.
 const DIGITS_RUN: usize = 64;
 /// A word so long begins nothing, in bytes; a JSON web token may.
@@ -342,15 +344,15 @@ impl<'v, 't> Scan<'v, 't> {
             b'@' | b'-' | b':' | b'_' | b'+' | b'/' | b'%' | b'<' | b'=' | b'\'' | b'"' => true,
             b'.' => is(view.byte(end + 1), ALNUM),
             b' ' => {
-                matches!(view.byte(end + 1), b'a' | b'A' | b'(' | b'[' | b'{' | b'@')
+                matches!(view.byte(end + 1), b'(' | b'[' | b'{' | b'@')
+                    || view.byte(end + 1) | 0x20 == b'a'
+                        && view.byte(end + 2) | 0x20 == b't'
+                        && view.byte(end + 3) == b' '
             }
             b'(' | b'[' | b'#' | b'*' | b'!' | b'$' | b'&' | b'^' | b'~' | b'?' | b'|' => true,
             _ => false,
         };
-        let value = matches!(
-            self.view.before(self.at),
-            b'=' | b':' | b'"' | b'\'' | b' ' | 0x80..
-        );
+        let value = self.led_to();
         let slow = seen & DIGIT != 0 || special || n >= 12 || (value && n >= 8) || is_code(seen, n);
         if !slow && seen & UPPER == 0 {
             return self.settle(None, end);
@@ -359,6 +361,9 @@ impl<'v, 't> Scan<'v, 't> {
         let mut best = None;
         if slow {
             self.ask(On::Word, &site, &mut best);
+            if seen & DIGIT != 0 || seen == UPPER {
+                self.ask(On::Code, &site, &mut best);
+            }
         }
         if is(first, UPPER) {
             self.ask(On::Capital, &site, &mut best);
@@ -369,6 +374,20 @@ impl<'v, 't> Scan<'v, 't> {
             end
         };
         self.settle(best, next)
+    }
+
+    /// Whether something before leads to a value: a sign, a quote, a word in Chinese, `is`.
+    fn led_to(&self) -> bool {
+        let behind = self.view.behind(self.at, 4).as_bytes();
+        match behind {
+            [
+                ..,
+                b'=' | b':' | b'"' | b'\'' | b'`' | b'|' | b'\t' | 0x80..,
+            ] => true,
+            [.., b'=' | b':' | b'>' | b'|' | b'"' | 0x80.., b' '] => true,
+            [.., b' ', b'i', b's', b' '] => true,
+            _ => false,
+        }
     }
 
     fn after_letters(&self) -> usize {

@@ -2,7 +2,7 @@
 //!
 //! Knows characters, no grammar. Invariant: the table is a pure function of the lists below.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::LazyLock;
 
 /// May begin a surname.
@@ -140,6 +140,51 @@ pub(crate) static TABLE: LazyLock<Table> = LazyLock::new(|| {
     Table(table)
 });
 
+/// Words by one of their characters, found without hashing.
+#[derive(Debug)]
+pub(crate) struct Index<T> {
+    /// For each character of the block: which list, 0 for none.
+    ids: Box<[u8]>,
+    lists: Vec<Vec<T>>,
+}
+
+impl<T> Index<T> {
+    /// Of at most 255 different characters; the order of words is kept.
+    pub(crate) fn new(words: impl Iterator<Item = (char, T)>) -> Self {
+        let mut index = Self {
+            ids: vec![0; COUNT].into_boxed_slice(),
+            lists: vec![Vec::new()],
+        };
+        for (c, word) in words {
+            let Some(id) = index.ids.get_mut(u32::from(c).wrapping_sub(FIRST) as usize) else {
+                continue;
+            };
+            if *id == 0 {
+                let Ok(new) = u8::try_from(index.lists.len()) else {
+                    continue;
+                };
+                *id = new;
+                index.lists.push(Vec::new());
+            }
+            if let Some(list) = index.lists.get_mut(usize::from(*id)) {
+                list.push(word);
+            }
+        }
+        index
+    }
+
+    /// The words of a character.
+    #[inline]
+    pub(crate) fn of(&self, c: char) -> &[T] {
+        let id = self
+            .ids
+            .get(u32::from(c).wrapping_sub(FIRST) as usize)
+            .copied()
+            .unwrap_or(0);
+        self.lists.get(usize::from(id)).map_or(&[], Vec::as_slice)
+    }
+}
+
 /// Whether the character has one of the bits.
 #[inline]
 pub(crate) fn has(c: char, bits: u16) -> bool {
@@ -164,22 +209,19 @@ pub(crate) fn ordinary(name: &str) -> bool {
     WORDS.contains(name) || WORDS.contains(name.get(..two).unwrap_or(name))
 }
 
-static BY_FIRST: LazyLock<HashMap<char, Vec<&'static str>>> = LazyLock::new(|| {
-    let mut map: HashMap<char, Vec<&'static str>> = HashMap::new();
-    for name in PLACES.split_whitespace() {
-        if let Some(first) = name.chars().next() {
-            map.entry(first).or_default().push(name);
-        }
-    }
-    for list in map.values_mut() {
-        list.sort_by_key(|name| std::cmp::Reverse(name.len()));
-    }
-    map
+static BY_FIRST: LazyLock<Index<&'static str>> = LazyLock::new(|| {
+    let mut names: Vec<&'static str> = PLACES.split_whitespace().collect();
+    names.sort_by_key(|name| std::cmp::Reverse(name.len()));
+    Index::new(
+        names
+            .into_iter()
+            .filter_map(|name| Some((name.chars().next()?, name))),
+    )
 });
 
 /// The places that begin with a character, longest first.
 pub(crate) fn places(first: char) -> &'static [&'static str] {
-    BY_FIRST.get(&first).map_or(&[], Vec::as_slice)
+    BY_FIRST.of(first)
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 //! Fires on two administrative levels, or one and a road with a number, and a door; a cue may stand for the door.
 //! Delay in a stream: from the first administrative word on, while levels go on.
 
+use std::sync::LazyLock;
+
 use crate::scan::entity::Entity;
 use crate::scan::han;
 use crate::scan::run::numeral;
@@ -133,6 +135,17 @@ const CUES: &[&str] = &[
     "家在",
     "住于",
 ];
+
+/// The levels by their first character, longest first.
+static BY_FIRST: LazyLock<han::Index<(&'static str, Level)>> = LazyLock::new(|| {
+    let mut words = LEVELS.to_vec();
+    words.sort_by_key(|(word, _)| std::cmp::Reverse(word.len()));
+    han::Index::new(
+        words
+            .into_iter()
+            .filter_map(|level| Some((level.0.chars().next()?, level))),
+    )
+});
 
 /// What the table of characters must know of the words above.
 pub(super) fn words() -> impl Iterator<Item = (char, u16)> {
@@ -348,8 +361,7 @@ fn is_place(view: &View<'_>, at: usize) -> bool {
 }
 
 /// Characters that no address has.
-const BREAKS: &str =
-    "的了是我你他她们吗呢吧很请把被和与或但而因所就都也还没不这那哪什怎说看想要会能可以为从";
+const BREAKS: &str = "的了是我你他她们吗呢吧很请把被但而因就这那哪什怎说想";
 
 fn step(reading: &mut Reading, level: Level, end: usize, word: &str) {
     match level {
@@ -375,10 +387,10 @@ fn level_at(view: &View<'_>, at: usize) -> Option<(&'static str, Level)> {
     if !han::has(c, han::LEVEL) {
         return None;
     }
-    LEVELS
+    BY_FIRST
+        .of(c)
         .iter()
-        .filter(|(word, _)| word.starts_with(c) && view.starts(at, word))
-        .max_by_key(|(word, _)| word.len())
+        .find(|(word, _)| view.starts(at, word))
         .copied()
 }
 

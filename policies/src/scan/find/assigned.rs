@@ -171,6 +171,20 @@ pub(super) fn entropy(value: &str) -> f64 {
         .sum()
 }
 
+/// Whether the value has a digit, or three kinds of characters: all that [`random`] asks at least.
+fn varied(text: &str) -> bool {
+    let mut kinds = [false; 3];
+    for b in text.bytes() {
+        match b {
+            b'0'..=b'9' => return true,
+            b'a'..=b'z' => kinds[0] = true,
+            b'A'..=b'Z' => kinds[1] = true,
+            _ => kinds[2] = true,
+        }
+    }
+    kinds == [true; 3]
+}
+
 /// Whether a value looks made to be guessed badly.
 fn random(value: &str) -> bool {
     let has = |f: fn(&u8) -> bool| value.bytes().any(|b| f(&b));
@@ -312,6 +326,19 @@ pub(super) fn assigned(site: &Site<'_, '_>) -> Option<Found> {
     {
         return None;
     }
+    if before == b' '
+        && !matches!(
+            view.behind(site.at, 4).as_bytes(),
+            [
+                ..,
+                b'=' | b':' | b'>' | b'|' | b'"' | b'\'' | b'*' | 0x80..,
+                b' '
+            ] | [.., b' ', b'i', b's', b' ']
+                | [.., b' ', b' ']
+        )
+    {
+        return None;
+    }
     let end = value_end(view, site.at);
     let text = view.slice(site.at, end);
     if text.len() < 8 {
@@ -319,6 +346,9 @@ pub(super) fn assigned(site: &Site<'_, '_>) -> Option<Found> {
     }
     if let Some(found) = vendor(site, text, end) {
         return Some(found);
+    }
+    if !varied(text) {
+        return None;
     }
     let named = named(view, site.at);
     if named == Named::No || placeholder(text) {

@@ -34,6 +34,11 @@ pub(super) fn keyed(site: &Site<'_, '_>) -> Option<Found> {
             .then(|| site.hit(Entity::WechatId, end, STRONG))
             .flatten();
     }
+    // Cheapest first: a value has digits, or a sign leads to it.
+    let end = value(site, true);
+    if !view.slice(site.at, end).bytes().any(|b| is(b, DIGIT)) && !behind_colon(site) {
+        return None;
+    }
     // A cue must end right before the value, but for a few filling words.
     let (entity, end) = shaped(site)?;
     if is(view.byte(end), ALNUM)

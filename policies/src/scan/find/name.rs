@@ -4,6 +4,8 @@
 //! separator. A cue alone is not enough: ordinary words are no names. Delay in a stream: a surname's character and up to
 //! three after it wait, and a separator with the beginning of a number.
 
+use std::sync::LazyLock;
+
 use super::{card, cn_id, phone};
 use crate::scan::cue::{Cue, cues_in, cues_of_column};
 use crate::scan::entity::Entity;
@@ -379,6 +381,50 @@ const FOLLOW: &[&str] = &[
     "一",
 ];
 
+/// The cues by their last character, longest first.
+static CUES_BY_LAST: LazyLock<han::Index<&'static str>> = LazyLock::new(|| {
+    let mut words: Vec<&'static str> = CUES.to_vec();
+    words.sort_by_key(|word| std::cmp::Reverse(word.len()));
+    han::Index::new(
+        words
+            .into_iter()
+            .filter_map(|word| Some((word.chars().next_back()?, word))),
+    )
+});
+
+static TITLES_BY_FIRST: LazyLock<han::Index<&'static str>> = LazyLock::new(|| {
+    han::Index::new(
+        TITLES
+            .iter()
+            .filter_map(|word| Some((word.chars().next()?, *word))),
+    )
+});
+
+static FOLLOW_BY_FIRST: LazyLock<han::Index<&'static str>> = LazyLock::new(|| {
+    han::Index::new(
+        FOLLOW
+            .iter()
+            .filter_map(|word| Some((word.chars().next()?, *word))),
+    )
+});
+
+/// The longest cue that ends the text.
+fn cue_at_end(text: &str) -> Option<&'static str> {
+    let last = text.chars().next_back()?;
+    CUES_BY_LAST
+        .of(last)
+        .iter()
+        .find(|cue| text.ends_with(**cue))
+        .copied()
+}
+
+/// Whether a word that may follow a name stands at `at`, of more than one character if `long`.
+fn follows(view: &View<'_>, at: usize, long: bool) -> bool {
+    let list = FOLLOW_BY_FIRST.of(view.char(at));
+    list.iter()
+        .any(|word| (!long || word.len() > 3) && view.starts(at, word))
+}
+
 /// What the table of characters must know of the words above.
 pub(super) fn words() -> impl Iterator<Item = (char, u16)> {
     let titles = TITLES
@@ -461,12 +507,9 @@ fn cue(site: &Site<'_, '_>, before: char) -> Evidence {
             return Evidence::Soft;
         }
         // Two words for the same: 客户姓名 ends with 姓名.
-        let longest = CUES
-            .iter()
-            .filter(|cue| behind.ends_with(**cue))
-            .max_by_key(|cue| cue.len());
+        let longest = cue_at_end(behind);
         return match longest {
-            Some(cue) if SOFT.contains(cue) => Evidence::Soft,
+            Some(cue) if SOFT.contains(&cue) => Evidence::Soft,
             Some(_) => Evidence::Strong,
             None => Evidence::None,
         };
@@ -480,7 +523,7 @@ fn cue(site: &Site<'_, '_>, before: char) -> Evidence {
     };
     let name = name.trim_end_matches([' ', '"', '\'', '*', '`', ')', '）', '】', ']']);
     if sign {
-        if CUES.iter().any(|cue| name.ends_with(cue)) {
+        if cue_at_end(name).is_some() {
             return Evidence::Colon;
         }
         let word: String = name
@@ -498,7 +541,7 @@ fn cue(site: &Site<'_, '_>, before: char) -> Evidence {
         }
         return Evidence::None;
     }
-    if trimmed.len() < behind.len() && CUES.iter().any(|cue| name.ends_with(cue)) {
+    if trimmed.len() < behind.len() && cue_at_end(name).is_some() {
         return Evidence::Colon;
     }
     if cell(site, before, behind) && column(site) {
@@ -591,9 +634,7 @@ fn cut(view: &View<'_>, at: usize, compound: bool, evidence: &Evidence) -> Optio
         // A soft cue wants a border or a word that follows names.
         _ => (is_border(next)
             || next.is_ascii_digit()
-            || FOLLOW
-                .iter()
-                .any(|w| w.len() > 3 && view.starts(end_of(n), w))
+            || follows(view, end_of(n), true)
             || followed_by_verb(view, end_of(n)))
         .then(|| end_of(n)),
     }
@@ -613,9 +654,7 @@ fn dotted(view: &View<'_>, dot: usize) -> Option<usize> {
     let mut n = 0;
     while n < 8 {
         let c = view.char(at);
-        if !(is_han(c) || c == '·')
-            || n >= 2 && FOLLOW.iter().any(|w| w.len() > 3 && view.starts(at, w))
-        {
+        if !(is_han(c) || c == '·') || n >= 2 && follows(view, at, true) {
             break;
         }
         at += c.len_utf8();
@@ -628,7 +667,7 @@ fn dotted(view: &View<'_>, dot: usize) -> Option<usize> {
 fn followed(view: &View<'_>, at: usize, n: usize, surname: usize) -> usize {
     let mut i = at;
     for k in 0..n {
-        if k > surname && FOLLOW.iter().any(|w| view.starts(i, w)) {
+        if k > surname && follows(view, i, false) {
             return k;
         }
         i += view.char(i).len_utf8();
@@ -640,7 +679,7 @@ fn followed(view: &View<'_>, at: usize, n: usize, surname: usize) -> usize {
 fn followed_strongly(view: &View<'_>, at: usize, n: usize, surname: usize) -> usize {
     let mut i = at;
     for k in 0..n {
-        if k > surname && FOLLOW.iter().any(|w| w.len() > 3 && view.starts(i, w)) {
+        if k > surname && follows(view, i, true) {
             return k;
         }
         i += view.char(i).len_utf8();
@@ -668,7 +707,10 @@ fn titled(site: &Site<'_, '_>, before: char, compound: bool) -> Option<Found> {
     for given in 0..3 {
         let c = view.char(at);
         if han::has(c, han::TITLE)
-            && let Some(title) = TITLES.iter().find(|title| view.starts(at, title))
+            && let Some(title) = TITLES_BY_FIRST
+                .of(c)
+                .iter()
+                .find(|title| view.starts(at, title))
         {
             return with_title(site, before, at, title, given);
         }
@@ -846,7 +888,7 @@ fn with_title(
     if given > 0 && is_han(before) && !NAME_BEFORE.contains(before) {
         // In a longer row only if the given name looks like one: nothing ordinary around it.
         let behind = view.behind(site.at, 12);
-        if !CUES.iter().any(|cue| behind.ends_with(cue)) {
+        if !cue_at_end(behind).is_some() {
             // 请王医生: the surname directly before the title was seen later; here a given name would be invented.
             return plausible_given(text)
                 .then(|| site.hit(Entity::PersonName, end, WEAK))
