@@ -4,9 +4,9 @@
 //! at word or camel-case borders; Chinese ones anywhere. Invariants: looks at most [`REACH`] bytes back; the nearest cue
 //! wins, and of two that end together the longer.
 
-use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use super::han;
 use super::view::{LOWER, UPPER, View, is};
 
 /// How far before a value a cue may begin, in bytes: twelve Chinese characters, and a little for Latin.
@@ -241,45 +241,68 @@ impl Cues {
     }
 }
 
+/// The words by first character: Latin by letter, the others by block; longest first.
 struct Index {
-    /// By first character, lower case: the words, longest first.
-    words: HashMap<char, Vec<(String, Cue)>>,
-    /// A filter over first characters.
-    firsts: [u64; 32],
+    latin: [Vec<(String, Cue)>; 26],
+    chinese: han::Index<(String, Cue)>,
+    /// Words that begin with neither: kana, hangul, hearts.
+    others: Vec<(String, Cue)>,
 }
 
 static INDEX: LazyLock<Index> = LazyLock::new(|| {
-    let mut words: HashMap<char, Vec<(String, Cue)>> = HashMap::new();
-    let mut firsts = [0u64; 32];
+    let mut words: Vec<(String, Cue)> = Vec::new();
     for &(cue, list) in CUES {
         for word in list.split(' ') {
-            let Some(first) = word.chars().next() else {
-                continue;
-            };
-            let mut put = |word: String| words.entry(first).or_default().push((word, cue));
             if !word.is_ascii() && !word.ends_with(['号', '码']) {
-                put(format!("{word}号"));
-                put(format!("{word}号码"));
+                words.push((format!("{word}号"), cue));
+                words.push((format!("{word}号码"), cue));
             }
-            put(word.to_owned());
-            let bit = u32::from(first) % 2048;
-            if let Some(slot) = firsts.get_mut((bit / 64) as usize) {
-                *slot |= 1 << (bit % 64);
-            }
+            words.push((word.to_owned(), cue));
         }
     }
-    for list in words.values_mut() {
-        list.sort_by_key(|(word, _)| std::cmp::Reverse(word.len()));
+    words.sort_by_key(|(word, _)| std::cmp::Reverse(word.len()));
+    let first = |word: &str| word.chars().next().unwrap_or('\0');
+    let mut latin: [Vec<(String, Cue)>; 26] = Default::default();
+    let (mut chinese, mut others) = (Vec::new(), Vec::new());
+    for (word, cue) in words {
+        let c = first(&word);
+        let letter = u32::from(c).wrapping_sub(u32::from('a')) as usize;
+        if let Some(list) = latin.get_mut(letter) {
+            list.push((word, cue));
+        } else if super::view::is_han(c) {
+            chinese.push((c, (word, cue)));
+        } else {
+            others.push((word, cue));
+        }
     }
-    Index { words, firsts }
+    Index {
+        latin,
+        chinese: han::Index::new(chinese.into_iter()),
+        others,
+    }
 });
 
 impl Index {
-    fn may_begin(&self, c: char) -> bool {
-        let bit = u32::from(c) % 2048;
-        self.firsts
-            .get((bit / 64) as usize)
-            .is_some_and(|slot| slot >> (bit % 64) & 1 == 1)
+    /// The words that may stand at `at`, where `c` is.
+    fn at(&self, text: &str, at: usize, c: char) -> &[(String, Cue)] {
+        if c.is_ascii_alphabetic() {
+            // Inside a word no Latin cue begins, unless a hump does.
+            let before = at
+                .checked_sub(1)
+                .and_then(|i| text.as_bytes().get(i))
+                .copied()
+                .unwrap_or(0);
+            if is(before, UPPER) || is(before, LOWER) && !c.is_ascii_uppercase() {
+                return &[];
+            }
+            let letter = u32::from(c.to_ascii_lowercase()).wrapping_sub(u32::from('a')) as usize;
+            return self.latin.get(letter).map_or(&[], Vec::as_slice);
+        }
+        match c {
+            '\u{3400}'..='\u{9fff}' => self.chinese.of(c),
+            '\u{2000}'..='\u{33ff}' | '\u{ac00}'..='\u{d7ff}' => &self.others,
+            _ => &[],
+        }
     }
 }
 
@@ -289,14 +312,7 @@ pub(crate) fn cues_in(text: &str) -> Cues {
     let mut cues = Cues::default();
     let mut nearest = (0usize, 0usize);
     for (at, c) in text.char_indices() {
-        let lower = c.to_ascii_lowercase();
-        if !index.may_begin(lower) {
-            continue;
-        }
-        let Some(list) = index.words.get(&lower) else {
-            continue;
-        };
-        for (word, cue) in list {
+        for (word, cue) in index.at(text, at, c) {
             let cue = *cue;
             let Some(end) = matches_at(text, at, word) else {
                 continue;
@@ -386,16 +402,24 @@ pub(crate) fn cues_before(view: &View<'_>, at: usize) -> Cues {
 
 /// How far a table's header may be above a cell.
 const TABLE_REACH: usize = 2000;
+/// The longest row of a table before a cell.
+const LINE_REACH: usize = 400;
 /// Columns that are counted at most.
 const COLUMNS_MAX: usize = 64;
 
 /// The cues in the header of the column that `at` stands in; none if its line is no table's.
 pub(crate) fn cues_of_column(view: &View<'_>, at: usize) -> Cues {
-    let behind = view.behind(at, TABLE_REACH);
-    let Some(line_start) = behind.rfind('\n').map(|i| i + 1) else {
+    // Most places are in no table: looked for on the line first.
+    let near = view.behind(at, LINE_REACH);
+    let Some(newline) = near.rfind('\n') else {
         return Cues::default();
     };
-    let (above, line) = behind.split_at(line_start);
+    let line = near.get(newline + 1..).unwrap_or("");
+    if !line.trim().is_empty() && !line.contains(['\t', '|', ',']) {
+        return Cues::default();
+    }
+    let behind = view.behind(at, TABLE_REACH);
+    let (above, line) = behind.split_at(behind.len() - line.len());
     let Some(delimiter) = ['\t', '|', ','].into_iter().find(|&d| {
         // The first cell has no delimiter before it; the line above then tells.
         line.contains(d) || (line.trim().is_empty() && last_line(above).contains(d))
@@ -403,7 +427,7 @@ pub(crate) fn cues_of_column(view: &View<'_>, at: usize) -> Cues {
         return Cues::default();
     };
     let column = line.matches(delimiter).count();
-    if column > COLUMNS_MAX || line.len() > REACH * 20 {
+    if column > COLUMNS_MAX {
         return Cues::default();
     }
     let mut header = None;

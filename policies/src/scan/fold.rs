@@ -101,6 +101,18 @@ pub(crate) fn is_plain(text: &str) -> bool {
                 if matches!(b, b'\\' | b'%' | b'&') {
                     return false;
                 }
+                // 。 、 「 and ， ： （ are in every Chinese text.
+                if b == 0xE3 && bytes.get(i + 2) != Some(&0x80)
+                    || b == 0xEF
+                        && bytes.get(i + 1) == Some(&0xBC)
+                        && matches!(
+                            bytes.get(i + 2),
+                            Some(0x81 | 0x88 | 0x89 | 0x8C | 0x9A | 0x9B | 0x9F)
+                        )
+                {
+                    i += 3;
+                    continue;
+                }
                 if matches!(b, 0xC2..=0xE3 | 0xEF..)
                     && let Some(c) = text.get(i..).and_then(|rest| rest.chars().next())
                     && unusual(c)

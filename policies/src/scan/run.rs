@@ -105,7 +105,8 @@ fn gap_at(view: &View<'_>, i: usize) -> Option<(usize, u8)> {
         code = code.wrapping_mul(16).wrapping_add(this);
         at += c.len_utf8();
     }
-    (at > i && at - i <= GAP_MAX).then_some((at - i, code))
+    // `12, 34` is a list.
+    (at > i && at - i <= GAP_MAX && code != 0x71).then_some((at - i, code))
 }
 
 /// `" + "`, `","`: a value written in pieces.

@@ -236,7 +236,6 @@ fn is_number(c: char) -> bool {
 
 /// Reads level by level; `None` as soon as no address can begin here.
 fn read(view: &View<'_>, from: usize) -> Option<Reading> {
-    let mut reading = Reading::default();
     let mut at = from;
     let mut since = 0usize;
     // A known place needs no suffix: 北京朝阳区.
@@ -253,6 +252,7 @@ fn read(view: &View<'_>, from: usize) -> Option<Reading> {
             break;
         }
     }
+    let mut reading = Reading::default();
     if known > 0 {
         at += known;
         let suffixed = [
@@ -286,6 +286,12 @@ fn read(view: &View<'_>, from: usize) -> Option<Reading> {
                 break;
             }
         }
+    }
+    // In the middle of a row of characters only a known place begins one.
+    let before = view.char_before(from);
+    let inside = is_han(before) && !han::has(before, han::OPENS);
+    if known == 0 && (inside || !promising(view, from)) {
+        return None;
     }
     let mut chars = 0;
     let mut number = false;
@@ -350,6 +356,22 @@ fn read(view: &View<'_>, from: usize) -> Option<Reading> {
     }
     trailing_number(view, &mut reading);
     (reading.first_level > 0).then_some(reading)
+}
+
+/// Whether a level's word begins within a few characters: cheap, since most rows of characters are none.
+fn promising(view: &View<'_>, from: usize) -> bool {
+    let mut at = from;
+    for _ in 0..10 {
+        let c = view.char(at);
+        if at > from && han::has(c, han::LEVEL) {
+            return true;
+        }
+        if han::has(c, han::BREAK | han::LEAD) || !is_han(c) && !is_number(c) {
+            return false;
+        }
+        at += c.len_utf8();
+    }
+    false
 }
 
 /// Characters that lead to an address.

@@ -608,14 +608,23 @@ fn cut(view: &View<'_>, at: usize, compound: bool, evidence: &Evidence) -> Optio
     if view.char(end_of(n)) == '·' && n >= 2 {
         return dotted(view, end_of(n));
     }
-    if n == 5 || *evidence != Evidence::Colon || n < 2 {
+    let bounded = n < 5 && n <= surname + 2;
+    if n == 5 || *evidence != Evidence::Colon && !bounded || n < 2 {
         n = n.min(followed(view, at, n, surname));
     } else if n == 4 && surname == 1 {
         n = followed(view, at, n, surname);
     } else if n > surname + 1 {
         n = n.min(followed_strongly(view, at, n, surname));
     }
-    let n = n.min(surname + 2);
+    // 张伟说： ends before the verb.
+    let speaks = bounded
+        && n > surname + 1
+        && *evidence != Evidence::Colon
+        && matches!(
+            view.char_before(end_of(n)),
+            '说' | '称' | '问' | '道' | '答' | '在' | '是' | '的'
+        );
+    let n = n.min(surname + 2) - usize::from(speaks);
     if n < surname + 1 {
         return None;
     }

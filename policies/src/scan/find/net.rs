@@ -147,7 +147,14 @@ fn domain(view: &View<'_>, from: usize) -> Option<(usize, bool)> {
 /// An e-mail address.
 pub(super) fn email(site: &Site<'_, '_>) -> Option<Found> {
     let view = site.view;
-    let end = view.run_of(site.at, LOCAL_MAX, local);
+    let mut end = view.run_of(site.at, LOCAL_MAX, local);
+    // `zhang(dot)san(at)…`
+    while end - site.at < LOCAL_MAX
+        && let Some((next, true)) = dot(view, end)
+        && is(view.byte(next), ALNUM)
+    {
+        end = view.run_of(next, LOCAL_MAX, local);
+    }
     let (from, kind) = at_sign(view, end)?;
     let text = view.slice(site.at, end);
     if text.ends_with('.') || text.contains("..") {

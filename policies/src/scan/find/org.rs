@@ -113,10 +113,15 @@ pub(super) fn tax(site: &Site<'_, '_>) -> Option<Found> {
         return None;
     }
     let code = Code::read(view, site.at, 20);
-    let k = [20, 18, 17, 15].into_iter().find(|&k| {
-        !code.first(k).is_empty()
-            && !is(view.byte(code.end(k)), ALNUM)
-            && (code.contiguous(k) || code.gaps(k) <= 5)
+    let contiguous = |&k: &usize| {
+        !code.first(k).is_empty() && code.contiguous(k) && !is(view.byte(code.end(k)), ALNUM)
+    };
+    let k = [20, 18, 17, 15].into_iter().find(contiguous).or_else(|| {
+        [20, 18, 17, 15].into_iter().find(|&k| {
+            !code.first(k).is_empty()
+                && !is(view.byte(code.end(k)), ALNUM)
+                && (code.contiguous(k) || code.gaps(k) <= 5)
+        })
     })?;
     let region = code.first(2);
     let head = region
