@@ -19,8 +19,10 @@ use wire::Grade;
 /// Where a detector wants to be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum On {
-    /// A group of digits, or a long row of Chinese numerals, begins.
+    /// A group of digits begins.
     Digits,
+    /// The same, and at least five digits come, separators or not; or a row of Chinese numerals.
+    Number,
     /// A word of ASCII letters and digits begins that is no plain one.
     Word,
     /// The same, with digits in it or all capitals.
@@ -45,7 +47,9 @@ pub(crate) enum On {
     Sign,
 }
 
-const KINDS: usize = 12;
+const KINDS: usize = 13;
+/// Digits that make a number of somebody's.
+const NUMBER_MIN: usize = 5;
 /// A row of digits so long begins nothing, in bytes.
 const DIGITS_RUN: usize = 64;
 /// A word so long begins nothing, in bytes; a JSON web token may.
@@ -377,6 +381,9 @@ impl<'v, 't> Scan<'v, 't> {
         let mut best = None;
         self.ask(On::Digits, &site, &mut best);
         let next = view.byte(end);
+        if site.run().is_some_and(|run| run.len() >= NUMBER_MIN) || is(next, LOWER | UPPER) {
+            self.ask(On::Number, &site, &mut best);
+        }
         if !is(before, ALNUM) {
             self.ask(On::Word, &site, &mut best);
         }
@@ -384,7 +391,7 @@ impl<'v, 't> Scan<'v, 't> {
             let c = view.char(end);
             if numeral(c).is_some() || gap_then_numeral(view, end) {
                 let site = Site::with_numerals(view, self.at, self.last);
-                self.ask(On::Digits, &site, &mut best);
+                self.ask(On::Number, &site, &mut best);
             }
         }
         // Digits inside a code of letters and digits begin nothing of their own.
@@ -512,7 +519,7 @@ impl<'v, 't> Scan<'v, 't> {
         let mut best = None;
         if bits & han::NUMERAL != 0 && self.numerals_follow() {
             let site = Site::with_numerals(view, self.at, self.last);
-            self.ask(On::Digits, &site, &mut best);
+            self.ask(On::Number, &site, &mut best);
         }
         if bits & han::SURNAME != 0 {
             self.ask(On::Surname, &site, &mut best);

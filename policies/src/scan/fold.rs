@@ -87,13 +87,13 @@ pub(crate) fn is_plain(text: &str) -> bool {
             return true;
         };
         // A reduction without branches, so that the compiler makes vectors of it.
-        let suspicious = chunk.iter().fold(false, |any, &b| {
-            any | (b == b'\\')
-                | (b == b'%')
-                | (b == b'&')
-                | ((b >= 0xC2) & (b < 0xE4))
-                | (b >= 0xEF)
-        });
+        let suspicious = chunk.iter().fold(0u8, |any, &b| {
+            any | u8::from(b == b'\\')
+                | u8::from(b == b'%')
+                | u8::from(b == b'&')
+                | u8::from(b.wrapping_sub(0xC2) < 0x22)
+                | u8::from(b >= 0xEF)
+        }) != 0;
         if suspicious {
             let mut i = at;
             while i < end {
@@ -119,7 +119,7 @@ pub(crate) fn is_plain(text: &str) -> bool {
                 {
                     return false;
                 }
-                i += 1;
+                i += if matches!(b, 0xE4..=0xE9) { 3 } else { 1 };
             }
         }
         at = end;

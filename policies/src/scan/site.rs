@@ -6,6 +6,7 @@ use std::cell::OnceCell;
 
 use super::cue::{Cue, Cues, cues_before, cues_of_column};
 use super::entity::Entity;
+use super::find::Code;
 use super::run::Run;
 use super::view::{ALNUM, View, is, is_han};
 
@@ -33,6 +34,9 @@ pub(crate) struct Last {
     pub(crate) entity: Option<Entity>,
 }
 
+/// Characters of a code that are read: the longest is a tax number of 20.
+const CODE_READ: usize = 20;
+
 /// A place where something may begin.
 #[derive(Debug)]
 pub(crate) struct Site<'v, 't> {
@@ -42,6 +46,7 @@ pub(crate) struct Site<'v, 't> {
     run: OnceCell<Option<Run>>,
     cues: OnceCell<Cues>,
     column: OnceCell<Cues>,
+    code: OnceCell<Code>,
     numerals: bool,
 }
 
@@ -54,6 +59,7 @@ impl<'v, 't> Site<'v, 't> {
             run: OnceCell::new(),
             cues: OnceCell::new(),
             column: OnceCell::new(),
+            code: OnceCell::new(),
             numerals: false,
         }
     }
@@ -71,6 +77,12 @@ impl<'v, 't> Site<'v, 't> {
         self.run
             .get_or_init(|| Run::read(self.view, self.at, self.numerals))
             .as_ref()
+    }
+
+    /// The letters and digits that begin here.
+    pub(crate) fn code(&self) -> &Code {
+        self.code
+            .get_or_init(|| Code::read(self.view, self.at, CODE_READ))
     }
 
     /// The cues before this place.

@@ -363,7 +363,11 @@ fn promising(view: &View<'_>, from: usize) -> bool {
     let mut at = from;
     for _ in 0..10 {
         let c = view.char(at);
-        if at > from && han::has(c, han::LEVEL) {
+        if at > from
+            && let Some((word, level)) = level_at(view, at)
+            && (matches!(level, Level::Admin | Level::Road)
+                || level == Level::Place && word.len() > 3)
+        {
             return true;
         }
         if han::has(c, han::BREAK | han::LEAD) || !is_han(c) && !is_number(c) {

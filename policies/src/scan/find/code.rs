@@ -6,11 +6,11 @@ use crate::scan::run::Run;
 use crate::scan::view::{ALNUM, DIGIT, LOWER, UPPER, View, is};
 
 /// Characters that are read at most.
-pub(super) const CODE_MAX: usize = 36;
+pub(crate) const CODE_MAX: usize = 36;
 
 /// Letters and digits, upper case, with where each ends.
 #[derive(Debug)]
-pub(super) struct Code {
+pub(crate) struct Code {
     chars: [u8; CODE_MAX],
     ends: [usize; CODE_MAX],
     /// Whether a gap stands before the character.
@@ -20,7 +20,7 @@ pub(super) struct Code {
 
 impl Code {
     /// Reads up to `max` characters from `at` on, over gaps of one or two separators.
-    pub(super) fn read(view: &View<'_>, at: usize, max: usize) -> Self {
+    pub(crate) fn read(view: &View<'_>, at: usize, max: usize) -> Self {
         let mut code = Self {
             chars: [0; CODE_MAX],
             ends: [0; CODE_MAX],
@@ -54,7 +54,7 @@ impl Code {
     }
 
     /// The first `k` characters; empty if there are fewer.
-    pub(super) fn first(&self, k: usize) -> &[u8] {
+    pub(crate) fn first(&self, k: usize) -> &[u8] {
         if k <= self.n {
             self.chars.get(..k).unwrap_or(&[])
         } else {
@@ -63,7 +63,7 @@ impl Code {
     }
 
     /// Where the first `k` characters end.
-    pub(super) fn end(&self, k: usize) -> usize {
+    pub(crate) fn end(&self, k: usize) -> usize {
         k.checked_sub(1)
             .and_then(|i| self.ends.get(i))
             .copied()
@@ -71,12 +71,12 @@ impl Code {
     }
 
     /// How many of the first `k` characters have a gap before them.
-    pub(super) fn gaps(&self, k: usize) -> u32 {
+    pub(crate) fn gaps(&self, k: usize) -> u32 {
         (self.gaps & ((1 << k) - 1)).count_ones()
     }
 
     /// Whether the first `k` stand without a gap.
-    pub(super) fn contiguous(&self, k: usize) -> bool {
+    pub(crate) fn contiguous(&self, k: usize) -> bool {
         self.gaps(k) == 0
     }
 }
@@ -105,7 +105,7 @@ fn gap(view: &View<'_>, i: usize) -> usize {
 }
 
 /// One to three letters, perhaps a separator, then digits: the letters in upper case, and the digits' run.
-pub(super) fn lettered(view: &View<'_>, at: usize) -> Option<([u8; 3], usize, Run)> {
+pub(crate) fn lettered(view: &View<'_>, at: usize) -> Option<([u8; 3], usize, Run)> {
     let mut letters = [0u8; 3];
     let mut n = 0;
     let mut i = at;

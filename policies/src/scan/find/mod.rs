@@ -23,6 +23,8 @@ mod secret;
 mod url;
 mod vehicle;
 
+pub(super) use code::Code;
+
 use super::engine::{Detector, On};
 
 const fn on(name: &'static str, on: &'static [On], max_len: usize, find: Find) -> Detector {
@@ -48,19 +50,19 @@ const TOKEN: usize = 512;
 
 /// All built-in detectors.
 pub(crate) static DETECTORS: &[Detector] = &[
-    on("id_card", &[On::Digits], NUMBER, cn_id::card),
-    on("id_card_15", &[On::Digits], NUMBER, cn_id::card15),
-    on("tw_pass", &[On::Digits], NUMBER, cn_id::tw_pass),
+    on("id_card", &[On::Number], NUMBER, cn_id::card),
+    on("id_card_15", &[On::Number], NUMBER, cn_id::card15),
+    on("tw_pass", &[On::Number], NUMBER, cn_id::tw_pass),
     on("cn_letter_documents", &[On::Code], NUMBER, cn_id::lettered),
-    on("mobile", &[On::Digits, On::Plus], NUMBER, phone::mobile),
-    on("landline", &[On::Digits, On::Plus], NUMBER, phone::landline),
+    on("mobile", &[On::Number, On::Plus], NUMBER, phone::mobile),
+    on("landline", &[On::Number, On::Plus], NUMBER, phone::landline),
     on("phone_intl", &[On::Plus], NUMBER, phone::international),
-    on("card", &[On::Digits], NUMBER, card::card),
+    on("card", &[On::Number], NUMBER, card::card),
     on("iban", &[On::Code], NUMBER, card::iban),
-    on("uscc", &[On::Digits, On::Code], NUMBER, org::uscc),
-    on("org_code", &[On::Digits, On::Code], NUMBER, org::org_code),
-    on("biz_license", &[On::Digits], NUMBER, org::business),
-    on("tax_id", &[On::Digits, On::Code], NUMBER, org::tax),
+    on("uscc", &[On::Number, On::Code], NUMBER, org::uscc),
+    on("org_code", &[On::Number, On::Code], NUMBER, org::org_code),
+    on("biz_license", &[On::Number], NUMBER, org::business),
+    on("tax_id", &[On::Number, On::Code], NUMBER, org::tax),
     on("plate", &[On::Plate], NUMBER, vehicle::plate),
     on(
         "armed_police_plate",
@@ -68,15 +70,15 @@ pub(crate) static DETECTORS: &[Detector] = &[
         NUMBER,
         vehicle::plate_wj,
     ),
-    on("vin", &[On::Digits, On::Code], NUMBER, vehicle::vin),
-    on("imei", &[On::Digits], NUMBER, device::imei),
+    on("vin", &[On::Number, On::Code], NUMBER, vehicle::vin),
+    on("imei", &[On::Number], NUMBER, device::imei),
     on("gps", &[On::Digits, On::Sign], NUMBER, device::gps),
-    on("ssn", &[On::Digits], NUMBER, intl::ssn),
-    on("my_number", &[On::Digits], NUMBER, intl::my_number),
-    on("rrn", &[On::Digits], NUMBER, intl::rrn),
+    on("ssn", &[On::Number], NUMBER, intl::ssn),
+    on("my_number", &[On::Number], NUMBER, intl::my_number),
+    on("rrn", &[On::Number], NUMBER, intl::rrn),
     on("lettered_intl", &[On::Code], NUMBER, intl::lettered),
     on("military", &[On::Form], NUMBER, keyed::military),
-    on("keyed", &[On::Digits, On::Word], NUMBER, keyed::keyed),
+    on("keyed", &[On::Number, On::Word], NUMBER, keyed::keyed),
     on("birth", &[On::Digits], NUMBER, birth::birth),
     on("mrz", &[On::Word, On::Capital], 200, mrz::mrz),
     on("email", &[On::Digits, On::Word], TOKEN, net::email),

@@ -4,7 +4,6 @@
 //! stands before it.
 
 use super::checks::{self, province};
-use super::code::Code;
 use crate::scan::cue::Cue;
 use crate::scan::entity::Entity;
 use crate::scan::site::{Found, MEDIUM, STRONG, Site, WEAK};
@@ -17,7 +16,7 @@ pub(super) fn uscc(site: &Site<'_, '_>) -> Option<Found> {
     if !matches!(first, b'1'..=b'9' | b'A' | b'N' | b'Y') || !site.clean_left() {
         return None;
     }
-    let code = Code::read(view, site.at, 18);
+    let code = site.code();
     let chars = code.first(18);
     if chars.is_empty() {
         return None;
@@ -53,7 +52,7 @@ pub(super) fn org_code(site: &Site<'_, '_>) -> Option<Found> {
     if !site.clean_left() {
         return None;
     }
-    let code = Code::read(view, site.at, 9);
+    let code = site.code();
     let chars = code.first(9);
     if chars.is_empty() {
         return None;
@@ -112,7 +111,7 @@ pub(super) fn tax(site: &Site<'_, '_>) -> Option<Found> {
     {
         return None;
     }
-    let code = Code::read(view, site.at, 20);
+    let code = site.code();
     let contiguous = |&k: &usize| {
         !code.first(k).is_empty() && code.contiguous(k) && !is(view.byte(code.end(k)), ALNUM)
     };

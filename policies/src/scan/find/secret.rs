@@ -128,8 +128,12 @@ pub(super) fn prefixed(site: &Site<'_, '_>) -> Option<Found> {
         }
         _ => {}
     }
+    let first = view.byte(site.at);
+    if !matches!(first, b'A' | b'L' | b's' | b'h' | b'g' | b'x' | b'r') {
+        return zhipu(site);
+    }
     for family in FAMILIES {
-        if view.byte(site.at) != family.prefix.as_bytes().first().copied().unwrap_or(0)
+        if first != family.prefix.as_bytes().first().copied().unwrap_or(0)
             || !view.starts(site.at, family.prefix)
         {
             continue;

@@ -3,7 +3,6 @@
 //! A plate needs its full body and a clean border; a VIN its check digit, or the cue.
 
 use super::checks;
-use super::code::Code;
 use crate::scan::cue::Cue;
 use crate::scan::entity::Entity;
 use crate::scan::site::{Found, MEDIUM, STRONG, Site, WEAK};
@@ -172,7 +171,7 @@ pub(super) fn vin(site: &Site<'_, '_>) -> Option<Found> {
     if !site.clean_left() {
         return None;
     }
-    let code = Code::read(view, site.at, 17);
+    let code = site.code();
     let chars = code.first(17);
     if chars.is_empty()
         || is(view.byte(code.end(17)), ALNUM)
