@@ -274,13 +274,17 @@ impl<'v, 't> Scan<'v, 't> {
         }
         bits & han::SURNAME != 0
             && (before.is_some_and(|before| before & han::CUE_END != 0)
-                || self.title_near(bytes, at + 3))
+                || self.title_near(
+                    bytes,
+                    at + 3,
+                    if bits & han::COMPOUNDS != 0 { 4 } else { 3 },
+                ))
     }
 
-    /// Whether a title may begin within three characters.
-    fn title_near(&self, bytes: &[u8], from: usize) -> bool {
+    /// Whether a title may begin within `reach` characters.
+    fn title_near(&self, bytes: &[u8], from: usize, reach: usize) -> bool {
         let mut at = from;
-        for _ in 0..3 {
+        for _ in 0..reach {
             match bytes.get(at) {
                 None => return true,
                 Some(0xE4..=0xE9) => {

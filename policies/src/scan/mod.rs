@@ -4,6 +4,7 @@
 //! leads back to the text as given. Finds and grades; decides nothing, changes no text, keeps none.
 
 mod cue;
+pub mod custom;
 pub mod engine;
 pub mod entity;
 mod find;
@@ -13,6 +14,7 @@ mod run;
 mod site;
 mod view;
 pub mod window;
+pub mod words;
 
 pub use engine::{Hit, scan};
 pub use entity::{Entity, GRADES, Group};

@@ -3,6 +3,11 @@
 //! Scores the held-out half of the generated corpus and exits with 1 if any figure is below its floor. `--tune` shows
 //! the other half, with what went wrong; `--failures` shows what went wrong in the held-out one.
 #![allow(clippy::print_stdout, reason = "a report is what this prints")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "test tool: a failure here should stop the run"
+)]
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -119,7 +124,39 @@ fn main() -> ExitCode {
         "\n1 KiB prompt: {:.2} µs",
         start.elapsed().as_secs_f64() * 1e6 / f64::from(PROMPTS)
     );
+    println!("10,000 keywords: {:.1} MB/s of prose", keywords(&prose));
     verdict(&score, speed(&prose), speed(&dense))
+}
+
+/// MB/s of searching ten thousand words, most of which are not in the text.
+fn keywords(text: &str) -> f64 {
+    let r = &mut Random::new(3);
+    let chars: Vec<char> = text
+        .chars()
+        .filter(|c| *c > '\u{4e00}')
+        .take(4000)
+        .collect();
+    let words: Vec<String> = (0..10_000)
+        .map(|_| {
+            (0..r.range(2, 5))
+                .map(|_| chars[r.below(chars.len())])
+                .collect()
+        })
+        .collect();
+    let lists = words
+        .chunks(500)
+        .enumerate()
+        .map(|(i, list)| (format!("c{i}"), list.iter().map(String::as_str).collect()));
+    let words = policies::scan::words::Words::build(lists).expect("the words are few and short");
+    let mut best = f64::MAX;
+    for _ in 0..40 {
+        let start = Instant::now();
+        std::hint::black_box(words.scan(std::hint::black_box(text)));
+        best = best.min(start.elapsed().as_secs_f64());
+    }
+    #[expect(clippy::cast_precision_loss, reason = "a length")]
+    let bytes = text.len() as f64;
+    bytes / best / 1e6
 }
 
 /// Scans one kind of text for a while, for a profiler.

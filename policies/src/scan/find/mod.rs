@@ -7,7 +7,7 @@ mod address;
 mod assigned;
 mod birth;
 mod card;
-mod checks;
+pub(super) mod checks;
 mod cn_id;
 mod code;
 mod device;

@@ -104,12 +104,8 @@ const CUES: &[&str] = &[
     "参保人",
     "纳税人",
     "考生",
-    "教师",
-    "老师",
     "候诊人",
     "就诊人",
-    "居民",
-    "村民",
     "亲属",
     "父亲",
     "母亲",
@@ -122,7 +118,6 @@ const CUES: &[&str] = &[
     "弟弟",
     "妹妹",
     "登记人",
-    "经理",
     "投诉人",
     "举报人",
 ];
@@ -553,7 +548,10 @@ fn cue(site: &Site<'_, '_>, before: char) -> Evidence {
 /// Whether a table's cell may begin here; cheap, since most places are none.
 fn cell(site: &Site<'_, '_>, before: char, behind: &str) -> bool {
     let (_, n, end) = site.han(site.at, 5);
-    let next = site.view.byte(site.view.blanks(end, 1));
+    let next = match site.view.byte(end) {
+        b' ' => site.view.byte(end + 1),
+        byte => byte,
+    };
     (2..=4).contains(&n)
         && matches!(next, b'\t' | b'|' | b',' | b'\n' | b'\r' | 0)
         && (matches!(before, '\t' | '|' | ',')
