@@ -415,7 +415,8 @@ pub(crate) fn cues_of_column(view: &View<'_>, at: usize) -> Cues {
         return Cues::default();
     };
     let line = near.get(newline + 1..).unwrap_or("");
-    if !line.trim().is_empty() && !line.contains(['\t', '|', ',']) {
+    let delimited = |b: &u8| matches!(b, b'\t' | b'|' | b',');
+    if !line.trim_ascii().is_empty() && !line.as_bytes().iter().any(delimited) {
         return Cues::default();
     }
     let behind = view.behind(at, TABLE_REACH);

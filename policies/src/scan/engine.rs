@@ -11,7 +11,7 @@ use super::entity::Entity;
 use super::find::DETECTORS;
 use super::fold::{self, Folded};
 use super::han;
-use super::run::numeral;
+use super::run::{Run, numeral};
 use super::site::{Found, Last, Site};
 use super::view::{ALNUM, DIGIT, HIGH, LOWER, UPPER, View, class, is, is_han};
 use wire::Grade;
@@ -48,8 +48,6 @@ pub(crate) enum On {
 }
 
 const KINDS: usize = 13;
-/// Digits that make a number of somebody's.
-const NUMBER_MIN: usize = 5;
 /// A row of digits so long begins nothing, in bytes.
 const DIGITS_RUN: usize = 64;
 /// A word so long begins nothing, in bytes; a JSON web token may.
@@ -381,11 +379,21 @@ impl<'v, 't> Scan<'v, 't> {
         if is(before, DIGIT) || (is(before, LOWER | UPPER) && !self.glued()) {
             return Step::Next(view.skip(self.at, ALNUM));
         }
+        // One or two digits that nothing goes on from, as in lists and sums, begin nothing.
+        let next = view.bytes().get(end).copied().unwrap_or(b' ');
+        if end - self.at <= 2
+            && matches!(
+                next,
+                b',' | b'\n' | b')' | b';' | b'}' | b']' | b'!' | b'?' | b'<' | b'>' | b'='
+            )
+        {
+            return Step::Next(end);
+        }
         let site = Site::new(view, self.at, self.last);
         let mut best = None;
         self.ask(On::Digits, &site, &mut best);
         let next = view.byte(end);
-        if site.run().is_some_and(|run| run.len() >= NUMBER_MIN) || is(next, LOWER | UPPER) {
+        if site.run().is_some_and(Run::promising) || is(next, LOWER | UPPER) {
             self.ask(On::Number, &site, &mut best);
         }
         if !is(before, ALNUM) {

@@ -5,8 +5,8 @@
 
 use super::view::{DIGIT, View, is};
 
-/// Digits that are read at most; a longer contiguous group is marked `overlong`.
-pub(crate) const DIGITS_MAX: usize = 40;
+/// Digits that are read at most: the longest number has 20. A longer contiguous group is marked `overlong`.
+pub(crate) const DIGITS_MAX: usize = 24;
 /// Bytes between two digits, at most.
 const GAP_MAX: usize = 8;
 
@@ -149,6 +149,13 @@ impl Run {
             if digit_at(view, i + gap, numerals).is_none() {
                 break;
             }
+            // Lines of small numbers are no number in pieces.
+            let group = run.gaps.get(..run.n).map_or(0, |g| {
+                g.iter().rev().skip(1).take_while(|&&g| g == 0).count() + 1
+            });
+            if code == 8 && (group < 3 || run.n > 18) {
+                break;
+            }
             if let Some(slot) = run.gaps.get_mut(run.n - 1) {
                 *slot = code;
             }
@@ -225,6 +232,16 @@ impl Run {
             && !(k == self.n && self.overlong)
     }
 
+    /// Whether this may be a number of somebody's at all: enough digits for the way it begins. Short groups are dates,
+    /// times and amounts, unless a long row of them follows.
+    pub(crate) fn promising(&self) -> bool {
+        match self.group() {
+            0..=2 => self.n >= 9,
+            3 | 4 => self.n >= 7,
+            _ => true,
+        }
+    }
+
     /// The value of the first `k` digits.
     pub(crate) fn value(&self, from: usize, to: usize) -> u32 {
         (from..to).fold(0u32, |v, i| {
@@ -296,5 +313,6 @@ mod tests {
             11
         );
         assert!(read(&"7".repeat(50), false).overlong);
+        assert_eq!(read("12\n34\n56", false).len(), 2);
     }
 }

@@ -159,8 +159,33 @@ fn keywords(text: &str) -> f64 {
     bytes / best / 1e6
 }
 
-/// Scans one kind of text for a while, for a profiler.
+/// Scans one kind of text for a while, for a profiler; `types`: each type's alone.
+#[expect(clippy::cast_precision_loss, reason = "counts are small")]
 fn only_speed(which: &str, plain: &[Sample]) -> ExitCode {
+    if let Some(line) = which.strip_prefix("line:") {
+        let text = format!("{line}\n").repeat(200);
+        println!(
+            "{:>8.1} MB/s {:>8.0} ns a line",
+            speed(&text),
+            text.len() as f64 / speed(&text) * 1000.0 / 200.0
+        );
+        return ExitCode::SUCCESS;
+    }
+    if which == "types" {
+        for (i, kind) in KINDS.iter().enumerate() {
+            let text: String = plain[i * PER_TYPE..(i + 1) * PER_TYPE]
+                .iter()
+                .map(|s| format!("{}\n", s.text))
+                .collect();
+            println!(
+                "{:<22} {:>8.1} MB/s {:>8.0} ns a line",
+                kind.0,
+                speed(&text),
+                text.len() as f64 / speed(&text) * 1000.0 / PER_TYPE as f64
+            );
+        }
+        return ExitCode::SUCCESS;
+    }
     let text = if which == "dense" {
         plain.iter().map(|s| format!("{}\n", s.text)).collect()
     } else {

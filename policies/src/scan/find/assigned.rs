@@ -222,61 +222,75 @@ fn named(view: &View<'_>, at: usize) -> Named {
     let spaced = quoteless.trim_end_matches(' ');
     let (name, words) = if let Some(name) = strip_sign(spaced) {
         (name, false)
-    } else if let Some(name) = ["是", "为", "改为", "设为", "设置为", "改成"]
+    } else if let Some(name) = ["改为", "设为", "设置为", "改成", "是", "为"]
         .iter()
         .find_map(|w| spaced.strip_suffix(w))
     {
         (name, true)
     } else if let Some(name) = spaced.strip_suffix(" is") {
         (name, true)
-    } else if spaced.ends_with("Bearer") || spaced.ends_with("bearer") {
-        return Named::No;
-    } else if quoteless.len() > spaced.len() || behind.len() > quoteless.len() || !spaced.is_ascii()
-    {
+    } else if behind.len() > quoteless.len() || !spaced.is_ascii() {
         (spaced, true)
     } else {
         return Named::No;
     };
     let name = name.trim_end_matches([' ', '"', '\'', '`', '*', ')', '）', '”', '\\']);
-    let chinese = NAMES_ZH.iter().any(|n| name.ends_with(n));
-    let latin = || {
-        // The last word, with its joints.
-        let start = name
-            .rfind(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | ' ' | '.')))
-            .map_or(0, |i| {
-                i + name
-                    .get(i..)
-                    .and_then(|r| r.chars().next())
-                    .map_or(1, char::len_utf8)
-            });
-        let tail = name.get(start..).unwrap_or("");
-        let whole: String = tail
-            .chars()
-            .filter(|c| !matches!(c, '_' | '-' | ' ' | '.'))
-            .flat_map(char::to_lowercase)
-            .collect();
-        let last_word: String = tail
-            .rsplit(' ')
-            .next()
-            .unwrap_or("")
-            .chars()
-            .filter(|c| !matches!(c, '_' | '-' | '.'))
-            .flat_map(char::to_lowercase)
-            .collect();
-        NAMES.iter().any(|n| {
-            last_word.ends_with(n)
-                && (n.len() > 4
-                    || last_word == *n
-                    || tail.to_ascii_lowercase().ends_with(&format!("_{n}"))
-                    || *n == "pwd")
-                || whole.ends_with(n) && n.len() > 6
-        })
-    };
-    match (chinese || latin(), words) {
+    match (secret_name(name), words) {
         (true, true) => Named::Words,
         (true, false) => Named::Yes,
         _ => Named::No,
     }
+}
+
+/// Whether the text ends with a name that secrets are assigned to.
+fn secret_name(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    match bytes.last() {
+        // The last letters of the names.
+        Some(b)
+            if matches!(
+                b | 0x20,
+                b'd' | b't' | b'n' | b'y' | b'e' | b's' | b'l' | b'r' | b'w'
+            ) =>
+        {
+            NAMES
+                .iter()
+                .any(|name| ends_with_name(bytes, name.as_bytes()))
+        }
+        Some(0x80..) => NAMES_ZH.iter().any(|name| text.ends_with(name)),
+        _ => false,
+    }
+}
+
+/// Whether `text` ends with `name`, joints left out: `DB_PASSWORD`, `api-key`, `Access Key`. A short name must be a word
+/// of its own.
+fn ends_with_name(text: &[u8], name: &[u8]) -> bool {
+    let mut at = text.len();
+    let mut left = name.len();
+    while left > 0 {
+        let Some(b) = at.checked_sub(1).and_then(|i| text.get(i)) else {
+            return false;
+        };
+        at -= 1;
+        if name
+            .get(left - 1)
+            .is_some_and(|n| n.eq_ignore_ascii_case(b))
+        {
+            left -= 1;
+        } else if !(matches!(b, b'_' | b'-' | b' ' | b'.') && left < name.len()) {
+            return false;
+        }
+    }
+    let before = at
+        .checked_sub(1)
+        .and_then(|i| text.get(i))
+        .copied()
+        .unwrap_or(b' ');
+    let first = text.get(at).copied().unwrap_or(0);
+    name.len() > 4
+        || !is(before, LOWER | UPPER)
+        || is(before, LOWER) && is(first, UPPER)
+        || name == b"pwd"
 }
 
 fn strip_sign(text: &str) -> Option<&str> {

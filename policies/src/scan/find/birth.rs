@@ -44,16 +44,17 @@ fn number(view: &View<'_>, at: usize, max: usize) -> Option<(u32, usize)> {
 /// A date with the cue of birth.
 pub(super) fn birth(site: &Site<'_, '_>) -> Option<Found> {
     let view = site.view;
-    if is(view.before(site.at), ALNUM)
-        || !site.cued(Cue::Birth) && !(site.cues().has(Cue::Birth) && site.cues().is(Cue::Other))
-    {
+    if is(view.before(site.at), ALNUM) {
         return None;
     }
     let (end, (y, m, d)) = compact(view, site.at)
         .or_else(|| separated(view, site.at))
         .or_else(|| day_first(view, site.at))?;
-    (birth_date(y, m, d) && !is(view.byte(end), ALNUM))
-        .then(|| site.hit(Entity::DateOfBirth, end, MEDIUM))
+    if !birth_date(y, m, d) || is(view.byte(end), ALNUM) {
+        return None;
+    }
+    let cued = site.cued(Cue::Birth) || site.cues().has(Cue::Birth) && site.cues().is(Cue::Other);
+    cued.then(|| site.hit(Entity::DateOfBirth, end, MEDIUM))
         .flatten()
 }
 

@@ -36,6 +36,9 @@ pub(super) fn keyed(site: &Site<'_, '_>) -> Option<Found> {
     }
     // Cheapest first: a value has digits, or a sign leads to it.
     let end = value(site, true);
+    if end - site.at < 5 {
+        return None;
+    }
     if !view.slice(site.at, end).bytes().any(|b| is(b, DIGIT)) && !behind_colon(site) {
         return None;
     }
