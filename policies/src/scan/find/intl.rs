@@ -88,7 +88,9 @@ pub(super) fn lettered(site: &Site<'_, '_>) -> Option<Found> {
         {
             let end = run.end(9);
             let ok = site.cued(Cue::TwId)
-                || !site.negative() && run.first(9).windows(2).any(|w| w.first() != w.get(1));
+                || !site.cues().contrary(&[Cue::TwId, Cue::Id])
+                    && !site.negative()
+                    && run.first(9).windows(2).any(|w| w.first() != w.get(1));
             return (ok && !is(view.byte(end), ALNUM))
                 .then(|| site.hit(Entity::TwId, end, STRONG))
                 .flatten();
@@ -103,7 +105,8 @@ pub(super) fn lettered(site: &Site<'_, '_>) -> Option<Found> {
             let check = view.byte(at).to_ascii_uppercase();
             if !is(view.byte(at + 1), ALNUM)
                 && checks::nric(*letter, run.first(7), check)
-                && (!site.negative() || site.cued(Cue::Nric))
+                && (!site.negative() && !site.cues().contrary(&[Cue::Nric, Cue::Id])
+                    || site.cued(Cue::Nric))
             {
                 return site.hit(Entity::SgNric, at + 1, STRONG);
             }

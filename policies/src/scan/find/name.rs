@@ -694,6 +694,21 @@ fn followed_strongly(view: &View<'_>, at: usize, n: usize, surname: usize) -> us
     n
 }
 
+/// A foreign name in characters, which need not begin with a surname: behind its cue.
+pub(super) fn foreign(site: &Site<'_, '_>) -> Option<Found> {
+    let view = site.view;
+    let before = view.char_before(site.at);
+    if is_han(before) && !han::has(before, han::CUE_END) {
+        return None;
+    }
+    let (_, n, end) = site.han(site.at, 7);
+    if !(1..=6).contains(&n) || view.char(end) != '·' || cue(site, before) == Evidence::None {
+        return None;
+    }
+    let end = dotted(view, end)?;
+    site.hit(Entity::PersonName, end, MEDIUM)
+}
+
 /// Ends of words that look like a surname before a title: 对于先生, 任何老师.
 const NOT_BEFORE: &[&str] = &[
     "对于", "关于", "由于", "等于", "位于", "处于", "属于", "至于", "在于", "用于", "任何", "如何",
@@ -740,32 +755,15 @@ fn with_title(
     let end = at + title.len();
     let next = view.char(end);
     let text = view.slice(site.at, at);
-    // 总 and 工 alone are titles only before a border or a verb, and right behind the surname.
+    // 总 and 工 alone are titles only right behind the surname, and where no longer word begins with them.
     if title.chars().count() == 1
         && (given > 0
-            || is_han(next)
-                && !matches!(
-                    next,
-                    '您' | '你'
-                        | '好'
-                        | '的'
-                        | '说'
-                        | '那'
-                        | '和'
-                        | '在'
-                        | '要'
-                        | '请'
-                        | '，'
-                        | '今'
-                        | '明'
-                        | '已'
-                )
-            || is_han(before)
-                && !matches!(
-                    before,
-                    '和' | '给' | '请' | '问' | '跟' | '与' | '是' | '找' | '让' | '叫'
-                ))
+            || LONGER.contains(next)
+            || is_han(before) && !"和给请问跟与是找让叫向对为".contains(before))
     {
+        return None;
+    }
+    if title == "主任" && text == "班" {
         return None;
     }
     if title == "同学" && matches!(next, '们' | '会' | '录' | '聚' | '群')
@@ -905,6 +903,10 @@ fn with_title(
     site.hit(Entity::PersonName, end, MEDIUM)
 }
 
+/// Characters that make a longer word of 总 or 工: 总结, 工作.
+const LONGER: &str =
+    "结体共计量和数额督部统之站长管会裁监经局署书作程人业厂具资地艺序期商会龄种时行分";
+
 /// Characters that often stand before a name in a sentence.
 const NAME_BEFORE: &str = "是和与跟找问请叫给由让向对为被把将致及同位名";
 
@@ -1003,9 +1005,20 @@ fn separator(c: char) -> bool {
     )
 }
 
+/// Past `，男` where it stands between a name and the number.
+fn past_sex(view: &View<'_>, end: usize) -> usize {
+    let c = view.char(end);
+    let at = end + c.len_utf8();
+    if separator(c) && matches!(view.char(at), '男' | '女') && separator(view.char(at + 3)) {
+        at + 3
+    } else {
+        end
+    }
+}
+
 /// Where the number begins behind one separator, and perhaps a label (手机, 身份证号).
 fn number_behind(view: &View<'_>, end: usize, labelled: bool) -> Option<usize> {
-    let mut at = end;
+    let mut at = past_sex(view, end);
     for _ in 0..3 {
         let c = view.char(at);
         if !separator(c) {
