@@ -10,6 +10,7 @@ use std::sync::LazyLock;
 use super::entity::Entity;
 use super::find::DETECTORS;
 use super::fold::{self, Folded};
+use super::gate::decode3;
 use super::han;
 use super::run::{Run, numeral};
 use super::site::{Found, Last, Site};
@@ -80,6 +81,11 @@ static BY_KIND: LazyLock<[Vec<&'static Detector>; KINDS]> = LazyLock::new(|| {
     table
 });
 
+/// The names of all detectors, in the order they are asked.
+pub fn detectors() -> impl Iterator<Item = &'static str> {
+    DETECTORS.iter().map(|detector| detector.name)
+}
+
 /// A finding in a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hit {
@@ -143,13 +149,13 @@ pub(crate) fn raw_hit(raw: &str, folded: &Folded, base: usize, found: Found) -> 
 
 /// A scan over one view.
 pub(crate) struct Scan<'v, 't> {
-    view: &'v View<'t>,
-    at: usize,
+    pub(super) view: &'v View<'t>,
+    pub(super) at: usize,
     /// Nothing before may be part of a hit.
     floor: usize,
     last: Last,
     kinds: &'static [Vec<&'static Detector>; KINDS],
-    table: &'static han::Table,
+    pub(super) table: &'static han::Table,
 }
 
 /// What came of one place.
@@ -196,139 +202,7 @@ impl<'v, 't> Scan<'v, 't> {
                 Step::Alive => return place,
             }
         }
-        self.at
-    }
-
-    /// The next place that may interest anyone: skips what cannot. Sure to skip only what the finders would refuse
-    /// without looking past the end.
-    #[inline]
-    fn next_place(&self) -> Option<usize> {
-        let bytes = self.view.bytes();
-        let mut at = self.at;
-        while let Some(&b) = bytes.get(at) {
-            match b {
-                0xE4..=0xE9 => {
-                    if self.han_interests(bytes, at) {
-                        return Some(at);
-                    }
-                    at += 3;
-                }
-                // （ is EF BC 88, 〇 is E3 80 87; other letters are reached from their neighbours.
-                0xEF if bytes.get(at + 2) == Some(&0x88) => return Some(at),
-                0xE3 if bytes.get(at + 1) == Some(&0x80) && bytes.get(at + 2) == Some(&0x87) => {
-                    return Some(at);
-                }
-                0xE0.. => at += 3 + usize::from(b >= 0xF0),
-                0xC0.. => at += 2,
-                b'a'..=b'z' => match self.plain_word(bytes, at) {
-                    Some(end) => at = end,
-                    None => return Some(at),
-                },
-                b'0'..=b'9' | b'A'..=b'Z' => return Some(at),
-                b'+' | b'(' | b'-' | b'!' | b'@' | b'#' | b'$' | b'^' | b'&' | b'*' | b':' => {
-                    return Some(at);
-                }
-                _ => at += 1,
-            }
-        }
-        None
-    }
-
-    /// Whether the Chinese character at `at` may begin anything.
-    #[inline]
-    fn han_interests(&self, bytes: &[u8], at: usize) -> bool {
-        let bits = self.table.of(decode3(bytes, at));
-        let before = match at.checked_sub(3) {
-            Some(i) if matches!(bytes.get(i), Some(0xE4..=0xE9)) => {
-                Some(self.table.of(decode3(bytes, i)))
-            }
-            _ => None,
-        };
-        if before.is_none_or(|before| before & han::OPENS != 0) {
-            return true;
-        }
-        if bits & (han::SURNAME | han::NUMERAL | han::PLACE | han::PLATE | han::FORM) == 0 {
-            return false;
-        }
-        if bits & han::PLACE != 0 {
-            return true;
-        }
-        // What follows: past the end anything may.
-        let Some(&next) = bytes.get(at + 3) else {
-            return true;
-        };
-        let next_bits = if next >= 0xE4 {
-            self.table.of(decode3(bytes, at + 3))
-        } else {
-            0
-        };
-        let number = bits & han::NUMERAL != 0
-            && (next < 0xE4 || next > 0xE9 || next_bits & han::NUMERAL != 0);
-        let plate = bits & han::PLATE != 0 && !matches!(next, 0xE4..=0xE9);
-        // 字 is U+5B57.
-        let form = bits & han::FORM != 0 && decode3(bytes, at + 3) == 0x5B57;
-        if number || plate || form {
-            return true;
-        }
-        bits & han::SURNAME != 0
-            && (before.is_some_and(|before| before & han::CUE_END != 0)
-                || self.title_near(
-                    bytes,
-                    at + 3,
-                    if bits & han::COMPOUNDS != 0 { 4 } else { 3 },
-                ))
-    }
-
-    /// Whether a title may begin within `reach` characters.
-    fn title_near(&self, bytes: &[u8], from: usize, reach: usize) -> bool {
-        let mut at = from;
-        for _ in 0..reach {
-            match bytes.get(at) {
-                None => return true,
-                Some(0xE4..=0xE9) => {
-                    if self.table.of(decode3(bytes, at)) & han::TITLE != 0 {
-                        return true;
-                    }
-                    at += 3;
-                }
-                Some(_) => return false,
-            }
-        }
-        false
-    }
-
-    /// The end of the lower-case word at `at`, if it is an ordinary one that nothing leads to.
-    #[inline]
-    fn plain_word(&self, bytes: &[u8], at: usize) -> Option<usize> {
-        const LONGEST: usize = 11;
-        let before = at
-            .checked_sub(1)
-            .and_then(|i| bytes.get(i))
-            .copied()
-            .unwrap_or(b' ');
-        if !matches!(before, b' ' | b'\n' | b'(' | b',' | b'.' | b'-' | b'/') {
-            return None;
-        }
-        let mut end = at;
-        while end - at <= LONGEST && bytes.get(end).is_some_and(u8::is_ascii_lowercase) {
-            end += 1;
-        }
-        if end - at > LONGEST {
-            return None;
-        }
-        let second = bytes.get(end + 1).copied().unwrap_or(b'@');
-        match bytes.get(end) {
-            Some(b' ') => {
-                let at_sign = matches!(second, b'(' | b'[' | b'{' | b'@' | b'a' | b'A');
-                (!at_sign
-                    || second | 0x20 == b'a'
-                        && bytes.get(end + 2).is_some_and(|b| b | 0x20 != b't'))
-                .then_some(end)
-            }
-            Some(b',' | b'\n' | b';' | b')') => Some(end),
-            Some(b'.' | b'?') if matches!(second, b' ' | b'\n') => Some(end),
-            _ => None,
-        }
+        self.view.len()
     }
 
     fn step(&self) -> Step {
@@ -491,15 +365,14 @@ impl<'v, 't> Scan<'v, 't> {
     /// Whether something before leads to a value: a sign, a quote, a word in Chinese, `is`.
     fn led_to(&self) -> bool {
         let behind = self.view.behind(self.at, 4).as_bytes();
-        match behind {
+        matches!(
+            behind,
             [
                 ..,
-                b'=' | b':' | b'"' | b'\'' | b'`' | b'|' | b'\t' | 0x80..,
-            ] => true,
-            [.., b'=' | b':' | b'>' | b'|' | b'"' | 0x80.., b' '] => true,
-            [.., b' ', b'i', b's', b' '] => true,
-            _ => false,
-        }
+                b'=' | b':' | b'"' | b'\'' | b'`' | b'|' | b'\t' | 0x80..
+            ] | [.., b'=' | b':' | b'>' | b'|' | b'"' | 0x80.., b' ']
+                | [.., b' ', b'i', b's', b' ']
+        )
     }
 
     fn after_letters(&self) -> usize {
@@ -598,10 +471,8 @@ impl<'v, 't> Scan<'v, 't> {
                     self.ask(On::Sign, &site, &mut best);
                 }
             }
-            b':' => {
-                if view.byte(self.at + 1) == b':' && !is(view.before(self.at), ALNUM) {
-                    self.ask(On::Sign, &site, &mut best);
-                }
+            b':' if view.byte(self.at + 1) == b':' && !is(view.before(self.at), ALNUM) => {
+                self.ask(On::Sign, &site, &mut best);
             }
             _ => {}
         }
@@ -621,15 +492,4 @@ fn gap_then_numeral(view: &View<'_>, end: usize) -> bool {
     matches!(view.byte(end), b' ' | b'-')
         && view.byte(end + 1) >= 0x80
         && numeral(view.char(end + 1)).is_some()
-}
-
-/// The code point of the three-byte character at `at`.
-#[inline]
-fn decode3(bytes: &[u8], at: usize) -> u32 {
-    match bytes.get(at..at + 3) {
-        Some(&[a, b, c]) => {
-            (u32::from(a) & 0x0f) << 12 | (u32::from(b) & 0x3f) << 6 | (u32::from(c) & 0x3f)
-        }
-        _ => 0,
-    }
 }

@@ -85,7 +85,7 @@ fn mainland_persons() {
         "北京市今天晴",
         "姓名\t城市\n[[PERSON_NAME|张佳秀]]\t北京\n",
         "对于老师来说",
-        "班主任李建国，[[PERSON_NAME|王总]]您好",
+        "班主任[[PERSON_NAME|李建国]]，[[PERSON_NAME|王总]]您好",
         "姓名：[[PERSON_NAME|阿卜杜拉·买买提]]，",
         "法定代表人：[[PERSON_NAME|马云]]，",
         "[[PERSON_NAME|张伟]] 男 [[CN_MOBILE|13800138000]]",
@@ -229,4 +229,13 @@ fn traps() {
         "1,234,567,890.00元",
         "0x7ffd12345678",
     ]);
+}
+
+#[test]
+fn detectors_have_names_of_their_own() {
+    let names: Vec<_> = super::engine::detectors().collect();
+    let mut sorted = names.clone();
+    sorted.sort_unstable();
+    sorted.dedup();
+    assert_eq!(sorted.len(), names.len());
 }

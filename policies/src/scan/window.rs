@@ -195,7 +195,8 @@ mod tests {
             decided = now;
             from = cut;
         }
-        window.finish(|hit| hits.push(hit));
+        let end = window.finish(|hit| hits.push(hit));
+        assert_eq!(end as usize, text.len(), "all is decided at the end");
         hits
     }
 

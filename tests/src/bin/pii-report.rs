@@ -13,7 +13,8 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use policies::scan::scan;
-use tests::pii::contexts::{self, KINDS, Split};
+use tests::pii::contexts::{self, Split};
+use tests::pii::kinds::KINDS;
 use tests::pii::random::Random;
 use tests::pii::score::{Score, ratio, total};
 use tests::pii::{Sample, evasions, negatives};

@@ -6,6 +6,9 @@
 
 pub mod contexts;
 pub mod evasions;
+pub mod kinds;
+mod makers;
+mod more_makers;
 pub mod negatives;
 pub mod random;
 pub mod score;

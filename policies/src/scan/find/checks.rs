@@ -21,7 +21,7 @@ pub(crate) fn province(code: u32) -> bool {
 
 /// Whether the day exists in the Gregorian calendar.
 pub(crate) fn date(year: u32, month: u32, day: u32) -> bool {
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     let days = match month {
         1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
         4 | 6 | 9 | 11 => 30,
@@ -57,7 +57,7 @@ pub(crate) fn luhn(digits: &[u8]) -> bool {
             }
         })
         .sum();
-    sum % 10 == 0
+    sum.is_multiple_of(10)
 }
 
 /// The value of a character of GB 32100's alphabet.
@@ -208,7 +208,7 @@ pub(crate) fn tw_id(letter: u8, digits: &[u8]) -> bool {
             .zip([8u32, 7, 6, 5, 4, 3, 2, 1, 1])
             .map(|(&d, w)| u32::from(d) * w)
             .sum::<u32>();
-    digits.len() == 9 && sum % 10 == 0
+    digits.len() == 9 && sum.is_multiple_of(10)
 }
 
 /// Singapore's NRIC and FIN: prefix, seven digits, check letter.

@@ -53,7 +53,9 @@ fn decimal(view: &View<'_>, at: usize) -> Option<(usize, bool, u32, usize)> {
         .bytes()
         .fold(0u32, |v, b| v * 10 + u32::from(b - b'0'));
     let decimals = end - dot - 1;
-    (decimals >= 1 && decimals <= 15).then_some((end, negative, whole, decimals))
+    (1..=15)
+        .contains(&decimals)
+        .then_some((end, negative, whole, decimals))
 }
 
 /// `°`, `N`, `北纬` and the like behind a number.

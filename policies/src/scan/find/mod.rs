@@ -4,6 +4,7 @@
 //! here, and a line below. Invariant: a finder's hit begins at its site, and it reads at most about twice `max_len`.
 
 mod address;
+mod address_latin;
 mod assigned;
 mod birth;
 mod card;
@@ -15,6 +16,10 @@ mod intl;
 mod keyed;
 mod mrz;
 mod name;
+mod name_beside;
+mod name_latin;
+mod name_titled;
+mod name_words;
 mod net;
 mod org;
 mod pem;
@@ -38,7 +43,7 @@ const fn on(name: &'static str, on: &'static [On], max_len: usize, find: Find) -
 
 /// The characters that the words of names and addresses begin or end with, for the table of characters.
 pub(crate) fn words() -> impl Iterator<Item = (char, u16)> {
-    name::words().chain(address::words())
+    name_words::words().chain(address::words())
 }
 
 type Find = fn(&super::site::Site<'_, '_>) -> Option<super::site::Found>;
@@ -96,7 +101,7 @@ pub(crate) static DETECTORS: &[Detector] = &[
     on("private_key", &[On::Dashes], pem::PEM_MAX, pem::private_key),
     on("name", &[On::Surname], NUMBER, name::chinese),
     on("name_foreign", &[On::Place], NUMBER, name::foreign),
-    on("name_latin", &[On::Capital], NUMBER, name::latin),
+    on("name_latin", &[On::Capital], NUMBER, name_latin::latin),
     on("address", &[On::Place], 400, address::chinese),
-    on("address_latin", &[On::Digits], 400, address::latin),
+    on("address_latin", &[On::Digits], 400, address_latin::latin),
 ];

@@ -261,7 +261,7 @@ fn versioned(site: &Site<'_, '_>, end: usize) -> bool {
         .view
         .behind(site.at, 16)
         .trim_end_matches([' ', ':', '：', '=', '"', '\'']);
-    let word = behind.trim_end_matches(|c: char| c == '.');
+    let word = behind.trim_end_matches('.');
     let lower = word.to_ascii_lowercase();
     [
         "v",

@@ -343,7 +343,7 @@ pub(super) fn international(site: &Site<'_, '_>) -> Option<Found> {
     }
     let k = (code_len + min..=code_len + max)
         .rev()
-        .find(|&k| k <= 15 && k >= 8 && run.ends(k))?;
+        .find(|&k| (8..=15).contains(&k) && run.ends(k))?;
     let end = run.end(k);
     // `(+852) …`: the bracket belongs to the number only if it closes inside.
     if at > site.at + 1 && !matches!(view.char(run.end(code_len)), ')' | '）') {

@@ -41,7 +41,7 @@ fn letters(b: u8) -> bool {
 }
 
 fn base32(b: u8) -> bool {
-    is(b, UPPER) || matches!(b, b'0'..=b'9')
+    is(b, UPPER) || b.is_ascii_digit()
 }
 
 const fn family(
@@ -226,7 +226,7 @@ fn github_pat(site: &Site<'_, '_>) -> Option<Found> {
     let from = site.at + "github_pat_".len();
     let middle = view.run(from, ALNUM, 23);
     let end = view.run(middle + 1, ALNUM, 80);
-    (middle - from == 22 && view.byte(middle) == b'_' && end - middle - 1 >= 50)
+    (middle - from == 22 && view.byte(middle) == b'_' && end - middle > 50)
         .then(|| key(site, Entity::GithubToken, end))
         .flatten()
 }
@@ -257,7 +257,7 @@ fn bce(site: &Site<'_, '_>) -> Option<Found> {
     let from = site.at + "bce-v3/ALTAK-".len();
     let middle = view.run(from, ALNUM, 40);
     let end = view.run_of(middle + 1, 64, |b| b.is_ascii_hexdigit());
-    ((15..=30).contains(&(middle - from)) && view.byte(middle) == b'/' && end - middle - 1 >= 32)
+    ((15..=30).contains(&(middle - from)) && view.byte(middle) == b'/' && end - middle > 32)
         .then(|| key(site, Entity::BaiduApiKey, end))
         .flatten()
 }
