@@ -6,3 +6,4 @@
 pub mod access;
 pub mod law;
 pub mod limit;
+pub mod scan;

@@ -8,6 +8,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
     clippy::missing_panics_doc,
     reason = "test tool: a failure here should stop the run"
 )]
@@ -23,6 +24,7 @@ pub mod grammar;
 pub mod http;
 pub mod journal;
 pub mod message;
+pub mod pii;
 pub mod raw;
 pub mod tee;
 pub mod upstream;

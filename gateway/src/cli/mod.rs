@@ -6,6 +6,7 @@
 
 mod check;
 mod key;
+mod scan;
 
 use std::fmt;
 use std::io::{self, Write};
@@ -46,6 +47,8 @@ enum Command {
     Check(CheckArgs),
     /// Print the JSON Schema of the config, for editors
     Schema,
+    /// Run the detectors over standard input: print it redacted, or what was found
+    Scan(ScanArgs),
     /// Virtual keys
     #[command(subcommand)]
     Key(KeyCommand),
@@ -98,6 +101,13 @@ struct CheckArgs {
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Debug, Args)]
+struct ScanArgs {
+    /// Read {"id","text"} lines, write {"id","spans":[{"start","end","type","grade"}]} lines
+    #[arg(long)]
+    jsonl: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -184,6 +194,10 @@ fn dispatch(command: Command, runners: &Runners, out: &mut impl Write) -> anyhow
         Command::Schema => {
             writeln!(out, "{:#}", json_schema())?;
             Ok(ExitCode::SUCCESS)
+        }
+        Command::Scan(args) => {
+            let mut buffered = io::BufWriter::new(&mut *out);
+            scan::run(&args, &mut io::stdin().lock(), &mut buffered)
         }
         Command::Key(KeyCommand::Create(args)) => key::create(&args, out),
         Command::Completions { shell } => {

@@ -1,0 +1,495 @@
+//! Cue words: what stands beside a number and says what it is.
+//!
+//! Knows words and classes, no grammar of numbers. Latin cues are matched without regard to case, `_`, `-` and spaces,
+//! at word or camel-case borders; Chinese ones anywhere. Invariants: looks at most [`REACH`] bytes back; the nearest cue
+//! wins, and of two that end together the longer.
+
+use std::sync::LazyLock;
+
+use super::han;
+use super::view::{LOWER, UPPER, View, is};
+
+/// How far before a value a cue may begin, in bytes: twelve Chinese characters, and a little for Latin.
+pub(crate) const REACH: usize = 48;
+
+/// What a cue speaks of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub(crate) enum Cue {
+    Id,
+    HmPass,
+    TwPass,
+    Fpr,
+    Passport,
+    Phone,
+    Birth,
+    Social,
+    MedicalInsurance,
+    MedicalRecord,
+    Wechat,
+    Qq,
+    Student,
+    Employee,
+    Tax,
+    Uscc,
+    Org,
+    Business,
+    Vin,
+    Card,
+    Imei,
+    Gps,
+    Ssn,
+    HkId,
+    TwId,
+    Nric,
+    Japan,
+    Korea,
+    Iban,
+    Ip,
+    Mac,
+    Plate,
+    AwsSecret,
+    AliSecret,
+    TencentSecret,
+    Key,
+    Military,
+    Name,
+    Address,
+    /// Orders, invoices, versions, hashes: the number is no personal one.
+    Other,
+}
+
+/// Class, then its words, separated by spaces; `_` stands for a space inside a Latin cue and is not compared.
+const CUES: &[(Cue, &str)] = &[
+    (
+        Cue::Id,
+        "身份证 身份证号 身份证号码 身份证件 证件号 证件号码 公民身份号码 身份号码 身份编号 证号 原身份证 居民身份证 idcard idcardno idno idnumber identitycard identity nationalid sfz sfzh sfzhm certno certid shenfenzheng identitynumber idnum cardid",
+    ),
+    (
+        Cue::HmPass,
+        "回乡证 通行证 港澳通行证 港澳 来往内地通行证 往来港澳 回乡卡 homereturnpermit hometurn eep",
+    ),
+    (
+        Cue::TwPass,
+        "台胞证 台湾居民 来往大陆通行证 台湾居民来往大陆通行证 台湾通行证 mtp",
+    ),
+    (
+        Cue::Fpr,
+        "永久居留 永居证 永久居留身份证 外国人永久居留 绿卡",
+    ),
+    (
+        Cue::Passport,
+        "护照 护照号 护照号码 passport passportno passportnumber passportnum ppt",
+    ),
+    (
+        Cue::Phone,
+        "手机 手机号 手机号码 电话 电话号码 联系电话 联系方式 联系人电话 热线 座机 固话 致电 拨打 来电 传真 号码 办公电话 家庭电话 移动电话 mobile phone cell cellphone tel telephone fax mobilephone phonenumber phoneno contact call sms whatsapp 短信 呼叫 打给 联系 办公室 总机 分机",
+    ),
+    (
+        Cue::Birth,
+        "出生日期 出生年月 出生年月日 出生 生日 生于 诞生于 出生于 dob dateofbirth birthday birthdate born bornon birth csrq",
+    ),
+    (
+        Cue::Social,
+        "社保卡号 社会保障 社会保障号 社会保障卡 社会保障号码 社保号 社保卡 社保账号 社会保险号 社保编号 socialinsurance socialinsuranceno 社保",
+    ),
+    (
+        Cue::MedicalInsurance,
+        "医保号 医保卡 医保卡号 医疗保险号 医保编号 医疗保险 医保账号 医保个人编号 医疗保险卡号 medicalinsurance medicalinsuranceno medicare healthinsuranceno insuranceno",
+    ),
+    (
+        Cue::MedicalRecord,
+        "病历号 住院号 门诊号 病案号 病历编号 就诊号 就诊卡号 门诊病历号 住院病历号 病案编号 mrn medicalrecord medicalrecordno recordno patientid 病历",
+    ),
+    (
+        Cue::Wechat,
+        "微信 微信号 vx wx v信 wechat weixin 加v 加微 微信id wechatid 薇信 威信 v❤ 绿泡泡 微❤",
+    ),
+    (
+        Cue::Qq,
+        "qq qq号 qq号码 扣扣 企鹅号 扣扣号 企鹅 q号 qqno qqnumber 球球",
+    ),
+    (
+        Cue::Student,
+        "学号 学籍号 学生证 学生证号 学生编号 studentid studentno studentnumber 学籍",
+    ),
+    (
+        Cue::Employee,
+        "工号 员工编号 员工号 职工号 员工id 工作证号 雇员编号 警号 employeeid employeeno employeenumber staffid staffno empno empid 职工编号 人员编号",
+    ),
+    (
+        Cue::Tax,
+        "税号 纳税人识别号 纳税人识别码 税务登记号 纳税识别号 税务登记证号 taxid taxno taxpayerid taxnumber 纳税人",
+    ),
+    (
+        Cue::Uscc,
+        "统一社会信用代码 社会信用代码 信用代码 统一代码 统一信用代码 uscc usci creditcode socialcreditcode",
+    ),
+    (
+        Cue::Org,
+        "组织机构代码 机构代码 组织代码 组织机构代码证 orgcode organizationcode",
+    ),
+    (
+        Cue::Business,
+        "注册号 营业执照 营业执照号 工商注册号 营业执照注册号 执照号 工商登记号 businesslicense licenseno bizlicense regno registrationno",
+    ),
+    (
+        Cue::Vin,
+        "车架号 车架号码 车辆识别代号 车辆识别码 车辆识别代码 vin vinno vincode 大架号 车架",
+    ),
+    (
+        Cue::Card,
+        "银行卡 银行卡号 卡号 信用卡 信用卡号 借记卡 储蓄卡 银行账号 账号 账户 银行账户 帐号 收款账号 打款账号 转账到 工资卡 尾号 bankcard cardno cardnumber creditcard debitcard account accountno accountnumber bankaccount cardnum pan 户头 转到 汇到 visa mastercard unionpay 银联 卡 刷卡 帐户 bankcardno acct amex 付款卡 支付卡 美国运通 运通卡",
+    ),
+    (
+        Cue::Imei,
+        "imei 串号 设备串号 手机串号 设备号 imeino imei1 imei2",
+    ),
+    (
+        Cue::Gps,
+        "gps 坐标 经纬度 经度 纬度 定位 位置 lat lng lon latitude longitude location coordinates coord latlng coordinate latlon",
+    ),
+    (
+        Cue::Ssn,
+        "ssn socialsecurity socialsecuritynumber socialsecurityno 社会安全号 社会安全号码 社安号 ssnnumber",
+    ),
+    (
+        Cue::HkId,
+        "香港身份证 香港身份证号 香港身份证号码 hkid 港澳身份证 hkidno",
+    ),
+    (
+        Cue::TwId,
+        "台湾身份证 身分证 身分證 国民身份证 身份證 身分证字号 身分證字號 twid 身分证号 台湾身份证号",
+    ),
+    (Cue::Nric, "nric fin nricno 新加坡身份证 singaporeid 新加坡"),
+    (
+        Cue::Japan,
+        "mynumber マイナンバー 個人番号 个人番号 日本个人编号 我的号码 日本 japanid 個人編號",
+    ),
+    (
+        Cue::Korea,
+        "rrn 居民登录号 住民登录号 주민등록번호 韩国居民登记号 韩国身份证 residentregistration 韩国 居民登记号 住民登録番号",
+    ),
+    (Cue::Iban, "iban 国际银行账号 国际账号"),
+    (
+        Cue::Ip,
+        "ip ip地址 服务器 主机 内网 网关 ipaddress host server gateway dns clientip ipaddr ip_addr remoteaddr remoteip 来源ip",
+    ),
+    (Cue::Mac, "mac mac地址 物理地址 macaddress"),
+    (
+        Cue::Plate,
+        "车牌 车牌号 车牌号码 号牌 牌照 plate plateno licenseplate",
+    ),
+    (
+        Cue::AwsSecret,
+        "awssecretaccesskey secretaccesskey awssecret awssecretkey amazonsecret",
+    ),
+    (
+        Cue::AliSecret,
+        "accesskeysecret aliyunsecret alibabacloudaccesskeysecret aliyunaccesskeysecret alicloudsecretkey osssecret aliyunsecretkey aliyunaccesssecret alicloudaccesskeysecret accesssecret alisecret 阿里云密钥 阿里云secret",
+    ),
+    (
+        Cue::TencentSecret,
+        "tencentsecretkey tencentcloudsecretkey tencentsecret qcloudsecretkey cossecretkey 腾讯云密钥 腾讯云secretkey qcloudsecret cossecret tencentcloudsecret",
+    ),
+    (
+        Cue::Key,
+        "secret secretkey appsecret clientsecret 密钥 秘钥 sk",
+    ),
+    (
+        Cue::Military,
+        "军官证 士兵证 文职证 军人证 军官证号 士官证 文职干部证 军人证件 警官证 军官证件号",
+    ),
+    (Cue::Name, "姓名 联系人 收件人 客户 患者 name"),
+    (Cue::Address, "地址 住址"),
+    (
+        Cue::Other,
+        "订单号 订单 订单编号 流水号 交易流水 流水 单号 运单 运单号 快递单号 快递 物流单号 编号 批次 批次号 批号 型号 版本 版本号 发票号 发票号码 发票 序列号 采购单 合同号 合同编号 条形码 条码 商品编码 货号 追踪号 跟踪号 请求id 会话id 时间戳 专利号 专利 备案号 备案 公告 文号 期号 案号 电表号 户号 商户号 商户单号 凭证号 报销单 工单 工单号 任务号 票号 机票 支付单号 交易号 产品编号 设备编号 资产编号 保单号 房号 库存 圆周率 随机数 哈希 校验和 构建号 端口 端口号 提交 数据 总计 金额 合计 价格 圆周 编码 证书编号 学分 面积 阅读量 播放量 点击 人数 order orderno orderid ordernumber tracking trackingno trackingnumber invoice invoiceno version commit sha sha1 sha256 md5 trace traceid spanid requestid reqid po isbn issn ean sku serial serialno serialnumber sn batch batchno build buildid transaction transactionid txn txnid waybill ticket ticketno barcode doi patent ts timestamp uuid guid hash etag checksum digest port seq sequence productid modelno nonce rev revision lot tag oid bugid issue pr part partno partnumber contractno serialnum logid msgid messageid sessionid userid uid random total amount sum price count epoch case caseno fingerprint",
+    ),
+];
+
+/// What was found beside a value.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Cues {
+    nearest: Option<Cue>,
+    mask: u64,
+}
+
+impl Cues {
+    /// Whether the nearest cue is of this class.
+    pub(crate) fn is(self, cue: Cue) -> bool {
+        self.nearest == Some(cue)
+    }
+
+    /// Whether a cue of this class is in reach, nearest or not.
+    pub(crate) fn has(self, cue: Cue) -> bool {
+        self.mask >> (cue as u8) & 1 == 1
+    }
+
+    /// Whether the nearest cue says that the number is something else than a personal one.
+    pub(crate) fn other(self) -> bool {
+        self.is(Cue::Other)
+    }
+
+    /// Whether the nearest cue is of a class that is none of these.
+    pub(crate) fn contrary(self, own: &[Cue]) -> bool {
+        self.nearest.is_some_and(|cue| !own.contains(&cue))
+    }
+
+    pub(crate) fn none(self) -> bool {
+        self.nearest.is_none()
+    }
+}
+
+/// The words by first character: Latin by letter, the others by block; longest first.
+struct Index {
+    latin: [Vec<(String, Cue)>; 26],
+    chinese: han::Index<(String, Cue)>,
+    /// Words that begin with neither: kana, hangul, hearts.
+    others: Vec<(String, Cue)>,
+}
+
+static INDEX: LazyLock<Index> = LazyLock::new(|| {
+    let mut words: Vec<(String, Cue)> = Vec::new();
+    for &(cue, list) in CUES {
+        for word in list.split(' ') {
+            if !word.is_ascii() && !word.ends_with(['号', '码']) {
+                words.push((format!("{word}号"), cue));
+                words.push((format!("{word}号码"), cue));
+            }
+            words.push((word.to_owned(), cue));
+        }
+    }
+    words.sort_by_key(|(word, _)| std::cmp::Reverse(word.len()));
+    let first = |word: &str| word.chars().next().unwrap_or('\0');
+    let mut latin: [Vec<(String, Cue)>; 26] = Default::default();
+    let (mut chinese, mut others) = (Vec::new(), Vec::new());
+    for (word, cue) in words {
+        let c = first(&word);
+        let letter = u32::from(c).wrapping_sub(u32::from('a')) as usize;
+        if let Some(list) = latin.get_mut(letter) {
+            list.push((word, cue));
+        } else if super::view::is_han(c) {
+            chinese.push((c, (word, cue)));
+        } else {
+            others.push((word, cue));
+        }
+    }
+    Index {
+        latin,
+        chinese: han::Index::new(chinese.into_iter()),
+        others,
+    }
+});
+
+impl Index {
+    /// The words that may stand at `at`, where `c` is.
+    fn at(&self, text: &str, at: usize, c: char) -> &[(String, Cue)] {
+        if c.is_ascii_alphabetic() {
+            // Inside a word no Latin cue begins, unless a hump does.
+            let before = at
+                .checked_sub(1)
+                .and_then(|i| text.as_bytes().get(i))
+                .copied()
+                .unwrap_or(0);
+            if is(before, UPPER) || is(before, LOWER) && !c.is_ascii_uppercase() {
+                return &[];
+            }
+            let letter = u32::from(c.to_ascii_lowercase()).wrapping_sub(u32::from('a')) as usize;
+            return self.latin.get(letter).map_or(&[], Vec::as_slice);
+        }
+        match c {
+            '\u{3400}'..='\u{9fff}' => self.chinese.of(c),
+            '\u{2000}'..='\u{33ff}' | '\u{ac00}'..='\u{d7ff}' => &self.others,
+            _ => &[],
+        }
+    }
+}
+
+/// The cues in the text before a value. `text` is what precedes, on the same line, at most [`REACH`] bytes of it.
+pub(crate) fn cues_in(text: &str) -> Cues {
+    let index = &*INDEX;
+    let mut cues = Cues::default();
+    let mut nearest = (0usize, 0usize);
+    for (at, c) in text.char_indices() {
+        for (word, cue) in index.at(text, at, c) {
+            let cue = *cue;
+            let Some(end) = matches_at(text, at, word) else {
+                continue;
+            };
+            cues.mask |= 1 << (cue as u8);
+            if (end, end - at) > nearest {
+                nearest = (end, end - at);
+                cues.nearest = Some(cue);
+            }
+            // The longest word that begins here is what is meant, unless it belongs to a shorter one of another class.
+            break;
+        }
+    }
+    cues
+}
+
+/// Where `word` ends if it stands at `at`.
+fn matches_at(text: &str, at: usize, word: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    if !word.is_ascii() {
+        let rest = bytes.get(at..)?;
+        let same = rest.len() >= word.len()
+            && rest
+                .iter()
+                .zip(word.as_bytes())
+                .all(|(a, b)| a.eq_ignore_ascii_case(b));
+        return same.then_some(at + word.len());
+    }
+    let before = at
+        .checked_sub(1)
+        .and_then(|i| bytes.get(i))
+        .copied()
+        .unwrap_or(0);
+    let first = bytes.get(at).copied().unwrap_or(0);
+    if is(before, LOWER | UPPER) && !(is(before, LOWER) && is(first, UPPER)) {
+        return None;
+    }
+    let mut i = at;
+    let mut wanted = word.bytes();
+    let mut next = wanted.next();
+    while let Some(b) = next {
+        let here = bytes.get(i).copied()?;
+        if here.eq_ignore_ascii_case(&b) {
+            next = wanted.next();
+        } else if !(matches!(here, b'_' | b'-' | b' ' | b'.') && i > at) {
+            return None;
+        }
+        i += 1;
+    }
+    let last = bytes.get(i - 1).copied().unwrap_or(0);
+    let after = bytes.get(i).copied().unwrap_or(0);
+    let ends = !is(after, LOWER | UPPER)
+        || (is(last, LOWER) && is(after, UPPER))
+        || (after == b's' && !bytes.get(i + 1).is_some_and(|&b| is(b, LOWER | UPPER)));
+    ends.then_some(i)
+}
+
+/// The cues before `at`: on its line, or at the end of the line before if the value begins its own.
+pub(crate) fn cues_before(view: &View<'_>, at: usize) -> Cues {
+    let behind = view.behind(at, REACH);
+    let line = match behind.rfind('\n') {
+        None => behind,
+        Some(newline) => {
+            let own = behind.get(newline + 1..).unwrap_or("");
+            if own
+                .trim_matches([' ', '\t', '"', '\'', '>', '-'])
+                .is_empty()
+            {
+                let above = behind
+                    .get(..newline)
+                    .unwrap_or("")
+                    .trim_end_matches(['\r', '\n', ' ']);
+                let above = above.rsplit('\n').next().unwrap_or("");
+                // A heading, not a sentence that happens to end there.
+                if above.ends_with([':', '：']) {
+                    above
+                } else {
+                    own
+                }
+            } else {
+                own
+            }
+        }
+    };
+    cues_in(line)
+}
+
+/// How far a table's header may be above a cell.
+const TABLE_REACH: usize = 2000;
+/// The longest row of a table before a cell.
+const LINE_REACH: usize = 400;
+/// Columns that are counted at most.
+const COLUMNS_MAX: usize = 64;
+
+/// The cues in the header of the column that `at` stands in; none if its line is no table's.
+pub(crate) fn cues_of_column(view: &View<'_>, at: usize) -> Cues {
+    // Most places are in no table: looked for on the line first.
+    let near = view.behind(at, LINE_REACH);
+    let Some(newline) = near.rfind('\n') else {
+        return Cues::default();
+    };
+    let line = near.get(newline + 1..).unwrap_or("");
+    let delimited = |b: &u8| matches!(b, b'\t' | b'|' | b',');
+    if !line.trim_ascii().is_empty() && !line.as_bytes().iter().any(delimited) {
+        return Cues::default();
+    }
+    let behind = view.behind(at, TABLE_REACH);
+    let (above, line) = behind.split_at(behind.len() - line.len());
+    let Some(delimiter) = ['\t', '|', ','].into_iter().find(|&d| {
+        // The first cell has no delimiter before it; the line above then tells.
+        line.contains(d) || (line.trim().is_empty() && last_line(above).contains(d))
+    }) else {
+        return Cues::default();
+    };
+    let column = line.matches(delimiter).count();
+    if column > COLUMNS_MAX {
+        return Cues::default();
+    }
+    let mut header = None;
+    for candidate in above.trim_end_matches('\n').rsplit('\n') {
+        if candidate.matches(delimiter).count() < column.max(1) {
+            break;
+        }
+        header = Some(candidate);
+    }
+    if header.is_some_and(|h| h.split(delimiter).any(|cell| cell.trim().len() > 36)) {
+        return Cues::default();
+    }
+    // A header is words: a line of data above says nothing.
+    let Some(cell) = header.and_then(|header| header.split(delimiter).nth(column)) else {
+        return Cues::default();
+    };
+    let cell = cell.trim();
+    if cell.len() > REACH || cell.bytes().filter(u8::is_ascii_digit).count() > 2 {
+        return Cues::default();
+    }
+    cues_in(cell)
+}
+
+fn last_line(text: &str) -> &str {
+    text.trim_end_matches('\n')
+        .rsplit('\n')
+        .next()
+        .unwrap_or("")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_and_longest_wins() {
+        for (text, cue) in [
+            ("身份证号：", Some(Cue::Id)),
+            ("社保卡号是", Some(Cue::Social)),
+            ("工号 1234，学号 ", Some(Cue::Student)),
+            ("\"idCard\": \"", Some(Cue::Id)),
+            ("customer_phone=", Some(Cue::Phone)),
+            ("filename: ", None),
+            ("userPhone: ", Some(Cue::Phone)),
+            ("order no. ", Some(Cue::Other)),
+            ("Passport No: ", Some(Cue::Passport)),
+            ("微信", Some(Cue::Wechat)),
+            ("tracking ", Some(Cue::Other)),
+            ("今天天气不错", None),
+        ] {
+            assert_eq!(cues_in(text).nearest, cue, "{text}");
+        }
+    }
+
+    #[test]
+    fn columns_inherit_their_header() {
+        let text = "姓名\t身份证号\t学号\n张三\t1101\t";
+        let view = View::new(text, true);
+        assert!(cues_of_column(&view, text.len()).is(Cue::Student));
+        let text = "| 姓名 | 工号 |\n|---|---|\n| 张三 | ";
+        let view = View::new(text, true);
+        assert!(cues_of_column(&view, text.len()).is(Cue::Employee));
+    }
+}

@@ -1,0 +1,422 @@
+//! Secrets without a form of their own: a value assigned to a name that says what it is.
+//!
+//! Placeholders, calls and variables are no values. Vendors' secret keys (AWS, Aliyun, Tencent) have their length and
+//! their cue.
+
+use crate::scan::cue::Cue;
+use crate::scan::entity::Entity;
+use crate::scan::site::{Found, MEDIUM, STRONG, Site};
+use crate::scan::view::{ALNUM, DIGIT, LOWER, UPPER, View, is};
+
+/// Longest value.
+const VALUE_MAX: usize = 256;
+
+/// Names that a secret is assigned to, lower case, without `_`, `-` and spaces; matched at the end of what stands before.
+const NAMES: &[&str] = &[
+    "password",
+    "passwd",
+    "pwd",
+    "secret",
+    "token",
+    "apikey",
+    "accesskey",
+    "passphrase",
+    "secretkey",
+    "clientsecret",
+    "accesstoken",
+    "authtoken",
+    "refreshtoken",
+    "privatekey",
+    "credential",
+    "credentials",
+    "pass",
+    "appsecret",
+    "appkey",
+    "signingkey",
+    "encryptionkey",
+    "masterkey",
+    "secretaccesskey",
+    "accesskeysecret",
+    "bearer",
+    "dbpass",
+    "psw",
+    "passcode",
+    "webhooksecret",
+    "jwtsecret",
+    "sessionkey",
+    "authkey",
+    "apisecret",
+    "apitoken",
+];
+const NAMES_ZH: &[&str] = &[
+    "密码",
+    "口令",
+    "密钥",
+    "秘钥",
+    "登录密码",
+    "令牌",
+    "访问密钥",
+    "私钥",
+    "初始密码",
+    "默认密码",
+    "管理员密码",
+];
+
+/// Whether the value only stands for one.
+pub(super) fn placeholder(value: &str) -> bool {
+    let lower = value.to_ascii_lowercase();
+    let same = value
+        .chars()
+        .next()
+        .is_some_and(|c| value.chars().all(|d| d == c));
+    let marks = value.starts_with(['<', '{', '$', '[', '%'])
+        && value.ends_with(['>', '}', ']', '%', ')'])
+        || value.starts_with("${")
+        || value.starts_with("{{")
+        || value.starts_with("$(")
+        || value.starts_with('<');
+    let stars = value
+        .bytes()
+        .filter(|b| matches!(b, b'*' | b'x' | b'X' | b'.'))
+        .count()
+        * 2
+        > value.len();
+    const PREFIXES: [&str; 26] = [
+        "your",
+        "my_",
+        "my-",
+        "<",
+        "example",
+        "os.environ",
+        "process.env",
+        "getenv",
+        "env.",
+        "env(",
+        "config.",
+        "settings.",
+        "secrets.",
+        "vault:",
+        "changeme",
+        "change_me",
+        "placeholder",
+        "xxx",
+        "todo",
+        "dummy",
+        "insert",
+        "replace",
+        "self.",
+        "this.",
+        "request.",
+        "args.",
+    ];
+    const WHOLE: [&str; 24] = [
+        "null",
+        "none",
+        "nil",
+        "undefined",
+        "true",
+        "false",
+        "password",
+        "secret",
+        "token",
+        "test",
+        "required",
+        "optional",
+        "string",
+        "redacted",
+        "hidden",
+        "masked",
+        "default",
+        "sample",
+        "username",
+        "passwd",
+        "credentials",
+        "apikey",
+        "api_key",
+        "fake",
+    ];
+    same || marks
+        || stars
+        || PREFIXES.iter().any(|p| lower.starts_with(p))
+        || WHOLE.contains(&lower.as_str())
+        || lower.ends_with("example")
+        || lower.ends_with("()")
+        || lower.ends_with("_here")
+        || lower.ends_with("-here")
+        || lower.contains("your_")
+        || lower.contains("your-")
+        || lower.contains("_placeholder")
+        || lower.contains("example_key")
+        || value.contains("(") && value.ends_with(')')
+        || value.starts_with("os.")
+}
+
+/// Shannon entropy in bits per character.
+pub(super) fn entropy(value: &str) -> f64 {
+    let mut counts = [0u32; 256];
+    for b in value.bytes() {
+        if let Some(n) = counts.get_mut(usize::from(b)) {
+            *n += 1;
+        }
+    }
+    #[expect(clippy::cast_precision_loss, reason = "lengths are small")]
+    let total = value.len().max(1) as f64;
+    counts
+        .iter()
+        .filter(|&&n| n > 0)
+        .map(|&n| {
+            let p = f64::from(n) / total;
+            -p * p.log2()
+        })
+        .sum()
+}
+
+/// Whether the value has a digit, or three kinds of characters: all that [`random`] asks at least.
+fn varied(text: &str) -> bool {
+    let mut kinds = [false; 3];
+    for b in text.bytes() {
+        match b {
+            b'0'..=b'9' => return true,
+            b'a'..=b'z' => kinds[0] = true,
+            b'A'..=b'Z' => kinds[1] = true,
+            _ => kinds[2] = true,
+        }
+    }
+    kinds == [true; 3]
+}
+
+/// Whether a value looks made to be guessed badly.
+fn random(value: &str) -> bool {
+    let has = |f: fn(&u8) -> bool| value.bytes().any(|b| f(&b));
+    let digit = has(u8::is_ascii_digit);
+    let classes = [
+        has(u8::is_ascii_lowercase),
+        has(u8::is_ascii_uppercase),
+        digit,
+        value.bytes().any(|b| !b.is_ascii_alphanumeric()),
+    ]
+    .iter()
+    .filter(|&&c| c)
+    .count();
+    let hex = value.bytes().all(|b| b.is_ascii_hexdigit());
+    let bits = entropy(value);
+    classes >= 3 && digit
+        || hex && bits >= 3.0 && digit && value.len() >= 16
+        || digit && bits >= 3.5
+        || classes >= 3 && bits >= 3.2
+        || digit && classes >= 2 && bits >= 2.8 && !value.bytes().all(|b| is(b, DIGIT))
+}
+
+/// What the value is assigned to: the class of vendor's key, or any.
+#[derive(PartialEq, Eq)]
+enum Named {
+    No,
+    Yes,
+    /// In words, not by a sign: `密码是…`.
+    Words,
+}
+
+fn named(view: &View<'_>, at: usize) -> Named {
+    let behind = view.behind(at, 56);
+    let quoteless = behind.trim_end_matches(['"', '\'', '`', '“', '‘', '「', '\\']);
+    let spaced = quoteless.trim_end_matches(' ');
+    let (name, words) = if let Some(name) = strip_sign(spaced) {
+        (name, false)
+    } else if let Some(name) = ["改为", "设为", "设置为", "改成", "是", "为"]
+        .iter()
+        .find_map(|w| spaced.strip_suffix(w))
+    {
+        (name, true)
+    } else if let Some(name) = spaced.strip_suffix(" is") {
+        (name, true)
+    } else if behind.len() > quoteless.len() || !spaced.is_ascii() {
+        (spaced, true)
+    } else {
+        return Named::No;
+    };
+    let name = name.trim_end_matches([' ', '"', '\'', '`', '*', ')', '）', '”', '\\']);
+    match (secret_name(name), words) {
+        (true, true) => Named::Words,
+        (true, false) => Named::Yes,
+        _ => Named::No,
+    }
+}
+
+/// Whether the text ends with a name that secrets are assigned to.
+fn secret_name(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    match bytes.last() {
+        // The last letters of the names.
+        Some(b)
+            if matches!(
+                b | 0x20,
+                b'd' | b't' | b'n' | b'y' | b'e' | b's' | b'l' | b'r' | b'w'
+            ) =>
+        {
+            NAMES
+                .iter()
+                .any(|name| ends_with_name(bytes, name.as_bytes()))
+        }
+        Some(0x80..) => NAMES_ZH.iter().any(|name| text.ends_with(name)),
+        _ => false,
+    }
+}
+
+/// Whether `text` ends with `name`, joints left out: `DB_PASSWORD`, `api-key`, `Access Key`. A short name must be a word
+/// of its own.
+fn ends_with_name(text: &[u8], name: &[u8]) -> bool {
+    let mut at = text.len();
+    let mut left = name.len();
+    while left > 0 {
+        let Some(b) = at.checked_sub(1).and_then(|i| text.get(i)) else {
+            return false;
+        };
+        at -= 1;
+        if name
+            .get(left - 1)
+            .is_some_and(|n| n.eq_ignore_ascii_case(b))
+        {
+            left -= 1;
+        } else if !(matches!(b, b'_' | b'-' | b' ' | b'.') && left < name.len()) {
+            return false;
+        }
+    }
+    let before = at
+        .checked_sub(1)
+        .and_then(|i| text.get(i))
+        .copied()
+        .unwrap_or(b' ');
+    let first = text.get(at).copied().unwrap_or(0);
+    name.len() > 4
+        || !is(before, LOWER | UPPER)
+        || is(before, LOWER) && is(first, UPPER)
+        || name == b"pwd"
+}
+
+fn strip_sign(text: &str) -> Option<&str> {
+    [":=", "=>", "==", "=", "：", ":", "|"]
+        .iter()
+        .find_map(|sign| text.strip_suffix(sign))
+        .map(|name| name.trim_end_matches([' ', '\t']))
+}
+
+/// Where the value ends.
+fn value_end(view: &View<'_>, at: usize) -> usize {
+    let quote = view.before(at);
+    let mut end = if matches!(quote, b'"' | b'\'' | b'`') {
+        view.run_of(at, VALUE_MAX, |b| {
+            b != quote && b != b'\n' && b != b' ' && b < 0x80
+        })
+    } else {
+        view.run_of(at, VALUE_MAX, |b| {
+            b > b' '
+                && b < 0x7f
+                && !matches!(b, b'"' | b'\'' | b',' | b';' | b'<' | b'>' | b'`' | b'|')
+        })
+    };
+    while end > at
+        && matches!(
+            view.before(end),
+            b'.' | b',' | b';' | b':' | b'?' | b'}' | b']'
+        )
+    {
+        end -= 1;
+    }
+    if end > at && view.before(end) == b')' && !view.slice(at, end).contains('(') {
+        end -= 1;
+    }
+    end
+}
+
+/// A secret by what it is assigned to.
+pub(super) fn assigned(site: &Site<'_, '_>) -> Option<Found> {
+    let view = site.view;
+    let before = view.before(site.at);
+    // Cheapest first: something that leads to a value must stand before.
+    if !(matches!(
+        before,
+        b'=' | b':' | b' ' | b'"' | b'\'' | b'`' | b'|' | b'\t'
+    ) || before >= 0x80)
+    {
+        return None;
+    }
+    if before == b' '
+        && !matches!(
+            view.behind(site.at, 4).as_bytes(),
+            [
+                ..,
+                b'=' | b':' | b'>' | b'|' | b'"' | b'\'' | b'*' | 0x80..,
+                b' '
+            ] | [.., b' ', b'i', b's', b' ']
+                | [.., b' ', b' ']
+        )
+    {
+        return None;
+    }
+    let end = value_end(view, site.at);
+    let text = view.slice(site.at, end);
+    if text.len() < 8 {
+        return None;
+    }
+    if let Some(found) = vendor(site, text, end) {
+        return Some(found);
+    }
+    if !varied(text) {
+        return None;
+    }
+    let named = named(view, site.at);
+    if named == Named::No || placeholder(text) {
+        return None;
+    }
+    // After words, a value is what has digits and letters; a sentence goes on otherwise.
+    let mixed = text.bytes().any(|b| is(b, DIGIT)) && text.bytes().any(|b| !is(b, DIGIT));
+    let code = text.contains("://") || text.contains("()") || text.starts_with("http");
+    (random(text) && !code && (named == Named::Yes || mixed))
+        .then(|| site.hit(Entity::GenericSecret, end, MEDIUM))
+        .flatten()
+}
+
+/// Secret keys whose vendor the cue names.
+fn vendor(site: &Site<'_, '_>, text: &str, end: usize) -> Option<Found> {
+    let charset = |extra: &[u8]| text.bytes().all(|b| is(b, ALNUM) || extra.contains(&b));
+    let mixed = text.bytes().any(|b| is(b, DIGIT))
+        && text.bytes().any(|b| is(b, LOWER))
+        && text.bytes().any(|b| is(b, UPPER));
+    let entity = match text.len() {
+        40 if charset(b"/+")
+            && mixed
+            && (site.cued(Cue::AwsSecret)
+                || site.cued(Cue::Key) && context(site, &["aws", "akia", "amazon"])) =>
+        {
+            Entity::AwsSecretKey
+        }
+        30 if charset(b"")
+            && mixed
+            && (site.cued(Cue::AliSecret)
+                || keyed(site) && context(site, &["aliyun", "alibaba", "ltai", "oss", "阿里"])) =>
+        {
+            Entity::AliyunSecretKey
+        }
+        32 if charset(b"")
+            && mixed
+            && (site.cued(Cue::TencentSecret)
+                || keyed(site) && context(site, &["tencent", "qcloud", "akid", "cos", "腾讯"])) =>
+        {
+            Entity::TencentSecretKey
+        }
+        _ => return None,
+    };
+    (!placeholder(text))
+        .then(|| site.hit(entity, end, STRONG))
+        .flatten()
+}
+
+fn keyed(site: &Site<'_, '_>) -> bool {
+    site.cued(Cue::Key) || site.cued(Cue::AliSecret)
+}
+
+/// Whether the vendor is named a little further up.
+fn context(site: &Site<'_, '_>, words: &[&str]) -> bool {
+    let behind = site.view.behind(site.at, 200).to_ascii_lowercase();
+    words.iter().any(|w| behind.contains(w))
+}

@@ -1,0 +1,118 @@
+//! Dates of birth: a calendar date with the cue before it. Other dates are not findings.
+
+use super::checks::birth_date;
+use crate::scan::cue::Cue;
+use crate::scan::entity::Entity;
+use crate::scan::run::numeral;
+use crate::scan::site::{Found, MEDIUM, Site};
+use crate::scan::view::{ALNUM, DIGIT, View, is};
+
+/// A number of up to `max` digits, ASCII or Chinese (`十` only in day and month).
+fn number(view: &View<'_>, at: usize, max: usize) -> Option<(u32, usize)> {
+    let end = view.run(at, DIGIT, max);
+    if end > at {
+        return Some((
+            view.slice(at, end)
+                .bytes()
+                .fold(0, |v, b| v * 10 + u32::from(b - b'0')),
+            end,
+        ));
+    }
+    let (mut value, mut i, mut n) = (0u32, at, 0);
+    while n < max {
+        let c = view.char(i);
+        if c == '十' && max == 2 {
+            let tens = if n == 0 { 1 } else { value };
+            let after = view.char(i + c.len_utf8());
+            let units = numeral(after).map_or(0, u32::from);
+            i += c.len_utf8()
+                + if numeral(after).is_some() {
+                    after.len_utf8()
+                } else {
+                    0
+                };
+            return Some((tens * 10 + units, i));
+        }
+        let Some(d) = numeral(c) else { break };
+        value = value * 10 + u32::from(d);
+        i += c.len_utf8();
+        n += 1;
+    }
+    (n > 0).then_some((value, i))
+}
+
+/// A date with the cue of birth.
+pub(super) fn birth(site: &Site<'_, '_>) -> Option<Found> {
+    let view = site.view;
+    if is(view.before(site.at), ALNUM) {
+        return None;
+    }
+    let (end, (y, m, d)) = compact(view, site.at)
+        .or_else(|| separated(view, site.at))
+        .or_else(|| day_first(view, site.at))?;
+    if !birth_date(y, m, d) || is(view.byte(end), ALNUM) {
+        return None;
+    }
+    let cued = site.cued(Cue::Birth) || site.cues().has(Cue::Birth) && site.cues().is(Cue::Other);
+    cued.then(|| site.hit(Entity::DateOfBirth, end, MEDIUM))
+        .flatten()
+}
+
+type Date = (usize, (u32, u32, u32));
+
+/// `19900305`
+fn compact(view: &View<'_>, at: usize) -> Option<Date> {
+    let end = view.run(at, DIGIT, 9);
+    let n = view.slice(at, end).bytes().fold(0u32, |v, b| {
+        v.wrapping_mul(10).wrapping_add(u32::from(b - b'0'))
+    });
+    (end - at == 8).then_some((end, (n / 10000, n / 100 % 100, n % 100)))
+}
+
+/// `1990-03-05`, `1990年3月5日`, `1990/3/5`, `1990.03.05`; a month alone is enough with 年.
+fn separated(view: &View<'_>, at: usize) -> Option<Date> {
+    let (year, mut i) = number(view, at, 4)?;
+    let blank = view.blanks(i, 1);
+    let first = view.char(blank);
+    if !matches!(first, '-' | '/' | '.' | '年' | ' ') {
+        return None;
+    }
+    i = view.blanks(blank + first.len_utf8(), 1);
+    let (month, j) = number(view, i, 2)?;
+    let j = view.blanks(j, 1);
+    let second = view.char(j);
+    if first == '年' && second == '月' {
+        let after = view.blanks(j + second.len_utf8(), 1);
+        let Some((day, k)) = number(view, after, 2) else {
+            return Some((j + second.len_utf8(), (year, month, 1)));
+        };
+        let k2 = view.blanks(k, 1);
+        let end = if matches!(view.char(k2), '日' | '号') {
+            k2 + 3
+        } else {
+            k
+        };
+        return Some((end, (year, month, day)));
+    }
+    if second != first && !matches!(second, '-' | '/' | '.') {
+        return None;
+    }
+    let (day, k) = number(view, view.blanks(j + second.len_utf8(), 1), 2)?;
+    Some((k, (year, month, day)))
+}
+
+/// `05/03/1990`
+fn day_first(view: &View<'_>, at: usize) -> Option<Date> {
+    let (a, i) = number(view, at, 2)?;
+    let separator = view.byte(i);
+    if !matches!(separator, b'/' | b'-' | b'.') {
+        return None;
+    }
+    let (b, j) = number(view, i + 1, 2)?;
+    if view.byte(j) != separator {
+        return None;
+    }
+    let (year, end) = number(view, j + 1, 4)?;
+    let (month, day) = if a > 12 { (b, a) } else { (a, b) };
+    Some((end, (year, month, day)))
+}

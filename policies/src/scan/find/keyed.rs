@@ -1,0 +1,183 @@
+//! Numbers that only the word beside them makes personal: social security, medical, student, employee, WeChat, QQ;
+//! and the military form, which is distinctive by itself.
+
+use crate::scan::cue::Cue;
+use crate::scan::entity::Entity;
+use crate::scan::run::Run;
+use crate::scan::site::{Found, MEDIUM, STRONG, Site, WEAK};
+use crate::scan::view::{ALNUM, DIGIT, LOWER, UNDER, UPPER, is};
+
+/// The value: letters and digits, with `-` and `_` for some.
+fn value(site: &Site<'_, '_>, extra: bool) -> usize {
+    site.view.run_of(site.at, 40, |b| {
+        is(b, ALNUM) || extra && matches!(b, b'-' | b'_')
+    })
+}
+
+/// A number whose type its cue tells.
+pub(super) fn keyed(site: &Site<'_, '_>) -> Option<Found> {
+    let view = site.view;
+    if !is(view.byte(site.at), ALNUM) {
+        // A row of Chinese numerals.
+        let run = site.run()?;
+        return spaced(site, run);
+    }
+    // `QQ123456`: digits may hang on their cue.
+    if is(view.before(site.at), DIGIT)
+        || is(view.before(site.at), LOWER | UPPER) && !is(view.byte(site.at), DIGIT)
+    {
+        return None;
+    }
+    if view.starts_fold(site.at, "wxid_") {
+        let end = view.run(site.at + 5, ALNUM, 23);
+        return ((12..=22).contains(&(end - site.at - 5)))
+            .then(|| site.hit(Entity::WechatId, end, STRONG))
+            .flatten();
+    }
+    // Cheapest first: a value has digits, or a sign leads to it.
+    let end = value(site, true);
+    if end - site.at < 5 {
+        return None;
+    }
+    if !view.slice(site.at, end).bytes().any(|b| is(b, DIGIT)) && !behind_colon(site) {
+        return None;
+    }
+    // A cue must end right before the value, but for a few filling words.
+    let (entity, end) = shaped(site)?;
+    if is(view.byte(end), ALNUM)
+        || view.byte(end) == b'.' && is(view.byte(end + 1), ALNUM)
+        || view.byte(end) == b'@'
+    {
+        return None;
+    }
+    site.hit(entity, end, WEAK)
+}
+
+const CLASSES: &[(Cue, Entity)] = &[
+    (Cue::Social, Entity::CnSocialSecurity),
+    (Cue::MedicalInsurance, Entity::MedicalInsuranceNo),
+    (Cue::MedicalRecord, Entity::MedicalRecordNo),
+    (Cue::Wechat, Entity::WechatId),
+    (Cue::Qq, Entity::QqId),
+    (Cue::Student, Entity::StudentId),
+    (Cue::Employee, Entity::EmployeeId),
+];
+
+fn kind(site: &Site<'_, '_>) -> Option<Entity> {
+    CLASSES
+        .iter()
+        .find(|(cue, _)| site.cued(*cue))
+        .map(|&(_, entity)| entity)
+}
+
+fn shaped(site: &Site<'_, '_>) -> Option<(Entity, usize)> {
+    let entity = kind(site)?;
+    let view = site.view;
+    if let Some(run) = site.run()
+        && run.group() < run.len()
+        && let Some(found) = spaced(site, run)
+    {
+        return Some((entity, found.end));
+    }
+    let end = value(site, entity == Entity::WechatId);
+    let text = view.slice(site.at, end);
+    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    let letters = text.bytes().take_while(|&b| is(b, LOWER | UPPER)).count();
+    let tail = letters + digits == text.len();
+    let fits = match entity {
+        Entity::CnSocialSecurity => {
+            digits == text.len() && (9..=10).contains(&digits)
+                || letters == 1 && digits == 8 && tail
+        }
+        Entity::MedicalInsuranceNo => (8..=13).contains(&text.len()) && digits >= 4,
+        Entity::MedicalRecordNo => letters <= 3 && tail && (6..=12).contains(&digits),
+        Entity::WechatId => {
+            (6..=20).contains(&text.len())
+                && letters >= 1
+                && (digits > 0 || text.contains(['_', '-']) || behind_colon(site))
+                && !text.ends_with('-')
+        }
+        Entity::QqId => {
+            digits == text.len() && (5..=11).contains(&digits) && !text.starts_with('0')
+        }
+        Entity::StudentId | Entity::EmployeeId => {
+            letters <= 4
+                && tail
+                && (4..=14).contains(&digits)
+                && text.len() >= 5
+                && (6..=14).contains(&text.len())
+        }
+        _ => false,
+    };
+    fits.then_some((entity, end))
+}
+
+/// Whether a colon or an equals sign leads to the value: `微信：zhangsan`.
+fn behind_colon(site: &Site<'_, '_>) -> bool {
+    let behind = site.view.behind(site.at, 8);
+    let behind = behind.trim_end_matches([' ', '"', '\'']);
+    behind.ends_with([':', '：', '=', '是', '为', '号'])
+}
+
+/// Digits with separators between them, or Chinese numerals.
+fn spaced(site: &Site<'_, '_>, run: &Run) -> Option<Found> {
+    let entity = kind(site)?;
+    let lengths: &[usize] = match entity {
+        Entity::CnSocialSecurity => &[10, 9],
+        Entity::MedicalInsuranceNo => &[13, 12, 11, 10, 9, 8],
+        Entity::MedicalRecordNo => &[12, 11, 10, 9, 8, 7, 6],
+        Entity::QqId => &[11, 10, 9, 8, 7, 6, 5],
+        Entity::StudentId | Entity::EmployeeId => &[14, 13, 12, 11, 10, 9, 8, 7, 6],
+        _ => return None,
+    };
+    let k = run.len();
+    let kept = [b' ', b'-', b'.', b'_'];
+    let text = site.view.slice(site.at, run.end(k));
+    let only = text
+        .bytes()
+        .all(|b| is(b, DIGIT) || kept.contains(&b) || b >= 0x80);
+    (lengths.contains(&k)
+        && only
+        && !run.overlong
+        && !is(site.view.byte(run.end(k)), ALNUM | UNDER)
+        && run.whole(
+            k,
+            &[
+                &[3, 3, 3],
+                &[3, 3, 4],
+                &[4, 4],
+                &[4, 4, 2],
+                &[4, 4, 4],
+                &[3, 4],
+                &[3, 4, 4],
+                &[3, 3],
+                &[4, 2, 4],
+            ],
+        ))
+    .then(|| site.hit(entity, run.end(k), WEAK))
+    .flatten()
+}
+
+/// `军字第123456号`.
+pub(super) fn military(site: &Site<'_, '_>) -> Option<Found> {
+    let view = site.view;
+    let first = view.char(site.at);
+    let mut at = site.at + first.len_utf8();
+    // `南字第…`, `后勤字第…` have one or two characters before 字.
+    if !view.starts(at, "字") {
+        return None;
+    }
+    at += "字".len();
+    if view.starts(at, "第") {
+        at += "第".len();
+    } else {
+        return None;
+    }
+    let at = view.blanks(at, 1);
+    let run = Run::read(view, at, true)?;
+    let k = run.len();
+    let end = view.blanks(run.end(k), 1);
+    ((6..=8).contains(&k) && view.starts(end, "号"))
+        .then(|| site.hit(Entity::CnMilitaryId, end + "号".len(), MEDIUM))
+        .flatten()
+}

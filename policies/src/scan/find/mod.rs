@@ -1,0 +1,107 @@
+//! The detectors: one file per family, one line per detector.
+//!
+//! Each is a pure function of what stands at its place. Adding one: a function `fn(&Site) -> Option<Found>` in a file
+//! here, and a line below. Invariant: a finder's hit begins at its site, and it reads at most about twice `max_len`.
+
+mod address;
+mod address_latin;
+mod assigned;
+mod birth;
+mod card;
+pub(super) mod checks;
+mod cn_id;
+mod code;
+mod device;
+mod intl;
+mod keyed;
+mod mrz;
+mod name;
+mod name_beside;
+mod name_latin;
+mod name_titled;
+mod name_words;
+mod net;
+mod org;
+mod pem;
+mod phone;
+mod secret;
+mod url;
+mod vehicle;
+
+pub(super) use code::Code;
+
+use super::engine::{Detector, On};
+
+const fn on(name: &'static str, on: &'static [On], max_len: usize, find: Find) -> Detector {
+    Detector {
+        name,
+        on,
+        max_len,
+        find,
+    }
+}
+
+/// The characters that the words of names and addresses begin or end with, for the table of characters.
+pub(crate) fn words() -> impl Iterator<Item = (char, u16)> {
+    name_words::words().chain(address::words())
+}
+
+type Find = fn(&super::site::Site<'_, '_>) -> Option<super::site::Found>;
+
+/// Longest number: 40 digits with gaps, some of them Chinese.
+const NUMBER: usize = 160;
+/// Longest token.
+const TOKEN: usize = 512;
+
+/// All built-in detectors.
+pub(crate) static DETECTORS: &[Detector] = &[
+    on("id_card", &[On::Number], NUMBER, cn_id::card),
+    on("id_card_15", &[On::Number], NUMBER, cn_id::card15),
+    on("tw_pass", &[On::Number], NUMBER, cn_id::tw_pass),
+    on("cn_letter_documents", &[On::Code], NUMBER, cn_id::lettered),
+    on("mobile", &[On::Number, On::Plus], NUMBER, phone::mobile),
+    on("landline", &[On::Number, On::Plus], NUMBER, phone::landline),
+    on("phone_intl", &[On::Plus], NUMBER, phone::international),
+    on("card", &[On::Number], NUMBER, card::card),
+    on("iban", &[On::Code], NUMBER, card::iban),
+    on("uscc", &[On::Number, On::Code], NUMBER, org::uscc),
+    on("org_code", &[On::Number, On::Code], NUMBER, org::org_code),
+    on("biz_license", &[On::Number], NUMBER, org::business),
+    on("tax_id", &[On::Number, On::Code], NUMBER, org::tax),
+    on("plate", &[On::Plate], NUMBER, vehicle::plate),
+    on(
+        "armed_police_plate",
+        &[On::Capital],
+        NUMBER,
+        vehicle::plate_wj,
+    ),
+    on("vin", &[On::Number, On::Code], NUMBER, vehicle::vin),
+    on("imei", &[On::Number], NUMBER, device::imei),
+    on("gps", &[On::Digits, On::Sign], NUMBER, device::gps),
+    on("ssn", &[On::Number], NUMBER, intl::ssn),
+    on("my_number", &[On::Number], NUMBER, intl::my_number),
+    on("rrn", &[On::Number], NUMBER, intl::rrn),
+    on("lettered_intl", &[On::Code], NUMBER, intl::lettered),
+    on("military", &[On::Form], NUMBER, keyed::military),
+    on("keyed", &[On::Number, On::Word], NUMBER, keyed::keyed),
+    on("birth", &[On::Digits], NUMBER, birth::birth),
+    on("mrz", &[On::Word, On::Capital], 200, mrz::mrz),
+    on("email", &[On::Digits, On::Word], TOKEN, net::email),
+    on("ipv4", &[On::Digits], NUMBER, net::ipv4),
+    on("ipv6", &[On::Digits, On::Word, On::Sign], NUMBER, net::ipv6),
+    on("mac", &[On::Digits, On::Word], NUMBER, net::mac),
+    on("url", &[On::Word], TOKEN, url::credential),
+    on("secret", &[On::Digits, On::Word], 8192, secret::prefixed),
+    on(
+        "assigned",
+        &[On::Digits, On::Word, On::Symbol],
+        TOKEN,
+        assigned::assigned,
+    ),
+    on("private_key", &[On::Dashes], pem::PEM_MAX, pem::private_key),
+    on("name", &[On::Surname], NUMBER, name::chinese),
+    on("name_foreign", &[On::Place], NUMBER, name::foreign),
+    on("name_latin", &[On::Capital], NUMBER, name_latin::latin),
+    on("address", &[On::Place], 400, address::chinese),
+    on("address_latin", &[On::Digits], 400, address_latin::latin),
+];

@@ -1,0 +1,267 @@
+//! Names of persons: a surname's character and evidence beside it; in Latin letters only behind a cue.
+//!
+//! Evidence is a word before (姓名, 联系人, `"name":`), a title behind (先生), or a number of a person within one
+//! separator. A cue alone is not enough: ordinary words are no names. Delay in a stream: a surname's character and up to
+//! three after it wait, and a separator with the beginning of a number.
+
+use super::name_beside::beside_number;
+use super::name_titled::titled;
+use super::name_words::{cue_at_end, followed, follows, is_key, soft};
+use crate::scan::cue::{Cue, cues_of_column};
+use crate::scan::entity::Entity;
+use crate::scan::han;
+use crate::scan::site::{Found, MEDIUM, Site};
+use crate::scan::view::{View, is_han};
+
+fn is_border(c: char) -> bool {
+    !is_han(c) && !c.is_ascii_alphanumeric()
+}
+
+/// A name in Chinese characters.
+pub(super) fn chinese(site: &Site<'_, '_>) -> Option<Found> {
+    let view = site.view;
+    let first = view.char(site.at);
+    let before = view.char_before(site.at);
+    let compound = compound_at(view, site.at);
+    if !compound && !han::is_surname(first) {
+        return None;
+    }
+    let evidence = cue(site, before);
+    if let Some(found) = titled(site, before, compound) {
+        return Some(found);
+    }
+    match evidence {
+        Evidence::Colon | Evidence::Strong | Evidence::Soft => {
+            if let Some(end) = cut(view, site.at, compound, &evidence) {
+                return site.hit(Entity::PersonName, end, MEDIUM);
+            }
+            None
+        }
+        Evidence::None => beside_number(site, before, compound),
+    }
+}
+
+fn compound_at(view: &View<'_>, at: usize) -> bool {
+    if !han::has(view.char(at), han::COMPOUNDS) {
+        return false;
+    }
+    let second = view.char(at + view.char(at).len_utf8());
+    let end = at + view.char(at).len_utf8() + if second == '\0' { 0 } else { second.len_utf8() };
+    han::compound(view.slice(at, end))
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Evidence {
+    None,
+    /// A cue directly before, of common use.
+    Soft,
+    /// A cue directly before.
+    Strong,
+    /// A cue and a colon, a key, or a column.
+    Colon,
+}
+
+fn cue(site: &Site<'_, '_>, before: char) -> Evidence {
+    let view = site.view;
+    let behind = view.behind(site.at, 40);
+    if is_han(before) {
+        if !han::has(before, han::CUE_END) {
+            return Evidence::None;
+        }
+        let filler = ["是", "为", "叫"]
+            .iter()
+            .find_map(|w| behind.strip_suffix(w));
+        if let Some(rest) = filler
+            && (cue_at_end(rest).is_some_and(|cue| cue != "同学") || rest.ends_with("名字"))
+        {
+            return Evidence::Strong;
+        }
+        if filler.is_some() && behind.ends_with("我是") {
+            return Evidence::Soft;
+        }
+        // Two words for the same: 客户姓名 ends with 姓名.
+        let longest = cue_at_end(behind);
+        return match longest {
+            Some(cue) if soft(cue) => Evidence::Soft,
+            Some(_) => Evidence::Strong,
+            None => Evidence::None,
+        };
+    }
+    let trimmed = behind.trim_end_matches([
+        ' ', '\t', '"', '\'', '“', '「', '*', '`', '(', '（', '\u{a0}', '【', '[', '>',
+    ]);
+    let (name, sign) = match trimmed.strip_suffix([':', '：', '=']) {
+        Some(name) => (name, true),
+        None => (trimmed, false),
+    };
+    let name = name.trim_end_matches([' ', '"', '\'', '*', '`', ')', '）', '】', ']']);
+    if sign {
+        if cue_at_end(name).is_some() {
+            return Evidence::Colon;
+        }
+        let word: String = name
+            .chars()
+            .rev()
+            .take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
+            .filter(|c| c.is_ascii_alphanumeric())
+            .collect::<Vec<_>>()
+            .into_iter()
+            .rev()
+            .flat_map(char::to_lowercase)
+            .collect();
+        if is_key(&word) {
+            return Evidence::Colon;
+        }
+        return Evidence::None;
+    }
+    if trimmed.len() < behind.len() && cue_at_end(name).is_some() {
+        return Evidence::Colon;
+    }
+    if cell(site, before, behind) && column(site) {
+        return Evidence::Colon;
+    }
+    Evidence::None
+}
+
+/// Whether a table's cell may begin here; cheap, since most places are none.
+fn cell(site: &Site<'_, '_>, before: char, behind: &str) -> bool {
+    let (_, n, end) = site.han(site.at, 5);
+    let next = match site.view.byte(end) {
+        b' ' => site.view.byte(end + 1),
+        byte => byte,
+    };
+    (2..=4).contains(&n)
+        && matches!(next, b'\t' | b'|' | b',' | b'\n' | b'\r' | 0)
+        && (matches!(before, '\t' | '|' | ',')
+            || before == '\n' && matches!(next, b'\t' | b',' | b'|')
+            || before == ' ' && behind.trim_end_matches(' ').ends_with(['|', ',', '\t']))
+}
+
+/// Whether the column's header names persons.
+fn column(site: &Site<'_, '_>) -> bool {
+    let at = site.at - site.view.behind(site.at, 4).len()
+        + site.view.behind(site.at, 4).trim_end_matches(' ').len();
+    cues_of_column(site.view, at).is(Cue::Name)
+}
+
+/// Where the name that begins at `at` ends.
+fn cut(view: &View<'_>, at: usize, compound: bool, evidence: &Evidence) -> Option<usize> {
+    let surname = if compound { 2 } else { 1 };
+    let mut ends = [at; 6];
+    let mut i = at;
+    let mut n = 0;
+    let mut spaced = false;
+    for slot in ends.iter_mut().take(5) {
+        let mut c = view.char(i);
+        // 张 伟 明: one space between characters, all of them.
+        if (c == ' ' || c == '*')
+            && n > 0
+            && (n == 1 || spaced)
+            && is_han(view.char(i + 1))
+            && *evidence == Evidence::Colon
+        {
+            let after = i + 1 + view.char(i + 1).len_utf8();
+            if !is_han(view.char(after)) || n == 1 && view.char(after) == ' ' {
+                spaced = true;
+                i += 1;
+                c = view.char(i);
+            }
+        }
+        if !is_han(c) {
+            break;
+        }
+        i += c.len_utf8();
+        *slot = i;
+        n += 1;
+    }
+    let end_of = |k: usize| {
+        k.checked_sub(1)
+            .and_then(|i| ends.get(i))
+            .copied()
+            .unwrap_or(at)
+    };
+    // A foreign name in characters: 阿卜杜拉·买买提.
+    if view.char(end_of(n)) == '·' && n >= 2 {
+        return dotted(view, end_of(n));
+    }
+    let bounded = n < 5 && n <= surname + 2;
+    if n == 5 || *evidence != Evidence::Colon && !bounded || n < 2 {
+        n = n.min(followed(view, at, n, surname, false));
+    } else if n == 4 && surname == 1 {
+        n = followed(view, at, n, surname, false);
+    } else if n > surname + 1 {
+        n = n.min(followed(view, at, n, surname, true));
+    }
+    // 张伟说： ends before the verb.
+    let speaks = bounded
+        && n > surname + 1
+        && *evidence != Evidence::Colon
+        && matches!(
+            view.char_before(end_of(n)),
+            '说' | '称' | '问' | '道' | '答' | '在' | '是' | '的'
+        );
+    let n = n.min(surname + 2) - usize::from(speaks);
+    if n < surname + 1 {
+        return None;
+    }
+    let name: String = view
+        .slice(at, end_of(n))
+        .chars()
+        .filter(|c| is_han(*c))
+        .collect();
+    let next = view.char(end_of(n));
+    let word = match evidence {
+        Evidence::Colon | Evidence::Strong => han::is_word(&name),
+        _ => han::ordinary(&name),
+    };
+    if word || name.contains(['的', '了', '吗', '是', '不', '要', '请', '和', '与']) {
+        return None;
+    }
+    match evidence {
+        Evidence::Colon | Evidence::Strong => Some(end_of(n)),
+        // A soft cue wants a border or a word that follows names.
+        _ => (is_border(next)
+            || next.is_ascii_digit()
+            || follows(view, end_of(n), true)
+            || followed_by_verb(view, end_of(n)))
+        .then(|| end_of(n)),
+    }
+}
+
+fn followed_by_verb(view: &View<'_>, at: usize) -> bool {
+    [
+        "在", "是", "于", "因", "已", "的", "将", "说", "和", "与", "住", "于", "从", "到", "想",
+        "要", "来",
+    ]
+    .iter()
+    .any(|w| view.starts(at, w))
+}
+
+fn dotted(view: &View<'_>, dot: usize) -> Option<usize> {
+    let mut at = dot + '·'.len_utf8();
+    let mut n = 0;
+    while n < 8 {
+        let c = view.char(at);
+        if !(is_han(c) || c == '·') || n >= 2 && follows(view, at, true) {
+            break;
+        }
+        at += c.len_utf8();
+        n += 1;
+    }
+    (n >= 2).then_some(at)
+}
+
+/// A foreign name in characters, which need not begin with a surname: behind its cue.
+pub(super) fn foreign(site: &Site<'_, '_>) -> Option<Found> {
+    let view = site.view;
+    let before = view.char_before(site.at);
+    if is_han(before) && !han::has(before, han::CUE_END) {
+        return None;
+    }
+    let (_, n, end) = site.han(site.at, 7);
+    if !(1..=6).contains(&n) || view.char(end) != '·' || cue(site, before) == Evidence::None {
+        return None;
+    }
+    let end = dotted(view, end)?;
+    site.hit(Entity::PersonName, end, MEDIUM)
+}

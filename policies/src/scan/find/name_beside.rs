@@ -1,0 +1,147 @@
+//! Names known by a person's number within one separator: 张伟 13800138000.
+//!
+//! Knows no cue and no title. Asks the finders of numbers what stands behind.
+
+use super::name_words::followed;
+use super::{card, cn_id, phone};
+use crate::scan::cue::{Cue, cues_in};
+use crate::scan::entity::Entity;
+use crate::scan::han;
+use crate::scan::site::{Found, Last, Site, WEAK};
+use crate::scan::view::{DIGIT, View, is, is_han};
+
+/// A name of two to four characters alone, one separator away from a person's number.
+pub(super) fn beside_number(site: &Site<'_, '_>, before: char, compound: bool) -> Option<Found> {
+    if is_han(before) || before.is_ascii_alphanumeric() {
+        return None;
+    }
+    let view = site.view;
+    let (_, n, mut end) = site.han(site.at, 5);
+    let surname = if compound { 2 } else { 1 };
+    let mut n = n;
+    let mut labelled = false;
+    if n >= surname + 2 {
+        // 张伟电话138…: the label belongs to the number.
+        let k = followed(view, site.at, n, surname, true);
+        if k < n {
+            n = k;
+            end = (0..k).fold(site.at, |i, _| i + view.char(i).len_utf8());
+            labelled = true;
+        }
+    }
+    if n > surname + 2 || n < surname + 1 {
+        return None;
+    }
+    let name = view.slice(site.at, end);
+    if han::ordinary(name)
+        || name.contains([
+            '的', '了', '是', '号', '码', '机', '电', '话', '省', '市', '区', '县', '路', '行',
+            '部', '局', '费', '元',
+        ])
+    {
+        return None;
+    }
+    let near = |found: Option<Entity>| found.is_some_and(personal);
+    // A number before, within one separator.
+    let gap = view.slice(site.last.end, site.at);
+    if site.last.end > 0
+        && near(site.last.entity)
+        && !gap.is_empty()
+        && gap.chars().count() <= 2
+        && gap.chars().all(separator)
+        && !labelled
+    {
+        return site.hit(Entity::PersonName, end, WEAK);
+    }
+    let at = number_behind(view, end, labelled)?;
+    let other = Site::new(view, at, Last::default());
+    let found = phone::mobile(&other)
+        .or_else(|| cn_id::card(&other))
+        .or_else(|| card::card(&other))
+        .or_else(|| phone::landline(&other));
+    near(found.map(|f| f.entity))
+        .then(|| site.hit(Entity::PersonName, end, WEAK))
+        .flatten()
+}
+
+fn personal(entity: Entity) -> bool {
+    matches!(
+        entity,
+        Entity::CnMobile
+            | Entity::CnIdCard
+            | Entity::BankCard
+            | Entity::CnLandline
+            | Entity::Address
+            | Entity::CreditCard
+            | Entity::CnHmtResidence
+    )
+}
+
+fn separator(c: char) -> bool {
+    matches!(
+        c,
+        ' ' | ','
+            | '，'
+            | '/'
+            | '\t'
+            | '\n'
+            | '|'
+            | ':'
+            | '：'
+            | '、'
+            | ';'
+            | '；'
+            | '('
+            | '（'
+            | ')'
+            | '）'
+            | '-'
+            | '_'
+    )
+}
+
+/// Past `，男` where it stands between a name and the number.
+fn past_sex(view: &View<'_>, end: usize) -> usize {
+    let c = view.char(end);
+    let at = end + c.len_utf8();
+    if separator(c) && matches!(view.char(at), '男' | '女') && separator(view.char(at + 3)) {
+        at + 3
+    } else {
+        end
+    }
+}
+
+/// Where the number begins behind one separator, and perhaps a label (手机, 身份证号).
+fn number_behind(view: &View<'_>, end: usize, labelled: bool) -> Option<usize> {
+    let mut at = past_sex(view, end);
+    for _ in 0..3 {
+        let c = view.char(at);
+        if !separator(c) {
+            break;
+        }
+        at += c.len_utf8();
+    }
+    if at == end && !labelled {
+        return is(view.byte(at), DIGIT).then_some(at);
+    }
+    if is(view.byte(at), DIGIT) || view.byte(at) == b'+' {
+        return Some(at);
+    }
+    let label = at;
+    for _ in 0..7 {
+        let c = view.char(at);
+        if !is_han(c) {
+            break;
+        }
+        at += c.len_utf8();
+    }
+    let cues = cues_in(view.slice(label, at));
+    let known = cues.is(Cue::Phone) || cues.is(Cue::Id) || cues.is(Cue::Card);
+    let c = view.char(at);
+    let at = if matches!(c, ':' | '：' | ' ') {
+        view.blanks(at + c.len_utf8(), 1)
+    } else {
+        at
+    };
+    (known && (is(view.byte(at), DIGIT) || view.byte(at) == b'+')).then_some(at)
+}

@@ -1,0 +1,197 @@
+//! Names of persons in Latin letters: capitalised words behind a cue.
+//!
+//! Delay in a stream: a capitalised word waits for what follows it, where a cue stands before.
+
+use crate::scan::entity::Entity;
+use crate::scan::site::{Found, STRONG, Site, WEAK};
+use crate::scan::view::{DIGIT, LOWER, UPPER, is};
+
+/// Cues of names in Latin letters.
+const LATIN: &[&str] = &[
+    "name",
+    "dear",
+    "patient",
+    "my name is",
+    "signed by",
+    "mr",
+    "ms",
+    "mrs",
+    "dr",
+    "miss",
+    "prof",
+    "contact",
+    "customer",
+    "full name",
+    "attn",
+    "sincerely",
+    "regards",
+    "recipient",
+    "cardholder",
+    "applicant",
+    "client",
+    "employee",
+    "passenger",
+    "i am",
+    "i'm",
+    "this is",
+    "prepared by",
+    "approved by",
+    "account holder",
+    "spouse",
+    "guardian",
+    "beneficiary",
+    "姓名",
+    "联系人",
+    "收件人",
+    "持卡人",
+    "患者",
+    "客户",
+    "乘机人",
+    "户名",
+];
+
+/// A name in Latin letters behind a cue.
+pub(super) fn latin(site: &Site<'_, '_>) -> Option<Found> {
+    let view = site.view;
+    if is(view.before(site.at), UPPER | LOWER | DIGIT) {
+        return None;
+    }
+    let behind = view.behind(site.at, 24);
+    let trimmed = behind.trim_end_matches([' ', '"', '\'', '\t', '*']);
+    let (word, colon) = match trimmed.strip_suffix([':', '：', '=', ',']) {
+        Some(word) => (word.trim_end_matches([' ', '"', '\'', '*']), true),
+        None => (trimmed.trim_end_matches('.'), false),
+    };
+    let lower = word.to_ascii_lowercase();
+    let cue = LATIN.iter().find(|cue| {
+        lower.strip_suffix(**cue).is_some_and(|rest| {
+            cue.len() > 2 && !cue.is_ascii() || !rest.ends_with(|c: char| c.is_ascii_alphabetic())
+        })
+    })?;
+    // A bare noun before a capital is no cue; a salutation is.
+    let salutation = matches!(
+        *cue,
+        "dear"
+            | "my name is"
+            | "signed by"
+            | "mr"
+            | "ms"
+            | "mrs"
+            | "dr"
+            | "miss"
+            | "prof"
+            | "i am"
+            | "i'm"
+            | "this is"
+            | "prepared by"
+            | "approved by"
+    ) || !cue.is_ascii();
+    if !colon && !salutation
+        || behind
+            .rsplit_once('\n')
+            .is_some_and(|(_, own)| own.trim().is_empty())
+            && !colon
+    {
+        return None;
+    }
+    let mut at = site.at;
+    // The title belongs to the cue, not to the name.
+    for title in ["Mr. ", "Ms. ", "Mrs. ", "Dr. ", "Mr ", "Ms ", "Dr "] {
+        if view.starts(at, title) {
+            return None;
+        }
+    }
+    let (mut words, mut end) = (0, at);
+    while words < 4 && is(view.byte(at), UPPER) {
+        let stop = view.run_of(at + 1, 24, |b| is(b, LOWER) || b == b'\'' || is(b, UPPER));
+        let initial = stop == at + 1;
+        if is(view.byte(stop), DIGIT) || view.byte(stop) == b'_' {
+            return None;
+        }
+        let word = view.slice(at, stop);
+        let shouted = word.len() > 1 && word.bytes().all(|b| is(b, UPPER));
+        if STOP.contains(&word)
+            || shouted
+                && words > 0
+                && !view
+                    .slice(site.at, end)
+                    .bytes()
+                    .all(|b| is(b, UPPER) || b == b' ')
+        {
+            break;
+        }
+        words += 1;
+        end = stop;
+        at = stop;
+        if initial && view.byte(at) == b'.' {
+            at += 1;
+        }
+        if matches!(view.byte(at), b' ' | b'-') {
+            at += 1;
+        } else {
+            break;
+        }
+    }
+    let titled = matches!(*cue, "mr" | "ms" | "mrs" | "dr" | "miss" | "prof" | "dear");
+    let long = end - site.at >= 2;
+    (long
+        && (words >= 2 || words == 1 && titled && end - site.at >= 3 && *cue != "dear")
+        && words <= 3)
+        .then(|| {
+            site.hit(
+                Entity::PersonName,
+                end,
+                if words > 1 { STRONG - 9 } else { WEAK },
+            )
+        })
+        .flatten()
+}
+
+const STOP: &[&str] = &[
+    "The",
+    "A",
+    "An",
+    "Sir",
+    "Madam",
+    "Team",
+    "All",
+    "Customer",
+    "Customers",
+    "Friend",
+    "Friends",
+    "Colleagues",
+    "Colleague",
+    "Phone",
+    "Email",
+    "ID",
+    "Address",
+    "Tel",
+    "Date",
+    "Sir/Madam",
+    "Hiring",
+    "Manager",
+    "Mobile",
+    "Passport",
+    "Your",
+    "My",
+    "This",
+    "That",
+    "In",
+    "On",
+    "Is",
+    "And",
+    "Or",
+    "For",
+    "Not",
+    "Required",
+    "String",
+    "Field",
+    "User",
+    "Name",
+    "DOB",
+    "SSN",
+    "Service",
+    "Support",
+    "Editor",
+    "Sirs",
+];

@@ -1,0 +1,123 @@
+//! The words that names of persons stand beside: cues before, titles and verbs behind.
+//!
+//! Data, and an index of each by one of its characters. Invariant: where several fit, the longest comes first.
+
+use std::sync::LazyLock;
+
+use crate::scan::han::{self, Index};
+use crate::scan::view::View;
+
+/// Words a name follows, with or without a colon.
+const CUES: &str = "姓名 名字 联系人 收件人 寄件人 收货人 患者 病人 客户 户名 持卡人 申请人 经办人 法定代表人 法人 甲方 \
+乙方 投保人 乘机人 借款人 配偶 监护人 我叫 同学 员工 签收人 被保险人 受益人 负责人 开户人 开户名 \
+收款人 付款人 乘客 乘车人 入住人 租客 房东 承租人 出租人 担保人 当事人 原告 被告 证人 候选人 面试者 \
+学生 家长 紧急联系人 主治医师 主治医生 医生 护士 业主 车主 驾驶员 司机 车主姓名 审批人 报告人 发件人 \
+联系人姓名 用户姓名 客户姓名 真实姓名 本人 嫌疑人 机主 会员 法定代表 名叫 叫做 参会人 报销人 值班人 \
+领取人 姓名是 销售 顾客 旅客 委托人 代理人 操作员 签名 签字 参保人 纳税人 考生 候诊人 就诊人 亲属 \
+父亲 母亲 丈夫 妻子 儿子 女儿 哥哥 姐姐 弟弟 妹妹 登记人 投诉人 举报人 班主任 主治医师";
+
+/// Latin keys a name follows behind `:` or `=`.
+const KEYS: &str = "name realname username xm fullname customername contactname patientname contact receiver recipient \
+customer patient consignee xingming owner holder accountname cardholder truename nickname sender \
+applicant employee student";
+
+/// Cues so common in other use that a colon, or a border behind the name, must support them.
+const SOFT: &str = "客户 同学 员工 学生 医生 护士 法人 甲方 乙方 本人 销售 会员 签名 签字 老师 教师 居民 村民 经理 父亲 \
+母亲 丈夫 妻子 儿子 女儿 哥哥 姐姐 弟弟 妹妹 家长 司机 乘客 顾客 旅客 名字 配偶 姓名 纳税人 负责人 \
+联系人 患者 病人 当事人 业主 车主 房东 租客 原告 被告 证人 考生 操作员 法定代表";
+
+/// Titles behind a name.
+const TITLES: &str = "先生 女士 小姐 老师 医生 同志 同学 经理 主任 律师 教授 大夫 护士 师傅 总监 博士 阿姨 叔叔 校长 院长 \
+总 工 太太 警官 法官 处长 局长 科长 书记 主管 会计";
+
+/// Words that may follow a name directly, so that the name ends before them.
+const FOLLOW: &str = "电话 手机 身份证 先生 女士 小姐 老师 医生 明天 今天 昨天 因为 已经 的 在 是 于 因 已 和 与 及 ， 住 \
+联系 地址 性别 年龄 出生 来自 说 请 将 向 把 被 对 从 到 去 为 有 没 不 也 还 就 都 要 想 会 能 可 \
+现 曾 男 女 入院 出院 住院 申请 提交 报销 申报 购买 预约 入职 离职 签收 收到 负责 使用 户籍 护照 \
+银行卡 卡号 工号 学号 同学 同志 经理 主任 律师 主诉 确诊 诊断 患 需要 希望 反馈 投诉 来电 寄 发 给 \
+签 办 参加 微信 邮箱 等 你 我 他 她 上 下 本 该 等人 您 反映 前 后 日 月 表示 称 与其 并 或 以 转 付 \
+借 租 买 卖 拨 打 交 填 写 取 收 由 共 之 又 再 才 刚 了 着 过 吗 吧 呢 啊 这 那 此 其 所 教授 博士 \
+号 一";
+
+/// The words of a list, by a character of each, longest first.
+fn index(list: &'static str, key: fn(&str) -> Option<char>) -> Index<&'static str> {
+    let mut words: Vec<&'static str> = list.split_whitespace().collect();
+    words.sort_by_key(|word| std::cmp::Reverse(word.len()));
+    Index::new(
+        words
+            .into_iter()
+            .filter_map(|word| Some((key(word)?, word))),
+    )
+}
+
+fn first(word: &str) -> Option<char> {
+    word.chars().next()
+}
+
+fn last(word: &str) -> Option<char> {
+    word.chars().next_back()
+}
+
+static CUES_BY_LAST: LazyLock<Index<&'static str>> = LazyLock::new(|| index(CUES, last));
+static TITLES_BY_FIRST: LazyLock<Index<&'static str>> = LazyLock::new(|| index(TITLES, first));
+static FOLLOW_BY_FIRST: LazyLock<Index<&'static str>> = LazyLock::new(|| index(FOLLOW, first));
+
+/// What the table of characters must know of the words above.
+pub(super) fn words() -> impl Iterator<Item = (char, u16)> {
+    let titles = TITLES
+        .split_whitespace()
+        .filter_map(first)
+        .map(|c| (c, han::TITLE));
+    let cues = CUES
+        .split_whitespace()
+        .filter_map(last)
+        .map(|c| (c, han::CUE_END));
+    titles
+        .chain(cues)
+        .chain("是为叫".chars().map(|c| (c, han::CUE_END)))
+}
+
+/// The longest cue that ends the text.
+pub(super) fn cue_at_end(text: &str) -> Option<&'static str> {
+    let list = CUES_BY_LAST.of(last(text)?);
+    list.iter().find(|cue| text.ends_with(**cue)).copied()
+}
+
+/// Whether a cue is in such common use that more must support it.
+pub(super) fn soft(cue: &str) -> bool {
+    SOFT.split_whitespace().any(|word| word == cue)
+}
+
+/// Whether a Latin word is a key that names are kept under.
+pub(super) fn is_key(word: &str) -> bool {
+    KEYS.split_whitespace()
+        .any(|key| key.eq_ignore_ascii_case(word))
+}
+
+/// The title that stands at `at`, where `c` is.
+pub(super) fn title_at(view: &View<'_>, at: usize, c: char) -> Option<&'static str> {
+    TITLES_BY_FIRST
+        .of(c)
+        .iter()
+        .find(|title| view.starts(at, title))
+        .copied()
+}
+
+/// Whether a word that may follow a name stands at `at`, of more than one character if `long`.
+pub(super) fn follows(view: &View<'_>, at: usize, long: bool) -> bool {
+    let list = FOLLOW_BY_FIRST.of(view.char(at));
+    list.iter()
+        .any(|word| (!long || word.len() > 3) && view.starts(at, word))
+}
+
+/// How many of `n` characters the name has, if a word that may follow names begins within them.
+pub(super) fn followed(view: &View<'_>, at: usize, n: usize, surname: usize, long: bool) -> usize {
+    let mut i = at;
+    for k in 0..n {
+        if k > surname && follows(view, i, long) {
+            return k;
+        }
+        i += view.char(i).len_utf8();
+    }
+    n
+}

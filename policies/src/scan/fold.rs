@@ -1,0 +1,396 @@
+//! The folded shadow of a text: what evasions look like once they are undone, and the way back.
+//!
+//! Undoes JSON escapes, percent escapes, HTML entities, fullwidth forms, other scripts' digits, look-alike X, and drops
+//! characters that are not seen. Never changes the text itself. Invariants: the fold of a character depends only on what
+//! stands at most [`BACK`] bytes before and [`UNIT_MAX`] bytes from its beginning on, so a text may be folded in pieces;
+//! a text without anything to undo folds to itself. Chinese numerals are not folded here: whether they are digits
+//! depends on the run, which only the number reader sees.
+
+use super::escape::{backslash, entity, percent};
+
+/// The longest escape that is undone as one, in bytes.
+pub(crate) const UNIT_MAX: usize = 192;
+/// How far a fold looks back, in bytes.
+pub(crate) const BACK: usize = 160;
+
+/// A stretch of folded text and where it came from.
+#[derive(Clone, Copy, Debug)]
+struct Segment {
+    fold: usize,
+    raw: usize,
+    /// Raw bytes that the stretch stands for; equal to its folded length if it was copied.
+    raw_len: usize,
+    copied: bool,
+}
+
+/// The way back from folded offsets to the text's own.
+#[derive(Debug, Default)]
+pub(crate) struct Map {
+    segments: Vec<Segment>,
+}
+
+impl Map {
+    fn segment(&self, at: usize) -> Option<&Segment> {
+        let n = self.segments.partition_point(|s| s.fold <= at);
+        self.segments.get(n.checked_sub(1)?)
+    }
+
+    /// Where the character at folded offset `at` begins in the text. Past the last: where that ended.
+    pub(crate) fn start(&self, at: usize) -> usize {
+        match self.segment(at) {
+            Some(s) if s.copied => s.raw + (at - s.fold),
+            Some(s) => s.raw,
+            None => at,
+        }
+    }
+
+    /// Where the character that ends at folded offset `at` ends in the text.
+    pub(crate) fn end(&self, at: usize) -> usize {
+        let Some(last) = at.checked_sub(1) else {
+            return 0;
+        };
+        match self.segment(last) {
+            Some(s) if s.copied => s.raw + (at - s.fold),
+            Some(s) => s.raw + s.raw_len,
+            None => at,
+        }
+    }
+
+    fn push(&mut self, segment: Segment) {
+        if let Some(last) = self.segments.last_mut()
+            && last.copied
+            && segment.copied
+            && last.raw + last.raw_len == segment.raw
+        {
+            last.raw_len += segment.raw_len;
+            return;
+        }
+        self.segments.push(segment);
+    }
+}
+
+/// A folded text, its map, and how much of the text it covers.
+#[derive(Debug)]
+pub(crate) struct Folded {
+    pub(crate) text: String,
+    pub(crate) map: Map,
+    /// Raw bytes folded; less than all only where an escape is cut by an end that is not final.
+    pub(crate) upto: usize,
+}
+
+/// Whether there is anything to undo. Fast: most texts have nothing.
+pub(crate) fn is_plain(text: &str) -> bool {
+    const CHUNK: usize = 64;
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while at < bytes.len() {
+        let end = (at + CHUNK).min(bytes.len());
+        let Some(chunk) = bytes.get(at..end) else {
+            return true;
+        };
+        // A reduction without branches, so that the compiler makes vectors of it.
+        let suspicious = chunk.iter().fold(0u8, |any, &b| {
+            any | u8::from(b == b'\\')
+                | u8::from(b == b'%')
+                | u8::from(b == b'&')
+                | u8::from(b.wrapping_sub(0xC2) < 0x22)
+                | u8::from(b >= 0xEF)
+        }) != 0;
+        if suspicious {
+            let mut i = at;
+            while i < end {
+                let b = bytes.get(i).copied().unwrap_or(0);
+                if matches!(b, b'\\' | b'%' | b'&') {
+                    return false;
+                }
+                // 。 、 「 and ， ： （ are in every Chinese text.
+                if b == 0xE3 && bytes.get(i + 2) != Some(&0x80)
+                    || b == 0xEF
+                        && bytes.get(i + 1) == Some(&0xBC)
+                        && matches!(
+                            bytes.get(i + 2),
+                            Some(0x81 | 0x88 | 0x89 | 0x8C | 0x9A | 0x9B | 0x9F)
+                        )
+                {
+                    i += 3;
+                    continue;
+                }
+                if matches!(b, 0xC2..=0xE3 | 0xEF..)
+                    && let Some(c) = text.get(i..).and_then(|rest| rest.chars().next())
+                    && unusual(c)
+                {
+                    return false;
+                }
+                i += if matches!(b, 0xE4..=0xE9) { 3 } else { 1 };
+            }
+        }
+        at = end;
+    }
+    true
+}
+
+/// Whether a character is folded by itself to something else.
+fn unusual(c: char) -> bool {
+    match c {
+        // Ordinary punctuation of Chinese texts; folded only beside fullwidth letters and digits.
+        '！' | '，' | '：' | '；' | '？' | '（' | '）' => false,
+        _ => !matches!(single(c), Single::Same),
+    }
+}
+
+pub(super) enum Single {
+    Same,
+    Drop,
+    To(char),
+}
+
+pub(super) fn single(c: char) -> Single {
+    use Single::{Drop, Same, To};
+    let digit = |zero: u32| match char::from_digit(u32::from(c).wrapping_sub(zero), 10) {
+        Some(d) => To(d),
+        None => Same,
+    };
+    match c {
+        '\0'..='\u{a9}' => match c {
+            '\u{a0}' => To(' '),
+            _ => Same,
+        },
+        '\u{ad}'
+        | '\u{200b}'..='\u{200f}'
+        | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{2064}'
+        | '\u{2066}'..='\u{206f}'
+        | '\u{feff}'
+        | '\u{fe00}'..='\u{fe0f}'
+        | '\u{20e3}'
+        | '\u{34f}'
+        | '\u{61c}'
+        | '\u{180e}'
+        | '\u{e0100}'..='\u{e01ef}' => Drop,
+        '²' => To('2'),
+        '³' => To('3'),
+        '¹' => To('1'),
+        '×' | 'х' | 'Х' | 'Χ' | '✕' | '✖' => To('X'),
+        '\u{660}'..='\u{669}' => digit(0x660),
+        '\u{6f0}'..='\u{6f9}' => digit(0x6f0),
+        '\u{966}'..='\u{96f}' => digit(0x966),
+        '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{3000}' => To(' '),
+        '\u{2010}'..='\u{2013}' | '\u{2212}' | '\u{fe63}' => To('-'),
+        '\u{2070}' => To('0'),
+        '\u{2074}'..='\u{2079}' => digit(0x2070),
+        '\u{2080}'..='\u{2089}' => digit(0x2080),
+        '\u{2460}'..='\u{2468}' => digit(0x245f),
+        '\u{24ea}' | '\u{24ff}' => To('0'),
+        '\u{24b6}'..='\u{24cf}' => shifted(c, 0x24b6, 'A'),
+        '\u{24d0}'..='\u{24e9}' => shifted(c, 0x24d0, 'a'),
+        '\u{2776}'..='\u{277e}' => digit(0x2775),
+        '\u{2780}'..='\u{2788}' => digit(0x277f),
+        '\u{278a}'..='\u{2792}' => digit(0x2789),
+        '\u{24f5}'..='\u{24fd}' => digit(0x24f4),
+        '\u{ff01}'..='\u{ff5e}' => shifted(c, 0xff01, '!'),
+        '\u{1d7ce}'..='\u{1d7ff}' => match char::from_digit((u32::from(c) - 0x1d7ce) % 10, 10) {
+            Some(d) => To(d),
+            None => Same,
+        },
+        '\u{1d400}'..='\u{1d6a3}' => {
+            let n = (u32::from(c) - 0x1d400) % 52;
+            let (base, n) = if n < 26 { ('A', n) } else { ('a', n - 26) };
+            match char::from_u32(u32::from(base) + n) {
+                Some(letter) => To(letter),
+                None => Same,
+            }
+        }
+        '\u{1fbf0}'..='\u{1fbf9}' => digit(0x1fbf0),
+        _ => Same,
+    }
+}
+
+fn shifted(c: char, from: u32, to: char) -> Single {
+    match char::from_u32(u32::from(c).wrapping_sub(from) + u32::from(to)) {
+        Some(c) => Single::To(c),
+        None => Single::Same,
+    }
+}
+
+/// What begins at one place of the text.
+pub(super) enum Unit {
+    /// Copy this many bytes.
+    Copy(usize),
+    /// Leave out this many bytes.
+    Drop(usize),
+    /// One character for this many bytes.
+    To(char, usize),
+    /// Cannot be told before more text comes.
+    Cut,
+}
+
+/// Folds `text` from `from` on; what stands before is context. If the end is not `finished`, an escape that the end may
+/// have cut is left out, and `upto` says where it begins.
+pub(crate) fn fold(text: &str, from: usize, finished: bool) -> Folded {
+    let mut out = Folded {
+        text: String::with_capacity(text.len() - from.min(text.len())),
+        map: Map::default(),
+        upto: from,
+    };
+    fold_into(text, from, finished, &mut out);
+    out
+}
+
+fn fold_into(text: &str, from: usize, finished: bool, out: &mut Folded) {
+    let bytes = text.as_bytes();
+    let mut at = from;
+    while at < bytes.len() {
+        let plain = bytes
+            .get(at..)
+            .unwrap_or(&[])
+            .iter()
+            .position(|&b| matches!(b, b'\\' | b'%' | b'&' | 0xC2..=0xE3 | 0xEF..))
+            .unwrap_or(bytes.len() - at);
+        if plain > 0 {
+            copy(text, at, plain, out);
+            at += plain;
+            continue;
+        }
+        match unit(text, at, finished) {
+            Unit::Copy(n) => {
+                copy(text, at, n, out);
+                at += n;
+            }
+            Unit::Drop(n) => at += n,
+            Unit::To(c, n) => {
+                out.map.push(Segment {
+                    fold: out.text.len(),
+                    raw: at,
+                    raw_len: n,
+                    copied: false,
+                });
+                out.text.push(c);
+                at += n;
+            }
+            Unit::Cut => break,
+        }
+        debug_assert!(text.is_char_boundary(at), "a fold ends inside a character");
+    }
+    out.upto = at;
+    // Offsets at the very end map to where folding stopped.
+    out.map.push(Segment {
+        fold: out.text.len(),
+        raw: at,
+        raw_len: 0,
+        copied: true,
+    });
+}
+
+fn copy(text: &str, at: usize, n: usize, out: &mut Folded) {
+    out.map.push(Segment {
+        fold: out.text.len(),
+        raw: at,
+        raw_len: n,
+        copied: true,
+    });
+    out.text.push_str(text.get(at..at + n).unwrap_or(""));
+}
+
+fn unit(text: &str, at: usize, finished: bool) -> Unit {
+    let Some(rest) = text.get(at..) else {
+        return Unit::Copy(1);
+    };
+    match rest.as_bytes().first() {
+        Some(b'\\') => backslash(rest.as_bytes(), finished),
+        Some(b'%') => percent(text, at, finished),
+        Some(b'&') => entity(rest.as_bytes(), finished),
+        _ => {
+            let Some(c) = rest.chars().next() else {
+                return Unit::Copy(1);
+            };
+            let n = c.len_utf8();
+            if matches!(c, '！' | '，' | '：' | '；' | '？' | '（' | '）') && !beside_wide(text, at)
+            {
+                return Unit::Copy(n);
+            }
+            match single(c) {
+                Single::Same => Unit::Copy(n),
+                Single::Drop => Unit::Drop(n),
+                Single::To(to) => Unit::To(to, n + trailing_marks(rest, n)),
+            }
+        }
+    }
+}
+
+/// Variation selectors and key-cap marks that belong to the character before.
+fn trailing_marks(rest: &str, from: usize) -> usize {
+    rest.get(from..)
+        .unwrap_or("")
+        .chars()
+        .take(4)
+        .take_while(|c| matches!(c, '\u{fe0f}' | '\u{20e3}'))
+        .map(char::len_utf8)
+        .sum()
+}
+
+fn beside_wide(text: &str, at: usize) -> bool {
+    let before = text.get(..at).and_then(|head| head.chars().next_back());
+    matches!(before, Some('０'..='９' | 'ａ'..='ｚ' | 'Ａ'..='Ｚ'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn evasions_fold() {
+        for (raw, expected) in [
+            ("１３８００", "13800"),
+            ("1\u{200b}3\u{feff}8", "138"),
+            ("1\u{fe0f}\u{20e3}3\u{fe0f}\u{20e3}", "13"),
+            ("\\u0031\\u0033", "13"),
+            ("\\\\u0031x", "1x"),
+            ("a\\nb", "a\nb"),
+            ("%31%33%38", "138"),
+            ("100%25 of", "100%25 of"),
+            ("a%40b.com", "a@b.com"),
+            ("&#49;&#x33;&amp;", "13&"),
+            ("𝟏𝟑𝟖", "138"),
+            ("①③⑧", "138"),
+            ("你好，世界：（好）", "你好，世界：（好）"),
+            ("Ａ：Ｂ", "A:B"),
+            ("R&D 50% \\d", "R&D 50% \\d"),
+            ("%E5%BC%A0%E4%BC%9F", "张伟"),
+        ] {
+            let folded = fold(raw, 0, true);
+            assert_eq!(folded.text, expected, "{raw}");
+            assert_eq!(folded.upto, raw.len());
+            if raw == expected {
+                assert!(is_plain(raw) || raw.contains(['%', '\\', '&']), "{raw}");
+            } else {
+                assert!(!is_plain(raw), "{raw}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_map_leads_back() {
+        let raw = "电话１３8\u{200b}0。";
+        let folded = fold(raw, 0, true);
+        assert_eq!(folded.text, "电话1380。");
+        assert_eq!(folded.map.start(6), 6);
+        assert_eq!(folded.map.end(7), 9);
+        assert_eq!(folded.map.end(9), 13);
+        assert_eq!(folded.map.start(9), 16);
+        assert_eq!(folded.map.end(10), 17);
+    }
+
+    #[test]
+    fn a_cut_escape_waits() {
+        for (raw, upto) in [
+            ("ab\\u00", 2),
+            ("ab%3", 2),
+            ("x&#4", 1),
+            ("ok", 2),
+            ("a\\", 1),
+        ] {
+            assert_eq!(fold(raw, 0, false).upto, upto, "{raw}");
+            assert_eq!(fold(raw, 0, true).upto, raw.len());
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! Finding what may not leave: one scan for all detectors, over whole texts and streams.
+//!
+//! The gate ([`engine`]) proposes places, finders ([`find`]) dispose; the folded shadow ([`fold`]) undoes evasions and
+//! leads back to the text as given. Finds and grades; decides nothing, changes no text, keeps none.
+
+#![allow(
+    clippy::nonminimal_bool,
+    reason = "conditions are written as the grammars read"
+)]
+
+mod cue;
+pub mod custom;
+pub mod engine;
+pub mod entity;
+mod escape;
+mod find;
+mod fold;
+mod gate;
+mod han;
+mod run;
+mod site;
+mod view;
+pub mod window;
+pub mod words;
+
+pub use engine::{Hit, scan};
+pub use entity::{Entity, GRADES, Group};
+pub use window::Window;
+
+#[cfg(test)]
+mod examples;

@@ -1,0 +1,318 @@
+//! A run of digits that separators may interrupt: what all number finders look at.
+//!
+//! Reads digits as they stand, or Chinese numerals too; knows no entity. Invariants: at most [`DIGITS_MAX`] digits and
+//! [`GAP_MAX`] bytes between two of them are read, so reading is bounded.
+
+use super::view::{DIGIT, View, is};
+
+/// Digits that are read at most: the longest number has 20. A longer contiguous group is marked `overlong`.
+pub(crate) const DIGITS_MAX: usize = 24;
+/// Bytes between two digits, at most.
+const GAP_MAX: usize = 8;
+
+/// Digits, each with its place, and what stands between them.
+#[derive(Clone, Debug)]
+pub(crate) struct Run {
+    digits: [u8; DIGITS_MAX],
+    ends: [u32; DIGITS_MAX],
+    starts: [u32; DIGITS_MAX],
+    /// What follows each digit before the next: 0 nothing, else a code of the separator.
+    gaps: [u8; DIGITS_MAX],
+    n: usize,
+    /// How many digits were Chinese numerals.
+    pub(crate) numerals: usize,
+    /// More digits follow without a gap than are read.
+    pub(crate) overlong: bool,
+}
+
+/// The value of a Chinese numeral.
+pub(crate) fn numeral(c: char) -> Option<u8> {
+    Some(match c {
+        '〇' | '零' | '○' | '洞' | '０' => 0,
+        '一' | '壹' | '幺' | '弌' => 1,
+        '二' | '贰' | '两' | '貳' => 2,
+        '三' | '叁' | '參' => 3,
+        '四' | '肆' => 4,
+        '五' | '伍' => 5,
+        '六' | '陆' | '陸' => 6,
+        '七' | '柒' | '拐' => 7,
+        '八' | '捌' => 8,
+        '九' | '玖' | '勾' => 9,
+        _ => return None,
+    })
+}
+
+fn digit_at(view: &View<'_>, i: usize, numerals: bool) -> Option<(u8, usize)> {
+    let b = view.byte(i);
+    if is(b, DIGIT) {
+        return Some((b - b'0', 1));
+    }
+    if numerals && b >= 0x80 {
+        let c = view.char(i);
+        return numeral(c).map(|value| (value, c.len_utf8()));
+    }
+    None
+}
+
+/// Length and code of the gap at `i`, if a digit can follow it.
+fn gap_at(view: &View<'_>, i: usize) -> Option<(usize, u8)> {
+    let first = view.byte(i);
+    // The common case: one ordinary byte that separates nothing.
+    if first < 0x80
+        && !matches!(
+            first,
+            b' ' | b'-'
+                | b'.'
+                | b'_'
+                | b'/'
+                | b','
+                | b'\n'
+                | b'*'
+                | b'('
+                | b')'
+                | b'['
+                | b']'
+                | b'"'
+                | b'\''
+                | b'`'
+                | b'~'
+                | b'+'
+        )
+    {
+        return None;
+    }
+    if matches!(first, b'"' | b'\'') {
+        return concatenation(view, i, first);
+    }
+    let mut at = i;
+    let mut code = 0u8;
+    for _ in 0..2 {
+        let c = view.char(at);
+        let this = match c {
+            ' ' => 1,
+            '-' => 2,
+            '.' => 3,
+            '·' | '•' | '・' => 4,
+            '_' => 5,
+            '/' => 6,
+            ',' | '，' => 7,
+            '\n' => 8,
+            '*' | '`' | '~' => 9,
+            '(' | ')' | '（' | '）' | '[' | ']' | '【' | '】' => 10,
+            '—' => 11,
+            _ => break,
+        };
+        code = code.wrapping_mul(16).wrapping_add(this);
+        at += c.len_utf8();
+    }
+    // `12, 34` is a list.
+    (at > i && at - i <= GAP_MAX && code != 0x71).then_some((at - i, code))
+}
+
+/// `" + "`, `","`: a value written in pieces.
+fn concatenation(view: &View<'_>, i: usize, quote: u8) -> Option<(usize, u8)> {
+    let mut at = view.blanks(i + 1, 1);
+    if !matches!(view.byte(at), b'+' | b',' | b'.') {
+        return None;
+    }
+    at = view.blanks(at + 1, 1);
+    (view.byte(at) == quote).then_some((at + 1 - i, 0xF0))
+}
+
+impl Run {
+    /// Reads the run that begins at `at`; `None` if no digit stands there.
+    pub(crate) fn read(view: &View<'_>, at: usize, numerals: bool) -> Option<Self> {
+        let mut run = Self {
+            digits: [0; DIGITS_MAX],
+            ends: [0; DIGITS_MAX],
+            starts: [0; DIGITS_MAX],
+            gaps: [0; DIGITS_MAX],
+            n: 0,
+            numerals: 0,
+            overlong: false,
+        };
+        let mut i = at;
+        while let Some((value, len)) = digit_at(view, i, numerals) {
+            if run.n == DIGITS_MAX {
+                run.overlong = run.gap(run.n - 1) == 0;
+                break;
+            }
+            run.numerals += usize::from(len > 1);
+            run.push(value, i, i + len);
+            i += len;
+            if digit_at(view, i, numerals).is_some() {
+                continue;
+            }
+            let Some((gap, code)) = gap_at(view, i) else {
+                break;
+            };
+            if digit_at(view, i + gap, numerals).is_none() {
+                break;
+            }
+            // Lines of small numbers are no number in pieces.
+            let group = run.gaps.get(..run.n).map_or(0, |g| {
+                g.iter().rev().skip(1).take_while(|&&g| g == 0).count() + 1
+            });
+            if code == 8 && (group < 3 || run.n > 18) {
+                break;
+            }
+            if let Some(slot) = run.gaps.get_mut(run.n - 1) {
+                *slot = code;
+            }
+            i += gap;
+        }
+        (run.n > 0).then_some(run)
+    }
+
+    fn push(&mut self, value: u8, start: usize, end: usize) {
+        if let (Some(d), Some(s), Some(e)) = (
+            self.digits.get_mut(self.n),
+            self.starts.get_mut(self.n),
+            self.ends.get_mut(self.n),
+        ) {
+            *d = value;
+            *s = u32::try_from(start).unwrap_or(u32::MAX);
+            *e = u32::try_from(end).unwrap_or(u32::MAX);
+            self.n += 1;
+        }
+    }
+
+    /// How many digits there are.
+    pub(crate) fn len(&self) -> usize {
+        self.n
+    }
+
+    /// The first `k` digits' values; empty if there are fewer.
+    pub(crate) fn first(&self, k: usize) -> &[u8] {
+        if k <= self.n {
+            self.digits.get(..k).unwrap_or(&[])
+        } else {
+            &[]
+        }
+    }
+
+    /// The digit at `i`, 0xff if there is none.
+    pub(crate) fn digit(&self, i: usize) -> u8 {
+        if i < self.n {
+            self.digits.get(i).copied().unwrap_or(0xff)
+        } else {
+            0xff
+        }
+    }
+
+    /// The code of the gap after digit `i`.
+    pub(crate) fn gap(&self, i: usize) -> u8 {
+        self.gaps.get(i).copied().unwrap_or(0)
+    }
+
+    /// Where digit `i` begins.
+    pub(crate) fn start(&self, i: usize) -> usize {
+        self.starts.get(i).map_or(0, |&s| s as usize)
+    }
+
+    /// Where the first `k` digits end.
+    pub(crate) fn end(&self, k: usize) -> usize {
+        k.checked_sub(1)
+            .and_then(|i| self.ends.get(i))
+            .map_or(0, |&e| e as usize)
+    }
+
+    /// The length of the first group.
+    pub(crate) fn group(&self) -> usize {
+        (0..self.n)
+            .find(|&i| self.gap(i) != 0)
+            .map_or(self.n, |i| i + 1)
+    }
+
+    /// Whether a group ends after the first `k` digits.
+    pub(crate) fn ends(&self, k: usize) -> bool {
+        k > 0
+            && k <= self.n
+            && (k == self.n || self.gap(k - 1) != 0)
+            && !(k == self.n && self.overlong)
+    }
+
+    /// Whether this may be a number of somebody's at all: enough digits for the way it begins. Short groups are dates,
+    /// times and amounts, unless a long row of them follows.
+    pub(crate) fn promising(&self) -> bool {
+        match self.group() {
+            0..=2 => self.n >= 9,
+            3 | 4 => self.n >= 7,
+            _ => true,
+        }
+    }
+
+    /// The value of the first `k` digits.
+    pub(crate) fn value(&self, from: usize, to: usize) -> u32 {
+        (from..to).fold(0u32, |v, i| {
+            v.wrapping_mul(10).wrapping_add(u32::from(self.digit(i)))
+        })
+    }
+
+    /// Whether the first `k` digits are written as one number: without gap, in one of the customary groupings, or
+    /// evenly interrupted with nothing more behind.
+    pub(crate) fn whole(&self, k: usize, groupings: &[&[u8]]) -> bool {
+        if !self.ends(k) {
+            return false;
+        }
+        let inner = self.gaps.get(..k.saturating_sub(1)).unwrap_or(&[]);
+        if inner.iter().all(|&g| g == 0) {
+            return true;
+        }
+        if groupings.iter().any(|grouping| self.grouped(k, grouping)) {
+            return true;
+        }
+        // Unusual: then the whole run must be it, up to where the separator changes.
+        let mut used = inner.iter().copied().filter(|&g| g != 0);
+        let first = used.next().unwrap_or(0);
+        let even = used.all(|g| g == first);
+        let follows = self.gap(k - 1);
+        even && (k == self.n || follows != first)
+    }
+
+    /// Whether the gaps of the first `k` digits stand exactly between groups of these lengths.
+    pub(crate) fn grouped(&self, k: usize, grouping: &[u8]) -> bool {
+        let mut boundary = 0usize;
+        let mut bounds = 0u64;
+        for &g in grouping {
+            boundary += usize::from(g);
+            bounds |= 1 << boundary;
+        }
+        boundary == k && (1..k).all(|i| (self.gap(i - 1) != 0) == (bounds >> i & 1 == 1))
+    }
+
+    /// Whether every gap in the first `k` digits is a comma or a newline: more likely a list than a number.
+    pub(crate) fn listed(&self, k: usize) -> bool {
+        let inner = self.gaps.get(..k.saturating_sub(1)).unwrap_or(&[]);
+        let mut gaps = inner.iter().filter(|&&g| g != 0).peekable();
+        gaps.peek().is_some() && gaps.all(|&g| matches!(g, 7 | 8 | 0x71 | 0x78 | 0x81))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str, numerals: bool) -> Run {
+        Run::read(&View::new(text, true), 0, numerals).unwrap()
+    }
+
+    #[test]
+    fn groups_and_gaps() {
+        let run = read("138-0013-8000，2个", false);
+        assert_eq!(run.len(), 12);
+        assert_eq!(run.group(), 3);
+        assert!(run.whole(11, &[&[3, 4, 4]]));
+        assert!(!run.whole(7, &[]) || run.ends(7));
+        assert!(!run.ends(8));
+        assert_eq!(run.end(11), 13);
+        assert!(read("1 3 8 0 0 1 3 8 0 0 0", false).whole(11, &[]));
+        assert_eq!(read("一三八零零一三八零零零号", true).len(), 11);
+        assert_eq!(
+            read("\"1380\" + \"0138000\"".trim_matches('"'), false).len(),
+            11
+        );
+        assert!(read(&"7".repeat(50), false).overlong);
+        assert_eq!(read("12\n34\n56", false).len(), 2);
+    }
+}

@@ -1,0 +1,195 @@
+//! One place in a text where something may begin, and what finders need to know about it.
+//!
+//! Everything that costs is computed once and only if asked for. Knows no entity's grammar.
+
+use std::cell::OnceCell;
+
+use super::cue::{Cue, Cues, cues_before, cues_of_column};
+use super::entity::Entity;
+use super::find::Code;
+use super::run::Run;
+use super::view::{ALNUM, View, is, is_han};
+
+/// What a finder found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Found {
+    pub(crate) entity: Entity,
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    /// Certainty in percent.
+    pub(crate) score: u8,
+}
+
+/// Certain by form and check digit, or by an unmistakable prefix.
+pub(crate) const STRONG: u8 = 99;
+/// Distinctive by form.
+pub(crate) const MEDIUM: u8 = 85;
+/// Known by the word beside it only.
+pub(crate) const WEAK: u8 = 70;
+
+/// The hit before, for evidence by neighbourhood.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Last {
+    pub(crate) end: usize,
+    pub(crate) entity: Option<Entity>,
+}
+
+/// Characters of a code that are read: the longest is a tax number of 20.
+const CODE_READ: usize = 20;
+
+/// A place where something may begin.
+#[derive(Debug)]
+pub(crate) struct Site<'v, 't> {
+    pub(crate) view: &'v View<'t>,
+    pub(crate) at: usize,
+    pub(crate) last: Last,
+    run: OnceCell<Option<Run>>,
+    cues: OnceCell<Cues>,
+    column: OnceCell<Cues>,
+    code: OnceCell<Code>,
+    numerals: bool,
+}
+
+impl<'v, 't> Site<'v, 't> {
+    pub(crate) fn new(view: &'v View<'t>, at: usize, last: Last) -> Self {
+        Self {
+            view,
+            at,
+            last,
+            run: OnceCell::new(),
+            cues: OnceCell::new(),
+            column: OnceCell::new(),
+            code: OnceCell::new(),
+            numerals: false,
+        }
+    }
+
+    /// The same place, reading Chinese numerals as digits.
+    pub(crate) fn with_numerals(view: &'v View<'t>, at: usize, last: Last) -> Self {
+        Self {
+            numerals: true,
+            ..Self::new(view, at, last)
+        }
+    }
+
+    /// The digits that begin here.
+    pub(crate) fn run(&self) -> Option<&Run> {
+        self.run
+            .get_or_init(|| Run::read(self.view, self.at, self.numerals))
+            .as_ref()
+    }
+
+    /// The letters and digits that begin here.
+    pub(crate) fn code(&self) -> &Code {
+        self.code
+            .get_or_init(|| Code::read(self.view, self.at, CODE_READ))
+    }
+
+    /// The cues before this place.
+    pub(crate) fn cues(&self) -> Cues {
+        *self.cues.get_or_init(|| cues_before(self.view, self.at))
+    }
+
+    /// The cues of the table column that this place stands in.
+    pub(crate) fn column(&self) -> Cues {
+        *self
+            .column
+            .get_or_init(|| cues_of_column(self.view, self.at))
+    }
+
+    /// Whether the nearest cue, or else the column's header, is of this class.
+    pub(crate) fn cued(&self, cue: Cue) -> bool {
+        let near = self.cues();
+        near.is(cue) || (near.none() && self.column().is(cue))
+    }
+
+    /// Whether what stands before says that this is an order, a version, a hash.
+    pub(crate) fn negative(&self) -> bool {
+        let near = self.cues();
+        near.other() || (near.none() && self.column().other())
+    }
+
+    /// Whether a cue stands in brackets right behind `end`: `E12345678（护照）`.
+    pub(crate) fn cued_behind(&self, end: usize, cue: Cue) -> bool {
+        let at = self.view.blanks(end, 1);
+        let c = self.view.char(at);
+        if !matches!(c, '(' | '（') {
+            return false;
+        }
+        let from = at + c.len_utf8();
+        let mut to = from;
+        for _ in 0..10 {
+            let c = self.view.char(to);
+            if matches!(c, ')' | '）' | '\0' | '\n') {
+                break;
+            }
+            to += c.len_utf8();
+        }
+        super::cue::cues_in(self.view.slice(from, to)).is(cue)
+    }
+
+    /// A hit from here to `end`.
+    #[expect(clippy::unnecessary_wraps, reason = "finders return it as it is")]
+    pub(crate) fn hit(&self, entity: Entity, end: usize, score: u8) -> Option<Found> {
+        Some(Found {
+            entity,
+            start: self.at,
+            end,
+            score,
+        })
+    }
+
+    /// Whether the value that begins here has no letter or digit before it.
+    pub(crate) fn clean_left(&self) -> bool {
+        !is(self.view.before(self.at), ALNUM)
+    }
+
+    /// Whether no letter or digit follows `end`.
+    pub(crate) fn clean_right(&self, end: usize) -> bool {
+        !is(self.view.byte(end), ALNUM)
+    }
+
+    /// Whether a number that ends at `end` is a part of a decimal, an amount or a longer code.
+    pub(crate) fn part_of_number(&self, end: usize) -> bool {
+        let view = self.view;
+        let next = view.byte(end);
+        if next == b'.' && view.byte(end + 1).is_ascii_digit() {
+            // `13800138000.50` is an amount; `…8000.2个` hardly occurs.
+            return true;
+        }
+        if next == b'%' || next == b':' && view.byte(end + 1).is_ascii_digit() {
+            return true;
+        }
+        let before = view.before(self.at);
+        match before {
+            b'.' | b',' | b':' => self.at >= 2 && view.before(self.at - 1).is_ascii_digit(),
+            b'-' | b'/' => self.at >= 2 && is(view.before(self.at - 1), ALNUM),
+            b'$' | b'#' => true,
+            _ => {
+                let c = if before >= 0x80 {
+                    view.char_before(self.at)
+                } else {
+                    '\0'
+                };
+                matches!(c, '¥' | '￥' | '€' | '£')
+            }
+        }
+    }
+
+    /// The run of Chinese characters from `from` on: at most `max` of them, and where they end.
+    pub(crate) fn han(&self, from: usize, max: usize) -> ([char; 8], usize, usize) {
+        let mut chars = ['\0'; 8];
+        let mut n = 0;
+        let mut at = from;
+        for slot in chars.iter_mut().take(max) {
+            let c = self.view.char(at);
+            if !is_han(c) {
+                break;
+            }
+            *slot = c;
+            n += 1;
+            at += c.len_utf8();
+        }
+        (chars, n, at)
+    }
+}
