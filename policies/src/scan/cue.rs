@@ -403,7 +403,7 @@ pub(crate) fn cues_before(view: &View<'_>, at: usize) -> Cues {
 /// How far a table's header may be above a cell.
 const TABLE_REACH: usize = 2000;
 /// The longest row of a table before a cell.
-const LINE_REACH: usize = 400;
+const LINE_REACH: usize = 240;
 /// Columns that are counted at most.
 const COLUMNS_MAX: usize = 64;
 

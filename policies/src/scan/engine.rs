@@ -326,20 +326,14 @@ impl<'v, 't> Scan<'v, 't> {
             return Step::Next(end);
         }
         let next = view.byte(end);
-        let special = match next {
-            b'@' | b'-' | b':' | b'_' | b'+' | b'/' | b'%' | b'<' | b'=' | b'\'' | b'"' => true,
-            b'.' => is(view.byte(end + 1), ALNUM),
-            b' ' => {
-                matches!(view.byte(end + 1), b'(' | b'[' | b'{' | b'@')
-                    || view.byte(end + 1) | 0x20 == b'a'
-                        && view.byte(end + 2) | 0x20 == b't'
-                        && view.byte(end + 3) == b' '
-            }
-            b'(' | b'[' | b'#' | b'*' | b'!' | b'$' | b'&' | b'^' | b'~' | b'?' | b'|' => true,
-            _ => false,
-        };
+        let special = self.special(next, end, seen);
         let value = self.led_to();
-        let slow = seen & DIGIT != 0 || special || n >= 12 || (value && n >= 8) || is_code(seen, n);
+        let symbol = matches!(next, b'!'..=b'/' | b'?' | b'[' | b'^' | b'|' | b'~');
+        let slow = seen & DIGIT != 0
+            || special
+            || n >= 12
+            || value && (n >= 8 || symbol)
+            || is_code(seen, n);
         if !slow && seen & UPPER == 0 {
             return self.settle(None, end);
         }
@@ -360,6 +354,36 @@ impl<'v, 't> Scan<'v, 't> {
             end
         };
         self.settle(best, next)
+    }
+
+    /// Whether what follows a plain word may make it the beginning of something.
+    fn special(&self, next: u8, end: usize, seen: u8) -> bool {
+        let view = self.view;
+        match next {
+            b'@' | b'-' | b'_' | b'+' | b'%' => true,
+            b'<' => seen & LOWER == 0,
+            // A scheme, or hexadecimal groups.
+            b':' => {
+                let second = view.byte(end + 1);
+                matches!(second, b'/' | b':')
+                    || second.is_ascii_hexdigit()
+                    || view.slice(self.at, end).eq_ignore_ascii_case("jdbc")
+            }
+            b'.' => is(view.byte(end + 1), ALNUM),
+            b' ' => {
+                matches!(view.byte(end + 1), b'(' | b'[' | b'{' | b'@')
+                    || view.byte(end + 1) | 0x20 == b'a'
+                        && view.byte(end + 2) | 0x20 == b't'
+                        && view.byte(end + 3) == b' '
+            }
+            b'(' | b'[' | b'{' | b'#' => {
+                matches!(view.byte(end + 1), b'a' | b'A' | b'@' | b'd' | b'D')
+            }
+            // "AKIA" + "…"
+            b'"' => seen == UPPER,
+            0x80.. => matches!(view.char(end), '（' | '【'),
+            _ => false,
+        }
     }
 
     /// Whether something before leads to a value: a sign, a quote, a word in Chinese, `is`.

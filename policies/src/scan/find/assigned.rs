@@ -333,24 +333,7 @@ pub(super) fn assigned(site: &Site<'_, '_>) -> Option<Found> {
     let view = site.view;
     let before = view.before(site.at);
     // Cheapest first: something that leads to a value must stand before.
-    if !(matches!(
-        before,
-        b'=' | b':' | b' ' | b'"' | b'\'' | b'`' | b'|' | b'\t'
-    ) || before >= 0x80)
-    {
-        return None;
-    }
-    if before == b' '
-        && !matches!(
-            view.behind(site.at, 4).as_bytes(),
-            [
-                ..,
-                b'=' | b':' | b'>' | b'|' | b'"' | b'\'' | b'*' | 0x80..,
-                b' '
-            ] | [.., b' ', b'i', b's', b' ']
-                | [.., b' ', b' ']
-        )
-    {
+    if !leads(view, site.at) {
         return None;
     }
     let end = value_end(view, site.at);
@@ -374,6 +357,23 @@ pub(super) fn assigned(site: &Site<'_, '_>) -> Option<Found> {
     (random(text) && !code && (named == Named::Yes || mixed))
         .then(|| site.hit(Entity::GenericSecret, end, MEDIUM))
         .flatten()
+}
+
+/// Whether a sign, a quote, a word in Chinese or `is` stands before.
+fn leads(view: &View<'_>, at: usize) -> bool {
+    let behind = view.bytes().get(at.saturating_sub(4)..at).unwrap_or(&[]);
+    matches!(
+        behind,
+        [
+            ..,
+            b'=' | b':' | b'"' | b'\'' | b'`' | b'|' | b'\t' | 0x80..
+        ] | [
+            ..,
+            b'=' | b':' | b'>' | b'|' | b'"' | b'\'' | b'*' | 0x80..,
+            b' '
+        ] | [.., b' ', b'i', b's', b' ']
+            | [.., b' ', b' ']
+    )
 }
 
 /// Secret keys whose vendor the cue names.

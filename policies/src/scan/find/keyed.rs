@@ -39,7 +39,8 @@ pub(super) fn keyed(site: &Site<'_, '_>) -> Option<Found> {
     if end - site.at < 5 {
         return None;
     }
-    if !view.slice(site.at, end).bytes().any(|b| is(b, DIGIT)) && !behind_colon(site) {
+    let plain = !view.slice(site.at, end).bytes().any(|b| is(b, DIGIT));
+    if plain && !((6..=20).contains(&(end - site.at)) && behind_colon(site)) {
         return None;
     }
     // A cue must end right before the value, but for a few filling words.
