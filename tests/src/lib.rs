@@ -1,7 +1,7 @@
 //! The black-box harness: the real `yumen` executable, simulated and scripted upstreams, a client, a journal reader.
 //!
 //! Must never know the gateway's crates: what is tested is what a stranger sees, so that a mistake of the product is not
-//! repeated here. Everything waits with a bound; a test that would hang fails instead and says on what it waited.
+//! repeated here (but for [`pii`], which measures detectors and not the gateway). Everything waits with a bound; a test that would hang fails instead and says on what it waited.
 
 #![allow(
     clippy::unwrap_used,

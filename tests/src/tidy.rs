@@ -123,7 +123,8 @@ fn arrows_between_crates() {
         ("tests/sim/Cargo.toml", &ours),
         (
             "tests/Cargo.toml",
-            &["wire", "adapters", "policies", "gateway"],
+            // Not `policies`: `pii-report` measures the detectors themselves, on a corpus of its own making.
+            &["wire", "adapters", "gateway"],
         ),
         ("gateway/Cargo.toml", &["tests", "loadtest"]),
     ];

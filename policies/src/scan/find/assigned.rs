@@ -331,7 +331,6 @@ fn value_end(view: &View<'_>, at: usize) -> usize {
 /// A secret by what it is assigned to.
 pub(super) fn assigned(site: &Site<'_, '_>) -> Option<Found> {
     let view = site.view;
-    let before = view.before(site.at);
     // Cheapest first: something that leads to a value must stand before.
     if !leads(view, site.at) {
         return None;
