@@ -6,4 +6,5 @@
 pub mod access;
 pub mod law;
 pub mod limit;
+pub mod restore;
 pub mod scan;
