@@ -6,4 +6,6 @@
 pub mod access;
 pub mod law;
 pub mod limit;
+pub mod near;
 pub mod scan;
+pub mod when;
