@@ -6,4 +6,5 @@
 pub mod access;
 pub mod law;
 pub mod limit;
+pub mod packs;
 pub mod scan;
