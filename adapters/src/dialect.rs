@@ -4,10 +4,12 @@
 //! both sides of a request speak the same one, bodies are read by lens and changed by edits only; otherwise they go
 //! through [`wire::canon`]. Nothing here opens, waits, or reads a clock.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use smallvec::SmallVec;
 use wire::canon;
-use wire::facts::{EventFacts, ReplyFacts, RequestFacts};
+use wire::facts::{Contents, EventFacts, ReplyFacts, RequestFacts, Said};
 use wire::json::{self, Value};
 use wire::sse;
 use wire::{Edits, Fault, Rope};
@@ -110,6 +112,23 @@ pub trait ClientDialect: Dialect {
     /// # Errors
     /// `BadRequest` for wrong types and governed or forbidden fields, with the field's name.
     fn read_request(&self, body: &Bytes, tape: json::Tape) -> Result<RequestFacts, Fault>;
+
+    /// Lens: all texts of a request, and what in it cannot be read. What is not told here is inert: words and numbers of
+    /// the dialect itself.
+    fn contents(&self, body: &[u8], facts: &RequestFacts) -> Contents;
+
+    /// Lens: the texts of a reply, or of one event of it, in order, and (as `repeats`) spans of values that hold the same
+    /// text once more and must be nulled where text may be changed. `data` was scanned onto `tape`.
+    fn said(
+        &self,
+        data: &[u8],
+        tape: &json::Tape,
+        said: &mut SmallVec<[Said; 2]>,
+        repeats: &mut SmallVec<[Range<usize>; 1]>,
+    );
+
+    /// Where the reply's own text goes: the lane that a label of generated content stands before.
+    fn is_answer(&self, lane: wire::hold::Lane) -> bool;
 
     /// The edits for an upstream of the same dialect.
     ///

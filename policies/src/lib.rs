@@ -7,5 +7,6 @@ pub mod access;
 pub mod law;
 pub mod limit;
 pub mod near;
+pub mod restore;
 pub mod scan;
 pub mod when;

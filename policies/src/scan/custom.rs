@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use regex_automata::Input;
 use regex_automata::meta::Regex;
 use regex_automata::util::syntax;
 use wire::Grade;
@@ -152,14 +153,37 @@ impl Customs {
         self.customs.get(custom)
     }
 
+    /// Reports the entities of the folded `text` that begin at `from` or later. If the text is not `finished`, only those
+    /// that no text to come can change; returns from where on others may begin.
+    pub(super) fn advance(
+        &self,
+        text: &str,
+        from: usize,
+        finished: bool,
+        mut report: impl FnMut(CustomHit),
+    ) -> usize {
+        let mut upto = if finished {
+            text.len()
+        } else {
+            self.alive_from(text, from)
+        };
+        for hit in self.search(text, from) {
+            if hit.start < upto {
+                upto = upto.max(hit.end);
+                report(hit);
+            }
+        }
+        upto
+    }
+
     /// The custom entities in `text`, in order and disjoint.
     #[must_use]
     pub fn scan(&self, text: &str) -> Vec<CustomHit> {
         if fold::is_plain(text) {
-            return self.search(text).collect();
+            return self.search(text, 0).collect();
         }
         let folded = fold::fold(text, 0, true);
-        self.search(&folded.text)
+        self.search(&folded.text, 0)
             .map(|hit| CustomHit {
                 start: folded.map.start(hit.start),
                 end: folded.map.end(hit.end),
@@ -168,8 +192,9 @@ impl Customs {
             .collect()
     }
 
-    fn search(&self, text: &str) -> impl Iterator<Item = CustomHit> {
-        self.regex.find_iter(text).filter_map(|found| {
+    fn search(&self, text: &str, from: usize) -> impl Iterator<Item = CustomHit> {
+        let input = Input::new(text).range(from..);
+        self.regex.find_iter(input).filter_map(move |found| {
             let custom = found.pattern().as_usize();
             let (start, end) = (found.start(), found.end());
             let kept = self.customs.get(custom).is_some_and(|custom| {

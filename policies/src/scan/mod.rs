@@ -17,15 +17,20 @@ mod find;
 mod fold;
 mod gate;
 mod han;
+mod merge;
 mod run;
+pub mod set;
 mod site;
+pub mod sort;
+pub mod stream;
 mod view;
-pub mod window;
 pub mod words;
 
 pub use engine::{Hit, scan};
 pub use entity::{Entity, GRADES, Group};
-pub use window::Window;
+pub use set::{Finding, Set, SetError, WordList};
+pub use sort::{Sort, SortInfo, Sorts};
+pub use stream::Stream;
 
 #[cfg(test)]
 mod examples;

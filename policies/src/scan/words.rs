@@ -146,6 +146,35 @@ impl Words {
         self.categories.get(number).map(String::as_str)
     }
 
+    /// Whether there is no word at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.patterns.is_empty()
+    }
+
+    /// Reports the words of the folded `text` that begin at `from` or later: category, start, end. If the text is not
+    /// `finished`, only those that no text to come can change; returns from where on others may begin.
+    pub(super) fn advance(
+        &self,
+        text: &str,
+        from: usize,
+        finished: bool,
+        mut report: impl FnMut(usize, usize, usize),
+    ) -> usize {
+        let mut upto = if finished {
+            text.len()
+        } else {
+            self.alive_from(text, from)
+        };
+        self.search(text, from, |category, start, end| {
+            if start < upto {
+                upto = upto.max(end);
+                report(category, start, end);
+            }
+        });
+        upto
+    }
+
     /// The words in `text`, in order and disjoint.
     #[must_use]
     pub fn scan(&self, text: &str) -> Vec<WordHit> {
