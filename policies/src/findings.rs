@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 use wire::facts::Form;
 
 use crate::policy::Policy;
-use crate::scan::set::Sort;
+use crate::scan::Sort;
 
 /// Most findings of one request: a body with more is refused, for it could not be rewritten in bounded time.
 pub const FINDINGS_MAX: usize = 100_000;

@@ -20,7 +20,7 @@ use crate::findings::Findings;
 use crate::policy::{Policy, Remedy, Rule};
 use crate::restore::Table;
 use crate::rewrite::{Choice, Rewritten, rewrite};
-use crate::scan::set::Sort;
+use crate::scan::Sort;
 use crate::when::{Facts, Provider};
 
 /// Something a request could be sent to.
@@ -267,7 +267,8 @@ impl<'c, 'a> Judge<'c, 'a> {
     /// What the rules say, for one target or for all.
     fn plan(&mut self, policy: &'c Policy, target: Option<Provider<'_>>) -> Result<Plan, Fault> {
         for (at, rule) in policy.rules.iter().enumerate() {
-            let about_request = rule.find.is_none() && !matches!(rule.remedy, Remedy::Redact { .. });
+            let about_request =
+                rule.find.is_none() && !matches!(rule.remedy, Remedy::Redact { .. });
             if !about_request || !self.applies(policy, rule, target)? || self.is_shadow(at, rule) {
                 continue;
             }
@@ -370,7 +371,8 @@ impl<'c, 'a> Judge<'c, 'a> {
         {
             limit = limit.min(most);
         }
-        if self.case.public && !target.is_filed() && policy.is_some_and(|policy| policy.filed_only) {
+        if self.case.public && !target.is_filed() && policy.is_some_and(|policy| policy.filed_only)
+        {
             passed.unfiled = true;
             return Ok(None);
         }
@@ -385,9 +387,7 @@ impl<'c, 'a> Judge<'c, 'a> {
                 grade = grade.max(act.grade);
                 continue;
             }
-            let rule = act
-                .rule
-                .and_then(|at| Some((at, policy?.rules.get(at)?)));
+            let rule = act.rule.and_then(|at| Some((at, policy?.rules.get(at)?)));
             if let Some((at, rule)) = rule {
                 self.fire(at);
                 if let Remedy::Redact { method, restore } = rule.remedy {

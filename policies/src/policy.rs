@@ -7,7 +7,7 @@
 use wire::Grade;
 
 use crate::redact::{Method, Pepper};
-use crate::scan::set::{Set, Sort, Sorts};
+use crate::scan::{Set, Sort, Sorts};
 use crate::when::{Facts, When};
 
 /// Most rules, packs' included.

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use aws_lc_rs::hmac;
 
 use crate::restore::Table;
-use crate::scan::set::Sort;
+use crate::scan::Sort;
 
 /// How a value is replaced.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,7 +68,11 @@ fn canonical(value: &str) -> String {
         .filter(|c| c.is_alphanumeric() || matches!(c, '@' | '.'))
         .flat_map(char::to_uppercase)
         .collect();
-    if short.is_empty() { value.to_owned() } else { short }
+    if short.is_empty() {
+        value.to_owned()
+    } else {
+        short
+    }
 }
 
 /// The replacements of one request or one reply.
@@ -92,12 +96,7 @@ impl<'p> Labels<'p> {
 
     /// The number of a value among those of its type. `taken` tells numbers that stand in the text already and are not
     /// ours.
-    pub fn number(
-        &mut self,
-        sort: Sort,
-        value: &str,
-        taken: impl Fn(u32) -> bool,
-    ) -> u32 {
+    pub fn number(&mut self, sort: Sort, value: &str, taken: impl Fn(u32) -> bool) -> u32 {
         let next = &mut self.next;
         *self
             .numbers
@@ -241,13 +240,22 @@ mod tests {
         let mut labels = Labels::new(&pepper);
         let mut table = Table::new();
         let mut of = |value: &str| {
-            labels.replacement(MOBILE, value, Method::Placeholder, |n| n == 2, Some(&mut table))
+            labels.replacement(
+                MOBILE,
+                value,
+                Method::Placeholder,
+                |n| n == 2,
+                Some(&mut table),
+            )
         };
         assert_eq!(of("13800138000"), "<CN_MOBILE_1>");
         assert_eq!(of("138-0013-8000"), "<CN_MOBILE_1>");
         assert_eq!(of("13900139000"), "<CN_MOBILE_3>");
         assert_eq!(of("１３９００１３９０００"), "<CN_MOBILE_3>");
-        assert_eq!(restore(&table, "<CN_MOBILE_3> <CN_MOBILE_2>"), "13900139000 <CN_MOBILE_2>");
+        assert_eq!(
+            restore(&table, "<CN_MOBILE_3> <CN_MOBILE_2>"),
+            "13900139000 <CN_MOBILE_2>"
+        );
     }
 
     #[test]
@@ -265,15 +273,28 @@ mod tests {
         let mut labels = Labels::new(&pepper);
         let mut table = Table::new();
         let mut of = |name, value: &str| {
-            labels.replacement((Sort(1), name), value, Method::Pseudonym, |_| false, Some(&mut table))
+            labels.replacement(
+                (Sort(1), name),
+                value,
+                Method::Pseudonym,
+                |_| false,
+                Some(&mut table),
+            )
         };
         let mobile = of("CN_MOBILE", "138-0013-8000");
         assert!(mobile.starts_with("10") && mobile.len() == 13 && mobile.contains('-'));
-        assert_eq!(of("CN_MOBILE", "13800138000").replace('-', ""), mobile.replace('-', ""));
+        assert_eq!(
+            of("CN_MOBILE", "13800138000").replace('-', ""),
+            mobile.replace('-', "")
+        );
         assert!(of("CN_ID_CARD", "11010519491231002X").starts_with("99"));
         assert_eq!(of("PERSON_NAME", "张伟").chars().count(), 2);
         assert_eq!(restore(&table, &format!("打{mobile}")), "打138-0013-8000");
-        assert!(!crate::scan::scan(&mobile).iter().any(|hit| hit.entity.name() == "CN_MOBILE"));
+        assert!(
+            !crate::scan::scan(&mobile)
+                .iter()
+                .any(|hit| hit.entity.name() == "CN_MOBILE")
+        );
     }
 
     #[test]

@@ -139,8 +139,7 @@ impl Table {
                 ended: false,
             };
             if let Some(number) = reader.label(known) {
-                let wanted =
-                    |entry: &Entry| matches!(entry.shape, Shape::Label(n, k) if n == name && k == number);
+                let wanted = |entry: &Entry| matches!(entry.shape, Shape::Label(n, k) if n == name && k == number);
                 if !(reader.ended && !finished)
                     && let Some(entry) = self.entries.iter().position(wanted)
                 {

@@ -16,7 +16,7 @@ use crate::findings::{Findings, Found, Place};
 use crate::policy::Policy;
 use crate::redact::{Labels, Method};
 use crate::restore::Table;
-use crate::scan::set::Sort;
+use crate::scan::Sort;
 
 /// What is to be done with the findings of a type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,12 +131,7 @@ struct Swap {
 }
 
 impl Rewriting<'_> {
-    fn replace(
-        &mut self,
-        found: &Found,
-        choice: &Choice,
-        text: &Decoded<'_>,
-    ) -> Result<(), Fault> {
+    fn replace(&mut self, found: &Found, choice: &Choice, text: &Decoded<'_>) -> Result<(), Fault> {
         let outside = || Fault::new(Kind::Bug).detail("a finding outside its text");
         let place = &found.place;
         let first = text.text().get(place.at.clone()).ok_or_else(outside)?;
@@ -288,9 +283,6 @@ pub fn in_string(before: &str) -> bool {
 /// Whether a label that is not ours stands in the body: what a user typed must not be taken for ours in the reply.
 fn stands_in(body: &[u8], name: &str, number: u32) -> bool {
     let label = format!("{name}_{number}");
-    memchr::memmem::find_iter(body, label.as_bytes()).any(|at| {
-        !body
-            .get(at + label.len())
-            .is_some_and(u8::is_ascii_digit)
-    })
+    memchr::memmem::find_iter(body, label.as_bytes())
+        .any(|at| !body.get(at + label.len()).is_some_and(u8::is_ascii_digit))
 }
