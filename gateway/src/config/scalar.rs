@@ -81,7 +81,9 @@ impl<'a> Cursor<'a> {
     fn begin(&mut self, style: Style) {
         match style {
             Style::Plain => {}
-            Style::Single | Style::Double => drop(self.next()),
+            Style::Single | Style::Double => {
+                self.next();
+            }
             Style::Block => while self.next().is_some_and(|c| c != '\n') {},
         }
     }
@@ -113,7 +115,9 @@ impl<'a> Cursor<'a> {
                     Some('U') => 8,
                     _ => 0,
                 };
-                (0..digits).for_each(|_| drop(self.next()));
+                for _ in 0..digits {
+                    self.next();
+                }
                 true
             }
             Some('\'') if style == Style::Single && wanted == '\'' => {
@@ -145,13 +149,13 @@ mod tests {
         for (file, expected) in [
             ("w: ab X c\n", (1, 7)),
             ("w: 'a''b X'\n", (1, 10)),
-            ("w: \"a\\\"b\\u0041 X\"\n", (1, 15)),
+            ("w: \"a\\\"b\\u0041 X\"\n", (1, 16)),
             ("w: |\n  ab\n  c X\nz: 1\n", (3, 5)),
             ("w: >-\n    ab\n    c X\n", (3, 7)),
             ("w: >-\n  ab\n\n  c X\n", (4, 5)),
             ("w: \"ab\n   c X\"\n", (2, 6)),
             ("w: ab\n  c X\n", (2, 5)),
-            ("v: 1\nl:\n  - { w: '玉 X' }\n", (3, 12)),
+            ("v: 1\nl:\n  - { w: '玉 X' }\n", (3, 13)),
         ] {
             let root = parse("y", file, &|_| None).unwrap();
             let node = match root.get("l").map(|entry| &entry.node.value) {
