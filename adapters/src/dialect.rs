@@ -4,12 +4,10 @@
 //! both sides of a request speak the same one, bodies are read by lens and changed by edits only; otherwise they go
 //! through [`wire::canon`]. Nothing here opens, waits, or reads a clock.
 
-use std::ops::Range;
-
 use bytes::Bytes;
 use smallvec::SmallVec;
 use wire::canon;
-use wire::facts::{Contents, EventFacts, ReplyFacts, RequestFacts, Said};
+use wire::facts::{Contents, EventFacts, ReplyFacts, RequestFacts, Saying};
 use wire::json::{self, Value};
 use wire::sse;
 use wire::{Edits, Fault, Rope};
@@ -117,15 +115,8 @@ pub trait ClientDialect: Dialect {
     /// the dialect itself.
     fn contents(&self, body: &[u8], facts: &RequestFacts) -> Contents;
 
-    /// Lens: the texts of a reply, or of one event of it, in order, and (as `repeats`) spans of values that hold the same
-    /// text once more and must be nulled where text may be changed. `data` was scanned onto `tape`.
-    fn said(
-        &self,
-        data: &[u8],
-        tape: &json::Tape,
-        said: &mut SmallVec<[Said; 2]>,
-        repeats: &mut SmallVec<[Range<usize>; 1]>,
-    );
+    /// Lens: the texts of a reply, or of one event of it. `data` was scanned onto `tape`; `saying` is empty.
+    fn said(&self, data: &[u8], tape: &json::Tape, saying: &mut Saying);
 
     /// Where the reply's own text goes: the lane that a label of generated content stands before.
     fn is_answer(&self, lane: wire::hold::Lane) -> bool;

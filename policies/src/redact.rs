@@ -76,24 +76,13 @@ fn canonical(value: &str) -> String {
 }
 
 /// The replacements of one request or one reply.
-#[derive(Debug)]
-pub struct Labels<'p> {
-    pepper: &'p Pepper,
+#[derive(Debug, Default)]
+pub struct Labels {
     numbers: HashMap<(Sort, String), u32>,
     next: HashMap<Sort, u32>,
 }
 
-impl<'p> Labels<'p> {
-    /// None given yet.
-    #[must_use]
-    pub fn new(pepper: &'p Pepper) -> Self {
-        Self {
-            pepper,
-            numbers: HashMap::new(),
-            next: HashMap::new(),
-        }
-    }
-
+impl Labels {
     /// The number of a value among those of its type. `taken` tells numbers that stand in the text already and are not
     /// ours.
     pub fn number(&mut self, sort: Sort, value: &str, taken: impl Fn(u32) -> bool) -> u32 {
@@ -114,6 +103,7 @@ impl<'p> Labels<'p> {
     /// What to write in place of `value`, a `name`; `restore` gets what is needed to put it back.
     pub fn replacement(
         &mut self,
+        pepper: &Pepper,
         (sort, name): (Sort, &str),
         value: &str,
         method: Method,
@@ -130,7 +120,7 @@ impl<'p> Labels<'p> {
             }
             Method::Mask => mask(value),
             Method::Hash => {
-                let digest = self.pepper.digest(name, &canonical(value), 0);
+                let digest = pepper.digest(name, &canonical(value), 0);
                 let mut label = format!("<{name}:");
                 for byte in digest.iter().take(6) {
                     label.push_str(&format!("{byte:02x}"));
@@ -139,7 +129,7 @@ impl<'p> Labels<'p> {
                 label
             }
             Method::Pseudonym => {
-                let surrogate = surrogate(self.pepper, name, value);
+                let surrogate = surrogate(pepper, name, value);
                 if let Some(table) = restore {
                     table.literal(&surrogate, value);
                 }
@@ -237,10 +227,11 @@ mod tests {
     #[test]
     fn the_same_value_gets_the_same_label() {
         let pepper = Pepper::new(b"k");
-        let mut labels = Labels::new(&pepper);
+        let mut labels = Labels::default();
         let mut table = Table::new();
         let mut of = |value: &str| {
             labels.replacement(
+                &pepper,
                 MOBILE,
                 value,
                 Method::Placeholder,
@@ -270,10 +261,11 @@ mod tests {
     #[test]
     fn surrogates_keep_the_shape_and_are_nobodys() {
         let pepper = Pepper::new(b"k");
-        let mut labels = Labels::new(&pepper);
+        let mut labels = Labels::default();
         let mut table = Table::new();
         let mut of = |name, value: &str| {
             labels.replacement(
+                &pepper,
                 (Sort(1), name),
                 value,
                 Method::Pseudonym,
@@ -301,7 +293,14 @@ mod tests {
     fn hashes_hang_on_the_key() {
         let of = |key: &[u8]| {
             let pepper = Pepper::new(key);
-            Labels::new(&pepper).replacement(MOBILE, "13800138000", Method::Hash, |_| false, None)
+            Labels::default().replacement(
+                &pepper,
+                MOBILE,
+                "13800138000",
+                Method::Hash,
+                |_| false,
+                None,
+            )
         };
         assert_eq!(of(b"a"), of(b"a"));
         assert_ne!(of(b"a"), of(b"b"));

@@ -53,7 +53,7 @@ pub fn rewrite(
     let mut rewriting = Rewriting {
         policy,
         body,
-        labels: Labels::new(&policy.pepper),
+        labels: Labels::default(),
         table: Table::new(),
         swaps: Vec::new(),
         count: 0,
@@ -116,7 +116,7 @@ pub fn file_text(base64: &str) -> Option<String> {
 struct Rewriting<'a> {
     policy: &'a Policy,
     body: &'a Bytes,
-    labels: Labels<'a>,
+    labels: Labels,
     table: Table,
     /// Spans of the body, and what replaces each; of files: spans of the decoded text.
     swaps: Vec<Swap>,
@@ -150,6 +150,7 @@ impl Rewriting<'_> {
         let (body, table) = (self.body, &mut self.table);
         let taken = |number| restoring && stands_in(body, name, number);
         let label = self.labels.replacement(
+            &self.policy.pepper,
             (found.sort, name),
             &value,
             choice.method,

@@ -4,6 +4,8 @@
 
 use std::ops::Range;
 
+use smallvec::SmallVec;
+
 use crate::json::Tape;
 
 /// Token counts of one reply, as the vendor reported them, in OpenAI's nesting: `cached` and `cache_write` are inside
@@ -190,4 +192,24 @@ pub struct Said {
     pub span: Range<usize>,
     /// It is part of a JSON text: a tool call's arguments.
     pub nested: bool,
+}
+
+/// What a reply, or one event of it, says in words.
+#[derive(Clone, Debug, Default)]
+pub struct Saying {
+    /// Its texts, in order.
+    pub said: SmallVec<[Said; 2]>,
+    /// Values that hold the same text once more: they must go where text may be changed.
+    pub repeats: SmallVec<[Range<usize>; 1]>,
+    /// Choices that end here.
+    pub finished: SmallVec<[u32; 1]>,
+}
+
+impl Saying {
+    /// Empties it, keeping its memory.
+    pub fn clear(&mut self) {
+        self.said.clear();
+        self.repeats.clear();
+        self.finished.clear();
+    }
 }

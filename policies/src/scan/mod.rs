@@ -8,6 +8,7 @@
     reason = "conditions are written as the grammars read"
 )]
 
+pub mod code_text;
 mod cue;
 pub mod custom;
 pub mod engine;
@@ -17,6 +18,7 @@ mod find;
 mod fold;
 mod gate;
 mod han;
+pub mod injection;
 mod merge;
 mod run;
 pub mod set;

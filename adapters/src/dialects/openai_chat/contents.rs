@@ -3,10 +3,8 @@
 //! Reads no text and decides nothing. What is inert here: the model's name, roles, and scalars that the dialect gives a
 //! fixed set of words or a range of numbers; ids are text, since a client may write into them what it likes.
 
-use std::ops::Range;
-
 use smallvec::SmallVec;
-use wire::facts::{Contents, RequestFacts, Said, Source};
+use wire::facts::{Contents, RequestFacts, Said, Saying, Source};
 use wire::hold::Lane;
 use wire::json::{Tape, Type, Value};
 
@@ -164,12 +162,7 @@ const ANSWER: u32 = u32::MAX;
 const BESIDE: u32 = u32::MAX;
 
 /// All texts of a reply or of one event of it.
-pub(super) fn of_reply(
-    data: &[u8],
-    tape: &Tape,
-    said: &mut SmallVec<[Said; 2]>,
-    repeats: &mut SmallVec<[Range<usize>; 1]>,
-) {
+pub(super) fn of_reply(data: &[u8], tape: &Tape, saying: &mut Saying) {
     let Some(root) = Value::root(tape, data) else {
         return;
     };
@@ -180,25 +173,22 @@ pub(super) fn of_reply(
                 let index = choice.get("index").and_then(|index| index.as_u64());
                 let index = index.unwrap_or(at as u64);
                 let index = u32::try_from(index).unwrap_or(BESIDE - 1);
-                of_choice(data, tape, index, choice, said, repeats);
+                of_choice(data, tape, index, choice, saying);
             }
         } else if !NOT_SAID.contains(&name) {
-            collect(data, tape, BESIDE, (Some(key), value), said);
+            collect(data, tape, BESIDE, (Some(key), value), &mut saying.said);
         }
     }
 }
 
-fn of_choice(
-    data: &[u8],
-    tape: &Tape,
-    index: u32,
-    choice: Value<'_>,
-    said: &mut SmallVec<[Said; 2]>,
-    repeats: &mut SmallVec<[Range<usize>; 1]>,
-) {
+fn of_choice(data: &[u8], tape: &Tape, index: u32, choice: Value<'_>, saying: &mut Saying) {
+    if super::lens::finish_of(choice).is_some() {
+        saying.finished.push(index);
+    }
+    let said = &mut saying.said;
     for (key, value) in choice.members() {
         match key.inner().unwrap_or_default() {
-            "logprobs" if !value.is_null() => repeats.push(value.span()),
+            "logprobs" if !value.is_null() => saying.repeats.push(value.span()),
             "delta" | "message" => {
                 for (key, value) in value.members() {
                     match (key.inner().unwrap_or_default(), value.inner_span()) {
@@ -270,8 +260,9 @@ mod tests {
 
     fn said(data: &str) -> Vec<(String, Lane, bool)> {
         let tape = scan(data.as_bytes(), &Limits::default()).unwrap();
-        let (mut said, mut repeats) = (SmallVec::new(), SmallVec::new());
-        of_reply(data.as_bytes(), &tape, &mut said, &mut repeats);
+        let mut saying = Saying::default();
+        of_reply(data.as_bytes(), &tape, &mut saying);
+        let said = saying.said;
         said.iter()
             .map(|said: &Said| (data[said.span.clone()].to_owned(), said.lane, said.nested))
             .collect()
@@ -299,8 +290,8 @@ mod tests {
         assert_eq!(beside.len(), 1);
         let data = r#"{"choices":[{"message":{"content":"x"},"logprobs":{"content":[]}}]}"#;
         let tape = scan(data.as_bytes(), &Limits::default()).unwrap();
-        let (mut said, mut repeats) = (SmallVec::new(), SmallVec::new());
-        of_reply(data.as_bytes(), &tape, &mut said, &mut repeats);
-        assert_eq!(&data[repeats[0].clone()], r#"{"content":[]}"#);
+        let mut saying = Saying::default();
+        of_reply(data.as_bytes(), &tape, &mut saying);
+        assert_eq!(&data[saying.repeats[0].clone()], r#"{"content":[]}"#);
     }
 }

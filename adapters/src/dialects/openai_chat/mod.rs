@@ -11,13 +11,10 @@ mod forward;
 pub(crate) mod lens;
 pub mod request;
 
-use std::ops::Range;
-
 use bytes::Bytes;
-use smallvec::SmallVec;
 use wire::Fault;
 use wire::canon;
-use wire::facts::{Contents, EventFacts, ReplyFacts, RequestFacts, Said};
+use wire::facts::{Contents, EventFacts, ReplyFacts, RequestFacts, Saying};
 use wire::fault::Code;
 use wire::json::{self, Value};
 use wire::sse;
@@ -74,14 +71,8 @@ impl ClientDialect for OpenAiChat {
         contents::of_request(body, facts)
     }
 
-    fn said(
-        &self,
-        data: &[u8],
-        tape: &json::Tape,
-        said: &mut SmallVec<[Said; 2]>,
-        repeats: &mut SmallVec<[Range<usize>; 1]>,
-    ) {
-        contents::of_reply(data, tape, said, repeats);
+    fn said(&self, data: &[u8], tape: &json::Tape, saying: &mut Saying) {
+        contents::of_reply(data, tape, saying);
     }
 
     fn is_answer(&self, lane: wire::hold::Lane) -> bool {

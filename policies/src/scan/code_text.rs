@@ -1,0 +1,1 @@
+//! Stretches of pasted source code: `SOURCE_CODE`.

@@ -1,0 +1,1 @@
+//! Prompt injection and jailbreaks, told by many weak signs: `PROMPT_INJECTION`.
