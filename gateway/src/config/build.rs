@@ -85,7 +85,7 @@ pub fn build(loaded: &Loaded, ground: &Ground<'_>) -> Result<Built, Vec<Problem>
     let mut files = Files {
         doc: &loaded.doc,
         dir: &loaded.dir,
-        read: loaded.secret_files.clone(),
+        read: loaded.files.clone(),
         problems: Vec::new(),
     };
     let snapshot = assemble(loaded, ground, &mut files);
