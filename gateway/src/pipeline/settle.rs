@@ -15,6 +15,7 @@ use wire::facts::{Finish, Usage};
 use wire::{Fault, Grade, Kind, Verdict};
 
 use super::route::Candidate;
+use crate::alarm::SharedAlarm;
 use crate::config::snapshot::Snapshot;
 use crate::config::tuning::Limits;
 use crate::journal::{self, Attempt, Closing, Denial, Opening, Outcome, Tokens};
@@ -112,6 +113,11 @@ impl Exchange {
             finished: false,
             worker: Arc::clone(worker),
         }
+    }
+
+    /// A timer for the waits of this request.
+    pub(super) fn alarm(&self) -> Arc<SharedAlarm> {
+        self.on_peer.alarm()
     }
 
     pub(super) fn limits(&self) -> &Limits {
