@@ -26,6 +26,15 @@ pub(super) struct Prepared {
     multimodal: bool,
 }
 
+impl Prepared {
+    /// A field that the reply will lack.
+    pub(super) fn also_dropped(&mut self, name: &'static str) {
+        if !self.dropped.contains(&name) {
+            self.dropped.push(name);
+        }
+    }
+}
+
 pub(super) fn prepare(
     exchange: &Exchange,
     routed: &Routed,
