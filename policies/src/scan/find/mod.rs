@@ -100,7 +100,7 @@ pub(crate) static DETECTORS: &[Detector] = &[
     ),
     on("private_key", &[On::Dashes], pem::PEM_MAX, pem::private_key),
     on("name", &[On::Surname], NUMBER, name::chinese),
-    on("name_foreign", &[On::Place], NUMBER, name::foreign),
+    on("name_foreign", &[On::Dotted], NUMBER, name::foreign),
     on("name_latin", &[On::Capital], NUMBER, name_latin::latin),
     on("address", &[On::Place], 400, address::chinese),
     on("address_latin", &[On::Digits], 400, address_latin::latin),
