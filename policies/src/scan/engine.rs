@@ -8,7 +8,7 @@
 use std::sync::LazyLock;
 
 use super::entity::Entity;
-use super::find::DETECTORS;
+use super::find::{DETECTORS, join};
 use super::fold::{self, Folded, Map};
 use super::gate::{decode3, may};
 use super::han;
@@ -396,7 +396,7 @@ impl<'v, 't> Scan<'v, 't> {
                 matches!(view.byte(end + 1), b'a' | b'A' | b'@' | b'd' | b'D')
             }
             // "AKIA" + "…"
-            b'"' => seen == UPPER,
+            b'"' | b'\'' | b'`' => seen == UPPER || join(view, end).is_some(),
             0x80.. => matches!(view.char(end), '（' | '【'),
             _ => false,
         }

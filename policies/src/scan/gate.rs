@@ -87,7 +87,7 @@ impl Scan<'_, '_> {
         };
         while let Some(0xE4..=0xE9) = bytes.get(at) {
             let bits = self.table.of(decode3(bytes, at));
-            if bits & BEGINS != 0 || before & han::OPENS != 0 {
+            if bits & BEGINS != 0 || before & (han::OPENS | han::CUE_END) != 0 {
                 let reasons = if before & han::OPENS != 0 {
                     self.opening(bytes, at, bits, false)
                 } else {
