@@ -94,7 +94,15 @@ fn cue(site: &Site<'_, '_>, before: char) -> Evidence {
         Some(name) => (name, true),
         None => (trimmed, false),
     };
+    // 乙方（劳动者）： the word before the bracket counts, or the one in it.
+    let bracket = name
+        .strip_suffix(['）', ')'])
+        .and_then(|inner| inner.rfind(['（', '(']))
+        .and_then(|open| name.get(..open));
     let name = name.trim_end_matches([' ', '"', '\'', '*', '`', ')', '）', '】', ']']);
+    if sign && bracket.is_some_and(|name| cue_at_end(name.trim_end()).is_some()) {
+        return Evidence::Colon;
+    }
     if sign {
         if cue_at_end(name).is_some() {
             return Evidence::Colon;
@@ -231,7 +239,9 @@ fn cut(view: &View<'_>, at: usize, compound: bool, evidence: &Evidence) -> Optio
 fn followed_by_verb(view: &View<'_>, at: usize) -> bool {
     [
         "在", "是", "于", "因", "已", "的", "将", "说", "和", "与", "住", "于", "从", "到", "想",
-        "要", "来",
+        "要", "来", "推荐", "介绍", "告诉", "发来", "打来", "寄来", "让", "帮", "给", "也", "都",
+        "就", "把", "被", "叫", "去", "今", "昨", "明", "上", "之前", "刚", "主动", "提出", "申请",
+        "要求", "反映", "投诉", "咨询", "签", "有", "没", "不",
     ]
     .iter()
     .any(|w| view.starts(at, w))

@@ -97,6 +97,8 @@ fn separator(c: char) -> bool {
             | '）'
             | '-'
             | '_'
+            | '\''
+            | '"'
     )
 }
 
@@ -114,7 +116,8 @@ fn past_sex(view: &View<'_>, end: usize) -> usize {
 /// Where the number begins behind one separator, and perhaps a label (手机, 身份证号).
 fn number_behind(view: &View<'_>, end: usize, labelled: bool) -> Option<usize> {
     let mut at = past_sex(view, end);
-    for _ in 0..3 {
+    // `李娜', '138…`
+    for _ in 0..4 {
         let c = view.char(at);
         if !separator(c) {
             break;
