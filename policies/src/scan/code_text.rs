@@ -17,9 +17,9 @@ use line::Kind;
 /// Stretches reported of one text, at most; the last one then reaches to the end of what was found.
 const STRETCHES_MAX: usize = 64;
 /// Punctuation of code that a text must have to be looked at.
-const MARKS_MIN: usize = 6;
-/// Lines of prose, blank ones aside, that may stand inside a stretch.
-const PROSE_INSIDE: usize = 0;
+const MARKS_MIN: usize = 4;
+/// Plain commands in a row that may stand inside a stretch.
+const PLAIN_INSIDE: usize = 3;
 /// Lines that count, where a declaration is among them.
 const LINES_DECLARED: usize = 4;
 /// Lines that count, where none is.
@@ -59,7 +59,7 @@ fn worth_a_look(text: &str) -> bool {
     let mut marks = 0usize;
     for chunk in text.as_bytes().chunks(CHUNK) {
         let n = chunk.iter().fold(0u8, |n, &b| {
-            n + u8::from(matches!(b, b';' | b'{' | b'}' | b'(' | b'=' | b'<'))
+            n + u8::from(matches!(b, b';' | b'{' | b'}' | b'(' | b'=' | b'<' | b'[' | b'$'))
         });
         marks += usize::from(n);
         if marks >= MARKS_MIN {
@@ -104,7 +104,7 @@ struct Stretch {
     brackets: usize,
     data: usize,
     owned: bool,
-    prose: usize,
+    plain: usize,
     open: bool,
 }
 
@@ -120,7 +120,7 @@ impl Stretch {
         if !self.open {
             if matches!(
                 kind,
-                Kind::Blank | Kind::Prose | Kind::Data | Kind::Log | Kind::Fence
+                Kind::Blank | Kind::Prose | Kind::Plain | Kind::Data | Kind::Log | Kind::Fence
             ) {
                 return;
             }
@@ -138,18 +138,16 @@ impl Stretch {
             Kind::Data => self.data += 1,
             Kind::Owner => self.owned = true,
             Kind::Blank | Kind::Comment => return,
-            Kind::Prose => {
-                self.prose += 1;
-                if self.prose > PROSE_INSIDE {
-                    self.close(found);
-                }
+            Kind::Plain if self.declared + self.strong > 0 && self.plain < PLAIN_INSIDE => {
+                self.plain += 1;
                 return;
             }
-            Kind::Log | Kind::Fence => {
+            Kind::Plain | Kind::Prose | Kind::Log | Kind::Fence => {
                 self.close(found);
                 return;
             }
         }
+        self.plain = 0;
         self.end = end;
     }
 
@@ -170,8 +168,9 @@ impl Stretch {
 
     fn close(&mut self, found: &mut SmallVec<[Range<usize>; 2]>) {
         if self.open && self.counts() {
+            let full = found.len() >= STRETCHES_MAX;
             match found.last_mut() {
-                Some(last) if found.len() >= STRETCHES_MAX => last.end = self.end,
+                Some(last) if full => last.end = self.end,
                 _ => found.push(self.start..self.end),
             }
         }

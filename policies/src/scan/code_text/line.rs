@@ -27,6 +27,8 @@ pub(super) enum Kind {
     /// Logs and traces.
     Log,
     Fence,
+    /// A few Latin words, as commands are.
+    Plain,
     Prose,
 }
 
@@ -64,7 +66,14 @@ pub(super) fn kind(line: &str) -> Kind {
     if states(code) {
         return Kind::Statement;
     }
-    if weak(code) { Kind::Weak } else { Kind::Prose }
+    if weak(code) {
+        return Kind::Weak;
+    }
+    let plain = line.is_ascii()
+        && line.split_whitespace().count() <= 7
+        && !line.ends_with(['.', '?', '!', ':'])
+        && line.bytes().next().is_some_and(|b| !b.is_ascii_uppercase());
+    if plain { Kind::Plain } else { Kind::Prose }
 }
 
 /// Without a comment behind the code.
