@@ -4,6 +4,7 @@
 //! environment is passed in. Invariants: every file is bounded; a problem never holds a secret or what a variable
 //! expanded to.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -12,19 +13,31 @@ use super::decode::decode;
 use super::env::Lookup;
 use super::node::{Node, Value, parse};
 use super::problem::{Place, Problem, Severity, Step, show_path};
+use super::scalar::place_within;
 use super::schema::Config;
 use crate::secret::Secret;
 
 /// Largest config file.
 pub const CONFIG_BYTES_MAX: u64 = 4 << 20;
+/// Largest file of words: the watch for changes reads no more.
+const WORDS_BYTES_MAX: u64 = CONFIG_BYTES_MAX;
 /// Largest file with a secret, a certificate chain or authorities.
 pub const SECRET_BYTES_MAX: u64 = 1 << 20;
 
 /// The file, kept to say where in it something stands.
-#[derive(Debug)]
 pub struct Doc {
     file: String,
     root: Node,
+    text: Secret,
+}
+
+/// Shows no text: secrets may stand in it.
+impl fmt::Debug for Doc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Doc")
+            .field("file", &self.file)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Doc {
@@ -39,6 +52,23 @@ impl Doc {
             message,
             suggestion: None,
         }
+    }
+
+    /// A problem with byte `offset` of the text at `steps`.
+    #[must_use]
+    pub fn problem_within(&self, steps: &[Step], offset: usize, message: String) -> Problem {
+        let node = self.root.nearest(steps);
+        let mut problem = self.problem(Severity::Error, steps, message);
+        if let Value::Text(value) = &node.value {
+            problem.place = place_within(self.text.expose(), node.place, value, offset);
+        }
+        problem
+    }
+
+    /// Whether a variable was expanded in the setting at `steps`: what its text holds must then not be shown.
+    #[must_use]
+    pub fn is_expanded(&self, steps: &[Step]) -> bool {
+        self.root.nearest(steps).is_expanded()
     }
 
     /// The setting as the file has it: `${NAME}` where a variable stands.
@@ -57,8 +87,8 @@ pub struct Loaded {
     pub doc: Doc,
     /// Where relative paths of certificates and secrets start.
     pub dir: PathBuf,
-    /// The secret files that were read.
-    pub secret_files: Vec<PathBuf>,
+    /// The files of secrets and words that were read.
+    pub files: Vec<PathBuf>,
     /// SHA-256 of the text.
     pub digest: [u8; 32],
 }
@@ -120,12 +150,14 @@ pub fn load_text(
         doc: Doc {
             file: file.to_owned(),
             root,
+            text: Secret::new(text.to_owned()),
         },
         dir: dir.to_owned(),
-        secret_files: Vec::new(),
+        files: Vec::new(),
         digest: policies::access::token::digest(text.as_bytes()),
     };
-    let problems = fetch_secrets(&mut loaded);
+    let mut problems = fetch_secrets(&mut loaded);
+    problems.extend(fetch_words(&mut loaded));
     if problems.is_empty() {
         Ok(loaded)
     } else {
@@ -139,7 +171,7 @@ fn fetch_secrets(loaded: &mut Loaded) -> Vec<Problem> {
         config,
         doc,
         dir,
-        secret_files,
+        files,
         digest: _,
     } = loaded;
     let mut problems = Vec::new();
@@ -152,7 +184,7 @@ fn fetch_secrets(loaded: &mut Loaded) -> Vec<Problem> {
                     problems.push(doc.problem(Severity::Error, steps, message));
                 }
             }
-            secret_files.push(path);
+            files.push(path);
         } else if secret.is_empty() {
             let message = "is empty; leave it out if it is not needed".into();
             problems.push(doc.problem(Severity::Error, steps, message));
@@ -175,7 +207,58 @@ fn fetch_secrets(loaded: &mut Loaded) -> Vec<Problem> {
             fetch(value, &steps);
         }
     }
+    for (index, gate) in config.policies.gates.iter_mut().enumerate() {
+        for (header, value) in &mut gate.headers {
+            let at: [Step; 5] = [
+                "policies".into(),
+                "gates".into(),
+                index.into(),
+                "headers".into(),
+                header.as_str().into(),
+            ];
+            fetch(value, &at);
+        }
+    }
     problems
+}
+
+/// Adds to word lists what stands in their files.
+fn fetch_words(loaded: &mut Loaded) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (index, list) in loaded.config.policies.words.iter_mut().enumerate() {
+        let Some(name) = &list.file else { continue };
+        let path = loaded.dir.join(name);
+        match read_words(&path) {
+            Ok(words) => list.words.extend(words),
+            Err(why) => {
+                let at: [Step; 4] = [
+                    "policies".into(),
+                    "words".into(),
+                    index.into(),
+                    "file".into(),
+                ];
+                let message = format!("`{}` {why}", loaded.doc.shown(&at));
+                problems.push(loaded.doc.problem(Severity::Error, &at, message));
+            }
+        }
+        loaded.files.push(path);
+    }
+    problems
+}
+
+/// The words of a file: one a line, `#` begins a comment at the beginning of a line or after a space.
+fn read_words(path: &Path) -> Result<Vec<String>, String> {
+    let bytes = read_bounded(path, WORDS_BYTES_MAX)
+        .map_err(|error| format!("cannot be read: {}", said(&error)))?;
+    let text = String::from_utf8(bytes).map_err(|_| "is not UTF-8".to_owned())?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    Ok(text
+        .lines()
+        .map(|line| if line.starts_with('#') { "" } else { line })
+        .map(|line| line.split(" #").next().unwrap_or_default().trim())
+        .filter(|word| !word.is_empty())
+        .map(str::to_owned)
+        .collect())
 }
 
 fn read_secret(path: &Path) -> Result<Secret, String> {
@@ -282,8 +365,8 @@ mod tests {
                  y.yaml:4:29: providers.c.location: `domestik` is unknown; did you mean `domestic`?",
             ),
             (
-                "policies: { packs: [] }\nidentity: {}\nteams: { t: { budget: {}, limits: { tpm: 5 } } }\n",
-                "y.yaml:1:1: policies: not supported by this version\n\
+                "telemetry: { otlp: x }\nidentity: {}\nteams: { t: { budget: {}, limits: { tpm: 5 } } }\n",
+                "y.yaml:1:1: telemetry: not supported by this version\n\
                  y.yaml:2:1: identity: not supported by this version\n\
                  y.yaml:3:15: teams.t.budget: not supported by this version\n\
                  y.yaml:3:37: teams.t.limits.tpm: not supported by this version",
@@ -376,7 +459,7 @@ mod tests {
         let loaded = load(&config, &env).unwrap();
         let key = loaded.config.providers.get("p").unwrap().api_key.clone();
         assert_eq!(key.unwrap().expose(), "sk-in-file");
-        assert_eq!(loaded.secret_files, [dir.path().join("key")]);
+        assert_eq!(loaded.files, [dir.path().join("key")]);
         assert!(!format!("{loaded:?}").contains("sk-in-file"));
         let inline = "admin: { token: sk-inline }\n";
         let loaded = load_text("y.yaml", inline, Path::new(""), &env).unwrap();

@@ -3,9 +3,9 @@
 //! Names are references here and become `Arc`s in the [`snapshot`]. Traffic sees only the last step. Nothing in here
 //! reads the environment or the clock on its own: both are passed in.
 //!
-//! `problem` what is wrong and where · `env` variables · `node` the file with places · `decode` serde over it ·
+//! `problem` what is wrong and where, within a text too: `scalar` · `env` variables · `node` the file with places · `decode` serde over it ·
 //! `schema`, `tuning`, `units` its form · `load` all of these · `json_schema` for editors · `check` its sense, with
-//! `address`, `time`, `vendors` · `build` and `snapshot` what traffic uses · `routing` the same in words · `watch` the
+//! `address`, `time`, `zone`, `vendors` · `build` and `snapshot` what traffic uses · `routing` the same in words · `watch` the
 //! running one and its reload.
 
 pub mod address;
@@ -20,6 +20,7 @@ pub mod load;
 pub mod node;
 pub mod problem;
 pub mod routing;
+pub mod scalar;
 pub mod schema;
 pub mod snapshot;
 #[cfg(test)]
@@ -29,3 +30,4 @@ pub mod tuning;
 pub mod units;
 pub mod vendors;
 pub mod watch;
+pub mod zone;

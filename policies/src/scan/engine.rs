@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use super::entity::Entity;
 use super::find::DETECTORS;
-use super::fold::{self, Folded};
+use super::fold::{self, Folded, Map};
 use super::gate::decode3;
 use super::han;
 use super::run::{Run, numeral};
@@ -125,26 +125,31 @@ pub fn scan(text: &str) -> Vec<Hit> {
     }
     let folded = fold::fold(text, 0, true);
     let view = View::new(&folded.text, true);
-    Scan::new(&view, 0, Last::default()).run(|found| hits.push(raw_hit(text, &folded, 0, found)));
+    Scan::new(&view, 0, Last::default()).run(|found| hits.push(raw_hit(text, &folded, found)));
     hits
 }
 
-/// A found thing in offsets of the raw text; `base` is the folded offset at which `folded` begins.
-pub(crate) fn raw_hit(raw: &str, folded: &Folded, base: usize, found: Found) -> Hit {
-    let start = folded.map.start(found.start.saturating_sub(base));
-    let mut end = folded.map.end(found.end.saturating_sub(base));
-    // Key-cap marks belong to the digit before them.
-    while let Some(c) = raw.get(end..).and_then(|rest| rest.chars().next())
-        && matches!(c, '\u{fe0f}' | '\u{20e3}')
-    {
-        end += c.len_utf8();
-    }
+/// A found thing in offsets of the raw text.
+fn raw_hit(raw: &str, folded: &Folded, found: Found) -> Hit {
+    let (start, end) = raw_span(raw, &folded.map, found.start, found.end);
     Hit {
         entity: found.entity,
         start,
         end,
         score: found.score,
     }
+}
+
+/// A stretch of folded text in offsets of the text as given.
+pub(super) fn raw_span(raw: &str, map: &Map, start: usize, end: usize) -> (usize, usize) {
+    let (start, mut end) = (map.start(start), map.end(end));
+    // Key-cap marks belong to the digit before them.
+    while let Some(c) = raw.get(end..).and_then(|rest| rest.chars().next())
+        && matches!(c, '\u{fe0f}' | '\u{20e3}')
+    {
+        end += c.len_utf8();
+    }
+    (start, end)
 }
 
 /// A scan over one view.

@@ -19,15 +19,22 @@ mod fold;
 mod gate;
 mod han;
 pub mod injection;
+mod merge;
 mod run;
+pub mod set;
 mod site;
+pub mod sort;
+pub mod stream;
 mod view;
-pub mod window;
 pub mod words;
 
 pub use engine::{Hit, scan};
 pub use entity::{Entity, GRADES, Group};
-pub use window::Window;
+pub use set::{Finding, Set, SetError, WordList};
+pub use sort::{Sort, SortInfo, Sorts};
+pub use stream::Stream;
+pub use wire::Grade;
+pub use words::{WORD_BYTES_MAX, WORDS_MAX, WordError};
 
 #[cfg(test)]
 mod examples;

@@ -12,6 +12,7 @@ mod more_makers;
 pub mod negatives;
 pub mod random;
 pub mod score;
+pub mod speed;
 pub mod values;
 
 /// A text and what must be found in it.

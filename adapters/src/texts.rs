@@ -1,0 +1,325 @@
+//! Where text can stand in a body: everywhere, but for what a dialect says cannot hold any.
+//!
+//! One walk over the tape for requests and replies. Knows no dialect: a [`Rules`] names what is inert. Decides nothing
+//! and reads no text. Invariant: every string, key and long number of a body is either handed out, named inert by a rule,
+//! or media.
+
+use std::ops::Range;
+
+use smallvec::SmallVec;
+use wire::facts::{Contents, Form, Media, Source, Text};
+use wire::json::{Tape, Type, Value};
+
+/// A number of fewer characters identifies nobody.
+const NUMBER_MIN: usize = 7;
+/// A value that is one unbroken base64 word of this length is data, not text.
+const BLOB_MIN: usize = 1024;
+/// Longest head of a `data:` URL that is looked at.
+const DATA_HEAD_MAX: usize = 128;
+
+/// What of a dialect's bodies is no text.
+pub(crate) struct Rules {
+    /// Keys of the dialect itself: nobody's data. Their values are read.
+    pub(crate) keys: &'static [&'static str],
+    /// Members whose scalar values are words or numbers of the dialect.
+    pub(crate) inert: &'static [&'static str],
+    /// Members that hold JSON text.
+    pub(crate) json: &'static [&'static str],
+    /// Members that hold sound or a file in base64.
+    pub(crate) media: &'static [&'static str],
+    /// Members that say where an image or a file lies.
+    pub(crate) places: &'static [&'static str],
+}
+
+/// A place of the walk.
+pub(crate) struct Visit<'a> {
+    /// The string, key or number.
+    pub(crate) value: Value<'a>,
+    /// Whether it is a key.
+    pub(crate) is_key: bool,
+    /// The key whose value it is, or whose array it stands in.
+    pub(crate) key: Option<Value<'a>>,
+    /// A hash of the keys and elements above it.
+    pub(crate) path: u32,
+}
+
+struct Frame<'a> {
+    end: u32,
+    array: bool,
+    key: Option<Value<'a>>,
+    path: u32,
+    element: u32,
+}
+
+/// Visits every string, key and number at or under `value`, in order; `skip` may leave out a member with all under it.
+/// Iterative: depth costs a frame, not the stack.
+pub(crate) fn walk<'a>(
+    tape: &'a Tape,
+    body: &'a [u8],
+    value: Value<'a>,
+    key: Option<Value<'a>>,
+    mut skip: impl FnMut(Value<'a>, Value<'a>) -> bool,
+    mut visit: impl FnMut(Visit<'a>),
+) {
+    let mut frames: SmallVec<[Frame<'a>; 8]> = SmallVec::new();
+    let end = value.next();
+    let mut at = value.index();
+    let mut key = key;
+    let mut path = 0u32;
+    while at < end {
+        while frames.last().is_some_and(|frame| at >= frame.end) {
+            frames.pop();
+        }
+        let Some(node) = Value::at(tape, body, at) else {
+            return;
+        };
+        if let Some(frame) = frames.last_mut() {
+            if frame.array {
+                key = frame.key;
+                path = mix(frame.path, numbered(node).unwrap_or(frame.element));
+                frame.element += 1;
+            } else if node.is_key() {
+                let Some(member) = Value::at(tape, body, at + 1) else {
+                    return;
+                };
+                if skip(node, member) {
+                    at = member.next();
+                    continue;
+                }
+                visit(Visit {
+                    value: node,
+                    is_key: true,
+                    key: None,
+                    path: frame.path,
+                });
+                key = Some(node);
+                path = mix(frame.path, hash(node.raw()));
+                at += 1;
+                continue;
+            }
+        }
+        match node.kind() {
+            Type::Object | Type::Array => {
+                frames.push(Frame {
+                    end: node.next(),
+                    array: node.kind() == Type::Array,
+                    key,
+                    path,
+                    element: 0,
+                });
+            }
+            Type::String | Type::Number => visit(Visit {
+                value: node,
+                is_key: false,
+                key,
+                path,
+            }),
+            Type::True | Type::False | Type::Null => {}
+        }
+        at += 1;
+    }
+}
+
+/// An element of a delta's array says itself which it is.
+fn numbered(element: Value<'_>) -> Option<u32> {
+    u32::try_from(element.get("index")?.as_u64()?).ok()
+}
+
+fn mix(path: u32, with: u32) -> u32 {
+    (path.rotate_left(5) ^ with).wrapping_mul(0x9e37_79b1)
+}
+
+fn hash(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(0x811c_9dc5, |sum, byte| {
+        (sum ^ u32::from(*byte)).wrapping_mul(0x0100_0193)
+    })
+}
+
+impl Rules {
+    fn names(list: &[&str], key: Option<Value<'_>>) -> bool {
+        key.and_then(|key| key.inner())
+            .is_some_and(|key| list.contains(&key))
+    }
+
+    /// Adds what stands at or under `value` to `contents`.
+    pub(crate) fn collect<'a>(
+        &self,
+        tape: &'a Tape,
+        body: &'a [u8],
+        (key, value): (Option<Value<'a>>, Value<'a>),
+        (source, turn): (Source, Option<u32>),
+        contents: &mut Contents,
+    ) {
+        let visit = |visit: Visit<'a>| {
+            let Visit {
+                value, is_key, key, ..
+            } = visit;
+            let named = key.and_then(|key| key.inner_span()).unwrap_or(0..0);
+            let mut text = |span: Range<usize>, form| {
+                contents.texts.push(Text {
+                    span,
+                    form,
+                    source,
+                    key: named.clone(),
+                    turn,
+                });
+            };
+            if is_key {
+                if let Some(span) = value.inner_span().filter(|span| !span.is_empty())
+                    && !Self::names(self.keys, Some(value))
+                {
+                    text(span, Form::Key);
+                }
+                return;
+            }
+            let Some(span) = value.inner_span() else {
+                let span = value.span();
+                if span.len() >= NUMBER_MIN && !Self::names(self.inert, key) {
+                    text(span, Form::Number);
+                }
+                return;
+            };
+            if span.is_empty() || Self::names(self.inert, key) {
+                return;
+            }
+            let raw = value.inner().unwrap_or_default();
+            match media_of(raw) {
+                Some(Payload::Text(head)) => text(span.start + head..span.end, Form::Base64),
+                Some(Payload::Opaque) => contents.media.push(Media { span }),
+                None if Self::names(self.media, key) => contents.media.push(Media { span }),
+                None => {
+                    if Self::names(self.places, key) && raw.contains("://") {
+                        contents.media.push(Media { span: span.clone() });
+                    }
+                    let json = Self::names(self.json, key);
+                    text(span, if json { Form::Json } else { Form::String });
+                }
+            }
+        };
+        walk(tape, body, value, key, |_, _| false, visit);
+    }
+}
+
+/// What a value that is no plain text holds.
+enum Payload {
+    /// Text in base64, behind a head of so many bytes.
+    Text(usize),
+    /// Anything else.
+    Opaque,
+}
+
+fn media_of(raw: &str) -> Option<Payload> {
+    if let Some(rest) = raw.strip_prefix("data:") {
+        let head = rest.get(..rest.len().min(DATA_HEAD_MAX)).unwrap_or(rest);
+        let (head, _) = head.split_once(',')?;
+        let mut words = head.split(';');
+        let kind = words.next().unwrap_or_default();
+        let base64 = words.any(|word| word.eq_ignore_ascii_case("base64"));
+        let textual = kind.is_empty()
+            || kind.starts_with("text/")
+            || kind.ends_with("json")
+            || kind.ends_with("xml")
+            || kind.ends_with("yaml")
+            || kind.ends_with("javascript")
+            || kind.ends_with("csv");
+        return match (textual, base64) {
+            (true, true) => Some(Payload::Text(5 + head.len() + 1)),
+            // Percent-encoded text is text: the scan undoes it.
+            (true, false) => None,
+            _ => Some(Payload::Opaque),
+        };
+    }
+    let word = |byte: u8| byte.is_ascii_alphanumeric() || b"+/=-_".contains(&byte);
+    (raw.len() >= BLOB_MIN && raw.bytes().all(word)).then_some(Payload::Opaque)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wire::json::{Limits, scan};
+
+    const RULES: Rules = Rules {
+        keys: &["content", "url"],
+        inert: &["role", "seed"],
+        json: &["arguments"],
+        media: &["file_data"],
+        places: &["url"],
+    };
+
+    fn collected(body: &str) -> (Vec<(String, Form)>, usize) {
+        let tape = scan(body.as_bytes(), &Limits::default()).unwrap();
+        let root = Value::root(&tape, body.as_bytes()).unwrap();
+        let mut contents = Contents::default();
+        RULES.collect(
+            &tape,
+            body.as_bytes(),
+            (None, root),
+            (Source::User, None),
+            &mut contents,
+        );
+        let texts = contents.texts.iter();
+        (
+            texts
+                .map(|t| (body[t.span.clone()].to_owned(), t.form))
+                .collect(),
+            contents.media.len(),
+        )
+    }
+
+    #[test]
+    fn every_string_key_and_number_but_the_inert() {
+        let (texts, media) = collected(
+            r#"{"role":"user","content":["a",{"arguments":"{}","x":[1234567,5]}],"seed":12345678901}"#,
+        );
+        let want = [
+            ("role", Form::Key),
+            ("a", Form::String),
+            ("arguments", Form::Key),
+            ("{}", Form::Json),
+            ("x", Form::Key),
+            ("1234567", Form::Number),
+            ("seed", Form::Key),
+        ];
+        assert_eq!(texts, want.map(|(text, form)| (text.to_owned(), form)));
+        assert_eq!(media, 0);
+    }
+
+    #[test]
+    fn media_is_told_from_text() {
+        let blob = "QUJD".repeat(300);
+        let body = format!(
+            r#"{{"url":"data:image/png;base64,AAAA","file_data":"AAAA","content":"data:text/plain;base64,aGk=","b":"{blob}","c":{{"url":"https://x.example/1.png"}}}}"#
+        );
+        let (texts, media) = collected(&body);
+        assert_eq!(media, 4, "{texts:?}");
+        assert!(texts.contains(&("aGk=".to_owned(), Form::Base64)));
+        assert!(texts.contains(&("https://x.example/1.png".to_owned(), Form::String)));
+    }
+
+    #[test]
+    fn paths_tell_elements_apart_by_their_index() {
+        let body = br#"{"t":[{"index":1,"f":"a"}]}"#;
+        let later = br#"{"t":[{"index":1,"f":"b"}]}"#;
+        let other = br#"{"t":[{"index":0,"f":"b"}]}"#;
+        let path = |body: &[u8]| {
+            let tape = scan(body, &Limits::default()).unwrap();
+            let mut paths = Vec::new();
+            let root = Value::root(&tape, body).unwrap();
+            walk(
+                &tape,
+                body,
+                root,
+                None,
+                |_, _| false,
+                |v| {
+                    if !v.is_key && v.value.kind() == Type::String {
+                        paths.push(v.path);
+                    }
+                },
+            );
+            paths[0]
+        };
+        assert_eq!(path(body), path(later));
+        assert_ne!(path(body), path(other));
+    }
+}

@@ -1,0 +1,212 @@
+//! Looking through a request: every text of it, what could not be read, and values split over two messages.
+//!
+//! Finds; decides nothing and changes nothing. Long texts are looked through in pieces with a pause between them, so that
+//! other streams of this thread go on. Invariant: a text that could not be looked through is an error, never a pass.
+
+use bytes::Bytes;
+use policies::findings::{FINDINGS_MAX, Findings, Found, Place};
+use policies::policy::Policy;
+use policies::rewrite::file_text;
+use policies::scan::{Finding, Sort, Stream};
+use wire::facts::{Contents, Form, Source, Text};
+use wire::json::Mapped;
+use wire::{Fault, Kind};
+
+/// Bytes that are looked through at once: half a millisecond at the slowest.
+const PIECE_BYTES: usize = 64 << 10;
+/// How much of two neighbouring messages is looked at as one, in bytes on either side (`pii-entities.md`, section 7).
+const SEAM_BYTES: usize = 64;
+/// Keys that say nothing of their value.
+const PLAIN_KEYS: [&[u8]; 6] = [
+    b"content",
+    b"text",
+    b"arguments",
+    b"url",
+    b"description",
+    b"input",
+];
+
+/// All that the policy's set finds in a request.
+pub(super) async fn look(
+    policy: &Policy,
+    body: &Bytes,
+    contents: &Contents,
+) -> Result<Findings, Fault> {
+    let mut looking = Looking {
+        policy,
+        body,
+        findings: Findings::default(),
+        scratch: Vec::new(),
+        before: None,
+    };
+    looking.findings.media = u32::try_from(contents.media.len()).unwrap_or(u32::MAX);
+    let mut since = 0;
+    for text in &contents.texts {
+        since += text.span.len();
+        looking.text(text).await?;
+        if since > PIECE_BYTES {
+            since = 0;
+            tokio::task::yield_now().await;
+        }
+        if looking.findings.list.len() > FINDINGS_MAX {
+            return Err(Fault::new(Kind::TooLarge)
+                .reason("too_many_findings")
+                .message("The request holds too many values that a policy must look at."));
+        }
+    }
+    Ok(looking.findings)
+}
+
+struct Looking<'a> {
+    policy: &'a Policy,
+    body: &'a Bytes,
+    findings: Findings,
+    scratch: Vec<Finding>,
+    /// The end of the message before, by its own offsets.
+    before: Option<Seam>,
+}
+
+/// The end of a text.
+struct Seam {
+    source: Source,
+    place: Place,
+    text: String,
+}
+
+impl Looking<'_> {
+    async fn text(&mut self, text: &Text) -> Result<(), Fault> {
+        let raw = str(self.body, &text.span)?;
+        let key = self.body.get(text.key.clone()).unwrap_or_default();
+        let context = match std::str::from_utf8(key) {
+            Ok(key) if !key.is_empty() && !PLAIN_KEYS.contains(&key.as_bytes()) => {
+                format!("{key}: ")
+            }
+            _ => String::new(),
+        };
+        if text.form == Form::Base64 {
+            match file_text(raw) {
+                Some(file) => self.look(text, &context, &file).await,
+                // A file that says it is text and is none: nobody can read it.
+                None => self.findings.media = self.findings.media.saturating_add(1),
+            }
+            return Ok(());
+        }
+        let mapped = Mapped::new(raw);
+        self.look(text, &context, &mapped.text).await;
+        if text.form == Form::String && text.turn.is_some() {
+            self.seam(text, &mapped.text);
+        }
+        Ok(())
+    }
+
+    async fn look(&mut self, text: &Text, context: &str, decoded: &str) {
+        self.scratch.clear();
+        if decoded.len() <= PIECE_BYTES * 2 {
+            self.policy.set.scan(context, decoded, &mut self.scratch);
+        } else {
+            self.look_long(decoded).await;
+        }
+        for finding in std::mem::take(&mut self.scratch) {
+            self.found(finding.sort, finding.score, place(text, &finding), None);
+        }
+        self.judge(text, decoded);
+    }
+
+    /// The same in pieces: a stream finds what the whole has.
+    async fn look_long(&mut self, decoded: &str) {
+        let mut stream = Stream::new();
+        let mut rest = decoded;
+        while !rest.is_empty() {
+            let mut at = rest.len().min(PIECE_BYTES);
+            while !rest.is_char_boundary(at) {
+                at += 1;
+            }
+            let (piece, behind) = rest.split_at(at);
+            stream.push(&self.policy.set, piece, &mut self.scratch);
+            rest = behind;
+            tokio::task::yield_now().await;
+        }
+        stream.finish(&self.policy.set, &mut self.scratch);
+    }
+
+    /// What is judged over a whole text.
+    fn judge(&mut self, text: &Text, decoded: &str) {
+        let wanted = self.policy.looked_for();
+        if text.form == Form::Key || text.form == Form::Number {
+            return;
+        }
+        let _ = (wanted, decoded);
+    }
+
+    fn found(&mut self, sort: Sort, score: u8, place: Place, rest: Option<Place>) {
+        if self.policy.looked_for().contains(sort) {
+            self.findings.push(Found {
+                sort,
+                score,
+                place,
+                rest,
+            });
+        }
+    }
+
+    /// Looks at the end of the text before and the beginning of this one as one text.
+    fn seam(&mut self, text: &Text, decoded: &str) {
+        let mut to = decoded.len().min(SEAM_BYTES);
+        while !decoded.is_char_boundary(to) {
+            to -= 1;
+        }
+        let head = decoded.get(..to).unwrap_or_default();
+        if let Some(before) = self.before.take()
+            && before.source == text.source
+            && !head.is_empty()
+        {
+            let joined = format!("{}{head}", before.text);
+            let border = before.text.len();
+            self.scratch.clear();
+            self.policy.set.scan("", &joined, &mut self.scratch);
+            for finding in std::mem::take(&mut self.scratch) {
+                if finding.start >= border || finding.end <= border {
+                    continue;
+                }
+                let first = Place {
+                    at: before.place.at.start + finding.start..before.place.at.end,
+                    ..before.place.clone()
+                };
+                let rest = Place {
+                    text: text.span.clone(),
+                    form: text.form,
+                    at: 0..finding.end - border,
+                };
+                self.found(finding.sort, finding.score, first, Some(rest));
+            }
+        }
+        let mut from = decoded.len().saturating_sub(SEAM_BYTES);
+        while !decoded.is_char_boundary(from) {
+            from += 1;
+        }
+        self.before = Some(Seam {
+            source: text.source,
+            place: Place {
+                text: text.span.clone(),
+                form: text.form,
+                at: from..decoded.len(),
+            },
+            text: decoded.get(from..).unwrap_or_default().to_owned(),
+        });
+    }
+}
+
+fn str<'b>(body: &'b Bytes, span: &std::ops::Range<usize>) -> Result<&'b str, Fault> {
+    let raw = body
+        .get(span.clone())
+        .and_then(|raw| std::str::from_utf8(raw).ok());
+    raw.ok_or_else(|| Fault::new(Kind::Bug).detail("a text outside its body"))
+}
+
+fn place(text: &Text, finding: &Finding) -> Place {
+    Place {
+        text: text.span.clone(),
+        form: text.form,
+        at: finding.start..finding.end,
+    }
+}
