@@ -23,7 +23,7 @@ use super::load::{Doc, Loaded, SECRET_BYTES_MAX, read_bounded, said};
 use super::problem::{Problem, Severity, Step};
 use super::schema::{self, Config, Location};
 use super::snapshot::{
-    Adapter, Admin, ClientTls, Clocks, Credential, Grades, Identity, Model, Provider, ServerTls,
+    Adapter, Admin, ClientTls, Clocks, Credential, Grades, Identity, Model, Named, Provider, ServerTls,
     Snapshot, Target,
 };
 use super::time::parse_moment_ms;
@@ -282,6 +282,7 @@ fn build_models(
                 model: target.model.as_str().into(),
                 weight: target.weight,
                 priority: target.priority,
+                shown: [Named::new(&provider.name), Named::new(&target.model)],
                 meters: OnceLock::new(),
             });
         }

@@ -209,6 +209,7 @@ async fn token(
             method: wanted.method,
             path_and_query: wanted.path_and_query,
             headers: http::HeaderMap::new(),
+            usual: &[],
             body: Rope::new(),
         };
         let reply = client.send(&provider.endpoint, &bounds, &request).await?;

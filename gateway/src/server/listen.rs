@@ -341,8 +341,9 @@ async fn answer(
     peer: Arc<Peer>,
     request: Request<Incoming>,
 ) -> Result<Response<ReplyBody>, Infallible> {
-    let id = worker.next_id(worker.now_ms());
-    let mut serving = pin!(pipeline::serve(&worker, &peer, id, request));
+    let now_ms = worker.now_ms();
+    let id = worker.next_id(now_ms);
+    let mut serving = pin!(pipeline::serve(&worker, &peer, id, now_ms, request));
     let caught = std::future::poll_fn(|cx| {
         match std::panic::catch_unwind(AssertUnwindSafe(|| serving.as_mut().poll(cx))) {
             // Its connection is looked at once more when time is up: what has no answer yet gets one now.

@@ -137,12 +137,10 @@ pub(crate) fn has_content(choice: Value<'_>) -> bool {
     let delta = choice.get("delta").or_else(|| choice.get("message"));
     delta.is_some_and(|delta| {
         delta.members().any(|(key, value)| {
-            let key = key.as_str().unwrap_or_default();
-            match &*key {
-                "content" | "reasoning_content" | "reasoning" | "thinking" | "refusal"
-                | "tool_calls" | "function_call" | "audio" | "images" | "reasoning_details" => {
-                    says_something(value)
-                }
+            match &*key.text_bytes() {
+                b"content" | b"reasoning_content" | b"reasoning" | b"thinking" | b"refusal"
+                | b"tool_calls" | b"function_call" | b"audio" | b"images"
+                | b"reasoning_details" => says_something(value),
                 _ => false,
             }
         })
@@ -209,14 +207,14 @@ pub(crate) fn is_error(root: Value<'_>) -> bool {
     let [choices, error, detail, message, coded] = &mut found;
     // One walk: this is asked of every reply, and nearly all of its names are absent.
     for (key, value) in root.members() {
-        match &*key.as_str().unwrap_or_default() {
-            "choices" => *choices = true,
-            "error" | "error_msg" => *error |= says_something(value),
-            "error_code" => *error |= code(value),
-            "object" => *error |= value.is_named("error"),
-            "detail" => *detail = says_something(value),
-            "message" => *message = true,
-            "code" => *coded = code(value),
+        match &*key.text_bytes() {
+            b"choices" => *choices = true,
+            b"error" | b"error_msg" => *error |= says_something(value),
+            b"error_code" => *error |= code(value),
+            b"object" => *error |= value.is_named("error"),
+            b"detail" => *detail = says_something(value),
+            b"message" => *message = true,
+            b"code" => *coded = code(value),
             _ => {}
         }
     }
