@@ -26,10 +26,7 @@ mod tests {
     #[test]
     fn writes_what_display_writes() {
         for number in [0, 7, 10, 99, 100, 12_345, u64::MAX] {
-            assert_eq!(
-                decimal(number, &mut [0; 20]),
-                number.to_string().as_bytes()
-            );
+            assert_eq!(decimal(number, &mut [0; 20]), number.to_string().as_bytes());
         }
     }
 }

@@ -115,8 +115,8 @@ fn insert<E>(
     name: HeaderName,
     value: Result<HeaderValue, E>,
 ) -> Result<(), Fault> {
-    let mut value = value
-        .map_err(|_| Fault::new(Kind::Bug).detail("a credential cannot stand in a header"))?;
+    let mut value =
+        value.map_err(|_| Fault::new(Kind::Bug).detail("a credential cannot stand in a header"))?;
     value.set_sensitive(true);
     headers.insert(name, value);
     Ok(())

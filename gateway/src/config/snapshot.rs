@@ -153,9 +153,7 @@ impl Grades {
     }
 
     fn of(&self, grade: Grade) -> Option<&Named> {
-        self.0
-            .get(usize::from(grade.0))
-            .or_else(|| self.0.last())
+        self.0.get(usize::from(grade.0)).or_else(|| self.0.last())
     }
 
     /// The highest grade.

@@ -176,12 +176,11 @@ impl Client {
     }
 }
 
-fn list_of<'a>(
-    idle: &'a mut [(Arc<str>, Vec<Idle>)],
-    key: &Arc<str>,
-) -> Option<&'a mut Vec<Idle>> {
+fn list_of<'a>(idle: &'a mut [(Arc<str>, Vec<Idle>)], key: &Arc<str>) -> Option<&'a mut Vec<Idle>> {
     // Nearly always the same text at the same address.
-    let at = idle.iter().position(|(known, _)| Arc::ptr_eq(known, key) || known == key)?;
+    let at = idle
+        .iter()
+        .position(|(known, _)| Arc::ptr_eq(known, key) || known == key)?;
     idle.get_mut(at).map(|(_, list)| list)
 }
 
@@ -288,10 +287,16 @@ fn head_bytes(endpoint: &Endpoint, request: &Request) -> Rope {
     let method = request.method.as_str().as_bytes();
     let path = request.path_and_query.as_bytes();
     put(&mut head, [method, b" ", path, b" HTTP/1.1\r\nhost: "]);
-    put(&mut head, [endpoint.authority.as_bytes(), b"", b"", b"\r\n"]);
+    put(
+        &mut head,
+        [endpoint.authority.as_bytes(), b"", b"", b"\r\n"],
+    );
     let usual = request.usual.iter().map(|(name, value)| (name, value));
     for (name, value) in request.headers.iter().chain(usual) {
-        put(&mut head, [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"]);
+        put(
+            &mut head,
+            [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"],
+        );
     }
     let mut digits = [0; 20];
     let length = decimal(request.body.len() as u64, &mut digits);

@@ -211,14 +211,20 @@ impl Marks {
     /// Whether a key's bit was set before; sets it.
     #[inline]
     fn twice(&mut self, key: &[u8]) -> bool {
-        // Eight bytes of either end tell nearly all keys apart; shorter ones are taken whole.
+        // Eight bytes of either end tell nearly all keys apart; shorter ones are taken by their halves.
         let outer = match (key.first_chunk::<8>(), key.last_chunk::<8>()) {
             (Some(first), Some(last)) => {
                 u64::from_le_bytes(*first) ^ u64::from_le_bytes(*last).rotate_left(17)
             }
-            _ => key
-                .iter()
-                .fold(0, |word, byte| word << 8 | u64::from(*byte)),
+            _ => match (key.first_chunk::<4>(), key.last_chunk::<4>()) {
+                (Some(first), Some(last)) => {
+                    u64::from(u32::from_le_bytes(*first)) << 32
+                        | u64::from(u32::from_le_bytes(*last))
+                }
+                _ => key
+                    .iter()
+                    .fold(0, |word, byte| word << 8 | u64::from(*byte)),
+            },
         };
         // Fibonacci hashing: the upper bits of the product depend on all of the word.
         let hash = (outer ^ key.len() as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56;
@@ -485,10 +491,7 @@ impl Scanner<'_> {
     #[inline]
     fn digits(&mut self) -> Result<(), Reject> {
         let rest = self.body.get(self.at..).unwrap_or_default();
-        let digits = rest
-            .iter()
-            .take_while(|byte| byte.is_ascii_digit())
-            .count();
+        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
         self.at += digits;
         if digits == 0 {
             self.reject(Reason::Syntax)
