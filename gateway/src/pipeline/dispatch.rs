@@ -149,7 +149,8 @@ async fn attempt(
     {
         Some(flow) => Some(
             clocks
-                .first(token(exchange, routed, target, flow, rejected))
+                // Boxed, as all that is rare: every request would carry room for it.
+                .first(Box::pin(token(exchange, routed, target, flow, rejected)))
                 .await??,
         ),
         None => None,
@@ -180,7 +181,7 @@ async fn attempt(
         if routed.facts.stream {
             return begin(exchange, reading, body, clocks).await;
         }
-        return gather(exchange, prepared, vendor, body, clocks).await;
+        return Box::pin(gather(exchange, prepared, vendor, body, clocks)).await;
     }
     let most = if good {
         exchange.limits().upstream_body_bytes.bytes()

@@ -418,3 +418,19 @@ impl Drop for Place {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn future_bytes<A, B, C, F>(_: fn(A, B, C) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// It is made and let go for every request, and grows in the dark.
+    #[test]
+    fn the_future_of_a_request_stays_small() {
+        let bytes = future_bytes(answer);
+        assert!(bytes <= 6000, "{bytes}");
+    }
+}

@@ -102,19 +102,22 @@ impl Client {
         bounds: &Bounds,
         request: &Request,
     ) -> Result<Reply, Fault> {
+        // What is rare is boxed: every request would carry room for it.
         if endpoint.http2
-            && let Some(reply) = self.h2.send(endpoint, bounds, request).await?
+            && let Some(reply) = Box::pin(self.h2.send(endpoint, bounds, request)).await?
         {
             return Ok(reply);
         }
-        while let Some(io) = self.take_idle(endpoint, bounds) {
+        loop {
+            let (io, pooled) = match self.take_idle(endpoint, bounds) {
+                Some(io) => (io, true),
+                None => (Box::pin(connect(endpoint, bounds)).await?, false),
+            };
             match self.exchange(io, endpoint, bounds, request).await {
-                Err(fault) if fault.why() == "closed_early" => {}
+                Err(fault) if pooled && fault.why() == "closed_early" => {}
                 other => return other,
             }
         }
-        let io = connect(endpoint, bounds).await?;
-        self.exchange(io, endpoint, bounds, request).await
     }
 
     async fn exchange(
