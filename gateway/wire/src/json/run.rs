@@ -6,9 +6,9 @@
 /// How many bytes come before the first quote, backslash or control character.
 ///
 /// Most strings are short: two words of eight bytes, as numbers. What is longer is searched by vector for the two
-/// characters, and then, since nearly no text has one, asked by blocks whether it holds a control character.
+/// characters. `clean`: the caller knows that there is no control character; else the run is asked for one.
 #[inline]
-pub(super) fn plain_prefix(text: &[u8]) -> usize {
+pub(super) fn plain_prefix(text: &[u8], clean: bool) -> usize {
     if let Some((first, rest)) = text.split_first_chunk::<WORD>() {
         let marks = special_marks(u64::from_le_bytes(*first));
         if marks != 0 {
@@ -19,7 +19,7 @@ pub(super) fn plain_prefix(text: &[u8]) -> usize {
             if marks != 0 {
                 return WORD + marks.trailing_zeros() as usize / 8;
             }
-            return long(text);
+            return long(text, clean);
         }
     }
     // The end of the body: nothing that is valid is cut here.
@@ -30,11 +30,11 @@ pub(super) fn plain_prefix(text: &[u8]) -> usize {
 
 /// As above; the first [`LANES`] bytes are there and plain.
 #[inline(never)]
-fn long(text: &[u8]) -> usize {
+fn long(text: &[u8], clean: bool) -> usize {
     let rest = text.get(LANES..).unwrap_or_default();
     let end = LANES + memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
     let run = text.get(..end).unwrap_or_default();
-    if has_control(run) {
+    if !clean && has_control(run) {
         return run.iter().position(|byte| *byte < 0x20).unwrap_or(end);
     }
     end
@@ -45,9 +45,9 @@ const WORD: usize = 8;
 const LANES: usize = 2 * WORD;
 const BLOCK: usize = 4 * LANES;
 
-/// Whether a run holds a control character: its least byte tells. Written so that the compiler makes vector instructions
+/// Whether bytes hold a control character: the least of them tells. Written so that the compiler makes vector instructions
 /// of it.
-fn has_control(run: &[u8]) -> bool {
+pub(super) fn has_control(run: &[u8]) -> bool {
     fn lower<const N: usize>(least: &mut [u8; N], bytes: &[u8; N]) {
         for (least, byte) in least.iter_mut().zip(bytes) {
             *least = (*least).min(*byte);
@@ -104,13 +104,15 @@ mod tests {
         #[test]
         fn plain_prefix_finds_the_first_special(text in prop::collection::vec(prop_oneof![30 => Just(b'x'), 1 => any::<u8>()], 0..400)) {
             let want = text.iter().position(|byte| is_special(*byte)).unwrap_or(text.len());
-            prop_assert_eq!(plain_prefix(&text), want);
+            prop_assert_eq!(plain_prefix(&text, false), want);
+            prop_assert!(has_control(&text) || plain_prefix(&text, true) == want);
         }
 
         #[test]
         fn dense_text(text in prop::collection::vec(any::<u8>(), 0..40)) {
             let want = text.iter().position(|byte| is_special(*byte)).unwrap_or(text.len());
-            prop_assert_eq!(plain_prefix(&text), want);
+            prop_assert_eq!(plain_prefix(&text, false), want);
+            prop_assert!(has_control(&text) || plain_prefix(&text, true) == want);
         }
     }
 }
