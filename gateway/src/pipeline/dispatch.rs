@@ -155,7 +155,8 @@ async fn attempt(
     {
         Some(flow) => Some(
             clocks
-                .first(token(exchange, routed, target, flow, rejected))
+                // Boxed, as all that is rare: every request would carry room for it.
+                .first(Box::pin(token(exchange, routed, target, flow, rejected)))
                 .await??,
         ),
         None => None,
@@ -186,7 +187,14 @@ async fn attempt(
             let reading = reading(exchange, prepared, governing, vendor, head);
             return begin(exchange, reading, body, clocks).await;
         }
-        return gather(exchange, (prepared, governing), vendor, body, clocks).await;
+        return Box::pin(gather(
+            exchange,
+            (prepared, governing),
+            vendor,
+            body,
+            clocks,
+        ))
+        .await;
     }
     let most = if good {
         exchange.limits().upstream_body_bytes.bytes()
@@ -222,6 +230,7 @@ async fn token(
             method: wanted.method,
             path_and_query: wanted.path_and_query,
             headers: http::HeaderMap::new(),
+            usual: &[],
             body: Rope::new(),
         };
         let reply = client.send(&provider.endpoint, &bounds, &request).await?;
