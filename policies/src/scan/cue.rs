@@ -143,7 +143,7 @@ const CUES: &[(Cue, &str)] = &[
     ),
     (
         Cue::Imei,
-        "imei 串号 设备串号 手机串号 设备号 imeino imei1 imei2",
+        "imei device deviceid 手机串码 终端号 串号 设备串号 手机串号 设备号 imeino imei1 imei2",
     ),
     (
         Cue::Gps,

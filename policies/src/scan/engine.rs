@@ -8,7 +8,7 @@
 use std::sync::LazyLock;
 
 use super::entity::Entity;
-use super::find::{DETECTORS, join};
+use super::find::{DETECTORS, join, list_ahead};
 use super::fold::{self, Folded, Map};
 use super::gate::{decode3, may};
 use super::han;
@@ -276,6 +276,7 @@ impl<'v, 't> Scan<'v, 't> {
                 next,
                 b',' | b'\n' | b')' | b';' | b'}' | b']' | b'!' | b'?' | b'<' | b'>' | b'='
             )
+            && !list_ahead(view, end)
         {
             return Step::Next(end);
         }

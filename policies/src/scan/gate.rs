@@ -266,15 +266,20 @@ impl Scan<'_, '_> {
         false
     }
 
-    /// Whether a title may begin within `reach` characters.
+    /// Whether a title may begin within `reach` characters, or 的 and something that persons have.
     fn title_near(&self, bytes: &[u8], from: usize, reach: usize) -> bool {
         let mut at = from;
         for _ in 0..reach {
             match bytes.get(at) {
                 None => return true,
                 Some(0xE4..=0xE9) => {
-                    if self.table.of(decode3(bytes, at)) & han::TITLE != 0 {
+                    let code = decode3(bytes, at);
+                    if self.table.of(code) & han::TITLE != 0 {
                         return true;
+                    }
+                    // 的 is U+7684.
+                    if code == 0x7684 {
+                        return owned(bytes, at + 3);
                     }
                     at += 3;
                 }
@@ -316,6 +321,16 @@ impl Scan<'_, '_> {
             Some(b'.' | b'?') if matches!(second, b' ' | b'\n') => Some(end),
             _ => None,
         }
+    }
+}
+
+/// Whether something that persons have may stand at `at`, by its first character.
+fn owned(bytes: &[u8], at: usize) -> bool {
+    match bytes.get(at) {
+        None => true,
+        Some(0xE4..=0xE9) => char::from_u32(decode3(bytes, at))
+            .is_some_and(|c| "电手联身微邮地住卡银护账工学社医证病车".contains(c)),
+        Some(_) => false,
     }
 }
 

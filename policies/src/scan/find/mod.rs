@@ -14,6 +14,7 @@ mod code;
 mod device;
 mod intl;
 mod keyed;
+mod listed;
 mod mrz;
 mod name;
 mod name_beside;
@@ -30,6 +31,7 @@ mod url;
 mod vehicle;
 
 pub(super) use code::Code;
+pub(super) use listed::list_ahead;
 pub(super) use pieces::join;
 
 use super::engine::{Detector, On};
@@ -101,6 +103,7 @@ pub(crate) static DETECTORS: &[Detector] = &[
         assigned::assigned,
     ),
     on("pieces", &[On::Digits, On::Word], 1536, pieces::pieces),
+    on("listed", &[On::Digits], NUMBER, listed::listed),
     on("private_key", &[On::Dashes], pem::PEM_MAX, pem::private_key),
     on("name", &[On::Surname], NUMBER, name::chinese),
     on("name_foreign", &[On::Dotted], NUMBER, name::foreign),

@@ -11,7 +11,7 @@ use crate::scan::view::View;
 const CUES: &str = "姓名 名字 联系人 收件人 寄件人 收货人 患者 病人 客户 户名 持卡人 申请人 经办人 法定代表人 法人 甲方 \
 乙方 投保人 乘机人 借款人 配偶 监护人 我叫 同学 员工 签收人 被保险人 受益人 负责人 开户人 开户名 \
 收款人 付款人 乘客 乘车人 入住人 租客 房东 承租人 出租人 担保人 当事人 原告 被告 证人 候选人 面试者 \
-学生 家长 紧急联系人 主治医师 主治医生 医生 护士 业主 车主 投标人 发包人 承包人 定作人 驾驶员 司机 车主姓名 审批人 报告人 发件人 \
+学生 家长 紧急联系人 主治医师 主治医生 医生 护士 户主 房主 店主 雇主 货主 失主 船主 死者 伤者 逝者 记者 作者 申请者 报名者 志愿者 嫌疑人 上诉人 投标人 发包人 承包人 定作人 驾驶员 司机 车主姓名 审批人 报告人 发件人 \
 联系人姓名 用户姓名 客户姓名 真实姓名 本人 嫌疑人 机主 会员 法定代表 名叫 叫做 参会人 报销人 值班人 \
 领取人 姓名是 销售 顾客 旅客 委托人 代理人 操作员 签名 签字 参保人 纳税人 考生 候诊人 就诊人 亲属 \
 父亲 母亲 丈夫 妻子 儿子 女儿 哥哥 姐姐 弟弟 妹妹 登记人 投诉人 举报人 班主任 主治医师";
@@ -21,16 +21,18 @@ const DOERS: &str = "报案 汇款 转账 转出 转入 投递 送货 提货 发
 介绍 推荐 引荐 申报 填报 填表 填写 制表 制单 审核 复核 批准 记录 报名 参赛 参训 应聘 求职 面试 候选 竞选 主持 主讲 演讲 汇报 发言 \
 发布 起草 撰稿 拟稿 编制 校对 质检 检验 验收 保管 领用 借用 借阅 归还 经手 受理 承办 办理 接待 陪同 值班 交班 接班 联络 对接 \
 联系 收件 预订 预定 下单 收款 付款 开票 报价 采购 租赁 出借 贷款 抵押 质押 保证 担保 投保 受益 索赔 理赔 肇事 受害 被害 报警 \
-目击 证明 见证 起诉 上诉 申诉 代理 辩护 鉴定 举报 投诉 反映 咨询 来访 来电 致电 回访 走访 申请执行 被执行 被申请 开户 持票 出票 \
+被告 原告 犯罪嫌疑 目击 证明 见证 起诉 上诉 申诉 代理 辩护 鉴定 举报 投诉 反映 咨询 来访 来电 致电 回访 走访 申请执行 被执行 被申请 开户 持票 出票 \
 承兑 背书 过户 转让 受让 出让 买受 出卖 赠与 受赠 继承 遗嘱 执行 负责 管理 使用 所有 权利 义务 立据 立约 签约 署名 落款 收货 寄货";
 
 /// Latin keys a name follows behind `:` or `=`.
 const KEYS: &str = "name realname username xm fullname customername contactname patientname contact receiver recipient \
 customer patient consignee xingming owner holder accountname cardholder truename nickname sender \
-applicant employee student";
+applicant employee student passenger guest tenant payee payer beneficiary insured signer signatory author doctor nurse \
+driver user nick cname chinesename namecn namezh cnname contactperson linkman consigner shipper teacher manager staff \
+member client buyer seller leader assignee reporter operator creator username parent child spouse guardian";
 
 /// Cues so common in other use that a colon, or a border behind the name, must support them.
-const SOFT: &str = "客户 同学 员工 学生 医生 护士 法人 甲方 乙方 本人 销售 会员 签名 签字 老师 教师 居民 村民 经理 父亲 \
+const SOFT: &str = "死者 伤者 逝者 记者 作者 申请者 报名者 志愿者 客户 同学 员工 学生 医生 护士 法人 甲方 乙方 本人 销售 会员 签名 签字 老师 教师 居民 村民 经理 父亲 \
 母亲 丈夫 妻子 儿子 女儿 哥哥 姐姐 弟弟 妹妹 家长 司机 乘客 顾客 旅客 名字 配偶 姓名 纳税人 负责人 \
 联系人 患者 病人 当事人 业主 车主 房东 租客 原告 被告 证人 考生 操作员 法定代表";
 
