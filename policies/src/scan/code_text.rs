@@ -59,7 +59,10 @@ fn worth_a_look(text: &str) -> bool {
     let mut marks = 0usize;
     for chunk in text.as_bytes().chunks(CHUNK) {
         let n = chunk.iter().fold(0u8, |n, &b| {
-            n + u8::from(matches!(b, b';' | b'{' | b'}' | b'(' | b'=' | b'<' | b'[' | b'$'))
+            n + u8::from(matches!(
+                b,
+                b';' | b'{' | b'}' | b'(' | b'=' | b'<' | b'[' | b'$'
+            ))
         });
         marks += usize::from(n);
         if marks >= MARKS_MIN {
