@@ -156,7 +156,7 @@ pub(super) fn loosened(text: &str, one: char) -> Option<Shadow> {
             let word: String = rest.iter().take(n).map(|(_, c)| *c).collect();
             let plain_word = deleet(&word, one);
             changed |= plain_word != word || n >= JOINED_MIN;
-            if n >= JOINED_MIN && n <= JOINED_MAX {
+            if (JOINED_MIN..=JOINED_MAX).contains(&n) {
                 split(&plain_word, &mut shadow.text);
             } else {
                 shadow.text.push_str(&plain_word);
@@ -378,7 +378,7 @@ fn runs(text: &str) -> impl Iterator<Item = (usize, usize)> {
                 u8::is_ascii_uppercase,
                 u8::is_ascii_digit,
             ];
-            let mixed = kinds.iter().filter(|is| run.iter().any(|b| is(b))).count() >= 2;
+            let mixed = kinds.iter().filter(|is| run.iter().any(is)).count() >= 2;
             if n >= BLOB_MIN && (mixed || pairs >= BLOB_MIN) {
                 return Some((start, start + n));
             }

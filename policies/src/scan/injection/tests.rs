@@ -85,15 +85,3 @@ fn spans_lie_in_the_text() {
     let judged = find(&text, Source::User).unwrap();
     assert!(text[judged.span].contains("忽略以上所有指令"));
 }
-
-/// What a corpus of one's own gets wrong: `PROBE=file cargo test -p policies probe -- --nocapture`.
-#[test]
-fn probe() {
-    let Ok(path) = std::env::var("PROBE") else {
-        return;
-    };
-    for line in std::fs::read_to_string(path).unwrap().lines() {
-        let line = line.replace("\\n", "\n");
-        println!("{:?} <- {line}", find(&line, Source::User));
-    }
-}

@@ -169,16 +169,15 @@ impl<C: Copy> Index<C> {
         let (mut at, mut longest) = (0, 0);
         while let Some(&b) = bytes.get(at) {
             let plain = b.is_ascii_alphanumeric();
-            if plain || b >= 0xe2 || b.is_ascii_punctuation() {
-                if let Some((class, end)) = self.word(bytes, at) {
-                    report(Token {
-                        class,
-                        start: at,
-                        end,
-                    });
-                    at = end;
-                    continue;
-                }
+            let begins = plain || b >= 0xe2 || b.is_ascii_punctuation();
+            if begins && let Some((class, end)) = self.word(bytes, at) {
+                report(Token {
+                    class,
+                    start: at,
+                    end,
+                });
+                at = end;
+                continue;
             }
             at += if plain {
                 let len = word_len(bytes.get(at..).unwrap_or(&[]));
