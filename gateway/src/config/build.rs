@@ -4,6 +4,8 @@
 //! [`check`](super::check) already, and a config it would refuse is refused here too, never half built. The only thing
 //! outside that building touches is the registry of limits, which it may grow.
 
+pub mod policy;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};

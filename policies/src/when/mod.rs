@@ -68,6 +68,7 @@ pub const PATTERN_BYTES_MAX: usize = 256;
 pub struct When {
     truth: Truth,
     reads_target: bool,
+    types: Vec<Box<str>>,
     grades: usize,
 }
 
@@ -114,6 +115,7 @@ impl When {
         Ok(Self {
             truth: checked.truth,
             reads_target: checked.reads_target,
+            types: checked.types,
             grades: names.grades.len(),
         })
     }
@@ -122,6 +124,11 @@ impl When {
     #[must_use]
     pub fn reads_target(&self) -> bool {
         self.reads_target
+    }
+
+    /// The types of findings that it names: they must be looked for, or it would always read 0.
+    pub fn types(&self) -> impl Iterator<Item = &str> {
+        self.types.iter().map(|name| &**name)
     }
 
     /// Whether it holds.

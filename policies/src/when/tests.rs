@@ -109,6 +109,16 @@ fn targets_are_read_only_where_mentioned() {
 }
 
 #[test]
+fn types_that_are_named_are_known() {
+    let when =
+        compile(r#"hits.VIN > 0 || "EMAIL" in hits || hits["VIN"] > 2 || has(hits.PROJECT_NAME)"#);
+    let when = when.unwrap();
+    let types: Vec<&str> = when.types().collect();
+    assert_eq!(types, ["VIN", "EMAIL", "PROJECT_NAME"]);
+    assert!(compile("hits.SECRET > 0").unwrap().types().count() > 10);
+}
+
+#[test]
 fn what_cannot_be_said_is_said() {
     for (source, expected) in [
         (
