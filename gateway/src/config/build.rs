@@ -162,6 +162,11 @@ fn assemble(loaded: &Loaded, ground: &Ground<'_>, files: &mut Files<'_>) -> Opti
         upstream_keepalive: config.upstream.keepalive.0,
         http2: config.http2.clone(),
         ping: Some(config.stream.ping.0).filter(|ping| !ping.is_zero()),
+        hold: wire::hold::Caps {
+            bytes: config.stream.hold_bytes.bytes(),
+            nanos: u64::try_from(config.stream.hold_time.0.as_nanos()).unwrap_or(u64::MAX),
+        },
+        policy: None,
         drain: config.drain.clone(),
         overload: config.overload.clone(),
         runtime: config.runtime.clone(),
@@ -284,6 +289,7 @@ fn build_models(
                 model: target.model.as_str().into(),
                 weight: target.weight,
                 priority: target.priority,
+                filing: None,
                 meters: OnceLock::new(),
             });
         }
@@ -338,6 +344,7 @@ fn build_keys(config: &Config, grades: &Grades, rates: &Rates) -> Option<Vec<Key
                 Some(text) => Some(parse_moment_ms(text)?),
                 None => None,
             },
+            public: false,
             key_quota: quota(format!("key/{}", key.id), &key.limits),
             team_quota: team.map_or_else(Quota::default, |(name, team)| {
                 quota(format!("team/{name}"), &team.limits)

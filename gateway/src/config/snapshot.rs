@@ -10,6 +10,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use policies::access::keys::KeyTable;
+use policies::policy::Policy;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use wire::Grade;
 
@@ -38,6 +39,8 @@ pub struct Snapshot {
     pub models: HashMap<Box<str>, Arc<Model>>,
     /// Who may ask.
     pub keys: KeyTable,
+    /// What is looked for and what follows; `None`: only the law over declared grades.
+    pub policy: Option<Arc<Policy>>,
     /// The data endpoint. Read at start only.
     pub listen: Listen,
     /// Its TLS.
@@ -58,6 +61,8 @@ pub struct Snapshot {
     pub http2: Http2,
     /// A comment goes to the client after so much silence; `None`: never.
     pub ping: Option<Duration>,
+    /// How much of a reply may wait for a decision, and how long.
+    pub hold: wire::hold::Caps,
     /// Shutting down.
     pub drain: Drain,
     /// Shedding load.
@@ -278,6 +283,8 @@ pub struct Target {
     pub weight: u32,
     /// 1 is tried first.
     pub priority: u32,
+    /// The number under which it is filed with the authority.
+    pub filing: Option<Box<str>>,
     /// Its meters, looked up at first use and kept: whoever counts fills it.
     pub meters: OnceLock<Arc<TargetMeters>>,
 }

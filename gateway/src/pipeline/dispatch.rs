@@ -15,6 +15,7 @@ use wire::json::{self, Value};
 use wire::{Edits, Fault, Kind, Rope};
 
 use super::clocks::Clocks;
+use super::governing::{Governing, label};
 use super::prepare::{Prepared, note_dropped, prepare, request};
 use super::reading::{self, Decoding, Gear, Head, Reading};
 use super::route::{Candidate, Routed};
@@ -73,6 +74,7 @@ pub(super) async fn dispatch(exchange: &mut Exchange, routed: Routed) -> Result<
         match target(exchange, &routed, cleared, &prepared, most).await {
             Ok(sent) => {
                 note_dropped(exchange, &prepared);
+                label(exchange);
                 exchange.verdict = Some(cleared.verdict());
                 return Ok(sent);
             }
@@ -91,6 +93,7 @@ async fn target(
     prepared: &Prepared,
     most: usize,
 ) -> Result<Sent, Fault> {
+    let governing = Governing::of(exchange, routed, cleared);
     let mut rejected = None;
     let mut again = false;
     loop {
@@ -100,7 +103,7 @@ async fn target(
             exchange,
             routed,
             cleared.target().target(),
-            prepared,
+            (prepared, &governing),
             rejected.as_ref(),
             &mut used,
         )
@@ -137,7 +140,7 @@ async fn attempt(
     exchange: &mut Exchange,
     routed: &Routed,
     target: &Target,
-    prepared: &Prepared,
+    (prepared, governing): (&Prepared, &Governing),
     rejected: Option<&Arc<Fetched>>,
     used: &mut Option<Arc<Fetched>>,
 ) -> Result<Sent, Fault> {
@@ -176,11 +179,11 @@ async fn attempt(
     let framing = vendor.framing(&head.view());
     let good = (200..300).contains(&head.status);
     if good && framing == Framing::Sse {
-        let reading = reading(exchange, prepared, vendor, head);
         if routed.facts.stream {
+            let reading = reading(exchange, prepared, governing, vendor, head);
             return begin(exchange, reading, body, clocks).await;
         }
-        return gather(exchange, prepared, vendor, body, clocks).await;
+        return gather(exchange, (prepared, governing), vendor, body, clocks).await;
     }
     let most = if good {
         exchange.limits().upstream_body_bytes.bytes()
@@ -188,7 +191,14 @@ async fn attempt(
         ERROR_BODY_BYTES
     };
     let bytes = collect(body, &clocks, most, good).await?;
-    whole(exchange, routed, prepared, vendor, &head, bytes)
+    whole(
+        exchange,
+        routed,
+        (prepared, governing),
+        vendor,
+        &head,
+        bytes,
+    )
 }
 
 async fn token(
@@ -232,6 +242,7 @@ async fn token(
 fn reading(
     exchange: &Exchange,
     prepared: &Prepared,
+    governing: &Governing,
     vendor: &'static dyn Vendor,
     head: Head,
 ) -> Box<Reading> {
@@ -239,9 +250,13 @@ fn reading(
         Gear::translate(
             prepared.spoken.decoder(),
             exchange.dialect.encoder(reply_head(exchange)),
+            governing.governor(),
         )
-    } else if prepared.hide_usage {
-        Gear::Govern
+    } else if prepared.hide_usage || governing.is_needed() {
+        Gear::Govern {
+            hide_usage: prepared.hide_usage,
+            text: governing.governor().map(Box::new),
+        }
     } else {
         Gear::Observe
     };
@@ -304,7 +319,7 @@ async fn begin(
 /// A stream came where a whole reply was asked for: some models do nothing else.
 async fn gather(
     exchange: &mut Exchange,
-    prepared: &Prepared,
+    (prepared, governing): (&Prepared, &Governing),
     vendor: &'static dyn Vendor,
     mut upstream: client::Body,
     mut clocks: Clocks,
@@ -321,6 +336,7 @@ async fn gather(
         decoder.read(&data, &mut exchange.meter, &mut all)?;
     }
     decoder.end(&mut exchange.meter, &mut all)?;
+    let all = governing.events(exchange, all)?;
     let body = exchange.dialect.encoder(reply_head(exchange)).whole(&all);
     Ok(Sent::Whole {
         body,
@@ -369,7 +385,7 @@ async fn collect(
 fn whole(
     exchange: &mut Exchange,
     routed: &Routed,
-    prepared: &Prepared,
+    (prepared, governing): (&Prepared, &Governing),
     vendor: &'static dyn Vendor,
     head: &Head,
     bytes: Bytes,
@@ -392,7 +408,7 @@ fn whole(
     if let Some(fault) = vendor.fault(&head.view(), root) {
         return Err(fault);
     }
-    let Some(root) = root else {
+    let (Some(root), Some(tape)) = (root, &tape) else {
         return Err(Fault::new(Kind::Malformed).reason("invalid_response"));
     };
     let now = Instant::now();
@@ -407,7 +423,7 @@ fn whole(
             let _ = edits.replace(span, format!("\"{}\"", finish.as_str()));
         }
         return Ok(Sent::Whole {
-            body: edits.apply(&bytes),
+            body: governing.whole(exchange, &bytes, tape, edits)?,
             streamed: false,
         });
     }
@@ -415,6 +431,7 @@ fn whole(
     prepared.spoken.decoder().whole(&bytes, root, &mut events)?;
     reading::note(&events, &mut exchange.meter, vendor, head)?;
     exchange.meter.first_content = Some(now);
+    let events = governing.events(exchange, events)?;
     let mut encoder = exchange.dialect.encoder(reply_head(exchange));
     if !routed.facts.stream {
         return Ok(Sent::Whole {

@@ -213,9 +213,12 @@ impl<E> Governor<E> {
         self.hold.release(out);
     }
 
-    /// Whether nothing waits.
-    pub(super) fn is_empty(&self) -> bool {
-        self.hold.is_empty()
+    /// Nothing waits too long: the reply is in memory already.
+    pub(super) fn lift_caps(&mut self) {
+        self.hold = Hold::new(Caps {
+            bytes: usize::MAX,
+            nanos: u64::MAX,
+        });
     }
 
     /// When something will have waited too long.
@@ -234,7 +237,7 @@ impl<E> Governor<E> {
         self.lanes.push(Watched {
             lane,
             nested,
-            scan: reads.then(|| self.policy.set.stream()),
+            scan: reads.then(|| Stream::new()),
             restoring: self.restores.as_ref().map(|_| Restoring::default()),
             base: 0,
             from: 0,
@@ -255,7 +258,7 @@ impl<E> Governor<E> {
             // Text behind a choice's end begins anew.
             watched.base = watched.from;
             if let Some(scan) = &mut watched.scan {
-                *scan = self.policy.set.stream();
+                *scan = Stream::new();
             }
             if let Some(restoring) = &mut watched.restoring {
                 *restoring = Restoring::default();
@@ -349,7 +352,7 @@ impl<E> Governor<E> {
                 &span,
                 method,
             )
-                .ok_or_else(|| Fault::new(Kind::Bug).detail("a finding outside its lane"))?;
+            .ok_or_else(|| Fault::new(Kind::Bug).detail("a finding outside its lane"))?;
             self.swaps.push((watched.lane, span, with));
         }
         Ok(())
@@ -391,6 +394,25 @@ impl Watched {
 }
 
 impl Tally {
+    /// Takes another's counts in.
+    pub(super) fn add(&mut self, other: &Self) {
+        for (sort, count) in &other.counts {
+            match self.counts.iter_mut().find(|(known, _)| known == sort) {
+                Some((_, sum)) => *sum += count,
+                None => self.counts.push((*sort, *count)),
+            }
+        }
+        let new = |known: &SmallVec<[usize; 2]>, more: &SmallVec<[usize; 2]>| -> Vec<usize> {
+            more.iter()
+                .copied()
+                .filter(|at| !known.contains(at))
+                .collect()
+        };
+        self.fired.extend(new(&self.fired, &other.fired));
+        self.shadowed.extend(new(&self.shadowed, &other.shadowed));
+        self.restored += other.restored;
+    }
+
     /// Counts a finding that some rule is about.
     fn note(&mut self, policy: &Policy, sort: Sort) {
         let mut named = false;
@@ -447,7 +469,10 @@ fn replacement(
 fn refusal(rule: &ReplyRule) -> Fault {
     let told = match &rule.message {
         Some(message) => format!("{message} (policy {})", rule.name),
-        None => format!("Policy {} ended this answer: discard what has come of it.", rule.name),
+        None => format!(
+            "Policy {} ended this answer: discard what has come of it.",
+            rule.name
+        ),
     };
     Fault::new(Kind::Refused).reason("policy").message(told)
 }
@@ -463,7 +488,8 @@ fn escaped(value: &str, nested: bool) -> Bytes {
     out.into()
 }
 
-fn over() -> Fault {
+/// What waits cannot be judged within its caps.
+pub(super) fn over() -> Fault {
     Fault::new(Kind::Overloaded)
         .reason("policy_unavailable")
         .message("Part of the answer could not be judged within the limits, so it was stopped.")

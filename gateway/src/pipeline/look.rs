@@ -7,7 +7,7 @@ use bytes::Bytes;
 use policies::findings::{FINDINGS_MAX, Findings, Found, Place};
 use policies::policy::Policy;
 use policies::rewrite::file_text;
-use policies::scan::{Finding, Sort};
+use policies::scan::{Finding, Sort, Stream};
 use wire::facts::{Contents, Form, Source, Text};
 use wire::json::Mapped;
 use wire::{Fault, Kind};
@@ -75,7 +75,7 @@ struct Seam {
 
 impl Looking<'_> {
     async fn text(&mut self, text: &Text) -> Result<(), Fault> {
-        let raw = self.str(&text.span)?;
+        let raw = str(self.body, &text.span)?;
         let key = self.body.get(text.key.clone()).unwrap_or_default();
         let context = match std::str::from_utf8(key) {
             Ok(key) if !key.is_empty() && !PLAIN_KEYS.contains(&key.as_bytes()) => {
@@ -99,14 +99,6 @@ impl Looking<'_> {
         Ok(())
     }
 
-    fn str(&self, span: &std::ops::Range<usize>) -> Result<&'_ str, Fault> {
-        let raw = self
-            .body
-            .get(span.clone())
-            .and_then(|raw| std::str::from_utf8(raw).ok());
-        raw.ok_or_else(|| Fault::new(Kind::Bug).detail("a text outside its body"))
-    }
-
     async fn look(&mut self, text: &Text, context: &str, decoded: &str) {
         self.scratch.clear();
         if decoded.len() <= PIECE_BYTES * 2 {
@@ -122,7 +114,7 @@ impl Looking<'_> {
 
     /// The same in pieces: a stream finds what the whole has.
     async fn look_long(&mut self, decoded: &str) {
-        let mut stream = self.policy.set.stream();
+        let mut stream = Stream::new();
         let mut rest = decoded;
         while !rest.is_empty() {
             let mut at = rest.len().min(PIECE_BYTES);
@@ -202,6 +194,13 @@ impl Looking<'_> {
             text: decoded.get(from..).unwrap_or_default().to_owned(),
         });
     }
+}
+
+fn str<'b>(body: &'b Bytes, span: &std::ops::Range<usize>) -> Result<&'b str, Fault> {
+    let raw = body
+        .get(span.clone())
+        .and_then(|raw| std::str::from_utf8(raw).ok());
+    raw.ok_or_else(|| Fault::new(Kind::Bug).detail("a text outside its body"))
 }
 
 fn place(text: &Text, finding: &Finding) -> Place {

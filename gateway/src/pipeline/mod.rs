@@ -9,8 +9,11 @@ mod arrive;
 mod body;
 mod clocks;
 mod dispatch;
+mod govern;
+mod governing;
 mod inspect;
 mod listing;
+mod look;
 mod prepare;
 mod reading;
 mod refuse;
@@ -71,7 +74,7 @@ async fn walk(
     }
     let body = arrive::read_body(exchange, admitted.body).await?;
     exchange.complete = Instant::now();
-    let inspected = inspect::inspect(exchange, &admitted.head, body)?;
+    let inspected = inspect::inspect(exchange, &admitted.head, body).await?;
     let routed = route::route(exchange, inspected)?;
     dispatch::dispatch(exchange, routed).await.map(Walked::Sent)
 }

@@ -5,14 +5,17 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use policies::law::{self, Cleared, Destination};
+use policies::law::{self, Case, Cleared, Destination};
+use policies::policy::no_facts;
+use policies::when::{self, Facts, Provider, Time};
 use smallvec::SmallVec;
 use wire::facts::RequestFacts;
 use wire::{Fault, Grade, Kind};
 
 use super::inspect::Inspected;
 use super::settle::Exchange;
-use crate::config::snapshot::{Model, Target};
+use crate::config::snapshot::{Location, Model, Target};
+use wire::json::Value;
 
 /// One target of a model, kept alive by the model.
 #[derive(Clone)]
@@ -35,6 +38,25 @@ impl Destination for Candidate {
     fn clearance(&self) -> Grade {
         self.target().provider.clearance
     }
+
+    fn is_overseas(&self) -> bool {
+        self.target().provider.location == Location::Overseas
+    }
+
+    fn is_filed(&self) -> bool {
+        self.target().filing.is_some()
+    }
+
+    fn place(&self) -> Provider<'_> {
+        let target = self.target();
+        Provider {
+            name: &target.provider.name,
+            vendor: target.provider.vendor,
+            location: target.provider.location.as_str(),
+            clearance: i64::from(target.provider.clearance.0),
+            model: &target.model,
+        }
+    }
 }
 
 /// A request with the list of targets that it may go to, never empty.
@@ -46,7 +68,11 @@ pub(super) struct Routed {
 }
 
 pub(super) fn route(exchange: &mut Exchange, inspected: Inspected) -> Result<Routed, Fault> {
-    let Inspected { body, facts } = inspected;
+    let Inspected {
+        body,
+        facts,
+        findings,
+    } = inspected;
     let Some(model) = exchange.snapshot.models.get(facts.model.as_str()) else {
         return Err(Fault::new(Kind::NoSuchModel).param("model"));
     };
@@ -65,7 +91,27 @@ pub(super) fn route(exchange: &mut Exchange, inspected: Inspected) -> Result<Rou
         model: Arc::clone(model),
         index,
     });
-    let cleared = law::judge(exchange.grade, candidates)?;
+    let policy = exchange.snapshot.policy.clone();
+    let client_ip = exchange.client_ip();
+    let case = Case {
+        policy: policy.as_deref(),
+        findings: &findings,
+        body: &body,
+        declared: exchange.grade,
+        public: exchange
+            .principal
+            .as_ref()
+            .is_some_and(|principal| principal.public),
+        facts: match &policy {
+            Some(policy) => said(exchange, &body, &facts, &client_ip, policy),
+            None => no_facts(&[]),
+        },
+    };
+    let judgement = law::judge(&case, candidates);
+    exchange.grade = judgement.grade;
+    exchange.fired = judgement.fired;
+    exchange.shadowed = judgement.shadowed;
+    let cleared = judgement.cleared?;
     exchange.verdict = cleared.first().map(Cleared::verdict);
     Ok(Routed {
         body,
@@ -73,6 +119,47 @@ pub(super) fn route(exchange: &mut Exchange, inspected: Inspected) -> Result<Rou
         model: Arc::clone(model),
         cleared,
     })
+}
+
+/// What conditions may read of a request.
+fn said<'a>(
+    exchange: &'a Exchange,
+    body: &'a Bytes,
+    facts: &'a RequestFacts,
+    client_ip: &'a str,
+    policy: &'a policies::policy::Policy,
+) -> Facts<'a> {
+    let principal = exchange.principal.as_deref();
+    let root = Value::root(&facts.tape, body);
+    let has = |name: &str| {
+        root.and_then(|root| root.get(name))
+            .is_some_and(|value| value.elements().next().is_some())
+    };
+    let messages = root.and_then(|root| root.get("messages"));
+    Facts {
+        request: when::Request {
+            dialect: exchange.dialect.name(),
+            endpoint: exchange.endpoint,
+            stream: facts.stream,
+            bytes: i64::try_from(body.len()).unwrap_or(i64::MAX),
+            messages: messages.map_or(0, |list| {
+                i64::try_from(list.elements().count()).unwrap_or(i64::MAX)
+            }),
+            tools: has("tools"),
+            images: exchange.media > 0,
+            client_ip,
+        },
+        key: when::Key {
+            id: principal.map_or("", |principal| &principal.id),
+            team: principal
+                .and_then(|principal| principal.team.as_deref())
+                .unwrap_or_default(),
+            grade: principal.map_or(0, |principal| i64::from(principal.grade.0)),
+        },
+        model: &facts.model,
+        time: Time::at(exchange.now_ms.div_euclid(1000), policy.zone_s),
+        ..no_facts(&policy.grades)
+    }
 }
 
 /// Targets by priority (lowest number first); within one priority drawn by weight, without replacement.

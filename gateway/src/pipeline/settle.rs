@@ -10,10 +10,12 @@ use adapters::ClientDialect;
 use http::HeaderMap;
 use policies::access::keys::Principal;
 use policies::limit::rate::{Admission, Limit, Limited, Scope, Standing};
+use policies::scan::Sort;
 use smallvec::SmallVec;
 use wire::facts::{Finish, Usage};
 use wire::{Fault, Grade, Kind, Verdict};
 
+use super::govern::Tally;
 use super::route::Candidate;
 use crate::config::snapshot::Snapshot;
 use crate::config::tuning::Limits;
@@ -67,6 +69,15 @@ pub(super) struct Exchange {
     pub(super) usage_asked: bool,
     pub(super) grade: Grade,
     pub(super) verdict: Option<Verdict>,
+    /// Images, sound, files of the request.
+    pub(super) media: u32,
+    /// What was found in the request, by type.
+    pub(super) counts: SmallVec<[(Sort, u32); 4]>,
+    /// Rules that took effect, and rules that would have.
+    pub(super) fired: SmallVec<[usize; 4]>,
+    pub(super) shadowed: SmallVec<[usize; 4]>,
+    /// What was found in the reply.
+    pub(super) tally: Tally,
     pub(super) request_bytes: u64,
     pub(super) standing: Option<Standing>,
     /// Headers of the answer beyond the usual ones.
@@ -99,6 +110,11 @@ impl Exchange {
             usage_asked: false,
             grade: Grade::LOWEST,
             verdict: None,
+            media: 0,
+            counts: SmallVec::new(),
+            fired: SmallVec::new(),
+            shadowed: SmallVec::new(),
+            tally: Tally::default(),
             request_bytes: 0,
             standing: None,
             extra: HeaderMap::new(),
@@ -112,6 +128,11 @@ impl Exchange {
             finished: false,
             worker: Arc::clone(worker),
         }
+    }
+
+    /// The client's address, without a port.
+    pub(super) fn client_ip(&self) -> String {
+        self.on_peer.address().to_owned()
     }
 
     pub(super) fn limits(&self) -> &Limits {

@@ -26,13 +26,15 @@ mod site;
 pub mod sort;
 pub mod stream;
 mod view;
-pub mod words;
+mod words;
 
 pub use engine::{Hit, scan};
 pub use entity::{Entity, GRADES, Group};
 pub use set::{Finding, Set, SetError, WordList};
 pub use sort::{Sort, SortInfo, Sorts};
 pub use stream::Stream;
+pub use wire::Grade;
+pub use words::{WORD_BYTES_MAX, WORDS_MAX, WordError};
 
 #[cfg(test)]
 mod examples;

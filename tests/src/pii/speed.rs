@@ -4,8 +4,7 @@
 
 use std::time::Instant;
 
-use policies::scan::{Set, Stream, WordList};
-use wire::Grade;
+use policies::scan::{Grade, Set, Stream, WordList};
 
 use super::random::Random;
 
