@@ -166,7 +166,8 @@ fn assemble(loaded: &Loaded, ground: &Ground<'_>, files: &mut Files<'_>) -> Opti
             bytes: config.stream.hold_bytes.bytes(),
             nanos: u64::try_from(config.stream.hold_time.0.as_nanos()).unwrap_or(u64::MAX),
         },
-        policy: None,
+        policy: policy::compile(config, before.and_then(|before| before.policy.as_deref()))?
+            .map(Arc::new),
         drain: config.drain.clone(),
         overload: config.overload.clone(),
         runtime: config.runtime.clone(),
@@ -289,7 +290,7 @@ fn build_models(
                 model: target.model.as_str().into(),
                 weight: target.weight,
                 priority: target.priority,
-                filing: None,
+                filing: target.filing.as_deref().map(Into::into),
                 meters: OnceLock::new(),
             });
         }
@@ -344,7 +345,7 @@ fn build_keys(config: &Config, grades: &Grades, rates: &Rates) -> Option<Vec<Key
                 Some(text) => Some(parse_moment_ms(text)?),
                 None => None,
             },
-            public: false,
+            public: key.public,
             key_quota: quota(format!("key/{}", key.id), &key.limits),
             team_quota: team.map_or_else(Quota::default, |(name, team)| {
                 quota(format!("team/{name}"), &team.limits)

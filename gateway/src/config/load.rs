@@ -193,6 +193,9 @@ fn fetch_secrets(loaded: &mut Loaded) -> Vec<Problem> {
     if let Some(token) = &mut config.admin.token {
         fetch(token, &["admin".into(), "token".into()]);
     }
+    if let Some(pepper) = &mut config.policies.pepper {
+        fetch(pepper, &["policies".into(), "pepper".into()]);
+    }
     for (name, provider) in &mut config.providers {
         let at = |field: &str| ["providers".into(), Step::from(name.as_str()), field.into()];
         if let Some(key) = &mut provider.api_key {

@@ -7,8 +7,7 @@ use policies::policy::{Labelling, Parts, Policy, Remedy, ReplyRemedy, ReplyRule,
 use policies::redact::{Method, Pepper};
 use policies::scan::custom::{Custom, Validator};
 use policies::scan::entity::GRADES;
-use policies::scan::set::{Set, WordList};
-use policies::scan::{Sort, Sorts};
+use policies::scan::{Set, Sort, Sorts, WordList};
 use policies::when::{Names, When};
 use wire::Grade;
 
@@ -21,10 +20,10 @@ const OUTPUT: &str = "output";
 /// What stands before an answer if nothing else is said.
 const LABEL: &str = "[人工智能生成] ";
 
-/// The policy of a checked config. `Some(None)`: nothing is asked for, so nothing needs to be looked for. `pepper` is the
-/// key of surrogates and hashes.
+/// The policy of a checked config. `Some(None)`: nothing is asked for, so nothing needs to be looked for. `before` is the
+/// one in use: a pepper that is not in the config stays as it is over a reload.
 #[must_use]
-pub fn compile(config: &Config, pepper: Pepper) -> Option<Option<Policy>> {
+pub fn compile(config: &Config, before: Option<&Policy>) -> Option<Option<Policy>> {
     let from = &config.policies;
     if asks_nothing(from) {
         return Some(None);
@@ -57,11 +56,24 @@ pub fn compile(config: &Config, pepper: Pepper) -> Option<Option<Policy>> {
         overseas_max,
         filed_only: from.require_filed_model,
         labelling: from.labelling.as_ref().map(build_labelling),
-        pepper,
+        pepper: pepper(from, before)?,
         grades: config.grades.clone(),
         zone_s: offset_seconds(&from.timezone)?,
     };
     Policy::build(parts).ok().map(Some)
+}
+
+fn pepper(from: &Policies, before: Option<&Policy>) -> Option<Pepper> {
+    const BYTES: usize = 32;
+    match (&from.pepper, before) {
+        (Some(own), _) => Some(Pepper::new(own.expose().as_bytes())),
+        (None, Some(before)) => Some(before.pepper.clone()),
+        (None, None) => {
+            let mut bytes = [0; BYTES];
+            aws_lc_rs::rand::fill(&mut bytes).ok()?;
+            Some(Pepper::new(&bytes))
+        }
+    }
 }
 
 fn asks_nothing(from: &Policies) -> bool {
@@ -253,7 +265,7 @@ mod tests {
     fn built(policies: &str) -> Option<Policy> {
         let text = format!("policies: {{ {policies} }}\n");
         let loaded = load_text("y.yaml", &text, Path::new(""), &|_| None).unwrap();
-        compile(&loaded.config, Pepper::new(b"test")).unwrap()
+        compile(&loaded.config, None).unwrap()
     }
 
     #[test]

@@ -86,10 +86,7 @@ fn hides_only_usage_that_was_not_asked_for() {
         "\"usage\":null",
         "\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2}",
     );
-    let (out, _) = run(
-        HIDING,
-        &[format!("{beside}\n\n{DONE}\n\n").as_bytes()],
-    );
+    let (out, _) = run(HIDING, &[format!("{beside}\n\n{DONE}\n\n").as_bytes()]);
     assert_eq!(out.unwrap(), format!("{FINISH}\n\n{DONE}\n\n"));
 }
 
