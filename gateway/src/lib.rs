@@ -1,6 +1,7 @@
 //! The gateway: config, server, pipeline, upstream connections, journal.
 
 pub mod admin;
+pub mod alarm;
 pub mod book;
 pub mod cli;
 pub mod clock;

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use wire::Fault;
 use wire::fault::Level;
 
+use crate::alarm::SharedAlarm;
 use crate::clock::Clock;
 use crate::config::snapshot::Target;
 use crate::config::watch::ConfigStore;
@@ -248,6 +249,8 @@ pub struct Peer {
     pub address: Box<str>,
     /// What the socket saw of the head that hyper does not tell.
     pub head_watch: Arc<HeadWatch>,
+    /// `None` where requests run side by side.
+    alarm: Option<Arc<SharedAlarm>>,
     running: AtomicUsize,
     begun: AtomicU64,
 }
@@ -256,6 +259,7 @@ impl Peer {
     /// A fresh connection.
     pub fn new(address: SocketAddr, head_watch: HeadWatch) -> Self {
         Self {
+            alarm: (!head_watch.is_framed()).then(Arc::default),
             address: address.ip().to_string().into(),
             head_watch: Arc::new(head_watch),
             running: AtomicUsize::new(0),
@@ -288,6 +292,11 @@ impl OnPeer {
     /// The address of the connection's other end.
     pub fn address(&self) -> &str {
         &self.0.address
+    }
+
+    /// A timer for this request: its connection's, if requests come one after another there.
+    pub fn alarm(&self) -> Arc<SharedAlarm> {
+        self.0.alarm.clone().unwrap_or_default()
     }
 }
 

@@ -4,16 +4,16 @@
 //! [`check`](super::check) already, and a config it would refuse is refused here too, never half built. The only thing
 //! outside that building touches is the registry of limits, which it may grow.
 
-pub mod policy;
+mod policies;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
-use policies::access::keys::{KeySpec, KeyTable, Models};
-use policies::access::token::parse_digest;
-use policies::limit::rate::{Quota, Rates};
+use ::policies::access::keys::{KeySpec, KeyTable, Models};
+use ::policies::access::token::parse_digest;
+use ::policies::limit::rate::{Quota, Rates};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
@@ -63,7 +63,7 @@ pub struct Built {
     /// Certificates, keys and secrets that were read: a change of theirs is a change of the config.
     pub files: Vec<PathBuf>,
     /// SHA-256 of the config's text.
-    pub digest: policies::access::token::Digest,
+    pub digest: ::policies::access::token::Digest,
 }
 
 /// Milliseconds since 1970.
@@ -131,6 +131,7 @@ fn assemble(loaded: &Loaded, ground: &Ground<'_>, files: &mut Files<'_>) -> Opti
     let models = build_models(config, &providers)?;
     let specs = build_keys(config, &grades, ground.rates)?;
     let before = ground.before;
+    let policy = policies::build(config, &grades, files)?.map(Arc::new);
     Some(Snapshot {
         version: before.map_or(1, |before| before.version + 1),
         loaded_at: ground.now,
@@ -166,8 +167,7 @@ fn assemble(loaded: &Loaded, ground: &Ground<'_>, files: &mut Files<'_>) -> Opti
             bytes: config.stream.hold_bytes.bytes(),
             nanos: u64::try_from(config.stream.hold_time.0.as_nanos()).unwrap_or(u64::MAX),
         },
-        policy: policy::compile(config, before.and_then(|before| before.policy.as_deref()))?
-            .map(Arc::new),
+        policy,
         drain: config.drain.clone(),
         overload: config.overload.clone(),
         runtime: config.runtime.clone(),
@@ -259,8 +259,8 @@ fn fingerprint(from: &schema::Provider) -> String {
         from.tls,
         from.http2
     );
-    let digest = policies::access::token::digest(all.as_bytes());
-    policies::access::token::show_digest(&digest)
+    let digest = ::policies::access::token::digest(all.as_bytes());
+    ::policies::access::token::show_digest(&digest)
         .chars()
         .skip(7)
         .take(16)

@@ -4,7 +4,6 @@
 //! doubt must not reach any later rule (`governance/threats.md`, section 5). Hosts, absolute URIs and forwarded headers
 //! never route anything.
 
-use std::future::Future as _;
 use std::pin::Pin;
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -21,6 +20,7 @@ use hyper::body::{Body, Frame, Incoming};
 use wire::{Fault, Kind};
 
 use super::settle::Exchange;
+use crate::alarm::SharedAlarm;
 use crate::worker::Peer;
 
 /// What a path asks for.
@@ -227,13 +227,15 @@ fn media(headers: &HeaderMap) -> Result<(), Fault> {
 pub(super) async fn read_body(exchange: &mut Exchange, mut body: Incoming) -> Result<Bytes, Fault> {
     let limit = exchange.limits().body_bytes.0;
     let clocks = exchange.snapshot.timeouts.clone();
-    let began = Instant::now();
+    let idle = clocks.body_idle.0.min(clocks.body.0);
+    let alarm = exchange.alarm();
+    let began = exchange.started;
     let expected = Body::size_hint(&body).exact();
     let mut first = Bytes::new();
     let mut joined = BytesMut::new();
     let mut seen = 0u64;
     loop {
-        let frame = match next_frame(&mut body, clocks.body_idle.0).await? {
+        let frame = match next_frame(&mut body, idle, &alarm).await? {
             None => break,
             Some(Err(_)) => return Err(bad("body_cut", "The request body ended before its end.")),
             Some(Ok(frame)) => frame,
@@ -246,14 +248,15 @@ pub(super) async fn read_body(exchange: &mut Exchange, mut body: Incoming) -> Re
         if seen > limit {
             return Err(too_large());
         }
+        if seen == data.len() as u64 {
+            // The wait for it had its own bound; most bodies are this one frame.
+            first = data;
+            continue;
+        }
         let took = began.elapsed();
         let floor = took.saturating_sub(SLOW_AFTER).as_secs() * RATE_FLOOR_BYTES_PER_S;
         if took > clocks.body.0 || seen < floor {
             return Err(slow());
-        }
-        if seen == data.len() as u64 {
-            first = data;
-            continue;
         }
         if joined.is_empty() {
             let room = expected.unwrap_or(seen * 2).clamp(seen, limit);
@@ -274,8 +277,9 @@ pub(super) async fn read_body(exchange: &mut Exchange, mut body: Incoming) -> Re
 async fn next_frame(
     body: &mut Incoming,
     idle: Duration,
+    alarm: &SharedAlarm,
 ) -> Result<Option<Result<Frame<Bytes>, hyper::Error>>, Fault> {
-    let mut timer = None;
+    let mut until = None;
     let mut looks = 0;
     std::future::poll_fn(|cx| {
         if let Poll::Ready(frame) = Pin::new(&mut *body).poll_frame(cx) {
@@ -286,8 +290,8 @@ async fn next_frame(
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        let timer = timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(idle)));
-        timer.as_mut().poll(cx).map(|()| Err(slow()))
+        let until = *until.get_or_insert_with(|| Instant::now() + idle);
+        alarm.poll_until(cx, until).map(|()| Err(slow()))
     })
     .await
 }

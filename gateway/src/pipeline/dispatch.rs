@@ -144,7 +144,7 @@ async fn attempt(
     rejected: Option<&Arc<Fetched>>,
     used: &mut Option<Arc<Fetched>>,
 ) -> Result<Sent, Fault> {
-    let clocks = Clocks::start(exchange.started, &routed.model.clocks);
+    let clocks = Clocks::start(exchange.started, &routed.model.clocks, exchange.alarm());
     let vendor = target.vendor()?;
     let token = match vendor
         .token_flow()
@@ -222,7 +222,7 @@ async fn token(
             body: Rope::new(),
         };
         let reply = client.send(&provider.endpoint, &bounds, &request).await?;
-        let clocks = Clocks::start(Instant::now(), &routed.model.clocks);
+        let clocks = Clocks::start(Instant::now(), &routed.model.clocks, Arc::default());
         let body = collect(reply.body, &clocks, ERROR_BODY_BYTES, true).await?;
         let tape = json::scan(&body, &json::Limits::default()).ok();
         let root = tape.as_ref().and_then(|tape| Value::root(tape, &body));

@@ -17,6 +17,7 @@ use wire::{Fault, Grade, Kind, Verdict};
 
 use super::govern::Tally;
 use super::route::Candidate;
+use crate::alarm::SharedAlarm;
 use crate::config::snapshot::Snapshot;
 use crate::config::tuning::Limits;
 use crate::journal::{self, Attempt, Closing, Denial, Opening, Outcome, Tokens};
@@ -133,6 +134,11 @@ impl Exchange {
     /// The client's address, without a port.
     pub(super) fn client_ip(&self) -> String {
         self.on_peer.address().to_owned()
+    }
+
+    /// A timer for the waits of this request.
+    pub(super) fn alarm(&self) -> Arc<SharedAlarm> {
+        self.on_peer.alarm()
     }
 
     pub(super) fn limits(&self) -> &Limits {

@@ -3,13 +3,10 @@
 //! Polls the upstream directly: no task, no channel, so back-pressure is the socket's, and a client that leaves drops the
 //! upstream call. All that one read releases leaves as one frame. Never wakes itself.
 
-use std::future::Future;
-use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tokio::time::Sleep;
 use wire::{Fault, Kind, Rope};
 
 use super::clocks::Clocks;
@@ -30,7 +27,6 @@ pub struct Stream {
     upstream: Option<client::Body>,
     clocks: Clocks,
     last_down: Instant,
-    timer: Pin<Box<Sleep>>,
     /// The end went down; only the upstream's own end is waited for.
     linger: Option<Instant>,
 }
@@ -44,9 +40,6 @@ impl Stream {
         clocks: Clocks,
     ) -> Self {
         let now = Instant::now();
-        let timer = Box::pin(tokio::time::sleep_until(
-            (now + exchange.snapshot.ping.unwrap_or(LINGER * 240)).into(),
-        ));
         let mut stream = Self {
             exchange,
             begun,
@@ -54,7 +47,6 @@ impl Stream {
             upstream: Some(upstream),
             clocks,
             last_down: now,
-            timer,
             linger: None,
         };
         stream.exchange.meter.bytes_down = stream.begun.len() as u64;
@@ -163,12 +155,7 @@ impl Stream {
                 self.last_down = now;
                 return Poll::Ready(Ok(ping.map_or(&[], |(_, bytes)| bytes)));
             }
-            // The timer is moved only when it fires, not for each event: its time is then looked at again.
-            if self.timer.deadline() > next.into() {
-                self.timer.as_mut().reset(next.into());
-            }
-            std::task::ready!(pin!(self.timer.as_mut()).poll(cx));
-            self.timer.as_mut().reset(next.into());
+            std::task::ready!(self.clocks.poll_until(cx, next));
         }
     }
 

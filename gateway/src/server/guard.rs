@@ -6,7 +6,6 @@
 //! nothing is smuggled.) A client that does not read, or sends its head
 //! drop by drop, loses its connection: see [`Clocks`].
 
-use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -16,7 +15,8 @@ use std::time::{Duration, Instant};
 
 use memchr::memmem::Finder;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::Sleep;
+
+use crate::alarm::Alarm;
 
 /// What one connection's socket knows of the request that is being read.
 #[derive(Debug, Default)]
@@ -24,7 +24,7 @@ pub struct HeadWatch {
     state: AtomicU8,
 }
 
-/// The next bytes are a head.
+/// The next byte is a head's first.
 const AT_HEAD: u8 = 0;
 /// Bytes belong to a message.
 const IN_MESSAGE: u8 = 1;
@@ -32,6 +32,8 @@ const IN_MESSAGE: u8 = 1;
 const CONFLICT: u8 = 2;
 /// HTTP/2: its frames are hyper's business, and its limits are settings of the protocol.
 const FRAMED: u8 = 3;
+/// A head has begun.
+const IN_HEAD: u8 = 4;
 
 impl HeadWatch {
     /// For HTTP/2.
@@ -40,6 +42,12 @@ impl HeadWatch {
         Self {
             state: AtomicU8::new(FRAMED),
         }
+    }
+
+    /// Whether this is HTTP/2.
+    #[must_use]
+    pub fn is_framed(&self) -> bool {
+        self.state() == FRAMED
     }
 
     /// Whether the head of the request at hand was in conflict.
@@ -60,13 +68,16 @@ impl HeadWatch {
         }
     }
 
-    fn reads_head(&self) -> bool {
-        matches!(self.state.load(Ordering::Acquire), AT_HEAD | CONFLICT)
+    fn state(&self) -> u8 {
+        self.state.load(Ordering::Acquire)
     }
 
+    /// Takes a look at bytes of a head.
     fn sees(&self, bytes: &[u8]) {
         if has_conflict(bytes) {
             self.state.store(CONFLICT, Ordering::Release);
+        } else if self.state() == AT_HEAD {
+            self.state.store(IN_HEAD, Ordering::Release);
         }
     }
 }
@@ -102,19 +113,26 @@ pub struct Guard<T> {
     inner: T,
     watch: Arc<HeadWatch>,
     clocks: Clocks,
+    /// Since when nothing was asked.
+    idle_since: Option<Instant>,
     /// When the head that is being read began.
     head_since: Option<Instant>,
-    /// Runs while a head is not complete.
-    slow_head: Option<Pin<Box<Sleep>>>,
-    /// Runs while a write does not move.
-    stalled: Option<Pin<Box<Sleep>>>,
+    /// Since when a write does not move.
+    stalled_since: Option<Instant>,
+    /// For what is read; used again and again, since every request awaits a head.
+    reading: Alarm,
+    /// For what is written.
+    writing: Alarm,
 }
 
 /// What a client is given time for.
 #[derive(Clone, Copy, Debug)]
 pub struct Clocks {
-    /// A head, from its first byte to its last. (hyper's own timer would run while a kept connection is idle, too.)
+    /// A head, from its first byte to its last. (hyper's own timer would run while a kept connection is idle, too, and
+    /// registers a timer with the runtime for every request.)
     pub head: Duration,
+    /// A connection on which nothing is asked.
+    pub idle: Duration,
     /// A write that does not move.
     pub stall: Duration,
 }
@@ -126,9 +144,11 @@ impl<T> Guard<T> {
             inner,
             watch,
             clocks,
+            idle_since: None,
             head_since: None,
-            slow_head: None,
-            stalled: None,
+            stalled_since: None,
+            reading: Alarm::default(),
+            writing: Alarm::default(),
         }
     }
 
@@ -138,34 +158,33 @@ impl<T> Guard<T> {
         written: Poll<io::Result<R>>,
     ) -> Poll<io::Result<R>> {
         if written.is_ready() {
-            self.stalled = None;
+            self.stalled_since = None;
             return written;
         }
-        let stall = self.clocks.stall;
-        let timer = self
-            .stalled
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep(stall)));
-        timer
-            .as_mut()
-            .poll(cx)
+        let since = *self.stalled_since.get_or_insert_with(Instant::now);
+        self.writing
+            .poll_until(cx, since + self.clocks.stall)
             .map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 
-    /// Nothing to read: is a head late?
+    /// Nothing to read: is a head late, or the next request?
     fn waits(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Some(since) = self.head_since.filter(|_| self.watch.reads_head()) else {
-            self.head_since = None;
-            self.slow_head = None;
-            return Poll::Pending;
-        };
-        let until = since + self.clocks.head;
-        let timer = self
-            .slow_head
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until.into())));
-        timer
-            .as_mut()
-            .poll(cx)
-            .map(|()| Err(io::ErrorKind::TimedOut.into()))
+        match self.watch.state() {
+            AT_HEAD => {
+                let since = *self.idle_since.get_or_insert_with(Instant::now);
+                // To hyper, a client that left: it ends the connection without a word.
+                self.reading
+                    .poll_until(cx, since + self.clocks.idle)
+                    .map(Ok)
+            }
+            IN_HEAD | CONFLICT => {
+                let since = *self.head_since.get_or_insert_with(Instant::now);
+                self.reading
+                    .poll_until(cx, since + self.clocks.head)
+                    .map(|()| Err(io::ErrorKind::TimedOut.into()))
+            }
+            _ => Poll::Pending,
+        }
     }
 }
 
@@ -179,12 +198,13 @@ impl<T: AsyncRead + Unpin> AsyncRead for Guard<T> {
         match Pin::new(&mut self.inner).poll_read(cx, buf) {
             Poll::Pending => self.waits(cx),
             Poll::Ready(read) => {
-                if self.watch.reads_head() {
+                let state = self.watch.state();
+                if state == AT_HEAD {
+                    (self.idle_since, self.head_since) = (None, Some(Instant::now()));
+                }
+                if matches!(state, AT_HEAD | IN_HEAD | CONFLICT) {
                     self.watch
                         .sees(buf.filled().get(before..).unwrap_or_default());
-                    if self.head_since.is_none() {
-                        self.head_since = Some(Instant::now());
-                    }
                 }
                 Poll::Ready(read)
             }

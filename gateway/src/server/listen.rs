@@ -173,6 +173,7 @@ fn prepare<S: AsyncRead + AsyncWrite>(
 ) -> (TokioIo<Guard<S>>, Arc<Peer>) {
     let clocks = Clocks {
         head: snapshot.timeouts.header_read.0,
+        idle: snapshot.timeouts.keepalive.0,
         stall: snapshot.timeouts.client_write.0,
     };
     let peer = Arc::new(Peer::new(address, head_watch));
@@ -201,9 +202,8 @@ async fn converse_h1(
         builder.max_headers(limits.header_count as usize);
     }
     let connection = builder
-        .timer(TokioTimer::new())
-        // Runs while a connection is kept idle; a slow head is the guard's business.
-        .header_read_timeout(snapshot.timeouts.keepalive.0)
+        // Slow heads and idle connections are the guard's business: hyper's timer is made anew for each request.
+        .header_read_timeout(None)
         .half_close(false)
         .max_header_size(limits.header_bytes.bytes())
         .max_buf_size(limits.header_bytes.bytes().max(BUFFER_MIN))
@@ -277,7 +277,7 @@ async fn last(connection: impl Graceful, shared: &Shared, idle: Option<Idle>) {
     let mut over = pin!(async {
         match idle {
             Some(idle) => idle.over().await,
-            // HTTP/1 has hyper's own timer.
+            // HTTP/1 has the guard's timer.
             None => std::future::pending().await,
         }
     });

@@ -26,7 +26,7 @@ mod site;
 pub mod sort;
 pub mod stream;
 mod view;
-mod words;
+pub mod words;
 
 pub use engine::{Hit, scan};
 pub use entity::{Entity, GRADES, Group};

@@ -257,17 +257,14 @@ impl<'a> Checker<'a> {
 
     /// Findings of the types that `name` means.
     fn hits_of(&mut self, node: &IdedExpr, name: &str) -> Result<Number, WhenError> {
-        let mut types: Vec<Box<str>> = Entity::selected(name)
-            .iter()
-            .map(|entity| entity.name().into())
+        let types: Vec<Box<str>> = (self.names.sorts)(name)
+            .into_iter()
+            .map(String::into_boxed_str)
             .collect();
         if types.is_empty() {
-            if !(self.names.sorts)(name) {
-                let known = Entity::ALL.iter().map(|entity| entity.name());
-                let message = format!("`{name}` is no type of finding{}", hint(name, known));
-                return Err(self.error(node, message));
-            }
-            types.push(name.into());
+            let known = Entity::ALL.iter().map(|entity| entity.name());
+            let message = format!("`{name}` is no type of finding{}", hint(name, known));
+            return Err(self.error(node, message));
         }
         let steps = LOOKUP_COST.saturating_mul(u64::try_from(types.len()).unwrap_or(u64::MAX));
         self.charge(node, steps)?;

@@ -152,7 +152,7 @@ pub(crate) fn has_content(choice: Value<'_>) -> bool {
 /// Not null, and not empty.
 fn says_something(value: Value<'_>) -> bool {
     match value.kind() {
-        Type::String => value.inner().is_some_and(|text| !text.is_empty()),
+        Type::String => value.has_text(),
         Type::Array => value.elements().next().is_some(),
         Type::Object => value.members().next().is_some(),
         _ => false,
@@ -201,24 +201,26 @@ pub(crate) fn finish_word(word: &str) -> Option<Finish> {
 /// Whether a reply's root says that the vendor failed: an `error` that is not empty (object or string), or, where there
 /// are no choices, one of the flat forms.
 pub(crate) fn is_error(root: Value<'_>) -> bool {
-    let code = |name: &str| {
-        root.get(name).is_some_and(|code| match code.kind() {
-            Type::Number => !matches!(code.as_u64(), Some(0 | 200)),
-            _ => says_something(code),
-        })
+    let code = |code: Value<'_>| match code.kind() {
+        Type::Number => !matches!(code.as_u64(), Some(0 | 200)),
+        _ => says_something(code),
     };
-    if root.get("error").is_some_and(says_something) || code("error_code") {
-        return true;
+    let mut found = [false; 5];
+    let [choices, error, detail, message, coded] = &mut found;
+    // One walk: this is asked of every reply, and nearly all of its names are absent.
+    for (key, value) in root.members() {
+        match &*key.as_str().unwrap_or_default() {
+            "choices" => *choices = true,
+            "error" | "error_msg" => *error |= says_something(value),
+            "error_code" => *error |= code(value),
+            "object" => *error |= value.is_named("error"),
+            "detail" => *detail = says_something(value),
+            "message" => *message = true,
+            "code" => *coded = code(value),
+            _ => {}
+        }
     }
-    let object = root.get("object");
-    if object.is_some_and(|object| object.is_named("error"))
-        || root.get("error_msg").is_some_and(says_something)
-    {
-        return true;
-    }
-    root.get("choices").is_none()
-        && (root.get("detail").is_some_and(says_something)
-            || (root.get("message").is_some() && code("code")))
+    *error || (!*choices && (*detail || (*message && *coded)))
 }
 
 /// Usage of a reply or an event, with the span of its value: at the top, or, as one vendor has it, in the first choice.

@@ -3,6 +3,7 @@
 //! Builds no tree, recurses nowhere, and knows no dialect. What passes [`scan`] is what every reasonable parser reads
 //! the same way: see `governance/threats.md`, section 4, for the parsers that do not.
 
+mod run;
 pub mod scan;
 pub mod text;
 pub mod view;

@@ -23,7 +23,7 @@ const LABEL_CHARS_MAX: usize = 128;
 const PEPPER_BYTES_MIN: usize = 16;
 
 impl Check<'_> {
-    pub(super) fn around(&mut self, policies: &Policies, known: &Known<'_>) {
+    pub(super) fn around(&mut self, policies: &Policies, known: &Known) {
         for (name, grade) in &policies.grades {
             let steps = in_section(at!["grades", name.as_str()]);
             if !known.has(name) {
