@@ -67,7 +67,7 @@ pub(super) async fn dispatch(exchange: &mut Exchange, routed: Routed) -> Result<
             }
         };
         if !opened {
-            exchange.open(cleared.target(), routed.cleared.len())?;
+            exchange.open(cleared, routed.cleared.len())?;
             exchange.recorded().await?;
             opened = true;
         }

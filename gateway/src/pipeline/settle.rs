@@ -9,7 +9,9 @@ use std::time::Instant;
 use adapters::ClientDialect;
 use http::HeaderMap;
 use policies::access::keys::Principal;
+use policies::law::Cleared;
 use policies::limit::rate::{Admission, Limit, Limited, Scope, Standing};
+use policies::policy::Policy;
 use policies::scan::Sort;
 use smallvec::SmallVec;
 use wire::facts::{Finish, Usage};
@@ -192,8 +194,19 @@ impl Exchange {
     }
 
     /// Writes the opening record. Only after this may a byte go upstream.
-    pub(super) fn open(&mut self, first: &Candidate, targets: usize) -> Result<(), Fault> {
-        let target = first.target();
+    pub(super) fn open(&mut self, first: &Cleared<Candidate>, targets: usize) -> Result<(), Fault> {
+        let entry = self.begin_entry(first, targets)?;
+        self.entry = Some(entry);
+        Ok(())
+    }
+
+    fn begin_entry(
+        &self,
+        first: &Cleared<Candidate>,
+        targets: usize,
+    ) -> Result<journal::Entry, Fault> {
+        let target = first.target().target();
+        let judged = self.judged();
         let opening = Opening {
             id: self.id.as_str(),
             key: self.key_id(),
@@ -207,25 +220,21 @@ impl Exchange {
             stream: self.streams,
             grade: self.snapshot.grades.name(self.grade),
             verdict: self.verdict.map_or("", Verdict::as_str),
-            policies: &[],
+            policies: &judged.fired,
+            findings: &judged.findings,
+            shadowed: &judged.shadowed,
+            media: self.media,
+            redactions: first.redactions() as u64,
             request_bytes: self.request_bytes,
             targets: u32::try_from(targets).unwrap_or(u32::MAX),
         };
-        match self
-            .worker
-            .shared
-            .journal
-            .begin(self.worker.index, &opening)
-        {
-            Ok(entry) => {
-                self.entry = Some(entry);
-                Ok(())
-            }
-            Err(error) => Err(Fault::new(Kind::JournalDown)
+        let journal = &self.worker.shared.journal;
+        journal.begin(self.worker.index, &opening).map_err(|error| {
+            Fault::new(Kind::JournalDown)
                 .reason("audit_unavailable")
                 .detail(error.to_string())
-                .retry_after(std::time::Duration::from_secs(5))),
-        }
+                .retry_after(std::time::Duration::from_secs(5))
+        })
     }
 
     /// Waits until the opening record is as durable as the config asks, and counts what we took until here.
@@ -319,7 +328,12 @@ impl Exchange {
             })
             .collect();
         let answered = self.tried.last().filter(|tried| tried.fault.is_empty());
+        let said = self.said();
         entry.close(&Closing {
+            reply_findings: &said.findings,
+            reply_policies: &said.fired,
+            reply_shadowed: &said.shadowed,
+            restored: self.tally.restored,
             outcome,
             status: self.status,
             provider: answered.map_or("", Tried::provider),
@@ -335,11 +349,38 @@ impl Exchange {
         });
     }
 
+    /// What the law found and did with the request, in names.
+    fn judged(&self) -> Judged<'_> {
+        let Some(policy) = &self.snapshot.policy else {
+            return Judged::default();
+        };
+        let rule = |at: &usize| policy.rules.get(*at).map(|rule| &*rule.name);
+        Judged {
+            findings: found(policy, &self.counts),
+            fired: self.fired.iter().filter_map(rule).collect(),
+            shadowed: self.shadowed.iter().filter_map(rule).collect(),
+        }
+    }
+
+    /// The same of the reply.
+    fn said(&self) -> Judged<'_> {
+        let Some(policy) = &self.snapshot.policy else {
+            return Judged::default();
+        };
+        let rule = |at: &usize| policy.reply.get(*at).map(|rule| &*rule.name);
+        Judged {
+            findings: found(policy, &self.tally.counts),
+            fired: self.tally.fired.iter().filter_map(rule).collect(),
+            shadowed: self.tally.shadowed.iter().filter_map(rule).collect(),
+        }
+    }
+
     /// One record for a request that never came to an upstream; none for the listing of models.
     fn deny(&self, code: &str, fault: Option<&Fault>) {
         if fault.is_none() {
             return;
         }
+        let judged = self.judged();
         let denial = Denial {
             id: self.id.as_str(),
             key: self.key_id(),
@@ -354,7 +395,10 @@ impl Exchange {
                 ""
             },
             verdict: self.verdict.map_or("", Verdict::as_str),
-            policies: &[],
+            policies: &judged.fired,
+            findings: &judged.findings,
+            shadowed: &judged.shadowed,
+            media: self.media,
             request_bytes: self.request_bytes,
             status: self.status,
             code,
@@ -413,6 +457,24 @@ impl Exchange {
                 .observe(at.saturating_duration_since(self.started));
         }
     }
+}
+
+/// Names for the journal.
+#[derive(Default)]
+struct Judged<'p> {
+    findings: SmallVec<[journal::Found<'p>; 4]>,
+    fired: SmallVec<[&'p str; 4]>,
+    shadowed: SmallVec<[&'p str; 4]>,
+}
+
+fn found<'p>(policy: &'p Policy, counts: &[(Sort, u32)]) -> SmallVec<[journal::Found<'p>; 4]> {
+    counts
+        .iter()
+        .map(|(sort, count)| journal::Found {
+            kind: policy.name(*sort),
+            count: *count,
+        })
+        .collect()
 }
 
 impl Drop for Exchange {

@@ -67,6 +67,13 @@ fn the_longest_closing_fits_its_room() {
             finish: &text,
             bytes_down: u64::MAX,
             events: u64::MAX,
+            reply_findings: &[Found {
+                kind: &text,
+                count: u32::MAX,
+            }; 100],
+            reply_policies: &[&*text; 100],
+            reply_shadowed: &[&*text; 100],
+            restored: u64::MAX,
             first_content_ms: Some(u64::MAX),
             total_ms: u64::MAX,
             code: &text,
