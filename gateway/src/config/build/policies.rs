@@ -1,6 +1,6 @@
 //! The section `policies` → the compiled policy.
 //!
-//! Reads word files; everything else was checked. Invariant: what the check let through and cannot be compiled is a
+//! Words' files were read when the config was loaded, and everything was checked. Invariant: what the check let through and cannot be compiled is a
 //! problem, never a policy with less in it.
 
 use std::collections::BTreeMap;
@@ -64,7 +64,7 @@ pub(super) fn build(
     let find = |name: &Option<String>| name.as_deref().and_then(|name| grades.find(name));
     let abroad = find(&from.cross_border.max_grade);
     let parts = Parts {
-        graded: all(&set, from.grades.keys()),
+        graded: graded(from, &rules, &set),
         set,
         rules,
         reply,
@@ -76,7 +76,7 @@ pub(super) fn build(
             prefix: (labelling.explicit == Explicit::Prefix)
                 .then(|| labelling.text.as_deref().unwrap_or(LABEL).into()),
         }),
-        pepper: pepper(),
+        pepper: pepper(from),
         grades: grades.names().map(str::to_owned).collect(),
         zone_s: zone::offset_seconds(&from.timezone)?,
     };
@@ -84,6 +84,17 @@ pub(super) fn build(
         Ok(policy) => Some(Some(policy)),
         Err(error) => files.fail(&["policies".into()], error.to_string()),
     }
+}
+
+/// What counts without a rule that finds it: types that were given a grade, types of one's own, and what conditions name,
+/// which would else always read 0.
+fn graded(from: &Policies, rules: &[Rule], set: &Set) -> Sorts {
+    let named = from.grades.keys().map(String::as_str);
+    let words = from.words.iter().map(|list| list.name.as_str());
+    let entities = from.entities.iter().map(|entity| entity.name.as_str());
+    let conditions = rules.iter().filter_map(|rule| rule.when.as_ref());
+    let read = conditions.flat_map(When::types);
+    all(set, named.chain(words).chain(entities).chain(read))
 }
 
 /// Whether the section says nothing.
@@ -101,15 +112,19 @@ fn is_empty(from: &Policies) -> bool {
         && !from.require_filed_model
 }
 
-/// Surrogates and hashes hang on a key that lives as long as the process: random, since nobody else must make them.
-fn pepper() -> Pepper {
+/// Surrogates and hashes hang on a key: the config's, or one that lives as long as the process, random, since nobody else
+/// must make them.
+fn pepper(from: &Policies) -> Pepper {
     static KEY: std::sync::LazyLock<[u8; 32]> = std::sync::LazyLock::new(|| {
         let mut key = [0; 32];
         // It fails only where the system has no random numbers at all; the log's ids would fail first.
         let _ = aws_lc_rs::rand::fill(&mut key);
         key
     });
-    Pepper::new(&*KEY)
+    match &from.pepper {
+        Some(own) => Pepper::new(own.expose().as_bytes()),
+        None => Pepper::new(&*KEY),
+    }
 }
 
 /// The default grades of types, in a config's own order of grades: by name where it has the name, else by proportion.
@@ -134,9 +149,9 @@ fn set(from: &Policies, grades: &Grades, files: &mut Files<'_>) -> Option<Set> {
     let mut own: BTreeMap<String, Grade> = BTreeMap::new();
     let mut words = Vec::new();
     let mut customs = Vec::new();
-    for (at, list) in from.words.iter().enumerate() {
+    for list in &from.words {
         own.insert(list.name.clone(), grade(&list.grade)?);
-        words.push(word_list(at, list, files)?);
+        words.push(word_list(list));
     }
     for entity in &from.entities {
         own.insert(entity.name.clone(), grade(&entity.grade)?);
@@ -181,31 +196,13 @@ fn set(from: &Policies, grades: &Grades, files: &mut Files<'_>) -> Option<Set> {
     }
 }
 
-fn word_list(at: usize, from: &schema::Words, files: &mut Files<'_>) -> Option<WordList> {
-    let mut words = from.words.clone();
-    if let Some(path) = &from.file {
-        let steps: [Step; 4] = ["policies".into(), "words".into(), at.into(), "file".into()];
-        let bytes = files.word_bytes(&steps, path)?;
-        let Ok(text) = String::from_utf8(bytes) else {
-            return files.fail(&steps, "the file is not UTF-8".into());
-        };
-        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-        let lines = text.lines().map(str::trim);
-        words.extend(
-            lines
-                .filter(|line| !line.is_empty() && !line.starts_with('#'))
-                .map(str::to_owned),
-        );
-        if words.is_empty() {
-            return files.fail(&steps, "the file holds no word".into());
-        }
-    }
-    Some(WordList {
+fn word_list(from: &schema::Words) -> WordList {
+    WordList {
         name: from.name.clone(),
         group: from.group.clone(),
         grade: Grade::LOWEST,
-        words,
-    })
+        words: from.words.clone(),
+    }
 }
 
 fn custom(from: &schema::EntityDef) -> Custom {
@@ -340,7 +337,13 @@ fn compile(source: &str, set: &Set, grades: &Grades) -> Result<Option<When>, Whe
     let grades: Vec<String> = grades.names().map(str::to_owned).collect();
     let names = Names {
         grades: &grades,
-        sorts: &|name| !set.named(name).is_empty(),
+        sorts: &|name| {
+            let named = set.named(name);
+            named
+                .iter()
+                .map(|sort| set.info(sort).name.to_string())
+                .collect()
+        },
     };
     When::compile(source, &names).map(Some)
 }

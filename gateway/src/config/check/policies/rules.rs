@@ -17,7 +17,7 @@ use crate::config::schema::{Method, Policies, Remedy, Rule};
 const OUTPUT: &str = "output";
 
 impl Check<'_> {
-    pub(super) fn rules(&mut self, policies: &Policies, known: &Known<'_>) {
+    pub(super) fn rules(&mut self, policies: &Policies, known: &Known) {
         if policies.rules.len() > RULES_MAX {
             let steps = at!["policies", "rules"];
             self.error(&steps, format!("at most {RULES_MAX} rules"));
@@ -33,6 +33,9 @@ impl Check<'_> {
                 );
             } else if rule.name == OUTPUT {
                 self.error(&field("name"), "this is the name of the rule about replies");
+            } else if let Some(pack) = known.rules.get(rule.name.as_str()) {
+                let message = format!("the pack {pack} has a rule of this name");
+                self.error(&field("name"), message);
             }
             if let Some(find) = &rule.find {
                 self.find(&field("find"), find, known);
@@ -57,6 +60,10 @@ impl Check<'_> {
                 "`reroute` without `find` needs a `grade`: the clearance that is asked for";
             self.error(&field("remedy"), message);
         }
+        if rule.remedy == Remedy::Redact && rule.find.is_none() && rule.when.is_some() {
+            let message = "`redact` needs `find`: what is to be replaced";
+            self.error(&field("remedy"), message);
+        }
         if rule.at_least == 0 {
             self.error(&field("at_least"), "must be at least 1");
         } else if rule.at_least > 1 && rule.find.is_none() {
@@ -74,7 +81,7 @@ impl Check<'_> {
     }
 
     /// What only a redaction may say, and what cannot be redacted.
-    fn redaction(&mut self, index: usize, rule: &Rule, known: &Known<'_>) {
+    fn redaction(&mut self, index: usize, rule: &Rule, known: &Known) {
         let field = |field: &str| in_section(at!["rules", index, field]);
         if rule.remedy != Remedy::Redact {
             if rule.method.is_some() {
@@ -93,7 +100,7 @@ impl Check<'_> {
         for (at, name) in rule.find.iter().flatten().enumerate() {
             let steps = in_section(at!["rules", index, "find", at]);
             let meant = known.meant(name);
-            if meant.contains(&PROMPT_INJECTION) {
+            if meant.iter().any(|name| name == PROMPT_INJECTION) {
                 let message = "an attempt at injection cannot be redacted, its harm is the whole text: refuse or reroute";
                 self.error(&steps, message);
             }
@@ -103,7 +110,7 @@ impl Check<'_> {
         }
     }
 
-    pub(super) fn output(&mut self, policies: &Policies, known: &Known<'_>) {
+    pub(super) fn output(&mut self, policies: &Policies, known: &Known) {
         let Some(output) = &policies.output else {
             return;
         };
@@ -126,11 +133,11 @@ impl Check<'_> {
         }
     }
 
-    fn condition(&mut self, steps: &[Step], when: Option<&str>, known: &Known<'_>) {
+    fn condition(&mut self, steps: &[Step], when: Option<&str>, known: &Known) {
         let Some(when) = when else { return };
         let names = Names {
             grades: &self.config.grades,
-            sorts: &|name| known.types.contains(name),
+            sorts: &|name| known.meant(name),
         };
         let Err(error) = When::compile(when, &names) else {
             return;
@@ -139,17 +146,7 @@ impl Check<'_> {
             self.error(steps, "no condition, once its variables are expanded");
             return;
         }
-        let groups = || known.groups.keys().copied();
-        let group =
-            groups().find(|group| error.message.starts_with(&format!("`{group}` is no type")));
-        let message = match group {
-            Some(group) => {
-                let types = known.meant(group).join(", ");
-                format!("hits are counted by type: `{group}` is a group of {types}")
-            }
-            None => error.message,
-        };
-        let mut problem = self.doc.problem_within(steps, error.at, message);
+        let mut problem = self.doc.problem_within(steps, error.at, error.message);
         // Types of one's own are not known to the compiler's suggestions.
         if let Some((_, rest)) = problem.message.split_once('`')
             && problem.message.contains("` is no type of finding")

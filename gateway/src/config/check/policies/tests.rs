@@ -35,7 +35,7 @@ fn what_the_contract_shows_is_good() {
   rules:
     - { name: a, find: [PROJECT, COMPANY], remedy: redact, method: pseudonym, restore: true, at_least: 2, grade: restricted }
     - { name: b, when: "hits.PROJECT > 2 && provider.location == 'overseas'", remedy: reroute, grade: internal, message: 不可 }
-    - { name: c, when: "time.hour < 8", remedy: redact, method: mask }
+    - { name: c, find: [VIN], when: "time.hour < 8 && hits.COMPANY > 1", remedy: redact, method: mask }
   words: [ { name: PROJECT, group: COMPANY, grade: internal, words: [Kunlun] } ]
   entities: [ { name: STAFF, pattern: "SC-[0-9]{8}", validator: luhn, context: [工牌] } ]
   grades: { COMPANY: restricted, SECRET: internal }
@@ -122,6 +122,10 @@ fn rules_that_could_not_be_enforced() {
             "3:40: policies.rules[0].remedy: `reroute` without `find` needs a `grade`: the clearance that is asked for",
         ),
         (
+            "when: 'true', remedy: redact",
+            "3:40: policies.rules[0].remedy: `redact` needs `find`: what is to be replaced",
+        ),
+        (
             "find: [PROMPT_INJECTION], remedy: redact",
             "3:25: policies.rules[0].find[0]: an attempt at injection cannot be redacted, its harm is the whole text: refuse or reroute",
         ),
@@ -140,7 +144,7 @@ fn rules_that_could_not_be_enforced() {
              y.yaml:3:70: policies.rules[0].method: only `redact` has a method",
         ),
         (
-            "when: 'true', remedy: redact, at_least: 3",
+            "when: 'true', remedy: refuse, at_least: 3",
             "3:58: policies.rules[0].at_least: counts what `find` names, and there is none",
         ),
         (
@@ -193,10 +197,6 @@ fn conditions_are_complained_of_where_they_are_wrong() {
             "8:13: policies.rules[0].when: `PROJEKT` is no type of finding; did you mean `PROJECT`?",
         ),
         (
-            "when: hits.COMPANY > 1",
-            "5:17: policies.rules[0].when: hits are counted by type: `COMPANY` is a group of PROJECT",
-        ),
-        (
             "when: \"${KEY}\"",
             "5:13: policies.rules[0].when: no condition, once its variables are expanded",
         ),
@@ -228,6 +228,10 @@ fn around_the_rules() {
         (
             "  timezone: Asia/Shangai",
             "y.yaml:2:13: policies.timezone: no zone that is known here: write an offset, as +08:00; did you mean `Asia/Shanghai`?",
+        ),
+        (
+            "  pepper: short",
+            "y.yaml:2:11: policies.pepper: must be at least 16 bytes: who guesses it can try values",
         ),
         (
             "  require_filed_model: true",
