@@ -7,7 +7,7 @@
 use std::sync::LazyLock;
 
 use super::han;
-use super::view::{LOWER, UPPER, View, is};
+use super::view::{DIGIT, LOWER, UPPER, View, is};
 
 /// How far before a value a cue may begin, in bytes: twelve Chinese characters, and a little for Latin.
 pub(crate) const REACH: usize = 48;
@@ -139,7 +139,7 @@ const CUES: &[(Cue, &str)] = &[
     ),
     (
         Cue::Card,
-        "银行卡 银行卡号 卡号 信用卡 信用卡号 借记卡 储蓄卡 银行账号 账号 账户 银行账户 帐号 收款账号 打款账号 转账到 工资卡 尾号 bankcard cardno cardnumber creditcard debitcard account accountno accountnumber bankaccount cardnum pan 户头 转到 汇到 visa mastercard unionpay 银联 卡 刷卡 帐户 bankcardno acct amex 付款卡 支付卡 美国运通 运通卡",
+        "银行卡 银行卡号 卡号 信用卡 信用卡号 借记卡 储蓄卡 银行账号 账号 账户 银行账户 帐号 收款账号 打款账号 转账到 工资卡 尾号 bankcard card cardno cardnumber creditcard debitcard account accountno accountnumber bankaccount cardnum pan 户头 转到 汇到 visa mastercard unionpay 银联 卡 刷卡 帐户 bankcardno acct amex 付款卡 支付卡 美国运通 运通卡",
     ),
     (
         Cue::Imei,
@@ -173,7 +173,7 @@ const CUES: &[(Cue, &str)] = &[
     (Cue::Iban, "iban 国际银行账号 国际账号"),
     (
         Cue::Ip,
-        "ip ip地址 服务器 主机 内网 网关 ipaddress host server gateway dns clientip ipaddr ip_addr remoteaddr remoteip 来源ip",
+        "ip ip地址 服务器 主机 机器 节点 实例 内网 外网 公网 网关 ipaddress host server gateway dns clientip ipaddr ip_addr remoteaddr remoteip 来源ip",
     ),
     (Cue::Mac, "mac mac地址 物理地址 macaddress"),
     (
@@ -213,12 +213,19 @@ const CUES: &[(Cue, &str)] = &[
 pub(crate) struct Cues {
     nearest: Option<Cue>,
     mask: u64,
+    /// Whether a clause ends between the nearest cue and the value.
+    apart: bool,
 }
 
 impl Cues {
     /// Whether the nearest cue is of this class.
     pub(crate) fn is(self, cue: Cue) -> bool {
         self.nearest == Some(cue)
+    }
+
+    /// Whether the nearest cue is of this class and in the value's own clause.
+    pub(crate) fn leads(self, cue: Cue) -> bool {
+        self.is(cue) && !self.apart
     }
 
     /// Whether a cue of this class is in reach, nearest or not.
@@ -326,6 +333,10 @@ pub(crate) fn cues_in(text: &str) -> Cues {
             break;
         }
     }
+    let between = text.get(nearest.0..).unwrap_or("");
+    cues.apart = between.contains(['，', '。', '；', '！', '？', ';', '%'])
+        || between.contains(", ")
+        || between.contains(". ");
     cues
 }
 
@@ -364,6 +375,10 @@ fn matches_at(text: &str, at: usize, word: &str) -> Option<usize> {
     }
     let last = bytes.get(i - 1).copied().unwrap_or(0);
     let after = bytes.get(i).copied().unwrap_or(0);
+    // Two letters stand by chance in any row of random ones.
+    if word.len() == 2 && is(before, DIGIT) {
+        return None;
+    }
     let ends = !is(after, LOWER | UPPER)
         || (is(last, LOWER) && is(after, UPPER))
         || (after == b's' && !bytes.get(i + 1).is_some_and(|&b| is(b, LOWER | UPPER)));

@@ -383,28 +383,29 @@ fn leads(view: &View<'_>, at: usize) -> bool {
 /// Secret keys whose vendor the cue names.
 fn vendor(site: &Site<'_, '_>, text: &str, end: usize) -> Option<Found> {
     let charset = |extra: &[u8]| text.bytes().all(|b| is(b, ALNUM) || extra.contains(&b));
-    let mixed = text.bytes().any(|b| is(b, DIGIT))
-        && text.bytes().any(|b| is(b, LOWER))
-        && text.bytes().any(|b| is(b, UPPER));
+    // A random value without a digit is rare, but exists.
+    let letters = text.bytes().any(|b| is(b, LOWER)) && text.bytes().any(|b| is(b, UPPER));
+    let mixed = letters && text.bytes().any(|b| is(b, DIGIT));
     let entity = match text.len() {
         40 if charset(b"/+")
-            && mixed
-            && (site.cued(Cue::AwsSecret)
-                || site.cued(Cue::Key) && context(site, &["aws", "akia", "amazon"])) =>
+            && (letters && site.cued(Cue::AwsSecret)
+                || mixed && site.cued(Cue::Key) && context(site, &["aws", "akia", "amazon"])) =>
         {
             Entity::AwsSecretKey
         }
         30 if charset(b"")
-            && mixed
-            && (site.cued(Cue::AliSecret)
-                || keyed(site) && context(site, &["aliyun", "alibaba", "ltai", "oss", "阿里"])) =>
+            && (letters && site.cued(Cue::AliSecret)
+                || mixed
+                    && keyed(site)
+                    && context(site, &["aliyun", "alibaba", "ltai", "oss", "阿里"])) =>
         {
             Entity::AliyunSecretKey
         }
         32 if charset(b"")
-            && mixed
-            && (site.cued(Cue::TencentSecret)
-                || keyed(site) && context(site, &["tencent", "qcloud", "akid", "cos", "腾讯"])) =>
+            && (letters && site.cued(Cue::TencentSecret)
+                || mixed
+                    && keyed(site)
+                    && context(site, &["tencent", "qcloud", "akid", "cos", "腾讯"])) =>
         {
             Entity::TencentSecretKey
         }

@@ -244,8 +244,10 @@ fn cut(view: &View<'_>, at: usize, compound: bool, evidence: &Evidence) -> Optio
         .filter(|c| is_han(*c))
         .collect();
     let next = view.char(end_of(n));
+    // 收件人信息保护: in a longer row the first two characters tell; 王国强 alone is a name.
     let word = match evidence {
-        Evidence::Colon | Evidence::Strong => han::is_word(&name),
+        Evidence::Colon => han::is_word(&name),
+        Evidence::Strong if is_border(next) => han::is_word(&name),
         _ => han::ordinary(&name),
     };
     if word || name.contains(['的', '了', '吗', '是', '不', '要', '请', '和', '与']) {

@@ -83,6 +83,13 @@ fn with_title(
             .any(|w| around.starts_with(w) && given == 0)
         || han::ordinary(text) && given > 0;
     // A name before its own title: evidence enough; a longer row before may have its own border.
+    // 面试官林经理, 大区总监: the surname's character ends a word.
+    let tail = is_han(before)
+        && !LEADS.contains(before)
+        && matches!(
+            view.char(site.at),
+            '官' | '区' | '部' | '项' | '段' | '门' | '会' | '组' | '司' | '员'
+        );
     let inner_name = given > 0
         && is_han(before)
         && text.chars().skip(1).any(|c| {
@@ -91,7 +98,7 @@ fn with_title(
                 '的' | '是' | '在' | '和' | '位' | '名' | '个' | '有' | '一' | '与' | '了' | '给'
             )
         });
-    if is_word || inner_name {
+    if is_word || inner_name || tail {
         return None;
     }
     if given > 0
