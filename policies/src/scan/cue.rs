@@ -63,15 +63,15 @@ pub(crate) enum Cue {
 const CUES: &[(Cue, &str)] = &[
     (
         Cue::Id,
-        "身份证 身份证号 身份证号码 身份证件 证件号 证件号码 公民身份号码 身份号码 身份编号 证号 原身份证 居民身份证 idcard idcardno idno idnumber identitycard identity nationalid sfz sfzh sfzhm certno certid shenfenzheng identitynumber idnum cardid",
+        "证照号 证照号码 身份证编号 身份证明号 公民身份证号 身份证信息 证件编号 身份号 idcode identitycode personid 身份证号为 身份证 身份证号 身份证号码 身份证件 证件号 证件号码 公民身份号码 身份号码 身份编号 证号 原身份证 居民身份证 idcard idcardno idno idnumber identitycard identity nationalid sfz sfzh sfzhm certno certid shenfenzheng identitynumber idnum cardid",
     ),
     (
         Cue::HmPass,
-        "回乡证 通行证 港澳通行证 港澳 来往内地通行证 往来港澳 回乡卡 homereturnpermit hometurn eep",
+        "港澳证 港澳居民通行证 回乡证件 回乡证 通行证 港澳通行证 港澳 来往内地通行证 往来港澳 回乡卡 homereturnpermit hometurn eep",
     ),
     (
         Cue::TwPass,
-        "台胞证 台湾居民 来往大陆通行证 台湾居民来往大陆通行证 台湾通行证 mtp",
+        "台湾同胞 台胞 台胞证 台湾居民 来往大陆通行证 台湾居民来往大陆通行证 台湾通行证 mtp",
     ),
     (
         Cue::Fpr,
@@ -79,51 +79,51 @@ const CUES: &[(Cue, &str)] = &[
     ),
     (
         Cue::Passport,
-        "护照 护照号 护照号码 passport passportno passportnumber passportnum ppt",
+        "护照编号 旅行证件 旅行证件号 旅行证 traveldocument traveldocumentno traveldoc passportid 护照 护照号 护照号码 passport passportno passportnumber passportnum ppt",
     ),
     (
         Cue::Phone,
-        "手机 手机号 手机号码 电话 电话号码 联系电话 联系方式 联系人电话 热线 座机 固话 致电 拨打 来电 传真 打 拨 号码 办公电话 家庭电话 移动电话 mobile phone cell cellphone tel telephone fax mobilephone phonenumber phoneno contact call sms whatsapp 短信 呼叫 打给 联系 办公室 总机 分机",
+        "手机号为 电话为 联系手机 联系号码 预留手机 预留电话 绑定手机 手机尾号 紧急电话 家长电话 收货电话 寄件电话 客户电话 座机号 固定电话 宅电 办公室电话 公司电话 咨询电话 订餐电话 回拨 回电 呼入 呼出 外呼 加急联系 拨通 contactnumber contactphone contactno hotline landline homephone workphone officephone 拨号 手机 手机号 手机号码 电话 电话号码 联系电话 联系方式 联系人电话 热线 座机 固话 致电 拨打 来电 传真 打 拨 号码 办公电话 家庭电话 移动电话 mobile phone cell cellphone tel telephone fax mobilephone phonenumber phoneno contact call sms whatsapp 短信 呼叫 打给 联系 办公室 总机 分机",
     ),
     (
         Cue::Birth,
-        "出生日期 出生年月 出生年月日 出生 生日 生于 诞生于 出生于 dob dateofbirth birthday birthdate born bornon birth csrq",
+        "出生日 生辰 bday birthdt dateborn 出生时间 出生年份 出生日期 出生年月 出生年月日 出生 生日 生于 诞生于 出生于 dob dateofbirth birthday birthdate born bornon birth csrq",
     ),
     (
         Cue::Social,
-        "社保卡号 社会保障 社会保障号 社会保障卡 社会保障号码 社保号 社保卡 社保账号 社会保险号 社保编号 socialinsurance socialinsuranceno 社保",
+        "社会保险个人编号 个人社保号 社保电脑号 参保编号 社保个人编号 社会保险 socialcard socialsecuritycard 社保卡号 社会保障 社会保障号 社会保障卡 社会保障号码 社保号 社保卡 社保账号 社会保险号 社保编号 socialinsurance socialinsuranceno 社保",
     ),
     (
         Cue::MedicalInsurance,
-        "医保号 医保卡 医保卡号 医疗保险号 医保编号 医疗保险 医保账号 医保个人编号 医疗保险卡号 medicalinsurance medicalinsuranceno medicare healthinsuranceno insuranceno",
+        "医保 医保账户 医保电子凭证号 医疗证号 参保号 医保登记号 healthinsurance healthinsurancenumber medicalinsurancenumber insuranceid insurancenumber medicareid 医保号 医保卡 医保卡号 医疗保险号 医保编号 医疗保险 医保账号 医保个人编号 医疗保险卡号 medicalinsurance medicalinsuranceno medicare healthinsuranceno insuranceno",
     ),
     (
         Cue::MedicalRecord,
-        "病历号 住院号 门诊号 病案号 病历编号 就诊号 就诊卡号 门诊病历号 住院病历号 病案编号 mrn medicalrecord medicalrecordno recordno patientid 病历",
+        "就诊卡 诊疗卡号 诊疗卡 病员号 患者编号 患者id 患者号 门诊编号 住院编号 住院登记号 体检号 病历本号 病历id 病例号 影像号 检查号 medicalrecordnumber patientno patientnumber hospitalno hospitalnumber inpatientno chartno chartnumber admissionno 病历号 住院号 门诊号 病案号 病历编号 就诊号 就诊卡号 门诊病历号 住院病历号 病案编号 mrn medicalrecord medicalrecordno recordno patientid 病历",
     ),
     (
         Cue::Wechat,
-        "微信 微信号 vx wx v信 wechat weixin 加v 加微 微信id wechatid 薇信 威信 v❤ 绿泡泡 微❤",
+        "微信账号 微信号码 薇 徽信 w信 微信名 wechatno wxid wxno weixinid weixinhao 微信 微信号 vx wx v信 wechat weixin 加v 加微 微信id wechatid 薇信 威信 v❤ 绿泡泡 微❤",
     ),
     (
         Cue::Qq,
-        "qq qq号 qq号码 扣扣 企鹅号 扣扣号 企鹅 q号 qqno qqnumber 球球",
+        "扣号 抠抠 qq账号 qqid qqnum qq qq号 qq号码 扣扣 企鹅号 扣扣号 企鹅 q号 qqno qqnumber 球球",
     ),
     (
         Cue::Student,
-        "学号 学籍号 学生证 学生证号 学生编号 studentid studentno studentnumber 学籍",
+        "学生号 学员号 学员编号 一卡通号 校园卡号 校园卡 考生号 准考证号 准考证 stuid stuno stunum sno studentnum studentcode matriculation matriculationno 学号 学籍号 学生证 学生证号 学生编号 studentid studentno studentnumber 学籍",
     ),
     (
         Cue::Employee,
-        "工号 员工编号 员工号 职工号 员工id 工作证号 雇员编号 警号 employeeid employeeno employeenumber staffid staffno empno empid 职工编号 人员编号",
+        "员工工号 人事编号 工牌号 工牌 职员编号 职员号 员工代码 员工卡号 工作证 jobnumber jobno workno worknumber badge badgeno staffnumber employeenum employeecode empcode staffcode 工号 员工编号 员工号 职工号 员工id 工作证号 雇员编号 警号 employeeid employeeno employeenumber staffid staffno empno empid 职工编号 人员编号",
     ),
     (
         Cue::Tax,
-        "税号 纳税人识别号 纳税人识别码 税务登记号 纳税识别号 税务登记证号 taxid taxno taxpayerid taxnumber 纳税人",
+        "纳税号 开票税号 企业税号 公司税号 纳税识别码 taxpayer taxpayerno taxcode 税号 纳税人识别号 纳税人识别码 税务登记号 纳税识别号 税务登记证号 taxid taxno taxpayerid taxnumber 纳税人",
     ),
     (
         Cue::Uscc,
-        "统一社会信用代码 社会信用代码 信用代码 统一代码 统一信用代码 uscc usci creditcode socialcreditcode",
+        "社会统一信用代码 信用代码证 unifiedcode socialcode unifiedsocialcreditcode 统一社会信用代码 社会信用代码 信用代码 统一代码 统一信用代码 uscc usci creditcode socialcreditcode",
     ),
     (
         Cue::Org,
@@ -131,11 +131,11 @@ const CUES: &[(Cue, &str)] = &[
     ),
     (
         Cue::Business,
-        "注册号 营业执照 营业执照号 工商注册号 营业执照注册号 执照号 工商登记号 businesslicense licenseno bizlicense regno registrationno",
+        "工商注册 注册登记号 执照编号 营业执照编号 营业执照注册 工商号 regcode businessregno companyregno 注册号 营业执照 营业执照号 工商注册号 营业执照注册号 执照号 工商登记号 businesslicense licenseno bizlicense regno registrationno",
     ),
     (
         Cue::Vin,
-        "车架号 车架号码 车辆识别代号 车辆识别码 车辆识别代码 vin vinno vincode 大架号 车架",
+        "车辆识别 车辆识别号 车身号 底盘号 chassis chassisno framenumber 车架号 车架号码 车辆识别代号 车辆识别码 车辆识别代码 vin vinno vincode 大架号 车架",
     ),
     (
         Cue::Card,
@@ -143,15 +143,15 @@ const CUES: &[(Cue, &str)] = &[
     ),
     (
         Cue::Imei,
-        "imei device deviceid 手机串码 终端号 串号 设备串号 手机串号 设备号 imeino imei1 imei2",
+        "手机imei 设备imei 设备码 meid imei device deviceid 手机串码 终端号 串号 设备串号 手机串号 设备号 imeino imei1 imei2",
     ),
     (
         Cue::Gps,
-        "gps 坐标 经纬度 经度 纬度 定位 位置 lat lng lon latitude longitude location coordinates coord latlng coordinate latlon",
+        "经纬 坐标点 定位点 经纬坐标 geo geolocation latlon gpslocation gps 坐标 经纬度 经度 纬度 定位 位置 lat lng lon latitude longitude location coordinates coord latlng coordinate latlon",
     ),
     (
         Cue::Ssn,
-        "ssn socialsecurity socialsecuritynumber socialsecurityno 社会安全号 社会安全号码 社安号 ssnnumber",
+        "ss socialsecuritynum socialsec 美国社保号 ssn socialsecurity socialsecuritynumber socialsecurityno 社会安全号 社会安全号码 社安号 ssnnumber",
     ),
     (
         Cue::HkId,
@@ -164,11 +164,11 @@ const CUES: &[(Cue, &str)] = &[
     (Cue::Nric, "nric fin nricno 新加坡身份证 singaporeid 新加坡"),
     (
         Cue::Japan,
-        "mynumber マイナンバー 個人番号 个人番号 日本个人编号 我的号码 日本 japanid 個人編號",
+        "个人番号 マイナンバーカード 個人番號 mynumber マイナンバー 個人番号 个人番号 日本个人编号 我的号码 日本 japanid 個人編號",
     ),
     (
         Cue::Korea,
-        "rrn 居民登录号 住民登录号 주민등록번호 韩国居民登记号 韩国身份证 residentregistration 韩国 居民登记号 住民登録番号",
+        "주민번호 주민등록 韩国居民登录 rrn 居民登录号 住民登录号 주민등록번호 韩国居民登记号 韩国身份证 residentregistration 韩国 居民登记号 住民登録番号",
     ),
     (Cue::Iban, "iban 国际银行账号 国际账号"),
     (

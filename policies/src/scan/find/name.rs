@@ -96,7 +96,11 @@ fn cue(site: &Site<'_, '_>, before: char) -> Evidence {
     ]);
     let (name, sign) = match trimmed.strip_suffix([':', '：', '=']) {
         Some(name) => (name, true),
-        None => (trimmed, false),
+        // Kotlin's pairs: "name" to "张伟".
+        None => match trimmed.strip_suffix("\" to") {
+            Some(name) => (name, true),
+            None => (trimmed, false),
+        },
     };
     // 乙方（劳动者）： the word before the bracket counts, or the one in it.
     let bracket = name

@@ -33,12 +33,28 @@ pub(super) fn titled(site: &Site<'_, '_>, before: char, compound: bool) -> Optio
         {
             return with_title(site, before, at, title, given);
         }
+        if given > 0 && matches!(c, '您' | '你') && greeted(site, before, at) {
+            return site.hit(Entity::PersonName, at, WEAK);
+        }
         if !is_han(c) {
             return None;
         }
         at += c.len_utf8();
     }
-    None
+    (matches!(view.char(at), '您' | '你') && greeted(site, before, at))
+        .then(|| site.hit(Entity::PersonName, at, WEAK))
+        .flatten()
+}
+
+/// 张伟您好: whether a greeting stands at `at`, and nothing but the name before it.
+fn greeted(site: &Site<'_, '_>, before: char, at: usize) -> bool {
+    let view = site.view;
+    let name = view.slice(site.at, at);
+    !is_han(before)
+        && !before.is_ascii_alphanumeric()
+        && (view.starts(at, "您好") || view.starts(at, "你好"))
+        && !han::ordinary(name)
+        && !name.contains(['的', '是', '在', '们', '家', '位', '户', '司', '店', '院'])
 }
 
 fn with_title(
