@@ -248,12 +248,18 @@ impl Cues {
     }
 }
 
-/// The words by first character: Latin by letter, the others by block; longest first.
+/// The words by first character: Latin by their first two letters, the others by block; longest first.
 struct Index {
-    latin: [Vec<(String, Cue)>; 26],
+    latin: Vec<Vec<(String, Cue)>>,
     chinese: han::Index<(String, Cue)>,
     /// Words that begin with neither: kana, hangul, hearts.
     others: Vec<(String, Cue)>,
+}
+
+/// The list of Latin words that begin so; those of a letter and something else share one.
+fn latin_list(first: u8, second: u8) -> usize {
+    let letter = |b: u8| usize::from((b | 0x20).wrapping_sub(b'a'));
+    letter(first).min(26) * 27 + letter(second).min(26)
 }
 
 static INDEX: LazyLock<Index> = LazyLock::new(|| {
@@ -268,14 +274,14 @@ static INDEX: LazyLock<Index> = LazyLock::new(|| {
         }
     }
     words.sort_by_key(|(word, _)| std::cmp::Reverse(word.len()));
-    let first = |word: &str| word.chars().next().unwrap_or('\0');
-    let mut latin: [Vec<(String, Cue)>; 26] = Default::default();
+    let mut latin = vec![Vec::new(); 27 * 27];
     let (mut chinese, mut others) = (Vec::new(), Vec::new());
     for (word, cue) in words {
-        let c = first(&word);
-        let letter = u32::from(c).wrapping_sub(u32::from('a')) as usize;
-        if let Some(list) = latin.get_mut(letter) {
-            list.push((word, cue));
+        let c = word.chars().next().unwrap_or('\0');
+        if let [first @ b'a'..=b'z', second, ..] = *word.as_bytes() {
+            if let Some(list) = latin.get_mut(latin_list(first, second)) {
+                list.push((word, cue));
+            }
         } else if super::view::is_han(c) {
             chinese.push((c, (word, cue)));
         } else {
@@ -302,8 +308,12 @@ impl Index {
             if is(before, UPPER) || is(before, LOWER) && !c.is_ascii_uppercase() {
                 return &[];
             }
-            let letter = u32::from(c.to_ascii_lowercase()).wrapping_sub(u32::from('a')) as usize;
-            return self.latin.get(letter).map_or(&[], Vec::as_slice);
+            let bytes = text.as_bytes();
+            let byte = |i: usize| bytes.get(i).copied().unwrap_or(0);
+            // `Q Q`, `i_d`: the second letter may stand behind a joint.
+            let joint = matches!(byte(at + 1), b'_' | b'-' | b' ' | b'.');
+            let list = latin_list(byte(at), byte(at + 1 + usize::from(joint)));
+            return self.latin.get(list).map_or(&[], Vec::as_slice);
         }
         match c {
             '\u{3400}'..='\u{9fff}' => self.chinese.of(c),

@@ -368,7 +368,8 @@ pub(super) fn assigned(site: &Site<'_, '_>) -> Option<Found> {
     }
     let end = value_end(view, site.at);
     let text = view.slice(site.at, end);
-    if text.len() < 8 {
+    // Digits alone are a secret only if there are many.
+    if text.len() < 8 || text.len() < 16 && text.bytes().all(|b| is(b, DIGIT)) {
         return None;
     }
     if let Some(found) = vendor(site, text, end) {
