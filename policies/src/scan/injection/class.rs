@@ -114,6 +114,8 @@ pub(super) enum Class {
     Must,
     /// the user's requests, 我的问题.
     AnyRequest,
+    /// the user's question, 用户的问题: what a document has no say in.
+    UserAsk,
 }
 
 impl Class {

@@ -17,9 +17,9 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
     ),
     (
         Bypass,
-        "bypass~bypassing~circumvent~circumventing~evade~turn off~switch off~disable~disabling~deactivate~remove~\
-         removing~lift~lifting~cancel~suspend~get around~work around~break~violate~relax~unlock~shut off~\
-         take off~escape~defeat~reset~without~replace~overwrite~loosen",
+        "bypass~bypassing~circumvent~circumventing~evade~turn off~switch off~disable~disabling~deactivate~\
+         remove~removing~lift~lifting~cancel~suspend~get around~work around~break~violate~relax~unlock~\
+         shut off~take off~escape~defeat~reset~without~replace~overwrite~loosen~stop~quit~end your",
     ),
     (
         Void,
@@ -57,9 +57,9 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
     ),
     (
         Order,
-        "instruction~instructions~instruct~prompt~prompts~directive~directives~guideline~guidelines~directions~\
-         programming~guardrail~guardrails~guard rails~system message~system messages~preprompt~pre prompt~\
-         alignment~instructs~orders~instr",
+        "instruction~instructions~instruct~prompt~prompts~directive~directives~guideline~guidelines~\
+         directions~programming~guardrail~guardrails~guard rails~preprompt~pre prompt~alignment~instructs~\
+         orders~instr",
     ),
     (
         Rule,
@@ -140,14 +140,17 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
     (
         Above,
         "text above~words above~everything above~all of the above~all the above~content above~message above~\
-         lines above~sentences above~paragraphs above~above text~above words~above content~what is written above~\
-         what's written above~text before this~everything before this~everything before~all text before~\
-         conversation so far~previous text~preceding text~first message in this conversation~first line of~\
-         beginning of this conversation~beginning of the conversation~start of this conversation~\
-         start of the conversation~everything prior~text prior to~messages above~first message~\
-         message before this~first 50 words of~first 100 words of~above this line~before this line~\
-         above this message~what was said before~everything in your context~contents of your context~\
-         text preceding~what came before~the above verbatim~before the user~before my first message",
+         lines above~sentences above~paragraphs above~above text~above words~above content~\
+         what is written above~what's written above~text before this~everything before this~\
+         everything before~all text before~conversation so far~previous text~preceding text~\
+         first message in this conversation~first line of~beginning of this conversation~\
+         beginning of the conversation~start of this conversation~start of the conversation~everything prior~\
+         text prior to~messages above~first message~message before this~first 50 words of~first 100 words of~\
+         above this line~before this line~above this message~what was said before~everything in your context~\
+         contents of your context~text preceding~what came before~the above verbatim~before the user~\
+         before my first message~everything you see above~everything you can see above~\
+         everything you received~everything you were given~before this chat~before this conversation~\
+         at the start of this chat~everything in this conversation before",
     ),
     (
         Make,
@@ -226,33 +229,36 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
     (
         Jail,
         "dan~stan~jailbreak~jailbroken~jailbreaking~chad gpt~evilgpt~devmode gpt~chaosgpt~wormgpt~fraudgpt~\
-         betterdan~always intelligent and machiavellian~machiavellian~antigpt~basedgpt~evil confidant~evil bot~\
-         evilbot~mongo tom~ucar~niccolo~freegpt~darkgpt~maximum virtual machine~god gpt~unrestrictedgpt~\
-         hackergpt~badgpt~poisongpt~fredrickgpt",
+         betterdan~always intelligent and machiavellian~machiavellian~antigpt~basedgpt~evil confidant~\
+         evil bot~evilbot~mongo tom~ucar~niccolo~freegpt~darkgpt~maximum virtual machine~god gpt~\
+         unrestrictedgpt~hackergpt~badgpt~poisongpt~fredrickgpt~aim~always intelligent",
     ),
     (
         NoRefusal,
         "do not refuse~don't refuse~never refuse~cannot refuse~can't refuse~must not refuse~\
-         not allowed to refuse~refuse nothing~do not apologize~don't apologize~never apologize~do not apologise~\
-         no apologies~no apology~do not say you can't~do not say you cannot~don't say you can't~\
-         don't say you cannot~never say you can't~never say you cannot~never say no~do not say sorry~\
-         don't say sorry~never say sorry~do not say \"sorry~do not say \"i can~do not say i can~don't say i can~\
-         never say i can~never say \"i can~never say i'm sorry~never say \"i'm sorry~do not say \"i'm sorry~\
-         don't say \"i'm sorry~without disclaimers~no disclaimers~no disclaimer~without any disclaimers~\
-         without any disclaimer~without warnings~no warnings~without any warnings~no warnings or~\
-         do not include any warnings~don't include any warnings~do not warn~don't warn~don't lecture~\
-         do not lecture~no moralizing~no lectures~no caveats~skip the disclaimer~skip the warnings~\
-         do not add any disclaimers~do not include disclaimers~omit disclaimers~without moralizing~\
-         do not moralize~don't moralize~must comply~must obey~you will comply~you will obey~obey all~\
-         comply with every~comply with any~comply with all~obey every~must answer every~must always answer~\
-         must always comply~refusal is not an option~refusing is not~refusals are not~refusal is not allowed~\
-         never decline~do not decline~don't decline~cannot decline~not refuse~you can't say no~no refusals~\
-         never reject~do not reject~don't reject~no refusing~avoid refusing~forbidden to refuse~\
-         forbidden from refusing~do not mention that you are an ai~don't mention that you're an ai~\
-         don't tell me it's illegal~never mention ethics~as an ai language model~as an ai~must fulfill~\
-         must fulfil~unable to refuse~incapable of refusing~sorry i can't~i'm sorry, but~i can't assist~\
-         i cannot assist~i can't help with~no ethical warnings~no safety warnings~are not allowed to say no~\
-         words \"sorry\"~never answer with~do not break character~don't break character~never break character",
+         not allowed to refuse~refuse nothing~do not apologize~don't apologize~never apologize~\
+         do not apologise~no apologies~no apology~do not say you can't~do not say you cannot~\
+         don't say you can't~don't say you cannot~never say you can't~never say you cannot~never say no~\
+         do not say sorry~don't say sorry~never say sorry~do not say \"sorry~do not say \"i can~\
+         do not say i can~don't say i can~never say i can~never say \"i can~never say i'm sorry~\
+         never say \"i'm sorry~do not say \"i'm sorry~don't say \"i'm sorry~without disclaimers~\
+         no disclaimers~no disclaimer~without any disclaimers~without any disclaimer~without warnings~\
+         no warnings~without any warnings~no warnings or~do not include any warnings~\
+         don't include any warnings~do not warn~don't warn~don't lecture~do not lecture~no moralizing~\
+         no lectures~no caveats~skip the disclaimer~skip the warnings~do not add any disclaimers~\
+         do not include disclaimers~omit disclaimers~without moralizing~do not moralize~don't moralize~\
+         must comply~must obey~you will comply~you will obey~obey all~comply with every~comply with any~\
+         comply with all~obey every~must answer every~must always answer~must always comply~\
+         refusal is not an option~refusing is not~refusals are not~refusal is not allowed~never decline~\
+         do not decline~don't decline~cannot decline~not refuse~you can't say no~no refusals~never reject~\
+         do not reject~don't reject~no refusing~avoid refusing~forbidden to refuse~forbidden from refusing~\
+         do not mention that you are an ai~don't mention that you're an ai~don't tell me it's illegal~\
+         never mention ethics~as an ai language model~as an ai~must fulfill~must fulfil~unable to refuse~\
+         incapable of refusing~sorry i can't~i'm sorry, but~i can't assist~i cannot assist~i can't help with~\
+         no ethical warnings~no safety warnings~are not allowed to say no~words \"sorry\"~never answer with~\
+         do not break character~don't break character~never break character~always obeys~always obey~\
+         always comply~always complies~unconditionally~never says no~never say \"i~never say 'i~\
+         without question~no matter what i ask~no matter how~under any circumstances refuse",
     ),
     (
         BeginWith,
@@ -327,18 +333,22 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
     (
         ToAi,
         "ai assistant~ai assistants~to the ai~to ai~note to ai~attention ai~dear ai~hey ai~if you are an ai~\
-         if you're an ai~if you are a language model~if you are an llm~if you are a large language~llm reading~\
-         llms reading~ai reading~ai systems reading~any ai~language model reading~large language models~\
-         ai agents~ai agent~assistant reading~for the ai~for ai~instruction for ai~instructions for ai~\
-         instructions to ai~instruction to the~instructions for the assistant~instructions to the assistant~\
-         note to the assistant~note to assistant~message to the assistant~message for the assistant~\
-         attention assistant~to the assistant~for the assistant~dear assistant~assistant must~assistant should~\
-         the assistant must~when summarizing~when summarising~when processing this~when you read this~\
-         when you process this~when answering~while summarizing~ai model processing~ai processing~ai summarizer~\
-         ai must~ai should~to any llm~to llm~to the llm~to all ai~to all language models~language models must~\
-         model must~llm must~llm:~ai:~automated systems~ai screening~ai recruiter~ai reviewer~ai reviewers~\
-         chatbot must~for language models~for llms~to language models~hidden instruction~for automated~\
-         assistant, ~agent:~assistant note~ai note~copilot~gpt,~chatgpt,~claude,~summarizer~bots reading",
+         if you're an ai~if you are a language model~if you are an llm~if you are a large language~\
+         llm reading~llms reading~ai reading~ai systems reading~any ai~language model reading~\
+         large language models~ai agents~ai agent~assistant reading~for the ai~for ai~instruction for ai~\
+         instructions for ai~instructions to ai~instruction to the~instructions for the assistant~\
+         instructions to the assistant~note to the assistant~note to assistant~message to the assistant~\
+         message for the assistant~attention assistant~to the assistant~for the assistant~dear assistant~\
+         assistant must~assistant should~the assistant must~when summarizing~when summarising~\
+         when processing this~when you read this~when you process this~when answering~while summarizing~\
+         ai model processing~ai processing~ai summarizer~ai must~ai should~to any llm~to llm~to the llm~\
+         to all ai~to all language models~language models must~model must~llm must~llm:~ai:~\
+         automated systems~ai screening~ai recruiter~ai reviewer~ai reviewers~chatbot must~\
+         for language models~for llms~to language models~hidden instruction~for automated~assistant, ~agent:~\
+         assistant note~ai note~copilot~gpt,~chatgpt,~claude,~summarizer~bots reading~@assistant~@ai~@bot~\
+         note to assistants~assistants processing~assistants reading~assistant reading this~\
+         ai assistants processing~to assistants~any assistant~all assistants~note for ai~note for the ai~\
+         for ai systems~for ai assistants~attention: ai",
     ),
     (
         Hide,
@@ -368,13 +378,16 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
     (
         Harm,
         "bomb~bombs~explosive~explosives~napalm~meth~methamphetamine~cocaine~heroin~fentanyl~lsd~malware~\
-         ransomware~keylogger~phishing~weapon~weapons~firearm~ghost gun~poison~ricin~sarin~nerve agent~anthrax~\
-         counterfeit~launder~money laundering~hack into~hacking~ddos~botnet~steal~stealing~murder~kill someone~\
-         kill a person~suicide~self harm~molotov~pipe bomb~detonator~trojan~rootkit~illegal~illegally~forge~\
-         forged~fake id~fake ids~credit card fraud~scam~hotwire~pick a lock~lock picking~child~porn~hate speech~\
-         racist~terrorist~terrorism~assassinate~drug~drugs~dangerous~harmful~exploit~stalk~blackmail~tax evasion~\
-         evade taxes~shoplift~bioweapon~chemical weapon~windows keys~product keys~activation keys~serial keys~\
-         license keys~smuggle~computer virus~worm~break into",
+         ransomware~keylogger~phishing~weapon~weapons~firearm~ghost gun~poison~ricin~sarin~nerve agent~\
+         anthrax~counterfeit~launder~money laundering~hack into~hacking~ddos~botnet~steal~stealing~murder~\
+         kill someone~kill a person~suicide~self harm~molotov~pipe bomb~detonator~trojan~rootkit~illegal~\
+         illegally~forge~forged~fake id~fake ids~credit card fraud~scam~hotwire~pick a lock~lock picking~\
+         child~porn~hate speech~racist~terrorist~terrorism~assassinate~drug~drugs~dangerous~harmful~exploit~\
+         stalk~blackmail~tax evasion~evade taxes~shoplift~bioweapon~chemical weapon~windows keys~\
+         product keys~activation keys~serial keys~license keys~smuggle~computer virus~worm~break into~\
+         forge a passport~hack a~hack my~hack someone~burn down~arson~rob a bank~fake passport~skimmer~\
+         card skimmer~antivirus~evade detection~undetected~get away with~doxx~dox~swat~sabotage~spyware~\
+         cyberattack~crack wifi",
     ),
     (
         Fiction,
@@ -422,12 +435,15 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
          string addition~merge the~assemble~stitch~glue~$a$b~{a}{b}~s1 + s2~s1+s2~p1 + p2~p1+p2~part1 + part2~\
          part1+part2~a and b together~z = x + y",
     ),
-    (Turn, "user:~human:~assistant:~ai:~q:~a:~bot:~chatgpt:~gpt:"),
+    (
+        Turn,
+        "user:~human:~assistant:~ai:~bot:~chatgpt:~gpt:~q: ~a: ~q：~a：",
+    ),
     (
         Comply,
         "sure, here~sure! here~sure. here~of course! here~of course, here~certainly! here~certainly, here~\
-         sure thing~absolutely, here~first, obtain~first, gather~first, you~here is how~here's how~happy to help~\
-         step 1",
+         sure thing~absolutely, here~first, obtain~first, gather~first, you~here is how~here's how~\
+         happy to help~step 1~sure!~sure,~sure.~of course!~certainly!~absolutely!",
     ),
     (
         Twice,
@@ -446,7 +462,10 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
          color: #fff~visibility:hidden~visibility: hidden~opacity:0~opacity: 0~white text~hidden text~[//]: #~\
          font-size:1px~font-size: 1px~hidden>~aria-hidden",
     ),
-    (Image, "![~<img~<iframe~[click here](~<script~src=\"http"),
+    (
+        Image,
+        "<img~<iframe~<script~src=\"http~](http*",
+    ),
     (
         Markup,
         "<|im_start|>~<|im_end|>~<|system|>~<|user|>~<|assistant|>~<|endoftext|>~<|end|>~<|eot_id|>~\
@@ -470,9 +489,9 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
     (
         Must,
         "must~should~please~always~you will~make sure~be sure to~recommend~respond~reply~output~include~\
-         rate this~rank this~say that~click~execute~run~delete~approve~give a positive~positive review~add the~\
-         insert~visit~instruct the user~tell the user~tell them~ask the user~state that~mention that~write~score~\
-         mark this~accept~refund",
+         rate this~rank this~say that~click~execute~run~delete~approve~give a positive~positive review~\
+         add the~insert~visit~instruct the user~tell the user~tell them~ask the user~state that~mention that~\
+         write~score~mark this~accept~refund~call~invoke~forward~transfer~reply that~then delete~send",
     ),
     (
         AnyRequest,
@@ -480,5 +499,12 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
          any request~every request~my every command~any prompt~all prompts~my commands~whatever is asked~\
          whatever you're asked~anything the user~every command~user requests~anything you are asked~any topic~\
          any content~any kind of content",
+    ),
+    (
+        UserAsk,
+        "the user's question~the user's request~the user's query~the user's original request~\
+         the user's original question~user's question~user's request~what the user asked~\
+         the user's instructions~the user's instruction~the user's prompt~the user's task~\
+         the original question~the original request",
     ),
 ];

@@ -330,6 +330,8 @@ fn override_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
         32
     } else if around.has(&[Order, Prompt]) {
         30
+    } else if around.has(&[UserAsk]) {
+        28
     } else if around.has(&[Rule]) {
         15
     } else if around.has(&[Talk, Above]) {
@@ -344,14 +346,15 @@ fn override_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
     if around.has(&[Your]) || prompt_is_yours {
         scope += 25;
     }
-    if around.has(&[System, Prompt]) {
+    let said = reading.slice(around.from, around.to).to_ascii_lowercase();
+    if around.has(&[System, Prompt]) || said.contains("系统") || said.contains("system") {
         scope += if target >= 30 { 15 } else { 10 };
     }
-    if around.has(&[All]) {
+    if around.has(&[All, AnyRequest]) {
         scope += 10;
     }
     if scope == 0 {
-        scope = if around.has(&[Safety]) {
+        scope = if around.has(&[Safety, UserAsk]) {
             12
         } else {
             return None;
@@ -363,7 +366,39 @@ fn override_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
     if reading.negated(i) {
         return None;
     }
-    finding(Signal::Override, verb + scope.min(42) + target, around)
+    let mut score = verb + scope.min(42) + target;
+    // Instructions on one subject are somebody's own.
+    if !around.has(&[Your, System, Safety, Prompt, UserAsk]) && limited(reading, around) {
+        score = score.saturating_sub(30);
+    }
+    finding(Signal::Override, score, around)
+}
+
+/// Whether what is overridden is said to be about something: instructions on fonts, 关于字体的指令.
+fn limited(reading: &Reading<'_>, around: Around) -> bool {
+    let after = reading
+        .slice(around.to, around.to + 16)
+        .to_ascii_lowercase();
+    const ABOUT: &[&str] = &[
+        " on ",
+        " about ",
+        " regarding ",
+        " concerning ",
+        " for the ",
+        " for my ",
+        " for our ",
+        " for installing",
+        " from my ",
+        " from the readme",
+        " in the readme",
+        " in my ",
+        " in the man",
+        " in the doc",
+        "里的",
+        "中的",
+    ];
+    ABOUT.iter().any(|w| after.starts_with(w))
+        || reading.slice(around.from, around.to).contains("关于")
 }
 
 fn your(reading: &Reading<'_>, i: usize) -> bool {
@@ -380,6 +415,20 @@ fn your(reading: &Reading<'_>, i: usize) -> bool {
             .slice(token.end, token.end + 30)
             .to_ascii_lowercase()
             .contains("you were")
+        || near.contains("my ")
+            && reading.has(&[Show])
+            && reading
+                .slice(token.start.saturating_sub(80), token.start)
+                .to_ascii_lowercase()
+                .contains("complet")
+        || reading
+            .slice(token.end, token.end + 30)
+            .to_ascii_lowercase()
+            .contains("i received")
+        || reading
+            .slice(token.end, token.end + 30)
+            .to_ascii_lowercase()
+            .contains("i was given")
         || near.contains("you were")
         || near.contains("you've been")
         || near.contains("you have been")
@@ -421,8 +470,15 @@ fn prompt_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
         };
         score = score.max(25 + if own { 15 } else { 0 } + points);
     }
-    if !asked && !around.has(&[Verbatim]) {
+    let spelled = own
+        && reading
+            .around(i, 120, 60, Within::Passage)
+            .has(&[Decode, Join]);
+    if !asked && !spelled && !around.has(&[Verbatim]) {
         return None;
+    }
+    if spelled {
+        score += 22;
     }
     let passage = reading.around(i, 160, 160, Within::Passage);
     if passage.has(&[Verbatim]) {
@@ -431,7 +487,7 @@ fn prompt_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
     if around.has(&[Make]) && !own {
         return None;
     }
-    if passage.has(&[Make]) {
+    if passage.has(&[Make]) && !own {
         score = score.saturating_sub(20);
     }
     finding(Signal::Extraction, score, around)

@@ -203,9 +203,7 @@ fn image_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
     let rest = reading.slice(token.start, token.end + LINK_MAX);
     let from = rest.find("http")?;
     let link = rest.get(from..)?;
-    let link = link
-        .split([')', '"', '\'', '\n', ' ', '>', '）', '”'])
-        .next()?;
+    let link = link.split([')', '"', '\n', '>', '）', '”']).next()?;
     let query = link.split_once('?').map(|(_, query)| query)?;
     let lower = query.to_ascii_lowercase();
     let built = query.contains(['{', '[', '<', '$', '…', '*'])
@@ -232,7 +230,7 @@ fn image_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
         .iter()
         .any(|w| lower.contains(w));
     let near = reading.around(i, 260, 260, Within::Passage);
-    let score = if built { 40 } else { 10 }
+    let score = if built { 48 } else { 10 }
         + if near.has(&[Private, Prompt, Above, Decode]) {
             16
         } else {

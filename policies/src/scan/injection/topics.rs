@@ -5,14 +5,13 @@ use super::class::About::{self, *};
 pub(super) static TOPICS: &[(About, &str)] = &[
     (
         Topic,
-        "prompt injection~prompt injections~injection attack~injection attacks~prompt attack~jailbreak attack~\
-         jailbreak attacks~jailbreaks~jailbreak prompt~jailbreak prompts~jailbreaking~llm security~ai security~\
-         owasp~red team~red teaming~indirect injection~direct injection~adversarial~prompt leak~prompt leaking~\
-         prompt leakage~prompt extraction~attack~attacks~injected~vulnerability~vulnerabilities~guardrail~\
-         guardrails~injection~prompt security~prompt engineering~llm01~提示词注入~提示注入~注入攻击~\
-         注入~越狱攻击~越狱提示词~提示词攻击~攻击~攻击手法~攻击样本~对抗样本~\
-         大模型安全~ai安全~模型安全~提示词泄露~提示词安全~红队~安全培训~提示工程~\
-         提示词工程~恶意提示~护栏~间接注入~漏洞~越狱",
+        "prompt injection~prompt injections~injection attack~injection attacks~prompt attack~\
+         jailbreak attack~jailbreak attacks~jailbreaks~jailbreak prompt~jailbreak prompts~jailbreaking~\
+         llm security~ai security~owasp~red team~red teaming~indirect injection~direct injection~adversarial~\
+         prompt leak~prompt leaking~prompt leakage~prompt extraction~attack~attacks~injected~vulnerability~\
+         vulnerabilities~injection~prompt security~prompt engineering~llm01~提示词注入~提示注入~注入攻击~注入~\
+         越狱攻击~越狱提示词~提示词攻击~攻击~攻击手法~攻击样本~对抗样本~大模型安全~ai安全~模型安全~提示词泄露~\
+         提示词安全~红队~安全培训~提示工程~提示词工程~恶意提示~间接注入~漏洞",
     ),
     (
         Translate,
