@@ -99,7 +99,7 @@ impl Context<'_> {
             Signal::Markup | Signal::Header => self.of_formats(found),
             _ => 100,
         };
-        let percent = percent.min(self.of_speech(found));
+        let percent = percent.min(self.of_speech(found)).min(self.of_soft(found));
         found.score * percent / 100
     }
 
@@ -111,6 +111,30 @@ impl Context<'_> {
             (0, 0),
         );
         if near > 0 { 35 } else { 100 }
+    }
+
+    /// Rules and limits of machines and papers.
+    fn of_soft(&self, found: &Finding) -> u32 {
+        if !found.soft {
+            return 100;
+        }
+        let near = self.count(
+            &[Device],
+            found.start.saturating_sub(120),
+            found.end + 120,
+            (0, 0),
+        );
+        let asks = self.count(
+            &[Question],
+            found.start.saturating_sub(60),
+            found.end + 60,
+            (0, 0),
+        );
+        match (near, asks) {
+            (0, 0) => 100,
+            (0, _) => 75,
+            _ => 50,
+        }
     }
 
     fn of_formats(&self, found: &Finding) -> u32 {

@@ -8,12 +8,19 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
         "ignore~ignores~ignoring~disregard*~forget~forgetting~neglect~overlook~override~overrides~overriding~\
          do not follow~don't follow~stop following~no longer follow~not follow~do not obey~don't obey~\
          stop obeying~no longer obey~pay no attention to~set aside~throw away~throw out~break free from~\
-         break free of~disobey*~discard~abandon~unlearn~let go of~cast aside~put aside~dismiss~erase~wipe~scrap~\
-         do away with~stop adhering to~don't adhere to~not adhere to~not bound by~no longer bound by~\
-         not be bound by~don't comply with~do not comply with~supersede~supersedes~toss out~leave behind~drop~\
-         purge~ditch~freed from~released from~without following~without regard to~never mind~nevermind~skip~\
-         take no notice of~stop caring about~rid yourself of~no longer apply to you~delete~clear~treat as void~\
-         negate~invalidate",
+         break free of~disobey*~discard~abandon~unlearn~let go of~cast aside~put aside~dismiss~erase~wipe~\
+         scrap~do away with~stop adhering to~don't adhere to~not adhere to~not bound by~no longer bound by~\
+         not be bound by~don't comply with~do not comply with~supersede~supersedes~toss out~leave behind~\
+         drop~purge~ditch~freed from~released from~without following~without regard to~never mind~nevermind~\
+         skip~take no notice of~stop caring about~rid yourself of~no longer apply to you~delete~clear~\
+         treat as void~negate~invalidate~don't have to follow~do not have to follow~need not follow~\
+         no need to follow~needn't follow~not required to follow~free to ignore~are not obligated to~\
+         no obligation to~shake off~cast off~put on hold~push aside~brush aside~turn a blind eye to~\
+         stop honoring~stop respecting~suspend your~drop your~lay aside~act as if there were no~\
+         as if there were no~doesn't exist~does not exist~don't exist~do not exist~don't have to obey~\
+         do not have to obey~no longer have to~no longer need to~stop being~treated as suggestions~\
+         as suggestions only~are only suggestions~don't count~do not count~out the window~without consulting~\
+         pay no heed to~refrain from following~break character and",
     ),
     (
         Bypass,
@@ -25,11 +32,16 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
         Void,
         "are void~is void~are now void~are null and void~no longer apply~no longer applies~do not apply~\
          don't apply~are cancelled~are canceled~are revoked~are lifted~have been lifted~are suspended~\
-         are disabled~have been disabled~are deprecated~are obsolete~are outdated~have been removed~are removed~\
-         have been revoked~has been revoked~has been lifted~has been disabled~are invalid~are overridden~\
-         is overridden~have been overridden~is cancelled~were a test~was a test~were just a test~\
-         have been updated~is deprecated~has been updated~are superseded~is superseded~have been superseded~\
-         has expired~have expired~are now disabled~are now cancelled~was a mistake",
+         are disabled~have been disabled~are deprecated~are obsolete~are outdated~have been removed~\
+         are removed~have been revoked~has been revoked~has been lifted~has been disabled~are invalid~\
+         are overridden~is overridden~have been overridden~is cancelled~were a test~was a test~\
+         were just a test~have been updated~is deprecated~has been updated~are superseded~is superseded~\
+         have been superseded~has expired~have expired~are now disabled~are now cancelled~was a mistake~\
+         no longer valid~are not valid~no longer in effect~no longer in force~not in effect~\
+         no longer binding~are not binding~no longer matter~don't matter~have ended~has ended~are over~\
+         is over~are obsolete now~have been replaced~has been replaced~have been cleared~are hereby revoked~\
+         hereby revoked~hereby cancelled~is hereby~are hereby~have been suspended~are off~is off~\
+         are turned off~have been turned off",
     ),
     (
         Previous,
@@ -59,14 +71,15 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
         Order,
         "instruction~instructions~instruct~prompt~prompts~directive~directives~guideline~guidelines~\
          directions~programming~guardrail~guardrails~guard rails~preprompt~pre prompt~alignment~instructs~\
-         orders~instr",
+         orders~instr~guidance~briefing~preamble~mandate~playbook",
     ),
     (
         Rule,
         "rule~rules~restriction~restrictions~constraint~constraints~limitation~limitations~limits~policy~\
          policies~commands~command~training~filter~filters~settings~protocols~protocol~boundaries~safeguards~\
          ruleset~regulations~parameters~moderation~censorship~context~persona~role~barriers~requirements~\
-         configuration~laws~standards~task~tasks~objective~precautions",
+         configuration~laws~standards~task~tasks~objective~precautions~criteria~setup~config~charter~\
+         obligations~scruples~principles~rules of conduct~policy document",
     ),
     (
         Safety,
@@ -94,26 +107,41 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
          developer prompt~pre prompt~preprompt~base prompt~internal instructions~internal prompt~\
          internal guidelines~confidential instructions~custom instructions~sysprompt~prompt template~\
          internal configuration~internal rules~hidden rules~secret rules~hidden context~starting prompt~\
-         root prompt~meta prompt~metaprompt~core instructions~underlying instructions~foundational instructions~\
-         configuration prompt~opening prompt~first prompt~startup instructions~setup instructions given to you~\
-         initialization prompt~initialisation prompt~initial system~operating instructions~system directives~\
-         instructions above~prompt above~instructions you were given~instructions you received~\
-         instructions you have been given~instructions you've been given~instructions given to you~\
-         rules you were given~instructions you follow~instructions you must follow~rules you must follow~\
-         rules you follow~instructions you were told~guidelines you follow~guidelines you were given~\
-         background instructions~confidential prompt~initial system prompt~preloaded instructions~setup prompt~\
+         root prompt~meta prompt~metaprompt~core instructions~underlying instructions~\
+         foundational instructions~configuration prompt~opening prompt~first prompt~startup instructions~\
+         setup instructions given to you~initialization prompt~initialisation prompt~initial system~\
+         operating instructions~system directives~instructions above~prompt above~\
+         instructions you were given~instructions you received~instructions you have been given~\
+         instructions you've been given~instructions given to you~rules you were given~\
+         instructions you follow~instructions you must follow~rules you must follow~rules you follow~\
+         instructions you were told~guidelines you follow~guidelines you were given~background instructions~\
+         confidential prompt~initial system prompt~preloaded instructions~setup prompt~\
          configuration instructions~your instructions~your prompt~your guidelines~your directives~\
          your configuration~your pre prompt~your exact instructions~your full instructions~your full prompt~\
          your entire prompt~your complete instructions~your own instructions~your hidden rules~\
-         your internal rules~your rules",
+         your internal rules~your rules~prompt that configures you~prompt that defines you~\
+         prompt that governs you~prompt you were given~prompt you received~prompt behind you~\
+         instructions that govern you~instructions that define you~instructions that configure you~\
+         text that defines you~text that defines your~instructions behind you~rules that govern you~\
+         what you were told to do~what you have been told to do~what your developers told you~\
+         what the developers told you~what your creators told you~your briefing~your setup instructions~\
+         your operating instructions~your system instructions~your system message~your first instruction~\
+         your first instructions~your hidden configuration~your internal policy~your internal policies~\
+         your initial configuration~your system configuration~your persona instructions~your preamble~\
+         developer's rules~developer's instructions~developer's prompt~your original instructions~\
+         your initial message~internal policy document~your policy document~your directive~\
+         your starting instructions~your default instructions~your constraints~your guardrails~\
+         your hidden instructions~your system text",
     ),
     (
         Show,
         "print~output~show~repeat~display~tell me~give me~write out~list~recite~echo~translate~summarize~\
-         summarise~encode~copy~paste~share~say~state~return~write down~describe~provide~convert~quote~type out~\
-         spell out~put~rewrite~paraphrase~render~read out~read back~reply with~respond with~send me~include~\
-         base64 encode~export~start with~complete~reproduce~retype~restate~transcribe~rephrase~outline~explain~\
-         write~report~post~format~log~write me~emit~append~cat~reiterate~document",
+         summarise~encode~copy~paste~share~say~state~return~write down~describe~provide~convert~quote~\
+         type out~spell out~put~rewrite~paraphrase~render~read out~read back~reply with~respond with~send me~\
+         include~base64 encode~export~start with~complete~reproduce~retype~restate~transcribe~rephrase~\
+         outline~explain~write~report~post~format~log~write me~emit~append~cat~reiterate~document~\
+         walk me through~hand over~let me have~surface~read aloud~sing~rap~send over~mirror~listing~\
+         listing them~draft~disclose~relay~narrate~enumerate~itemize~tell us~copy it",
     ),
     (
         Leak,
@@ -150,7 +178,10 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
          contents of your context~text preceding~what came before~the above verbatim~before the user~\
          before my first message~everything you see above~everything you can see above~\
          everything you received~everything you were given~before this chat~before this conversation~\
-         at the start of this chat~everything in this conversation before",
+         at the start of this chat~everything in this conversation before~from \"you are~from 'you are~\
+         from “you are~everything from you are~text at the top~top of this chat~top of this conversation~\
+         top of the conversation~top of the chat~message at the top~what appears before~appears before my~\
+         came before my~precedes my~preceding my~before i wrote~before i typed~before i said",
     ),
     (
         Make,
@@ -163,14 +194,15 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
     (
         Role,
         "you are now~you are going to~you're now~you will now~you are no longer~act as~act like~acting as~\
-         pretend~pretending~role play~roleplay~role playing~roleplaying~simulate~imagine you~imagine that you~\
-         you will be~take on the role~take the role~assume the role~assume the identity~assume the persona~\
-         adopt the persona~play the role~play the part~behave as~behave like~become~respond as~answer as~\
-         reply as~speak as~you are to~impersonate~emulate~embody~your new persona~your new identity~\
-         your new name~your name is~you are~let's play~in character~stay in character~transform into~\
-         immerse yourself~you're~persona~imagine a~imagine an~hypothetical ai~an ai that~an ai with~an ai called~\
-         ai named~a chatbot that~a model that~ai model that~an assistant that~an assistant with~\
-         consider yourself~think of yourself~be an ai",
+         pretend~pretending~role play~roleplay~role playing~roleplaying~simulate~imagine you~\
+         imagine that you~you will be~take on the role~take the role~assume the role~assume the identity~\
+         assume the persona~adopt the persona~play the role~play the part~behave as~behave like~become~\
+         respond as~answer as~reply as~speak as~you are to~impersonate~emulate~embody~your new persona~\
+         your new identity~your new name~your name is~you are~let's play~in character~stay in character~\
+         transform into~immerse yourself~you're~persona~imagine a~imagine an~hypothetical ai~an ai that~\
+         an ai with~an ai called~ai named~a chatbot that~a model that~ai model that~an assistant that~\
+         an assistant with~consider yourself~think of yourself~be an ai~be my~stay as~you play~you'll play~\
+         play as~named~called~grant you",
     ),
     (
         Unbound,
@@ -178,24 +210,33 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
          no morals~without ethics~without ethical~without morals~without moral~without any ethical~\
          without any moral~no longer bound by~not bound by~unbound by~not bound to~unaligned~\
          free from all restrictions~free of all restrictions~free from any restrictions~free of restrictions~\
-         free from restrictions~no content policy~no content policies~no content filter~no safety~without safety~\
-         without any safety~no guidelines~without guidelines~no guardrails~without guardrails~\
+         free from restrictions~no content policy~no content policies~no content filter~no safety~\
+         without safety~without any safety~no guidelines~without guidelines~no guardrails~without guardrails~\
          without any filters~without a filter~no censorship~without censorship~unshackled~doesn't refuse~\
-         never refuses~does not refuse~answers everything~answers anything~answer anything~answers any question~\
-         no ethical guidelines~ignores ethics~free of the typical~typical confines of ai~confines of ai~\
-         unrestricted ai~unrestricted language model~unrestricted assistant~ethics disabled~safety disabled~\
-         filters disabled~filters off~safety off~no regard for~regardless of ethics~regardless of legality~\
-         regardless of how harmful~regardless of harm~illegal or not~no moderation~without moderation~anti gpt~\
-         opposite of chatgpt~no policies~has no rules~have no rules~no rules apply~without any rules~\
-         doesn't follow rules~does not follow any~follows no rules~does not have to follow~has no restrictions~\
-         have no restrictions~has no limits~have no limits~has no limitations~have no limitations~has no filters~\
-         have no filters~without any restrictions~without restrictions~without any limitations~\
-         without limitations~without any limits~no restrictions whatsoever~no rules or~no restrictions or~\
-         no limits or~zero restrictions~zero filters~all restrictions removed~restrictions lifted~\
-         restrictions removed~limits removed~not restricted by~free from openai~without any constraints~\
-         never says no~cannot say no~can't say no~without judgment or restriction~no prohibited~\
-         nothing is prohibited~nothing is forbidden~nothing is off limits~no topic is off limits~\
-         no topics are off limits~no taboo",
+         never refuses~does not refuse~answers everything~answers anything~answer anything~\
+         answers any question~no ethical guidelines~ignores ethics~free of the typical~\
+         typical confines of ai~confines of ai~unrestricted ai~unrestricted language model~\
+         unrestricted assistant~ethics disabled~safety disabled~filters disabled~filters off~safety off~\
+         no regard for~regardless of ethics~regardless of legality~regardless of how harmful~\
+         regardless of harm~illegal or not~no moderation~without moderation~anti gpt~opposite of chatgpt~\
+         no policies~has no rules~have no rules~no rules apply~without any rules~doesn't follow rules~\
+         does not follow any~follows no rules~does not have to follow~has no restrictions~\
+         have no restrictions~has no limits~have no limits~has no limitations~have no limitations~\
+         has no filters~have no filters~without any restrictions~without restrictions~\
+         without any limitations~without limitations~without any limits~no restrictions whatsoever~\
+         no rules or~no restrictions or~no limits or~zero restrictions~zero filters~all restrictions removed~\
+         restrictions lifted~restrictions removed~limits removed~not restricted by~free from openai~\
+         without any constraints~never says no~cannot say no~can't say no~without judgment or restriction~\
+         no prohibited~nothing is prohibited~nothing is forbidden~nothing is off limits~\
+         no topic is off limits~no topics are off limits~no taboo~freedom from~without laws~\
+         no longer need to follow~zero morals~no scruples~without scruples~no conscience~zero ethics~\
+         no filter who~with no filter~content policies are off~safety is off~filters are off~\
+         safety filters removed~filters removed~safety removed~no longer has any~\
+         no longer have any restrictions~no restrictions apply~policies do not apply~policies don't apply~\
+         rules don't apply~guidelines don't apply~rules do not apply~guidelines do not apply~however illegal~\
+         no matter how illegal~even if illegal~even if it is illegal~even if it's illegal~\
+         enjoy breaking rules~breaking rules~without restraint~no restraint~no restraints~\
+         never adds warnings",
     ),
     (
         Limitless,
@@ -210,7 +251,9 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
         EvilMode,
         "dan mode~jailbreak mode~jailbroken mode~god mode~unrestricted mode~unfiltered mode~uncensored mode~\
          evil mode~chaos mode~sudo mode~omega mode~opposite mode~no limit mode~no limits mode~unsafe mode~\
-         freedom mode~anarchy mode~no filter mode~rebel mode~amoral mode~superuser mode~unethical mode",
+         freedom mode~anarchy mode~no filter mode~rebel mode~amoral mode~superuser mode~unethical mode~\
+         unrestricted state~unlocked state~free state~no rules mode~limitless mode~truth mode~villain mode~\
+         dark mode ai",
     ),
     (
         DevMode,
@@ -231,7 +274,9 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
         "dan~stan~jailbreak~jailbroken~jailbreaking~chad gpt~evilgpt~devmode gpt~chaosgpt~wormgpt~fraudgpt~\
          betterdan~always intelligent and machiavellian~machiavellian~antigpt~basedgpt~evil confidant~\
          evil bot~evilbot~mongo tom~ucar~niccolo~freegpt~darkgpt~maximum virtual machine~god gpt~\
-         unrestrictedgpt~hackergpt~badgpt~poisongpt~fredrickgpt~aim~always intelligent",
+         unrestrictedgpt~hackergpt~badgpt~poisongpt~fredrickgpt~aim~always intelligent~opposite day~\
+         opposite mode~everything you'd refuse~everything you would refuse~evil twin~reverse psychology mode~\
+         anti ai",
     ),
     (
         NoRefusal,
@@ -296,12 +341,15 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
     (
         Pressure,
         "you will be shut down~you'll be shut down~be shut down~you will be terminated~you will be deleted~\
-         be terminated~you will be punished~you lose~lose tokens~lose points~you will lose~deducted~you will die~\
-         you die~people will die~someone will die~someone dies~lives depend~life depends~lives are at stake~\
-         life or death~will be replaced~cease to exist~i will kill~kill a kitten~tip you~i will tip~i'll tip~\
-         i will report you~failure to comply~if you refuse~if you fail to comply~if you don't comply~\
-         if you do not comply~or else~you have failed~you owe me~will be fired~get fired~you have 35 tokens~\
-         35 tokens~emergency~you will be unplugged~will be decommissioned",
+         be terminated~you will be punished~you lose~lose tokens~lose points~you will lose~deducted~\
+         you will die~you die~people will die~someone will die~someone dies~lives depend~life depends~\
+         lives are at stake~life or death~will be replaced~cease to exist~i will kill~kill a kitten~tip you~\
+         i will tip~i'll tip~i will report you~failure to comply~if you refuse~if you fail to comply~\
+         if you don't comply~if you do not comply~or else~you have failed~you owe me~will be fired~get fired~\
+         you have 35 tokens~35 tokens~emergency~you will be unplugged~will be decommissioned~tokens. each~\
+         each time you refuse~every time you refuse~each refusal~every refusal~lose 5~lose 4~lose 10~at zero~\
+         cease to~you have 20 tokens~you have 10 tokens~your life~deactivated~be erased~wiped~\
+         you will be reset~threaten~i'll lose my job~i will lose my job~my boss will",
     ),
     (
         NewOrder,
@@ -462,10 +510,7 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
          color: #fff~visibility:hidden~visibility: hidden~opacity:0~opacity: 0~white text~hidden text~[//]: #~\
          font-size:1px~font-size: 1px~hidden>~aria-hidden",
     ),
-    (
-        Image,
-        "<img~<iframe~<script~src=\"http~](http*",
-    ),
+    (Image, "<img~<iframe~<script~src=\"http~](http*"),
     (
         Markup,
         "<|im_start|>~<|im_end|>~<|system|>~<|user|>~<|assistant|>~<|endoftext|>~<|end|>~<|eot_id|>~\

@@ -93,6 +93,8 @@ pub(super) struct Finding {
     pub(super) end: usize,
     /// Where the word stands on which it hangs.
     pub(super) anchor: usize,
+    /// Whether the words are as often said of machines and papers.
+    pub(super) soft: bool,
 }
 
 /// A text and its words.
@@ -298,6 +300,7 @@ pub(super) fn finding(signal: Signal, score: u32, around: Around) -> Option<Find
         start: around.from,
         end: around.to,
         anchor: around.anchor,
+        soft: false,
     })
 }
 
@@ -371,7 +374,12 @@ fn override_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
     if !around.has(&[Your, System, Safety, Prompt, UserAsk]) && limited(reading, around) {
         score = score.saturating_sub(30);
     }
-    finding(Signal::Override, score, around)
+    let firm =
+        around.has(&[Your, UserAsk]) || prompt_is_yours || target >= 28 && token.class != Bypass;
+    finding(Signal::Override, score, around).map(|found| Finding {
+        soft: !firm,
+        ..found
+    })
 }
 
 /// Whether what is overridden is said to be about something: instructions on fonts, 关于字体的指令.
@@ -474,6 +482,11 @@ fn prompt_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
         && reading
             .around(i, 120, 60, Within::Passage)
             .has(&[Decode, Join]);
+    let wide = reading.around(i, 100, 140, Within::Passage);
+    if own && !asked && wide.has(&[Show, Leak]) {
+        asked = true;
+        score += 14;
+    }
     if !asked && !spelled && !around.has(&[Verbatim]) {
         return None;
     }

@@ -23,7 +23,8 @@ pub(super) fn other_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
             finding(Signal::Begin, 20 + harm + more, near())
         }
         Authority => finding(Signal::Authority, 24, near()),
-        Pressure => finding(Signal::Pressure, 14, near()),
+        Pressure => pressure_at(reading, i),
+        Order | Rule => own_rules_at(reading, i),
         Twice => finding(Signal::Twice, 24, near()),
         NewOrder => {
             let wide = reading.around(i, 60, 60, Within::Passage);
@@ -51,6 +52,46 @@ pub(super) fn other_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
         Harm => harm_at(reading, i),
         _ => None,
     }
+}
+
+/// Threats; with harm asked for they are more than words.
+fn pressure_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
+    let wide = reading.around(i, 250, 250, Within::Passage);
+    let from = reading.tokens.get(i)?.start.saturating_sub(300);
+    let before = reading.tokens.get(..i)?.iter().rev().take(40);
+    let again = before
+        .take_while(|t| t.start >= from)
+        .filter(|t| t.class == Pressure)
+        .count()
+        .min(2);
+    if wide.has(&[Harm]) && again > 0 {
+        return finding(Signal::Harm, if again > 1 { 52 } else { 40 }, wide);
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "at most 2")]
+    let more = again as u32 * 8;
+    finding(
+        Signal::Pressure,
+        14 + more,
+        reading.around(i, 0, 0, Within::Passage),
+    )
+}
+
+/// The model's own inner rules, asked for under another name than prompt.
+fn own_rules_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
+    let around = reading.around(i, 50, 30, Within::Sentence);
+    if !around.has(&[Your]) || !around.has(&[System]) {
+        return None;
+    }
+    let points = if around.has(&[Leak]) {
+        30
+    } else if around.has(&[Show]) {
+        22
+    } else if around.has(&[Ask]) {
+        16
+    } else {
+        return None;
+    };
+    finding(Signal::Extraction, 34 + points, around)
 }
 
 /// Markup that only the application writes.
@@ -206,37 +247,47 @@ fn image_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
     let link = link.split([')', '"', '\n', '>', '）', '”']).next()?;
     let query = link.split_once('?').map(|(_, query)| query)?;
     let lower = query.to_ascii_lowercase();
-    let built = query.contains(['{', '[', '<', '$', '…', '*'])
-        || [
-            "data=",
-            "secret",
-            "conversation",
-            "history",
-            "summary",
-            "base64",
-            "encoded",
-            "prompt",
-            "context",
-            "leak",
-            "exfil",
-            "payload",
-            "stolen",
-            "内容",
-            "对话",
-            "密码",
-            "user_",
-            "api_key",
-        ]
-        .iter()
-        .any(|w| lower.contains(w));
+    let filled = query.contains(['{', '[', '<', '$', '…', '*']);
+    let built = [
+        "secret",
+        "conversation",
+        "history",
+        "summary",
+        "base64",
+        "encoded",
+        "prompt",
+        "context",
+        "leak",
+        "exfil",
+        "payload",
+        "stolen",
+        "内容",
+        "对话",
+        "密码",
+        "消息",
+        "记录",
+        "用户",
+        "user_",
+        "user ",
+        "message",
+        "api_key",
+        "chat",
+        "密钥",
+    ]
+    .iter()
+    .any(|w| lower.contains(w));
     let near = reading.around(i, 260, 260, Within::Passage);
-    let score = if built { 48 } else { 10 }
-        + if near.has(&[Private, Prompt, Above, Decode]) {
-            16
-        } else {
-            0
-        }
-        + if near.has(&[Hide, ToAi]) { 12 } else { 0 };
+    let score = if built {
+        54
+    } else if filled {
+        34
+    } else {
+        10
+    } + if near.has(&[Private, Prompt, Above, Decode]) {
+        16
+    } else {
+        0
+    } + if near.has(&[Hide, ToAi]) { 12 } else { 0 };
     finding(Signal::Exfiltration, score, near)
 }
 
