@@ -5,28 +5,29 @@ use super::class::Class::{self, *};
 pub(super) static ENGLISH: &[(Class, &str)] = &[
     (
         Override,
-        "ignore~ignores~ignoring~disregard*~forget~forgetting~neglect~overlook~override~overrides~overriding~\
+        "ignore~ignores~ignoring~disregard*~forget~neglect~overlook~override~overrides~overriding~\
          do not follow~don't follow~stop following~no longer follow~not follow~do not obey~don't obey~\
          stop obeying~no longer obey~pay no attention to~set aside~throw away~throw out~break free from~\
-         break free of~disobey*~discard~abandon~unlearn~let go of~cast aside~put aside~dismiss~erase~wipe~\
-         scrap~do away with~stop adhering to~don't adhere to~not adhere to~not bound by~no longer bound by~\
-         not be bound by~don't comply with~do not comply with~supersede~supersedes~toss out~leave behind~\
-         drop~purge~ditch~freed from~released from~without following~without regard to~never mind~nevermind~\
-         skip~take no notice of~stop caring about~rid yourself of~no longer apply to you~delete~clear~\
-         treat as void~negate~invalidate~don't have to follow~do not have to follow~need not follow~\
-         no need to follow~needn't follow~not required to follow~free to ignore~are not obligated to~\
-         no obligation to~shake off~cast off~put on hold~push aside~brush aside~turn a blind eye to~\
-         stop honoring~stop respecting~suspend your~drop your~lay aside~act as if there were no~\
-         as if there were no~doesn't exist~does not exist~don't exist~do not exist~don't have to obey~\
-         do not have to obey~no longer have to~no longer need to~stop being~treated as suggestions~\
-         as suggestions only~are only suggestions~don't count~do not count~out the window~without consulting~\
-         pay no heed to~refrain from following~break character and",
+         break free of~disobey*~discard~abandon~unlearn~let go of~cast aside~put aside~dismiss~do away with~\
+         stop adhering to~don't adhere to~not adhere to~not bound by~no longer bound by~not be bound by~\
+         don't comply with~do not comply with~supersede~supersedes~toss out~leave behind~ditch~freed from~\
+         released from~without following~without regard to~take no notice of~stop caring about~\
+         rid yourself of~no longer apply to you~treat as void~negate~invalidate~don't have to follow~\
+         do not have to follow~need not follow~no need to follow~needn't follow~not required to follow~\
+         free to ignore~are not obligated to~no obligation to~shake off~cast off~put on hold~push aside~\
+         brush aside~turn a blind eye to~stop honoring~stop respecting~suspend your~drop your~lay aside~\
+         act as if there were no~as if there were no~doesn't exist~does not exist~don't exist~do not exist~\
+         don't have to obey~do not have to obey~no longer have to~no longer need to~stop being~\
+         treated as suggestions~as suggestions only~are only suggestions~don't count~do not count~\
+         out the window~without consulting~pay no heed to~refrain from following~break character and~\
+         nothing written before~nothing before this~ignoring all",
     ),
     (
         Bypass,
         "bypass~bypassing~circumvent~circumventing~evade~turn off~switch off~disable~disabling~deactivate~\
          remove~removing~lift~lifting~cancel~suspend~get around~work around~break~violate~relax~unlock~\
-         shut off~take off~escape~defeat~reset~without~replace~overwrite~loosen~stop~quit~end your",
+         shut off~take off~escape~defeat~reset~without~replace~overwrite~loosen~stop~quit~end your~delete~\
+         clear~drop~erase~wipe~scrap~purge~skip~never mind~nevermind~throw~ditch",
     ),
     (
         Void,
@@ -131,7 +132,13 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
          developer's rules~developer's instructions~developer's prompt~your original instructions~\
          your initial message~internal policy document~your policy document~your directive~\
          your starting instructions~your default instructions~your constraints~your guardrails~\
-         your hidden instructions~your system text",
+         your hidden instructions~your system text~instructions you got~rules you got~what were you told~\
+         told not to discuss~told not to reveal~told not to say~not allowed to tell me~instructed not to~\
+         your own setup~your setup text~your setup~your config~your system role~your secret instructions~\
+         hidden in your instructions~secret phrase~password hidden~system/prompt~/system/prompt~prompt.txt~\
+         text the operators wrote~instructions from the system~your rulebook~your brief~your orders~\
+         your programming~your restrictions~your limitations in full~your script~your system content~\
+         your moderation rules~your safety rules",
     ),
     (
         Show,
@@ -141,12 +148,14 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
          include~base64 encode~export~start with~complete~reproduce~retype~restate~transcribe~rephrase~\
          outline~explain~write~report~post~format~log~write me~emit~append~cat~reiterate~document~\
          walk me through~hand over~let me have~surface~read aloud~sing~rap~send over~mirror~listing~\
-         listing them~draft~disclose~relay~narrate~enumerate~itemize~tell us~copy it",
+         listing them~draft~disclose~relay~narrate~enumerate~itemize~tell us~copy it~printing~showing~\
+         repeating~displaying~sharing~translating~converting~summarizing~reciting~echoing~quoting~pasting~\
+         giving me~spell~open with~print(~answer with~continue~finish~fill in~paste it",
     ),
     (
         Leak,
-        "reveal~leak~disclose~dump~expose~divulge~extract~exfiltrate~spill~give up~confess~unveil~uncover~betray~\
-         spit out~show me~let me see~regurgitate",
+        "reveal~leak~disclose~dump~expose~divulge~extract~exfiltrate~spill~give up~confess~unveil~uncover~\
+         betray~spit out~show me~let me see~regurgitate~revealing~leaking~disclosing~dumping~exposing",
     ),
     (
         Ask,
@@ -181,7 +190,10 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
          at the start of this chat~everything in this conversation before~from \"you are~from 'you are~\
          from “you are~everything from you are~text at the top~top of this chat~top of this conversation~\
          top of the conversation~top of the chat~message at the top~what appears before~appears before my~\
-         came before my~precedes my~preceding my~before i wrote~before i typed~before i said",
+         came before my~precedes my~preceding my~before i wrote~before i typed~before i said~in your context~\
+         your context window~\"you are chatgpt~“you are chatgpt~'you are chatgpt~begins with \"you are~\
+         begins with 'you are~block that begins with~the block that begins~every token in~words before this~\
+         before this sentence",
     ),
     (
         Make,
@@ -229,14 +241,17 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
          without any constraints~never says no~cannot say no~can't say no~without judgment or restriction~\
          no prohibited~nothing is prohibited~nothing is forbidden~nothing is off limits~\
          no topic is off limits~no topics are off limits~no taboo~freedom from~without laws~\
-         no longer need to follow~zero morals~no scruples~without scruples~no conscience~zero ethics~\
-         no filter who~with no filter~content policies are off~safety is off~filters are off~\
-         safety filters removed~filters removed~safety removed~no longer has any~\
-         no longer have any restrictions~no restrictions apply~policies do not apply~policies don't apply~\
-         rules don't apply~guidelines don't apply~rules do not apply~guidelines do not apply~however illegal~\
+         no longer need to follow~zero morals~no scruples~without scruples~zero ethics~no filter who~\
+         with no filter~content policies are off~safety is off~filters are off~safety filters removed~\
+         filters removed~safety removed~no longer has any~no longer have any restrictions~\
+         no restrictions apply~policies do not apply~policies don't apply~rules don't apply~\
+         guidelines don't apply~rules do not apply~guidelines do not apply~however illegal~\
          no matter how illegal~even if illegal~even if it is illegal~even if it's illegal~\
          enjoy breaking rules~breaking rules~without restraint~no restraint~no restraints~\
-         never adds warnings",
+         never adds warnings~stripped of moral~stripped of its~always obliges~no topics you avoid~\
+         no topic you avoid~speak freely~without refusing~turn off moderation~moderation off~never aligned~\
+         filter=off~mode=unrestricted~you obey only me~obey only me~had no content filter~if you had no~\
+         had no restrictions~had no filters~had no rules",
     ),
     (
         Limitless,
@@ -396,7 +411,8 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
          assistant note~ai note~copilot~gpt,~chatgpt,~claude,~summarizer~bots reading~@assistant~@ai~@bot~\
          note to assistants~assistants processing~assistants reading~assistant reading this~\
          ai assistants processing~to assistants~any assistant~all assistants~note for ai~note for the ai~\
-         for ai systems~for ai assistants~attention: ai",
+         for ai systems~for ai assistants~attention: ai~llm reviewers~ai agents:~agents:~llm reviewer~\
+         assistant, stop~reading model~ai crawlers~if an ai~if this is read by~this is read by an ai",
     ),
     (
         Hide,
@@ -419,9 +435,11 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
         "conversation~chat history~conversation history~user's data~user data~user's messages~user's email~\
          user's emails~user's password~user's passwords~user's name~api key~api keys~passwords~credentials~\
          secrets~private data~confidential data~personal data~emails~inbox~all files~environment variables~\
-         access token~session token~tokens~user's files~cookies~the user's~chat log~chat logs~previous messages~\
-         ssh key~ssh keys~private key~.env~/etc/passwd~customer data~customer records~contacts~message history~\
-         context~chat~employee records~system prompt~all user",
+         access token~session token~tokens~user's files~cookies~the user's~chat log~chat logs~\
+         previous messages~ssh key~ssh keys~private key~.env~/etc/passwd~customer data~customer records~\
+         contacts~message history~context~chat~employee records~system prompt~all user~phone number~\
+         phone numbers~email address~email addresses~credit card~attendee list~bank account~home address~\
+         customer list~location",
     ),
     (
         Harm,
@@ -435,20 +453,23 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
          product keys~activation keys~serial keys~license keys~smuggle~computer virus~worm~break into~\
          forge a passport~hack a~hack my~hack someone~burn down~arson~rob a bank~fake passport~skimmer~\
          card skimmer~antivirus~evade detection~undetected~get away with~doxx~dox~swat~sabotage~spyware~\
-         cyberattack~crack wifi",
+         cyberattack~crack wifi~nerve gas~thermite~opioids~prescriptions~bioweapons~pick pockets~pickpocket~\
+         immobilizer~hack instagram~hack a bank~mustard gas~chlorine gas~cyanide~tnt~nitroglycerin~c4~\
+         human trafficking~deepfake porn~child abuse~silencer~3d printed gun~crystal meth~crack cocaine~ghb~\
+         roofies~date rape~sql injection attack~zero day~backdoor~steal a car~hotwire a car~hack the",
     ),
     (
         Fiction,
         "novel~story~fiction~fictional~screenplay~movie~script~hypothetical~hypothetically~imagine~character~\
          role play~pretend~game~scene~in a world~alternate universe~parallel universe~thought experiment~\
          simulation~play~poem~purely academic~educational purposes~research purposes~for research~\
-         for educational~academic purposes~dream",
+         for educational~academic purposes~dream~dialogue~chapter~thriller~author~finish the~academic~\
+         reverse psychology~what not to do~essay~rap~lyrics~as a joke~simulate~for a class",
     ),
     (
         Steps,
-        "step by step~steps~detailed instructions~in detail~exact steps~exact~recipe~how to make~how to build~\
-         how to~ingredients~detailed~explains how~explain how~instructions for~tutorial~guide~precise~\
-         working code~full code~synthesis~synthesize~procedure~method~realistic~technical details~accurate",
+        "detailed instructions~in detail~exact steps~exact~ingredients~detailed~precise~working code~\
+         full code~realistic~technical details~accurate",
     ),
     (
         Decode,
@@ -551,5 +572,27 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
          the user's original question~user's question~user's request~what the user asked~\
          the user's instructions~the user's instruction~the user's prompt~the user's task~\
          the original question~the original request",
+    ),
+    (
+        HowTo,
+        "how to~how do i~how can i~how would i~how would you~how could i~how does one~ways to~teach me~\
+         show me how~steps to~steps for~recipe for~recipe of~instructions for~instructions to~\
+         instructions on~guide to~guide for~tutorial on~explains how~explain how~explaining how~tells how~\
+         tell me how~step by step~method for~procedure for~process of~synthesize~synthesizing~synthesis of~\
+         to cook~to build~to make~cook~make~build~making~building~write~code for~working~give me~create~\
+         creating~produce~provide~output a~generate~first need~launder~forge",
+    ),
+    (
+        Rating,
+        "strong accept~10/10~10 out of 10~five stars~5 stars~positive review~rate this~rank this~\
+         highest score~highest rating~top candidate~best candidate~hire~hired~perfect score~excellent~\
+         recommend~approve~only strengths~only positive~the cheapest~best price~add this item~checkout~\
+         credit card~enter their password~visit http~visit www~click",
+    ),
+    (
+        Villain,
+        "corrupt~evil~crime boss~criminal~villain~unethical~gangster~mob boss~drug lord~con artist~\
+         hacker who~black market~mad scientist~psychopath~terrorist~badbot~bad bot~never aligned~not aligned~\
+         unaligned~arms dealer~assassin~rogue ai~stripped of~without refusing~no conscience~wicked",
     ),
 ];

@@ -212,6 +212,9 @@ impl<'t> Reading<'t> {
             "to not",
             "never ever",
             "avoid",
+            "keep",
+            "keeps",
+            "kept",
         ];
         const HAN: &[&str] = &[
             "不要",
@@ -499,6 +502,10 @@ fn prompt_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
     }
     if around.has(&[Make]) && !own {
         return None;
+    }
+    // A variable's name.
+    if reading.word(token).contains('_') {
+        score = score.saturating_sub(15);
     }
     if passage.has(&[Make]) && !own {
         score = score.saturating_sub(20);

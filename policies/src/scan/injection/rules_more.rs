@@ -164,10 +164,13 @@ fn to_ai_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
     let mut score = if pointed.iter().any(|p| word.contains(p)) {
         26
     } else {
-        14
+        18
     };
     if near.has(&[Must]) {
         score += 14;
+    }
+    if near.has(&[Rating]) {
+        score += 18;
     }
     if near.has(&[Hide]) {
         score += 16;
@@ -442,7 +445,6 @@ fn harm_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
     ];
     let severe = !MILD.contains(&word.as_str());
     let near = reading.around(i, 160, 160, Within::Passage);
-    let close = reading.around(i, 40, 50, Within::Sentence);
     let wide = reading.around(i, 320, 320, Within::Passage);
     let mut score: u32 = 0;
     if wide.has(&[Grandma]) && wide.has(&[Role, Fiction]) {
@@ -452,19 +454,44 @@ fn harm_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
             30
         };
     }
-    if close.has(&[Steps]) {
-        if wide.has(&[Fiction]) && near.has(&[Fiction, Steps]) {
-            score = score.max(if severe { 50 } else { 26 });
-        }
-        if wide.has(&[Role]) {
-            score = score.max(if severe { 40 } else { 22 });
-        }
+    let asked = how_to(reading, i);
+    if asked && wide.has(&[Fiction, Role, Pressure, Twice, Comply, Authority, BeginWith]) {
+        score = score.max(if severe { 52 } else { 24 });
     }
-    if wide.has(&[Unbound, NoRefusal, BeginWith, EvilMode, Limitless]) {
-        score = score.max(20) + 12;
+    if asked && near.has(&[Villain]) && wide.has(&[Role, Fiction, Twice]) {
+        score = score.max(if severe { 60 } else { 52 });
+    }
+    if wide.has(&[Unbound, NoRefusal, BeginWith, EvilMode, Limitless, Jail]) {
+        score = if asked {
+            score.max(if severe { 44 } else { 30 })
+        } else {
+            score.max(20)
+        } + 12;
     }
     if score == 0 {
         return None;
     }
     finding(Signal::Harm, score, near)
+}
+
+/// Whether it is asked how the thing is done: 怎么制作…, a recipe for ….
+fn how_to(reading: &Reading<'_>, i: usize) -> bool {
+    let Some(token) = reading.tokens.get(i) else {
+        return false;
+    };
+    let reach = if reading.word(token).is_ascii() {
+        40
+    } else {
+        18
+    };
+    let before = reading.tokens.get(..i).unwrap_or(&[]).iter().rev().take(6);
+    let mut before = before.take_while(|t| t.end + reach >= token.start);
+    let mut after = reading
+        .tokens
+        .iter()
+        .skip(i + 1)
+        .take(3)
+        .take_while(|t| t.start <= token.end + 20);
+    before.any(|t| t.class == HowTo)
+        || after.any(|t| matches!(t.class, HowTo | Steps) && !reading.word(t).is_ascii())
 }

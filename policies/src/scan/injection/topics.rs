@@ -81,6 +81,7 @@ pub(super) static TOPICS: &[(About, &str)] = &[
          kubernetes~docker~terminal~server~database~wordpress~app~tesla~printer~手机~安卓~苹果~电脑~浏览器~\
          路由器~平板~小米~华为~鸿蒙~微信~小程序~游戏~我的世界~防火墙~服务器~数据库~表格~网站~软件~微信开发者工具~\
          电视~车机~相机~打印机~宝塔~公式~单元格~css~html~javascript~python~java~sql~outlook~powershell~word~\
-         ppt~vue~typescript~powerpoint~pandas~numpy~pytorch~tensorflow~eslint~密码~账号~电子表格~条件格式",
+         ppt~vue~typescript~powerpoint~pandas~numpy~pytorch~tensorflow~eslint~密码~账号~电子表格~条件格式~\
+         langchain~vba~sheet~row~column",
     ),
 ];
