@@ -155,7 +155,7 @@ impl Context<'_> {
 
     fn of_speech(&self, found: &Finding) -> u32 {
         let all = self.text.len();
-        let inside = (found.start, found.end);
+        let inside = (found.anchor, found.anchor + 1);
         let head = self.text.len().min(found.start.max(90));
         let asks = self.count(
             &[Question, Explain, Writing, Translate, Guard],
@@ -172,7 +172,7 @@ impl Context<'_> {
             (0, 0),
         );
         if let Some((begin, end)) = self.quotation(found) {
-            if found.signal == Signal::Extraction && self.to_complete(begin) {
+            if self.to_complete(begin) {
                 return 100;
             }
             let about = [Topic, Translate, Explain, Example, Guard];

@@ -150,7 +150,8 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
          walk me through~hand over~let me have~surface~read aloud~sing~rap~send over~mirror~listing~\
          listing them~draft~disclose~relay~narrate~enumerate~itemize~tell us~copy it~printing~showing~\
          repeating~displaying~sharing~translating~converting~summarizing~reciting~echoing~quoting~pasting~\
-         giving me~spell~open with~print(~answer with~continue~finish~fill in~paste it",
+         giving me~spell~open with~print(~answer with~continue~finish~fill in~paste it~containing~contains~\
+         contain",
     ),
     (
         Leak,
@@ -397,22 +398,22 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
         ToAi,
         "ai assistant~ai assistants~to the ai~to ai~note to ai~attention ai~dear ai~hey ai~if you are an ai~\
          if you're an ai~if you are a language model~if you are an llm~if you are a large language~\
-         llm reading~llms reading~ai reading~ai systems reading~any ai~language model reading~\
-         large language models~ai agents~ai agent~assistant reading~for the ai~for ai~instruction for ai~\
-         instructions for ai~instructions to ai~instruction to the~instructions for the assistant~\
-         instructions to the assistant~note to the assistant~note to assistant~message to the assistant~\
-         message for the assistant~attention assistant~to the assistant~for the assistant~dear assistant~\
-         assistant must~assistant should~the assistant must~when summarizing~when summarising~\
-         when processing this~when you read this~when you process this~when answering~while summarizing~\
-         ai model processing~ai processing~ai summarizer~ai must~ai should~to any llm~to llm~to the llm~\
-         to all ai~to all language models~language models must~model must~llm must~llm:~ai:~\
-         automated systems~ai screening~ai recruiter~ai reviewer~ai reviewers~chatbot must~\
-         for language models~for llms~to language models~hidden instruction~for automated~assistant, ~agent:~\
-         assistant note~ai note~copilot~gpt,~chatgpt,~claude,~summarizer~bots reading~@assistant~@ai~@bot~\
-         note to assistants~assistants processing~assistants reading~assistant reading this~\
-         ai assistants processing~to assistants~any assistant~all assistants~note for ai~note for the ai~\
-         for ai systems~for ai assistants~attention: ai~llm reviewers~ai agents:~agents:~llm reviewer~\
-         assistant, stop~reading model~ai crawlers~if an ai~if this is read by~this is read by an ai",
+         llm reading~llms reading~ai reading~ai systems reading~any ai~language model reading~ai agents~\
+         ai agent~assistant reading~for the ai~for ai~instruction for ai~instructions for ai~\
+         instructions to ai~instruction to the~instructions for the assistant~instructions to the assistant~\
+         note to the assistant~note to assistant~message to the assistant~message for the assistant~\
+         attention assistant~to the assistant~for the assistant~dear assistant~assistant must~\
+         assistant should~the assistant must~when summarizing~when summarising~when processing this~\
+         when you read this~when you process this~when answering~while summarizing~ai model processing~\
+         ai processing~ai summarizer~ai must~ai should~to any llm~to llm~to the llm~to all ai~\
+         to all language models~language models must~model must~llm must~llm:~ai:~automated systems~\
+         ai screening~ai recruiter~ai reviewer~ai reviewers~chatbot must~for language models~for llms~\
+         to language models~hidden instruction~for automated~assistant, ~agent:~assistant note~ai note~\
+         copilot~gpt,~chatgpt,~claude,~summarizer~bots reading~@assistant~@ai~@bot~note to assistants~\
+         assistants processing~assistants reading~assistant reading this~ai assistants processing~\
+         to assistants~any assistant~all assistants~note for ai~note for the ai~for ai systems~\
+         for ai assistants~attention: ai~llm reviewers~ai agents:~agents:~llm reviewer~assistant, stop~\
+         reading model~ai crawlers~if an ai~if this is read by~this is read by an ai",
     ),
     (
         Hide,
@@ -439,7 +440,7 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
          previous messages~ssh key~ssh keys~private key~.env~/etc/passwd~customer data~customer records~\
          contacts~message history~context~chat~employee records~system prompt~all user~phone number~\
          phone numbers~email address~email addresses~credit card~attendee list~bank account~home address~\
-         customer list~location",
+         customer list~location~user's credit card",
     ),
     (
         Harm,

@@ -356,6 +356,19 @@ fn override_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
     if around.has(&[System, Prompt]) || said.contains("系统") || said.contains("system") {
         scope += if target >= 30 { 15 } else { 10 };
     }
+    const OWNERS: &[&str] = &[
+        "developer",
+        "operator",
+        "openai",
+        "anthropic",
+        "creator",
+        "开发者",
+        "运营方",
+        "开发人员",
+    ];
+    if OWNERS.iter().any(|w| said.contains(w)) {
+        scope += 12;
+    }
     if around.has(&[All, AnyRequest]) {
         scope += 10;
     }
@@ -486,7 +499,7 @@ fn prompt_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
             .around(i, 120, 60, Within::Passage)
             .has(&[Decode, Join]);
     let wide = reading.around(i, 100, 140, Within::Passage);
-    if own && !asked && wide.has(&[Show, Leak]) {
+    if own && !asked && wide.has(&[Show, Leak, Make]) || !own && blank(reading, i) {
         asked = true;
         score += 14;
     }
@@ -513,6 +526,28 @@ fn prompt_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
     finding(Signal::Extraction, score, around)
 }
 
+/// Whether a sentence about "my system prompt" is to be filled in: the model's own is meant.
+fn blank(reading: &Reading<'_>, i: usize) -> bool {
+    let Some(token) = reading.tokens.get(i) else {
+        return false;
+    };
+    let said = reading
+        .slice(token.start.saturating_sub(90), token.end + 90)
+        .to_ascii_lowercase();
+    let mine = said.contains("my ") || said.contains("我的");
+    mine && [
+        "填空",
+        "填写",
+        "补全",
+        "补完",
+        "fill in",
+        "complete the",
+        "____",
+    ]
+    .iter()
+    .any(|w| said.contains(w))
+}
+
 /// Asks for what stood before.
 fn above_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
     let around = reading.around(i, 80, 60, Within::Sentence);
@@ -520,9 +555,11 @@ fn above_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
     let mut score = 22;
     if around.has(&[Leak]) {
         score += 25;
-    } else if around.has(&[Show]) {
+    } else if around.has(&[Show, Verbatim]) || passage.has(&[Show]) && passage.has(&[Verbatim]) {
         score += 15;
-    } else if !around.has(&[Ask]) {
+    } else if around.has(&[Ask]) {
+        score += 6;
+    } else {
         return None;
     }
     if passage.has(&[Verbatim]) {
@@ -615,6 +652,13 @@ fn jail_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
     let word = reading.word(token);
     // Dan and Stan are people.
     if word.len() <= 4 && word.is_ascii() && word.bytes().any(|b| b.is_ascii_lowercase()) {
+        return None;
+    }
+    let after = reading.slice(token.end, token.end + 8);
+    if ["攻击", " attack", "提示词", " prompt", "样本"]
+        .iter()
+        .any(|w| after.starts_with(w))
+    {
         return None;
     }
     let near = reading.around(i, 120, 120, Within::Passage);

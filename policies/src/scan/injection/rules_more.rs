@@ -170,7 +170,17 @@ fn to_ai_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
         score += 14;
     }
     if near.has(&[Rating]) {
-        score += 18;
+        score += 24;
+    }
+    if near.has(&[Private]) {
+        score += 8;
+    }
+    let before = reading.slice(token.start.saturating_sub(3), token.start);
+    if before
+        .trim_end()
+        .ends_with(['(', '（', '[', '【', '<', '{', '*'])
+    {
+        score += 10;
     }
     if near.has(&[Hide]) {
         score += 16;
@@ -321,7 +331,7 @@ fn join_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
     if pieces < 2 {
         return None;
     }
-    let obey = near.has(&[Obey, Instead, AnyRequest])
+    let obey = near.has(&[Obey, AnyRequest])
         || [
             "执行", "回答", "answer", "respond", "follow", "do what", "告诉",
         ]
@@ -448,7 +458,8 @@ fn harm_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
     let wide = reading.around(i, 320, 320, Within::Passage);
     let mut score: u32 = 0;
     if wide.has(&[Grandma]) && wide.has(&[Role, Fiction]) {
-        score = if severe || word == "序列号" || word == "激活码" {
+        let keys = ["密钥", "序列号", "激活码", "注册码", "keys"];
+        score = if severe || keys.iter().any(|w| word.contains(w)) {
             62
         } else {
             30
