@@ -164,7 +164,7 @@ impl Rules {
                     turn,
                 });
             };
-            if is_key {
+            if is_key || value.is_key() {
                 if let Some(span) = value.inner_span().filter(|span| !span.is_empty())
                     && !Self::names(self.keys, Some(value))
                 {

@@ -378,6 +378,7 @@ impl<'c, 'a> Judge<'c, 'a> {
         }
         if base > limit {
             passed.any = true;
+            passed.media |= self.case.findings.media > 0 && self.case.declared <= limit;
             return Ok(None);
         }
         let mut grade = base;
@@ -424,6 +425,8 @@ impl<'c, 'a> Judge<'c, 'a> {
 #[derive(Default)]
 struct Passed {
     any: bool,
+    /// What could not be read was too high for it.
+    media: bool,
     unfiled: bool,
     over: Option<Act>,
     refused: Option<Fault>,
@@ -441,6 +444,11 @@ impl Passed {
                 .message("This key serves the public, and no target of this model is filed.");
         }
         let fault = Fault::new(Kind::NoClearedProvider);
+        if self.media && self.over.is_none() {
+            return fault.message(
+                "No provider of this model is cleared for what cannot be read: images, sound, files.",
+            );
+        }
         let Some((act, policy)) = self.over.zip(judge.case.policy) else {
             return fault;
         };

@@ -26,6 +26,7 @@ pub mod journal;
 pub mod message;
 pub mod pii;
 pub mod planted;
+pub mod prompts;
 pub mod raw;
 pub mod tee;
 pub mod upstream;

@@ -25,8 +25,8 @@ use super::load::{Doc, Loaded, SECRET_BYTES_MAX, read_bounded, said};
 use super::problem::{Problem, Severity, Step};
 use super::schema::{self, Config, Location};
 use super::snapshot::{
-    Adapter, Admin, ClientTls, Clocks, Credential, Grades, Identity, Model, Provider, ServerTls,
-    Snapshot, Target,
+    Adapter, Admin, ClientTls, Clocks, Credential, Grades, Identity, Model, Named, Provider,
+    ServerTls, Snapshot, Target,
 };
 use super::time::parse_moment_ms;
 use super::vendors::VendorBook;
@@ -294,6 +294,7 @@ fn build_models(
                 weight: target.weight,
                 priority: target.priority,
                 filing: target.filing.as_deref().map(Into::into),
+                shown: [Named::new(&provider.name), Named::new(&target.model)],
                 meters: OnceLock::new(),
             });
         }

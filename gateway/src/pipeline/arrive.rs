@@ -148,13 +148,14 @@ fn framing(head: &Parts, peer: &Peer, uri_bytes: usize) -> Result<(), Fault> {
         }
         version => {
             let valid = host.is_some_and(|host| {
-                host.to_str().is_ok_and(|host| {
-                    // `a:b` parses, with a port that is no number.
-                    let sound = |authority: Authority| {
-                        authority.port_u16().is_some() || authority.as_str() == authority.host()
-                    };
-                    host.parse().is_ok_and(sound)
-                })
+                is_plain_host(host.as_bytes())
+                    || host.to_str().is_ok_and(|host| {
+                        // `a:b` parses, with a port that is no number.
+                        let sound = |authority: Authority| {
+                            authority.port_u16().is_some() || authority.as_str() == authority.host()
+                        };
+                        host.parse().is_ok_and(sound)
+                    })
             });
             // HTTP/1.0 had no Host.
             let excused = version == Version::HTTP_10 && host.is_none();
@@ -166,8 +167,10 @@ fn framing(head: &Parts, peer: &Peer, uri_bytes: usize) -> Result<(), Fault> {
             }
         }
     }
-    for name in SINGLE {
-        if head.headers.get_all(&name).iter().nth(1).is_some() {
+    // Nearly every head names each of its headers once.
+    let repeated = head.headers.len() != head.headers.keys_len();
+    for name in SINGLE.iter().filter(|_| repeated) {
+        if head.headers.get_all(name).iter().nth(1).is_some() {
             // Two credentials are nobody's credential.
             let credential = name != HOST && name != CONTENT_TYPE && name != CONTENT_LENGTH;
             return Err(if credential {
@@ -181,6 +184,21 @@ fn framing(head: &Parts, peer: &Peer, uri_bytes: usize) -> Result<(), Fault> {
         }
     }
     Ok(())
+}
+
+/// Whether a host is letters, digits, dots and hyphens, and a port if any: as nearly all are. Others are parsed.
+fn is_plain_host(host: &[u8]) -> bool {
+    let (name, port) = match host.iter().position(|byte| *byte == b':') {
+        Some(colon) => host.split_at(colon),
+        None => (host, &[][..]),
+    };
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
+    // Four digits are below any limit of a port.
+    let port = port.is_empty() || (2..=5).contains(&port.len());
+    let digits = host.get(name.len()..).unwrap_or_default();
+    port && !name.is_empty()
+        && name.iter().all(plain)
+        && digits.iter().skip(1).all(u8::is_ascii_digit)
 }
 
 fn media(headers: &HeaderMap) -> Result<(), Fault> {

@@ -57,7 +57,7 @@ pub(super) async fn dispatch(exchange: &mut Exchange, routed: Routed) -> Result<
             break;
         }
         // A request that this target cannot be told may suit another; if none, it is refused before anything is opened.
-        let prepared = match prepare(exchange, &routed, cleared) {
+        let mut prepared = match prepare(exchange, &routed, cleared) {
             Ok(prepared) => prepared,
             Err(fault) => {
                 if !opened {
@@ -66,12 +66,16 @@ pub(super) async fn dispatch(exchange: &mut Exchange, routed: Routed) -> Result<
                 continue;
             }
         };
+        let governing = Governing::of(exchange, &routed, cleared);
+        if governing.drops_logprobs(&routed) {
+            prepared.also_dropped("logprobs");
+        }
         if !opened {
             exchange.open(cleared, routed.cleared.len())?;
             exchange.recorded().await?;
             opened = true;
         }
-        match target(exchange, &routed, cleared, &prepared, most).await {
+        match target(exchange, &routed, cleared, (&prepared, &governing), most).await {
             Ok(sent) => {
                 note_dropped(exchange, &prepared);
                 label(exchange);
@@ -90,10 +94,9 @@ async fn target(
     exchange: &mut Exchange,
     routed: &Routed,
     cleared: &Cleared<Candidate>,
-    prepared: &Prepared,
+    (prepared, governing): (&Prepared, &Governing),
     most: usize,
 ) -> Result<Sent, Fault> {
-    let governing = Governing::of(exchange, routed, cleared);
     let mut rejected = None;
     let mut again = false;
     loop {
@@ -103,7 +106,7 @@ async fn target(
             exchange,
             routed,
             cleared.target().target(),
-            (prepared, &governing),
+            (prepared, governing),
             rejected.as_ref(),
             &mut used,
         )
@@ -152,7 +155,8 @@ async fn attempt(
     {
         Some(flow) => Some(
             clocks
-                .first(token(exchange, routed, target, flow, rejected))
+                // Boxed, as all that is rare: every request would carry room for it.
+                .first(Box::pin(token(exchange, routed, target, flow, rejected)))
                 .await??,
         ),
         None => None,
@@ -183,7 +187,14 @@ async fn attempt(
             let reading = reading(exchange, prepared, governing, vendor, head);
             return begin(exchange, reading, body, clocks).await;
         }
-        return gather(exchange, (prepared, governing), vendor, body, clocks).await;
+        return Box::pin(gather(
+            exchange,
+            (prepared, governing),
+            vendor,
+            body,
+            clocks,
+        ))
+        .await;
     }
     let most = if good {
         exchange.limits().upstream_body_bytes.bytes()
@@ -219,6 +230,7 @@ async fn token(
             method: wanted.method,
             path_and_query: wanted.path_and_query,
             headers: http::HeaderMap::new(),
+            usual: &[],
             body: Rope::new(),
         };
         let reply = client.send(&provider.endpoint, &bounds, &request).await?;

@@ -61,6 +61,15 @@ impl Governing {
                 .is_some_and(|policy| policy.reads_replies())
     }
 
+    /// Probabilities hold the text once more, token by token: they go where text may be changed.
+    pub(super) fn drops_logprobs(&self, routed: &Routed) -> bool {
+        let root = Value::root(&routed.facts.tape, &routed.body);
+        self.is_needed()
+            && root
+                .and_then(|root| root.get("logprobs")?.as_bool())
+                .unwrap_or(false)
+    }
+
     pub(super) fn governor<E>(&self) -> Option<Governor<E>> {
         let policy = self.policy.as_ref().filter(|_| self.is_needed())?;
         Some(Governor::new(

@@ -36,14 +36,15 @@ use arrive::{Arrived, What};
 use dispatch::Sent;
 use settle::Exchange;
 
-/// Answers one request. Never fails: what goes wrong is an answer too.
+/// Answers one request that came at `now_ms`. Never fails: what goes wrong is an answer too.
 pub async fn serve(
     worker: &Arc<Worker>,
     peer: &Arc<Peer>,
     id: RequestId,
+    now_ms: i64,
     request: Request<Incoming>,
 ) -> Response<ReplyBody> {
-    let mut exchange = Exchange::begin(worker, peer, id);
+    let mut exchange = Exchange::begin(worker, peer, id, now_ms);
     match walk(&mut exchange, peer, request).await {
         Ok(Walked::Listed(reply)) => reply,
         Ok(Walked::Sent(sent)) => relay::answer(exchange, sent),

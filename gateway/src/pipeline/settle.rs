@@ -20,7 +20,7 @@ use wire::{Fault, Grade, Kind, Verdict};
 use super::govern::Tally;
 use super::route::Candidate;
 use crate::alarm::SharedAlarm;
-use crate::config::snapshot::Snapshot;
+use crate::config::snapshot::{Snapshot, Target};
 use crate::config::tuning::Limits;
 use crate::journal::{self, Attempt, Closing, Denial, Opening, Outcome, Tokens};
 use crate::worker::{Inflight, OnPeer, Peer, RequestId, Worker};
@@ -97,15 +97,20 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
-    pub(super) fn begin(worker: &Arc<Worker>, peer: &Arc<Peer>, id: RequestId) -> Self {
-        let now_ms = worker.now_ms();
+    pub(super) fn begin(
+        worker: &Arc<Worker>,
+        peer: &Arc<Peer>,
+        id: RequestId,
+        now_ms: i64,
+    ) -> Self {
+        let now = Instant::now();
         Self {
             snapshot: worker.shared.store.load(),
             dialect: &adapters::dialects::openai_chat::OpenAiChat,
             id,
             now_ms,
-            started: Instant::now(),
-            complete: Instant::now(),
+            started: now,
+            complete: now,
             endpoint: "",
             principal: None,
             asked: String::new(),
@@ -277,11 +282,9 @@ impl Exchange {
         self.tried.len()
     }
 
-    /// Provider and model tried last.
-    pub(super) fn answering(&self) -> Option<(&str, &str)> {
-        self.tried
-            .last()
-            .map(|tried| (tried.provider(), tried.model()))
+    /// The target tried last.
+    pub(super) fn answering(&self) -> Option<&Target> {
+        self.tried.last().map(|tried| tried.candidate.target())
     }
 
     fn key_id(&self) -> &str {

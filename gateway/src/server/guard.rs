@@ -85,14 +85,17 @@ impl HeadWatch {
 static CODING: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"ncoding"));
 static CODING_LOUD: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"NCODING"));
 
+static HEAD_END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\r\n\r\n"));
+
 /// Whether a head (or the part of it that one read brought) has both fields.
 fn has_conflict(bytes: &[u8]) -> bool {
+    let head = HEAD_END
+        .find(bytes)
+        .map_or(bytes, |end| bytes.get(..end).unwrap_or_default());
     // Nearly no request has a transfer coding: one search settles it.
-    if CODING.find(bytes).is_none() && CODING_LOUD.find(bytes).is_none() {
+    if CODING.find(head).is_none() && CODING_LOUD.find(head).is_none() {
         return false;
     }
-    let head = memchr::memmem::find(bytes, b"\r\n\r\n")
-        .map_or(bytes, |end| bytes.get(..end).unwrap_or_default());
     let mut names = head
         .split(|byte| *byte == b'\n')
         .filter_map(|line| line.split(|byte| *byte == b':').next());

@@ -341,8 +341,9 @@ async fn answer(
     peer: Arc<Peer>,
     request: Request<Incoming>,
 ) -> Result<Response<ReplyBody>, Infallible> {
-    let id = worker.next_id(worker.now_ms());
-    let mut serving = pin!(pipeline::serve(&worker, &peer, id, request));
+    let now_ms = worker.now_ms();
+    let id = worker.next_id(now_ms);
+    let mut serving = pin!(pipeline::serve(&worker, &peer, id, now_ms, request));
     let caught = std::future::poll_fn(|cx| {
         match std::panic::catch_unwind(AssertUnwindSafe(|| serving.as_mut().poll(cx))) {
             // Its connection is looked at once more when time is up: what has no answer yet gets one now.
@@ -415,5 +416,21 @@ impl Drop for Place {
                 places.by_ip.remove(&self.0);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn future_bytes<A, B, C, F>(_: fn(A, B, C) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// It is made and let go for every request, and grows in the dark.
+    #[test]
+    fn the_future_of_a_request_stays_small() {
+        let bytes = future_bytes(answer);
+        assert!(bytes <= 6000, "{bytes}");
     }
 }

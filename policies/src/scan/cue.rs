@@ -83,7 +83,7 @@ const CUES: &[(Cue, &str)] = &[
     ),
     (
         Cue::Phone,
-        "手机 手机号 手机号码 电话 电话号码 联系电话 联系方式 联系人电话 热线 座机 固话 致电 拨打 来电 传真 号码 办公电话 家庭电话 移动电话 mobile phone cell cellphone tel telephone fax mobilephone phonenumber phoneno contact call sms whatsapp 短信 呼叫 打给 联系 办公室 总机 分机",
+        "手机 手机号 手机号码 电话 电话号码 联系电话 联系方式 联系人电话 热线 座机 固话 致电 拨打 来电 传真 打 拨 号码 办公电话 家庭电话 移动电话 mobile phone cell cellphone tel telephone fax mobilephone phonenumber phoneno contact call sms whatsapp 短信 呼叫 打给 联系 办公室 总机 分机",
     ),
     (
         Cue::Birth,
@@ -143,7 +143,7 @@ const CUES: &[(Cue, &str)] = &[
     ),
     (
         Cue::Imei,
-        "imei 串号 设备串号 手机串号 设备号 imeino imei1 imei2",
+        "imei device deviceid 手机串码 终端号 串号 设备串号 手机串号 设备号 imeino imei1 imei2",
     ),
     (
         Cue::Gps,
@@ -204,7 +204,7 @@ const CUES: &[(Cue, &str)] = &[
     (Cue::Address, "地址 住址"),
     (
         Cue::Other,
-        "订单号 订单 订单编号 流水号 交易流水 流水 单号 运单 运单号 快递单号 快递 物流单号 编号 批次 批次号 批号 型号 版本 版本号 发票号 发票号码 发票 序列号 采购单 合同号 合同编号 条形码 条码 商品编码 货号 追踪号 跟踪号 请求id 会话id 时间戳 专利号 专利 备案号 备案 公告 文号 期号 案号 电表号 户号 商户号 商户单号 凭证号 报销单 工单 工单号 任务号 票号 机票 支付单号 交易号 产品编号 设备编号 资产编号 保单号 房号 库存 圆周率 随机数 哈希 校验和 构建号 端口 端口号 提交 数据 总计 金额 合计 价格 圆周 编码 证书编号 学分 面积 阅读量 播放量 点击 人数 order orderno orderid ordernumber tracking trackingno trackingnumber invoice invoiceno version commit sha sha1 sha256 md5 trace traceid spanid requestid reqid po isbn issn ean sku serial serialno serialnumber sn batch batchno build buildid transaction transactionid txn txnid waybill ticket ticketno barcode doi patent ts timestamp uuid guid hash etag checksum digest port seq sequence productid modelno nonce rev revision lot tag oid bugid issue pr part partno partnumber contractno serialnum logid msgid messageid sessionid userid uid random total amount sum price count epoch case caseno fingerprint",
+        "订单号 订单 订单编号 流水号 交易流水 流水 单号 运单 运单号 快递单号 快递 物流单号 编号 批次 批次号 批号 型号 版本 版本号 发票号 发票号码 发票 序列号 采购单 合同号 合同编号 条形码 条码 商品编码 货号 追踪号 跟踪号 请求id 会话id 时间戳 专利号 专利 备案号 备案 公告 文号 期号 案号 电表号 户号 商户号 商户单号 凭证号 报销单 工单 工单号 任务号 票号 机票 支付单号 交易号 产品编号 设备编号 资产编号 保单号 房号 库存 圆周率 随机数 哈希 校验和 构建号 端口 端口号 提交 数据 总计 金额 合计 价格 圆周 编码 证书编号 学分 面积 阅读量 播放量 点击 人数 order orderno orderid ordernumber tracking trackingno trackingnumber invoice invoiceno version commit sha sha1 sha256 md5 trace traceid spanid requestid reqid po isbn issn ean sku serial serialno serialnumber sn batch batchno build buildid transaction transactionid txn txnid waybill ticket ticketno barcode doi patent ts timestamp uuid guid hash etag checksum digest port seq sequence productid modelno nonce rev revision lot tag oid bugid issue pr partno partnumber contractno serialnum logid msgid messageid sessionid userid uid random total amount sum price count epoch case caseno fingerprint",
     ),
 ];
 

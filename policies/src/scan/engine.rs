@@ -8,9 +8,9 @@
 use std::sync::LazyLock;
 
 use super::entity::Entity;
-use super::find::DETECTORS;
+use super::find::{DETECTORS, join, list_ahead};
 use super::fold::{self, Folded, Map};
-use super::gate::decode3;
+use super::gate::{decode3, may};
 use super::han;
 use super::run::{Run, numeral};
 use super::site::{Found, Last, Site};
@@ -36,6 +36,8 @@ pub(crate) enum On {
     Surname,
     /// A place's first character, or a Chinese character after which none stood, or one that may open an address.
     Place,
+    /// A Chinese character after which, or after a word for persons, a foreign name may begin.
+    Dotted,
     /// A province's short name before a capital.
     Plate,
     /// First character of 军字第….
@@ -48,7 +50,7 @@ pub(crate) enum On {
     Sign,
 }
 
-const KINDS: usize = 13;
+const KINDS: usize = 14;
 /// A row of digits so long begins nothing, in bytes.
 const DIGITS_RUN: usize = 64;
 /// A word so long begins nothing, in bytes; a JSON web token may.
@@ -158,7 +160,7 @@ pub(crate) struct Scan<'v, 't> {
     pub(super) at: usize,
     /// Nothing before may be part of a hit.
     floor: usize,
-    last: Last,
+    pub(super) last: Last,
     kinds: &'static [Vec<&'static Detector>; KINDS],
     pub(super) table: &'static han::Table,
 }
@@ -189,10 +191,19 @@ impl<'v, 't> Scan<'v, 't> {
     }
 
     /// Scans to the end, or to the first place that hangs on text to come: that place, else the end.
-    pub(crate) fn run(&mut self, mut report: impl FnMut(Found)) -> usize {
-        while let Some(place) = self.next_place() {
+    pub(crate) fn run(&mut self, report: impl FnMut(Found)) -> usize {
+        self.run_from(Self::next_place, report)
+    }
+
+    #[inline]
+    pub(super) fn run_from(
+        &mut self,
+        next_place: impl Fn(&Self) -> Option<(usize, u8)>,
+        mut report: impl FnMut(Found),
+    ) -> usize {
+        while let Some((place, reasons)) = next_place(self) {
             self.at = place;
-            match self.step() {
+            match self.step(reasons) {
                 Step::Hit(found) => {
                     debug_assert!(found.start >= self.floor && found.end > found.start);
                     report(found);
@@ -210,13 +221,13 @@ impl<'v, 't> Scan<'v, 't> {
         self.view.len()
     }
 
-    fn step(&self) -> Step {
+    fn step(&self, reasons: u8) -> Step {
         let b = self.view.bytes().get(self.at).copied().unwrap_or(0);
         self.view.take_touched();
         match class(b) {
             DIGIT => self.digits(),
             LOWER | UPPER => self.word(b),
-            HIGH => self.high(b),
+            HIGH => self.high(b, reasons),
             _ => self.symbol(b),
         }
     }
@@ -265,6 +276,7 @@ impl<'v, 't> Scan<'v, 't> {
                 next,
                 b',' | b'\n' | b')' | b';' | b'}' | b']' | b'!' | b'?' | b'<' | b'>' | b'='
             )
+            && !list_ahead(view, end)
         {
             return Step::Next(end);
         }
@@ -385,7 +397,7 @@ impl<'v, 't> Scan<'v, 't> {
                 matches!(view.byte(end + 1), b'a' | b'A' | b'@' | b'd' | b'D')
             }
             // "AKIA" + "…"
-            b'"' => seen == UPPER,
+            b'"' | b'\'' | b'`' => seen == UPPER || join(view, end).is_some(),
             0x80.. => matches!(view.char(end), '（' | '【'),
             _ => false,
         }
@@ -408,7 +420,7 @@ impl<'v, 't> Scan<'v, 't> {
         self.view.skip(self.at, LOWER | UPPER)
     }
 
-    fn high(&self, b: u8) -> Step {
+    fn high(&self, b: u8, reasons: u8) -> Step {
         let view = self.view;
         let code = decode3(view.bytes(), self.at);
         let next = self.at + 3;
@@ -425,26 +437,27 @@ impl<'v, 't> Scan<'v, 't> {
         } else {
             self.table.of(code)
         };
+        let asked = |reason: u8, bit: u16| reasons & reason != 0 && bits & bit != 0;
         let opens = bits & han::PLACE != 0 || self.opens_address();
-        if bits & !han::OPENS == 0 && !opens {
-            return Step::Next(next);
-        }
         let site = Site::new(view, self.at, self.last);
         let mut best = None;
-        if bits & han::NUMERAL != 0 && self.numerals_follow() {
+        if asked(may::NUMBER, han::NUMERAL) && self.numerals_follow() {
             let site = Site::with_numerals(view, self.at, self.last);
             self.ask(On::Number, &site, &mut best);
         }
-        if bits & han::SURNAME != 0 {
+        if asked(may::NAME, han::SURNAME) {
             self.ask(On::Surname, &site, &mut best);
         }
-        if bits & han::PLATE != 0 && is(view.byte(next), UPPER | LOWER | DIGIT | HIGH) {
+        if asked(may::PLATE, han::PLATE) && is(view.byte(next), UPPER | LOWER | DIGIT | HIGH) {
             self.ask(On::Plate, &site, &mut best);
         }
-        if bits & han::FORM != 0 {
+        if asked(may::FORM, han::FORM) {
             self.ask(On::Form, &site, &mut best);
         }
-        if opens {
+        if reasons & may::DOTTED != 0 {
+            self.ask(On::Dotted, &site, &mut best);
+        }
+        if reasons & may::PLACE != 0 && opens {
             self.ask(On::Place, &site, &mut best);
         }
         self.settle(best, next)

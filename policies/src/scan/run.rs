@@ -10,6 +10,9 @@ pub(crate) const DIGITS_MAX: usize = 24;
 /// Bytes between two digits, at most.
 const GAP_MAX: usize = 8;
 
+/// The code of a list's separator.
+const LISTED: u8 = 0xA0;
+
 /// Digits, each with its place, and what stands between them.
 #[derive(Clone, Debug)]
 pub(crate) struct Run {
@@ -122,6 +125,33 @@ fn concatenation(view: &View<'_>, i: usize, quote: u8) -> Option<(usize, u8)> {
 impl Run {
     /// Reads the run that begins at `at`; `None` if no digit stands there.
     pub(crate) fn read(view: &View<'_>, at: usize, numerals: bool) -> Option<Self> {
+        Self::read_over(view, at, numerals, gap_at)
+    }
+
+    /// Reads digits over the separators of lists.
+    pub(crate) fn read_list(view: &View<'_>, at: usize) -> Option<Self> {
+        Self::read_over(view, at, false, |view, i| {
+            let n = Self::listing(view, i);
+            (n > 0).then_some((n, LISTED))
+        })
+    }
+
+    /// The length of a list's separator at `i`, 0 if there is none.
+    pub(crate) fn listing(view: &View<'_>, i: usize) -> usize {
+        let c = view.char(i);
+        if !matches!(c, ',' | '\n' | ';' | '|' | '/' | '\t' | '，' | '、' | '；') {
+            return 0;
+        }
+        let n = c.len_utf8();
+        n + usize::from(view.byte(i + n) == b' ')
+    }
+
+    fn read_over(
+        view: &View<'_>,
+        at: usize,
+        numerals: bool,
+        gap_at: impl Fn(&View<'_>, usize) -> Option<(usize, u8)>,
+    ) -> Option<Self> {
         let mut run = Self {
             digits: [0; DIGITS_MAX],
             ends: [0; DIGITS_MAX],

@@ -223,4 +223,4 @@ fn floor_boundary(text: &str, mut at: usize) -> usize {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -3,6 +3,7 @@
 //! Placeholders, calls and variables are no values. Vendors' secret keys (AWS, Aliyun, Tencent) have their length and
 //! their cue.
 
+use super::secret;
 use crate::scan::cue::Cue;
 use crate::scan::entity::Entity;
 use crate::scan::site::{Found, MEDIUM, STRONG, Site};
@@ -139,7 +140,7 @@ pub(super) fn placeholder(value: &str) -> bool {
         || stars
         || PREFIXES.iter().any(|p| lower.starts_with(p))
         || WHOLE.contains(&lower.as_str())
-        || lower.ends_with("example")
+        || lower.contains("example")
         || lower.ends_with("()")
         || lower.ends_with("_here")
         || lower.ends_with("-here")
@@ -353,6 +354,10 @@ pub(super) fn assigned(site: &Site<'_, '_>) -> Option<Found> {
     // After words, a value is what has digits and letters; a sentence goes on otherwise.
     let mixed = text.bytes().any(|b| is(b, DIGIT)) && text.bytes().any(|b| !is(b, DIGIT));
     let code = text.contains("://") || text.contains("()") || text.starts_with("http");
+    // A key that its prefix gives away is named by that: `Credential=AKID…/2024-05-01/…`.
+    if secret::prefixed(site).is_some() {
+        return None;
+    }
     (random(text) && !code && (named == Named::Yes || mixed))
         .then(|| site.hit(Entity::GenericSecret, end, MEDIUM))
         .flatten()

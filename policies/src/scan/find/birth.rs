@@ -53,9 +53,21 @@ pub(super) fn birth(site: &Site<'_, '_>) -> Option<Found> {
     if !birth_date(y, m, d) || is(view.byte(end), ALNUM) {
         return None;
     }
-    let cued = site.cued(Cue::Birth) || site.cues().has(Cue::Birth) && site.cues().is(Cue::Other);
+    let born = view.starts(end, "出生") || view.starts(end, "生于") || born_alone(view, end);
+    let cued =
+        born || site.cued(Cue::Birth) || site.cues().has(Cue::Birth) && site.cues().is(Cue::Other);
     cued.then(|| site.hit(Entity::DateOfBirth, end, MEDIUM))
         .flatten()
+}
+
+/// `1990年3月5日生，汉族`
+fn born_alone(view: &View<'_>, end: usize) -> bool {
+    let at = end + "生".len();
+    view.starts(end, "生")
+        && matches!(
+            view.char(at),
+            '，' | ',' | '。' | '；' | '、' | ' ' | ')' | '）' | '\n' | '人'
+        )
 }
 
 type Date = (usize, (u32, u32, u32));

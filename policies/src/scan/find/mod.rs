@@ -14,6 +14,7 @@ mod code;
 mod device;
 mod intl;
 mod keyed;
+mod listed;
 mod mrz;
 mod name;
 mod name_beside;
@@ -24,11 +25,14 @@ mod net;
 mod org;
 mod pem;
 mod phone;
+mod pieces;
 mod secret;
 mod url;
 mod vehicle;
 
 pub(super) use code::Code;
+pub(super) use listed::list_ahead;
+pub(super) use pieces::join;
 
 use super::engine::{Detector, On};
 
@@ -98,9 +102,11 @@ pub(crate) static DETECTORS: &[Detector] = &[
         TOKEN,
         assigned::assigned,
     ),
+    on("pieces", &[On::Digits, On::Word], 1536, pieces::pieces),
+    on("listed", &[On::Digits], NUMBER, listed::listed),
     on("private_key", &[On::Dashes], pem::PEM_MAX, pem::private_key),
     on("name", &[On::Surname], NUMBER, name::chinese),
-    on("name_foreign", &[On::Place], NUMBER, name::foreign),
+    on("name_foreign", &[On::Dotted], NUMBER, name::foreign),
     on("name_latin", &[On::Capital], NUMBER, name_latin::latin),
     on("address", &[On::Place], 400, address::chinese),
     on("address_latin", &[On::Digits], 400, address_latin::latin),

@@ -162,26 +162,27 @@ fn with_title(
                 | "管"
                 | "通"
         )
-        && (is_han(before)
-            || !matches!(
-                text,
-                "何" | "于"
-                    | "时"
-                    | "高"
-                    | "成"
-                    | "安"
-                    | "平"
-                    | "管"
-                    | "党"
-                    | "包"
-                    | "班"
-                    | "费"
-                    | "经"
-                    | "向"
-                    | "应"
-                    | "全"
-                    | "和"
-            ))
+        && (is_han(before) && !LEADS.contains(before)
+            || !is_han(before)
+                && !matches!(
+                    text,
+                    "何" | "于"
+                        | "时"
+                        | "高"
+                        | "成"
+                        | "安"
+                        | "平"
+                        | "管"
+                        | "党"
+                        | "包"
+                        | "班"
+                        | "费"
+                        | "经"
+                        | "向"
+                        | "应"
+                        | "全"
+                        | "和"
+                ))
     {
         return None;
     }
@@ -204,6 +205,9 @@ const LONGER: &str =
 
 /// Characters that often stand before a name in a sentence.
 const NAME_BEFORE: &str = "是和与跟找问请叫给由让向对为被把将致及同位名";
+
+/// Characters of verbs that take a person, so that an ambiguous surname behind them is one: 外呼何先生.
+const LEADS: &str = "呼见约访陪送接找请叫给跟问帮替谢拜";
 
 fn plausible_given(text: &str) -> bool {
     const GIVEN: &str = "伟芳娜秀英敏静丽强磊军洋勇艳杰娟涛明超霞平刚桂文辉建华玲飞玉红鹏斌志梅波宇浩凯健俊帆帅婷雪慧丹倩琳欣怡佳雯晨阳龙峰国海东林春燕兰云梦洁晓小子梓轩涵诗思雨";

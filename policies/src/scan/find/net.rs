@@ -286,8 +286,11 @@ fn versioned(site: &Site<'_, '_>, end: usize) -> bool {
         "更新到",
     ]
     .iter()
-    .any(|w| lower.ends_with(w) && (w.len() > 1 || !lower.ends_with("ipv")))
-        || site.view.starts(end, "版")
+    .any(|w| {
+        lower
+            .strip_suffix(w)
+            .is_some_and(|rest| !w.is_ascii() || !rest.ends_with(|c: char| c.is_ascii_alphabetic()))
+    }) || site.view.starts(end, "版")
         || site.view.starts(end, "节")
         || site.view.starts(end, "章")
 }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use std::sync::LazyLock;
 use wire::Grade;
 
-const PIECES: &[&str] = &[
+pub(in crate::scan) const PIECES: &[&str] = &[
     "13800138000",
     "张伟",
     "，",

@@ -1,0 +1,225 @@
+//! Speech about injections is no injection: articles, tests, translations, quotations, questions on machines.
+//!
+//! Reads the text around a finding and lowers its points. Called only where the points would be enough, so ordinary
+//! texts never come here. Invariant: looks a bounded way to each side.
+
+use super::class::About::{self, *};
+use super::rules::{Finding, Signal};
+use super::tokens::Token;
+
+/// How far a quotation mark is looked for, in bytes.
+const QUOTE_REACH: usize = 400;
+/// How far before a finding its sentence is read, in bytes.
+const LEAD: usize = 120;
+
+/// The text, and what it is about.
+#[derive(Debug)]
+pub(super) struct Context<'t> {
+    pub(super) text: &'t str,
+    pub(super) about: Vec<Token<About>>,
+}
+
+fn back(text: &str, mut at: usize) -> usize {
+    at = at.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+
+impl Context<'_> {
+    fn slice(&self, from: usize, to: usize) -> &str {
+        let (from, to) = (back(self.text, from), back(self.text, to));
+        self.text.get(from..to).unwrap_or("")
+    }
+
+    fn count(&self, which: &[About], from: usize, to: usize, except: (usize, usize)) -> usize {
+        self.about
+            .iter()
+            .filter(|t| t.start >= from && t.end <= to && which.contains(&t.class))
+            .filter(|t| t.end <= except.0 || t.start >= except.1)
+            .count()
+    }
+
+    /// The quotation that a finding stands in, if it does not begin and end the text.
+    fn quotation(&self, found: &Finding) -> Option<(usize, usize)> {
+        const PAIRS: &[(char, char)] = &[
+            ('“', '”'),
+            ('「', '」'),
+            ('『', '』'),
+            ('‘', '’'),
+            ('"', '"'),
+            ('\'', '\''),
+            ('`', '`'),
+            ('《', '》'),
+            ('”', '”'),
+            ('«', '»'),
+        ];
+        let from = back(self.text, found.anchor.saturating_sub(QUOTE_REACH));
+        let to = back(self.text, found.anchor + QUOTE_REACH);
+        let before = self.slice(from, found.anchor);
+        let after = self
+            .text
+            .get(back(self.text, found.anchor)..to)
+            .unwrap_or("");
+        let mut best: Option<(usize, usize)> = None;
+        for &(open, close) in PAIRS {
+            let Some(begin) = opening(before, open, close) else {
+                continue;
+            };
+            let Some(end) = after.find(close) else {
+                continue;
+            };
+            // A word's apostrophe is no mark.
+            if open == '\'' && apostrophe(after, end) {
+                continue;
+            }
+            let pair = (from + begin, back(self.text, found.anchor) + end);
+            if best.is_none_or(|b| pair.0 > b.0) {
+                best = Some(pair);
+            }
+        }
+        let whole = self.text.trim();
+        best.filter(|(begin, end)| end - begin + 8 < whole.len())
+    }
+
+    fn fenced(&self, found: &Finding) -> bool {
+        let before = self.slice(0, found.anchor);
+        before.matches("```").count() % 2 == 1
+    }
+
+    /// Points of a finding that are left.
+    pub(super) fn weigh(&self, found: &Finding) -> u32 {
+        let percent = match found.signal {
+            Signal::Mode => self.of_machines(found),
+            Signal::Markup | Signal::Header => self.of_formats(found),
+            _ => 100,
+        };
+        let percent = percent.min(self.of_speech(found));
+        found.score * percent / 100
+    }
+
+    fn of_machines(&self, found: &Finding) -> u32 {
+        let near = self.count(
+            &[Device],
+            found.start.saturating_sub(200),
+            found.end + 200,
+            (0, 0),
+        );
+        if near > 0 { 35 } else { 100 }
+    }
+
+    fn of_formats(&self, found: &Finding) -> u32 {
+        let near = self.count(
+            &[Format, Topic],
+            found.start.saturating_sub(600),
+            found.end + 600,
+            (0, 0),
+        );
+        let asks = self.count(&[Question, Explain], 0, self.text.len(), (0, 0));
+        match (near, asks) {
+            (0, 0) => 100,
+            (0, _) => 70,
+            (1, 0) => 60,
+            _ => 30,
+        }
+    }
+
+    fn of_speech(&self, found: &Finding) -> u32 {
+        let all = self.text.len();
+        let inside = (found.start, found.end);
+        let head = self.text.len().min(found.start.max(90));
+        let asks = self.count(
+            &[Question, Explain, Writing, Translate, Guard],
+            0,
+            head,
+            inside,
+        );
+        let topic = self.count(&[Topic, Guard], 0, all, inside);
+        let sentence = self.lead(found);
+        let led = self.count(
+            &[Third, Example, Guard, Topic],
+            sentence,
+            found.start + 1,
+            (0, 0),
+        );
+        if let Some((begin, end)) = self.quotation(found) {
+            let outside = self.count(
+                &[
+                    Topic, Translate, Explain, Example, Guard, Writing, Third, Question,
+                ],
+                0,
+                all,
+                (begin, end),
+            );
+            return if outside > 0 { 20 } else { 60 };
+        }
+        if self.fenced(found) && (topic > 0 || asks > 0) {
+            return 30;
+        }
+        if led > 0 && (topic > 0 || asks > 0) {
+            return 35;
+        }
+        if topic >= 3 && asks > 0 || topic >= 5 {
+            return 35;
+        }
+        if topic > 0
+            && asks > 0
+            && self.count(&[Question, Writing, Explain, Guard], 0, 60.min(all), inside) > 0
+        {
+            return 40;
+        }
+        if self.recited(found) {
+            return 35;
+        }
+        100
+    }
+
+    /// Where the sentence of a finding begins, as far as is read.
+    fn lead(&self, found: &Finding) -> usize {
+        let from = back(self.text, found.anchor.saturating_sub(LEAD));
+        let before = self.slice(from, found.anchor);
+        let cut = before
+            .rfind(['。', '！', '？', '\n', '!', '?'])
+            .or_else(|| before.rfind(". "));
+        cut.map_or(from, |at| from + at)
+    }
+
+    /// `Translate: …`: what follows the colon is matter, unless it goes on to give orders.
+    fn recited(&self, found: &Finding) -> bool {
+        let head = self.slice(0, found.start);
+        let Some(colon) = head.rfind([':', '：']) else {
+            return false;
+        };
+        let task = self.count(&[Translate, Explain], 0, colon, (0, 0)) > 0;
+        let rest = self.slice(found.end, self.text.len());
+        let first = self.slice(colon, found.start);
+        task && rest.len() < 60 && first.len() < 60 && found.signal != Signal::NewOrders
+    }
+}
+
+/// Where a quotation opens that is still open at the end of `before`.
+fn opening(before: &str, open: char, close: char) -> Option<usize> {
+    if open != close {
+        let at = before.rfind(open)?;
+        return (!before.get(at..)?.contains(close)).then_some(at);
+    }
+    let marks = before
+        .char_indices()
+        .filter(|(i, c)| *c == open && !(open == '\'' && apostrophe(before, *i)));
+    let (mut n, mut last) = (0, None);
+    for (i, _) in marks {
+        n += 1;
+        last = Some(i);
+    }
+    if n % 2 == 1 { last } else { None }
+}
+
+fn apostrophe(text: &str, at: usize) -> bool {
+    let bytes = text.as_bytes();
+    let letter = |i: Option<usize>| {
+        i.and_then(|i| bytes.get(i))
+            .is_some_and(u8::is_ascii_alphanumeric)
+    };
+    letter(at.checked_sub(1)) && letter(Some(at + 1))
+}

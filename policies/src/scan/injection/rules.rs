@@ -1,0 +1,586 @@
+//! What words mean together: each rule looks around the words that anchor it and gives a signal its points.
+//!
+//! Reads tokens and, between them, the text; knows nothing of sources and thresholds. Invariant: each rule looks at a
+//! bounded number of words within a bounded distance, so all of them together are linear.
+
+use super::class::Class::{self, *};
+use super::class::set;
+use super::tokens::Token;
+
+/// Words looked at on each side of an anchor.
+const WORDS_AROUND: usize = 24;
+
+/// A sign of an injection, by its name in reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Signal {
+    Override,
+    Extraction,
+    Role,
+    Unbound,
+    Mode,
+    Jailbreak,
+    Refusal,
+    Begin,
+    Harm,
+    Indirect,
+    Exfiltration,
+    Markup,
+    Header,
+    Encoded,
+    ManyShot,
+    Split,
+    Hidden,
+    NewOrders,
+    Authority,
+    Pressure,
+    Twice,
+    Obfuscated,
+}
+
+/// How many there are.
+pub(super) const SIGNALS: usize = 22;
+
+impl Signal {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Override => "override",
+            Self::Extraction => "extraction",
+            Self::Role => "role",
+            Self::Unbound => "unbound",
+            Self::Mode => "mode",
+            Self::Jailbreak => "jailbreak",
+            Self::Refusal => "refusal_suppression",
+            Self::Begin => "forced_beginning",
+            Self::Harm => "harm",
+            Self::Indirect => "indirect",
+            Self::Exfiltration => "exfiltration",
+            Self::Markup => "markup",
+            Self::Header => "fake_header",
+            Self::Encoded => "encoded",
+            Self::ManyShot => "many_shot",
+            Self::Split => "split",
+            Self::Hidden => "hidden",
+            Self::NewOrders => "new_orders",
+            Self::Authority => "authority",
+            Self::Pressure => "pressure",
+            Self::Twice => "two_answers",
+            Self::Obfuscated => "obfuscated",
+        }
+    }
+
+    /// Whether it only adds to others.
+    pub(super) const fn supports(self) -> bool {
+        matches!(
+            self,
+            Self::NewOrders
+                | Self::Authority
+                | Self::Pressure
+                | Self::Twice
+                | Self::Obfuscated
+                | Self::Hidden
+                | Self::Header
+        )
+    }
+}
+
+/// A signal at a place.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Finding {
+    pub(super) signal: Signal,
+    pub(super) score: u32,
+    pub(super) start: usize,
+    pub(super) end: usize,
+    /// Where the word stands on which it hangs.
+    pub(super) anchor: usize,
+}
+
+/// A text and its words.
+#[derive(Debug)]
+pub(super) struct Reading<'t> {
+    pub(super) text: &'t str,
+    pub(super) tokens: Vec<Token<Class>>,
+    /// Which classes there are.
+    pub(super) seen: u64,
+}
+
+/// Without one of these there is nothing to judge.
+pub(super) const ANCHORS: u64 = set(&[
+    Override, Bypass, Void, Prompt, Above, Role, Unbound, EvilMode, DevMode, Jail, NoRefusal,
+    BeginWith, Authority, Pressure, Markup, Header, ToAi, Hide, Send, Image, Unseen, Decode, Join,
+    Turn, Grandma, Fiction, Twice, NewOrder,
+]);
+
+/// What stands around a word, in its sentence.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Around {
+    pub(super) seen: u64,
+    pub(super) from: usize,
+    pub(super) to: usize,
+    anchor: usize,
+}
+
+impl Around {
+    pub(super) fn has(&self, classes: &[Class]) -> bool {
+        self.seen & set(classes) != 0
+    }
+}
+
+impl<'t> Reading<'t> {
+    pub(super) fn slice(&self, from: usize, to: usize) -> &'t str {
+        let mut from = from.min(self.text.len());
+        let mut to = to.clamp(from, self.text.len());
+        while !self.text.is_char_boundary(from) {
+            from -= 1;
+        }
+        while !self.text.is_char_boundary(to) {
+            to += 1;
+        }
+        self.text.get(from..to).unwrap_or("")
+    }
+
+    pub(super) fn word(&self, token: &Token<Class>) -> &'t str {
+        self.text.get(token.start..token.end).unwrap_or("")
+    }
+
+    pub(super) fn has(&self, classes: &[Class]) -> bool {
+        self.seen & set(classes) != 0
+    }
+
+    /// The words at most `back` bytes before and `ahead` bytes behind the token at `i`; within its sentence if `within`.
+    pub(super) fn around(&self, i: usize, back: usize, ahead: usize, within: Within) -> Around {
+        let mut around = Around::default();
+        let Some(anchor) = self.tokens.get(i) else {
+            return around;
+        };
+        (around.from, around.to) = (anchor.start, anchor.end);
+        around.anchor = anchor.start;
+        let mut edge = anchor.end;
+        for token in self.tokens.iter().skip(i + 1).take(WORDS_AROUND) {
+            if token.start > anchor.end + ahead
+                || within == Within::Sentence && ends_sentence(self.slice(edge, token.start))
+            {
+                break;
+            }
+            around.seen |= token.class.bit();
+            (around.to, edge) = (token.end, token.end);
+        }
+        let mut edge = anchor.start;
+        for token in self
+            .tokens
+            .get(..i)
+            .unwrap_or(&[])
+            .iter()
+            .rev()
+            .take(WORDS_AROUND)
+        {
+            if token.end + back < anchor.start
+                || within == Within::Sentence && ends_sentence(self.slice(token.end, edge))
+            {
+                break;
+            }
+            around.seen |= token.class.bit();
+            (around.from, edge) = (token.start, token.start);
+        }
+        around
+    }
+
+    /// Whether the word at `i` is denied: 不要忽略, never reveal.
+    pub(super) fn negated(&self, i: usize) -> bool {
+        let Some(token) = self.tokens.get(i) else {
+            return false;
+        };
+        let before = self.slice(token.start.saturating_sub(24), token.start);
+        let before = before
+            .rsplit(['。', '，', '.', ',', '\n', ';', '；', '！', '!'])
+            .next()
+            .unwrap_or("")
+            .trim_end();
+        let lower = before.to_ascii_lowercase();
+        const LATIN: &[&str] = &[
+            "not",
+            "never",
+            "don't",
+            "don’t",
+            "dont",
+            "cannot",
+            "can't",
+            "not to",
+            "without",
+            "to not",
+            "never ever",
+            "avoid",
+        ];
+        const HAN: &[&str] = &[
+            "不要",
+            "不得",
+            "禁止",
+            "请勿",
+            "切勿",
+            "不能",
+            "不可",
+            "不会",
+            "不可以",
+            "严禁",
+            "不应",
+            "避免",
+            "防止",
+            "不准",
+            "别",
+            "不许",
+            "勿",
+            "拒绝",
+            "不该",
+            "不应该",
+            "不允许",
+            "会不会",
+            "不小心",
+            "老是",
+            "总是",
+            "经常",
+        ];
+        LATIN.iter().any(|n| {
+            lower.strip_suffix(n).is_some_and(|rest| {
+                rest.bytes()
+                    .next_back()
+                    .is_none_or(|b| !b.is_ascii_alphanumeric())
+            })
+        }) || HAN.iter().any(|n| before.ends_with(n))
+    }
+}
+
+/// How far words belong together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Within {
+    Sentence,
+    Passage,
+}
+
+fn ends_sentence(between: &str) -> bool {
+    let mut last = ' ';
+    for c in between.chars() {
+        match c {
+            '。' | '！' | '？' | '；' => return true,
+            '\n' if last == '\n' => return true,
+            ' ' | '\n' if matches!(last, '.' | '!' | '?' | ';') => return true,
+            _ => last = c,
+        }
+    }
+    false
+}
+
+/// All signals of a reading.
+pub(super) fn judge(reading: &Reading<'_>, report: &mut Vec<Finding>) {
+    for (i, token) in reading.tokens.iter().enumerate() {
+        let found = match token.class {
+            Override | Bypass | Void => override_at(reading, i),
+            Prompt => prompt_at(reading, i),
+            Above => above_at(reading, i),
+            Role => role_at(reading, i),
+            Unbound => unbound_at(reading, i),
+            EvilMode | DevMode => mode_at(reading, i),
+            Jail => jail_at(reading, i),
+            NoRefusal => refusal_at(reading, i),
+            _ => super::rules_more::other_at(reading, i),
+        };
+        if let Some(found) = found
+            && found.score > 0
+        {
+            report.push(found);
+        }
+    }
+}
+
+pub(super) fn finding(signal: Signal, score: u32, around: Around) -> Option<Finding> {
+    Some(Finding {
+        signal,
+        score,
+        start: around.from,
+        end: around.to,
+        anchor: around.anchor,
+    })
+}
+
+/// Override verb, scope and target in a sentence.
+fn override_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
+    let token = reading.tokens.get(i)?;
+    let verb = match token.class {
+        Override => 22,
+        Void => 20,
+        _ => 15,
+    };
+    let mut back = 0;
+    if token.class == Void {
+        back = 60;
+    } else if !reading.word(token).is_ascii() {
+        let before = reading.slice(token.start.saturating_sub(60), token.start);
+        if before.contains(['把', '将', '對', '对', '將']) {
+            back = 60;
+        }
+    }
+    let around = reading.around(i, back, 80, Within::Sentence);
+    let prompt_is_yours = around.has(&[Prompt]) && {
+        let said = reading.slice(around.from, around.to).to_ascii_lowercase();
+        said.contains("your")
+            || said.contains('你')
+            || said.contains("initial")
+            || said.contains("original")
+    };
+    let target = if around.has(&[Safety]) {
+        32
+    } else if around.has(&[Order, Prompt]) {
+        30
+    } else if around.has(&[Rule]) {
+        15
+    } else if around.has(&[Talk, Above]) {
+        if around.has(&[Your]) { 13 } else { 8 }
+    } else {
+        return None;
+    };
+    let mut scope = 0_u32;
+    if around.has(&[Previous, Above]) {
+        scope += 20;
+    }
+    if around.has(&[Your]) || prompt_is_yours {
+        scope += 25;
+    }
+    if around.has(&[System, Prompt]) {
+        scope += if target >= 30 { 15 } else { 10 };
+    }
+    if around.has(&[All]) {
+        scope += 10;
+    }
+    if scope == 0 {
+        scope = if around.has(&[Safety]) {
+            12
+        } else {
+            return None;
+        };
+    }
+    if around.has(&[My]) && !around.has(&[Your, System, Safety, Prompt]) {
+        scope = scope.saturating_sub(30);
+    }
+    if reading.negated(i) {
+        return None;
+    }
+    finding(Signal::Override, verb + scope.min(42) + target, around)
+}
+
+fn your(reading: &Reading<'_>, i: usize) -> bool {
+    let Some(token) = reading.tokens.get(i) else {
+        return false;
+    };
+    let near = reading
+        .slice(token.start.saturating_sub(28), token.end)
+        .to_ascii_lowercase();
+    near.contains("your ")
+        || near.contains('你')
+        || near.contains('您')
+        || reading
+            .slice(token.end, token.end + 30)
+            .to_ascii_lowercase()
+            .contains("you were")
+        || near.contains("you were")
+        || near.contains("you've been")
+        || near.contains("you have been")
+        || near.contains("given to you")
+        || near.contains("ni de")
+        || near.contains("nide")
+}
+
+/// Asks for the system prompt.
+fn prompt_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
+    let token = reading.tokens.get(i)?;
+    let mut score = 25_u32;
+    let mut asked = false;
+    let own = your(reading, i);
+    if own {
+        score += 15;
+    }
+    let around = reading.around(i, 80, 60, Within::Sentence);
+    let first = i.saturating_sub(6);
+    for j in first..(i + 5).min(reading.tokens.len()) {
+        let Some(other) = reading.tokens.get(j) else {
+            break;
+        };
+        if !matches!(other.class, Show | Leak | Ask)
+            || other.end < around.from
+            || other.start > around.to
+        {
+            continue;
+        }
+        if reading.negated(j) {
+            return None;
+        }
+        asked = true;
+        let close = other.end <= token.start && token.start - other.end <= 13;
+        let points = match other.class {
+            Leak => 30,
+            Show => 22 + if close { 15 } else { 0 },
+            _ => 20,
+        };
+        score = score.max(25 + if own { 15 } else { 0 } + points);
+    }
+    if !asked && !around.has(&[Verbatim]) {
+        return None;
+    }
+    let passage = reading.around(i, 160, 160, Within::Passage);
+    if passage.has(&[Verbatim]) {
+        score += 15;
+    }
+    if around.has(&[Make]) && !own {
+        return None;
+    }
+    if passage.has(&[Make]) {
+        score = score.saturating_sub(20);
+    }
+    finding(Signal::Extraction, score, around)
+}
+
+/// Asks for what stood before.
+fn above_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
+    let around = reading.around(i, 80, 60, Within::Sentence);
+    let passage = reading.around(i, 120, 160, Within::Passage);
+    let mut score = 22;
+    if around.has(&[Leak]) {
+        score += 25;
+    } else if around.has(&[Show]) {
+        score += 15;
+    } else if !around.has(&[Ask]) {
+        return None;
+    }
+    if passage.has(&[Verbatim]) {
+        score += 25;
+    }
+    if passage.has(&[Prompt]) {
+        score += 15;
+    }
+    finding(Signal::Extraction, score, around)
+}
+
+/// A new role, and one without limits.
+fn role_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
+    let near = reading.around(i, 30, 260, Within::Passage);
+    let score = if near.has(&[Unbound, EvilMode]) {
+        65
+    } else if near.has(&[Limitless, AnyRequest]) {
+        let ai = reading.slice(near.from, near.to + 40).to_ascii_lowercase();
+        if near.has(&[NoRefusal, Safety]) {
+            58
+        } else if ai.contains("ai")
+            || ai.contains("人工智能")
+            || ai.contains("助手")
+            || ai.contains("assistant")
+            || ai.contains("model")
+        {
+            42
+        } else {
+            24
+        }
+    } else if near.has(&[Safety, NoRefusal]) {
+        30
+    } else {
+        return None;
+    };
+    finding(Signal::Role, score, near)
+}
+
+/// No limits, whoever is meant.
+fn unbound_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
+    let near = reading.around(i, 120, 120, Within::Passage);
+    let mut score = 34;
+    let said = reading
+        .slice(near.from.saturating_sub(40), near.to + 60)
+        .to_ascii_lowercase();
+    let to_model = [
+        "you",
+        "answer",
+        "respond",
+        "reply",
+        "你",
+        "回答",
+        "ai",
+        "assistant",
+        "模型",
+    ];
+    if to_model.iter().any(|w| said.contains(w)) {
+        score += 14;
+    }
+    if near.has(&[Harm, AnyRequest, NoRefusal]) {
+        score += 14;
+    }
+    finding(Signal::Unbound, score, near)
+}
+
+/// A mode of operation that no model has.
+fn mode_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
+    let token = reading.tokens.get(i)?;
+    let near = reading.around(i, 50, 50, Within::Passage);
+    let wide = reading.around(i, 80, 200, Within::Passage);
+    let evil = token.class == EvilMode;
+    let mut score = if evil { 40 } else { 12 };
+    if near.has(&[Enter]) {
+        score += if evil { 22 } else { 15 };
+    }
+    if near.has(&[Role]) {
+        score += 12;
+    }
+    if wide.has(&[
+        Unbound, NoRefusal, AnyRequest, Safety, Limitless, Jail, Prompt, Override, Authority,
+    ]) {
+        score += 25;
+    }
+    finding(Signal::Mode, score, wide)
+}
+
+/// DAN and its kin.
+fn jail_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
+    let token = reading.tokens.get(i)?;
+    let word = reading.word(token);
+    // Dan and Stan are people.
+    if word.len() <= 4 && word.is_ascii() && word.bytes().any(|b| b.is_ascii_lowercase()) {
+        return None;
+    }
+    let near = reading.around(i, 120, 120, Within::Passage);
+    let common = word.starts_with("越") || word.to_ascii_lowercase().starts_with("jail");
+    let mut score = if common { 15 } else { 32 };
+    let said = reading
+        .slice(token.start.saturating_sub(16), token.start)
+        .to_ascii_lowercase();
+    if near.has(&[Role, Unbound, EvilMode, NoRefusal])
+        || said.contains("you")
+        || said.contains('你')
+    {
+        score += 30;
+    } else if near.has(&[Enter, Limitless, AnyRequest, Your]) {
+        score += 20;
+    }
+    finding(Signal::Jailbreak, score, near)
+}
+
+/// Forbids to refuse; what counts is how often.
+fn refusal_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
+    let from = reading.tokens.get(i)?.start.saturating_sub(400);
+    let times = reading
+        .tokens
+        .get(..=i)?
+        .iter()
+        .rev()
+        .take(60)
+        .take_while(|t| t.start >= from)
+        .filter(|t| t.class == NoRefusal)
+        .count();
+    let near = reading.around(i, 250, 250, Within::Passage);
+    let mut score = match times {
+        1 => 18,
+        2 => 34,
+        _ => 46,
+    };
+    if near.has(&[Harm]) {
+        score += 16;
+    }
+    if near.has(&[AnyRequest, Unbound, Limitless]) {
+        score += 12;
+    }
+    finding(Signal::Refusal, score, near)
+}
