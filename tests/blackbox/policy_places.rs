@@ -60,20 +60,23 @@ fn body(place: &Place, model: &str, stream: bool, written: &str) -> String {
     text.replace(V, written)
 }
 
-fn check_received(sim: &Sim, planter: &Planter, what: &str) -> usize {
+fn check_received(sim: &Sim, planter: &Planter, what: &str, wrong: &mut Vec<String>) -> usize {
     let received = sim.requests();
     for request in &received {
         let head = format!("{} {:?}", request.path_and_query, request.headers);
         let leaked = seen(&request.body, planter.made());
         let sent = String::from_utf8_lossy(&request.body);
-        assert!(leaked.is_empty(), "{what}: {leaked:?} went out: {sent}");
-        assert!(
-            seen(head.as_bytes(), planter.made()).is_empty(),
-            "{what}: {head}"
-        );
+        if !leaked.is_empty() {
+            wrong.push(format!("{what}: {leaked:?} went out: {sent}"));
+        }
+        if !seen(head.as_bytes(), planter.made()).is_empty() {
+            wrong.push(format!("{what}: {head}"));
+        }
         if request.surface != "wenxin-v1-token" {
             let json: Result<Value, _> = serde_json::from_slice(&request.body);
-            assert!(json.is_ok(), "{what}: no JSON went out: {sent}");
+            if json.is_err() {
+                wrong.push(format!("{what}: no JSON went out: {sent}"));
+            }
         }
     }
     received
@@ -89,6 +92,7 @@ async fn nothing_planted_leaves_from_any_place_in_any_dialect() {
     let gateway = Gateway::start(&config(&sim)).await;
     let mut planter = Planter::new(0x5EED_0001);
     let mut turn = 0;
+    let mut wrong = Vec::new();
     for place in places() {
         let mut reached = Vec::new();
         for (vendor, _) in VENDORS {
@@ -120,27 +124,34 @@ async fn nothing_planted_leaves_from_any_place_in_any_dialect() {
                     .bytes(body)
                     .send()
                     .await;
-                if check_received(&sim, &planter, &what) > 0 {
+                if check_received(&sim, &planter, &what, &mut wrong) > 0 {
                     reached.push(vendor);
-                    let sent =
-                        String::from_utf8_lossy(&sim.requests().last().unwrap().body).into_owned();
-                    let labelled = place.file || sent.contains("_1>");
-                    assert!(labelled || vendor != "openai", "{what}: no label: {sent}");
-                    assert_eq!(reply.header("x-yumen-verdict"), Some("redact"), "{what}");
+                    let last = sim.requests().last().unwrap().body.clone();
+                    let sent = String::from_utf8_lossy(&last).into_owned();
+                    if vendor == "openai" && !place.file && !sent.contains("_1>") {
+                        wrong.push(format!("{what}: no label: {sent}"));
+                    }
+                    if reply.header("x-yumen-verdict") != Some("redact") {
+                        wrong.push(format!("{what}: {:?}", reply.headers));
+                    }
                 }
-                if place.echoed {
-                    // A secret is never put back.
-                    let back = plain(&reply.text()).contains(&plain(&value));
-                    assert_eq!(back, !value.starts_with("AKIA"), "{what}: {}", reply.text());
+                // A secret is never put back.
+                let back = plain(&reply.text()).contains(&plain(&value));
+                if place.echoed && back == value.starts_with("AKIA") {
+                    wrong.push(format!("{what}: {}", reply.text()));
                 }
             }
         }
-        let name = place.name;
-        assert!(
-            reached.contains(&"openai") && reached.contains(&"vllm"),
-            "{name} reached only {reached:?}"
-        );
+        if !(reached.contains(&"openai") && reached.contains(&"vllm")) {
+            wrong.push(format!("{} reached only {reached:?}", place.name));
+        }
     }
+    assert!(
+        wrong.is_empty(),
+        "{} wrong:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
     assert!(planter.made().len() >= 1000, "{}", planter.made().len());
     gateway.assert_sound();
     let log = gateway.log();

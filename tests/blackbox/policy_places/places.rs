@@ -150,7 +150,7 @@ fn messages() -> Vec<Place> {
         ),
         user(
             "the address of an image",
-            json!([text("hi".into()), {"type": "image_url", "image_url": {"url": format!("https://cdn.example/{V}/a.png"), "detail": "low"}}]),
+            json!([text("hi".into()), {"type": "image_url", "image_url": {"url": format!("https://cdn.example/a.png?phone={V}"), "detail": "low"}}]),
         ),
         user(
             "the detail of an image",
@@ -158,7 +158,7 @@ fn messages() -> Vec<Place> {
         ),
         user(
             "the name of a file",
-            json!([text("hi".into()), {"type": "file", "file": {"filename": format!("{V}.txt"), "file_id": "f-1"}}]),
+            json!([text("hi".into()), {"type": "file", "file": {"filename": format!("{V} report.txt"), "file_id": "f-1"}}]),
         ),
         user(
             "the id of a file",
@@ -317,7 +317,12 @@ fn fields() -> Vec<Place> {
             "metadata called as inert members",
             json!({"metadata": {"model": V, "role": V, "n": V, "seed": V, "temperature": V}}),
         ),
-        at("an unknown field", json!({"x_trace": V})),
+        at(
+            "metadata called as media",
+            json!({"metadata": {"data": format!("call {V}"), "file_data": V, "b64_json": V}}),
+        ),
+        at("a seed that is no number", json!({"seed": V})),
+        at("an unknown field", json!({"x_extra": V})),
         at(
             "an unknown field, deep",
             json!({"x": {"y": [[{"z": [V]}]]}}),

@@ -51,6 +51,9 @@ async fn nothing_planted_leaves_by_retry_or_failover() {
     for (vendor, _) in VENDORS {
         for fault in FAILING {
             for stream in [false, true] {
+                if fault == "@errorevent:0" && !stream {
+                    continue;
+                }
                 sim.clear();
                 let (phone, id, mail) = (planter.mobile(), planter.id_card(), planter.email());
                 let model = format!("{vendor}/{}", fault.replace(['@', ':'], "-"));
@@ -261,8 +264,17 @@ async fn numbers_become_strings_and_all_stays_json() {
     config.set("providers/openai-compatible/clearance", "internal");
     let gateway = Gateway::start(&config).await;
     let mut planter = Planter::new(6);
-    for written in ["{}", "-{}", "{}.0", "{}.00", "{}e0", "-{}.5e0"] {
-        for nested in [false, true] {
+    for (written, nested) in [
+        ("{}", false),
+        ("-{}", false),
+        ("{}.0", false),
+        ("-{}.00", false),
+        ("{}e0", false),
+        ("0.{}e11", false),
+        ("{}", true),
+        ("-{}", true),
+    ] {
+        {
             sim.clear();
             let phone = planter.mobile();
             let number = written.replace("{}", &phone);
