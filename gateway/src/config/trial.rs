@@ -107,8 +107,12 @@ mod tests {
                     tls: { cert: none.pem, key: none.pem }\n\
                     policies: { rules: [ { name: a, find: [VIN], remedy: \"${REMEDY:-refuse}\" } ] }\n";
         std::fs::write(&path, text).unwrap();
-        let bench =
-            Bench::load(&path, &|_| None, &Book).unwrap_or_else(|p| panic!("{}", lines(&p)));
+        let around = Around {
+            book: &Book,
+            now: SystemTime::UNIX_EPOCH,
+        };
+        let bench = Bench::load(&path, &|_| None, around);
+        let bench = bench.unwrap_or_else(|problems| panic!("{}", lines(&problems)));
         assert_eq!(bench.snapshot.policy.unwrap().rules.len(), 1);
         std::fs::write(&path, text.replace("VIN", "VINN")).unwrap();
         let problems = Bench::load(&path, &|_| None, around).unwrap_err();
