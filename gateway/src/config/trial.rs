@@ -107,15 +107,15 @@ mod tests {
                     tls: { cert: none.pem, key: none.pem }\n\
                     policies: { rules: [ { name: a, find: [VIN], remedy: \"${REMEDY:-refuse}\" } ] }\n";
         std::fs::write(&path, text).unwrap();
-        let around = Around {
+        let around = || Around {
             book: &Book,
             now: SystemTime::UNIX_EPOCH,
         };
-        let bench = Bench::load(&path, &|_| None, around);
-        let bench = bench.unwrap_or_else(|problems| panic!("{}", lines(&problems)));
+        let bench =
+            Bench::load(&path, &|_| None, around()).unwrap_or_else(|p| panic!("{}", lines(&p)));
         assert_eq!(bench.snapshot.policy.unwrap().rules.len(), 1);
         std::fs::write(&path, text.replace("VIN", "VINN")).unwrap();
-        let problems = Bench::load(&path, &|_| None, around).unwrap_err();
+        let problems = Bench::load(&path, &|_| None, around()).unwrap_err();
         assert!(lines(&problems).contains("did you mean `VIN`?"));
     }
 }

@@ -10,7 +10,7 @@ use ::policies::policy::{Labelling, Parts, Policy, Remedy, ReplyRemedy, ReplyRul
 use ::policies::redact::{Method, Pepper};
 use ::policies::scan::custom::{Custom, Validator};
 use ::policies::scan::{GRADES, Set, SetError, Sorts, WordList};
-use ::policies::when::{Names, When};
+use ::policies::when::{Names, When, WhenError};
 use wire::Grade;
 
 use super::Files;
@@ -21,6 +21,9 @@ use crate::config::zone;
 
 /// What people see before generated text, if nothing else is set (GB 45438-2025 asks for both words).
 const LABEL: &str = "【人工智能生成】";
+
+/// The default grade of packs' words: as of contacts and names (a position in `GRADES`).
+const PACK_WORDS_GRADE: Grade = Grade(2);
 
 /// The policy of a config; `Some(None)` if it asks for none.
 pub(super) fn build(
@@ -55,7 +58,7 @@ pub(super) fn build(
         .iter()
         .filter_map(|pack| packs::pack(pack.name()))
     {
-        add_pack(pack, &set, &mut rules, &mut reply);
+        add_pack(pack, &set, grades, files, (&mut rules, &mut reply))?;
     }
     let highest = grades.highest();
     let find = |name: &Option<String>| name.as_deref().and_then(|name| grades.find(name));
@@ -164,7 +167,7 @@ fn set(from: &Policies, grades: &Grades, files: &mut Files<'_>) -> Option<Set> {
             words.push(WordList {
                 name: name.to_owned(),
                 group: Some(group.to_owned()).filter(|group| !group.is_empty()),
-                grade: ::policies::scan::Entity::CnMobile.grade(),
+                grade: PACK_WORDS_GRADE,
                 words: list.iter().map(|word| (*word).to_owned()).collect(),
             });
         }
@@ -242,29 +245,11 @@ fn build_rule(
     grades: &Grades,
     files: &mut Files<'_>,
 ) -> Option<Rule> {
-    let names: Vec<String> = grades.names().map(str::to_owned).collect();
-    let known = |name: &str| {
-        let named = set.named(name);
-        named
-            .iter()
-            .map(|sort| set.info(sort).name.to_string())
-            .collect()
-    };
-    let when = match &from.when {
-        None => None,
-        Some(source) => {
-            let names = Names {
-                grades: &names,
-                sorts: &known,
-            };
-            match When::compile(source, &names) {
-                Ok(when) => Some(when),
-                Err(error) => {
-                    let steps: [Step; 4] =
-                        ["policies".into(), "rules".into(), at.into(), "when".into()];
-                    return files.fail(&steps, error.message);
-                }
-            }
+    let when = match compile(from.when.as_deref().unwrap_or_default(), set, grades) {
+        Ok(when) => when,
+        Err(error) => {
+            let steps: [Step; 4] = ["policies".into(), "rules".into(), at.into(), "when".into()];
+            return files.fail(&steps, error.message);
         }
     };
     Some(Rule {
@@ -289,25 +274,35 @@ fn build_rule(
     })
 }
 
-fn add_pack(pack: &packs::Pack, set: &Set, rules: &mut Vec<Rule>, reply: &mut Vec<ReplyRule>) {
+fn add_pack(
+    pack: &packs::Pack,
+    set: &Set,
+    grades: &Grades,
+    files: &mut Files<'_>,
+    (rules, reply): (&mut Vec<Rule>, &mut Vec<ReplyRule>),
+) -> Option<()> {
     for rule in pack.rules {
         let find = all(set, rule.find);
+        let when = match compile(rule.when, set, grades) {
+            Ok(when) => when,
+            Err(error) => {
+                let message = format!("pack rule {}: {}", rule.name, error.message);
+                return files.fail(&["policies".into(), "packs".into()], message);
+            }
+        };
         if rule.phase != Phase::Reply {
             rules.push(Rule {
                 name: rule.name.into(),
                 find: Some(find.clone()),
-                when: None,
+                when,
                 at_least: rule.at_least,
                 remedy: match rule.remedy {
+                    // A label shows nothing of the value; without a table nobody gets it back.
                     PackRemedy::Redact {
                         restore,
                         irreversible,
                     } => Remedy::Redact {
-                        method: if irreversible {
-                            Method::Mask
-                        } else {
-                            Method::Placeholder
-                        },
+                        method: Method::Placeholder,
                         restore: restore && !irreversible,
                     },
                     PackRemedy::Reroute => Remedy::Reroute,
@@ -324,11 +319,31 @@ fn add_pack(pack: &packs::Pack, set: &Set, rules: &mut Vec<Rule>, reply: &mut Ve
                 find,
                 remedy: match rule.remedy {
                     PackRemedy::Refuse => ReplyRemedy::Refuse,
-                    _ => ReplyRemedy::Redact(Method::Mask),
+                    _ => ReplyRemedy::Redact(Method::Placeholder),
                 },
                 shadow: false,
                 message: None,
             });
         }
     }
+    Some(())
+}
+
+/// A condition; none if the source is empty.
+fn compile(source: &str, set: &Set, grades: &Grades) -> Result<Option<When>, WhenError> {
+    if source.is_empty() {
+        return Ok(None);
+    }
+    let grades: Vec<String> = grades.names().map(str::to_owned).collect();
+    let names = Names {
+        grades: &grades,
+        sorts: &|name| {
+            let named = set.named(name);
+            named
+                .iter()
+                .map(|sort| set.info(sort).name.to_string())
+                .collect()
+        },
+    };
+    When::compile(source, &names).map(Some)
 }
