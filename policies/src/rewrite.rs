@@ -166,10 +166,15 @@ impl Rewriting<'_> {
     }
 
     fn swap(&mut self, place: &Place, text: &Decoded<'_>, label: String) {
+        let mut at = place.at.clone();
         let with = match place.form {
-            Form::Number => format!("\"{label}\""),
-            Form::Json if !in_string(text.text().get(..place.at.start).unwrap_or_default()) => {
-                // A bare number in JSON inside a string.
+            Form::Number => {
+                // Its sign and its fraction go with it.
+                at = 0..text.text().len();
+                format!("\"{label}\"")
+            }
+            Form::Json if !in_string(text.text().get(..at.start).unwrap_or_default()) => {
+                at = number_around(text.text(), at);
                 format!("\\\"{label}\\\"")
             }
             _ => label,
@@ -177,15 +182,15 @@ impl Rewriting<'_> {
         let swap = match text {
             Decoded::File(_) => Swap {
                 file: Some(place.text.clone()),
-                span: place.at.clone(),
+                span: at,
                 with,
             },
             Decoded::Escaped(mapped) => {
-                let from = place.text.start + mapped.to_raw(place.at.start);
-                let to = if place.at.end == mapped.text.len() {
+                let from = place.text.start + mapped.to_raw(at.start);
+                let to = if at.end == mapped.text.len() {
                     place.text.end
                 } else {
-                    place.text.start + mapped.to_raw(place.at.end)
+                    place.text.start + mapped.to_raw(at.end)
                 };
                 Swap {
                     file: None,
@@ -262,6 +267,17 @@ fn plain(form: Form, value: &str) -> String {
         Form::Json => json::unescape(value).into_owned(),
         _ => value.to_owned(),
     }
+}
+
+/// The bare number that a span of a JSON text lies in: its sign and its fraction go with it.
+fn number_around(text: &str, span: Range<usize>) -> Range<usize> {
+    let part = |byte: &u8| byte.is_ascii_digit() || b"+-.eE".contains(byte);
+    let bytes = text.as_bytes();
+    let before = bytes.get(..span.start).unwrap_or_default();
+    let behind = bytes.get(span.end..).unwrap_or_default();
+    let back = before.iter().rev().take_while(|byte| part(byte)).count();
+    let on = behind.iter().take_while(|byte| part(byte)).count();
+    span.start - back..span.end + on
 }
 
 /// Whether the end of a JSON text's beginning lies inside a string.

@@ -42,6 +42,7 @@ mod mixing;
 mod passthrough;
 mod patience;
 mod policy_cli;
+mod policy_places;
 mod pressure;
 mod reload;
 mod tls;

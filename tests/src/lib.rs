@@ -25,6 +25,7 @@ pub mod http;
 pub mod journal;
 pub mod message;
 pub mod pii;
+pub mod planted;
 pub mod prompts;
 pub mod raw;
 pub mod tee;
