@@ -8,6 +8,7 @@
     reason = "conditions are written as the grammars read"
 )]
 
+mod ask;
 mod cue;
 pub mod custom;
 pub mod engine;
@@ -22,10 +23,12 @@ mod run;
 pub mod set;
 mod site;
 pub mod sort;
+mod steps;
 pub mod stream;
 mod view;
 mod words;
 
+pub use ask::detectors;
 pub use engine::{Hit, scan};
 pub use entity::{Entity, GRADES, Group};
 pub use set::{Finding, Set, SetError, WordList};
