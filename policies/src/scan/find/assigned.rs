@@ -395,7 +395,7 @@ pub(super) fn assigned(site: &Site<'_, '_>) -> Option<Found> {
 }
 
 /// Whether a sign, a quote, a word in Chinese or `is` stands before.
-fn leads(view: &View<'_>, at: usize) -> bool {
+pub(crate) fn leads(view: &View<'_>, at: usize) -> bool {
     let behind = view.bytes().get(at.saturating_sub(4)..at).unwrap_or(&[]);
     if flagged(view, at) {
         return true;
