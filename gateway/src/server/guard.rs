@@ -74,11 +74,31 @@ impl HeadWatch {
 
     /// Takes a look at bytes of a head.
     fn sees(&self, bytes: &[u8]) {
-        if has_conflict(bytes) {
-            self.state.store(CONFLICT, Ordering::Release);
-        } else if self.state() == AT_HEAD {
-            self.state.store(IN_HEAD, Ordering::Release);
+        let mut bytes = bytes;
+        if self.state() == AT_HEAD {
+            // Blank lines before a head are passed over, as hyper does: the end of a head is not looked for in them.
+            let blank = |byte: &u8| matches!(byte, b'\r' | b'\n');
+            bytes = bytes
+                .iter()
+                .position(|byte| !blank(byte))
+                .and_then(|from| bytes.get(from..))
+                .unwrap_or_default();
+            if bytes.is_empty() {
+                return;
+            }
         }
+        let end = HEAD_END.find(bytes);
+        let head = end.map_or(bytes, |end| bytes.get(..end).unwrap_or_default());
+        let state = if has_conflict(head) {
+            CONFLICT
+        } else {
+            match (self.state(), end) {
+                (CONFLICT, _) => return,
+                (_, Some(_)) => IN_MESSAGE,
+                (_, None) => IN_HEAD,
+            }
+        };
+        self.state.store(state, Ordering::Release);
     }
 }
 
@@ -88,10 +108,7 @@ static CODING_LOUD: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"N
 static HEAD_END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\r\n\r\n"));
 
 /// Whether a head (or the part of it that one read brought) has both fields.
-fn has_conflict(bytes: &[u8]) -> bool {
-    let head = HEAD_END
-        .find(bytes)
-        .map_or(bytes, |end| bytes.get(..end).unwrap_or_default());
+fn has_conflict(head: &[u8]) -> bool {
     // Nearly no request has a transfer coding: one search settles it.
     if CODING.find(head).is_none() && CODING_LOUD.find(head).is_none() {
         return false;
@@ -202,12 +219,12 @@ impl<T: AsyncRead + Unpin> AsyncRead for Guard<T> {
             Poll::Pending => self.waits(cx),
             Poll::Ready(read) => {
                 let state = self.watch.state();
-                if state == AT_HEAD {
-                    (self.idle_since, self.head_since) = (None, Some(Instant::now()));
-                }
                 if matches!(state, AT_HEAD | IN_HEAD | CONFLICT) {
                     self.watch
                         .sees(buf.filled().get(before..).unwrap_or_default());
+                }
+                if state == AT_HEAD && self.watch.state() != AT_HEAD {
+                    (self.idle_since, self.head_since) = (None, Some(Instant::now()));
                 }
                 Poll::Ready(read)
             }
@@ -254,15 +271,33 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Guard<T> {
 mod tests {
     use super::*;
 
+    fn state_after(reads: &[&[u8]]) -> u8 {
+        let watch = HeadWatch::default();
+        reads.iter().for_each(|read| watch.sees(read));
+        watch.state()
+    }
+
     #[test]
     fn sees_conflicts() {
         let both = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTRANSFER-Encoding: chunked\r\n\r\n";
-        assert!(has_conflict(both));
-        assert!(!has_conflict(
-            b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\ncontent-length: 3\r\n"
-        ));
-        assert!(!has_conflict(
-            b"POST / HTTP/1.1\r\nContent-Length: 3\r\nContent-Encoding: gzip\r\n\r\n"
-        ));
+        assert_eq!(state_after(&[both]), CONFLICT);
+        assert_eq!(state_after(&[b"\r\n", b"\r\n\r\n", both]), CONFLICT);
+        assert_eq!(state_after(&[&[b"\r\n\r\n", &both[..]].concat()]), CONFLICT);
+        for sound in [
+            &b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\ncontent-length: 3\r\n"[..],
+            b"POST / HTTP/1.1\r\nContent-Length: 3\r\nContent-Encoding: gzip\r\n\r\nabc",
+        ] {
+            assert_eq!(state_after(&[sound]), IN_MESSAGE);
+        }
+    }
+
+    #[test]
+    fn knows_when_a_head_begins_and_ends() {
+        assert_eq!(state_after(&[b"\r\n\r\n"]), AT_HEAD);
+        assert_eq!(state_after(&[b"\r\nGET"]), IN_HEAD);
+        assert_eq!(
+            state_after(&[b"GET / HTTP/1.1\r\n", b"a: b\r\n\r\n"]),
+            IN_MESSAGE
+        );
     }
 }
