@@ -8,7 +8,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -22,6 +22,8 @@ use crate::alarm::Alarm;
 #[derive(Debug, Default)]
 pub struct HeadWatch {
     state: AtomicU8,
+    /// A request is here whole, and is being answered.
+    answering: AtomicBool,
 }
 
 /// The next byte is a head's first.
@@ -41,6 +43,7 @@ impl HeadWatch {
     pub fn framed() -> Self {
         Self {
             state: AtomicU8::new(FRAMED),
+            answering: AtomicBool::new(false),
         }
     }
 
@@ -66,6 +69,18 @@ impl HeadWatch {
         if self.state.load(Ordering::Acquire) != FRAMED {
             self.state.store(AT_HEAD, Ordering::Release);
         }
+    }
+
+    /// The request at hand is here whole: nothing should come until it is answered, and its client's leaving ends it.
+    pub fn answers(&self) {
+        if !self.is_framed() {
+            self.answering.store(true, Ordering::Release);
+        }
+    }
+
+    /// It is answered.
+    pub fn answered(&self) {
+        self.answering.store(false, Ordering::Release);
     }
 
     fn state(&self) -> u8 {
@@ -133,6 +148,8 @@ pub struct Guard<T> {
     inner: T,
     watch: Arc<HeadWatch>,
     clocks: Clocks,
+    /// A byte that was read while its predecessors were being answered.
+    ahead: Option<u8>,
     /// Since when nothing was asked.
     idle_since: Option<Instant>,
     /// When the head that is being read began.
@@ -164,6 +181,7 @@ impl<T> Guard<T> {
             inner,
             watch,
             clocks,
+            ahead: None,
             idle_since: None,
             head_since: None,
             stalled_since: None,
@@ -208,6 +226,57 @@ impl<T> Guard<T> {
     }
 }
 
+impl<T: AsyncRead + Unpin> Guard<T> {
+    /// Whether the client has left while it is being answered. hyper would look for that by reading on, for which it keeps
+    /// a buffer of 8 KiB for each stream; one byte is enough.
+    fn left(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        if self.ahead.is_some() || !self.watch.answering.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let mut byte = [0; 1];
+        let mut one = ReadBuf::new(&mut byte);
+        match Pin::new(&mut self.inner).poll_read(cx, &mut one) {
+            Poll::Pending => Ok(()),
+            Poll::Ready(Ok(())) => match one.filled().first() {
+                // The next request, early: it waits for its turn.
+                Some(byte) => {
+                    self.ahead = Some(*byte);
+                    Ok(())
+                }
+                None => Err(io::ErrorKind::ConnectionAborted.into()),
+            },
+            Poll::Ready(Err(error)) => Err(error),
+        }
+    }
+
+    /// Bytes came, behind `before` in the buffer.
+    fn took(
+        &mut self,
+        before: usize,
+        buf: &ReadBuf<'_>,
+        read: io::Result<()>,
+    ) -> Poll<io::Result<()>> {
+        let state = self.watch.state();
+        if matches!(state, AT_HEAD | IN_HEAD | CONFLICT) {
+            self.watch
+                .sees(buf.filled().get(before..).unwrap_or_default());
+        }
+        if state == AT_HEAD && self.watch.state() != AT_HEAD {
+            (self.idle_since, self.head_since) = (None, Some(Instant::now()));
+        }
+        Poll::Ready(read)
+    }
+
+    fn flushes(
+        &mut self,
+        cx: &mut Context<'_>,
+        flushed: Poll<io::Result<()>>,
+    ) -> Poll<io::Result<()>> {
+        self.left(cx)?;
+        self.writes(cx, flushed)
+    }
+}
+
 impl<T: AsyncRead + Unpin> AsyncRead for Guard<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -215,24 +284,19 @@ impl<T: AsyncRead + Unpin> AsyncRead for Guard<T> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
+        let ahead = self.ahead.take_if(|_| buf.remaining() > 0);
+        if let Some(byte) = ahead {
+            buf.put_slice(&[byte]);
+        }
         match Pin::new(&mut self.inner).poll_read(cx, buf) {
-            Poll::Pending => self.waits(cx),
-            Poll::Ready(read) => {
-                let state = self.watch.state();
-                if matches!(state, AT_HEAD | IN_HEAD | CONFLICT) {
-                    self.watch
-                        .sees(buf.filled().get(before..).unwrap_or_default());
-                }
-                if state == AT_HEAD && self.watch.state() != AT_HEAD {
-                    (self.idle_since, self.head_since) = (None, Some(Instant::now()));
-                }
-                Poll::Ready(read)
-            }
+            Poll::Pending if ahead.is_none() => self.waits(cx),
+            Poll::Pending => self.took(before, buf, Ok(())),
+            Poll::Ready(read) => self.took(before, buf, read),
         }
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Guard<T> {
+impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guard<T> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -244,7 +308,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Guard<T> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.inner).poll_flush(cx);
-        self.writes(cx, flushed)
+        self.flushes(cx, flushed)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -227,7 +227,8 @@ async fn converse_h1(
     let connection = builder
         // Slow heads and idle connections are the guard's business: hyper's timer is made anew for each request.
         .header_read_timeout(None)
-        .half_close(false)
+        // Not that a client may close its half: the guard sees that it left, without a buffer.
+        .half_close(true)
         .max_header_size(limits.header_bytes.bytes())
         .max_buf_size(limits.header_bytes.bytes().max(BUFFER_MIN))
         .serve_connection(io, service);
