@@ -300,6 +300,11 @@ impl OnPeer {
         &self.0.address
     }
 
+    /// The request is here whole.
+    pub fn is_whole(&self) {
+        self.0.head_watch.answers();
+    }
+
     /// A timer for this request: its connection's, if requests come one after another there.
     pub fn alarm(&self) -> Arc<SharedAlarm> {
         self.0.alarm.clone().unwrap_or_default()
@@ -309,6 +314,7 @@ impl OnPeer {
 impl Drop for OnPeer {
     fn drop(&mut self) {
         self.0.running.fetch_sub(1, Ordering::Relaxed);
+        self.0.head_watch.answered();
     }
 }
 

@@ -143,6 +143,11 @@ impl Exchange {
         self.on_peer.address()
     }
 
+    /// The request's body is here whole: from now on its client can only leave.
+    pub(super) fn is_whole(&self) {
+        self.on_peer.is_whole();
+    }
+
     /// A timer for the waits of this request.
     pub(super) fn alarm(&self) -> Arc<SharedAlarm> {
         self.on_peer.alarm()

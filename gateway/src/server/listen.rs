@@ -95,12 +95,13 @@ pub async fn accept(worker: Arc<Worker>, listener: StdListener) -> io::Result<()
         };
         worker.shared.metrics.connections.inc();
         let worker = Arc::clone(&worker);
-        tasks::spawn(async move {
+        // Boxed: the room of what is spawned is taken twice.
+        tasks::spawn(Box::pin(async move {
             let _place = place;
             let shared = Arc::clone(&worker.shared);
             greet(worker, snapshot, socket, address).await;
             shared.metrics.connections.dec();
-        });
+        }));
     }
 }
 
@@ -168,13 +169,13 @@ async fn secured(
     snapshot: &Snapshot,
     tls: Arc<ServerConfig>,
     socket: TcpStream,
-) -> Option<(TlsStream<TcpStream>, Spoken)> {
+) -> Option<(Box<TlsStream<TcpStream>>, Spoken)> {
     let handshake = tokio_rustls::TlsAcceptor::from(tls).accept(socket);
     match tokio::time::timeout(snapshot.timeouts.tls_handshake.0, handshake).await {
         Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
-            Some((stream, Spoken::Http2))
+            Some((Box::new(stream), Spoken::Http2))
         }
-        Ok(Ok(stream)) => Some((stream, Spoken::Http1)),
+        Ok(Ok(stream)) => Some((Box::new(stream), Spoken::Http1)),
         Ok(Err(error)) => {
             tracing::debug!(error = %error.kind(), "tls handshake failed");
             None
@@ -226,11 +227,12 @@ async fn converse_h1(
     let connection = builder
         // Slow heads and idle connections are the guard's business: hyper's timer is made anew for each request.
         .header_read_timeout(None)
-        .half_close(false)
+        // Not that a client may close its half: the guard sees that it left, without a buffer.
+        .half_close(true)
         .max_header_size(limits.header_bytes.bytes())
         .max_buf_size(limits.header_bytes.bytes().max(BUFFER_MIN))
         .serve_connection(io, service);
-    last(connection, &shared, None).await;
+    last(pin!(connection), &shared, None).await;
 }
 
 async fn converse_h2(
@@ -261,7 +263,7 @@ async fn converse_h2(
     .keep_alive_interval(http2.keepalive_interval.0)
     .keep_alive_timeout(http2.keepalive_timeout.0)
     .serve_connection(io, service);
-    last(connection, &shared, Some(idle)).await;
+    last(pin!(connection), &shared, Some(idle)).await;
 }
 
 /// A connection that can be asked to end after what it has begun.
@@ -291,9 +293,8 @@ where
     }
 }
 
-/// Runs a connection to its end: its own, or that of a drain.
-async fn last(connection: impl Graceful, shared: &Shared, idle: Option<Idle>) {
-    let mut connection = pin!(connection);
+/// Runs a connection to its end: its own, or that of a drain. It is lent: a future that is handed on takes its room twice.
+async fn last(mut connection: Pin<&mut impl Graceful>, shared: &Shared, idle: Option<Idle>) {
     let mut phase = shared.phase();
     let mut known = Phase::Open;
     let mut over = pin!(async {
