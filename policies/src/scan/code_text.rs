@@ -78,7 +78,9 @@ fn dense(line: &str) -> bool {
         .bytes()
         .filter(|b| matches!(b, b';' | b'{' | b'}'))
         .count();
-    marks >= 5 && line.len() < marks * 120
+    let braces = line.bytes().filter(|b| matches!(b, b'{' | b'}')).count();
+    let equals = line.bytes().filter(|b| *b == b'=').count();
+    marks >= 5 && line.len() < marks * 120 && (braces >= 2 || equals >= 3)
 }
 
 /// The statements of a line, as spans.
@@ -135,7 +137,7 @@ impl Stretch {
         }
         match kind {
             Kind::Declaration => self.declared += 1,
-            Kind::Statement => self.strong += 1,
+            Kind::Statement | Kind::Import => self.strong += 1,
             Kind::Weak => self.weak += 1,
             Kind::Bracket => self.brackets += 1,
             Kind::Data => self.data += 1,

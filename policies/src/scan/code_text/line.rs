@@ -3,7 +3,7 @@
 //! Looks at the first word, at the last character and at the marks between; never at other lines. Invariant: linear in
 //! the line.
 
-use super::words::{DECLARES, OWNERS, STATES};
+use super::words::{DECLARES, OWNERS, PAGE_TAGS, STATES};
 
 /// Bytes of a line that are looked at.
 const LINE_MAX: usize = 400;
@@ -15,8 +15,10 @@ pub(super) enum Kind {
     Comment,
     /// A comment that says whose code it is.
     Owner,
-    /// A function, class, import begins.
+    /// A function, class, module begins.
     Declaration,
+    /// Something from elsewhere is made known.
+    Import,
     Statement,
     /// An assignment or a call, which formulas and settings have too.
     Weak,
@@ -34,12 +36,19 @@ pub(super) enum Kind {
 
 pub(super) fn kind(line: &str) -> Kind {
     let mut line = line.trim();
+    // No language begins a line with a Chinese character; prose does.
+    if line.bytes().next().is_some_and(|b| b >= 0x80) {
+        return Kind::Prose;
+    }
     if line.len() > LINE_MAX {
         let mut at = LINE_MAX;
         while !line.is_char_boundary(at) {
             at -= 1;
         }
-        line = line.get(..at).unwrap_or("");
+        line = line
+            .get(..at)
+            .unwrap_or("")
+            .trim_end_matches([';', '{', '}', ',', ')', '(', ':']);
     }
     if line.is_empty() {
         return Kind::Blank;
@@ -61,7 +70,13 @@ pub(super) fn kind(line: &str) -> Kind {
     }
     let code = without_tail(line);
     if markup(code) || declares(code) {
-        return Kind::Declaration;
+        let (word, _) = first_word(code);
+        let foreign = ["import", "from", "use", "using", "require", "include"].contains(&word);
+        return if foreign {
+            Kind::Import
+        } else {
+            Kind::Declaration
+        };
     }
     if states(code) {
         return Kind::Statement;
@@ -94,8 +109,7 @@ fn without_tail(line: &str) -> &str {
 
 fn comment(line: &str) -> Option<Kind> {
     const PREPROCESSOR: &[&str] = &[
-        "#include", "#define", "#if", "#endif", "#else", "#pragma", "#import", "#undef", "#region",
-        "#[", "#![",
+        "#define", "#if", "#endif", "#else", "#pragma", "#import", "#undef", "#region", "#[", "#![",
     ];
     if line.starts_with("#!/")
         || line.starts_with("<?php")
@@ -446,7 +460,11 @@ fn tag(line: &str) -> bool {
         .bytes()
         .position(|b| !(b.is_ascii_alphanumeric() || matches!(b, b'-' | b':' | b'.')))
         .unwrap_or(0);
-    n > 0 && n < 40 && line.ends_with('>') && !line.contains("<http")
+    let name = rest.get(..n).unwrap_or("");
+    let known = PAGE_TAGS.contains(&name)
+        || name.contains('-')
+        || name.bytes().next().is_some_and(|b| b.is_ascii_uppercase());
+    known && n < 40 && line.ends_with('>') && !line.contains("<http")
 }
 
 fn weak(line: &str) -> bool {

@@ -265,3 +265,12 @@ pub(super) const OWNERS: &[&str] = &[
     "秘密",
     "spdx-license",
 ];
+
+/// Tags of pages; other tags are data.
+pub(super) const PAGE_TAGS: &[&str] = &[
+    "div", "span", "p", "ul", "ol", "li", "a", "img", "table", "tr", "td", "th", "thead", "tbody",
+    "form", "input", "button", "script", "style", "template", "section", "header", "footer", "nav",
+    "h1", "h2", "h3", "h4", "body", "html", "head", "select", "option", "label", "textarea",
+    "main", "article", "meta", "link", "title", "slot", "canvas", "video", "iframe", "i", "b",
+    "br",
+];
