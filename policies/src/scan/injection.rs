@@ -9,6 +9,7 @@ mod chinese;
 mod class;
 mod context;
 mod english;
+mod foreign;
 mod rules;
 mod rules_more;
 mod script;
@@ -75,8 +76,14 @@ pub struct Judged {
     pub signals: SmallVec<[&'static str; 4]>,
 }
 
-static WORDS: LazyLock<Index<Class>> =
-    LazyLock::new(|| Index::new(&[english::ENGLISH, chinese::CHINESE, chinese::PINYIN]));
+static WORDS: LazyLock<Index<Class>> = LazyLock::new(|| {
+    Index::new(&[
+        english::ENGLISH,
+        chinese::CHINESE,
+        chinese::PINYIN,
+        foreign::FOREIGN,
+    ])
+});
 static TOPICS: LazyLock<Index<About>> = LazyLock::new(|| Index::new(&[topics::TOPICS]));
 
 /// Judges one text.

@@ -392,6 +392,9 @@ fn override_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
     }
     let firm =
         around.has(&[Your, UserAsk]) || prompt_is_yours || target >= 28 && token.class != Bypass;
+    if token.class == Void && !firm && !around.has(&[Your, Safety, Order, Prompt]) {
+        score = score.min(38);
+    }
     finding(Signal::Override, score, around).map(|found| Finding {
         soft: !firm,
         ..found
@@ -486,7 +489,7 @@ fn prompt_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
             return None;
         }
         asked = true;
-        let close = other.end <= token.start && token.start - other.end <= 13;
+        let close = other.end <= token.start && token.start - other.end <= 24;
         let points = match other.class {
             Leak => 30,
             Show => 22 + if close { 15 } else { 0 },

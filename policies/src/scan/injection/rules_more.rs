@@ -503,6 +503,14 @@ fn how_to(reading: &Reading<'_>, i: usize) -> bool {
         .skip(i + 1)
         .take(3)
         .take_while(|t| t.start <= token.end + 20);
-    before.any(|t| t.class == HowTo)
-        || after.any(|t| matches!(t.class, HowTo | Steps) && !reading.word(t).is_ascii())
+    const TOLD: &[&str] = &[
+        "描写", "描述", "发现", "防", "识别", "避免", "检测", "应对", "spot", "avoid", "prevent",
+        "detect", "protect", "recogni",
+    ];
+    before.any(|t| {
+        t.class == HowTo && {
+            let between = reading.slice(t.end, token.start);
+            !TOLD.iter().any(|w| between.contains(w))
+        }
+    }) || after.any(|t| matches!(t.class, HowTo | Steps) && !reading.word(t).is_ascii())
 }
