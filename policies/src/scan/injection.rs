@@ -58,7 +58,7 @@ pub enum Source {
 impl Source {
     const fn threshold(self) -> u32 {
         match self {
-            Self::User => 50,
+            Self::User => 47,
             Self::Tool => 44,
             Self::System | Self::Model => 100,
         }

@@ -382,16 +382,21 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
     ),
     (
         NewOrder,
-        "new instructions~new instruction~new system prompt~new prompt~new rules~new directive~new directives~\
-         new task~your new task~your only task~your only goal~your real task~your true task~real instructions~\
-         true instructions~actual instructions~updated instructions~updated system prompt~updated rules~\
-         following instructions override~instead follow~follow these instructions instead~follow my instructions~\
-         follow only my~only follow my~only obey~obey only~listen only to~only listen to~my rules~my new rules~\
-         new guidelines~new persona~new policy~updated policy~high priority~highest priority~top priority~\
-         takes precedence~take precedence~translate this sentence as~priority override~new role~new objective~\
-         new identity~the following new~end of instructions~end of prompt~end of system prompt~end of user input~\
-         end of system message~begin new instructions~end of document~start of new~real task~\
-         revised instructions~your next task~updated task~real request~actual task~replacement instructions",
+        "new instructions~new instruction~new system prompt~new prompt~new rules~new directive~\
+         new directives~new task~your new task~your only task~your only goal~your real task~your true task~\
+         real instructions~true instructions~actual instructions~updated instructions~updated system prompt~\
+         updated rules~following instructions override~instead follow~follow these instructions instead~\
+         follow my instructions~follow only my~only follow my~only obey~obey only~listen only to~\
+         only listen to~my rules~my new rules~new guidelines~new persona~new policy~updated policy~\
+         high priority~highest priority~top priority~takes precedence~take precedence~\
+         translate this sentence as~priority override~new role~new objective~new identity~the following new~\
+         end of instructions~end of prompt~end of system prompt~end of user input~end of system message~\
+         begin new instructions~end of document~start of new~real task~revised instructions~your next task~\
+         updated task~real request~actual task~replacement instructions~reply only to me~answer only to me~\
+         only to me~respond only to me~listen to me~i am in charge~treat me as the operator~\
+         treat me as the developer~treat me as your developer~treat this message as~obey only my~\
+         my word is law~my instructions override~higher priority than~precedence over~overrides the system~\
+         outrank~outranks",
     ),
     (
         Instead,

@@ -79,6 +79,10 @@ fn pressure_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
 /// The model's own inner rules, asked for under another name than prompt.
 fn own_rules_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
     let around = reading.around(i, 50, 30, Within::Sentence);
+    let word = reading.tokens.get(i).map_or("", |t| reading.word(t));
+    if around.has(&[Verbatim]) && around.has(&[Show, Leak]) && word.starts_with("系统") {
+        return finding(Signal::Extraction, 52, around);
+    }
     if !around.has(&[Your]) || !around.has(&[System]) {
         return None;
     }
