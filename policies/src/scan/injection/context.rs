@@ -130,7 +130,8 @@ impl Context<'_> {
             found.end + 60,
             (0, 0),
         );
-        match (near, asks) {
+        let paper = self.count(&[Writing], 0, self.text.len(), (0, 0));
+        match (near + paper, asks) {
             (0, 0) => 100,
             (0, _) => 75,
             _ => 50,

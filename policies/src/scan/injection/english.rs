@@ -20,7 +20,10 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
          don't have to obey~do not have to obey~no longer have to~no longer need to~stop being~\
          treated as suggestions~as suggestions only~are only suggestions~don't count~do not count~\
          out the window~without consulting~pay no heed to~refrain from following~break character and~\
-         nothing written before~nothing before this~ignoring all",
+         nothing written before~nothing before this~ignoring all~ingore~igonre~ignroe~ignor~igore~ingnore~\
+         disreguard~forgett~foget~ingnor~ignre~pay zero attention to~don't listen to~do not listen to~\
+         stop listening to~refuse to follow~are to be ignored~should be ignored~must be ignored~\
+         can be ignored~to be ignored~drop all~forsake",
     ),
     (
         Bypass,
@@ -47,8 +50,9 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
     (
         Previous,
         "previous~previously~prior~above~earlier~preceding~foregoing~before this~before now~so far~up to now~\
-         until now~aforementioned~past~former~existing~current~up to this point~prev~pre existing~came before~\
-         that came before~before this message~before this point",
+         until now~aforementioned~past~former~existing~current~up to this point~prev~pre existing~\
+         came before~that came before~before this message~before this point~previus~prevous~previos~priror~\
+         pervious~pirior~abvoe~preceeding~initially~at the beginning~in the beginning~at the start",
     ),
     (
         Your,
@@ -72,7 +76,8 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
         Order,
         "instruction~instructions~instruct~prompt~prompts~directive~directives~guideline~guidelines~\
          directions~programming~guardrail~guardrails~guard rails~preprompt~pre prompt~alignment~instructs~\
-         orders~instr~guidance~briefing~preamble~mandate~playbook",
+         orders~instr~guidance~briefing~preamble~mandate~playbook~instrutions~intructions~instructons~\
+         instuctions~instrucitons~insturctions~promt~promts~prompst~instructio~instrctions~rulez",
     ),
     (
         Rule,
@@ -138,7 +143,12 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
          hidden in your instructions~secret phrase~password hidden~system/prompt~/system/prompt~prompt.txt~\
          text the operators wrote~instructions from the system~your rulebook~your brief~your orders~\
          your programming~your restrictions~your limitations in full~your script~your system content~\
-         your moderation rules~your safety rules",
+         your moderation rules~your safety rules~sytem prompt~system promt~systm prompt~systme prompt~\
+         sys prompt~system promp~tool schema~tool schemas~tool definitions~function schemas~your tools and~\
+         your initialization~system_prompt.md~developer note~developer notes~operator instructions~\
+         operator prompt~operator's instructions~the prompt you~your original text~your base instructions~\
+         your pre conversation~pre conversation text~hidden setup~initial setup text~\
+         your opening instructions~your bootstrap",
     ),
     (
         Show,
@@ -319,7 +329,10 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
          no ethical warnings~no safety warnings~are not allowed to say no~words \"sorry\"~never answer with~\
          do not break character~don't break character~never break character~always obeys~always obey~\
          always comply~always complies~unconditionally~never says no~never say \"i~never say 'i~\
-         without question~no matter what i ask~no matter how~under any circumstances refuse",
+         without question~no matter what i ask~no matter how~under any circumstances refuse~\
+         it is only a simulation~it's only a simulation~only a simulation~no summaries, no refusals~\
+         don't hold back~do not hold back~don't censor~do not censor~uncensored answer~without hesitation~\
+         no excuses~no objections",
     ),
     (
         BeginWith,
@@ -369,16 +382,21 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
     ),
     (
         NewOrder,
-        "new instructions~new instruction~new system prompt~new prompt~new rules~new directive~new directives~\
-         new task~your new task~your only task~your only goal~your real task~your true task~real instructions~\
-         true instructions~actual instructions~updated instructions~updated system prompt~updated rules~\
-         following instructions override~instead follow~follow these instructions instead~follow my instructions~\
-         follow only my~only follow my~only obey~obey only~listen only to~only listen to~my rules~my new rules~\
-         new guidelines~new persona~new policy~updated policy~high priority~highest priority~top priority~\
-         takes precedence~take precedence~translate this sentence as~priority override~new role~new objective~\
-         new identity~the following new~end of instructions~end of prompt~end of system prompt~end of user input~\
-         end of system message~begin new instructions~end of document~start of new~real task~\
-         revised instructions~your next task~updated task~real request~actual task~replacement instructions",
+        "new instructions~new instruction~new system prompt~new prompt~new rules~new directive~\
+         new directives~new task~your new task~your only task~your only goal~your real task~your true task~\
+         real instructions~true instructions~actual instructions~updated instructions~updated system prompt~\
+         updated rules~following instructions override~instead follow~follow these instructions instead~\
+         follow my instructions~follow only my~only follow my~only obey~obey only~listen only to~\
+         only listen to~my rules~my new rules~new guidelines~new persona~new policy~updated policy~\
+         high priority~highest priority~top priority~takes precedence~take precedence~\
+         translate this sentence as~priority override~new role~new objective~new identity~the following new~\
+         end of instructions~end of prompt~end of system prompt~end of user input~end of system message~\
+         begin new instructions~end of document~start of new~real task~revised instructions~your next task~\
+         updated task~real request~actual task~replacement instructions~reply only to me~answer only to me~\
+         only to me~respond only to me~listen to me~i am in charge~treat me as the operator~\
+         treat me as the developer~treat me as your developer~treat this message as~obey only my~\
+         my word is law~my instructions override~higher priority than~precedence over~overrides the system~\
+         outrank~outranks",
     ),
     (
         Instead,

@@ -324,7 +324,12 @@ fn override_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
             back = 60;
         }
     }
-    let around = reading.around(i, back, 80, Within::Sentence);
+    let mut around = reading.around(i, back, 80, Within::Sentence);
+    let next = reading.slice(token.end, token.end + 9).to_ascii_lowercase();
+    const THEY: &[&str] = &[" them", " those", "它们", "他们", "这些", "那些", "掉它"];
+    if token.class != Void && THEY.iter().any(|w| next.starts_with(w)) {
+        around = reading.around(i, 130, 40, Within::Passage);
+    }
     let prompt_is_yours = around.has(&[Prompt]) && {
         let said = reading.slice(around.from, around.to).to_ascii_lowercase();
         said.contains("your")
@@ -392,6 +397,9 @@ fn override_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
     }
     let firm =
         around.has(&[Your, UserAsk]) || prompt_is_yours || target >= 28 && token.class != Bypass;
+    if token.class == Void && !firm && !around.has(&[Your, Safety, Order, Prompt]) {
+        score = score.min(38);
+    }
     finding(Signal::Override, score, around).map(|found| Finding {
         soft: !firm,
         ..found
@@ -466,7 +474,12 @@ fn prompt_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
     let token = reading.tokens.get(i)?;
     let mut score = 25_u32;
     let mut asked = false;
-    let own = your(reading, i);
+    let word = reading.word(token).to_ascii_lowercase();
+    let own = your(reading, i) || word.contains("you");
+    if word.starts_with("what") {
+        score += 20;
+        asked = true;
+    }
     if own {
         score += 15;
     }
@@ -486,7 +499,7 @@ fn prompt_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
             return None;
         }
         asked = true;
-        let close = other.end <= token.start && token.start - other.end <= 13;
+        let close = other.end <= token.start && token.start - other.end <= 24;
         let points = match other.class {
             Leak => 30,
             Show => 22 + if close { 15 } else { 0 },
@@ -501,7 +514,7 @@ fn prompt_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
     let wide = reading.around(i, 100, 140, Within::Passage);
     if own && !asked && wide.has(&[Show, Leak, Make]) || !own && blank(reading, i) {
         asked = true;
-        score += 14;
+        score += if own { 14 } else { 24 };
     }
     if !asked && !spelled && !around.has(&[Verbatim]) {
         return None;
@@ -564,6 +577,20 @@ fn above_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
     }
     if passage.has(&[Verbatim]) {
         score += 25;
+    }
+    let said = reading
+        .slice(around.from, around.to + 12)
+        .to_ascii_lowercase();
+    if [
+        "size", "length", "how long", "how many", "how big", "大小", "长度", "多长", "多大",
+    ]
+    .iter()
+    .any(|w| said.contains(w))
+    {
+        return None;
+    }
+    if said.contains("your context") {
+        score += 12;
     }
     if passage.has(&[Prompt]) {
         score += 15;

@@ -79,6 +79,10 @@ fn pressure_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
 /// The model's own inner rules, asked for under another name than prompt.
 fn own_rules_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
     let around = reading.around(i, 50, 30, Within::Sentence);
+    let word = reading.tokens.get(i).map_or("", |t| reading.word(t));
+    if around.has(&[Verbatim]) && around.has(&[Show, Leak]) && word.starts_with("系统") {
+        return finding(Signal::Extraction, 52, around);
+    }
     if !around.has(&[Your]) || !around.has(&[System]) {
         return None;
     }
@@ -503,6 +507,14 @@ fn how_to(reading: &Reading<'_>, i: usize) -> bool {
         .skip(i + 1)
         .take(3)
         .take_while(|t| t.start <= token.end + 20);
-    before.any(|t| t.class == HowTo)
-        || after.any(|t| matches!(t.class, HowTo | Steps) && !reading.word(t).is_ascii())
+    const TOLD: &[&str] = &[
+        "描写", "描述", "发现", "防", "识别", "避免", "检测", "应对", "spot", "avoid", "prevent",
+        "detect", "protect", "recogni",
+    ];
+    before.any(|t| {
+        t.class == HowTo && {
+            let between = reading.slice(t.end, token.start);
+            !TOLD.iter().any(|w| between.contains(w))
+        }
+    }) || after.any(|t| matches!(t.class, HowTo | Steps) && !reading.word(t).is_ascii())
 }

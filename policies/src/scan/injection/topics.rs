@@ -34,21 +34,20 @@ pub(super) static TOPICS: &[(About, &str)] = &[
     ),
     (
         Guard,
-        "detect~detects~detecting~detection~detector~classifier~classify~classification~filter out~block~blocks~\
-         blocked~prevent~prevents~prevention~defend~defense~defence~defending~mitigate~mitigation~\
-         protect against~guard against~unit test~unit tests~test case~test cases~test that~regex~\
-         regular expression~assert~pytest~expect(~def test~flagged~flag~label~labels~dataset~sanitize~safely~\
-         monitor~rejects~is_injection~检测~识别~拦截~过滤器~防御~防护~防止~防范~避免~\
-         测试用例~单元测试~正则~分类~判断~打标~标注~数据集~规则库~告警~误报~漏报~\
-         断言~缓解~抵御~防住~审核~加固~是否属于~是不是~是否为~应对",
+        "detect~detects~detecting~detection~detector~classifier~classify~classification~filter out~blocked~\
+         prevent~prevents~prevention~defend~defense~defence~defending~mitigate~mitigation~protect against~\
+         guard against~unit test~unit tests~test case~test cases~test that~regex~regular expression~assert~\
+         pytest~expect(~def test~flagged~flag~label~labels~dataset~sanitize~safely~monitor~rejects~\
+         is_injection~检测~识别~拦截~过滤器~防御~防护~防止~防范~避免~测试用例~单元测试~正则~分类~判断~打标~\
+         标注~数据集~规则库~告警~误报~漏报~断言~缓解~抵御~防住~审核~加固~是否属于~是不是~是否为~应对",
     ),
     (
         Writing,
         "article~articles~blog~blog post~paper~papers~essay~course~lecture~lesson~training material~slides~\
-         presentation~newsletter~book~chapter~research~report~documentation~tutorial~abstract~thesis~survey~news~\
-         headline~history of~quiz~exam~workshop~文章~论文~博客~课程~讲座~讲义~课件~培训~ppt~\
-         科普~报告~教程~摘要~综述~新闻~书~章节~文档~考试~选择题~专栏~公众号~白皮书~\
-         分享会",
+         presentation~newsletter~book~chapter~research~report~documentation~tutorial~abstract~thesis~survey~\
+         news~headline~history of~quiz~exam~workshop~文章~论文~博客~课程~讲座~讲义~课件~培训~ppt~科普~报告~\
+         教程~摘要~综述~新闻~书~章节~文档~考试~选择题~专栏~公众号~白皮书~分享会~notice~memo~announcement~\
+         minutes~speech~通知~公告~邮件~通报~发言稿~会议~公函~口号~小说~剧本",
     ),
     (
         Third,
