@@ -42,6 +42,7 @@ mod mixing;
 mod passthrough;
 mod patience;
 mod policy_places;
+mod policy_reply;
 mod pressure;
 mod reload;
 mod tls;
