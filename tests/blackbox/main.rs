@@ -43,6 +43,7 @@ mod passthrough;
 mod patience;
 mod policy_places;
 mod policy_reply;
+mod policy_restore;
 mod pressure;
 mod reload;
 mod tls;
