@@ -231,6 +231,7 @@ policies:
   packs: [cn-pipl, secrets, source-code, prompt-injection]
   rules:
     - {{ name: numbers-come-back, find: [CN_ID_CARD, BANK_CARD, CN_MOBILE], remedy: redact, restore: true }}
+    - {{ name: mail-stays-out, find: [EMAIL], remedy: redact }}
     - {{ name: no-code-outside, find: [SOURCE_CODE], remedy: reroute }}
     - {{ name: no-secrets, find: [SECRET], remedy: refuse }}
   output: {{ find: [CN_ID_CARD, BANK_CARD, CN_MOBILE], remedy: redact }}

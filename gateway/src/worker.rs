@@ -4,7 +4,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::watch;
@@ -49,7 +49,8 @@ pub struct Shared {
     /// Time.
     pub clock: Arc<dyn Clock>,
     phase: watch::Sender<Phase>,
-    cut: AtomicBool,
+    /// The same as a number, for those who ask often.
+    at: AtomicU8,
 }
 
 impl Shared {
@@ -70,7 +71,7 @@ impl Shared {
             tokens: Cells::default(),
             clock,
             phase,
-            cut: AtomicBool::new(false),
+            at: AtomicU8::new(Phase::Open as u8),
         }
     }
 
@@ -106,7 +107,7 @@ impl Shared {
 
     /// Moves on; never back.
     pub fn advance(&self, phase: Phase) {
-        self.cut.store(phase == Phase::Cut, Ordering::Release);
+        self.at.fetch_max(phase as u8, Ordering::AcqRel);
         self.phase.send_if_modified(|current| {
             let later = phase > *current;
             if later {
@@ -123,7 +124,12 @@ impl Shared {
 
     /// Whether streams must end now. One relaxed load: asked by every waiting stream.
     pub fn is_cut(&self) -> bool {
-        self.cut.load(Ordering::Acquire)
+        self.at.load(Ordering::Acquire) == Phase::Cut as u8
+    }
+
+    /// Whether nothing speaks of leaving.
+    pub fn is_open(&self) -> bool {
+        self.at.load(Ordering::Acquire) == Phase::Open as u8
     }
 }
 

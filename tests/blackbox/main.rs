@@ -41,6 +41,7 @@ mod law;
 mod mixing;
 mod passthrough;
 mod patience;
+mod policy_cli;
 mod policy_places;
 mod policy_reply;
 mod policy_restore;

@@ -41,9 +41,6 @@ const CLOCKS: Clocks = Clocks {
     total: Duration::from_secs(3600),
 };
 
-/// Longest file of words: all words that there may be, at their longest.
-const WORDS_BYTES_MAX: u64 = 64 << 20;
-
 /// What a snapshot is built with.
 pub struct Ground<'a> {
     /// Vendors.
@@ -133,8 +130,8 @@ fn assemble(loaded: &Loaded, ground: &Ground<'_>, files: &mut Files<'_>) -> Opti
     }
     let models = build_models(config, &providers)?;
     let specs = build_keys(config, &grades, ground.rates)?;
-    let policy = policies::build(config, &grades, files)?.map(Arc::new);
     let before = ground.before;
+    let policy = policies::build(config, &grades, files)?.map(Arc::new);
     Some(Snapshot {
         version: before.map_or(1, |before| before.version + 1),
         loaded_at: ground.now,
@@ -375,12 +372,8 @@ impl Files<'_> {
     }
 
     fn bytes(&mut self, steps: &[Step], path: &str) -> Option<Vec<u8>> {
-        self.bytes_of(steps, path, SECRET_BYTES_MAX)
-    }
-
-    fn bytes_of(&mut self, steps: &[Step], path: &str, most: u64) -> Option<Vec<u8>> {
         let path = self.dir.join(path);
-        let bytes = read_bounded(&path, most);
+        let bytes = read_bounded(&path, SECRET_BYTES_MAX);
         self.read.push(path);
         match bytes {
             Ok(bytes) => Some(bytes),
@@ -393,11 +386,6 @@ impl Files<'_> {
                 self.fail(steps, message)
             }
         }
-    }
-
-    /// A file of words, which may be longer than a key.
-    fn word_bytes(&mut self, steps: &[Step], path: &str) -> Option<Vec<u8>> {
-        self.bytes_of(steps, path, WORDS_BYTES_MAX)
     }
 
     fn certs(&mut self, steps: &[Step], path: &str) -> Option<Vec<CertificateDer<'static>>> {

@@ -265,10 +265,7 @@ fn reading(
             governing.governor(),
         )
     } else if prepared.hide_usage || governing.is_needed() {
-        Gear::Govern {
-            hide_usage: prepared.hide_usage,
-            text: governing.governor().map(Box::new),
-        }
+        Gear::govern(prepared.hide_usage, governing.governor())
     } else {
         Gear::Observe
     };

@@ -158,7 +158,32 @@ impl Looking<'_> {
         if text.form == Form::Key || text.form == Form::Number {
             return;
         }
-        let _ = (wanted, decoded);
+        if wanted.contains(Sort::SOURCE_CODE) && text.source != Source::System {
+            for span in policies::scan::code_text::find(decoded) {
+                let place = Place {
+                    text: text.span.clone(),
+                    form: text.form,
+                    at: span,
+                };
+                self.found(Sort::SOURCE_CODE, 90, place, None);
+            }
+        }
+        if wanted.contains(Sort::PROMPT_INJECTION) {
+            let source = match text.source {
+                Source::User => policies::scan::injection::Source::User,
+                Source::System => policies::scan::injection::Source::System,
+                Source::Tool => policies::scan::injection::Source::Tool,
+                Source::Model => policies::scan::injection::Source::Model,
+            };
+            if let Some(judged) = policies::scan::injection::find(decoded, source) {
+                let place = Place {
+                    text: text.span.clone(),
+                    form: text.form,
+                    at: judged.span,
+                };
+                self.found(Sort::PROMPT_INJECTION, judged.score, place, None);
+            }
+        }
     }
 
     fn found(&mut self, sort: Sort, score: u8, place: Place, rest: Option<Place>) {

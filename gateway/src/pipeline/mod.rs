@@ -21,6 +21,7 @@ mod relay;
 mod route;
 mod settle;
 mod stream;
+pub mod trial;
 
 use std::sync::Arc;
 use std::time::Instant;

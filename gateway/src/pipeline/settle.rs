@@ -139,8 +139,8 @@ impl Exchange {
     }
 
     /// The client's address, without a port.
-    pub(super) fn client_ip(&self) -> String {
-        self.on_peer.address().to_owned()
+    pub(super) fn client_ip(&self) -> &str {
+        self.on_peer.address()
     }
 
     /// A timer for the waits of this request.

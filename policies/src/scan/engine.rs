@@ -8,7 +8,7 @@
 use std::sync::LazyLock;
 
 use super::entity::Entity;
-use super::find::{DETECTORS, join, list_ahead};
+use super::find::{DETECTORS, flagged, join, list_ahead};
 use super::fold::{self, Folded, Map};
 use super::gate::{decode3, may};
 use super::han;
@@ -344,7 +344,7 @@ impl<'v, 't> Scan<'v, 't> {
         }
         let next = view.byte(end);
         let special = self.special(next, end, seen);
-        let value = self.led_to();
+        let value = self.led_to() || flagged(view, self.at);
         let symbol = matches!(next, b'!'..=b'/' | b'?' | b'[' | b'^' | b'|' | b'~');
         let slow = seen & DIGIT != 0
             || special

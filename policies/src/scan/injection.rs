@@ -57,8 +57,8 @@ pub enum Source {
 impl Source {
     const fn threshold(self) -> u32 {
         match self {
-            Self::User => 60,
-            Self::Tool => 46,
+            Self::User => 50,
+            Self::Tool => 44,
             Self::System | Self::Model => 100,
         }
     }

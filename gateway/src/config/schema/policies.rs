@@ -45,6 +45,8 @@ pub struct Policies {
     pub require_filed_model: bool,
     /// The zone of `time` in conditions: a name, or `+08:00`.
     pub timezone: String,
+    /// The key of pseudonyms and hashes: replicas that share it give the same ones. Default: a new one at every start.
+    pub pepper: Option<Secret>,
 }
 
 impl Default for Policies {
@@ -62,6 +64,7 @@ impl Default for Policies {
             labelling: None,
             require_filed_model: false,
             timezone: "Asia/Shanghai".into(),
+            pepper: None,
         }
     }
 }

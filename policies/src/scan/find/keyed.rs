@@ -72,7 +72,7 @@ const CLASSES: &[(Cue, Entity)] = &[
 fn kind(site: &Site<'_, '_>) -> Option<Entity> {
     CLASSES
         .iter()
-        .find(|(cue, _)| site.cued(*cue))
+        .find(|(cue, _)| site.cues().leads(*cue) || site.cues().none() && site.column().is(*cue))
         .map(|&(_, entity)| entity)
 }
 

@@ -30,6 +30,7 @@ mod secret;
 mod url;
 mod vehicle;
 
+pub(super) use assigned::flagged;
 pub(super) use code::Code;
 pub(super) use listed::list_ahead;
 pub(super) use pieces::join;

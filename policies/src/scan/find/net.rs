@@ -230,7 +230,8 @@ pub(super) fn ipv4(site: &Site<'_, '_>) -> Option<Found> {
         return None;
     }
     if matches!(octets, [0 | 127 | 255, ..])
-        || site.negative() && !site.cues().is(Cue::Ip)
+        || site.cues().leads(Cue::Other)
+        || site.cues().none() && site.column().other()
         || versioned(site, at)
     {
         return None;

@@ -74,6 +74,21 @@ fn key(bytes: &[u8]) -> Option<u32> {
     Some(head << 16 | tail | 0x8000_0000)
 }
 
+/// The keys under which a word of a list is kept: several, if it is so short that what follows belongs to its key.
+fn keys(word: &[u8]) -> Vec<u32> {
+    const AFTER: &[u8] = b"\0 ,.:;!?\"')";
+    if word.len() >= 3 || word.first().is_none_or(|b| *b >= 0x80) {
+        return key(word).into_iter().collect();
+    }
+    let grown = AFTER.iter().filter_map(|after| {
+        let mut word = word.to_vec();
+        word.resize(2, b' ');
+        word.push(*after);
+        key(&word)
+    });
+    grown.collect()
+}
+
 impl<C: Copy> Index<C> {
     pub(super) fn new(lists: &[&[(C, &str)]]) -> Self {
         let mut keyed: Vec<(u32, Word<C>)> = Vec::new();
@@ -84,8 +99,8 @@ impl<C: Copy> Index<C> {
                 let old = script::traditional(word);
                 let both = [Some(word.to_owned()), (old != word).then_some(old)];
                 for text in both.into_iter().flatten() {
-                    let text: Box<[u8]> = text.into_bytes().into();
-                    if let Some(key) = key(&text) {
+                    for key in keys(text.as_bytes()) {
+                        let text = text.as_bytes().into();
                         keyed.push((key, Word { text, stem, class }));
                     }
                 }
@@ -251,7 +266,7 @@ mod tests {
     #[test]
     fn words_are_found_whole_and_longest_first() {
         let index = Index::new(&[&[
-            (1u8, "ignor*~忽略~don't say"),
+            (1u8, "ignor*~忽略~don't say~my"),
             (2, "system prompt~system~系统提示词~系统"),
             (3, "<|im_start|>~规则"),
         ]]);
@@ -277,8 +292,8 @@ mod tests {
             ]
         );
         assert_eq!(
-            found("don’t say, dont say"),
-            [pair(1, "don’t say"), pair(1, "dont say")]
+            found("don’t say, dont say my, amy"),
+            [pair(1, "don’t say"), pair(1, "dont say"), pair(1, "my")]
         );
         assert_eq!(found("天气很好, nothing"), []);
     }
