@@ -42,6 +42,7 @@ mod mixing;
 mod passthrough;
 mod patience;
 mod policy_cli;
+mod policy_law;
 mod policy_places;
 mod policy_reply;
 mod policy_restore;
