@@ -3,6 +3,7 @@
 //! Reads the values in the body itself, writes none anywhere else but into the table of what may be restored. Invariants:
 //! every byte of a chosen finding is replaced, also where findings overlap; the result is valid JSON where the body was.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use base64::Engine as _;
@@ -15,7 +16,7 @@ use wire::{Edits, Fault, Kind};
 use crate::findings::{Findings, Found, Place};
 use crate::policy::Policy;
 use crate::redact::{Labels, Method};
-use crate::restore::Table;
+use crate::restore::{Table, standing};
 use crate::scan::Sort;
 
 /// What is to be done with the findings of a type.
@@ -53,6 +54,7 @@ pub fn rewrite(
     let mut rewriting = Rewriting {
         policy,
         body,
+        typed: typed(policy, body, choices),
         labels: Labels::default(),
         table: Table::new(),
         swaps: Vec::new(),
@@ -116,6 +118,8 @@ pub fn file_text(base64: &str) -> Option<String> {
 struct Rewriting<'a> {
     policy: &'a Policy,
     body: &'a Bytes,
+    /// Labels that stand in the body already.
+    typed: HashSet<(Sort, u32)>,
     labels: Labels,
     table: Table,
     /// Spans of the body, and what replaces each; of files: spans of the decoded text.
@@ -147,8 +151,8 @@ impl Rewriting<'_> {
         };
         let name = self.policy.name(found.sort);
         let restoring = choice.restore;
-        let (body, table) = (self.body, &mut self.table);
-        let taken = |number| restoring && stands_in(body, name, number);
+        let (typed, table) = (&self.typed, &mut self.table);
+        let taken = |number| restoring && typed.contains(&(found.sort, number));
         let label = self.labels.replacement(
             &self.policy.pepper,
             (found.sort, name),
@@ -297,9 +301,19 @@ pub fn in_string(before: &str) -> bool {
     inside || !before.trim_start().starts_with(['{', '['])
 }
 
-/// Whether a label that is not ours stands in the body: what a user typed must not be taken for ours in the reply.
-fn stands_in(body: &[u8], name: &str, number: u32) -> bool {
-    let label = format!("{name}_{number}");
-    memchr::memmem::find_iter(body, label.as_bytes())
-        .any(|at| !body.get(at + label.len()).is_some_and(u8::is_ascii_digit))
+/// The labels that are not ours and stand in the body: what a user typed must not be taken for ours in the reply.
+fn typed(policy: &Policy, body: &[u8], choices: &[Choice]) -> HashSet<(Sort, u32)> {
+    let restored = choices.iter().filter(|choice| choice.restore);
+    let (sorts, names): (Vec<Sort>, Vec<&str>) = restored
+        .map(|choice| (choice.sort, policy.name(choice.sort)))
+        .unzip();
+    if names.is_empty() {
+        return HashSet::new();
+    }
+    let text = json::unescape(std::str::from_utf8(body).unwrap_or_default());
+    let mut typed = HashSet::new();
+    standing(&text, &names, |name, number| {
+        typed.extend(sorts.get(name).map(|sort| (*sort, number)));
+    });
+    typed
 }

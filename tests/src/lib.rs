@@ -28,6 +28,7 @@ pub mod pii;
 pub mod planted;
 pub mod prompts;
 pub mod raw;
+pub mod scripted;
 pub mod tee;
 pub mod upstream;
 
