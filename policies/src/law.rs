@@ -172,6 +172,7 @@ struct Act {
 }
 
 type Plan = SmallVec<[Act; 4]>;
+type Choices = SmallVec<[Choice; 4]>;
 
 struct Judge<'c, 'a> {
     case: &'c Case<'a>,
@@ -180,7 +181,7 @@ struct Judge<'c, 'a> {
     fired: SmallVec<[usize; 4]>,
     shadowed: SmallVec<[usize; 4]>,
     /// Bodies made so far, by what was replaced in them.
-    forms: SmallVec<[(SmallVec<[Choice; 4]>, Arc<Rewritten>); 1]>,
+    forms: SmallVec<[(Choices, Arc<Rewritten>); 1]>,
 }
 
 impl<'c, 'a> Judge<'c, 'a> {
@@ -330,7 +331,7 @@ impl<'c, 'a> Judge<'c, 'a> {
             hits: &self.hits,
             grade: i64::from(self.grade().0),
             grades: &policy.grades,
-            ..self.case.facts.clone()
+            ..self.case.facts
         };
         match when.holds(&facts) {
             Ok(holds) => Ok(holds),
@@ -382,7 +383,7 @@ impl<'c, 'a> Judge<'c, 'a> {
             return Ok(None);
         }
         let mut grade = base;
-        let mut choices: SmallVec<[Choice; 4]> = SmallVec::new();
+        let mut choices = Choices::new();
         for act in plan {
             if act.grade <= limit {
                 grade = grade.max(act.grade);

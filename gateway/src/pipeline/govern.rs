@@ -237,7 +237,7 @@ impl<E> Governor<E> {
         self.lanes.push(Watched {
             lane,
             nested,
-            scan: reads.then(|| Stream::new()),
+            scan: reads.then(Stream::new),
             restoring: self.restores.as_ref().map(|_| Restoring::default()),
             base: 0,
             from: 0,
