@@ -484,13 +484,10 @@ pub(crate) fn cues_of_column(view: &View<'_>, at: usize) -> Cues {
     }
     let mut header = None;
     for candidate in above.trim_end_matches('\n').rsplit('\n') {
-        if candidate.matches(delimiter).count() < column.max(1) {
+        if candidate.matches(delimiter).count() < column.max(1) || long_cell(candidate, delimiter) {
             break;
         }
         header = Some(candidate);
-    }
-    if header.is_some_and(|h| h.split(delimiter).any(|cell| cell.trim().len() > 36)) {
-        return Cues::default();
     }
     // A header is words: a line of data above says nothing.
     let Some(cell) = header.and_then(|header| header.split(delimiter).nth(column)) else {
@@ -502,6 +499,24 @@ pub(crate) fn cues_of_column(view: &View<'_>, at: usize) -> Cues {
     }
     cues_in(cell)
 }
+
+/// The longest cell of a table, in bytes: a longer one is a sentence.
+const CELL_MAX: usize = 36;
+
+fn long_cell(line: &str, delimiter: char) -> bool {
+    line.split(delimiter)
+        .any(|cell| cell.trim().len() > CELL_MAX)
+}
+
+/// Whether the line is a row of no table, whatever follows on it: no header is looked for above it.
+pub(super) fn no_row(line: &str) -> bool {
+    ['\t', '|', ',']
+        .into_iter()
+        .all(|d| !line.contains(d) || long_cell(line, d))
+}
+
+/// Stands for the beginning of a line that is no row, once that is forgotten: no row either.
+pub(super) const NO_ROW: &str = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
 
 fn last_line(text: &str) -> &str {
     text.trim_end_matches('\n')
