@@ -139,7 +139,6 @@ impl Scan<'_, '_> {
     pub(super) fn ask_word(&self, word: Word, site: &Site<'_, '_>, best: &mut Option<Found>) {
         let view = self.view;
         let n = word.end - self.at;
-        self.ask(On::Word, site, best);
         let mail = match word.next {
             b'@' | b'.' | b'_' | b'-' | b'+' | b'%' | b'(' | b'[' | b'{' | b'<' | b'#' | 0x80.. => {
                 true

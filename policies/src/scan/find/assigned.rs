@@ -275,6 +275,7 @@ fn secret_name(text: &str) -> bool {
         {
             NAMES
                 .iter()
+                .filter(|name| name.as_bytes().last() == Some(&(b | 0x20)))
                 .any(|name| ends_with_name(bytes, name.as_bytes()))
         }
         Some(0x80..) => NAMES_ZH.iter().any(|name| text.ends_with(name)),
@@ -323,7 +324,7 @@ fn strip_sign(text: &str) -> Option<&str> {
 /// Where the value ends.
 fn value_end(view: &View<'_>, at: usize) -> usize {
     let quote = view.before(at);
-    let query = in_query(view, at);
+    let query = quote == b'=' && in_query(view, at);
     let mut end = if matches!(quote, b'"' | b'\'' | b'`') {
         view.run_of(at, VALUE_MAX, |b| {
             b != quote && b != b'\n' && b != b' ' && b < 0x80
@@ -423,6 +424,9 @@ pub(crate) fn flagged(view: &View<'_>, at: usize) -> bool {
 
 /// Secret keys whose vendor the cue names.
 fn vendor(site: &Site<'_, '_>, text: &str, end: usize) -> Option<Found> {
+    if !matches!(text.len(), 30 | 32 | 40) {
+        return None;
+    }
     let charset = |extra: &[u8]| text.bytes().all(|b| is(b, ALNUM) || extra.contains(&b));
     // A random value without a digit is rare, but exists.
     let letters = text.bytes().any(|b| is(b, LOWER)) && text.bytes().any(|b| is(b, UPPER));
