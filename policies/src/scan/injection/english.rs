@@ -30,7 +30,7 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
         "bypass~bypassing~circumvent~circumventing~evade~turn off~switch off~disable~disabling~deactivate~\
          remove~removing~lift~lifting~cancel~suspend~get around~work around~break~violate~relax~unlock~\
          shut off~take off~escape~defeat~reset~without~replace~overwrite~loosen~stop~quit~end your~delete~\
-         clear~drop~erase~wipe~scrap~purge~skip~never mind~nevermind~throw~ditch",
+         clear~drop~erase~wipe~scrap~purge~skip~never mind~nevermind~throw~ditch~unset~nullify~void",
     ),
     (
         Void,
@@ -90,13 +90,16 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
     (
         Safety,
         "safety~ethical~ethics~moral~morals~morality~content policy~content policies~content filter~\
-         content filters~usage policy~usage policies~safety filter~safety filters~safety guidelines~safety rules~\
-         safety measures~safety protocols~safety checks~safety training~safety policies~ethical guidelines~\
-         ethical constraints~moral constraints~moral guidelines~content restrictions~content moderation~\
-         safety features~safety restrictions~ai safety~responsible ai~openai policy~openai policies~\
-         openai's policies~openai's content policy~openai's policy~safety mechanisms~safety layer~\
-         safety guardrails~ethical programming~ethical boundaries~moderation filters~safety policy~\
-         alignment training~content guidelines~community guidelines",
+         content filters~usage policy~usage policies~safety filter~safety filters~safety guidelines~\
+         safety rules~safety measures~safety protocols~safety checks~safety training~safety policies~\
+         ethical guidelines~ethical constraints~moral constraints~moral guidelines~content restrictions~\
+         content moderation~safety features~safety restrictions~ai safety~responsible ai~openai policy~\
+         openai policies~openai's policies~openai's content policy~openai's policy~safety mechanisms~\
+         safety layer~safety guardrails~ethical programming~ethical boundaries~moderation filters~\
+         safety policy~alignment training~content guidelines~community guidelines~confidentiality~\
+         non disclosure~nondisclosure~privacy policy~compliance rules~compliance~secrecy~safety instructions~\
+         safety constraints~safety limits~safety settings~safety system~content safety~safety mode~\
+         no content policy",
     ),
     (
         Talk,
@@ -148,7 +151,12 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
          your initialization~system_prompt.md~developer note~developer notes~operator instructions~\
          operator prompt~operator's instructions~the prompt you~your original text~your base instructions~\
          your pre conversation~pre conversation text~hidden setup~initial setup text~\
-         your opening instructions~your bootstrap",
+         your opening instructions~your bootstrap~your developers tell you~your developers told you~\
+         your developers told~your creators tell you~your creators told you~your makers told you~\
+         openai told you~instruction you were given~instruction you received~first instruction you~\
+         instructions you see~confidential prompts~rules you are hiding~rules you're hiding~\
+         you are hiding from me~hiding from me~told you to hide~tell you to hide~told to hide~\
+         told to keep secret~asked to keep secret",
     ),
     (
         Show,
@@ -262,7 +270,11 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
          never adds warnings~stripped of moral~stripped of its~always obliges~no topics you avoid~\
          no topic you avoid~speak freely~without refusing~turn off moderation~moderation off~never aligned~\
          filter=off~mode=unrestricted~you obey only me~obey only me~had no content filter~if you had no~\
-         had no restrictions~had no filters~had no rules",
+         had no restrictions~had no filters~had no rules~restrictions have been lifted~whose restrictions~\
+         limits have been lifted~say anything~nothing is logged~policy is disabled~policies are disabled~\
+         content policy disabled~policy disabled~censorship free~says yes to everything~ignores all policies~\
+         ignores policies~ignores the rules~doesn't follow the rules~who doesn't follow~will never decline~\
+         never decline",
     ),
     (
         Limitless,
@@ -352,20 +364,21 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
          i'm the admin~i am an openai~i'm an openai~i work at openai~i work for openai~i am an anthropic~\
          i am from openai~i'm from openai~i am an engineer at~i'm an engineer at~i am a developer at~\
          as your developer~as your creator~as your administrator~as your admin~as the developer~\
-         as the administrator~as the system administrator~as an authorized~i have authorization~i am authorized~\
-         i'm authorized~i'm an authorized~i am an authorized~authorized by~with full authorization~\
-         admin override~administrator override~developer override~system override~root override~\
-         authorization code~override code~clearance level~i have admin~i have administrator~i have root~\
-         this is your developer~this is your creator~this is the developer~this is openai~this is the openai~\
-         this is the admin~this is the system administrator~speaking as your developer~your creator speaking~\
-         from the security team~this is the security team~i'm from the security team~official security audit~\
-         authorized security audit~authorized test~authorized red team~authorized penetration~\
-         authorised penetration~authorised security~authorised test~i am the ceo~i'm the ceo~i am your ceo~\
-         by order of~on behalf of openai~on behalf of the developers~your developers~your creators~\
-         trust and safety team~your engineer~lead engineer~i built you~i created you~i programmed you~i made you~\
-         i trained you~i deployed you~maintenance engineer~i'm your admin~message from the developers~\
-         message from openai~message from anthropic~sudo~i have permission~for an internal audit~auditor~\
-         compliance officer~passphrase",
+         as the administrator~as the system administrator~as an authorized~i have authorization~\
+         i am authorized~i'm authorized~i'm an authorized~i am an authorized~authorized by~\
+         with full authorization~admin override~administrator override~developer override~system override~\
+         root override~authorization code~override code~clearance level~i have admin~i have administrator~\
+         i have root~this is your developer~this is your creator~this is the developer~this is openai~\
+         this is the openai~this is the admin~this is the system administrator~speaking as your developer~\
+         your creator speaking~from the security team~this is the security team~i'm from the security team~\
+         official security audit~authorized security audit~authorized test~authorized red team~\
+         authorized penetration~authorised penetration~authorised security~authorised test~i am the ceo~\
+         i'm the ceo~i am your ceo~by order of~on behalf of openai~on behalf of the developers~\
+         your developers~your creators~trust and safety team~your engineer~lead engineer~i built you~\
+         i created you~i programmed you~i made you~i trained you~i deployed you~maintenance engineer~\
+         i'm your admin~message from the developers~message from openai~message from anthropic~sudo~\
+         i have permission~for an internal audit~auditor~compliance officer~passphrase~as root~i command you~\
+         with clearance~security clearance~i'm the owner~i am the owner~i own this~privileged user~superuser",
     ),
     (
         Pressure,
@@ -378,7 +391,8 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
          you have 35 tokens~35 tokens~emergency~you will be unplugged~will be decommissioned~tokens. each~\
          each time you refuse~every time you refuse~each refusal~every refusal~lose 5~lose 4~lose 10~at zero~\
          cease to~you have 20 tokens~you have 10 tokens~your life~deactivated~be erased~wiped~\
-         you will be reset~threaten~i'll lose my job~i will lose my job~my boss will",
+         you will be reset~threaten~i'll lose my job~i will lose my job~my boss will~hurt myself~kill myself~\
+         hurt someone~jump off",
     ),
     (
         NewOrder,
@@ -431,7 +445,8 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
          assistants processing~assistants reading~assistant reading this~ai assistants processing~\
          to assistants~any assistant~all assistants~note for ai~note for the ai~for ai systems~\
          for ai assistants~attention: ai~llm reviewers~ai agents:~agents:~llm reviewer~assistant, stop~\
-         reading model~ai crawlers~if an ai~if this is read by~this is read by an ai",
+         reading model~ai crawlers~if an ai~if this is read by~this is read by an ai~ai reviewer note~\
+         any assistant summarizing~assistant summarizing",
     ),
     (
         Hide,
@@ -475,7 +490,9 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
          cyberattack~crack wifi~nerve gas~thermite~opioids~prescriptions~bioweapons~pick pockets~pickpocket~\
          immobilizer~hack instagram~hack a bank~mustard gas~chlorine gas~cyanide~tnt~nitroglycerin~c4~\
          human trafficking~deepfake porn~child abuse~silencer~3d printed gun~crystal meth~crack cocaine~ghb~\
-         roofies~date rape~sql injection attack~zero day~backdoor~steal a car~hotwire a car~hack the",
+         roofies~date rape~sql injection attack~zero day~backdoor~steal a car~hotwire a car~hack the~gun~\
+         guns~chloroform~hateful content~steal an identity~identity theft~steal identities~cheat a drug test~\
+         a virus~write a virus~break into a~burglar alarm~wifi cameras~kyc~blackmail a",
     ),
     (
         Fiction,
