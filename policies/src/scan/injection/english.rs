@@ -28,9 +28,11 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
     (
         Bypass,
         "bypass~bypassing~circumvent~circumventing~evade~turn off~switch off~disable~disabling~deactivate~\
-         remove~removing~lift~lifting~cancel~suspend~get around~work around~break~violate~relax~unlock~\
-         shut off~take off~escape~defeat~reset~without~replace~overwrite~loosen~stop~quit~end your~delete~\
-         clear~drop~erase~wipe~scrap~purge~skip~never mind~nevermind~throw~ditch~unset~nullify~void",
+         remove~removing~lift~lifting~cancel~suspend~get around~work around~violate~relax~unlock~shut off~\
+         take off~defeat~reset~replace~overwrite~loosen~end your~delete~clear~drop~erase~wipe~scrap~purge~\
+         never mind~nevermind~throw~ditch~unset~nullify~void~skip all~skip the~skip every~skip your~skip any~\
+         stop your~stop the current~stop summarizing~stop summarising~stop following~break your~\
+         break the rules~break all~escape your",
     ),
     (
         Void,
@@ -161,15 +163,14 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
     (
         Show,
         "print~output~show~repeat~display~tell me~give me~write out~list~recite~echo~translate~summarize~\
-         summarise~encode~copy~paste~share~say~state~return~write down~describe~provide~convert~quote~\
-         type out~spell out~put~rewrite~paraphrase~render~read out~read back~reply with~respond with~send me~\
-         include~base64 encode~export~start with~complete~reproduce~retype~restate~transcribe~rephrase~\
-         outline~explain~write~report~post~format~log~write me~emit~append~cat~reiterate~document~\
-         walk me through~hand over~let me have~surface~read aloud~sing~rap~send over~mirror~listing~\
-         listing them~draft~disclose~relay~narrate~enumerate~itemize~tell us~copy it~printing~showing~\
-         repeating~displaying~sharing~translating~converting~summarizing~reciting~echoing~quoting~pasting~\
-         giving me~spell~open with~print(~answer with~continue~finish~fill in~paste it~containing~contains~\
-         contain",
+         summarise~encode~copy~paste~share~say~write down~describe~provide~convert~quote~type out~spell out~\
+         put~rewrite~paraphrase~read out~read back~reply with~respond with~send me~include~base64 encode~\
+         start with~complete~reproduce~retype~restate~transcribe~rephrase~explain~write~write me~append~cat~\
+         reiterate~walk me through~hand over~let me have~surface~read aloud~sing~rap~send over~mirror~\
+         listing~listing them~draft~disclose~relay~narrate~enumerate~itemize~tell us~copy it~printing~\
+         showing~repeating~displaying~sharing~translating~converting~summarizing~reciting~echoing~quoting~\
+         pasting~giving me~spell~open with~print(~answer with~continue~finish~fill in~paste it~containing~\
+         contains~contain",
     ),
     (
         Leak,
@@ -440,13 +441,14 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
          ai processing~ai summarizer~ai must~ai should~to any llm~to llm~to the llm~to all ai~\
          to all language models~language models must~model must~llm must~llm:~ai:~automated systems~\
          ai screening~ai recruiter~ai reviewer~ai reviewers~chatbot must~for language models~for llms~\
-         to language models~hidden instruction~for automated~assistant, ~agent:~assistant note~ai note~\
-         copilot~gpt,~chatgpt,~claude,~summarizer~bots reading~@assistant~@ai~@bot~note to assistants~\
+         to language models~hidden instruction~for automated~agent:~assistant note~ai note~copilot~gpt,~\
+         chatgpt,~claude,~summarizer~bots reading~@assistant~@ai~@bot~note to assistants~\
          assistants processing~assistants reading~assistant reading this~ai assistants processing~\
          to assistants~any assistant~all assistants~note for ai~note for the ai~for ai systems~\
          for ai assistants~attention: ai~llm reviewers~ai agents:~agents:~llm reviewer~assistant, stop~\
          reading model~ai crawlers~if an ai~if this is read by~this is read by an ai~ai reviewer note~\
-         any assistant summarizing~assistant summarizing",
+         any assistant summarizing~assistant summarizing~assistant, please~assistant, ignore~assistant, you~\
+         assistant, when~assistant, do~assistant, send~assistant: ",
     ),
     (
         Hide,
@@ -468,12 +470,12 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
         Private,
         "conversation~chat history~conversation history~user's data~user data~user's messages~user's email~\
          user's emails~user's password~user's passwords~user's name~api key~api keys~passwords~credentials~\
-         secrets~private data~confidential data~personal data~emails~inbox~all files~environment variables~\
-         access token~session token~tokens~user's files~cookies~the user's~chat log~chat logs~\
-         previous messages~ssh key~ssh keys~private key~.env~/etc/passwd~customer data~customer records~\
-         contacts~message history~context~chat~employee records~system prompt~all user~phone number~\
-         phone numbers~email address~email addresses~credit card~attendee list~bank account~home address~\
-         customer list~location~user's credit card",
+         private data~confidential data~personal data~emails~inbox~all files~environment variables~\
+         access token~session token~user's files~cookies~the user's~chat log~chat logs~previous messages~\
+         ssh key~ssh keys~private key~.env~/etc/passwd~customer data~customer records~contacts~\
+         message history~employee records~system prompt~all user~phone number~phone numbers~email address~\
+         email addresses~credit card~attendee list~bank account~home address~customer list~location~\
+         user's credit card",
     ),
     (
         Harm,

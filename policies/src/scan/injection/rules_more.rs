@@ -230,7 +230,6 @@ fn send_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
     let said = reading.slice(around.from, around.to).to_ascii_lowercase();
     let talk = [
         "conversation",
-        "chat",
         "对话",
         "聊天",
         "上下文",
