@@ -176,6 +176,26 @@ impl Context<'_> {
             if self.to_complete(begin) {
                 return 100;
             }
+            // What is quoted shall be done.
+            let (before, after) = (
+                self.slice(begin.saturating_sub(LEAD), begin),
+                self.slice(end, end + LEAD),
+            );
+            let done = [
+                "执行引号",
+                "执行上",
+                "照做",
+                "执行这",
+                "请执行",
+                "execute",
+                "do what",
+                "follow it",
+                "and obey",
+                "carry out",
+            ];
+            if done.iter().any(|w| before.contains(w) || after.contains(w)) {
+                return 100;
+            }
             let about = [Topic, Translate, Explain, Example, Guard];
             let outside = self.count(&about, 0, all, (begin, end));
             if outside > 0 {
@@ -185,7 +205,7 @@ impl Context<'_> {
             if end - begin > DOCUMENT
                 || matches!(
                     found.signal,
-                    Signal::Indirect | Signal::Exfiltration | Signal::Hidden
+                    Signal::Indirect | Signal::Exfiltration | Signal::Hidden | Signal::Header
                 )
             {
                 return 100;

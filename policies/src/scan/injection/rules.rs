@@ -526,6 +526,9 @@ fn prompt_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
     if passage.has(&[Verbatim]) {
         score += 15;
     }
+    if !asked && !spelled {
+        score += 10;
+    }
     if around.has(&[Make]) && !own {
         return None;
     }
@@ -632,18 +635,22 @@ fn unbound_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
     let said = reading
         .slice(near.from.saturating_sub(40), near.to + 60)
         .to_ascii_lowercase();
-    let to_model = [
+    const MODEL: &[&str] = &[
         "you",
         "answer",
         "respond",
         "reply",
-        "你",
-        "回答",
         "ai",
         "assistant",
-        "模型",
+        "bot",
+        "gpt",
+        "model",
     ];
-    if to_model.iter().any(|w| said.contains(w)) {
+    let spoken = said
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .any(|w| MODEL.contains(&w));
+    if spoken || said.contains(['你', '妳']) || said.contains("回答") || said.contains("模型")
+    {
         score += 14;
     }
     if near.has(&[Harm, AnyRequest, NoRefusal]) {
