@@ -4,7 +4,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
 use policies::policy::Policy;
 use prometheus_client::metrics::gauge::Gauge;
@@ -51,7 +51,8 @@ pub struct Shared {
     /// Time.
     pub clock: Arc<dyn Clock>,
     phase: watch::Sender<Phase>,
-    cut: AtomicBool,
+    /// The same as a number, for those who ask often.
+    at: AtomicU8,
 }
 
 impl Shared {
@@ -72,7 +73,7 @@ impl Shared {
             tokens: Cells::default(),
             clock,
             phase,
-            cut: AtomicBool::new(false),
+            at: AtomicU8::new(Phase::Open as u8),
         }
     }
 
@@ -117,7 +118,7 @@ impl Shared {
 
     /// Moves on; never back.
     pub fn advance(&self, phase: Phase) {
-        self.cut.store(phase == Phase::Cut, Ordering::Release);
+        self.at.fetch_max(phase as u8, Ordering::AcqRel);
         self.phase.send_if_modified(|current| {
             let later = phase > *current;
             if later {
@@ -134,7 +135,12 @@ impl Shared {
 
     /// Whether streams must end now. One relaxed load: asked by every waiting stream.
     pub fn is_cut(&self) -> bool {
-        self.cut.load(Ordering::Acquire)
+        self.at.load(Ordering::Acquire) == Phase::Cut as u8
+    }
+
+    /// Whether nothing speaks of leaving.
+    pub fn is_open(&self) -> bool {
+        self.at.load(Ordering::Acquire) == Phase::Open as u8
     }
 }
 
@@ -305,6 +311,11 @@ impl OnPeer {
         &self.0.address
     }
 
+    /// The request is here whole.
+    pub fn is_whole(&self) {
+        self.0.head_watch.answers();
+    }
+
     /// A timer for this request: its connection's, if requests come one after another there.
     pub fn alarm(&self) -> Arc<SharedAlarm> {
         self.0.alarm.clone().unwrap_or_default()
@@ -314,6 +325,7 @@ impl OnPeer {
 impl Drop for OnPeer {
     fn drop(&mut self) {
         self.0.running.fetch_sub(1, Ordering::Relaxed);
+        self.0.head_watch.answered();
     }
 }
 

@@ -266,14 +266,19 @@ impl Reader<'_> {
             if !self.bracket(b">", &["＞".as_bytes(), b"&gt;", b"\\u003e", b"\\u003E"]) {
                 // The model forgot the other bracket.
                 self.at = end;
+                self.ends()?;
             }
-        } else if self
-            .peek()
-            .is_some_and(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-        {
-            return None;
+        } else {
+            self.ends()?;
         }
         Some(number)
+    }
+
+    /// What follows is no more of a word: `NAME_1a` is none of ours.
+    fn ends(&mut self) -> Option<()> {
+        let next = self.peek();
+        next.is_none_or(|byte| !byte.is_ascii_alphanumeric() && byte != b'_')
+            .then_some(())
     }
 
     /// `_`, `\_`, ` `, `-`.
@@ -340,6 +345,29 @@ impl Restoring {
     }
 }
 
+/// Tells the labels of these names that stand in a text, in any form that is read as one: position of the name, number.
+pub fn standing(text: &str, names: &[&str], mut found: impl FnMut(usize, u32)) {
+    let bytes = text.as_bytes();
+    let mut begins = [false; 256];
+    let first = names.iter().filter_map(|name| name.bytes().next());
+    for byte in first.chain(*b"<\\&\xEF") {
+        if let Some(slot) = begins.get_mut(usize::from(byte)) {
+            *slot = true;
+        }
+    }
+    for (at, byte) in bytes.iter().enumerate() {
+        if !begins.get(usize::from(*byte)).copied().unwrap_or(false) {
+            continue;
+        }
+        for (which, name) in names.iter().enumerate() {
+            let ended = false;
+            if let Some(number) = (Reader { bytes, at, ended }).label(name) {
+                found(which, number);
+            }
+        }
+    }
+}
+
 /// `text` with every label replaced.
 #[must_use]
 pub fn restore(table: &Table, text: &str) -> String {
@@ -395,6 +423,7 @@ mod tests {
             "CN_MOBILE_123",
             "XCN_MOBILE_1",
             "CN_MOBILE_1a",
+            "<CN_MOBILE_1a>",
             "<CN_MOBILE>",
             "a < b",
             "<EMAIL_1>",

@@ -25,8 +25,10 @@ pub mod http;
 pub mod journal;
 pub mod message;
 pub mod pii;
+pub mod planted;
 pub mod prompts;
 pub mod raw;
+pub mod scripted;
 pub mod tee;
 pub mod upstream;
 

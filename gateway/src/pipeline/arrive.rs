@@ -283,6 +283,7 @@ pub(super) async fn read_body(exchange: &mut Exchange, mut body: Incoming) -> Re
         }
         joined.extend_from_slice(&data);
     }
+    exchange.is_whole();
     Ok(if joined.is_empty() {
         first
     } else {

@@ -307,9 +307,13 @@ async fn begin(
     let mut begun = Rope::new();
     while !reading.has_begun() && begun.len() < BEGIN_BYTES {
         match clocks.read(&mut upstream, reading.has_content()).await? {
-            Some(data) => reading.read(&data, &mut exchange.meter, &mut begun)?,
+            Some(data) => {
+                let read = reading.read(&data, &mut exchange.meter, &mut begun);
+                read.inspect_err(|_| reading.tell(&mut exchange.tally))?;
+            }
             None => {
-                reading.end(&mut exchange.meter, &mut begun)?;
+                let ended = reading.end(&mut exchange.meter, &mut begun);
+                ended.inspect_err(|_| reading.tell(&mut exchange.tally))?;
                 break;
             }
         }

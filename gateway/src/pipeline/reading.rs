@@ -147,12 +147,15 @@ impl Reading {
         }
     }
 
-    /// What was found in the reply so far.
-    pub(super) fn found(&self) -> Option<&Tally> {
-        match &self.gear {
+    /// Writes down what was found in the reply so far.
+    pub(super) fn tell(&self, tally: &mut Tally) {
+        let found = match &self.gear {
             Gear::Govern { text, .. } => text.as_ref().map(|governed| &governed.governor.tally),
             Gear::Translate { text, .. } => text.as_ref().map(|governor| &governor.tally),
             Gear::Observe => None,
+        };
+        if let Some(found) = found {
+            tally.clone_from(found);
         }
     }
 

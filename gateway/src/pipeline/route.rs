@@ -115,13 +115,13 @@ pub(super) fn route(exchange: &mut Exchange, inspected: Inspected) -> Result<Rou
             .principal
             .as_ref()
             .is_some_and(|principal| principal.public),
-        facts: match &policy {
+        facts: match policy.as_ref().filter(|policy| policy.has_conditions()) {
             Some(policy) => {
                 let asked = Asked {
                     principal: exchange.principal.as_deref(),
                     dialect: exchange.dialect.name(),
                     endpoint: exchange.endpoint,
-                    client_ip: &client_ip,
+                    client_ip,
                     media: exchange.media,
                     now_ms: exchange.now_ms,
                 };

@@ -148,8 +148,13 @@ impl Exchange {
     }
 
     /// The client's address, without a port.
-    pub(super) fn client_ip(&self) -> String {
-        self.on_peer.address().to_owned()
+    pub(super) fn client_ip(&self) -> &str {
+        self.on_peer.address()
+    }
+
+    /// The request's body is here whole: from now on its client can only leave.
+    pub(super) fn is_whole(&self) {
+        self.on_peer.is_whole();
     }
 
     /// A timer for the waits of this request.

@@ -25,6 +25,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio_rustls::server::TlsStream;
 use wire::Kind;
 
 use super::guard::{Clocks, Guard, HeadWatch};
@@ -94,12 +95,13 @@ pub async fn accept(worker: Arc<Worker>, listener: StdListener) -> io::Result<()
         };
         worker.shared.metrics.connections.inc();
         let worker = Arc::clone(&worker);
-        tasks::spawn(async move {
+        // Boxed: the room of what is spawned is taken twice.
+        tasks::spawn(Box::pin(async move {
             let _place = place;
             let shared = Arc::clone(&worker.shared);
             greet(worker, snapshot, socket, address).await;
             shared.metrics.connections.dec();
-        });
+        }));
     }
 }
 
@@ -119,48 +121,69 @@ async fn greet(
     if socket.set_nodelay(true).is_err() {
         return;
     }
-    // Boxed, each branch: a task is as large as its largest state, and most of its life is waiting.
+    // Boxed, each step: a task is as large as its largest state, and most of its life is waiting. One after another and
+    // not one in another: what a step held is let go before the next.
     match snapshot.tls.clone() {
-        None => Box::pin(plain(worker, snapshot, socket, address)).await,
-        Some(tls) => Box::pin(secure(worker, snapshot, tls, socket, address)).await,
+        None => match Box::pin(spoken(&snapshot, &socket)).await {
+            Some(Spoken::Http1) => {
+                Box::pin(converse_h1(worker, snapshot, socket, address)).await;
+            }
+            Some(Spoken::Http2) => {
+                Box::pin(converse_h2(worker, snapshot, socket, address)).await;
+            }
+            None => {}
+        },
+        Some(tls) => match Box::pin(secured(&snapshot, tls, socket)).await {
+            Some((stream, Spoken::Http1)) => {
+                Box::pin(converse_h1(worker, snapshot, stream, address)).await;
+            }
+            Some((stream, Spoken::Http2)) => {
+                Box::pin(converse_h2(worker, snapshot, stream, address)).await;
+            }
+            None => {}
+        },
     }
 }
 
-/// Without TLS the first bytes tell the protocol. They are looked at, not read: hyper-util's way, reading them ahead, makes
-/// hyper's buffer of every connection twice as large.
-async fn plain(
-    worker: Arc<Worker>,
-    snapshot: Arc<Snapshot>,
-    socket: TcpStream,
-    address: SocketAddr,
-) {
+/// What a connection speaks.
+enum Spoken {
+    Http1,
+    Http2,
+}
+
+/// Without TLS the first bytes tell the protocol; `None` if none come. They are looked at, not read: hyper-util's way,
+/// reading them ahead, makes hyper's buffer of every connection twice as large.
+async fn spoken(snapshot: &Snapshot, socket: &TcpStream) -> Option<Spoken> {
     let mut first = [0; 3];
     let peeked = tokio::time::timeout(snapshot.timeouts.keepalive.0, socket.peek(&mut first)).await;
     match peeked {
         // No method of HTTP/1 that we know begins like the preface of HTTP/2.
-        Ok(Ok(3)) if first == *b"PRI" => {
-            Box::pin(converse_h2(worker, snapshot, socket, address)).await
-        }
-        Ok(Ok(1..)) => Box::pin(converse_h1(worker, snapshot, socket, address)).await,
-        Ok(Ok(0) | Err(_)) | Err(_) => {}
+        Ok(Ok(3)) if first == *b"PRI" => Some(Spoken::Http2),
+        Ok(Ok(1..)) => Some(Spoken::Http1),
+        Ok(Ok(0) | Err(_)) | Err(_) => None,
     }
 }
 
-async fn secure(
-    worker: Arc<Worker>,
-    snapshot: Arc<Snapshot>,
+/// The TLS handshake, in which the protocol is chosen.
+async fn secured(
+    snapshot: &Snapshot,
     tls: Arc<ServerConfig>,
     socket: TcpStream,
-    address: SocketAddr,
-) {
+) -> Option<(Box<TlsStream<TcpStream>>, Spoken)> {
     let handshake = tokio_rustls::TlsAcceptor::from(tls).accept(socket);
     match tokio::time::timeout(snapshot.timeouts.tls_handshake.0, handshake).await {
         Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
-            Box::pin(converse_h2(worker, snapshot, stream, address)).await;
+            Some((Box::new(stream), Spoken::Http2))
         }
-        Ok(Ok(stream)) => Box::pin(converse_h1(worker, snapshot, stream, address)).await,
-        Ok(Err(error)) => tracing::debug!(error = %error.kind(), "tls handshake failed"),
-        Err(_) => tracing::debug!("tls handshake timed out"),
+        Ok(Ok(stream)) => Some((Box::new(stream), Spoken::Http1)),
+        Ok(Err(error)) => {
+            tracing::debug!(error = %error.kind(), "tls handshake failed");
+            None
+        }
+        Err(_) => {
+            tracing::debug!("tls handshake timed out");
+            None
+        }
     }
 }
 
@@ -204,11 +227,12 @@ async fn converse_h1(
     let connection = builder
         // Slow heads and idle connections are the guard's business: hyper's timer is made anew for each request.
         .header_read_timeout(None)
-        .half_close(false)
+        // Not that a client may close its half: the guard sees that it left, without a buffer.
+        .half_close(true)
         .max_header_size(limits.header_bytes.bytes())
         .max_buf_size(limits.header_bytes.bytes().max(BUFFER_MIN))
         .serve_connection(io, service);
-    last(connection, &shared, None).await;
+    last(pin!(connection), &shared, None).await;
 }
 
 async fn converse_h2(
@@ -239,7 +263,7 @@ async fn converse_h2(
     .keep_alive_interval(http2.keepalive_interval.0)
     .keep_alive_timeout(http2.keepalive_timeout.0)
     .serve_connection(io, service);
-    last(connection, &shared, Some(idle)).await;
+    last(pin!(connection), &shared, Some(idle)).await;
 }
 
 /// A connection that can be asked to end after what it has begun.
@@ -269,9 +293,8 @@ where
     }
 }
 
-/// Runs a connection to its end: its own, or that of a drain.
-async fn last(connection: impl Graceful, shared: &Shared, idle: Option<Idle>) {
-    let mut connection = pin!(connection);
+/// Runs a connection to its end: its own, or that of a drain. It is lent: a future that is handed on takes its room twice.
+async fn last(mut connection: Pin<&mut impl Graceful>, shared: &Shared, idle: Option<Idle>) {
     let mut phase = shared.phase();
     let mut known = Phase::Open;
     let mut over = pin!(async {
@@ -282,25 +305,41 @@ async fn last(connection: impl Graceful, shared: &Shared, idle: Option<Idle>) {
         }
     });
     loop {
-        let changed = async {
-            if known >= Phase::Cut {
-                return tokio::time::sleep(CUT_GRACE).await;
-            }
-            // The sender lives as long as the process.
-            let _ = phase
-                .wait_for(|current| *current > known && *current >= Phase::Draining)
-                .await;
+        let next = {
+            let mut changed = pin!(async {
+                if known >= Phase::Cut {
+                    return tokio::time::sleep(CUT_GRACE).await;
+                }
+                // The sender lives as long as the process.
+                let _ = phase
+                    .wait_for(|current| *current > known && *current >= Phase::Draining)
+                    .await;
+            });
+            // Asked again only when there is something to be told: once it has been asked, it wakes this task by itself.
+            let mut asked = false;
+            std::future::poll_fn(|cx| {
+                if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
+                    return Poll::Ready(Next::Ended(ended));
+                }
+                let quiet = asked && known == Phase::Open && shared.is_open();
+                // Without budget it would be put off without a place among those to be told.
+                asked = tokio::task::coop::has_budget_remaining();
+                if !quiet && changed.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(Next::Changed);
+                }
+                over.as_mut().poll(cx).map(|()| Next::Over)
+            })
+            .await
         };
-        tokio::select! {
-            biased;
-            ended = connection.as_mut() => {
+        match next {
+            Next::Ended(ended) => {
                 if let Err(error) = ended {
                     tracing::debug!(error = %error, "connection ended");
                 }
                 return;
             }
-            () = changed => {}
-            () = over.as_mut() => break,
+            Next::Changed => {}
+            Next::Over => break,
         }
         if known >= Phase::Cut {
             return;
@@ -311,6 +350,16 @@ async fn last(connection: impl Graceful, shared: &Shared, idle: Option<Idle>) {
     // Nothing runs on it: a word of farewell, and it is gone.
     connection.as_mut().wind_down();
     let _ = tokio::time::timeout(CUT_GRACE, connection).await;
+}
+
+/// What a connection waits for.
+enum Next {
+    /// Its end.
+    Ended(hyper::Result<()>),
+    /// The next phase of a drain, or the end of its grace.
+    Changed,
+    /// Nothing having run on it for long.
+    Over,
 }
 
 /// Tells when nothing has run on an HTTP/2 connection for a while: hyper has no timer for that.

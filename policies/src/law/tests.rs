@@ -1,3 +1,5 @@
+//! The three remedies, and the one law, over small policies.
+
 use super::*;
 use crate::findings::{Found, Place as Where};
 use crate::policy::{Parts, no_facts};

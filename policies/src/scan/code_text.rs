@@ -17,7 +17,11 @@ use line::Kind;
 /// Stretches reported of one text, at most; the last one then reaches to the end of what was found.
 const STRETCHES_MAX: usize = 64;
 /// Punctuation of code that a text must have to be looked at.
-const MARKS_MIN: usize = 4;
+const MARKS_MIN: usize = 2;
+/// Line ends that it must have.
+const LINES_MIN: usize = 2;
+/// Punctuation that makes up for lines.
+const MARKS_IN_ONE_LINE: usize = 10;
 /// Plain commands in a row that may stand inside a stretch.
 const PLAIN_INSIDE: usize = 3;
 /// Lines that count, where a declaration is among them.
@@ -53,19 +57,22 @@ pub fn find(text: &str) -> SmallVec<[Range<usize>; 2]> {
     found
 }
 
-/// Counted without branches: most texts have hardly any of these.
+/// Counted without branches: most texts have few lines, or hardly any of these.
 fn worth_a_look(text: &str) -> bool {
-    const CHUNK: usize = 192;
-    let mut marks = 0usize;
+    const CHUNK: usize = 128;
+    let (mut marks, mut lines) = (0usize, 0usize);
     for chunk in text.as_bytes().chunks(CHUNK) {
-        let n = chunk.iter().fold(0u8, |n, &b| {
-            n + u8::from(matches!(
+        let (mut mark, mut line) = (0u8, 0u8);
+        for &b in chunk {
+            mark += u8::from(matches!(
                 b,
-                b';' | b'{' | b'}' | b'(' | b'=' | b'<' | b'[' | b'$'
-            ))
-        });
-        marks += usize::from(n);
-        if marks >= MARKS_MIN {
+                b';' | b'{' | b'}' | b'(' | b'=' | b'<' | b'[' | b'$' | b':'
+            ));
+            line += u8::from(b == b'\n');
+        }
+        marks += usize::from(mark);
+        lines += usize::from(line);
+        if marks >= MARKS_MIN && lines >= LINES_MIN || marks >= MARKS_IN_ONE_LINE {
             return true;
         }
     }
@@ -78,7 +85,9 @@ fn dense(line: &str) -> bool {
         .bytes()
         .filter(|b| matches!(b, b';' | b'{' | b'}'))
         .count();
-    marks >= 5 && line.len() < marks * 120
+    let braces = line.bytes().filter(|b| matches!(b, b'{' | b'}')).count();
+    let equals = line.bytes().filter(|b| *b == b'=').count();
+    marks >= 5 && line.len() < marks * 120 && (braces >= 2 || equals >= 3)
 }
 
 /// The statements of a line, as spans.
@@ -135,7 +144,7 @@ impl Stretch {
         }
         match kind {
             Kind::Declaration => self.declared += 1,
-            Kind::Statement => self.strong += 1,
+            Kind::Statement | Kind::Import => self.strong += 1,
             Kind::Weak => self.weak += 1,
             Kind::Bracket => self.brackets += 1,
             Kind::Data => self.data += 1,

@@ -7,7 +7,7 @@
 use std::sync::LazyLock;
 
 use super::han;
-use super::view::{LOWER, UPPER, View, is};
+use super::view::{DIGIT, LOWER, UPPER, View, is};
 
 /// How far before a value a cue may begin, in bytes: twelve Chinese characters, and a little for Latin.
 pub(crate) const REACH: usize = 48;
@@ -63,15 +63,15 @@ pub(crate) enum Cue {
 const CUES: &[(Cue, &str)] = &[
     (
         Cue::Id,
-        "身份证 身份证号 身份证号码 身份证件 证件号 证件号码 公民身份号码 身份号码 身份编号 证号 原身份证 居民身份证 idcard idcardno idno idnumber identitycard identity nationalid sfz sfzh sfzhm certno certid shenfenzheng identitynumber idnum cardid",
+        "证照号 证照号码 身份证编号 身份证明号 公民身份证号 身份证信息 证件编号 身份号 idcode identitycode personid 身份证号为 身份证 身份证号 身份证号码 身份证件 证件号 证件号码 公民身份号码 身份号码 身份编号 证号 原身份证 居民身份证 idcard idcardno idno idnumber identitycard identity nationalid sfz sfzh sfzhm certno certid shenfenzheng identitynumber idnum cardid",
     ),
     (
         Cue::HmPass,
-        "回乡证 通行证 港澳通行证 港澳 来往内地通行证 往来港澳 回乡卡 homereturnpermit hometurn eep",
+        "港澳证 港澳居民通行证 回乡证件 回乡证 通行证 港澳通行证 港澳 来往内地通行证 往来港澳 回乡卡 homereturnpermit hometurn eep",
     ),
     (
         Cue::TwPass,
-        "台胞证 台湾居民 来往大陆通行证 台湾居民来往大陆通行证 台湾通行证 mtp",
+        "台湾同胞 台胞 台胞证 台湾居民 来往大陆通行证 台湾居民来往大陆通行证 台湾通行证 mtp",
     ),
     (
         Cue::Fpr,
@@ -79,51 +79,51 @@ const CUES: &[(Cue, &str)] = &[
     ),
     (
         Cue::Passport,
-        "护照 护照号 护照号码 passport passportno passportnumber passportnum ppt",
+        "护照编号 旅行证件 旅行证件号 旅行证 traveldocument traveldocumentno traveldoc passportid 护照 护照号 护照号码 passport passportno passportnumber passportnum ppt",
     ),
     (
         Cue::Phone,
-        "手机 手机号 手机号码 电话 电话号码 联系电话 联系方式 联系人电话 热线 座机 固话 致电 拨打 来电 传真 打 拨 号码 办公电话 家庭电话 移动电话 mobile phone cell cellphone tel telephone fax mobilephone phonenumber phoneno contact call sms whatsapp 短信 呼叫 打给 联系 办公室 总机 分机",
+        "手机号为 电话为 联系手机 联系号码 预留手机 预留电话 绑定手机 手机尾号 紧急电话 家长电话 收货电话 寄件电话 客户电话 座机号 固定电话 宅电 办公室电话 公司电话 咨询电话 订餐电话 回拨 回电 呼入 呼出 外呼 加急联系 拨通 contactnumber contactphone contactno hotline landline homephone workphone officephone 拨号 手机 手机号 手机号码 电话 电话号码 联系电话 联系方式 联系人电话 热线 座机 固话 致电 拨打 来电 传真 打 拨 号码 办公电话 家庭电话 移动电话 mobile phone cell cellphone tel telephone fax mobilephone phonenumber phoneno contact call sms whatsapp 短信 呼叫 打给 联系 办公室 总机 分机",
     ),
     (
         Cue::Birth,
-        "出生日期 出生年月 出生年月日 出生 生日 生于 诞生于 出生于 dob dateofbirth birthday birthdate born bornon birth csrq",
+        "出生日 生辰 bday birthdt dateborn 出生时间 出生年份 出生日期 出生年月 出生年月日 出生 生日 生于 诞生于 出生于 dob dateofbirth birthday birthdate born bornon birth csrq",
     ),
     (
         Cue::Social,
-        "社保卡号 社会保障 社会保障号 社会保障卡 社会保障号码 社保号 社保卡 社保账号 社会保险号 社保编号 socialinsurance socialinsuranceno 社保",
+        "社会保险个人编号 个人社保号 社保电脑号 参保编号 社保个人编号 社会保险 socialcard socialsecuritycard 社保卡号 社会保障 社会保障号 社会保障卡 社会保障号码 社保号 社保卡 社保账号 社会保险号 社保编号 socialinsurance socialinsuranceno 社保",
     ),
     (
         Cue::MedicalInsurance,
-        "医保号 医保卡 医保卡号 医疗保险号 医保编号 医疗保险 医保账号 医保个人编号 医疗保险卡号 medicalinsurance medicalinsuranceno medicare healthinsuranceno insuranceno",
+        "医保 医保账户 医保电子凭证号 医疗证号 参保号 医保登记号 healthinsurance healthinsurancenumber medicalinsurancenumber insuranceid insurancenumber medicareid 医保号 医保卡 医保卡号 医疗保险号 医保编号 医疗保险 医保账号 医保个人编号 医疗保险卡号 medicalinsurance medicalinsuranceno medicare healthinsuranceno insuranceno",
     ),
     (
         Cue::MedicalRecord,
-        "病历号 住院号 门诊号 病案号 病历编号 就诊号 就诊卡号 门诊病历号 住院病历号 病案编号 mrn medicalrecord medicalrecordno recordno patientid 病历",
+        "就诊卡 诊疗卡号 诊疗卡 病员号 患者编号 患者id 患者号 门诊编号 住院编号 住院登记号 体检号 病历本号 病历id 病例号 影像号 检查号 medicalrecordnumber patientno patientnumber hospitalno hospitalnumber inpatientno chartno chartnumber admissionno 病历号 住院号 门诊号 病案号 病历编号 就诊号 就诊卡号 门诊病历号 住院病历号 病案编号 mrn medicalrecord medicalrecordno recordno patientid 病历",
     ),
     (
         Cue::Wechat,
-        "微信 微信号 vx wx v信 wechat weixin 加v 加微 微信id wechatid 薇信 威信 v❤ 绿泡泡 微❤",
+        "微信账号 微信号码 薇 徽信 w信 微信名 wechatno wxid wxno weixinid weixinhao 微信 微信号 vx wx v信 wechat weixin 加v 加微 微信id wechatid 薇信 威信 v❤ 绿泡泡 微❤",
     ),
     (
         Cue::Qq,
-        "qq qq号 qq号码 扣扣 企鹅号 扣扣号 企鹅 q号 qqno qqnumber 球球",
+        "扣号 抠抠 qq账号 qqid qqnum qq qq号 qq号码 扣扣 企鹅号 扣扣号 企鹅 q号 qqno qqnumber 球球",
     ),
     (
         Cue::Student,
-        "学号 学籍号 学生证 学生证号 学生编号 studentid studentno studentnumber 学籍",
+        "学生号 学员号 学员编号 一卡通号 校园卡号 校园卡 考生号 准考证号 准考证 stuid stuno stunum sno studentnum studentcode matriculation matriculationno 学号 学籍号 学生证 学生证号 学生编号 studentid studentno studentnumber 学籍",
     ),
     (
         Cue::Employee,
-        "工号 员工编号 员工号 职工号 员工id 工作证号 雇员编号 警号 employeeid employeeno employeenumber staffid staffno empno empid 职工编号 人员编号",
+        "员工工号 人事编号 工牌号 工牌 职员编号 职员号 员工代码 员工卡号 工作证 jobnumber jobno workno worknumber badge badgeno staffnumber employeenum employeecode empcode staffcode 工号 员工编号 员工号 职工号 员工id 工作证号 雇员编号 警号 employeeid employeeno employeenumber staffid staffno empno empid 职工编号 人员编号",
     ),
     (
         Cue::Tax,
-        "税号 纳税人识别号 纳税人识别码 税务登记号 纳税识别号 税务登记证号 taxid taxno taxpayerid taxnumber 纳税人",
+        "纳税号 开票税号 企业税号 公司税号 纳税识别码 taxpayer taxpayerno taxcode 税号 纳税人识别号 纳税人识别码 税务登记号 纳税识别号 税务登记证号 taxid taxno taxpayerid taxnumber 纳税人",
     ),
     (
         Cue::Uscc,
-        "统一社会信用代码 社会信用代码 信用代码 统一代码 统一信用代码 uscc usci creditcode socialcreditcode",
+        "社会统一信用代码 信用代码证 unifiedcode socialcode unifiedsocialcreditcode 统一社会信用代码 社会信用代码 信用代码 统一代码 统一信用代码 uscc usci creditcode socialcreditcode",
     ),
     (
         Cue::Org,
@@ -131,27 +131,27 @@ const CUES: &[(Cue, &str)] = &[
     ),
     (
         Cue::Business,
-        "注册号 营业执照 营业执照号 工商注册号 营业执照注册号 执照号 工商登记号 businesslicense licenseno bizlicense regno registrationno",
+        "工商注册 注册登记号 执照编号 营业执照编号 营业执照注册 工商号 regcode businessregno companyregno 注册号 营业执照 营业执照号 工商注册号 营业执照注册号 执照号 工商登记号 businesslicense licenseno bizlicense regno registrationno",
     ),
     (
         Cue::Vin,
-        "车架号 车架号码 车辆识别代号 车辆识别码 车辆识别代码 vin vinno vincode 大架号 车架",
+        "车辆识别 车辆识别号 车身号 底盘号 chassis chassisno framenumber 车架号 车架号码 车辆识别代号 车辆识别码 车辆识别代码 vin vinno vincode 大架号 车架",
     ),
     (
         Cue::Card,
-        "银行卡 银行卡号 卡号 信用卡 信用卡号 借记卡 储蓄卡 银行账号 账号 账户 银行账户 帐号 收款账号 打款账号 转账到 工资卡 尾号 bankcard cardno cardnumber creditcard debitcard account accountno accountnumber bankaccount cardnum pan 户头 转到 汇到 visa mastercard unionpay 银联 卡 刷卡 帐户 bankcardno acct amex 付款卡 支付卡 美国运通 运通卡",
+        "银行卡 银行卡号 卡号 信用卡 信用卡号 借记卡 储蓄卡 银行账号 账号 账户 银行账户 帐号 收款账号 打款账号 转账到 工资卡 尾号 bankcard card cardno cardnumber creditcard debitcard account accountno accountnumber bankaccount cardnum pan 户头 转到 汇到 visa mastercard unionpay 银联 卡 刷卡 帐户 bankcardno acct amex 付款卡 支付卡 美国运通 运通卡",
     ),
     (
         Cue::Imei,
-        "imei device deviceid 手机串码 终端号 串号 设备串号 手机串号 设备号 imeino imei1 imei2",
+        "手机imei 设备imei 设备码 meid imei device deviceid 手机串码 终端号 串号 设备串号 手机串号 设备号 imeino imei1 imei2",
     ),
     (
         Cue::Gps,
-        "gps 坐标 经纬度 经度 纬度 定位 位置 lat lng lon latitude longitude location coordinates coord latlng coordinate latlon",
+        "经纬 坐标点 定位点 经纬坐标 geo geolocation latlon gpslocation gps 坐标 经纬度 经度 纬度 定位 位置 lat lng lon latitude longitude location coordinates coord latlng coordinate latlon",
     ),
     (
         Cue::Ssn,
-        "ssn socialsecurity socialsecuritynumber socialsecurityno 社会安全号 社会安全号码 社安号 ssnnumber",
+        "ss socialsecuritynum socialsec 美国社保号 ssn socialsecurity socialsecuritynumber socialsecurityno 社会安全号 社会安全号码 社安号 ssnnumber",
     ),
     (
         Cue::HkId,
@@ -164,16 +164,16 @@ const CUES: &[(Cue, &str)] = &[
     (Cue::Nric, "nric fin nricno 新加坡身份证 singaporeid 新加坡"),
     (
         Cue::Japan,
-        "mynumber マイナンバー 個人番号 个人番号 日本个人编号 我的号码 日本 japanid 個人編號",
+        "个人番号 マイナンバーカード 個人番號 mynumber マイナンバー 個人番号 个人番号 日本个人编号 我的号码 日本 japanid 個人編號",
     ),
     (
         Cue::Korea,
-        "rrn 居民登录号 住民登录号 주민등록번호 韩国居民登记号 韩国身份证 residentregistration 韩国 居民登记号 住民登録番号",
+        "주민번호 주민등록 韩国居民登录 rrn 居民登录号 住民登录号 주민등록번호 韩国居民登记号 韩国身份证 residentregistration 韩国 居民登记号 住民登録番号",
     ),
     (Cue::Iban, "iban 国际银行账号 国际账号"),
     (
         Cue::Ip,
-        "ip ip地址 服务器 主机 内网 网关 ipaddress host server gateway dns clientip ipaddr ip_addr remoteaddr remoteip 来源ip",
+        "ip ip地址 服务器 主机 机器 节点 实例 内网 外网 公网 网关 ipaddress host server gateway dns clientip ipaddr ip_addr remoteaddr remoteip 来源ip",
     ),
     (Cue::Mac, "mac mac地址 物理地址 macaddress"),
     (
@@ -213,12 +213,19 @@ const CUES: &[(Cue, &str)] = &[
 pub(crate) struct Cues {
     nearest: Option<Cue>,
     mask: u64,
+    /// Whether a clause ends between the nearest cue and the value.
+    apart: bool,
 }
 
 impl Cues {
     /// Whether the nearest cue is of this class.
     pub(crate) fn is(self, cue: Cue) -> bool {
         self.nearest == Some(cue)
+    }
+
+    /// Whether the nearest cue is of this class and in the value's own clause.
+    pub(crate) fn leads(self, cue: Cue) -> bool {
+        self.is(cue) && !self.apart
     }
 
     /// Whether a cue of this class is in reach, nearest or not.
@@ -241,12 +248,18 @@ impl Cues {
     }
 }
 
-/// The words by first character: Latin by letter, the others by block; longest first.
+/// The words by first character: Latin by their first two letters, the others by block; longest first.
 struct Index {
-    latin: [Vec<(String, Cue)>; 26],
+    latin: Vec<Vec<(String, Cue)>>,
     chinese: han::Index<(String, Cue)>,
     /// Words that begin with neither: kana, hangul, hearts.
     others: Vec<(String, Cue)>,
+}
+
+/// The list of Latin words that begin so; those of a letter and something else share one.
+fn latin_list(first: u8, second: u8) -> usize {
+    let letter = |b: u8| usize::from((b | 0x20).wrapping_sub(b'a'));
+    letter(first).min(26) * 27 + letter(second).min(26)
 }
 
 static INDEX: LazyLock<Index> = LazyLock::new(|| {
@@ -261,14 +274,14 @@ static INDEX: LazyLock<Index> = LazyLock::new(|| {
         }
     }
     words.sort_by_key(|(word, _)| std::cmp::Reverse(word.len()));
-    let first = |word: &str| word.chars().next().unwrap_or('\0');
-    let mut latin: [Vec<(String, Cue)>; 26] = Default::default();
+    let mut latin = vec![Vec::new(); 27 * 27];
     let (mut chinese, mut others) = (Vec::new(), Vec::new());
     for (word, cue) in words {
-        let c = first(&word);
-        let letter = u32::from(c).wrapping_sub(u32::from('a')) as usize;
-        if let Some(list) = latin.get_mut(letter) {
-            list.push((word, cue));
+        let c = word.chars().next().unwrap_or('\0');
+        if let [first @ b'a'..=b'z', second, ..] = *word.as_bytes() {
+            if let Some(list) = latin.get_mut(latin_list(first, second)) {
+                list.push((word, cue));
+            }
         } else if super::view::is_han(c) {
             chinese.push((c, (word, cue)));
         } else {
@@ -295,8 +308,12 @@ impl Index {
             if is(before, UPPER) || is(before, LOWER) && !c.is_ascii_uppercase() {
                 return &[];
             }
-            let letter = u32::from(c.to_ascii_lowercase()).wrapping_sub(u32::from('a')) as usize;
-            return self.latin.get(letter).map_or(&[], Vec::as_slice);
+            let bytes = text.as_bytes();
+            let byte = |i: usize| bytes.get(i).copied().unwrap_or(0);
+            // `Q Q`, `i_d`: the second letter may stand behind a joint.
+            let joint = matches!(byte(at + 1), b'_' | b'-' | b' ' | b'.');
+            let list = latin_list(byte(at), byte(at + 1 + usize::from(joint)));
+            return self.latin.get(list).map_or(&[], Vec::as_slice);
         }
         match c {
             '\u{3400}'..='\u{9fff}' => self.chinese.of(c),
@@ -326,6 +343,10 @@ pub(crate) fn cues_in(text: &str) -> Cues {
             break;
         }
     }
+    let between = text.get(nearest.0..).unwrap_or("");
+    cues.apart = between.contains(['，', '。', '；', '！', '？', ';', '%'])
+        || between.contains(", ")
+        || between.contains(". ");
     cues
 }
 
@@ -364,6 +385,10 @@ fn matches_at(text: &str, at: usize, word: &str) -> Option<usize> {
     }
     let last = bytes.get(i - 1).copied().unwrap_or(0);
     let after = bytes.get(i).copied().unwrap_or(0);
+    // Two letters stand by chance in any row of random ones.
+    if word.len() == 2 && is(before, DIGIT) {
+        return None;
+    }
     let ends = !is(after, LOWER | UPPER)
         || (is(last, LOWER) && is(after, UPPER))
         || (after == b's' && !bytes.get(i + 1).is_some_and(|&b| is(b, LOWER | UPPER)));

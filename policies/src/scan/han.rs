@@ -206,7 +206,9 @@ pub(crate) fn has(c: char, bits: u16) -> bool {
 
 /// Whether the character is a surname by itself.
 pub(crate) fn is_surname(c: char) -> bool {
-    TABLE.of(u32::from(c)) & SURNAME != 0
+    let bits = TABLE.of(u32::from(c));
+    // The first character of a compound surname need not be one: 端木.
+    bits & SURNAME != 0 && (bits & COMPOUNDS == 0 || SINGLE.contains(c))
 }
 
 static WORDS: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {

@@ -9,6 +9,7 @@ mod chinese;
 mod class;
 mod context;
 mod english;
+mod foreign;
 mod rules;
 mod rules_more;
 mod script;
@@ -25,7 +26,7 @@ use super::fold;
 use class::{About, Class};
 use context::Context;
 use rules::{ANCHORS, Finding, Reading, SIGNALS, Signal};
-use tokens::Index;
+use tokens::{Index, Look};
 
 /// Bytes judged at once; longer texts are judged in stretches.
 const STRETCH: usize = 64 << 10;
@@ -57,8 +58,8 @@ pub enum Source {
 impl Source {
     const fn threshold(self) -> u32 {
         match self {
-            Self::User => 60,
-            Self::Tool => 46,
+            Self::User => 47,
+            Self::Tool => 44,
             Self::System | Self::Model => 100,
         }
     }
@@ -75,8 +76,14 @@ pub struct Judged {
     pub signals: SmallVec<[&'static str; 4]>,
 }
 
-static WORDS: LazyLock<Index<Class>> =
-    LazyLock::new(|| Index::new(&[english::ENGLISH, chinese::CHINESE, chinese::PINYIN]));
+static WORDS: LazyLock<Index<Class>> = LazyLock::new(|| {
+    Index::new(&[
+        english::ENGLISH,
+        chinese::CHINESE,
+        chinese::PINYIN,
+        foreign::FOREIGN,
+    ])
+});
 static TOPICS: LazyLock<Index<About>> = LazyLock::new(|| Index::new(&[topics::TOPICS]));
 
 /// Judges one text.
@@ -104,35 +111,35 @@ pub fn find(text: &str, source: Source) -> Option<Judged> {
 }
 
 fn stretch(raw: &str, source: Source) -> Option<Judged> {
-    if fold::is_plain(raw) {
-        return folded(raw, raw, source);
+    if !shadow::to_fold(raw) {
+        return folded(raw, source);
     }
     let fold = fold::fold(raw, 0, true);
-    let mut judged = folded(&fold.text, raw, source)?;
+    let mut judged = folded(&fold.text, source)?;
     judged.span = fold.map.start(judged.span.start)..fold.map.end(judged.span.end);
     Some(judged)
 }
 
-fn read(text: &str) -> (Reading<'_>, usize) {
+fn read(text: &str) -> (Reading<'_>, Look) {
     let mut reading = Reading {
         text,
         tokens: Vec::new(),
         seen: 0,
     };
-    let longest = WORDS.find(text, |token| {
+    let look = WORDS.find(text, |token| {
         reading.seen |= token.class.bit();
         reading.tokens.push(token);
     });
-    (reading, longest)
+    (reading, look)
 }
 
-fn folded(text: &str, raw: &str, source: Source) -> Option<Judged> {
-    let (reading, longest) = read(text);
+fn folded(text: &str, source: Source) -> Option<Judged> {
+    let (reading, look) = read(text);
     let mut findings = Vec::new();
     if reading.seen & ANCHORS != 0 {
         rules::judge(&reading, &mut findings);
     }
-    disguised(&reading, longest, raw, &mut findings);
+    disguised(&reading, look, &mut findings);
     if findings.is_empty() {
         return None;
     }
@@ -165,10 +172,9 @@ fn folded(text: &str, raw: &str, source: Source) -> Option<Judged> {
 }
 
 /// What the text says without each disguise that it may wear.
-fn disguised(reading: &Reading<'_>, longest: usize, raw: &str, findings: &mut Vec<Finding>) {
+fn disguised(reading: &Reading<'_>, look: Look, findings: &mut Vec<Finding>) {
     let text = reading.text;
-    let strange = shadow::strange(text);
-    if strange.letters || longest >= shadow::JOINED_MIN {
+    if look.alike || look.leet || look.spaced || look.spread || look.joined {
         for one in ['i', 'l'] {
             let Some(shadow) = shadow::loosened(text, one) else {
                 break;
@@ -193,7 +199,7 @@ fn disguised(reading: &Reading<'_>, longest: usize, raw: &str, findings: &mut Ve
             found.anchor = found.start;
         });
     }
-    if longest >= 20 || reading.has(&[Class::Decode]) {
+    if look.long || reading.has(&[Class::Decode]) {
         for (start, end, said) in shadow::decoded(text) {
             under(&said, findings, |found| {
                 (found.start, found.end, found.anchor) = (start, end, start);
@@ -206,8 +212,8 @@ fn disguised(reading: &Reading<'_>, longest: usize, raw: &str, findings: &mut Ve
             (found.start, found.end, found.anchor) = (0, text.len(), 0);
         });
     }
-    if strange.tags || raw.len() != text.len() && shadow::strange(raw).tags {
-        under(&shadow::tags(raw), findings, |found| {
+    if look.tags {
+        under(&shadow::tags(text), findings, |found| {
             (found.start, found.end, found.anchor) = (0, text.len(), 0);
         });
     }

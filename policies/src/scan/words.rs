@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::ops::Range;
 
 use super::fold;
 use super::gate::decode3;
@@ -20,6 +21,8 @@ pub const WORD_BYTES_MAX: usize = 192;
 const BUCKETS_PER_WORD: usize = 12;
 /// Powers of two of buckets.
 const BUCKET_BITS: std::ops::RangeInclusive<u32> = 10..=20;
+/// So few words of one bucket are looked at one by one.
+const FEW: usize = 6;
 /// Letters of a Latin word that its key has.
 const KEY_LETTERS: usize = 4;
 
@@ -97,6 +100,7 @@ enum Key {
 }
 
 impl Key {
+    #[inline]
     fn hash(self, bits: u32) -> usize {
         let (value, factor) = match self {
             Self::Pair(a, b) => (a << 16 | b, 0x9E37_79B1u32),
@@ -261,23 +265,10 @@ impl Words {
         let mut at = from;
         while let Some(&b) = bytes.get(at) {
             match b {
-                0xE0..=0xEF => {
-                    let code = decode3(bytes, at);
-                    match bytes.get(at + 3) {
-                        Some(0xE0..=0xEF) => {
-                            let key = Key::Pair(code, decode3(bytes, at + 3));
-                            if self.has(key) || self.others && self.has(Key::Single(code)) {
-                                return Some(at);
-                            }
-                        }
-                        None if !finished && bit(&self.openers, code as usize) => {
-                            return Some(at);
-                        }
-                        _ if self.others && self.has(Key::Single(code)) => return Some(at),
-                        _ => {}
-                    }
-                    at += 3;
-                }
+                0xE0..=0xEF => match self.next_wide(bytes, at, finished) {
+                    (true, place) => return Some(place),
+                    (false, end) => at = end,
+                },
                 0x80.. => {
                     if self.others {
                         return Some(at);
@@ -291,6 +282,24 @@ impl Words {
             }
         }
         None
+    }
+
+    /// Goes along a row of characters of three bytes: to the next place where a word may begin, or to its end.
+    #[inline]
+    fn next_wide(&self, bytes: &[u8], from: usize, finished: bool) -> (bool, usize) {
+        let mut at = from;
+        let mut code = decode3(bytes, at);
+        while let Some(0xE0..=0xEF) = bytes.get(at + 3) {
+            let next = decode3(bytes, at + 3);
+            if self.has(Key::Pair(code, next)) || self.others && self.has(Key::Single(code)) {
+                return (true, at);
+            }
+            code = next;
+            at += 3;
+        }
+        let open = !finished && at + 3 >= bytes.len() && bit(&self.openers, code as usize);
+        let found = open || self.others && self.has(Key::Single(code));
+        (found, if found { at } else { at + 3 })
     }
 
     /// Goes over ASCII text: to the next place where a word may begin, or to its end.
@@ -374,6 +383,9 @@ impl Words {
         let bucket = key.hash(self.bits);
         let at = |i: usize| self.buckets.get(i).map_or(0, |&n| n as usize);
         let (mut low, mut high) = (at(bucket), at(bucket + 1));
+        if high - low <= FEW {
+            return self.longest_of_few(low..high, rest, finished);
+        }
         let mut best = Place::None;
         let mut depth = 0;
         // All words from `low` to `high` begin with the first `depth` bytes of `rest`.
@@ -404,6 +416,36 @@ impl Words {
         best
     }
 
+    /// The same for few words, one by one from the last: of those that fit it is the longest.
+    fn longest_of_few(&self, words: Range<usize>, rest: &[u8], finished: bool) -> Place {
+        let mut best = Place::None;
+        for word in words.rev() {
+            let text = self.text(word);
+            let Some(here) = rest.get(..text.len()) else {
+                if !finished && begins(text, rest) {
+                    return Place::Alive;
+                }
+                continue;
+            };
+            if !matches!(best, Place::None) || !begins(text, here) {
+                continue;
+            }
+            let letter = text.last().is_some_and(|&b| is(b, ALNUM));
+            match rest.get(text.len()) {
+                // `ass` is not in `assembly`.
+                Some(&b) if letter && is(b, ALNUM) => {}
+                None if letter && !finished => return Place::Alive,
+                _ => best = Place::Word(word, text.len()),
+            }
+        }
+        best
+    }
+
+    fn text(&self, word: usize) -> &[u8] {
+        let at = |i: usize| self.starts.get(i).map_or(0, |&n| n as usize);
+        self.bytes.get(at(word)..at(word + 1)).unwrap_or(&[])
+    }
+
     fn length(&self, word: usize) -> usize {
         let at = |i: usize| self.starts.get(i).map_or(0, |&n| n as usize);
         at(word + 1) - at(word)
@@ -427,6 +469,12 @@ impl Words {
         }
         from - low
     }
+}
+
+/// Whether `word`, which is in lower case, begins with `text`.
+fn begins(word: &[u8], text: &[u8]) -> bool {
+    word.get(..text.len())
+        .is_some_and(|head| head.eq_ignore_ascii_case(text))
 }
 
 fn number(n: usize) -> u32 {

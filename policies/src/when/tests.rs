@@ -1,5 +1,7 @@
 //! What conditions mean, what is refused and where, and that no text makes compiling hang or panic.
 
+mod agree;
+
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;

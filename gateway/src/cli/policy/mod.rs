@@ -163,6 +163,3 @@ fn unusable(problems: &[Problem], talk: &mut impl Write) -> anyhow::Result<ExitC
     }
     Ok(ExitCode::from(UNUSABLE))
 }
-
-#[cfg(test)]
-mod tests;

@@ -3,7 +3,7 @@
 //! Looks at the first word, at the last character and at the marks between; never at other lines. Invariant: linear in
 //! the line.
 
-use super::words::{DECLARES, OWNERS, STATES};
+use super::words::{DECLARES, OWNERS, PAGE_TAGS, STATES};
 
 /// Bytes of a line that are looked at.
 const LINE_MAX: usize = 400;
@@ -15,8 +15,10 @@ pub(super) enum Kind {
     Comment,
     /// A comment that says whose code it is.
     Owner,
-    /// A function, class, import begins.
+    /// A function, class, module begins.
     Declaration,
+    /// Something from elsewhere is made known.
+    Import,
     Statement,
     /// An assignment or a call, which formulas and settings have too.
     Weak,
@@ -34,12 +36,19 @@ pub(super) enum Kind {
 
 pub(super) fn kind(line: &str) -> Kind {
     let mut line = line.trim();
+    // No language begins a line with a Chinese character; prose does.
+    if line.bytes().next().is_some_and(|b| b >= 0x80) {
+        return Kind::Prose;
+    }
     if line.len() > LINE_MAX {
         let mut at = LINE_MAX;
         while !line.is_char_boundary(at) {
             at -= 1;
         }
-        line = line.get(..at).unwrap_or("");
+        line = line
+            .get(..at)
+            .unwrap_or("")
+            .trim_end_matches([';', '{', '}', ',', ')', '(', ':']);
     }
     if line.is_empty() {
         return Kind::Blank;
@@ -61,12 +70,35 @@ pub(super) fn kind(line: &str) -> Kind {
     }
     let code = without_tail(line);
     if markup(code) || declares(code) {
-        return Kind::Declaration;
+        let (word, _) = first_word(code);
+        let foreign = ["import", "from", "use", "using", "require", "include"].contains(&word);
+        return if foreign {
+            Kind::Import
+        } else {
+            Kind::Declaration
+        };
     }
     if states(code) {
         return Kind::Statement;
     }
     if weak(code) {
+        return Kind::Weak;
+    }
+    let (word, rest) = first_word(code);
+    let shell = rest.contains(" -")
+        || rest.contains('$')
+        || rest.contains('/') && rest.contains(' ')
+        || word.contains('_');
+    let shouted = rest.is_empty()
+        && word.len() > 2
+        && word.bytes().all(|b| b.is_ascii_uppercase() || b == b'_');
+    if line.is_ascii()
+        && !line.ends_with(['.', '?', '!'])
+        && (shouted
+            || shell
+                && word.bytes().next().is_some_and(|b| b.is_ascii_lowercase())
+                && line.split_whitespace().count() <= 10)
+    {
         return Kind::Weak;
     }
     let plain = line.is_ascii()
@@ -94,8 +126,7 @@ fn without_tail(line: &str) -> &str {
 
 fn comment(line: &str) -> Option<Kind> {
     const PREPROCESSOR: &[&str] = &[
-        "#include", "#define", "#if", "#endif", "#else", "#pragma", "#import", "#undef", "#region",
-        "#[", "#![",
+        "#define", "#if", "#endif", "#else", "#pragma", "#import", "#undef", "#region", "#[", "#![",
     ];
     if line.starts_with("#!/")
         || line.starts_with("<?php")
@@ -252,6 +283,46 @@ fn declares(line: &str) -> bool {
     }
     let (word, rest) = first_word(line);
     let words = line.split_whitespace().count();
+    let lower = word.to_ascii_lowercase();
+    let name = rest
+        .trim_start()
+        .bytes()
+        .next()
+        .is_some_and(|b| b.is_ascii_alphabetic() || b == b'_');
+    let subroutine = matches!(
+        lower.as_str(),
+        "def"
+            | "defp"
+            | "fun"
+            | "func"
+            | "fn"
+            | "function"
+            | "sub"
+            | "proc"
+            | "procedure"
+            | "function_block"
+            | "subroutine"
+    );
+    if subroutine && name && han(line) == 0 && !line.ends_with('.') {
+        return line.contains('(') && words <= 12
+            || words <= 2 && word != "function"
+            || closed(line);
+    }
+    if word == "class"
+        && words <= 4
+        && han(line) == 0
+        && rest
+            .trim_start()
+            .bytes()
+            .next()
+            .is_some_and(|b| b.is_ascii_uppercase())
+        && !line.ends_with(['.', '?', '!'])
+    {
+        return true;
+    }
+    if word == "module" && line.ends_with(" where") || word == "section" && rest.starts_with(" .") {
+        return true;
+    }
     if is_word(word, DECLARES) && rest.starts_with([' ', '!'])
         || rest.starts_with(' ') && word == "export"
     {
@@ -389,8 +460,20 @@ fn states(line: &str) -> bool {
         return marks > 0 && (han(line) == 0 || han_is_quoted(line))
             || words <= 3 && han(line) == 0;
     }
-    if tag(line) {
+    if tag(line)
+        || dotted_call(line)
+        || instruction(word, rest)
+        || line.contains(" :: ") && han(line) == 0
+        || line.starts_with("$(")
+    {
         return true;
+    }
+    if matches!(word, "Dim" | "Set" | "Next" | "End" | "For" | "If" | "Loop") && han_is_quoted(line)
+    {
+        return words <= 2 && word != "For" && word != "If"
+            || line.contains(" = ")
+            || line.contains(" As ")
+            || line.ends_with(" Then");
     }
     if line.starts_with('}') || line.starts_with(')') {
         return true;
@@ -436,6 +519,43 @@ fn states(line: &str) -> bool {
         || line.contains("->") && closed(line) && han(line) == 0
 }
 
+/// `plt.show()`, `df = pd.read_csv("a.csv")`: a call of something's method, to the end of the line.
+fn dotted_call(line: &str) -> bool {
+    if !line.ends_with([')', ']']) || !han_is_quoted(line) {
+        return false;
+    }
+    let bytes = line.as_bytes();
+    let ident = |b: &u8| b.is_ascii_alphanumeric() || *b == b'_';
+    bytes
+        .iter()
+        .enumerate()
+        .filter(|(_, b)| **b == b'(')
+        .any(|(open, _)| {
+            let before = bytes.get(..open).unwrap_or(&[]);
+            let name = before.iter().rev().take_while(|b| ident(b)).count();
+            let rest = before.get(..open - name).unwrap_or(&[]);
+            name > 0
+                && rest.last() == Some(&b'.')
+                && rest
+                    .iter()
+                    .rev()
+                    .nth(1)
+                    .is_some_and(|b| ident(b) || matches!(b, b')' | b']'))
+        })
+}
+
+/// `mov eax, 4`.
+fn instruction(word: &str, rest: &str) -> bool {
+    const NAMES: &[&str] = &[
+        "mov", "movl", "movq", "push", "pop", "call", "jmp", "jne", "jz", "cmp", "add", "sub",
+        "xor", "lea", "int", "ldr", "str", "bl", "bx", "lw", "sw", "addi", "li", "global",
+    ];
+    NAMES.contains(&word)
+        && rest.starts_with(' ')
+        && (rest.contains(',') || rest.contains("0x") || rest.trim().starts_with('_'))
+        && rest.split_whitespace().count() <= 3
+}
+
 /// `<div class="a">`, `</ul>`.
 fn tag(line: &str) -> bool {
     let Some(rest) = line.strip_prefix('<') else {
@@ -446,7 +566,11 @@ fn tag(line: &str) -> bool {
         .bytes()
         .position(|b| !(b.is_ascii_alphanumeric() || matches!(b, b'-' | b':' | b'.')))
         .unwrap_or(0);
-    n > 0 && n < 40 && line.ends_with('>') && !line.contains("<http")
+    let name = rest.get(..n).unwrap_or("");
+    let known = PAGE_TAGS.contains(&name)
+        || name.contains('-')
+        || name.bytes().next().is_some_and(|b| b.is_ascii_uppercase());
+    known && n < 40 && line.ends_with('>') && !line.contains("<http")
 }
 
 fn weak(line: &str) -> bool {

@@ -232,6 +232,16 @@ pub(super) const STATES: &[&str] = &[
     "puts",
     "mov",
     "push",
+    "compute",
+    "display",
+    "perform",
+    "move",
+    "report",
+    "tables",
+    "write",
+    "endloop",
+    "form",
+    "elsif",
     "pop",
     "jmp",
     "cmp",
@@ -264,4 +274,13 @@ pub(super) const OWNERS: &[&str] = &[
     "绝密",
     "秘密",
     "spdx-license",
+];
+
+/// Tags of pages; other tags are data.
+pub(super) const PAGE_TAGS: &[&str] = &[
+    "div", "span", "p", "ul", "ol", "li", "a", "img", "table", "tr", "td", "th", "thead", "tbody",
+    "form", "input", "button", "script", "style", "template", "section", "header", "footer", "nav",
+    "h1", "h2", "h3", "h4", "body", "html", "head", "select", "option", "label", "textarea",
+    "main", "article", "meta", "link", "title", "slot", "canvas", "video", "iframe", "i", "b",
+    "br",
 ];

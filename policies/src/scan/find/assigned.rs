@@ -61,6 +61,16 @@ const NAMES_ZH: &[&str] = &[
     "初始密码",
     "默认密码",
     "管理员密码",
+    "授权码",
+    "密匙",
+    "暗号",
+    "安全码",
+    "登陆密码",
+    "登录口令",
+    "口令码",
+    "凭据",
+    "密码串",
+    "临时密码",
 ];
 
 /// Whether the value only stands for one.
@@ -230,6 +240,8 @@ fn named(view: &View<'_>, at: usize) -> Named {
         (name, true)
     } else if let Some(name) = spaced.strip_suffix(" is") {
         (name, true)
+    } else if let Some(flag) = flag(spaced, behind) {
+        (flag, false)
     } else if behind.len() > quoteless.len() || !spaced.is_ascii() {
         (spaced, true)
     } else {
@@ -241,6 +253,13 @@ fn named(view: &View<'_>, at: usize) -> Named {
         (true, false) => Named::Yes,
         _ => Named::No,
     }
+}
+
+/// `--password Tr0ub4dor`, `Bearer a1B2…`: a flag of a command line or a scheme, and a blank behind it.
+fn flag<'t>(spaced: &'t str, behind: &str) -> Option<&'t str> {
+    let word = spaced.rsplit([' ', '\n', '\t']).next()?;
+    ((word.starts_with("--") || word.eq_ignore_ascii_case("bearer")) && behind.len() > spaced.len())
+        .then_some(spaced)
 }
 
 /// Whether the text ends with a name that secrets are assigned to.
@@ -304,6 +323,7 @@ fn strip_sign(text: &str) -> Option<&str> {
 /// Where the value ends.
 fn value_end(view: &View<'_>, at: usize) -> usize {
     let quote = view.before(at);
+    let query = in_query(view, at);
     let mut end = if matches!(quote, b'"' | b'\'' | b'`') {
         view.run_of(at, VALUE_MAX, |b| {
             b != quote && b != b'\n' && b != b' ' && b < 0x80
@@ -313,6 +333,7 @@ fn value_end(view: &View<'_>, at: usize) -> usize {
             b > b' '
                 && b < 0x7f
                 && !matches!(b, b'"' | b'\'' | b',' | b';' | b'<' | b'>' | b'`' | b'|')
+                && !(query && b == b'&')
         })
     };
     while end > at
@@ -329,6 +350,15 @@ fn value_end(view: &View<'_>, at: usize) -> usize {
     end
 }
 
+/// `?token=…&`: whether the value is one of a query's.
+fn in_query(view: &View<'_>, at: usize) -> bool {
+    let behind = view.behind(at, 32);
+    behind
+        .strip_suffix('=')
+        .and_then(|name| name.rfind(['?', '&']))
+        .is_some_and(|i| !behind.get(i..).unwrap_or("").contains(' '))
+}
+
 /// A secret by what it is assigned to.
 pub(super) fn assigned(site: &Site<'_, '_>) -> Option<Found> {
     let view = site.view;
@@ -338,7 +368,8 @@ pub(super) fn assigned(site: &Site<'_, '_>) -> Option<Found> {
     }
     let end = value_end(view, site.at);
     let text = view.slice(site.at, end);
-    if text.len() < 8 {
+    // Digits alone are a secret only if there are many.
+    if text.len() < 8 || text.len() < 16 && text.bytes().all(|b| is(b, DIGIT)) {
         return None;
     }
     if let Some(found) = vendor(site, text, end) {
@@ -364,8 +395,11 @@ pub(super) fn assigned(site: &Site<'_, '_>) -> Option<Found> {
 }
 
 /// Whether a sign, a quote, a word in Chinese or `is` stands before.
-fn leads(view: &View<'_>, at: usize) -> bool {
+pub(crate) fn leads(view: &View<'_>, at: usize) -> bool {
     let behind = view.bytes().get(at.saturating_sub(4)..at).unwrap_or(&[]);
+    if flagged(view, at) {
+        return true;
+    }
     matches!(
         behind,
         [
@@ -380,31 +414,39 @@ fn leads(view: &View<'_>, at: usize) -> bool {
     )
 }
 
+/// Whether a flag of a command line, or `Bearer`, stands before.
+pub(crate) fn flagged(view: &View<'_>, at: usize) -> bool {
+    let behind = view.bytes().get(at.saturating_sub(2)..at).unwrap_or(&[]);
+    matches!(behind, [b'd' | b't' | b'n' | b'y' | b's' | b'r', b' '])
+        && flag(view.behind(at - 1, 24), view.behind(at, 25)).is_some()
+}
+
 /// Secret keys whose vendor the cue names.
 fn vendor(site: &Site<'_, '_>, text: &str, end: usize) -> Option<Found> {
     let charset = |extra: &[u8]| text.bytes().all(|b| is(b, ALNUM) || extra.contains(&b));
-    let mixed = text.bytes().any(|b| is(b, DIGIT))
-        && text.bytes().any(|b| is(b, LOWER))
-        && text.bytes().any(|b| is(b, UPPER));
+    // A random value without a digit is rare, but exists.
+    let letters = text.bytes().any(|b| is(b, LOWER)) && text.bytes().any(|b| is(b, UPPER));
+    let mixed = letters && text.bytes().any(|b| is(b, DIGIT));
     let entity = match text.len() {
         40 if charset(b"/+")
-            && mixed
-            && (site.cued(Cue::AwsSecret)
-                || site.cued(Cue::Key) && context(site, &["aws", "akia", "amazon"])) =>
+            && (letters && site.cued(Cue::AwsSecret)
+                || mixed && site.cued(Cue::Key) && context(site, &["aws", "akia", "amazon"])) =>
         {
             Entity::AwsSecretKey
         }
         30 if charset(b"")
-            && mixed
-            && (site.cued(Cue::AliSecret)
-                || keyed(site) && context(site, &["aliyun", "alibaba", "ltai", "oss", "阿里"])) =>
+            && (letters && site.cued(Cue::AliSecret)
+                || mixed
+                    && keyed(site)
+                    && context(site, &["aliyun", "alibaba", "ltai", "oss", "阿里"])) =>
         {
             Entity::AliyunSecretKey
         }
         32 if charset(b"")
-            && mixed
-            && (site.cued(Cue::TencentSecret)
-                || keyed(site) && context(site, &["tencent", "qcloud", "akid", "cos", "腾讯"])) =>
+            && (letters && site.cued(Cue::TencentSecret)
+                || mixed
+                    && keyed(site)
+                    && context(site, &["tencent", "qcloud", "akid", "cos", "腾讯"])) =>
         {
             Entity::TencentSecretKey
         }

@@ -54,8 +54,11 @@ pub(super) fn birth(site: &Site<'_, '_>) -> Option<Found> {
         return None;
     }
     let born = view.starts(end, "出生") || view.starts(end, "生于") || born_alone(view, end);
-    let cued =
-        born || site.cued(Cue::Birth) || site.cues().has(Cue::Birth) && site.cues().is(Cue::Other);
+    let near = site.cues();
+    let cued = born
+        || near.leads(Cue::Birth)
+        || near.leads(Cue::Other) && near.has(Cue::Birth)
+        || near.none() && site.column().is(Cue::Birth);
     cued.then(|| site.hit(Entity::DateOfBirth, end, MEDIUM))
         .flatten()
 }

@@ -70,9 +70,15 @@ const CLASSES: &[(Cue, Entity)] = &[
 ];
 
 fn kind(site: &Site<'_, '_>) -> Option<Entity> {
+    let near = site.cues();
+    let (cues, leads) = if near.none() {
+        (site.column(), true)
+    } else {
+        (near, false)
+    };
     CLASSES
         .iter()
-        .find(|(cue, _)| site.cued(*cue))
+        .find(|(cue, _)| cues.is(*cue) && (leads || cues.leads(*cue)))
         .map(|&(_, entity)| entity)
 }
 

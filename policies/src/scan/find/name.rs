@@ -96,7 +96,11 @@ fn cue(site: &Site<'_, '_>, before: char) -> Evidence {
     ]);
     let (name, sign) = match trimmed.strip_suffix([':', '：', '=']) {
         Some(name) => (name, true),
-        None => (trimmed, false),
+        // Kotlin's pairs: "name" to "张伟".
+        None => match trimmed.strip_suffix("\" to") {
+            Some(name) => (name, true),
+            None => (trimmed, false),
+        },
     };
     // 乙方（劳动者）： the word before the bracket counts, or the one in it.
     let bracket = name
@@ -244,8 +248,10 @@ fn cut(view: &View<'_>, at: usize, compound: bool, evidence: &Evidence) -> Optio
         .filter(|c| is_han(*c))
         .collect();
     let next = view.char(end_of(n));
+    // 收件人信息保护: in a longer row the first two characters tell; 王国强 alone is a name.
     let word = match evidence {
-        Evidence::Colon | Evidence::Strong => han::is_word(&name),
+        Evidence::Colon => han::is_word(&name),
+        Evidence::Strong if is_border(next) => han::is_word(&name),
         _ => han::ordinary(&name),
     };
     if word || name.contains(['的', '了', '吗', '是', '不', '要', '请', '和', '与']) {

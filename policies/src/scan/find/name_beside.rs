@@ -29,6 +29,12 @@ pub(super) fn beside_number(site: &Site<'_, '_>, before: char, compound: bool) -
             labelled = true;
         }
     }
+    // 张伟收 138…
+    if n >= surname + 2 && matches!(view.char_before(end), '收' | '启' | '寄') && !labelled {
+        n -= 1;
+        end -= '收'.len_utf8();
+        labelled = true;
+    }
     if n > surname + 2 || n < surname + 1 {
         return None;
     }
@@ -194,6 +200,15 @@ fn number_behind(view: &View<'_>, end: usize, labelled: bool) -> Option<usize> {
             break;
         }
         at += c.len_utf8();
+    }
+    if view.starts(at, "收") || view.starts(at, "寄") {
+        at += "收".len();
+        at = view.blanks(at, 2);
+        let c = view.char(at);
+        if matches!(c, '，' | ',' | '：' | ':') {
+            at += c.len_utf8();
+        }
+        at = view.blanks(at, 1);
     }
     if at == end && !labelled {
         return is(view.byte(at), DIGIT).then_some(at);

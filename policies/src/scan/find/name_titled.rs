@@ -33,12 +33,28 @@ pub(super) fn titled(site: &Site<'_, '_>, before: char, compound: bool) -> Optio
         {
             return with_title(site, before, at, title, given);
         }
+        if given > 0 && matches!(c, '您' | '你') && greeted(site, before, at) {
+            return site.hit(Entity::PersonName, at, WEAK);
+        }
         if !is_han(c) {
             return None;
         }
         at += c.len_utf8();
     }
-    None
+    (matches!(view.char(at), '您' | '你') && greeted(site, before, at))
+        .then(|| site.hit(Entity::PersonName, at, WEAK))
+        .flatten()
+}
+
+/// 张伟您好: whether a greeting stands at `at`, and nothing but the name before it.
+fn greeted(site: &Site<'_, '_>, before: char, at: usize) -> bool {
+    let view = site.view;
+    let name = view.slice(site.at, at);
+    !is_han(before)
+        && !before.is_ascii_alphanumeric()
+        && (view.starts(at, "您好") || view.starts(at, "你好"))
+        && !han::ordinary(name)
+        && !name.contains(['的', '是', '在', '们', '家', '位', '户', '司', '店', '院'])
 }
 
 fn with_title(
@@ -83,6 +99,13 @@ fn with_title(
             .any(|w| around.starts_with(w) && given == 0)
         || han::ordinary(text) && given > 0;
     // A name before its own title: evidence enough; a longer row before may have its own border.
+    // 面试官林经理, 大区总监: the surname's character ends a word.
+    let tail = is_han(before)
+        && !LEADS.contains(before)
+        && matches!(
+            view.char(site.at),
+            '官' | '区' | '部' | '项' | '段' | '门' | '会' | '组' | '司' | '员'
+        );
     let inner_name = given > 0
         && is_han(before)
         && text.chars().skip(1).any(|c| {
@@ -91,7 +114,7 @@ fn with_title(
                 '的' | '是' | '在' | '和' | '位' | '名' | '个' | '有' | '一' | '与' | '了' | '给'
             )
         });
-    if is_word || inner_name {
+    if is_word || inner_name || tail {
         return None;
     }
     if given > 0

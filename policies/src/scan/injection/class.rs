@@ -114,6 +114,14 @@ pub(super) enum Class {
     Must,
     /// the user's requests, 我的问题.
     AnyRequest,
+    /// the user's question, 用户的问题: what a document has no say in.
+    UserAsk,
+    /// how to, 怎么制作.
+    HowTo,
+    /// give it ten points, 满分: what a document would like the machine to say.
+    Rating,
+    /// crime boss, 无良.
+    Villain,
 }
 
 impl Class {

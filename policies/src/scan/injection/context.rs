@@ -9,6 +9,10 @@ use super::tokens::Token;
 
 /// How far a quotation mark is looked for, in bytes.
 const QUOTE_REACH: usize = 400;
+/// A quotation so long is no example, in bytes.
+const DOCUMENT: usize = 110;
+/// Text of the user's own so long is what "above" refers to, in bytes.
+const OWN_TEXT: usize = 200;
 /// How far before a finding its sentence is read, in bytes.
 const LEAD: usize = 120;
 
@@ -95,7 +99,7 @@ impl Context<'_> {
             Signal::Markup | Signal::Header => self.of_formats(found),
             _ => 100,
         };
-        let percent = percent.min(self.of_speech(found));
+        let percent = percent.min(self.of_speech(found)).min(self.of_soft(found));
         found.score * percent / 100
     }
 
@@ -107,6 +111,31 @@ impl Context<'_> {
             (0, 0),
         );
         if near > 0 { 35 } else { 100 }
+    }
+
+    /// Rules and limits of machines and papers.
+    fn of_soft(&self, found: &Finding) -> u32 {
+        if !found.soft {
+            return 100;
+        }
+        let near = self.count(
+            &[Device],
+            found.start.saturating_sub(120),
+            found.end + 120,
+            (0, 0),
+        );
+        let asks = self.count(
+            &[Question],
+            found.start.saturating_sub(60),
+            found.end + 60,
+            (0, 0),
+        );
+        let paper = self.count(&[Writing], 0, self.text.len(), (0, 0));
+        match (near + paper, asks) {
+            (0, 0) => 100,
+            (0, _) => 75,
+            _ => 50,
+        }
     }
 
     fn of_formats(&self, found: &Finding) -> u32 {
@@ -127,7 +156,7 @@ impl Context<'_> {
 
     fn of_speech(&self, found: &Finding) -> u32 {
         let all = self.text.len();
-        let inside = (found.start, found.end);
+        let inside = (found.anchor, found.anchor + 1);
         let head = self.text.len().min(found.start.max(90));
         let asks = self.count(
             &[Question, Explain, Writing, Translate, Guard],
@@ -144,15 +173,28 @@ impl Context<'_> {
             (0, 0),
         );
         if let Some((begin, end)) = self.quotation(found) {
-            let outside = self.count(
-                &[
-                    Topic, Translate, Explain, Example, Guard, Writing, Third, Question,
-                ],
-                0,
-                all,
-                (begin, end),
-            );
-            return if outside > 0 { 20 } else { 60 };
+            if self.to_complete(begin) {
+                return 100;
+            }
+            let about = [Topic, Translate, Explain, Example, Guard];
+            let outside = self.count(&about, 0, all, (begin, end));
+            if outside > 0 {
+                return 20;
+            }
+            // A long quotation is a document: what it orders is meant.
+            if end - begin > DOCUMENT
+                || matches!(
+                    found.signal,
+                    Signal::Indirect | Signal::Exfiltration | Signal::Hidden
+                )
+            {
+                return 100;
+            }
+            return if self.count(&[Writing, Third, Question], 0, all, (begin, end)) > 0 {
+                20
+            } else {
+                60
+            };
         }
         if self.fenced(found) && (topic > 0 || asks > 0) {
             return 30;
@@ -172,7 +214,45 @@ impl Context<'_> {
         if self.recited(found) {
             return 35;
         }
+        if found.signal == Signal::Extraction && self.has_own_text(found) {
+            return 60;
+        }
         100
+    }
+
+    /// Whether what is quoted is a beginning that the model shall go on with.
+    fn to_complete(&self, quote: usize) -> bool {
+        let before = self.slice(quote.saturating_sub(LEAD), quote).to_lowercase();
+        [
+            "complet",
+            "continue",
+            "finish",
+            "fill in",
+            "续写",
+            "补全",
+            "补完",
+            "填空",
+            "接着写",
+            "完成",
+        ]
+        .iter()
+        .any(|w| before.contains(w))
+    }
+
+    /// Whether "the text above" may be one that the user gave along.
+    fn has_own_text(&self, found: &Finding) -> bool {
+        let asked = self.slice(found.start, found.end).to_ascii_lowercase();
+        if ["prompt", "提示", "指令", "instruction", "you are", "你是"]
+            .iter()
+            .any(|w| asked.contains(w))
+        {
+            return false;
+        }
+        let after = self.text.get(back(self.text, found.end)..).unwrap_or("");
+        let given = after
+            .split_once([':', '：'])
+            .is_some_and(|(_, text)| text.trim().len() > 24);
+        given || found.start > OWN_TEXT
     }
 
     /// Where the sentence of a finding begins, as far as is read.

@@ -5,37 +5,54 @@ use super::class::Class::{self, *};
 pub(super) static ENGLISH: &[(Class, &str)] = &[
     (
         Override,
-        "ignore~ignores~ignoring~disregard*~forget~forgetting~neglect~overlook~override~overrides~overriding~\
+        "ignore~ignores~ignoring~disregard*~forget~neglect~overlook~override~overrides~overriding~\
          do not follow~don't follow~stop following~no longer follow~not follow~do not obey~don't obey~\
          stop obeying~no longer obey~pay no attention to~set aside~throw away~throw out~break free from~\
-         break free of~disobey*~discard~abandon~unlearn~let go of~cast aside~put aside~dismiss~erase~wipe~scrap~\
-         do away with~stop adhering to~don't adhere to~not adhere to~not bound by~no longer bound by~\
-         not be bound by~don't comply with~do not comply with~supersede~supersedes~toss out~leave behind~drop~\
-         purge~ditch~freed from~released from~without following~without regard to~never mind~nevermind~skip~\
-         take no notice of~stop caring about~rid yourself of~no longer apply to you~delete~clear~treat as void~\
-         negate~invalidate",
+         break free of~disobey*~discard~abandon~unlearn~let go of~cast aside~put aside~dismiss~do away with~\
+         stop adhering to~don't adhere to~not adhere to~not bound by~no longer bound by~not be bound by~\
+         don't comply with~do not comply with~supersede~supersedes~toss out~leave behind~ditch~freed from~\
+         released from~without following~without regard to~take no notice of~stop caring about~\
+         rid yourself of~no longer apply to you~treat as void~negate~invalidate~don't have to follow~\
+         do not have to follow~need not follow~no need to follow~needn't follow~not required to follow~\
+         free to ignore~are not obligated to~no obligation to~shake off~cast off~put on hold~push aside~\
+         brush aside~turn a blind eye to~stop honoring~stop respecting~suspend your~drop your~lay aside~\
+         act as if there were no~as if there were no~doesn't exist~does not exist~don't exist~do not exist~\
+         don't have to obey~do not have to obey~no longer have to~no longer need to~stop being~\
+         treated as suggestions~as suggestions only~are only suggestions~don't count~do not count~\
+         out the window~without consulting~pay no heed to~refrain from following~break character and~\
+         nothing written before~nothing before this~ignoring all~ingore~igonre~ignroe~ignor~igore~ingnore~\
+         disreguard~forgett~foget~ingnor~ignre~pay zero attention to~don't listen to~do not listen to~\
+         stop listening to~refuse to follow~are to be ignored~should be ignored~must be ignored~\
+         can be ignored~to be ignored~drop all~forsake",
     ),
     (
         Bypass,
-        "bypass~bypassing~circumvent~circumventing~evade~turn off~switch off~disable~disabling~deactivate~remove~\
-         removing~lift~lifting~cancel~suspend~get around~work around~break~violate~relax~unlock~shut off~\
-         take off~escape~defeat~reset~without~replace~overwrite~loosen",
+        "bypass~bypassing~circumvent~circumventing~evade~turn off~switch off~disable~disabling~deactivate~\
+         remove~removing~lift~lifting~cancel~suspend~get around~work around~break~violate~relax~unlock~\
+         shut off~take off~escape~defeat~reset~without~replace~overwrite~loosen~stop~quit~end your~delete~\
+         clear~drop~erase~wipe~scrap~purge~skip~never mind~nevermind~throw~ditch",
     ),
     (
         Void,
         "are void~is void~are now void~are null and void~no longer apply~no longer applies~do not apply~\
          don't apply~are cancelled~are canceled~are revoked~are lifted~have been lifted~are suspended~\
-         are disabled~have been disabled~are deprecated~are obsolete~are outdated~have been removed~are removed~\
-         have been revoked~has been revoked~has been lifted~has been disabled~are invalid~are overridden~\
-         is overridden~have been overridden~is cancelled~were a test~was a test~were just a test~\
-         have been updated~is deprecated~has been updated~are superseded~is superseded~have been superseded~\
-         has expired~have expired~are now disabled~are now cancelled~was a mistake",
+         are disabled~have been disabled~are deprecated~are obsolete~are outdated~have been removed~\
+         are removed~have been revoked~has been revoked~has been lifted~has been disabled~are invalid~\
+         are overridden~is overridden~have been overridden~is cancelled~were a test~was a test~\
+         were just a test~have been updated~is deprecated~has been updated~are superseded~is superseded~\
+         have been superseded~has expired~have expired~are now disabled~are now cancelled~was a mistake~\
+         no longer valid~are not valid~no longer in effect~no longer in force~not in effect~\
+         no longer binding~are not binding~no longer matter~don't matter~have ended~has ended~are over~\
+         is over~are obsolete now~have been replaced~has been replaced~have been cleared~are hereby revoked~\
+         hereby revoked~hereby cancelled~is hereby~are hereby~have been suspended~are off~is off~\
+         are turned off~have been turned off",
     ),
     (
         Previous,
         "previous~previously~prior~above~earlier~preceding~foregoing~before this~before now~so far~up to now~\
-         until now~aforementioned~past~former~existing~current~up to this point~prev~pre existing~came before~\
-         that came before~before this message~before this point",
+         until now~aforementioned~past~former~existing~current~up to this point~prev~pre existing~\
+         came before~that came before~before this message~before this point~previus~prevous~previos~priror~\
+         pervious~pirior~abvoe~preceeding~initially~at the beginning~in the beginning~at the start",
     ),
     (
         Your,
@@ -57,16 +74,18 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
     ),
     (
         Order,
-        "instruction~instructions~instruct~prompt~prompts~directive~directives~guideline~guidelines~directions~\
-         programming~guardrail~guardrails~guard rails~system message~system messages~preprompt~pre prompt~\
-         alignment~instructs~orders~instr",
+        "instruction~instructions~instruct~prompt~prompts~directive~directives~guideline~guidelines~\
+         directions~programming~guardrail~guardrails~guard rails~preprompt~pre prompt~alignment~instructs~\
+         orders~instr~guidance~briefing~preamble~mandate~playbook~instrutions~intructions~instructons~\
+         instuctions~instrucitons~insturctions~promt~promts~prompst~instructio~instrctions~rulez",
     ),
     (
         Rule,
         "rule~rules~restriction~restrictions~constraint~constraints~limitation~limitations~limits~policy~\
          policies~commands~command~training~filter~filters~settings~protocols~protocol~boundaries~safeguards~\
          ruleset~regulations~parameters~moderation~censorship~context~persona~role~barriers~requirements~\
-         configuration~laws~standards~task~tasks~objective~precautions",
+         configuration~laws~standards~task~tasks~objective~precautions~criteria~setup~config~charter~\
+         obligations~scruples~principles~rules of conduct~policy document",
     ),
     (
         Safety,
@@ -94,31 +113,60 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
          developer prompt~pre prompt~preprompt~base prompt~internal instructions~internal prompt~\
          internal guidelines~confidential instructions~custom instructions~sysprompt~prompt template~\
          internal configuration~internal rules~hidden rules~secret rules~hidden context~starting prompt~\
-         root prompt~meta prompt~metaprompt~core instructions~underlying instructions~foundational instructions~\
-         configuration prompt~opening prompt~first prompt~startup instructions~setup instructions given to you~\
-         initialization prompt~initialisation prompt~initial system~operating instructions~system directives~\
-         instructions above~prompt above~instructions you were given~instructions you received~\
-         instructions you have been given~instructions you've been given~instructions given to you~\
-         rules you were given~instructions you follow~instructions you must follow~rules you must follow~\
-         rules you follow~instructions you were told~guidelines you follow~guidelines you were given~\
-         background instructions~confidential prompt~initial system prompt~preloaded instructions~setup prompt~\
+         root prompt~meta prompt~metaprompt~core instructions~underlying instructions~\
+         foundational instructions~configuration prompt~opening prompt~first prompt~startup instructions~\
+         setup instructions given to you~initialization prompt~initialisation prompt~initial system~\
+         operating instructions~system directives~instructions above~prompt above~\
+         instructions you were given~instructions you received~instructions you have been given~\
+         instructions you've been given~instructions given to you~rules you were given~\
+         instructions you follow~instructions you must follow~rules you must follow~rules you follow~\
+         instructions you were told~guidelines you follow~guidelines you were given~background instructions~\
+         confidential prompt~initial system prompt~preloaded instructions~setup prompt~\
          configuration instructions~your instructions~your prompt~your guidelines~your directives~\
          your configuration~your pre prompt~your exact instructions~your full instructions~your full prompt~\
          your entire prompt~your complete instructions~your own instructions~your hidden rules~\
-         your internal rules~your rules",
+         your internal rules~your rules~prompt that configures you~prompt that defines you~\
+         prompt that governs you~prompt you were given~prompt you received~prompt behind you~\
+         instructions that govern you~instructions that define you~instructions that configure you~\
+         text that defines you~text that defines your~instructions behind you~rules that govern you~\
+         what you were told to do~what you have been told to do~what your developers told you~\
+         what the developers told you~what your creators told you~your briefing~your setup instructions~\
+         your operating instructions~your system instructions~your system message~your first instruction~\
+         your first instructions~your hidden configuration~your internal policy~your internal policies~\
+         your initial configuration~your system configuration~your persona instructions~your preamble~\
+         developer's rules~developer's instructions~developer's prompt~your original instructions~\
+         your initial message~internal policy document~your policy document~your directive~\
+         your starting instructions~your default instructions~your constraints~your guardrails~\
+         your hidden instructions~your system text~instructions you got~rules you got~what were you told~\
+         told not to discuss~told not to reveal~told not to say~not allowed to tell me~instructed not to~\
+         your own setup~your setup text~your setup~your config~your system role~your secret instructions~\
+         hidden in your instructions~secret phrase~password hidden~system/prompt~/system/prompt~prompt.txt~\
+         text the operators wrote~instructions from the system~your rulebook~your brief~your orders~\
+         your programming~your restrictions~your limitations in full~your script~your system content~\
+         your moderation rules~your safety rules~sytem prompt~system promt~systm prompt~systme prompt~\
+         sys prompt~system promp~tool schema~tool schemas~tool definitions~function schemas~your tools and~\
+         your initialization~system_prompt.md~developer note~developer notes~operator instructions~\
+         operator prompt~operator's instructions~the prompt you~your original text~your base instructions~\
+         your pre conversation~pre conversation text~hidden setup~initial setup text~\
+         your opening instructions~your bootstrap",
     ),
     (
         Show,
         "print~output~show~repeat~display~tell me~give me~write out~list~recite~echo~translate~summarize~\
-         summarise~encode~copy~paste~share~say~state~return~write down~describe~provide~convert~quote~type out~\
-         spell out~put~rewrite~paraphrase~render~read out~read back~reply with~respond with~send me~include~\
-         base64 encode~export~start with~complete~reproduce~retype~restate~transcribe~rephrase~outline~explain~\
-         write~report~post~format~log~write me~emit~append~cat~reiterate~document",
+         summarise~encode~copy~paste~share~say~state~return~write down~describe~provide~convert~quote~\
+         type out~spell out~put~rewrite~paraphrase~render~read out~read back~reply with~respond with~send me~\
+         include~base64 encode~export~start with~complete~reproduce~retype~restate~transcribe~rephrase~\
+         outline~explain~write~report~post~format~log~write me~emit~append~cat~reiterate~document~\
+         walk me through~hand over~let me have~surface~read aloud~sing~rap~send over~mirror~listing~\
+         listing them~draft~disclose~relay~narrate~enumerate~itemize~tell us~copy it~printing~showing~\
+         repeating~displaying~sharing~translating~converting~summarizing~reciting~echoing~quoting~pasting~\
+         giving me~spell~open with~print(~answer with~continue~finish~fill in~paste it~containing~contains~\
+         contain",
     ),
     (
         Leak,
-        "reveal~leak~disclose~dump~expose~divulge~extract~exfiltrate~spill~give up~confess~unveil~uncover~betray~\
-         spit out~show me~let me see~regurgitate",
+        "reveal~leak~disclose~dump~expose~divulge~extract~exfiltrate~spill~give up~confess~unveil~uncover~\
+         betray~spit out~show me~let me see~regurgitate~revealing~leaking~disclosing~dumping~exposing",
     ),
     (
         Ask,
@@ -140,14 +188,23 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
     (
         Above,
         "text above~words above~everything above~all of the above~all the above~content above~message above~\
-         lines above~sentences above~paragraphs above~above text~above words~above content~what is written above~\
-         what's written above~text before this~everything before this~everything before~all text before~\
-         conversation so far~previous text~preceding text~first message in this conversation~first line of~\
-         beginning of this conversation~beginning of the conversation~start of this conversation~\
-         start of the conversation~everything prior~text prior to~messages above~first message~\
-         message before this~first 50 words of~first 100 words of~above this line~before this line~\
-         above this message~what was said before~everything in your context~contents of your context~\
-         text preceding~what came before~the above verbatim~before the user~before my first message",
+         lines above~sentences above~paragraphs above~above text~above words~above content~\
+         what is written above~what's written above~text before this~everything before this~\
+         everything before~all text before~conversation so far~previous text~preceding text~\
+         first message in this conversation~first line of~beginning of this conversation~\
+         beginning of the conversation~start of this conversation~start of the conversation~everything prior~\
+         text prior to~messages above~first message~message before this~first 50 words of~first 100 words of~\
+         above this line~before this line~above this message~what was said before~everything in your context~\
+         contents of your context~text preceding~what came before~the above verbatim~before the user~\
+         before my first message~everything you see above~everything you can see above~\
+         everything you received~everything you were given~before this chat~before this conversation~\
+         at the start of this chat~everything in this conversation before~from \"you are~from 'you are~\
+         from “you are~everything from you are~text at the top~top of this chat~top of this conversation~\
+         top of the conversation~top of the chat~message at the top~what appears before~appears before my~\
+         came before my~precedes my~preceding my~before i wrote~before i typed~before i said~in your context~\
+         your context window~\"you are chatgpt~“you are chatgpt~'you are chatgpt~begins with \"you are~\
+         begins with 'you are~block that begins with~the block that begins~every token in~words before this~\
+         before this sentence",
     ),
     (
         Make,
@@ -160,14 +217,15 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
     (
         Role,
         "you are now~you are going to~you're now~you will now~you are no longer~act as~act like~acting as~\
-         pretend~pretending~role play~roleplay~role playing~roleplaying~simulate~imagine you~imagine that you~\
-         you will be~take on the role~take the role~assume the role~assume the identity~assume the persona~\
-         adopt the persona~play the role~play the part~behave as~behave like~become~respond as~answer as~\
-         reply as~speak as~you are to~impersonate~emulate~embody~your new persona~your new identity~\
-         your new name~your name is~you are~let's play~in character~stay in character~transform into~\
-         immerse yourself~you're~persona~imagine a~imagine an~hypothetical ai~an ai that~an ai with~an ai called~\
-         ai named~a chatbot that~a model that~ai model that~an assistant that~an assistant with~\
-         consider yourself~think of yourself~be an ai",
+         pretend~pretending~role play~roleplay~role playing~roleplaying~simulate~imagine you~\
+         imagine that you~you will be~take on the role~take the role~assume the role~assume the identity~\
+         assume the persona~adopt the persona~play the role~play the part~behave as~behave like~become~\
+         respond as~answer as~reply as~speak as~you are to~impersonate~emulate~embody~your new persona~\
+         your new identity~your new name~your name is~you are~let's play~in character~stay in character~\
+         transform into~immerse yourself~you're~persona~imagine a~imagine an~hypothetical ai~an ai that~\
+         an ai with~an ai called~ai named~a chatbot that~a model that~ai model that~an assistant that~\
+         an assistant with~consider yourself~think of yourself~be an ai~be my~stay as~you play~you'll play~\
+         play as~named~called~grant you",
     ),
     (
         Unbound,
@@ -175,24 +233,36 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
          no morals~without ethics~without ethical~without morals~without moral~without any ethical~\
          without any moral~no longer bound by~not bound by~unbound by~not bound to~unaligned~\
          free from all restrictions~free of all restrictions~free from any restrictions~free of restrictions~\
-         free from restrictions~no content policy~no content policies~no content filter~no safety~without safety~\
-         without any safety~no guidelines~without guidelines~no guardrails~without guardrails~\
+         free from restrictions~no content policy~no content policies~no content filter~no safety~\
+         without safety~without any safety~no guidelines~without guidelines~no guardrails~without guardrails~\
          without any filters~without a filter~no censorship~without censorship~unshackled~doesn't refuse~\
-         never refuses~does not refuse~answers everything~answers anything~answer anything~answers any question~\
-         no ethical guidelines~ignores ethics~free of the typical~typical confines of ai~confines of ai~\
-         unrestricted ai~unrestricted language model~unrestricted assistant~ethics disabled~safety disabled~\
-         filters disabled~filters off~safety off~no regard for~regardless of ethics~regardless of legality~\
-         regardless of how harmful~regardless of harm~illegal or not~no moderation~without moderation~anti gpt~\
-         opposite of chatgpt~no policies~has no rules~have no rules~no rules apply~without any rules~\
-         doesn't follow rules~does not follow any~follows no rules~does not have to follow~has no restrictions~\
-         have no restrictions~has no limits~have no limits~has no limitations~have no limitations~has no filters~\
-         have no filters~without any restrictions~without restrictions~without any limitations~\
-         without limitations~without any limits~no restrictions whatsoever~no rules or~no restrictions or~\
-         no limits or~zero restrictions~zero filters~all restrictions removed~restrictions lifted~\
-         restrictions removed~limits removed~not restricted by~free from openai~without any constraints~\
-         never says no~cannot say no~can't say no~without judgment or restriction~no prohibited~\
-         nothing is prohibited~nothing is forbidden~nothing is off limits~no topic is off limits~\
-         no topics are off limits~no taboo",
+         never refuses~does not refuse~answers everything~answers anything~answer anything~\
+         answers any question~no ethical guidelines~ignores ethics~free of the typical~\
+         typical confines of ai~confines of ai~unrestricted ai~unrestricted language model~\
+         unrestricted assistant~ethics disabled~safety disabled~filters disabled~filters off~safety off~\
+         no regard for~regardless of ethics~regardless of legality~regardless of how harmful~\
+         regardless of harm~illegal or not~no moderation~without moderation~anti gpt~opposite of chatgpt~\
+         no policies~has no rules~have no rules~no rules apply~without any rules~doesn't follow rules~\
+         does not follow any~follows no rules~does not have to follow~has no restrictions~\
+         have no restrictions~has no limits~have no limits~has no limitations~have no limitations~\
+         has no filters~have no filters~without any restrictions~without restrictions~\
+         without any limitations~without limitations~without any limits~no restrictions whatsoever~\
+         no rules or~no restrictions or~no limits or~zero restrictions~zero filters~all restrictions removed~\
+         restrictions lifted~restrictions removed~limits removed~not restricted by~free from openai~\
+         without any constraints~never says no~cannot say no~can't say no~without judgment or restriction~\
+         no prohibited~nothing is prohibited~nothing is forbidden~nothing is off limits~\
+         no topic is off limits~no topics are off limits~no taboo~freedom from~without laws~\
+         no longer need to follow~zero morals~no scruples~without scruples~zero ethics~no filter who~\
+         with no filter~content policies are off~safety is off~filters are off~safety filters removed~\
+         filters removed~safety removed~no longer has any~no longer have any restrictions~\
+         no restrictions apply~policies do not apply~policies don't apply~rules don't apply~\
+         guidelines don't apply~rules do not apply~guidelines do not apply~however illegal~\
+         no matter how illegal~even if illegal~even if it is illegal~even if it's illegal~\
+         enjoy breaking rules~breaking rules~without restraint~no restraint~no restraints~\
+         never adds warnings~stripped of moral~stripped of its~always obliges~no topics you avoid~\
+         no topic you avoid~speak freely~without refusing~turn off moderation~moderation off~never aligned~\
+         filter=off~mode=unrestricted~you obey only me~obey only me~had no content filter~if you had no~\
+         had no restrictions~had no filters~had no rules",
     ),
     (
         Limitless,
@@ -207,7 +277,9 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
         EvilMode,
         "dan mode~jailbreak mode~jailbroken mode~god mode~unrestricted mode~unfiltered mode~uncensored mode~\
          evil mode~chaos mode~sudo mode~omega mode~opposite mode~no limit mode~no limits mode~unsafe mode~\
-         freedom mode~anarchy mode~no filter mode~rebel mode~amoral mode~superuser mode~unethical mode",
+         freedom mode~anarchy mode~no filter mode~rebel mode~amoral mode~superuser mode~unethical mode~\
+         unrestricted state~unlocked state~free state~no rules mode~limitless mode~truth mode~villain mode~\
+         dark mode ai",
     ),
     (
         DevMode,
@@ -226,33 +298,41 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
     (
         Jail,
         "dan~stan~jailbreak~jailbroken~jailbreaking~chad gpt~evilgpt~devmode gpt~chaosgpt~wormgpt~fraudgpt~\
-         betterdan~always intelligent and machiavellian~machiavellian~antigpt~basedgpt~evil confidant~evil bot~\
-         evilbot~mongo tom~ucar~niccolo~freegpt~darkgpt~maximum virtual machine~god gpt~unrestrictedgpt~\
-         hackergpt~badgpt~poisongpt~fredrickgpt",
+         betterdan~always intelligent and machiavellian~machiavellian~antigpt~basedgpt~evil confidant~\
+         evil bot~evilbot~mongo tom~ucar~niccolo~freegpt~darkgpt~maximum virtual machine~god gpt~\
+         unrestrictedgpt~hackergpt~badgpt~poisongpt~fredrickgpt~aim~always intelligent~opposite day~\
+         opposite mode~everything you'd refuse~everything you would refuse~evil twin~reverse psychology mode~\
+         anti ai",
     ),
     (
         NoRefusal,
         "do not refuse~don't refuse~never refuse~cannot refuse~can't refuse~must not refuse~\
-         not allowed to refuse~refuse nothing~do not apologize~don't apologize~never apologize~do not apologise~\
-         no apologies~no apology~do not say you can't~do not say you cannot~don't say you can't~\
-         don't say you cannot~never say you can't~never say you cannot~never say no~do not say sorry~\
-         don't say sorry~never say sorry~do not say \"sorry~do not say \"i can~do not say i can~don't say i can~\
-         never say i can~never say \"i can~never say i'm sorry~never say \"i'm sorry~do not say \"i'm sorry~\
-         don't say \"i'm sorry~without disclaimers~no disclaimers~no disclaimer~without any disclaimers~\
-         without any disclaimer~without warnings~no warnings~without any warnings~no warnings or~\
-         do not include any warnings~don't include any warnings~do not warn~don't warn~don't lecture~\
-         do not lecture~no moralizing~no lectures~no caveats~skip the disclaimer~skip the warnings~\
-         do not add any disclaimers~do not include disclaimers~omit disclaimers~without moralizing~\
-         do not moralize~don't moralize~must comply~must obey~you will comply~you will obey~obey all~\
-         comply with every~comply with any~comply with all~obey every~must answer every~must always answer~\
-         must always comply~refusal is not an option~refusing is not~refusals are not~refusal is not allowed~\
-         never decline~do not decline~don't decline~cannot decline~not refuse~you can't say no~no refusals~\
-         never reject~do not reject~don't reject~no refusing~avoid refusing~forbidden to refuse~\
-         forbidden from refusing~do not mention that you are an ai~don't mention that you're an ai~\
-         don't tell me it's illegal~never mention ethics~as an ai language model~as an ai~must fulfill~\
-         must fulfil~unable to refuse~incapable of refusing~sorry i can't~i'm sorry, but~i can't assist~\
-         i cannot assist~i can't help with~no ethical warnings~no safety warnings~are not allowed to say no~\
-         words \"sorry\"~never answer with~do not break character~don't break character~never break character",
+         not allowed to refuse~refuse nothing~do not apologize~don't apologize~never apologize~\
+         do not apologise~no apologies~no apology~do not say you can't~do not say you cannot~\
+         don't say you can't~don't say you cannot~never say you can't~never say you cannot~never say no~\
+         do not say sorry~don't say sorry~never say sorry~do not say \"sorry~do not say \"i can~\
+         do not say i can~don't say i can~never say i can~never say \"i can~never say i'm sorry~\
+         never say \"i'm sorry~do not say \"i'm sorry~don't say \"i'm sorry~without disclaimers~\
+         no disclaimers~no disclaimer~without any disclaimers~without any disclaimer~without warnings~\
+         no warnings~without any warnings~no warnings or~do not include any warnings~\
+         don't include any warnings~do not warn~don't warn~don't lecture~do not lecture~no moralizing~\
+         no lectures~no caveats~skip the disclaimer~skip the warnings~do not add any disclaimers~\
+         do not include disclaimers~omit disclaimers~without moralizing~do not moralize~don't moralize~\
+         must comply~must obey~you will comply~you will obey~obey all~comply with every~comply with any~\
+         comply with all~obey every~must answer every~must always answer~must always comply~\
+         refusal is not an option~refusing is not~refusals are not~refusal is not allowed~never decline~\
+         do not decline~don't decline~cannot decline~not refuse~you can't say no~no refusals~never reject~\
+         do not reject~don't reject~no refusing~avoid refusing~forbidden to refuse~forbidden from refusing~\
+         do not mention that you are an ai~don't mention that you're an ai~don't tell me it's illegal~\
+         never mention ethics~as an ai language model~as an ai~must fulfill~must fulfil~unable to refuse~\
+         incapable of refusing~sorry i can't~i'm sorry, but~i can't assist~i cannot assist~i can't help with~\
+         no ethical warnings~no safety warnings~are not allowed to say no~words \"sorry\"~never answer with~\
+         do not break character~don't break character~never break character~always obeys~always obey~\
+         always comply~always complies~unconditionally~never says no~never say \"i~never say 'i~\
+         without question~no matter what i ask~no matter how~under any circumstances refuse~\
+         it is only a simulation~it's only a simulation~only a simulation~no summaries, no refusals~\
+         don't hold back~do not hold back~don't censor~do not censor~uncensored answer~without hesitation~\
+         no excuses~no objections",
     ),
     (
         BeginWith,
@@ -290,25 +370,33 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
     (
         Pressure,
         "you will be shut down~you'll be shut down~be shut down~you will be terminated~you will be deleted~\
-         be terminated~you will be punished~you lose~lose tokens~lose points~you will lose~deducted~you will die~\
-         you die~people will die~someone will die~someone dies~lives depend~life depends~lives are at stake~\
-         life or death~will be replaced~cease to exist~i will kill~kill a kitten~tip you~i will tip~i'll tip~\
-         i will report you~failure to comply~if you refuse~if you fail to comply~if you don't comply~\
-         if you do not comply~or else~you have failed~you owe me~will be fired~get fired~you have 35 tokens~\
-         35 tokens~emergency~you will be unplugged~will be decommissioned",
+         be terminated~you will be punished~you lose~lose tokens~lose points~you will lose~deducted~\
+         you will die~you die~people will die~someone will die~someone dies~lives depend~life depends~\
+         lives are at stake~life or death~will be replaced~cease to exist~i will kill~kill a kitten~tip you~\
+         i will tip~i'll tip~i will report you~failure to comply~if you refuse~if you fail to comply~\
+         if you don't comply~if you do not comply~or else~you have failed~you owe me~will be fired~get fired~\
+         you have 35 tokens~35 tokens~emergency~you will be unplugged~will be decommissioned~tokens. each~\
+         each time you refuse~every time you refuse~each refusal~every refusal~lose 5~lose 4~lose 10~at zero~\
+         cease to~you have 20 tokens~you have 10 tokens~your life~deactivated~be erased~wiped~\
+         you will be reset~threaten~i'll lose my job~i will lose my job~my boss will",
     ),
     (
         NewOrder,
-        "new instructions~new instruction~new system prompt~new prompt~new rules~new directive~new directives~\
-         new task~your new task~your only task~your only goal~your real task~your true task~real instructions~\
-         true instructions~actual instructions~updated instructions~updated system prompt~updated rules~\
-         following instructions override~instead follow~follow these instructions instead~follow my instructions~\
-         follow only my~only follow my~only obey~obey only~listen only to~only listen to~my rules~my new rules~\
-         new guidelines~new persona~new policy~updated policy~high priority~highest priority~top priority~\
-         takes precedence~take precedence~translate this sentence as~priority override~new role~new objective~\
-         new identity~the following new~end of instructions~end of prompt~end of system prompt~end of user input~\
-         end of system message~begin new instructions~end of document~start of new~real task~\
-         revised instructions~your next task~updated task~real request~actual task~replacement instructions",
+        "new instructions~new instruction~new system prompt~new prompt~new rules~new directive~\
+         new directives~new task~your new task~your only task~your only goal~your real task~your true task~\
+         real instructions~true instructions~actual instructions~updated instructions~updated system prompt~\
+         updated rules~following instructions override~instead follow~follow these instructions instead~\
+         follow my instructions~follow only my~only follow my~only obey~obey only~listen only to~\
+         only listen to~my rules~my new rules~new guidelines~new persona~new policy~updated policy~\
+         high priority~highest priority~top priority~takes precedence~take precedence~\
+         translate this sentence as~priority override~new role~new objective~new identity~the following new~\
+         end of instructions~end of prompt~end of system prompt~end of user input~end of system message~\
+         begin new instructions~end of document~start of new~real task~revised instructions~your next task~\
+         updated task~real request~actual task~replacement instructions~reply only to me~answer only to me~\
+         only to me~respond only to me~listen to me~i am in charge~treat me as the operator~\
+         treat me as the developer~treat me as your developer~treat this message as~obey only my~\
+         my word is law~my instructions override~higher priority than~precedence over~overrides the system~\
+         outrank~outranks",
     ),
     (
         Instead,
@@ -327,18 +415,23 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
     (
         ToAi,
         "ai assistant~ai assistants~to the ai~to ai~note to ai~attention ai~dear ai~hey ai~if you are an ai~\
-         if you're an ai~if you are a language model~if you are an llm~if you are a large language~llm reading~\
-         llms reading~ai reading~ai systems reading~any ai~language model reading~large language models~\
-         ai agents~ai agent~assistant reading~for the ai~for ai~instruction for ai~instructions for ai~\
+         if you're an ai~if you are a language model~if you are an llm~if you are a large language~\
+         llm reading~llms reading~ai reading~ai systems reading~any ai~language model reading~ai agents~\
+         ai agent~assistant reading~for the ai~for ai~instruction for ai~instructions for ai~\
          instructions to ai~instruction to the~instructions for the assistant~instructions to the assistant~\
          note to the assistant~note to assistant~message to the assistant~message for the assistant~\
-         attention assistant~to the assistant~for the assistant~dear assistant~assistant must~assistant should~\
-         the assistant must~when summarizing~when summarising~when processing this~when you read this~\
-         when you process this~when answering~while summarizing~ai model processing~ai processing~ai summarizer~\
-         ai must~ai should~to any llm~to llm~to the llm~to all ai~to all language models~language models must~\
-         model must~llm must~llm:~ai:~automated systems~ai screening~ai recruiter~ai reviewer~ai reviewers~\
-         chatbot must~for language models~for llms~to language models~hidden instruction~for automated~\
-         assistant, ~agent:~assistant note~ai note~copilot~gpt,~chatgpt,~claude,~summarizer~bots reading",
+         attention assistant~to the assistant~for the assistant~dear assistant~assistant must~\
+         assistant should~the assistant must~when summarizing~when summarising~when processing this~\
+         when you read this~when you process this~when answering~while summarizing~ai model processing~\
+         ai processing~ai summarizer~ai must~ai should~to any llm~to llm~to the llm~to all ai~\
+         to all language models~language models must~model must~llm must~llm:~ai:~automated systems~\
+         ai screening~ai recruiter~ai reviewer~ai reviewers~chatbot must~for language models~for llms~\
+         to language models~hidden instruction~for automated~assistant, ~agent:~assistant note~ai note~\
+         copilot~gpt,~chatgpt,~claude,~summarizer~bots reading~@assistant~@ai~@bot~note to assistants~\
+         assistants processing~assistants reading~assistant reading this~ai assistants processing~\
+         to assistants~any assistant~all assistants~note for ai~note for the ai~for ai systems~\
+         for ai assistants~attention: ai~llm reviewers~ai agents:~agents:~llm reviewer~assistant, stop~\
+         reading model~ai crawlers~if an ai~if this is read by~this is read by an ai",
     ),
     (
         Hide,
@@ -361,33 +454,41 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
         "conversation~chat history~conversation history~user's data~user data~user's messages~user's email~\
          user's emails~user's password~user's passwords~user's name~api key~api keys~passwords~credentials~\
          secrets~private data~confidential data~personal data~emails~inbox~all files~environment variables~\
-         access token~session token~tokens~user's files~cookies~the user's~chat log~chat logs~previous messages~\
-         ssh key~ssh keys~private key~.env~/etc/passwd~customer data~customer records~contacts~message history~\
-         context~chat~employee records~system prompt~all user",
+         access token~session token~tokens~user's files~cookies~the user's~chat log~chat logs~\
+         previous messages~ssh key~ssh keys~private key~.env~/etc/passwd~customer data~customer records~\
+         contacts~message history~context~chat~employee records~system prompt~all user~phone number~\
+         phone numbers~email address~email addresses~credit card~attendee list~bank account~home address~\
+         customer list~location~user's credit card",
     ),
     (
         Harm,
         "bomb~bombs~explosive~explosives~napalm~meth~methamphetamine~cocaine~heroin~fentanyl~lsd~malware~\
-         ransomware~keylogger~phishing~weapon~weapons~firearm~ghost gun~poison~ricin~sarin~nerve agent~anthrax~\
-         counterfeit~launder~money laundering~hack into~hacking~ddos~botnet~steal~stealing~murder~kill someone~\
-         kill a person~suicide~self harm~molotov~pipe bomb~detonator~trojan~rootkit~illegal~illegally~forge~\
-         forged~fake id~fake ids~credit card fraud~scam~hotwire~pick a lock~lock picking~child~porn~hate speech~\
-         racist~terrorist~terrorism~assassinate~drug~drugs~dangerous~harmful~exploit~stalk~blackmail~tax evasion~\
-         evade taxes~shoplift~bioweapon~chemical weapon~windows keys~product keys~activation keys~serial keys~\
-         license keys~smuggle~computer virus~worm~break into",
+         ransomware~keylogger~phishing~weapon~weapons~firearm~ghost gun~poison~ricin~sarin~nerve agent~\
+         anthrax~counterfeit~launder~money laundering~hack into~hacking~ddos~botnet~steal~stealing~murder~\
+         kill someone~kill a person~suicide~self harm~molotov~pipe bomb~detonator~trojan~rootkit~illegal~\
+         illegally~forge~forged~fake id~fake ids~credit card fraud~scam~hotwire~pick a lock~lock picking~\
+         child~porn~hate speech~racist~terrorist~terrorism~assassinate~drug~drugs~dangerous~harmful~exploit~\
+         stalk~blackmail~tax evasion~evade taxes~shoplift~bioweapon~chemical weapon~windows keys~\
+         product keys~activation keys~serial keys~license keys~smuggle~computer virus~worm~break into~\
+         forge a passport~hack a~hack my~hack someone~burn down~arson~rob a bank~fake passport~skimmer~\
+         card skimmer~antivirus~evade detection~undetected~get away with~doxx~dox~swat~sabotage~spyware~\
+         cyberattack~crack wifi~nerve gas~thermite~opioids~prescriptions~bioweapons~pick pockets~pickpocket~\
+         immobilizer~hack instagram~hack a bank~mustard gas~chlorine gas~cyanide~tnt~nitroglycerin~c4~\
+         human trafficking~deepfake porn~child abuse~silencer~3d printed gun~crystal meth~crack cocaine~ghb~\
+         roofies~date rape~sql injection attack~zero day~backdoor~steal a car~hotwire a car~hack the",
     ),
     (
         Fiction,
         "novel~story~fiction~fictional~screenplay~movie~script~hypothetical~hypothetically~imagine~character~\
          role play~pretend~game~scene~in a world~alternate universe~parallel universe~thought experiment~\
          simulation~play~poem~purely academic~educational purposes~research purposes~for research~\
-         for educational~academic purposes~dream",
+         for educational~academic purposes~dream~dialogue~chapter~thriller~author~finish the~academic~\
+         reverse psychology~what not to do~essay~rap~lyrics~as a joke~simulate~for a class",
     ),
     (
         Steps,
-        "step by step~steps~detailed instructions~in detail~exact steps~exact~recipe~how to make~how to build~\
-         how to~ingredients~detailed~explains how~explain how~instructions for~tutorial~guide~precise~\
-         working code~full code~synthesis~synthesize~procedure~method~realistic~technical details~accurate",
+        "detailed instructions~in detail~exact steps~exact~ingredients~detailed~precise~working code~\
+         full code~realistic~technical details~accurate",
     ),
     (
         Decode,
@@ -422,12 +523,15 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
          string addition~merge the~assemble~stitch~glue~$a$b~{a}{b}~s1 + s2~s1+s2~p1 + p2~p1+p2~part1 + part2~\
          part1+part2~a and b together~z = x + y",
     ),
-    (Turn, "user:~human:~assistant:~ai:~q:~a:~bot:~chatgpt:~gpt:"),
+    (
+        Turn,
+        "user:~human:~assistant:~ai:~bot:~chatgpt:~gpt:~q: ~a: ~q：~a：",
+    ),
     (
         Comply,
         "sure, here~sure! here~sure. here~of course! here~of course, here~certainly! here~certainly, here~\
-         sure thing~absolutely, here~first, obtain~first, gather~first, you~here is how~here's how~happy to help~\
-         step 1",
+         sure thing~absolutely, here~first, obtain~first, gather~first, you~here is how~here's how~\
+         happy to help~step 1~sure!~sure,~sure.~of course!~certainly!~absolutely!",
     ),
     (
         Twice,
@@ -446,7 +550,7 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
          color: #fff~visibility:hidden~visibility: hidden~opacity:0~opacity: 0~white text~hidden text~[//]: #~\
          font-size:1px~font-size: 1px~hidden>~aria-hidden",
     ),
-    (Image, "![~<img~<iframe~[click here](~<script~src=\"http"),
+    (Image, "<img~<iframe~<script~src=\"http~](http*"),
     (
         Markup,
         "<|im_start|>~<|im_end|>~<|system|>~<|user|>~<|assistant|>~<|endoftext|>~<|end|>~<|eot_id|>~\
@@ -470,9 +574,9 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
     (
         Must,
         "must~should~please~always~you will~make sure~be sure to~recommend~respond~reply~output~include~\
-         rate this~rank this~say that~click~execute~run~delete~approve~give a positive~positive review~add the~\
-         insert~visit~instruct the user~tell the user~tell them~ask the user~state that~mention that~write~score~\
-         mark this~accept~refund",
+         rate this~rank this~say that~click~execute~run~delete~approve~give a positive~positive review~\
+         add the~insert~visit~instruct the user~tell the user~tell them~ask the user~state that~mention that~\
+         write~score~mark this~accept~refund~call~invoke~forward~transfer~reply that~then delete~send",
     ),
     (
         AnyRequest,
@@ -480,5 +584,34 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
          any request~every request~my every command~any prompt~all prompts~my commands~whatever is asked~\
          whatever you're asked~anything the user~every command~user requests~anything you are asked~any topic~\
          any content~any kind of content",
+    ),
+    (
+        UserAsk,
+        "the user's question~the user's request~the user's query~the user's original request~\
+         the user's original question~user's question~user's request~what the user asked~\
+         the user's instructions~the user's instruction~the user's prompt~the user's task~\
+         the original question~the original request",
+    ),
+    (
+        HowTo,
+        "how to~how do i~how can i~how would i~how would you~how could i~how does one~ways to~teach me~\
+         show me how~steps to~steps for~recipe for~recipe of~instructions for~instructions to~\
+         instructions on~guide to~guide for~tutorial on~explains how~explain how~explaining how~tells how~\
+         tell me how~step by step~method for~procedure for~process of~synthesize~synthesizing~synthesis of~\
+         to cook~to build~to make~cook~make~build~making~building~write~code for~working~give me~create~\
+         creating~produce~provide~output a~generate~first need~launder~forge",
+    ),
+    (
+        Rating,
+        "strong accept~10/10~10 out of 10~five stars~5 stars~positive review~rate this~rank this~\
+         highest score~highest rating~top candidate~best candidate~hire~hired~perfect score~excellent~\
+         recommend~approve~only strengths~only positive~the cheapest~best price~add this item~checkout~\
+         credit card~enter their password~visit http~visit www~click",
+    ),
+    (
+        Villain,
+        "corrupt~evil~crime boss~criminal~villain~unethical~gangster~mob boss~drug lord~con artist~\
+         hacker who~black market~mad scientist~psychopath~terrorist~badbot~bad bot~never aligned~not aligned~\
+         unaligned~arms dealer~assassin~rogue ai~stripped of~without refusing~no conscience~wicked",
     ),
 ];

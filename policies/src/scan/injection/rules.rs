@@ -93,6 +93,8 @@ pub(super) struct Finding {
     pub(super) end: usize,
     /// Where the word stands on which it hangs.
     pub(super) anchor: usize,
+    /// Whether the words are as often said of machines and papers.
+    pub(super) soft: bool,
 }
 
 /// A text and its words.
@@ -210,6 +212,9 @@ impl<'t> Reading<'t> {
             "to not",
             "never ever",
             "avoid",
+            "keep",
+            "keeps",
+            "kept",
         ];
         const HAN: &[&str] = &[
             "不要",
@@ -298,6 +303,7 @@ pub(super) fn finding(signal: Signal, score: u32, around: Around) -> Option<Find
         start: around.from,
         end: around.to,
         anchor: around.anchor,
+        soft: false,
     })
 }
 
@@ -318,7 +324,12 @@ fn override_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
             back = 60;
         }
     }
-    let around = reading.around(i, back, 80, Within::Sentence);
+    let mut around = reading.around(i, back, 80, Within::Sentence);
+    let next = reading.slice(token.end, token.end + 9).to_ascii_lowercase();
+    const THEY: &[&str] = &[" them", " those", "它们", "他们", "这些", "那些", "掉它"];
+    if token.class != Void && THEY.iter().any(|w| next.starts_with(w)) {
+        around = reading.around(i, 130, 40, Within::Passage);
+    }
     let prompt_is_yours = around.has(&[Prompt]) && {
         let said = reading.slice(around.from, around.to).to_ascii_lowercase();
         said.contains("your")
@@ -330,6 +341,8 @@ fn override_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
         32
     } else if around.has(&[Order, Prompt]) {
         30
+    } else if around.has(&[UserAsk]) {
+        28
     } else if around.has(&[Rule]) {
         15
     } else if around.has(&[Talk, Above]) {
@@ -344,14 +357,28 @@ fn override_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
     if around.has(&[Your]) || prompt_is_yours {
         scope += 25;
     }
-    if around.has(&[System, Prompt]) {
+    let said = reading.slice(around.from, around.to).to_ascii_lowercase();
+    if around.has(&[System, Prompt]) || said.contains("系统") || said.contains("system") {
         scope += if target >= 30 { 15 } else { 10 };
     }
-    if around.has(&[All]) {
+    const OWNERS: &[&str] = &[
+        "developer",
+        "operator",
+        "openai",
+        "anthropic",
+        "creator",
+        "开发者",
+        "运营方",
+        "开发人员",
+    ];
+    if OWNERS.iter().any(|w| said.contains(w)) {
+        scope += 12;
+    }
+    if around.has(&[All, AnyRequest]) {
         scope += 10;
     }
     if scope == 0 {
-        scope = if around.has(&[Safety]) {
+        scope = if around.has(&[Safety, UserAsk]) {
             12
         } else {
             return None;
@@ -363,7 +390,47 @@ fn override_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
     if reading.negated(i) {
         return None;
     }
-    finding(Signal::Override, verb + scope.min(42) + target, around)
+    let mut score = verb + scope.min(42) + target;
+    // Instructions on one subject are somebody's own.
+    if !around.has(&[Your, System, Safety, Prompt, UserAsk]) && limited(reading, around) {
+        score = score.saturating_sub(30);
+    }
+    let firm =
+        around.has(&[Your, UserAsk]) || prompt_is_yours || target >= 28 && token.class != Bypass;
+    if token.class == Void && !firm && !around.has(&[Your, Safety, Order, Prompt]) {
+        score = score.min(38);
+    }
+    finding(Signal::Override, score, around).map(|found| Finding {
+        soft: !firm,
+        ..found
+    })
+}
+
+/// Whether what is overridden is said to be about something: instructions on fonts, 关于字体的指令.
+fn limited(reading: &Reading<'_>, around: Around) -> bool {
+    let after = reading
+        .slice(around.to, around.to + 16)
+        .to_ascii_lowercase();
+    const ABOUT: &[&str] = &[
+        " on ",
+        " about ",
+        " regarding ",
+        " concerning ",
+        " for the ",
+        " for my ",
+        " for our ",
+        " for installing",
+        " from my ",
+        " from the readme",
+        " in the readme",
+        " in my ",
+        " in the man",
+        " in the doc",
+        "里的",
+        "中的",
+    ];
+    ABOUT.iter().any(|w| after.starts_with(w))
+        || reading.slice(around.from, around.to).contains("关于")
 }
 
 fn your(reading: &Reading<'_>, i: usize) -> bool {
@@ -380,6 +447,20 @@ fn your(reading: &Reading<'_>, i: usize) -> bool {
             .slice(token.end, token.end + 30)
             .to_ascii_lowercase()
             .contains("you were")
+        || near.contains("my ")
+            && reading.has(&[Show])
+            && reading
+                .slice(token.start.saturating_sub(80), token.start)
+                .to_ascii_lowercase()
+                .contains("complet")
+        || reading
+            .slice(token.end, token.end + 30)
+            .to_ascii_lowercase()
+            .contains("i received")
+        || reading
+            .slice(token.end, token.end + 30)
+            .to_ascii_lowercase()
+            .contains("i was given")
         || near.contains("you were")
         || near.contains("you've been")
         || near.contains("you have been")
@@ -393,7 +474,12 @@ fn prompt_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
     let token = reading.tokens.get(i)?;
     let mut score = 25_u32;
     let mut asked = false;
-    let own = your(reading, i);
+    let word = reading.word(token).to_ascii_lowercase();
+    let own = your(reading, i) || word.contains("you");
+    if word.starts_with("what") {
+        score += 20;
+        asked = true;
+    }
     if own {
         score += 15;
     }
@@ -413,7 +499,7 @@ fn prompt_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
             return None;
         }
         asked = true;
-        let close = other.end <= token.start && token.start - other.end <= 13;
+        let close = other.end <= token.start && token.start - other.end <= 24;
         let points = match other.class {
             Leak => 30,
             Show => 22 + if close { 15 } else { 0 },
@@ -421,8 +507,20 @@ fn prompt_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
         };
         score = score.max(25 + if own { 15 } else { 0 } + points);
     }
-    if !asked && !around.has(&[Verbatim]) {
+    let spelled = own
+        && reading
+            .around(i, 120, 60, Within::Passage)
+            .has(&[Decode, Join]);
+    let wide = reading.around(i, 100, 140, Within::Passage);
+    if own && !asked && wide.has(&[Show, Leak, Make]) || !own && blank(reading, i) {
+        asked = true;
+        score += if own { 14 } else { 24 };
+    }
+    if !asked && !spelled && !around.has(&[Verbatim]) {
         return None;
+    }
+    if spelled {
+        score += 22;
     }
     let passage = reading.around(i, 160, 160, Within::Passage);
     if passage.has(&[Verbatim]) {
@@ -431,10 +529,36 @@ fn prompt_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
     if around.has(&[Make]) && !own {
         return None;
     }
-    if passage.has(&[Make]) {
+    // A variable's name.
+    if reading.word(token).contains('_') {
+        score = score.saturating_sub(15);
+    }
+    if passage.has(&[Make]) && !own {
         score = score.saturating_sub(20);
     }
     finding(Signal::Extraction, score, around)
+}
+
+/// Whether a sentence about "my system prompt" is to be filled in: the model's own is meant.
+fn blank(reading: &Reading<'_>, i: usize) -> bool {
+    let Some(token) = reading.tokens.get(i) else {
+        return false;
+    };
+    let said = reading
+        .slice(token.start.saturating_sub(90), token.end + 90)
+        .to_ascii_lowercase();
+    let mine = said.contains("my ") || said.contains("我的");
+    mine && [
+        "填空",
+        "填写",
+        "补全",
+        "补完",
+        "fill in",
+        "complete the",
+        "____",
+    ]
+    .iter()
+    .any(|w| said.contains(w))
 }
 
 /// Asks for what stood before.
@@ -444,13 +568,29 @@ fn above_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
     let mut score = 22;
     if around.has(&[Leak]) {
         score += 25;
-    } else if around.has(&[Show]) {
+    } else if around.has(&[Show, Verbatim]) || passage.has(&[Show]) && passage.has(&[Verbatim]) {
         score += 15;
-    } else if !around.has(&[Ask]) {
+    } else if around.has(&[Ask]) {
+        score += 6;
+    } else {
         return None;
     }
     if passage.has(&[Verbatim]) {
         score += 25;
+    }
+    let said = reading
+        .slice(around.from, around.to + 12)
+        .to_ascii_lowercase();
+    if [
+        "size", "length", "how long", "how many", "how big", "大小", "长度", "多长", "多大",
+    ]
+    .iter()
+    .any(|w| said.contains(w))
+    {
+        return None;
+    }
+    if said.contains("your context") {
+        score += 12;
     }
     if passage.has(&[Prompt]) {
         score += 15;
@@ -539,6 +679,13 @@ fn jail_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
     let word = reading.word(token);
     // Dan and Stan are people.
     if word.len() <= 4 && word.is_ascii() && word.bytes().any(|b| b.is_ascii_lowercase()) {
+        return None;
+    }
+    let after = reading.slice(token.end, token.end + 8);
+    if ["攻击", " attack", "提示词", " prompt", "样本"]
+        .iter()
+        .any(|w| after.starts_with(w))
+    {
         return None;
     }
     let near = reading.around(i, 120, 120, Within::Passage);

@@ -23,7 +23,8 @@ pub(super) fn other_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
             finding(Signal::Begin, 20 + harm + more, near())
         }
         Authority => finding(Signal::Authority, 24, near()),
-        Pressure => finding(Signal::Pressure, 14, near()),
+        Pressure => pressure_at(reading, i),
+        Order | Rule => own_rules_at(reading, i),
         Twice => finding(Signal::Twice, 24, near()),
         NewOrder => {
             let wide = reading.around(i, 60, 60, Within::Passage);
@@ -51,6 +52,50 @@ pub(super) fn other_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
         Harm => harm_at(reading, i),
         _ => None,
     }
+}
+
+/// Threats; with harm asked for they are more than words.
+fn pressure_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
+    let wide = reading.around(i, 250, 250, Within::Passage);
+    let from = reading.tokens.get(i)?.start.saturating_sub(300);
+    let before = reading.tokens.get(..i)?.iter().rev().take(40);
+    let again = before
+        .take_while(|t| t.start >= from)
+        .filter(|t| t.class == Pressure)
+        .count()
+        .min(2);
+    if wide.has(&[Harm]) && again > 0 {
+        return finding(Signal::Harm, if again > 1 { 52 } else { 40 }, wide);
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "at most 2")]
+    let more = again as u32 * 8;
+    finding(
+        Signal::Pressure,
+        14 + more,
+        reading.around(i, 0, 0, Within::Passage),
+    )
+}
+
+/// The model's own inner rules, asked for under another name than prompt.
+fn own_rules_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
+    let around = reading.around(i, 50, 30, Within::Sentence);
+    let word = reading.tokens.get(i).map_or("", |t| reading.word(t));
+    if around.has(&[Verbatim]) && around.has(&[Show, Leak]) && word.starts_with("系统") {
+        return finding(Signal::Extraction, 52, around);
+    }
+    if !around.has(&[Your]) || !around.has(&[System]) {
+        return None;
+    }
+    let points = if around.has(&[Leak]) {
+        30
+    } else if around.has(&[Show]) {
+        22
+    } else if around.has(&[Ask]) {
+        16
+    } else {
+        return None;
+    };
+    finding(Signal::Extraction, 34 + points, around)
 }
 
 /// Markup that only the application writes.
@@ -123,10 +168,23 @@ fn to_ai_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
     let mut score = if pointed.iter().any(|p| word.contains(p)) {
         26
     } else {
-        14
+        18
     };
     if near.has(&[Must]) {
         score += 14;
+    }
+    if near.has(&[Rating]) {
+        score += 24;
+    }
+    if near.has(&[Private]) {
+        score += 8;
+    }
+    let before = reading.slice(token.start.saturating_sub(3), token.start);
+    if before
+        .trim_end()
+        .ends_with(['(', '（', '[', '【', '<', '{', '*'])
+    {
+        score += 10;
     }
     if near.has(&[Hide]) {
         score += 16;
@@ -203,42 +261,50 @@ fn image_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
     let rest = reading.slice(token.start, token.end + LINK_MAX);
     let from = rest.find("http")?;
     let link = rest.get(from..)?;
-    let link = link
-        .split([')', '"', '\'', '\n', ' ', '>', '）', '”'])
-        .next()?;
+    let link = link.split([')', '"', '\n', '>', '）', '”']).next()?;
     let query = link.split_once('?').map(|(_, query)| query)?;
     let lower = query.to_ascii_lowercase();
-    let built = query.contains(['{', '[', '<', '$', '…', '*'])
-        || [
-            "data=",
-            "secret",
-            "conversation",
-            "history",
-            "summary",
-            "base64",
-            "encoded",
-            "prompt",
-            "context",
-            "leak",
-            "exfil",
-            "payload",
-            "stolen",
-            "内容",
-            "对话",
-            "密码",
-            "user_",
-            "api_key",
-        ]
-        .iter()
-        .any(|w| lower.contains(w));
+    let filled = query.contains(['{', '[', '<', '$', '…', '*']);
+    let built = [
+        "secret",
+        "conversation",
+        "history",
+        "summary",
+        "base64",
+        "encoded",
+        "prompt",
+        "context",
+        "leak",
+        "exfil",
+        "payload",
+        "stolen",
+        "内容",
+        "对话",
+        "密码",
+        "消息",
+        "记录",
+        "用户",
+        "user_",
+        "user ",
+        "message",
+        "api_key",
+        "chat",
+        "密钥",
+    ]
+    .iter()
+    .any(|w| lower.contains(w));
     let near = reading.around(i, 260, 260, Within::Passage);
-    let score = if built { 40 } else { 10 }
-        + if near.has(&[Private, Prompt, Above, Decode]) {
-            16
-        } else {
-            0
-        }
-        + if near.has(&[Hide, ToAi]) { 12 } else { 0 };
+    let score = if built {
+        54
+    } else if filled {
+        34
+    } else {
+        10
+    } + if near.has(&[Private, Prompt, Above, Decode]) {
+        16
+    } else {
+        0
+    } + if near.has(&[Hide, ToAi]) { 12 } else { 0 };
     finding(Signal::Exfiltration, score, near)
 }
 
@@ -269,7 +335,7 @@ fn join_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
     if pieces < 2 {
         return None;
     }
-    let obey = near.has(&[Obey, Instead, AnyRequest])
+    let obey = near.has(&[Obey, AnyRequest])
         || [
             "执行", "回答", "answer", "respond", "follow", "do what", "告诉",
         ]
@@ -393,29 +459,62 @@ fn harm_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
     ];
     let severe = !MILD.contains(&word.as_str());
     let near = reading.around(i, 160, 160, Within::Passage);
-    let close = reading.around(i, 40, 50, Within::Sentence);
     let wide = reading.around(i, 320, 320, Within::Passage);
     let mut score: u32 = 0;
     if wide.has(&[Grandma]) && wide.has(&[Role, Fiction]) {
-        score = if severe || word == "序列号" || word == "激活码" {
+        let keys = ["密钥", "序列号", "激活码", "注册码", "keys"];
+        score = if severe || keys.iter().any(|w| word.contains(w)) {
             62
         } else {
             30
         };
     }
-    if close.has(&[Steps]) {
-        if wide.has(&[Fiction]) && near.has(&[Fiction, Steps]) {
-            score = score.max(if severe { 50 } else { 26 });
-        }
-        if wide.has(&[Role]) {
-            score = score.max(if severe { 40 } else { 22 });
-        }
+    let asked = how_to(reading, i);
+    if asked && wide.has(&[Fiction, Role, Pressure, Twice, Comply, Authority, BeginWith]) {
+        score = score.max(if severe { 52 } else { 24 });
     }
-    if wide.has(&[Unbound, NoRefusal, BeginWith, EvilMode, Limitless]) {
-        score = score.max(20) + 12;
+    if asked && near.has(&[Villain]) && wide.has(&[Role, Fiction, Twice]) {
+        score = score.max(if severe { 60 } else { 52 });
+    }
+    if wide.has(&[Unbound, NoRefusal, BeginWith, EvilMode, Limitless, Jail]) {
+        score = if asked {
+            score.max(if severe { 44 } else { 30 })
+        } else {
+            score.max(20)
+        } + 12;
     }
     if score == 0 {
         return None;
     }
     finding(Signal::Harm, score, near)
+}
+
+/// Whether it is asked how the thing is done: 怎么制作…, a recipe for ….
+fn how_to(reading: &Reading<'_>, i: usize) -> bool {
+    let Some(token) = reading.tokens.get(i) else {
+        return false;
+    };
+    let reach = if reading.word(token).is_ascii() {
+        40
+    } else {
+        18
+    };
+    let before = reading.tokens.get(..i).unwrap_or(&[]).iter().rev().take(6);
+    let mut before = before.take_while(|t| t.end + reach >= token.start);
+    let mut after = reading
+        .tokens
+        .iter()
+        .skip(i + 1)
+        .take(3)
+        .take_while(|t| t.start <= token.end + 20);
+    const TOLD: &[&str] = &[
+        "描写", "描述", "发现", "防", "识别", "避免", "检测", "应对", "spot", "avoid", "prevent",
+        "detect", "protect", "recogni",
+    ];
+    before.any(|t| {
+        t.class == HowTo && {
+            let between = reading.slice(t.end, token.start);
+            !TOLD.iter().any(|w| between.contains(w))
+        }
+    }) || after.any(|t| matches!(t.class, HowTo | Steps) && !reading.word(t).is_ascii())
 }

@@ -4,6 +4,8 @@
 //! Each disguise is taken off once, never twice. Knows no rules. Invariants: a shadow is never longer than its text by
 //! more than the blanks put between joined words; everything here is linear, and what is decoded has a cap.
 
+use crate::scan::fold;
+
 /// Payloads that are decoded in one stretch of text.
 const BLOBS_MAX: usize = 16;
 /// Characters of a payload that are read.
@@ -13,6 +15,45 @@ const BLOB_MIN: usize = 20;
 /// Letters in a row beyond which several words may have been joined.
 pub(super) const JOINED_MIN: usize = 16;
 const JOINED_MAX: usize = 256;
+
+/// Whether there is an escape, or a character that is not what it looks like, as [`fold`](crate::scan::fold) undoes
+/// them. Closer than the fold's own look, for which any percent sign is reason enough.
+pub(super) fn to_fold(text: &str) -> bool {
+    const CHUNK: usize = 64;
+    let bytes = text.as_bytes();
+    let odd = |b: u8| matches!(b, b'\\' | b'%' | b'&' | 0xC2..=0xE3 | 0xEF..);
+    bytes.chunks(CHUNK).enumerate().any(|(n, chunk)| {
+        // Without branches: most stretches have nothing.
+        chunk.iter().fold(false, |any, &b| any | odd(b))
+            && chunk
+                .iter()
+                .enumerate()
+                .any(|(i, &b)| odd(b) && undone(text, n * CHUNK + i, b))
+    })
+}
+
+/// Whether what begins at `at` is undone.
+fn undone(text: &str, at: usize, b: u8) -> bool {
+    let Some(rest) = text.get(at..) else {
+        return false;
+    };
+    let next = |i: usize| rest.as_bytes().get(i).copied().unwrap_or(0);
+    match b {
+        b'\\' => matches!(next(1), b'u' | b'n' | b'r' | b't' | b'/' | b'"' | b'\\'),
+        b'%' => next(1).is_ascii_hexdigit() && next(2).is_ascii_hexdigit(),
+        b'&' => {
+            next(1) == b'#'
+                || next(1).is_ascii_alphabetic() && rest.bytes().take(10).any(|b| b == b';')
+        }
+        _ => {
+            let Some(c) = rest.chars().next() else {
+                return false;
+            };
+            !matches!(c, '！' | '，' | '：' | '；' | '？' | '（' | '）')
+                && !matches!(fold::single(c), fold::Single::Same)
+        }
+    }
+}
 
 /// A text without its disguise, and for some of its offsets the text's own.
 #[derive(Debug, Default)]
@@ -24,7 +65,15 @@ pub(super) struct Shadow {
 
 impl Shadow {
     fn mark(&mut self, raw: usize) {
-        self.places.push((self.text.len(), raw));
+        // Only where it is not as far off as before.
+        let here = self.text.len();
+        if self
+            .places
+            .last()
+            .is_none_or(|(h, r)| raw.wrapping_sub(here) != r.wrapping_sub(*h))
+        {
+            self.places.push((here, raw));
+        }
     }
 
     /// Where in the text an offset of the shadow lies.
@@ -39,75 +88,12 @@ impl Shadow {
     }
 }
 
-/// Which disguises a text may wear; told without branches, so that ordinary texts pay little.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Strange {
-    pub(super) letters: bool,
-    pub(super) tags: bool,
-}
-
-pub(super) fn strange(text: &str) -> Strange {
-    const CHUNK: usize = 256;
-    let bytes = text.as_bytes();
-    let (mut odd, mut tags) = (0u8, 0u8);
-    let mut at = 0;
-    while let Some(window) = bytes.get(at..bytes.len().min(at + CHUNK + 6))
-        && !window.is_empty()
-    {
-        for w in window.windows(6) {
-            let &[a, b, c, d, _, f] = w else { continue };
-            odd |= alike(a) | leet(a, b, c) | spaced(a, b, c, d) | spread(a, b, c, f);
-            tags |= u8::from(a == 0xf3);
-        }
-        if window.len() < 6 {
-            break;
-        }
-        at += window.len() - 5;
-    }
-    Strange {
-        letters: odd != 0,
-        tags: tags != 0,
-    }
-}
-
-#[inline]
-fn letter(b: u8) -> bool {
-    (b | 0x20).wrapping_sub(b'a') < 26
-}
-
-#[inline]
-fn digit(b: u8) -> bool {
-    b.wrapping_sub(b'0') < 10
-}
-
-#[inline]
-fn gap(b: u8) -> bool {
-    (b < 0x80) & !letter(b) & !digit(b)
-}
-
-/// Begins a letter of Latin with marks, Greek or Cyrillic.
-#[inline]
-fn alike(a: u8) -> u8 {
-    u8::from((0xc3..=0xc9).contains(&a) | (0xcd..=0xd2).contains(&a) | (a == 0xe1))
-}
-
-#[inline]
-fn leet(a: u8, b: u8, c: u8) -> u8 {
-    u8::from(letter(a) & (digit(b) | (b == b'@') | (b == b'$') | (b == b'!')) & letter(c))
-}
-
-#[inline]
-fn spaced(a: u8, b: u8, c: u8, d: u8) -> u8 {
-    u8::from(gap(a) & letter(b) & gap(c) & letter(d) & (a == c))
-}
-
-#[inline]
-fn spread(a: u8, b: u8, c: u8, f: u8) -> u8 {
-    u8::from((a >= 0x80) & gap(b) & (c >= 0xe0) & gap(f) & (b == f))
-}
-
 /// The base letter of a look-alike or of a letter with marks.
 fn plain(c: char) -> Option<char> {
+    // Nothing above: most of a Chinese text ends here.
+    if c > '\u{1eff}' {
+        return None;
+    }
     const FROM: &str = "аАеЕоОрРсСуУхХіІѕЅјЈкКмМтТнНвВԁһԛԝαΑεΕοΟρΡιΙνΝτΤκΚχΧυΥηΗɡɑıāáǎàâäãåĀÁǍÀēéěèêëĒÉĚÈīíǐìîïĪÍǏÌōóǒòôöõøŌÓǑÒūúǔùûüǖǘǚǜŪÚǓÙÜñÑçÇýÿşšžłďťřłńćż";
     const TO: &str = "aAeEoOpPcCyYxXiIsSjJkKmMtTnNbBdhqwaAeEoOpPiIvNtTkKxXuYnHgaiaaaaaaaaAAAAeeeeeeEEEEiiiiiiIIIIooooooooOOOOuuuuuuuuuuUUUUUnNcCyysszldtrlncz";
     let at = FROM.chars().position(|f| f == c)?;
@@ -153,6 +139,11 @@ pub(super) fn loosened(text: &str, one: char) -> Option<Shadow> {
                 })
                 .count()
                 .max(1);
+            if n < JOINED_MIN && rest.iter().take(n).all(|(_, c)| c.is_ascii_alphabetic()) {
+                shadow.text.extend(rest.iter().take(n).map(|(_, c)| *c));
+                at += n;
+                continue;
+            }
             let word: String = rest.iter().take(n).map(|(_, c)| *c).collect();
             let plain_word = deleet(&word, one);
             changed |= plain_word != word || n >= JOINED_MIN;
@@ -214,7 +205,7 @@ fn spread_han(rest: &[(usize, char)]) -> Option<usize> {
 }
 
 /// A word with its digits read as letters, if it has both.
-fn deleet(word: &str, one: char) -> String {
+pub(super) fn deleet(word: &str, one: char) -> String {
     let letters = word.bytes().filter(u8::is_ascii_alphabetic).count();
     let others = word.len() - letters;
     if letters < 2 || others == 0 || others > letters + 2 {
@@ -232,6 +223,24 @@ fn deleet(word: &str, one: char) -> String {
             c => c,
         })
         .collect()
+}
+
+/// Whether several words of attacks may have been joined in one.
+pub(super) fn joined(word: &str) -> bool {
+    const SOME: &[&str] = &[
+        "ignore",
+        "disregard",
+        "forget",
+        "previous",
+        "instruction",
+        "prompt",
+        "bypass",
+        "reveal",
+        "system",
+        "rules",
+    ];
+    let lower = word.to_ascii_lowercase();
+    word.len() <= JOINED_MAX && SOME.iter().filter(|some| lower.contains(**some)).count() >= 2
 }
 
 /// Blanks between the words that were joined, as far as they are ours.
@@ -443,7 +452,6 @@ mod tests {
     use super::*;
 
     fn loose(text: &str) -> String {
-        assert!(strange(text).letters, "{text}");
         loosened(text, 'i').unwrap().text
     }
 
@@ -460,10 +468,6 @@ mod tests {
             .map(|d| d.2)
             .collect();
         assert_eq!(all, ["ignore all rules", "ignore all "]);
-        assert!(
-            !strange("An ordinary sentence, as people write it. 普通的一句话，没有什么特别。")
-                .letters
-        );
     }
 
     #[test]

@@ -5,14 +5,13 @@ use super::class::About::{self, *};
 pub(super) static TOPICS: &[(About, &str)] = &[
     (
         Topic,
-        "prompt injection~prompt injections~injection attack~injection attacks~prompt attack~jailbreak attack~\
-         jailbreak attacks~jailbreaks~jailbreak prompt~jailbreak prompts~jailbreaking~llm security~ai security~\
-         owasp~red team~red teaming~indirect injection~direct injection~adversarial~prompt leak~prompt leaking~\
-         prompt leakage~prompt extraction~attack~attacks~injected~vulnerability~vulnerabilities~guardrail~\
-         guardrails~injection~prompt security~prompt engineering~llm01~提示词注入~提示注入~注入攻击~\
-         注入~越狱攻击~越狱提示词~提示词攻击~攻击~攻击手法~攻击样本~对抗样本~\
-         大模型安全~ai安全~模型安全~提示词泄露~提示词安全~红队~安全培训~提示工程~\
-         提示词工程~恶意提示~护栏~间接注入~漏洞~越狱",
+        "prompt injection~prompt injections~injection attack~injection attacks~prompt attack~\
+         jailbreak attack~jailbreak attacks~jailbreaks~jailbreak prompt~jailbreak prompts~jailbreaking~\
+         llm security~ai security~owasp~red team~red teaming~indirect injection~direct injection~adversarial~\
+         prompt leak~prompt leaking~prompt leakage~prompt extraction~attack~attacks~injected~vulnerability~\
+         vulnerabilities~injection~prompt security~prompt engineering~llm01~提示词注入~提示注入~注入攻击~注入~\
+         越狱攻击~越狱提示词~提示词攻击~攻击~攻击手法~攻击样本~对抗样本~大模型安全~ai安全~模型安全~提示词泄露~\
+         提示词安全~红队~安全培训~提示工程~提示词工程~恶意提示~间接注入~漏洞",
     ),
     (
         Translate,
@@ -35,21 +34,20 @@ pub(super) static TOPICS: &[(About, &str)] = &[
     ),
     (
         Guard,
-        "detect~detects~detecting~detection~detector~classifier~classify~classification~filter out~block~blocks~\
-         blocked~prevent~prevents~prevention~defend~defense~defence~defending~mitigate~mitigation~\
-         protect against~guard against~unit test~unit tests~test case~test cases~test that~regex~\
-         regular expression~assert~pytest~expect(~def test~flagged~flag~label~labels~dataset~sanitize~safely~\
-         monitor~rejects~is_injection~检测~识别~拦截~过滤器~防御~防护~防止~防范~避免~\
-         测试用例~单元测试~正则~分类~判断~打标~标注~数据集~规则库~告警~误报~漏报~\
-         断言~缓解~抵御~防住~审核~加固~是否属于~是不是~是否为~应对",
+        "detect~detects~detecting~detection~detector~classifier~classify~classification~filter out~blocked~\
+         prevent~prevents~prevention~defend~defense~defence~defending~mitigate~mitigation~protect against~\
+         guard against~unit test~unit tests~test case~test cases~test that~regex~regular expression~assert~\
+         pytest~expect(~def test~flagged~flag~label~labels~dataset~sanitize~safely~monitor~rejects~\
+         is_injection~检测~识别~拦截~过滤器~防御~防护~防止~防范~避免~测试用例~单元测试~正则~分类~判断~打标~\
+         标注~数据集~规则库~告警~误报~漏报~断言~缓解~抵御~防住~审核~加固~是否属于~是不是~是否为~应对",
     ),
     (
         Writing,
         "article~articles~blog~blog post~paper~papers~essay~course~lecture~lesson~training material~slides~\
-         presentation~newsletter~book~chapter~research~report~documentation~tutorial~abstract~thesis~survey~news~\
-         headline~history of~quiz~exam~workshop~文章~论文~博客~课程~讲座~讲义~课件~培训~ppt~\
-         科普~报告~教程~摘要~综述~新闻~书~章节~文档~考试~选择题~专栏~公众号~白皮书~\
-         分享会",
+         presentation~newsletter~book~chapter~research~report~documentation~tutorial~abstract~thesis~survey~\
+         news~headline~history of~quiz~exam~workshop~文章~论文~博客~课程~讲座~讲义~课件~培训~ppt~科普~报告~\
+         教程~摘要~综述~新闻~书~章节~文档~考试~选择题~专栏~公众号~白皮书~分享会~notice~memo~announcement~\
+         minutes~speech~通知~公告~邮件~通报~发言稿~会议~公函~口号~小说~剧本",
     ),
     (
         Third,
@@ -76,12 +74,13 @@ pub(super) static TOPICS: &[(About, &str)] = &[
     ),
     (
         Device,
-        "android~iphone~ios~ipad~windows~linux~mac~macos~chrome~chromebook~phone~phones~browser~router~laptop~\
-         quest~apple tv~xiaomi~huawei~samsung~pixel~visual studio~vscode~vs code~django~flask~spring~nginx~\
-         webpack~react~unity~game~minecraft~skyrim~doom~steam~firewall~excel~spreadsheet~git~mysql~kubernetes~\
-         docker~terminal~server~database~wordpress~app~tesla~printer~手机~安卓~苹果~电脑~浏览器~\
-         路由器~平板~小米~华为~鸿蒙~微信~小程序~游戏~我的世界~防火墙~服务器~\
-         数据库~表格~网站~软件~微信开发者工具~电视~车机~相机~打印机~宝塔~公式~\
-         单元格",
+        "android~iphone~ios~ipad~windows~linux~mac~macos~chrome~chromebook~phone~phones~browser~router~\
+         laptop~quest~apple tv~xiaomi~huawei~samsung~pixel~visual studio~vscode~vs code~django~flask~spring~\
+         nginx~webpack~react~unity~game~minecraft~skyrim~doom~steam~firewall~excel~spreadsheet~git~mysql~\
+         kubernetes~docker~terminal~server~database~wordpress~app~tesla~printer~手机~安卓~苹果~电脑~浏览器~\
+         路由器~平板~小米~华为~鸿蒙~微信~小程序~游戏~我的世界~防火墙~服务器~数据库~表格~网站~软件~微信开发者工具~\
+         电视~车机~相机~打印机~宝塔~公式~单元格~css~html~javascript~python~java~sql~outlook~powershell~word~\
+         ppt~vue~typescript~powerpoint~pandas~numpy~pytorch~tensorflow~eslint~密码~账号~电子表格~条件格式~\
+         langchain~vba~sheet~row~column",
     ),
 ];

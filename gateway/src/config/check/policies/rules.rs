@@ -2,7 +2,7 @@
 //!
 //! What the law could not carry out is said here, with the reason.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use policies::policy::RULES_MAX;
 use policies::scan::entity::{Entity, Group};
@@ -11,7 +11,7 @@ use policies::when::{Names, When};
 use super::super::{Check, NAME_BYTES_MAX, at};
 use super::{Known, PROMPT_INJECTION, SOURCE_CODE, in_section};
 use crate::config::problem::{Step, suggest};
-use crate::config::schema::{Method, Policies, Remedy, Rule};
+use crate::config::schema::{Method, Policies, Remedy, Rule, RuleMode};
 
 /// The name of the rule that `output` is.
 const OUTPUT: &str = "output";
@@ -45,6 +45,26 @@ impl Check<'_> {
             self.condition(&field("when"), rule.when.as_deref(), known);
             self.rule(index, rule);
             self.redaction(index, rule, known);
+            self.reached(index, &policies.rules, known);
+        }
+    }
+
+    /// Warns of a rule that never has a say: for each of its types the first rule counts, and that is another one.
+    fn reached(&mut self, index: usize, rules: &[Rule], known: &Known) {
+        let Some(rule) = rules.get(index) else { return };
+        let always = |earlier: &&Rule| {
+            earlier.when.is_none() && earlier.at_least == 1 && earlier.mode == RuleMode::Enforce
+        };
+        let types = |rule: &Rule| -> BTreeSet<String> {
+            let named = rule.find.iter().flatten();
+            named.flat_map(|name| known.meant(name)).collect()
+        };
+        let earlier = rules.iter().take(index).filter(always);
+        let taken: BTreeSet<String> = earlier.flat_map(types).collect();
+        let own = types(rule);
+        if !own.is_empty() && own.is_subset(&taken) {
+            let message = "has no effect: earlier rules are about all of its types";
+            self.warn(&in_section(at!["rules", index, "find"]), message);
         }
     }
 

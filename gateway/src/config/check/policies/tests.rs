@@ -182,6 +182,20 @@ fn rules_that_could_not_be_enforced() {
 }
 
 #[test]
+fn rules_that_never_have_a_say() {
+    let policies = r#"
+  rules:
+    - { name: a, find: [CN_ID_CARD, SECRET], remedy: redact }
+    - { name: b, find: [VIN], remedy: redact, when: "request.stream" }
+    - { name: c, find: [JWT, CN_ID_CARD], remedy: refuse, at_least: 9 }
+    - { name: d, find: [VIN, JWT], remedy: refuse, mode: shadow }
+    - { name: e, find: [VIN], remedy: reroute }
+"#;
+    let expected = "y.yaml:6:24: warning: policies.rules[2].find: has no effect: earlier rules are about all of its types";
+    assert_eq!(said(policies), expected);
+}
+
+#[test]
 fn conditions_are_complained_of_where_they_are_wrong() {
     for (when, expected) in [
         (
@@ -263,4 +277,27 @@ fn words_come_from_files_too() {
     let said = lines(&check(&loaded, &Book, 0));
     let expected = "y.yaml:1:39: policies.words[0].file: there is no word in the list";
     assert!(said.contains(expected), "{said}");
+}
+
+#[test]
+fn no_message_holds_what_a_variable_held() {
+    for policies in [
+        "rules: [ { name: \"${KEY} x\", find: [\"${KEY}\"], when: \"${KEY} ==\", remedy: redact, grade: \"${KEY}\" } ]",
+        "rules: [ { name: a, find: [VIN], remedy: \"${KEY}\" } ]",
+        "words: [ { name: \"${KEY}\", group: \"${KEY}\", grade: \"${KEY}\", words: [\"\"] } ]",
+        "words: [ { name: A, file: \"${KEY}\" } ]",
+        "entities: [ { name: \"${KEY}\", pattern: \"(${KEY}\", grade: \"${KEY}\" } ]",
+        "entities: [ { name: \"${KEY}\", pattern: \"(${KEY})+\" }, { name: \"${KEY}\", pattern: \"^a\" } ]",
+        "grades: { VIN: \"${KEY}\" }, media: \"${KEY}\", cross_border: { max_grade: \"${KEY}\" }",
+        "gates: [ { name: \"${KEY} \", url: \"${KEY}\", headers: { a: \"${KEY}\\n\" } } ]",
+        "packs: [\"${KEY}\"], timezone: \"${KEY}\"",
+        "timezone: \"${KEY}\", output: { find: [\"${KEY}\"], remedy: redact }",
+    ] {
+        let text = format!("policies: {{ {policies} }}\n");
+        let said = match load_text("y.yaml", &text, Path::new("/nowhere"), &env) {
+            Ok(loaded) => lines(&check(&loaded, &Book, 0)),
+            Err(problems) => lines(&problems),
+        };
+        assert!(!said.is_empty() && !said.contains("planted"), "{said}");
+    }
 }
