@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
+use policies::policy::Policy;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::watch;
 use wire::Fault;
@@ -13,11 +14,12 @@ use wire::fault::Level;
 
 use crate::alarm::SharedAlarm;
 use crate::clock::Clock;
-use crate::config::snapshot::Target;
+use crate::config::snapshot::{Snapshot, Target};
 use crate::config::watch::ConfigStore;
 use crate::journal::{Journal, State};
 use crate::server::guard::HeadWatch;
 use crate::telemetry::metrics::{Metrics, RouteMeters, TargetMeters};
+use crate::telemetry::policy::PolicyMeters;
 use crate::upstream::client::Client;
 use crate::upstream::token::Cells;
 
@@ -80,6 +82,15 @@ impl Shared {
         target
             .meters
             .get_or_init(|| Arc::new(self.metrics.target(&target.provider.name, &target.model)))
+    }
+
+    /// The counters of a snapshot's policy.
+    pub fn policy_meters<'a>(&self, snapshot: &'a Snapshot, policy: &Policy) -> &'a PolicyMeters {
+        snapshot.policy_meters.get_or_init(|| {
+            let (rules, reply) = (policy.rules.len(), policy.reply.len());
+            self.metrics
+                .policy(rules, reply, policy.set.sorts().count())
+        })
     }
 
     /// Takes a place among the requests in flight, unless all are taken.

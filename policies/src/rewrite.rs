@@ -9,6 +9,7 @@ use std::ops::Range;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use smallvec::SmallVec;
 use wire::facts::Form;
 use wire::json::{self, Mapped};
 use wire::{Edits, Fault, Kind};
@@ -39,6 +40,8 @@ pub struct Rewritten {
     pub table: Table,
     /// How many findings were replaced.
     pub count: usize,
+    /// Their types.
+    pub sorts: SmallVec<[Sort; 4]>,
 }
 
 /// Replaces the findings of the chosen types.
@@ -79,6 +82,7 @@ pub fn rewrite(
         body: edits.apply(body).into_bytes(),
         table: rewriting.table,
         count: rewriting.count,
+        sorts: choices.iter().map(|choice| choice.sort).collect(),
     })
 }
 

@@ -33,6 +33,7 @@ mod drain;
 mod faults;
 mod framing;
 mod front;
+mod gates;
 mod heads;
 mod input;
 mod journal;

@@ -4,6 +4,7 @@
 //! [`check`](super::check) already, and a config it would refuse is refused here too, never half built. The only thing
 //! outside that building touches is the registry of limits, which it may grow.
 
+mod gates;
 mod policies;
 
 use std::collections::HashMap;
@@ -132,6 +133,7 @@ fn assemble(loaded: &Loaded, ground: &Ground<'_>, files: &mut Files<'_>) -> Opti
     let specs = build_keys(config, &grades, ground.rates)?;
     let before = ground.before;
     let policy = policies::build(config, &grades, files)?.map(Arc::new);
+    let gates = gates::build(config, &grades, files)?;
     Some(Snapshot {
         version: before.map_or(1, |before| before.version + 1),
         loaded_at: ground.now,
@@ -168,6 +170,8 @@ fn assemble(loaded: &Loaded, ground: &Ground<'_>, files: &mut Files<'_>) -> Opti
             nanos: u64::try_from(config.stream.hold_time.0.as_nanos()).unwrap_or(u64::MAX),
         },
         policy,
+        policy_meters: OnceLock::new(),
+        gates,
         drain: config.drain.clone(),
         overload: config.overload.clone(),
         runtime: config.runtime.clone(),

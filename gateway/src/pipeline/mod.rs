@@ -1,4 +1,4 @@
-//! The walk of one request: arrive, admit, inspect, route, dispatch, relay, settle.
+//! The walk of one request: arrive, admit, inspect, route, (gates,) dispatch, relay, settle.
 //!
 //! Each stage consumes what the one before it made, so none can be left out. Parses no JSON and compares no grades:
 //! lenses do the first, `policies::law` the second. Nothing goes upstream that is not `Cleared`, nor before
@@ -9,6 +9,7 @@ mod arrive;
 mod body;
 mod clocks;
 mod dispatch;
+mod gate;
 mod govern;
 mod governing;
 mod inspect;
@@ -78,6 +79,10 @@ async fn walk(
     exchange.complete = Instant::now();
     let inspected = inspect::inspect(exchange, &admitted.head, body).await?;
     let routed = route::route(exchange, inspected)?;
+    if !exchange.snapshot.gates.is_empty() {
+        // Boxed: few configs have gates, and every request's future would be the larger for them.
+        Box::pin(gate::ask(exchange, &routed)).await?;
+    }
     dispatch::dispatch(exchange, routed).await.map(Walked::Sent)
 }
 

@@ -3,6 +3,8 @@
 //! Dropping an exchange that has not finished means that the client left: the same function runs. It only moves ready
 //! data and makes one `write`; it never waits.
 
+mod judged;
+
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,7 +13,6 @@ use http::HeaderMap;
 use policies::access::keys::Principal;
 use policies::law::Cleared;
 use policies::limit::rate::{Admission, Limit, Limited, Scope, Standing};
-use policies::policy::Policy;
 use policies::scan::Sort;
 use smallvec::SmallVec;
 use wire::facts::{Finish, Usage};
@@ -79,6 +80,11 @@ pub(super) struct Exchange {
     /// Rules that took effect, and rules that would have.
     pub(super) fired: SmallVec<[usize; 4]>,
     pub(super) shadowed: SmallVec<[usize; 4]>,
+    /// The gate that refused, and gates that did not answer and let it pass; positions in the snapshot.
+    pub(super) gate_refused: Option<usize>,
+    pub(super) gates_open: SmallVec<[usize; 2]>,
+    /// Types that were replaced in what went to the first target.
+    pub(super) replaced: SmallVec<[Sort; 2]>,
     /// What was found in the reply.
     pub(super) tally: Tally,
     pub(super) request_bytes: u64,
@@ -122,6 +128,9 @@ impl Exchange {
             counts: SmallVec::new(),
             fired: SmallVec::new(),
             shadowed: SmallVec::new(),
+            gate_refused: None,
+            replaced: SmallVec::new(),
+            gates_open: SmallVec::new(),
             tally: Tally::default(),
             request_bytes: 0,
             standing: None,
@@ -206,8 +215,14 @@ impl Exchange {
     /// Writes the opening record. Only after this may a byte go upstream.
     pub(super) fn open(&mut self, first: &Cleared<Candidate>, targets: usize) -> Result<(), Fault> {
         let entry = self.begin_entry(first, targets)?;
+        self.replaced = first.replaced().into();
         self.entry = Some(entry);
         Ok(())
+    }
+
+    /// Whether its opening record is written.
+    pub(super) fn is_open(&self) -> bool {
+        self.entry.is_some()
     }
 
     fn begin_entry(
@@ -337,7 +352,12 @@ impl Exchange {
             .collect();
         let answered = self.tried.last().filter(|tried| tried.fault.is_empty());
         let said = self.said();
+        let gate = |at: &usize| self.snapshot.gates.get(*at).map(|gate| &*gate.name);
+        let refused: SmallVec<[&str; 1]> = self.gate_refused.iter().filter_map(gate).collect();
+        let gates_open: SmallVec<[&str; 2]> = self.gates_open.iter().filter_map(gate).collect();
         entry.close(&Closing {
+            policies: &refused,
+            gates_open: &gates_open,
             reply_findings: &said.findings,
             reply_policies: &said.fired,
             reply_shadowed: &said.shadowed,
@@ -355,32 +375,6 @@ impl Exchange {
             total_ms: millis(Instant::now(), self.started),
             code,
         });
-    }
-
-    /// What the law found and did with the request, in names.
-    fn judged(&self) -> Judged<'_> {
-        let Some(policy) = &self.snapshot.policy else {
-            return Judged::default();
-        };
-        let rule = |at: &usize| policy.rules.get(*at).map(|rule| &*rule.name);
-        Judged {
-            findings: found(policy, &self.counts),
-            fired: self.fired.iter().filter_map(rule).collect(),
-            shadowed: self.shadowed.iter().filter_map(rule).collect(),
-        }
-    }
-
-    /// The same of the reply.
-    fn said(&self) -> Judged<'_> {
-        let Some(policy) = &self.snapshot.policy else {
-            return Judged::default();
-        };
-        let rule = |at: &usize| policy.reply.get(*at).map(|rule| &*rule.name);
-        Judged {
-            findings: found(policy, &self.tally.counts),
-            fired: self.tally.fired.iter().filter_map(rule).collect(),
-            shadowed: self.tally.shadowed.iter().filter_map(rule).collect(),
-        }
     }
 
     /// One record for a request that never came to an upstream; none for the listing of models.
@@ -452,6 +446,7 @@ impl Exchange {
         if let Some(verdict) = self.verdict {
             shared.metrics.verdict(verdict);
         }
+        self.count_policy(fault);
         let Some(last) = self.tried.last().filter(|tried| tried.fault.is_empty()) else {
             return;
         };
@@ -465,24 +460,6 @@ impl Exchange {
                 .observe(at.saturating_duration_since(self.started));
         }
     }
-}
-
-/// Names for the journal.
-#[derive(Default)]
-struct Judged<'p> {
-    findings: SmallVec<[journal::Found<'p>; 4]>,
-    fired: SmallVec<[&'p str; 4]>,
-    shadowed: SmallVec<[&'p str; 4]>,
-}
-
-fn found<'p>(policy: &'p Policy, counts: &[(Sort, u32)]) -> SmallVec<[journal::Found<'p>; 4]> {
-    counts
-        .iter()
-        .map(|(sort, count)| journal::Found {
-            kind: policy.name(*sort),
-            count: *count,
-        })
-        .collect()
 }
 
 impl Drop for Exchange {
