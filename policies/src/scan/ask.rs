@@ -152,11 +152,11 @@ impl Scan<'_, '_> {
         if mail {
             self.ask(On::Mail, site, best);
         }
-        if matches!(word.next, b':' | b'+' | b'-' | b'.') {
+        if matches!(word.next, b':' | b'+' | b'-') {
             self.ask(On::Scheme, site, best);
-            if n <= 4 {
-                self.ask(On::Hex, site, best);
-            }
+        }
+        if n <= 4 && matches!(word.next, b':' | b'-' | b'.') {
+            self.ask(On::Hex, site, best);
         }
         let head = view.bytes().get(self.at..).unwrap_or(&[]);
         let known = matches!(*head, [first, second, ..] if heads_key(first, second));
