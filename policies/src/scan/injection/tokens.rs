@@ -232,7 +232,7 @@ impl<C: Copy> Index<C> {
                     look.leet |= self.leet(text.get(at..at + len).unwrap_or(""));
                 }
                 if len >= JOINED_MIN {
-                    look.long |= len >= LONG_MIN;
+                    look.long |= len >= LONG_MIN && (mixed || len >= 2 * LONG_MIN);
                     look.joined |= joined(text.get(at..at + len).unwrap_or(""));
                 }
                 if len == 1 && !is(b, DIGIT) {
