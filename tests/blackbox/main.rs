@@ -40,6 +40,7 @@ mod journal;
 mod keys;
 mod law;
 mod mixing;
+mod moderations;
 mod passthrough;
 mod patience;
 mod policy_cli;
