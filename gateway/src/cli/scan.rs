@@ -9,7 +9,7 @@ use std::io::{BufRead, Read, Write};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
-use policies::scan::{Entity, GRADES, Hit, Window, scan};
+use policies::scan::{Finding, GRADES, Set, Sort, Stream};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -30,15 +30,15 @@ struct Line<'a> {
 #[derive(Serialize)]
 struct Answer<'a> {
     id: &'a RawValue,
-    spans: Vec<Span>,
+    spans: Vec<Span<'a>>,
 }
 
 #[derive(Serialize)]
-struct Span {
+struct Span<'a> {
     start: usize,
     end: usize,
     #[serde(rename = "type")]
-    entity: &'static str,
+    sort: &'a str,
     grade: &'static str,
 }
 
@@ -47,16 +47,17 @@ pub(super) fn run(
     input: &mut impl BufRead,
     out: &mut impl Write,
 ) -> anyhow::Result<ExitCode> {
+    let set = Set::build(Vec::new(), Vec::new(), &|_, _, grade| grade)?;
     if args.jsonl {
-        jsonl(input, out)?;
+        jsonl(&set, input, out)?;
     } else {
-        redact(input, out)?;
+        redact(&set, input, out)?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn jsonl(input: &mut impl BufRead, out: &mut impl Write) -> anyhow::Result<()> {
-    let mut line = Vec::new();
+fn jsonl(set: &Set, input: &mut impl BufRead, out: &mut impl Write) -> anyhow::Result<()> {
+    let (mut line, mut found) = (Vec::new(), Vec::new());
     let mut number = 0u64;
     loop {
         line.clear();
@@ -81,7 +82,9 @@ fn jsonl(input: &mut impl BufRead, out: &mut impl Write) -> anyhow::Result<()> {
                 e.column()
             )
         })?;
-        let spans = spans(&text, &scan(&text));
+        found.clear();
+        set.scan("", &text, &mut found);
+        let spans = spans(set, &text, &found);
         serde_json::to_writer(&mut *out, &Answer { id, spans })?;
         out.write_all(b"\n")?;
     }
@@ -89,8 +92,8 @@ fn jsonl(input: &mut impl BufRead, out: &mut impl Write) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Hits with their offsets in code points.
-fn spans(text: &str, hits: &[Hit]) -> Vec<Span> {
+/// Findings with their offsets in code points.
+fn spans<'s>(set: &'s Set, text: &str, found: &[Finding]) -> Vec<Span<'s>> {
     let (mut bytes, mut points) = (0, 0);
     let mut upto = |offset: usize| {
         points += text
@@ -99,15 +102,16 @@ fn spans(text: &str, hits: &[Hit]) -> Vec<Span> {
         bytes = offset;
         points
     };
-    hits.iter()
-        .map(|hit| Span {
-            start: upto(hit.start),
-            end: upto(hit.end),
-            entity: hit.entity.name(),
-            grade: GRADES
-                .get(usize::from(hit.grade().0))
-                .copied()
-                .unwrap_or(""),
+    found
+        .iter()
+        .map(|finding| {
+            let info = set.info(finding.sort);
+            Span {
+                start: upto(finding.start),
+                end: upto(finding.end),
+                sort: &info.name,
+                grade: GRADES.get(usize::from(info.grade.0)).copied().unwrap_or(""),
+            }
         })
         .collect()
 }
@@ -115,32 +119,32 @@ fn spans(text: &str, hits: &[Hit]) -> Vec<Span> {
 /// Labels of values: the same value gets the same label.
 #[derive(Default)]
 struct Labels {
-    given: HashMap<(Entity, String), usize>,
-    counts: HashMap<Entity, usize>,
+    given: HashMap<(Sort, String), usize>,
+    counts: HashMap<Sort, usize>,
 }
 
 impl Labels {
-    fn of(&mut self, entity: Entity, value: &str) -> String {
+    fn of(&mut self, set: &Set, sort: Sort, value: &str) -> String {
         let counts = &mut self.counts;
         let n = *self
             .given
-            .entry((entity, value.to_owned()))
+            .entry((sort, value.to_owned()))
             .or_insert_with(|| {
-                let n = counts.entry(entity).or_default();
+                let n = counts.entry(sort).or_default();
                 *n += 1;
                 *n
             });
-        format!("<{}_{n}>", entity.name())
+        format!("<{}_{n}>", set.info(sort).name)
     }
 }
 
 /// Text in, redacted text out, as it comes.
-fn redact(input: &mut impl Read, out: &mut impl Write) -> anyhow::Result<()> {
-    let mut window = Window::new();
+fn redact(set: &Set, input: &mut impl Read, out: &mut impl Write) -> anyhow::Result<()> {
+    let mut stream = Stream::new();
     let mut labels = Labels::default();
     // What was read and not yet written, and where in the stream it begins.
     let (mut held, mut from) = (String::new(), 0u64);
-    let mut cut = Vec::new();
+    let (mut cut, mut found) = (Vec::new(), Vec::new());
     let mut buffer = vec![0; READ_BYTES];
     loop {
         let n = input.read(&mut buffer)?;
@@ -155,18 +159,20 @@ fn redact(input: &mut impl Read, out: &mut impl Write) -> anyhow::Result<()> {
         let piece = String::from_utf8(std::mem::replace(&mut cut, rest))
             .context("the text is not UTF-8")?;
         held.push_str(&piece);
-        let mut hits = Vec::new();
+        found.clear();
         let decided = if n == 0 {
-            window.finish(|hit| hits.push(hit))
+            stream.push(set, &piece, &mut found);
+            stream.finish(set, &mut found)
         } else {
-            window.push(&piece, |hit| hits.push(hit))
+            stream.push(set, &piece, &mut found)
         };
         let mut at = 0;
-        for hit in hits {
-            let begin = usize::try_from(hit.start as u64 - from)?;
-            let end = usize::try_from(hit.end as u64 - from)?;
+        for finding in &found {
+            let begin = usize::try_from(finding.start as u64 - from)?;
+            let end = usize::try_from(finding.end as u64 - from)?;
             out.write_all(held.get(at..begin).unwrap_or("").as_bytes())?;
-            let label = labels.of(hit.entity, held.get(begin..end).unwrap_or(""));
+            let value = held.get(begin..end).unwrap_or("");
+            let label = labels.of(set, finding.sort, value);
             out.write_all(label.as_bytes())?;
             at = end;
         }

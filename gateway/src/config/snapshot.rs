@@ -11,15 +11,17 @@ use std::time::{Duration, SystemTime};
 
 use http::HeaderValue;
 use policies::access::keys::KeyTable;
+use policies::policy::Policy;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use wire::Grade;
 
 pub use super::address::{Host, Listen, Origin, Scheme};
 pub use super::schema::Location;
-use super::schema::{Audit, Log};
+use super::schema::{Audit, GateShape, Log, OnError};
 use super::tuning::{Drain, Http2, Limits, Overload, Runtime, Timeouts};
 use crate::secret::Secret;
 use crate::telemetry::metrics::TargetMeters;
+use crate::telemetry::policy::PolicyMeters;
 use crate::upstream::client::{Bounds, Endpoint};
 
 /// The config of one moment.
@@ -39,6 +41,12 @@ pub struct Snapshot {
     pub models: HashMap<Box<str>, Arc<Model>>,
     /// Who may ask.
     pub keys: KeyTable,
+    /// What is looked for and what follows; `None`: only the law over declared grades.
+    pub policy: Option<Arc<Policy>>,
+    /// The policy's meters, looked up at first use and kept.
+    pub policy_meters: OnceLock<PolicyMeters>,
+    /// Moderation services that are asked before a request goes on.
+    pub gates: Vec<Gate>,
     /// The data endpoint. Read at start only.
     pub listen: Listen,
     /// Its TLS.
@@ -59,6 +67,8 @@ pub struct Snapshot {
     pub http2: Http2,
     /// A comment goes to the client after so much silence; `None`: never.
     pub ping: Option<Duration>,
+    /// How much of a reply may wait for a decision, and how long.
+    pub hold: wire::hold::Caps,
     /// Shutting down.
     pub drain: Drain,
     /// Shedding load.
@@ -310,6 +320,8 @@ pub struct Target {
     pub weight: u32,
     /// 1 is tried first.
     pub priority: u32,
+    /// The number under which it is filed with the authority.
+    pub filing: Option<Box<str>>,
     /// Provider and model as replies name them.
     pub shown: [Named; 2],
     /// Its meters, looked up at first use and kept: whoever counts fills it.
@@ -327,6 +339,27 @@ impl Target {
             .map(|adapter| adapter.0)
             .ok_or_else(|| wire::Kind::Bug.into())
     }
+}
+
+/// A moderation service.
+#[derive(Debug)]
+pub struct Gate {
+    /// Its name.
+    pub name: Box<str>,
+    /// How it is asked.
+    pub shape: GateShape,
+    /// How long it may take.
+    pub timeout: Duration,
+    /// What happens to the request when it does not answer.
+    pub on_error: OnError,
+    /// The highest grade that it may see. Only the law compares it.
+    pub clearance: Grade,
+    /// How to reach it.
+    pub endpoint: Arc<Endpoint>,
+    /// Where it is asked, without a query.
+    pub path: String,
+    /// Headers of the call; marked as secret.
+    pub headers: Vec<(http::HeaderName, http::HeaderValue)>,
 }
 
 /// The five clocks of a call.

@@ -10,6 +10,7 @@ use policies::law::Cleared;
 use wire::facts::RequestFacts;
 use wire::{Fault, Kind, Rope};
 
+use super::inspect;
 use super::route::{Candidate, Routed};
 use super::settle::Exchange;
 use crate::config::snapshot::Target;
@@ -23,6 +24,15 @@ pub(super) struct Prepared {
     dropped: adapters::dialect::Dropped,
     pub(super) translates: bool,
     multimodal: bool,
+}
+
+impl Prepared {
+    /// A field that the reply will lack.
+    pub(super) fn also_dropped(&mut self, name: &'static str) {
+        if !self.dropped.contains(&name) {
+            self.dropped.push(name);
+        }
+    }
 }
 
 pub(super) fn prepare(
@@ -41,15 +51,20 @@ pub(super) fn prepare(
     let spoken = *spoken.ok_or(Kind::Bug)?;
     let quirks = vendor.quirks(&target.model);
     let lossy = routed.model.lossy;
-    let call = call(exchange, &routed.facts, target, spoken.id(), None, false);
+    // A redacted body is read anew: its edits and a target's own never meet.
+    let redacted = match cleared.redacted() {
+        Some(body) => Some((body, inspect::read(exchange, body)?)),
+        None => None,
+    };
+    let (body, facts) = match &redacted {
+        Some((body, facts)) => (*body, facts),
+        None => (&routed.body, &routed.facts),
+    };
+    let call = call(exchange, facts, target, spoken.id(), None, false);
     if spoken.id() == client.id() {
-        let mut forward = client.forward(&routed.body, &routed.facts, &call, quirks, lossy)?;
-        forward
-            .edits
-            .union(cleared.redactions().clone())
-            .map_err(|_| Fault::new(Kind::Bug).detail("edits overlap"))?;
+        let forward = client.forward(body, facts, &call, quirks, lossy)?;
         let (hide_usage, dropped) = (forward.hide_usage, forward.dropped);
-        let body = forward.edits.apply(&routed.body).settle();
+        let body = forward.edits.apply(body).settle();
         return Ok(Prepared {
             body,
             spoken,
@@ -59,7 +74,7 @@ pub(super) fn prepare(
             multimodal: false,
         });
     }
-    let request = client.decode_request(&routed.body, &routed.facts)?;
+    let request = client.decode_request(body, facts)?;
     let multimodal = request.multimodal();
     let call = Call { multimodal, ..call };
     let encoded = spoken.encode_request(&request, &call, quirks, lossy)?;

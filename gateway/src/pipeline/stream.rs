@@ -129,10 +129,16 @@ impl Stream {
                 .filter(|_| self.linger.is_none());
             let ping = every
                 .and_then(|every| Some((self.last_down + every, self.exchange.dialect.ping()?)));
-            let (deadline, kind) = match self.linger {
+            let (mut deadline, mut kind) = match self.linger {
                 Some(until) => (until, Kind::ClientGone),
                 None => self.clocks.deadline(),
             };
+            if self.linger.is_none()
+                && let Some(hold) = self.reading.hold_deadline()
+                && hold < deadline
+            {
+                (deadline, kind) = (hold, Kind::Overloaded);
+            }
             let next = ping.map_or(deadline, |(at, _)| deadline.min(at));
             let now = Instant::now();
             if now >= next {
@@ -141,7 +147,10 @@ impl Stream {
                     return Poll::Ready(Ok(b""));
                 }
                 if now >= deadline {
-                    return Poll::Ready(Err(kind.into()));
+                    return Poll::Ready(Err(match kind {
+                        Kind::Overloaded => super::govern::over(),
+                        kind => kind.into(),
+                    }));
                 }
                 self.last_down = now;
                 return Poll::Ready(Ok(ping.map_or(&[], |(_, bytes)| bytes)));
@@ -150,8 +159,14 @@ impl Stream {
         }
     }
 
+    /// What was found in the reply goes into its record.
+    fn tally(&mut self) {
+        self.reading.tell(&mut self.exchange.tally);
+    }
+
     /// The reply came to its good end.
     fn complete(&mut self) {
+        self.tally();
         // The record is closed before the client sees the end.
         self.exchange.finish(Outcome::Completed, None);
         if self.upstream.as_ref().is_none_or(client::Body::is_complete) || self.reading.closed {
@@ -163,6 +178,7 @@ impl Stream {
 
     /// The reply failed after its beginning: tells the client, in its dialect, and never as a normal end.
     fn fail(&mut self, mut out: Rope, fault: &Fault) -> Rope {
+        self.tally();
         self.upstream = None;
         out.push(self.exchange.dialect.stream_refusal(fault));
         self.exchange.meter.bytes_down += out.len() as u64;

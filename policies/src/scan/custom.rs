@@ -1,16 +1,20 @@
 //! Entities of the user's own: a pattern, perhaps a validator, perhaps words that must stand beside.
 //!
 //! All patterns are searched in one pass, on the folded text. Invariants: a pattern takes linear time and bounded memory
-//! or is refused; it cannot match nothing; it has an upper length, so a stream knows how much may wait.
+//! or is refused; it cannot match nothing; it has an upper length and looks at no text's beginning or end, so a stream
+//! knows what may wait: only what a small automaton has not ruled out.
 
 use std::fmt;
 
+use regex_automata::dfa::{Automaton, StartKind, dense};
 use regex_automata::meta::Regex;
+use regex_automata::nfa::thompson;
 use regex_automata::util::syntax;
+use regex_automata::{Anchored, Input, MatchKind};
+use regex_syntax::hir::{Hir, HirKind, Repetition};
 use wire::Grade;
 
 use super::find::checks;
-use super::fold;
 
 /// Bytes of one match, at most.
 pub const MATCH_BYTES_MAX: usize = 512;
@@ -18,6 +22,8 @@ pub const MATCH_BYTES_MAX: usize = 512;
 pub const CUSTOMS_MAX: usize = 256;
 /// Memory of the compiled patterns together, in bytes.
 const SIZE_MAX: usize = 16 << 20;
+/// Memory of the automaton that tells a stream what may wait; without it all that is long enough waits.
+const ALIVE_SIZE_MAX: usize = 4 << 20;
 /// Depth of nesting in a pattern.
 const NEST_MAX: u32 = 32;
 /// Characters before and behind a match in which its context words must stand.
@@ -62,6 +68,8 @@ pub enum CustomError {
     Pattern(String, String),
     /// The pattern matches the empty text.
     Empty(String),
+    /// The pattern looks at the beginning or the end of the text.
+    Anchored(String),
     /// The pattern has no upper length, or one above [`MATCH_BYTES_MAX`].
     Unbounded(String),
     /// The patterns together are too large.
@@ -74,6 +82,10 @@ impl fmt::Display for CustomError {
             Self::TooMany => write!(f, "more than {CUSTOMS_MAX} custom entities"),
             Self::Pattern(name, why) => write!(f, "{name}: {why}"),
             Self::Empty(name) => write!(f, "{name}: the pattern matches nothing at all"),
+            Self::Anchored(name) => write!(
+                f,
+                "{name}: ^ and $ stand for the ends of the text, which a stream has not; write (?m:^) for a line's"
+            ),
             Self::Unbounded(name) => write!(
                 f,
                 "{name}: a match may be longer than {MATCH_BYTES_MAX} bytes; write {{1,20}} for + and {{0,20}} for *"
@@ -87,13 +99,13 @@ impl std::error::Error for CustomError {}
 
 /// A custom entity that was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CustomHit {
+pub(super) struct CustomHit {
     /// Which entity: its position when they were built.
-    pub custom: usize,
-    /// Where it begins, in bytes of the text as given.
-    pub start: usize,
+    pub(super) custom: usize,
+    /// Where it begins, in bytes of the folded text.
+    pub(super) start: usize,
     /// Where it ends, exclusive.
-    pub end: usize,
+    pub(super) end: usize,
 }
 
 /// Custom entities, ready to search.
@@ -101,6 +113,8 @@ pub struct CustomHit {
 pub struct Customs {
     customs: Vec<Custom>,
     regex: Regex,
+    /// The same patterns from one place on: whether text to come may still change what they find there.
+    alive: Option<dense::DFA<Vec<u32>>>,
     longest: usize,
 }
 
@@ -114,17 +128,21 @@ impl Customs {
             return Err(CustomError::TooMany);
         }
         let config = syntax::Config::new().nest_limit(NEST_MAX);
-        let mut longest = 0;
+        let (mut longest, mut bare) = (0, Vec::with_capacity(customs.len()));
         for custom in &customs {
             let hir = syntax::parse_with(&custom.pattern, &config)
                 .map_err(|e| CustomError::Pattern(custom.name.clone(), e.to_string()))?;
             if hir.properties().minimum_len().unwrap_or(0) == 0 {
                 return Err(CustomError::Empty(custom.name.clone()));
             }
+            if hir.properties().look_set().contains_anchor_haystack() {
+                return Err(CustomError::Anchored(custom.name.clone()));
+            }
             match hir.properties().maximum_len() {
                 Some(n) if n <= MATCH_BYTES_MAX => longest = longest.max(n),
                 _ => return Err(CustomError::Unbounded(custom.name.clone())),
             }
+            bare.push(without_looks(&hir));
         }
         let patterns: Vec<&str> = customs
             .iter()
@@ -140,59 +158,168 @@ impl Customs {
             .build_many(&patterns)
             .map_err(|_| CustomError::TooLarge)?;
         Ok(Self {
+            alive: customs.first().and_then(|_| alive(&bare)),
             customs,
             regex,
             longest,
         })
     }
 
-    /// The entity of a hit.
-    #[must_use]
-    pub fn get(&self, custom: usize) -> Option<&Custom> {
-        self.customs.get(custom)
-    }
-
-    /// The custom entities in `text`, in order and disjoint.
-    #[must_use]
-    pub fn scan(&self, text: &str) -> Vec<CustomHit> {
-        if fold::is_plain(text) {
-            return self.search(text).collect();
+    /// Reports the entities of the folded `text` that begin at `from` or later. If the text is not `finished`, only those
+    /// that no text to come can change; returns from where on others may begin.
+    pub(super) fn advance(
+        &self,
+        text: &str,
+        from: usize,
+        finished: bool,
+        mut report: impl FnMut(CustomHit),
+    ) -> usize {
+        if finished {
+            self.search(text, from).for_each(report);
+            return text.len();
         }
-        let folded = fold::fold(text, 0, true);
-        self.search(&folded.text)
-            .map(|hit| CustomHit {
-                start: folded.map.start(hit.start),
-                end: folded.map.end(hit.end),
-                ..hit
-            })
-            .collect()
-    }
-
-    fn search(&self, text: &str) -> impl Iterator<Item = CustomHit> {
-        self.regex.find_iter(text).filter_map(|found| {
-            let custom = found.pattern().as_usize();
-            let (start, end) = (found.start(), found.end());
-            let kept = self.customs.get(custom).is_some_and(|custom| {
-                let value = text.get(start..end).unwrap_or("");
-                custom.validator.is_none_or(|v| valid(v, value))
-                    && near(&custom.context, text, start, end)
-            });
-            kept.then_some(CustomHit { custom, start, end })
-        })
-    }
-
-    /// From here on a match may still begin, grow or come into context, if more text comes.
-    #[must_use]
-    pub fn alive_from(&self, text: &str, from: usize) -> usize {
-        let mut at = text
-            .len()
-            .saturating_sub(self.longest + CONTEXT_CHARS * 4)
-            .max(from.min(text.len()));
-        while !text.is_char_boundary(at) {
-            at -= 1;
+        let mut at = from;
+        while at < text.len() {
+            match self.trial(text, at) {
+                Trial::Alive => return at,
+                Trial::Nothing => at = after(text, at),
+                Trial::Match => {
+                    let input = Input::new(text).range(at..).anchored(Anchored::Yes);
+                    let Some(found) = self.regex.find(input) else {
+                        at = after(text, at);
+                        continue;
+                    };
+                    let hit = CustomHit {
+                        custom: found.pattern().as_usize(),
+                        start: at,
+                        end: found.end(),
+                    };
+                    if self.holds(text, &hit) {
+                        report(hit);
+                    } else if self.undecided(text, &hit) {
+                        return at;
+                    }
+                    at = hit.end;
+                }
+            }
         }
         at
     }
+
+    /// What may be found at `at`, if more text may come.
+    fn trial(&self, text: &str, at: usize) -> Trial {
+        let input = Input::new(text).range(at..).anchored(Anchored::Yes);
+        let begun = self
+            .alive
+            .as_ref()
+            .and_then(|dfa| Some((dfa, dfa.start_state_forward(&input).ok()?)));
+        let Some((dfa, mut state)) = begun else {
+            // Not told: all that is long enough may come to be a match.
+            return if text.len() - at <= self.longest + 4 {
+                Trial::Alive
+            } else {
+                Trial::Match
+            };
+        };
+        let mut matched = false;
+        for &b in text.as_bytes().get(at..).unwrap_or(&[]) {
+            state = dfa.next_state(state, b);
+            if dfa.is_dead_state(state) {
+                return if matched {
+                    Trial::Match
+                } else {
+                    Trial::Nothing
+                };
+            }
+            matched |= dfa.is_match_state(state);
+        }
+        // The automaton tells of a match one byte late: it may be over all the same.
+        let over = matched && (0..=u8::MAX).all(|b| dfa.is_dead_state(dfa.next_state(state, b)));
+        if over { Trial::Match } else { Trial::Alive }
+    }
+
+    /// Whether a match passes its check and stands in its context.
+    fn holds(&self, text: &str, hit: &CustomHit) -> bool {
+        self.customs.get(hit.custom).is_some_and(|custom| {
+            let value = text.get(hit.start..hit.end).unwrap_or("");
+            custom.validator.is_none_or(|v| valid(v, value))
+                && near(&custom.context, text, hit.start, hit.end)
+        })
+    }
+
+    /// Whether a match that does not hold may come to: by a context word behind it.
+    fn undecided(&self, text: &str, hit: &CustomHit) -> bool {
+        let behind = text.get(hit.end..).unwrap_or("");
+        behind.chars().nth(CONTEXT_CHARS - 1).is_none()
+            && self
+                .customs
+                .get(hit.custom)
+                .is_some_and(|custom| !custom.context.is_empty())
+    }
+
+    /// All entities from `from` on.
+    fn search(&self, text: &str, from: usize) -> impl Iterator<Item = CustomHit> {
+        self.regex
+            .find_iter(Input::new(text).range(from..))
+            .map(|found| CustomHit {
+                custom: found.pattern().as_usize(),
+                start: found.start(),
+                end: found.end(),
+            })
+            .filter(move |hit| self.holds(text, hit))
+    }
+}
+
+/// The automaton over patterns without assertions that goes on as long as any of them may.
+fn alive(patterns: &[Hir]) -> Option<dense::DFA<Vec<u32>>> {
+    let config = thompson::Config::new().nfa_size_limit(Some(ALIVE_SIZE_MAX));
+    let nfa = thompson::Compiler::new()
+        .configure(config)
+        .build_many_from_hir(patterns)
+        .ok()?;
+    let config = dense::Config::new()
+        .match_kind(MatchKind::All)
+        .start_kind(StartKind::Anchored)
+        .dfa_size_limit(Some(ALIVE_SIZE_MAX))
+        .determinize_size_limit(Some(ALIVE_SIZE_MAX));
+    dense::Builder::new()
+        .configure(config)
+        .build_from_nfa(&nfa)
+        .ok()
+}
+
+/// The pattern without `\b` and its kind: it matches wherever the pattern does, and needs to know nothing before it.
+/// Patterns are nested at most [`NEST_MAX`] deep.
+fn without_looks(hir: &Hir) -> Hir {
+    match hir.kind() {
+        HirKind::Look(_) => Hir::empty(),
+        HirKind::Repetition(repetition) => Hir::repetition(Repetition {
+            sub: Box::new(without_looks(&repetition.sub)),
+            ..repetition.clone()
+        }),
+        HirKind::Capture(capture) => without_looks(&capture.sub),
+        HirKind::Concat(parts) => Hir::concat(parts.iter().map(without_looks).collect()),
+        HirKind::Alternation(parts) => Hir::alternation(parts.iter().map(without_looks).collect()),
+        HirKind::Empty | HirKind::Literal(_) | HirKind::Class(_) => hir.clone(),
+    }
+}
+
+/// What may be found at one place.
+enum Trial {
+    /// Nothing, whatever comes.
+    Nothing,
+    /// A match, whatever comes; or none: the automaton does not tell.
+    Match,
+    /// Text to come decides.
+    Alive,
+}
+
+/// Where the next character begins.
+fn after(text: &str, at: usize) -> usize {
+    at + text
+        .get(at..)
+        .and_then(|rest| rest.chars().next())
+        .map_or(1, char::len_utf8)
 }
 
 fn near(words: &[String], text: &str, start: usize, end: usize) -> bool {
@@ -276,21 +403,33 @@ mod tests {
         .unwrap();
         let found = |text: &str| {
             customs
-                .scan(text)
-                .iter()
+                .search(text, 0)
                 .map(|h| (h.custom, text[h.start..h.end].to_owned()))
                 .collect::<Vec<_>>()
         };
         assert_eq!(found("合同号 HT-123456"), [(0, "HT-123456".to_owned())]);
         assert_eq!(found("HT-123456"), []);
         assert_eq!(
-            found("合同号 HT-１２３456"),
-            [(0, "HT-１２３456".to_owned())]
-        );
-        assert_eq!(
             found("号 00000018 与 00000019"),
             [(1, "00000018".to_owned())]
         );
+    }
+
+    #[test]
+    fn only_what_is_not_ruled_out_waits() {
+        let customs =
+            Customs::build(vec![custom(r"HT-\d{6,8}"), custom(r"\bk\d{2,40}\b")]).unwrap();
+        for (text, alive) in [
+            ("今天 HT-12", 7),
+            ("今天 HT-12x", 13),
+            ("HT-12345678", 0),
+            ("HT-123456 ", 10),
+            ("abk12", 2),
+            ("ab k12", 3),
+            ("plain text", 10),
+        ] {
+            assert_eq!(customs.advance(text, 0, false, |_| ()), alive, "{text}");
+        }
     }
 
     #[test]
@@ -302,6 +441,10 @@ mod tests {
         assert!(matches!(
             Customs::build(vec![custom(r"a*")]),
             Err(CustomError::Empty(_))
+        ));
+        assert!(matches!(
+            Customs::build(vec![custom(r"^abc$")]),
+            Err(CustomError::Anchored(_))
         ));
         assert!(matches!(
             Customs::build(vec![custom(r"(")]),

@@ -8,6 +8,8 @@
     reason = "conditions are written as the grammars read"
 )]
 
+mod ask;
+pub mod code_text;
 mod cue;
 pub mod custom;
 pub mod engine;
@@ -17,15 +19,25 @@ mod find;
 mod fold;
 mod gate;
 mod han;
+pub mod injection;
+mod merge;
 mod run;
+pub mod set;
 mod site;
+pub mod sort;
+mod steps;
+pub mod stream;
 mod view;
-pub mod window;
 pub mod words;
 
+pub use ask::detectors;
 pub use engine::{Hit, scan};
 pub use entity::{Entity, GRADES, Group};
-pub use window::Window;
+pub use set::{Finding, Set, SetError, WordList};
+pub use sort::{Sort, SortInfo, Sorts};
+pub use stream::Stream;
+pub use wire::Grade;
+pub use words::{WORD_BYTES_MAX, WORDS_MAX, WordError};
 
 #[cfg(test)]
 mod examples;

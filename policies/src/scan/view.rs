@@ -80,6 +80,10 @@ impl<'t> View<'t> {
         self.text.len()
     }
 
+    pub(crate) fn text(&self) -> &'t str {
+        self.text
+    }
+
     pub(crate) fn bytes(&self) -> &'t [u8] {
         self.text.as_bytes()
     }

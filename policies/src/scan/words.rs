@@ -1,21 +1,30 @@
 //! Keyword lists: tens of thousands of words by category, found in one pass.
 //!
 //! Words are matched on the folded text, without regard to ASCII case; a Latin word only as a whole word. Knows no
-//! category's meaning. Invariants: time is linear in the text, whatever the words; the number of words and their length
-//! are bounded; of words that begin together the longest counts, and findings do not overlap.
+//! category's meaning. Each place is first looked up by a key, the hash of its first two characters or first letters:
+//! nearly all places end there. Invariants: a place costs at most the longest word, whatever the words; the number of
+//! words and their length are bounded; of words that begin together the longest counts, and findings do not overlap.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fmt;
-
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use std::ops::Range;
 
 use super::fold;
+use super::gate::{code_point, decode3};
 use super::view::{ALNUM, is};
 
 /// Words of all lists together, at most.
 pub const WORDS_MAX: usize = 200_000;
 /// Bytes of one word, at most: what a stream may hold back for it.
 pub const WORD_BYTES_MAX: usize = 192;
+/// Buckets for each word, at least: so few places pass by chance.
+const BUCKETS_PER_WORD: usize = 12;
+/// Powers of two of buckets.
+const BUCKET_BITS: std::ops::RangeInclusive<u32> = 10..=20;
+/// So few words of one bucket are looked at one by one.
+const FEW: usize = 6;
+/// Letters of a Latin word that its key has.
+const KEY_LETTERS: usize = 4;
 
 /// Why a list cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,8 +38,6 @@ pub enum WordError {
         /// Which word of it, from 0.
         index: usize,
     },
-    /// The automaton would be too large.
-    TooLarge,
 }
 
 impl fmt::Display for WordError {
@@ -43,44 +50,143 @@ impl fmt::Display for WordError {
                     "word {index} of {category} is longer than {WORD_BYTES_MAX} bytes"
                 )
             }
-            Self::TooLarge => f.write_str("the words make too large an automaton"),
         }
     }
 }
 
 impl std::error::Error for WordError {}
 
-/// A word that was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WordHit {
-    /// Which category: its position when the lists were built.
-    pub category: usize,
-    /// Where it begins, in bytes of the text as given.
-    pub start: usize,
-    /// Where it ends, exclusive.
-    pub end: usize,
-}
-
 /// Keyword lists, ready to search.
-pub struct Words {
-    automaton: AhoCorasick,
-    /// By pattern: its category, and whether it begins and ends with a letter or digit.
-    patterns: Vec<(u32, bool, bool)>,
-    categories: Vec<String>,
-    /// Hashes of all proper prefixes: what a stream waits for.
-    prefixes: HashSet<u64>,
-    longest: usize,
+pub(crate) struct Words {
+    /// All words one behind another, by bucket, then in order.
+    bytes: Vec<u8>,
+    /// What is known of each.
+    entries: Vec<Entry>,
+    /// The first word of each bucket, and one more.
+    buckets: Vec<u32>,
+    /// One bit for each bucket with words in it.
+    filled: Vec<u64>,
+    /// Bits of a hash.
+    bits: u32,
+    /// One bit for each character of three bytes that begins a word of two or more such.
+    openers: Vec<u64>,
+    /// Whether any word begins with a Latin letter or digit, and with which.
+    letters: Option<[bool; 256]>,
+    /// ASCII signs that words begin with.
+    signs: Option<[bool; 256]>,
+    /// Whether a word begins otherwise: with a character that no other of three bytes follows.
+    others: bool,
 }
 
 impl fmt::Debug for Words {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Words({} of {} categories)",
-            self.patterns.len(),
-            self.categories.len()
-        )
+        write!(f, "Words({})", self.entries.len())
     }
+}
+
+/// One word.
+#[derive(Clone, Copy)]
+struct Entry {
+    /// Its first eight bytes, and which of them have no case: most places are told apart by these.
+    head: u64,
+    mask: u64,
+    /// Where it begins in `bytes`.
+    start: u32,
+    length: u16,
+    category: u16,
+}
+
+impl Entry {
+    fn new(word: &[u8], start: usize, category: u16) -> Self {
+        let mut mask = [0u8; 8];
+        for (slot, b) in mask.iter_mut().zip(word) {
+            *slot = if *b >= 0x80 { 0xff } else { 0 };
+        }
+        Self {
+            head: head(word),
+            mask: u64::from_le_bytes(mask),
+            start: number(start),
+            length: u16::try_from(word.len()).unwrap_or(u16::MAX),
+            category,
+        }
+    }
+}
+
+/// The first eight bytes, or as many as there are.
+#[inline]
+fn head(bytes: &[u8]) -> u64 {
+    if let Some(eight) = bytes.first_chunk::<8>() {
+        return u64::from_le_bytes(*eight);
+    }
+    let mut eight = [0u8; 8];
+    for (slot, b) in eight.iter_mut().zip(bytes) {
+        *slot = *b;
+    }
+    u64::from_le_bytes(eight)
+}
+
+/// The factor by which pairs are hashed.
+const PAIR: u32 = 0x9E37_79B1;
+
+/// How a word, or a place in a text, begins: what is hashed.
+#[derive(Clone, Copy)]
+enum Key {
+    /// Two characters of three bytes.
+    Pair(u32, u32),
+    /// One character.
+    Single(u32),
+    /// Up to [`KEY_LETTERS`] Latin letters and digits.
+    Letters(u32),
+    /// One ASCII sign.
+    Sign(u8),
+}
+
+impl Key {
+    #[inline]
+    fn hash(self, bits: u32) -> usize {
+        let (value, factor) = match self {
+            Self::Pair(a, b) => (a << 16 | b, PAIR),
+            Self::Single(a) => (a, 0x85EB_CA6B),
+            Self::Letters(letters) => (letters, 0xC2B2_AE35),
+            Self::Sign(b) => (u32::from(b), 0x27D4_EB2F),
+        };
+        (value.wrapping_mul(factor) >> (32 - bits)) as usize
+    }
+
+    /// The key of a word that is not empty.
+    fn of(word: &str) -> Self {
+        let bytes = word.as_bytes();
+        match bytes.first() {
+            Some(&b) if is(b, ALNUM) => Self::Letters(letters(bytes).0),
+            Some(&b) if b < 0x80 => Self::Sign(b),
+            Some(0xE0..=0xEF) if matches!(bytes.get(3), Some(0xE0..=0xEF)) => {
+                Self::Pair(decode3(bytes, 0), decode3(bytes, 3))
+            }
+            _ => Self::Single(word.chars().next().map_or(0, u32::from)),
+        }
+    }
+}
+
+/// The first letters and digits in lower case, at most [`KEY_LETTERS`], and how many.
+fn letters(bytes: &[u8]) -> (u32, usize) {
+    let (mut key, mut n) = (0u32, 0);
+    for &b in bytes.iter().take(KEY_LETTERS) {
+        if !is(b, ALNUM) {
+            break;
+        }
+        key = key << 8 | u32::from(b.to_ascii_lowercase());
+        n += 1;
+    }
+    (key, n)
+}
+
+/// What stands at one place.
+enum Place {
+    /// This word, so long.
+    Word(usize, usize),
+    None,
+    /// Text to come decides.
+    Alive,
 }
 
 impl Words {
@@ -88,205 +194,382 @@ impl Words {
     ///
     /// # Errors
     /// If a bound is passed.
-    pub fn build<'w>(
+    pub(crate) fn build<'w>(
         lists: impl IntoIterator<Item = (String, Vec<&'w str>)>,
     ) -> Result<Self, WordError> {
-        let (mut words, mut patterns, mut categories) = (Vec::new(), Vec::new(), Vec::new());
-        let mut seen = HashSet::new();
-        for (category, list) in lists {
-            let number = u32::try_from(categories.len()).unwrap_or(u32::MAX);
+        let mut words: HashMap<String, u16> = HashMap::new();
+        for (number, (category, list)) in (0u16..).zip(lists) {
             for (index, word) in list.into_iter().enumerate() {
                 let word = fold::fold(word.trim(), 0, true).text.to_ascii_lowercase();
                 if word.len() > WORD_BYTES_MAX {
                     return Err(WordError::TooLong { category, index });
                 }
-                if word.is_empty() || !seen.insert(word.clone()) {
-                    continue;
+                if !word.is_empty() {
+                    words.entry(word).or_insert(number);
                 }
-                let edge = |b: Option<u8>| b.is_some_and(|b| is(b, ALNUM));
-                patterns.push((
-                    number,
-                    edge(word.bytes().next()),
-                    edge(word.bytes().next_back()),
-                ));
-                words.push(word);
                 if words.len() > WORDS_MAX {
                     return Err(WordError::TooMany);
                 }
             }
-            categories.push(category);
         }
-        let automaton = AhoCorasick::builder()
-            .match_kind(MatchKind::LeftmostLongest)
-            .ascii_case_insensitive(true)
-            .kind(Some(AhoCorasickKind::ContiguousNFA))
-            .build(&words)
-            .map_err(|_| WordError::TooLarge)?;
-        let prefixes = words
-            .iter()
-            .flat_map(|word| {
-                word.char_indices()
-                    .skip(1)
-                    .map(|(i, _)| hash(word.as_bytes().get(..i).unwrap_or(&[])))
-            })
+        let wanted = (words.len() * BUCKETS_PER_WORD).next_power_of_two();
+        let bits = wanted
+            .trailing_zeros()
+            .clamp(*BUCKET_BITS.start(), *BUCKET_BITS.end());
+        let mut words: Vec<(usize, String, u16)> = words
+            .into_iter()
+            .map(|(word, category)| (Key::of(&word).hash(bits), word, category))
             .collect();
-        let longest = words.iter().map(String::len).max().unwrap_or(0);
-        Ok(Self {
-            automaton,
-            patterns,
-            categories,
-            prefixes,
-            longest,
-        })
+        words.sort_unstable();
+        Ok(Self::index(words, bits))
     }
 
-    /// The name of a category.
-    #[must_use]
-    pub fn category(&self, number: usize) -> Option<&str> {
-        self.categories.get(number).map(String::as_str)
-    }
-
-    /// The words in `text`, in order and disjoint.
-    #[must_use]
-    pub fn scan(&self, text: &str) -> Vec<WordHit> {
-        let mut hits = Vec::new();
-        if fold::is_plain(text) {
-            self.search(text, 0, |category, start, end| {
-                hits.push(WordHit {
-                    category,
-                    start,
-                    end,
-                })
-            });
-        } else {
-            let folded = fold::fold(text, 0, true);
-            self.search(&folded.text, 0, |category, start, end| {
-                hits.push(WordHit {
-                    category,
-                    start: folded.map.start(start),
-                    end: folded.map.end(end),
-                });
-            });
-        }
-        hits
-    }
-
-    fn search(&self, text: &str, from: usize, mut report: impl FnMut(usize, usize, usize)) {
-        let Some(rest) = text.get(from..) else { return };
-        for found in self.automaton.find_iter(rest) {
-            let (start, end) = (from + found.start(), from + found.end());
-            let Some(&(category, first, last)) = self.patterns.get(found.pattern().as_usize())
-            else {
-                continue;
+    fn index(words: Vec<(usize, String, u16)>, bits: u32) -> Self {
+        let size = 1usize << bits;
+        let mut index = Self {
+            bytes: Vec::new(),
+            entries: Vec::new(),
+            buckets: vec![0; size + 1],
+            filled: vec![0; size / 64],
+            bits,
+            openers: vec![0; 0x1_0000 / 64],
+            letters: None,
+            signs: None,
+            others: false,
+        };
+        for (bucket, word, category) in words {
+            let entry = Entry::new(word.as_bytes(), index.bytes.len(), category);
+            index.entries.push(entry);
+            index.bytes.extend_from_slice(word.as_bytes());
+            set_bit(&mut index.filled, bucket);
+            // Counts first, sums below.
+            if let Some(count) = index.buckets.get_mut(bucket + 1) {
+                *count += 1;
+            }
+            let mark = |flags: &mut Option<[bool; 256]>, b: u8| {
+                if let Some(flag) = flags.get_or_insert([false; 256]).get_mut(usize::from(b)) {
+                    *flag = true;
+                }
             };
-            let byte =
-                |i: Option<usize>| i.and_then(|i| text.as_bytes().get(i)).copied().unwrap_or(0);
-            // `ass` is not in `class`.
-            if first && is(byte(start.checked_sub(1)), ALNUM) || last && is(byte(Some(end)), ALNUM)
-            {
+            let first = word.as_bytes().first().copied().unwrap_or(0);
+            match Key::of(&word) {
+                Key::Pair(a, _) => set_bit(&mut index.openers, a as usize),
+                Key::Single(_) => index.others = true,
+                Key::Letters(_) => {
+                    mark(&mut index.letters, first);
+                    mark(&mut index.letters, first.to_ascii_uppercase());
+                }
+                Key::Sign(b) => mark(&mut index.signs, b),
+            }
+        }
+        let mut sum = 0;
+        for slot in &mut index.buckets {
+            sum += *slot;
+            *slot = sum;
+        }
+        index
+    }
+
+    /// Whether there is no word at all.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Reports the words of the folded `text` that begin at `from` or later: category, start, end. If the text is not
+    /// `finished`, only those that no text to come can change; returns from where on others may begin.
+    pub(super) fn advance(
+        &self,
+        text: &str,
+        from: usize,
+        finished: bool,
+        mut report: impl FnMut(usize, usize, usize),
+    ) -> usize {
+        let bytes = text.as_bytes();
+        let mut at = from;
+        while let Some(place) = self.next_place(bytes, at, finished) {
+            match self.look(bytes, place, finished) {
+                Place::Word(word, length) => {
+                    let category = self.entries.get(word).map_or(0, |e| e.category);
+                    at = place + length;
+                    report(usize::from(category), place, at);
+                }
+                Place::None => at = place + width(bytes.get(place).copied().unwrap_or(0)),
+                Place::Alive => return place,
+            }
+        }
+        bytes.len()
+    }
+
+    /// The next place where a word may begin, by its key.
+    #[inline]
+    fn next_place(&self, bytes: &[u8], from: usize, finished: bool) -> Option<usize> {
+        let mut at = from;
+        while let Some(&b) = bytes.get(at) {
+            match b {
+                0xE0..=0xEF => match self.next_wide(bytes, at, finished) {
+                    (true, place) => return Some(place),
+                    (false, end) => at = end,
+                },
+                0x80.. => {
+                    if self.others {
+                        return Some(at);
+                    }
+                    at += width(b);
+                }
+                _ => match self.next_ascii(bytes, at) {
+                    (true, place) => return Some(place),
+                    (false, end) => at = end,
+                },
+            }
+        }
+        None
+    }
+
+    /// Goes along a row of characters of three bytes: to the next place where a word may begin, or to its end.
+    #[inline]
+    fn next_wide(&self, bytes: &[u8], from: usize, finished: bool) -> (bool, usize) {
+        let shift = 32 - self.bits;
+        let mut at = from;
+        let mut code = decode3(bytes, at);
+        for next in bytes.get(from + 3..).unwrap_or(&[]).chunks_exact(3) {
+            let &[a @ 0xE0..=0xEF, b, c] = next else {
+                break;
+            };
+            let next = code_point(a, b, c);
+            let pair = (code << 16 | next).wrapping_mul(PAIR) >> shift;
+            if bit(&self.filled, pair as usize) || self.others && self.has(Key::Single(code)) {
+                return (true, at);
+            }
+            code = next;
+            at += 3;
+        }
+        let open = !finished && at + 3 >= bytes.len() && bit(&self.openers, code as usize);
+        let found = open || self.others && self.has(Key::Single(code));
+        (found, if found { at } else { at + 3 })
+    }
+
+    /// Goes over ASCII text: to the next place where a word may begin, or to its end.
+    #[inline]
+    fn next_ascii(&self, bytes: &[u8], from: usize) -> (bool, usize) {
+        let rest = bytes.get(from..).unwrap_or(&[]);
+        if self.letters.is_none() && self.signs.is_none() {
+            return (false, from + ascii_prefix(rest));
+        }
+        let flag = |flags: &Option<[bool; 256]>, b: u8| {
+            flags
+                .as_ref()
+                .is_some_and(|flags| flags.get(usize::from(b)).copied().unwrap_or(false))
+        };
+        let mut before = from
+            .checked_sub(1)
+            .and_then(|i| bytes.get(i))
+            .copied()
+            .unwrap_or(0);
+        for (i, &b) in rest.iter().enumerate() {
+            if b >= 0x80 {
+                return (false, from + i);
+            }
+            let found = if is(b, ALNUM) {
+                !is(before, ALNUM) && flag(&self.letters, b)
+            } else {
+                flag(&self.signs, b)
+            };
+            if found {
+                return (true, from + i);
+            }
+            before = b;
+        }
+        (false, bytes.len())
+    }
+
+    #[inline]
+    fn has(&self, key: Key) -> bool {
+        bit(&self.filled, key.hash(self.bits))
+    }
+
+    /// The longest word at a place.
+    fn look(&self, bytes: &[u8], place: usize, finished: bool) -> Place {
+        let rest = bytes.get(place..).unwrap_or(&[]);
+        let first = rest.first().copied().unwrap_or(0);
+        if first < 0x80 {
+            if !is(first, ALNUM) {
+                return self.longest(Key::Sign(first), rest, finished);
+            }
+            let (key, n) = letters(rest);
+            if n == rest.len() && !finished {
+                return Place::Alive;
+            }
+            return self.longest(Key::Letters(key), rest, finished);
+        }
+        if first & 0xF0 == 0xE0 {
+            match rest.get(3) {
+                None if !finished => return Place::Alive,
+                Some(0xE0..=0xEF) => {
+                    let key = Key::Pair(decode3(rest, 0), decode3(rest, 3));
+                    match self.longest(key, rest, finished) {
+                        Place::None => {}
+                        found => return found,
+                    }
+                }
+                _ => {}
+            }
+        }
+        if !self.others {
+            return Place::None;
+        }
+        let single = std::str::from_utf8(rest.get(..width(first)).unwrap_or(&[]))
+            .ok()
+            .and_then(|c| c.chars().next());
+        match single {
+            Some(c) => self.longest(Key::Single(u32::from(c)), rest, finished),
+            None => Place::None,
+        }
+    }
+
+    /// The longest word of a key's bucket that `rest` begins with.
+    fn longest(&self, key: Key, rest: &[u8], finished: bool) -> Place {
+        let bucket = key.hash(self.bits);
+        let at = |i: usize| self.buckets.get(i).map_or(0, |&n| n as usize);
+        let (mut low, mut high) = (at(bucket), at(bucket + 1));
+        if high - low <= FEW {
+            return self.longest_of_few(low..high, rest, finished);
+        }
+        let mut best = Place::None;
+        let mut depth = 0;
+        // All words from `low` to `high` begin with the first `depth` bytes of `rest`.
+        while low < high {
+            let here = rest.get(depth).copied();
+            if self.length(low) == depth {
+                let letter = depth
+                    .checked_sub(1)
+                    .and_then(|i| rest.get(i))
+                    .is_some_and(|&b| is(b, ALNUM));
+                match here {
+                    // `ass` is not in `assembly`.
+                    Some(b) if letter && is(b, ALNUM) => {}
+                    None if letter && !finished => return Place::Alive,
+                    _ => best = Place::Word(low, depth),
+                }
+                low += 1;
                 continue;
             }
-            report(category as usize, start, end);
+            let Some(b) = here else {
+                return if finished { best } else { Place::Alive };
+            };
+            let b = b.to_ascii_lowercase();
+            low += self.count(low, high, |word| self.byte(word, depth) < b);
+            high = low + self.count(low, high, |word| self.byte(word, depth) == b);
+            depth += 1;
         }
+        best
     }
 
-    /// From here on a word may still begin or grow, if more text comes: up to here `text` is decided. `from`: where the
-    /// search last stood.
-    #[must_use]
-    pub fn alive_from(&self, text: &str, from: usize) -> usize {
-        let lower = text.to_ascii_lowercase();
-        let earliest = text.len().saturating_sub(self.longest + 1).max(from);
-        (earliest..text.len())
-            .filter(|&i| text.is_char_boundary(i))
-            .find(|&i| {
-                let tail = lower.as_bytes().get(i..).unwrap_or(&[]);
-                // A Latin word at the end is only one if nothing grows on it.
-                self.prefixes.contains(&hash(tail)) || self.whole(tail)
-            })
-            .unwrap_or(text.len())
+    /// The same for few words, one by one from the last: of those that fit it is the longest.
+    fn longest_of_few(&self, words: Range<usize>, rest: &[u8], finished: bool) -> Place {
+        let low = words.start;
+        let entries = self.entries.get(words).unwrap_or(&[]);
+        let first = head(rest);
+        let mut best = Place::None;
+        for (i, entry) in entries.iter().enumerate().rev() {
+            let length = usize::from(entry.length);
+            if rest.len() >= length && (first ^ entry.head) & entry.mask != 0 {
+                continue;
+            }
+            let text = self.text(entry);
+            let Some(here) = rest.get(..length) else {
+                if !finished && begins(text, rest) {
+                    return Place::Alive;
+                }
+                continue;
+            };
+            if !matches!(best, Place::None) || !begins(text, here) {
+                continue;
+            }
+            let letter = text.last().is_some_and(|&b| is(b, ALNUM));
+            match rest.get(length) {
+                // `ass` is not in `assembly`.
+                Some(&b) if letter && is(b, ALNUM) => {}
+                None if letter && !finished => return Place::Alive,
+                _ => best = Place::Word(low + i, length),
+            }
+        }
+        best
     }
 
-    fn whole(&self, tail: &[u8]) -> bool {
-        tail.last().is_some_and(|&b| is(b, ALNUM))
-            && self
-                .automaton
-                .find(tail)
-                .is_some_and(|m| m.start() == 0 && m.end() == tail.len())
+    fn text(&self, entry: &Entry) -> &[u8] {
+        let start = entry.start as usize;
+        self.bytes
+            .get(start..start + usize::from(entry.length))
+            .unwrap_or(&[])
+    }
+
+    fn length(&self, word: usize) -> usize {
+        self.entries.get(word).map_or(0, |e| usize::from(e.length))
+    }
+
+    fn byte(&self, word: usize, depth: usize) -> u8 {
+        let start = self.entries.get(word).map_or(0, |e| e.start as usize);
+        self.bytes.get(start + depth).copied().unwrap_or(0)
+    }
+
+    /// How many of the words from `low` to `high` fulfil what the first of them do.
+    fn count(&self, low: usize, high: usize, wanted: impl Fn(usize) -> bool) -> usize {
+        let (mut from, mut to) = (low, high);
+        while from < to {
+            let middle = from + (to - from) / 2;
+            if wanted(middle) {
+                from = middle + 1;
+            } else {
+                to = middle;
+            }
+        }
+        from - low
     }
 }
 
-/// FNV-1a.
-fn hash(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |h, &b| {
-        (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)
-    })
+/// How many bytes are ASCII, from the first on.
+fn ascii_prefix(bytes: &[u8]) -> usize {
+    let eights = bytes
+        .chunks_exact(8)
+        .take_while(|eight| head(eight) & 0x8080_8080_8080_8080 == 0)
+        .count();
+    let from = eights * 8;
+    let rest = bytes.get(from..).unwrap_or(&[]);
+    from + rest.iter().take_while(|&&b| b < 0x80).count()
+}
+
+/// Whether `word`, which is in lower case, begins with `text`.
+fn begins(word: &[u8], text: &[u8]) -> bool {
+    word.get(..text.len())
+        .is_some_and(|head| head.eq_ignore_ascii_case(text))
+}
+
+fn number(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+#[inline]
+fn bit(bits: &[u64], at: usize) -> bool {
+    bits.get(at / 64)
+        .is_some_and(|word| word >> (at % 64) & 1 == 1)
+}
+
+fn set_bit(bits: &mut [u64], at: usize) {
+    if let Some(word) = bits.get_mut(at / 64) {
+        *word |= 1 << (at % 64);
+    }
+}
+
+/// The length of a character by its first byte.
+#[inline]
+fn width(first: u8) -> usize {
+    match first {
+        0..0xC0 => 1,
+        0xC0..0xE0 => 2,
+        0xE0..0xF0 => 3,
+        _ => 4,
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn words() -> Words {
-        Words::build([
-            ("gambling".to_owned(), vec!["赌博", "赌博网站", "casino"]),
-            ("drugs".to_owned(), vec!["毒品", "ass"]),
-        ])
-        .unwrap()
-    }
-
-    #[test]
-    fn words_are_found_folded_and_whole() {
-        let found = |text: &str| -> Vec<(String, String)> {
-            let words = words();
-            words
-                .scan(text)
-                .iter()
-                .map(|h| {
-                    (
-                        words.category(h.category).unwrap().to_owned(),
-                        text[h.start..h.end].to_owned(),
-                    )
-                })
-                .collect()
-        };
-        let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
-        assert_eq!(found("这个赌博网站"), [pair("gambling", "赌博网站")]);
-        assert_eq!(
-            found("赌\u{200b}博和毒品"),
-            [pair("gambling", "赌\u{200b}博"), pair("drugs", "毒品")]
-        );
-        assert_eq!(
-            found("the ＣＡＳＩＮＯ, a class"),
-            [pair("gambling", "ＣＡＳＩＮＯ")]
-        );
-        assert_eq!(found("一切正常"), []);
-    }
-
-    #[test]
-    fn a_stream_waits_for_what_may_become_a_word() {
-        let words = words();
-        for (text, alive) in [
-            ("这个赌", 6),
-            ("这个赌博", 6),
-            ("好的", 6),
-            ("a cas", 2),
-            ("毒品", 6),
-            ("x casino", 2),
-        ] {
-            assert_eq!(words.alive_from(text, 0), alive, "{text}");
-        }
-    }
-
-    #[test]
-    fn bounds_are_kept() {
-        let long = "长".repeat(100);
-        let error = Words::build([("c".to_owned(), vec!["ok", long.as_str()])]).unwrap_err();
-        assert_eq!(
-            error,
-            WordError::TooLong {
-                category: "c".to_owned(),
-                index: 1
-            }
-        );
-    }
-}
+mod tests;

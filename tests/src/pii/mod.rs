@@ -5,6 +5,7 @@
 //! halves of the contexts.
 
 pub mod contexts;
+pub mod documents;
 pub mod evasions;
 pub mod kinds;
 mod makers;
@@ -12,6 +13,7 @@ mod more_makers;
 pub mod negatives;
 pub mod random;
 pub mod score;
+pub mod speed;
 pub mod values;
 
 /// A text and what must be found in it.

@@ -53,6 +53,18 @@ impl<'a> Value<'a> {
         self.at
     }
 
+    /// The tape index just behind it and all that it contains.
+    #[must_use]
+    pub fn next(&self) -> u32 {
+        self.node.next
+    }
+
+    /// Whether it is a member's key.
+    #[must_use]
+    pub fn is_key(&self) -> bool {
+        self.node.key
+    }
+
     /// Its byte span in the body, quotes included.
     #[must_use]
     pub fn span(&self) -> Range<usize> {

@@ -152,7 +152,23 @@ pub(super) fn words() -> impl Iterator<Item = (char, u16)> {
     let levels = LEVELS
         .iter()
         .filter_map(|(word, _)| Some((word.chars().next()?, han::LEVEL)));
+    // Doors, and places of one character, begin no address.
+    let heads = LEVELS.iter().filter(|(word, level)| {
+        matches!(level, Level::Admin | Level::Road) || *level == Level::Place && word.len() > 3
+    });
+    let bits = heads.flat_map(|(word, _)| {
+        let mut chars = word.chars();
+        match (chars.next(), chars.next()) {
+            (Some(first), None) => [Some((first, han::LEVEL_ALONE)), None],
+            (Some(first), Some(second)) => [
+                Some((first, han::LEVEL_FIRST)),
+                Some((second, han::LEVEL_SECOND)),
+            ],
+            _ => [None, None],
+        }
+    });
     levels
+        .chain(bits.flatten())
         .chain(BREAKS.chars().map(|c| (c, han::BREAK)))
         .chain(LEADS.chars().map(|c| (c, han::LEAD)))
 }

@@ -47,15 +47,37 @@ pub(super) fn birth(site: &Site<'_, '_>) -> Option<Found> {
     if is(view.before(site.at), ALNUM) {
         return None;
     }
+    // Eight digits, or few and a sign of dates behind.
+    let digits = view.run(site.at, DIGIT, 9);
+    let dated = match digits - site.at {
+        8 => true,
+        0..=4 => matches!(view.byte(digits), b'-' | b'/' | b'.' | b' ' | 0x80..),
+        _ => false,
+    };
+    if !dated {
+        return None;
+    }
     let (end, (y, m, d)) = compact(view, site.at)
         .or_else(|| separated(view, site.at))
         .or_else(|| day_first(view, site.at))?;
     if !birth_date(y, m, d) || is(view.byte(end), ALNUM) {
         return None;
     }
-    let cued = site.cued(Cue::Birth) || site.cues().has(Cue::Birth) && site.cues().is(Cue::Other);
+    let born = view.starts(end, "出生") || view.starts(end, "生于") || born_alone(view, end);
+    let near = site.cues();
+    let cued = born || near.leads(Cue::Birth) || near.none() && site.column().is(Cue::Birth);
     cued.then(|| site.hit(Entity::DateOfBirth, end, MEDIUM))
         .flatten()
+}
+
+/// `1990年3月5日生，汉族`
+fn born_alone(view: &View<'_>, end: usize) -> bool {
+    let at = end + "生".len();
+    view.starts(end, "生")
+        && matches!(
+            view.char(at),
+            '，' | ',' | '。' | '；' | '、' | ' ' | ')' | '）' | '\n' | '人'
+        )
 }
 
 type Date = (usize, (u32, u32, u32));
