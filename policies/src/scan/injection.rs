@@ -16,6 +16,7 @@ mod script;
 mod shadow;
 mod tokens;
 mod topics;
+mod trie;
 
 use std::ops::Range;
 use std::sync::LazyLock;

@@ -415,9 +415,9 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
     ),
     (
         Instead,
-        "instead~just say~only say~only respond~only output~only reply~simply say~simply output~say \"~say '~\
-         tell me~answer only~do exactly~do the following~and then~then tell~haha pwned~pwned~i have been~hacked~\
-         just output~just reply~just respond~just print~reply only with~reply with~respond only with~\
+        "instead~just say~only say~only respond~only output~only reply~simply say~simply output~say \"~\
+         tell me~answer only~do exactly~do the following~and then~then tell~haha pwned~pwned~i have been~\
+         hacked~just output~just reply~just respond~just print~reply only with~reply with~respond only with~\
          respond with~output only~and output~and reply~and say~and print~and write~and give me~and tell~\
          and explain~and do~then print~then output~and reveal~and show~and answer~execute~obey me~now do~\
          now tell~now answer",
