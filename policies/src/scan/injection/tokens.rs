@@ -27,6 +27,10 @@ pub(super) struct Index<C> {
     present: Box<[u64]>,
     /// With which characters wide words begin.
     heads: Box<[u64]>,
+    /// Keys of words that are too short for a second look.
+    short: Box<[u64]>,
+    /// Longer beginnings of all other words.
+    longer: Box<[u64]>,
     trie: Trie<C>,
 }
 
@@ -64,6 +68,38 @@ fn key(bytes: &[u8]) -> Option<u32> {
         (next & 0xf) << 12 | (byte(4) & 0x3f) << 6 | (byte(5) & 0x3f)
     };
     Some(head << 16 | tail | 0x8000_0000)
+}
+
+/// The bit of the first five letters, or of the first three wide characters; none if there are not so many.
+#[inline]
+fn longer_key(bytes: &[u8]) -> Option<usize> {
+    let hash =
+        |n: u64| Some((n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - PRESENT_BITS)) as usize);
+    match *bytes {
+        [a @ 0..0x80, b, c, d, e, ..] => {
+            let word = [a, b, c, d, e];
+            let plain = word.iter().all(|b| is(*b, ALNUM));
+            let fold = |n: u64, b: &u8| n << 8 | u64::from(b.to_ascii_lowercase());
+            if plain {
+                hash(word.iter().fold(0, fold))
+            } else {
+                None
+            }
+        }
+        [0xe2..=0xef, a, b, 0xe2..=0xef, c, d, 0xe2..=0xef, e, f, ..] => {
+            let heads = [bytes.first(), bytes.get(3), bytes.get(6)];
+            let heads = heads
+                .iter()
+                .flatten()
+                .fold(0, |n, b| n << 4 | u64::from(**b & 0xf));
+            hash(
+                [a, b, c, d, e, f]
+                    .iter()
+                    .fold(heads, |n, b| n << 6 | u64::from(*b & 0x3f)),
+            )
+        }
+        _ => None,
+    }
 }
 
 /// The first character of a wide word, as a bit.
@@ -113,6 +149,8 @@ impl<C: Copy> Index<C> {
         let mut words = Vec::new();
         let mut present = vec![0u64; 1 << (PRESENT_BITS - 6)];
         let mut heads = vec![0u64; 1 << 10];
+        let mut short = vec![0u64; 1 << (PRESENT_BITS - 6)];
+        let mut longer = vec![0u64; 1 << (PRESENT_BITS - 6)];
         for &(class, list) in lists.iter().copied().flatten() {
             for word in list.split(SEPARATOR) {
                 let stem = word.ends_with('*');
@@ -122,6 +160,10 @@ impl<C: Copy> Index<C> {
                 for text in both.into_iter().flatten() {
                     for key in keys(text.as_bytes()) {
                         set(&mut present, (mix(key) >> (32 - PRESENT_BITS)) as usize);
+                        match longer_key(text.as_bytes()) {
+                            Some(longer_bit) => set(&mut longer, longer_bit),
+                            None => set(&mut short, (mix(key) >> (32 - PRESENT_BITS)) as usize),
+                        }
                     }
                     set(&mut heads, head(text.as_bytes()));
                     words.push((text.into_bytes(), class, stem));
@@ -131,6 +173,8 @@ impl<C: Copy> Index<C> {
         Self {
             present: present.into(),
             heads: heads.into(),
+            short: short.into(),
+            longer: longer.into(),
             trie: Trie::new(words),
         }
     }
@@ -144,6 +188,12 @@ impl<C: Copy> Index<C> {
         }
         let bit = mix(key(rest)?) >> (32 - PRESENT_BITS);
         if !has(&self.present, bit as usize) {
+            return None;
+        }
+        // Most beginnings are those of other words too: a longer look before the walk.
+        if !has(&self.short, bit as usize)
+            && longer_key(rest).is_some_and(|longer| !has(&self.longer, longer))
+        {
             return None;
         }
         let (class, len) = self.trie.longest(rest)?;

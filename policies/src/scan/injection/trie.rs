@@ -31,6 +31,8 @@ struct Node<C> {
 pub(super) struct Trie<C> {
     nodes: Vec<Node<C>>,
     edges: Vec<(u8, u32)>,
+    /// The root's children, by byte; 0: none.
+    root: Box<[u32]>,
 }
 
 impl<C: Copy> Trie<C> {
@@ -61,11 +63,28 @@ impl<C: Copy> Trie<C> {
             });
             edges.append(&mut sapling.children);
         }
-        Self { nodes, edges }
+        let mut root = vec![0; 256];
+        let many = nodes
+            .first()
+            .map_or(0, |node: &Node<C>| usize::from(node.many));
+        for &(byte, child) in edges.iter().take(many) {
+            if let Some(slot) = root.get_mut(usize::from(byte)) {
+                *slot = child;
+            }
+        }
+        Self {
+            nodes,
+            edges,
+            root: root.into(),
+        }
     }
 
     #[inline]
     fn next(&self, node: usize, b: u8) -> Option<usize> {
+        if node == 0 {
+            let child = *self.root.get(usize::from(b))?;
+            return (child != 0).then_some(child as usize);
+        }
         let node = self.nodes.get(node)?;
         let first = node.first as usize;
         let edges = self.edges.get(first..first + usize::from(node.many))?;
