@@ -38,6 +38,7 @@ mod heads;
 mod input;
 mod journal;
 mod keys;
+mod labels;
 mod law;
 mod mixing;
 mod moderations;
