@@ -241,6 +241,7 @@ struct Act {
 }
 
 type Plan = SmallVec<[Act; 4]>;
+type Choices = SmallVec<[Choice; 4]>;
 
 struct Judge<'c, 'a> {
     case: &'c Case<'a>,
@@ -249,7 +250,7 @@ struct Judge<'c, 'a> {
     fired: SmallVec<[usize; 4]>,
     shadowed: SmallVec<[usize; 4]>,
     /// Bodies made so far, by what was replaced in them.
-    forms: SmallVec<[(SmallVec<[Choice; 4]>, Arc<Rewritten>); 1]>,
+    forms: SmallVec<[(Choices, Arc<Rewritten>); 1]>,
 }
 
 impl<'c, 'a> Judge<'c, 'a> {
@@ -399,7 +400,7 @@ impl<'c, 'a> Judge<'c, 'a> {
             hits: &self.hits,
             grade: i64::from(self.grade().0),
             grades: &policy.grades,
-            ..self.case.facts.clone()
+            ..self.case.facts
         };
         match when.holds(&facts) {
             Ok(holds) => Ok(holds),
@@ -451,7 +452,7 @@ impl<'c, 'a> Judge<'c, 'a> {
             return Ok(None);
         }
         let mut grade = base;
-        let mut choices: SmallVec<[Choice; 4]> = SmallVec::new();
+        let mut choices = Choices::new();
         for act in plan {
             if act.grade <= limit {
                 grade = grade.max(act.grade);

@@ -140,7 +140,7 @@ impl Table {
             };
             if let Some(number) = reader.label(known) {
                 let wanted = |entry: &Entry| matches!(entry.shape, Shape::Label(n, k) if n == name && k == number);
-                if !(reader.ended && !finished)
+                if (!reader.ended || finished)
                     && let Some(entry) = self.entries.iter().position(wanted)
                 {
                     return Match::Yes(reader.at, entry);

@@ -51,6 +51,7 @@ mod policy_reply;
 mod policy_restore;
 mod pressure;
 mod reload;
+mod stances;
 mod tls;
 mod translate;
 mod upstreams;

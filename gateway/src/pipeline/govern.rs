@@ -5,6 +5,8 @@
 //! of decoded text. Synchronous, reads no clock of its own. Invariants: nothing is released before it is decided; what
 //! was put back is not looked through again; an edit never leaves a string that it stands in.
 
+mod tally;
+
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -19,20 +21,26 @@ use wire::hold::{Caps, Hold, Lane, Piece};
 use wire::json::{self, Mapped};
 use wire::{Edits, Fault, Kind};
 
+pub(super) use tally::Tally;
+
 /// Most lanes of one reply: choices × fields × tool calls.
 const LANES_MAX: usize = 4096;
 
-/// What was found in a reply, for the journal.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Tally {
-    /// Types and how often.
-    pub(super) counts: SmallVec<[(Sort, u32); 2]>,
-    /// Positions of reply rules that took effect.
-    pub(super) fired: SmallVec<[usize; 2]>,
-    /// Positions of reply rules in shadow mode that would have.
-    pub(super) shadowed: SmallVec<[usize; 2]>,
-    /// Labels that were put back.
-    pub(super) restored: u64,
+/// Items of a choice after which a lane that has fallen silent is over, whatever waits of it.
+const SILENT_ITEMS: u32 = 16;
+
+/// Whether a text is ordinary words: what waits is the last of them.
+fn is_words(text: &str) -> bool {
+    text.chars().all(|c| {
+        c.is_alphabetic()
+            || c.is_whitespace()
+            || matches!(c, ',' | '.' | '!' | '?' | ';' | '\'' | '"' | '}' | ']')
+            || ('\u{3000}'..='\u{303f}').contains(&c)
+            || matches!(
+                c,
+                '，' | '！' | '？' | '；' | '：' | '（' | '）' | '…' | '—'
+            )
+    })
 }
 
 /// Governs one reply.
@@ -58,6 +66,8 @@ pub(super) struct Spoken<'t> {
     pub(super) span: Range<usize>,
     /// It is part of a JSON text inside a string.
     pub(super) nested: bool,
+    /// It is complete in itself.
+    pub(super) whole: bool,
     /// It is a choice's own text.
     pub(super) answer: bool,
 }
@@ -86,6 +96,8 @@ struct Watched {
     back: SmallVec<[Range<u64>; 2]>,
     /// Whether `from` lies inside a string of a nested JSON text.
     inside: Nesting,
+    /// Items of its choice that came since its last text.
+    silent: u32,
     ended: bool,
 }
 
@@ -157,7 +169,12 @@ impl<E> Governor<E> {
                     .replace(at, prefix.clone())
                     .map_err(|_| Fault::new(Kind::Bug).detail("a label crosses an edit"))?;
             }
-            open |= self.read(at, &mapped.text)?;
+            let undecided = self.read(at, &mapped.text)?;
+            if spoken.whole {
+                self.end_lane(at)?;
+            } else {
+                open |= undecided;
+            }
             pieces.push(Piece {
                 lane: spoken.lane,
                 span: spoken.span.clone(),
@@ -165,6 +182,7 @@ impl<E> Governor<E> {
                 offsets: mapped.offsets,
             });
         }
+        self.let_go(spoken)?;
         if self.hold.is_empty() && !open && self.swaps.is_empty() && extra.is_empty() {
             for piece in &pieces {
                 self.hold.pass(piece.lane, piece.len);
@@ -176,15 +194,37 @@ impl<E> Governor<E> {
             .edit_last(extra)
             .map_err(|_| Fault::new(Kind::Bug).detail("edits cross"))?;
         self.apply()?;
-        for spoken in spoken {
-            if let Some(watched) = self.lanes.iter().find(|w| w.lane == spoken.lane) {
-                self.hold.settle(spoken.lane, watched.from);
-            }
+        for watched in &self.lanes {
+            self.hold.settle(watched.lane, watched.from);
         }
         if self.hold.over(now) {
             return Err(over());
         }
         Ok(Taken::Held)
+    }
+
+    /// A lane that waits holds up the others. When another one of its choice goes on (the answer after the reasoning, a
+    /// tool call after the answer), a word that waits is over; anything else, a number or the beginning of a label, when
+    /// [`SILENT_ITEMS`] have come without it, so that lanes that take turns are still read as one text each.
+    fn let_go(&mut self, spoken: &[Spoken<'_>]) -> Result<(), Fault> {
+        for at in 0..self.lanes.len() {
+            let Some(watched) = self.lanes.get_mut(at) else {
+                break;
+            };
+            if spoken.iter().any(|spoken| spoken.lane == watched.lane) {
+                watched.silent = 0;
+                continue;
+            }
+            let same = |spoken: &Spoken<'_>| spoken.lane.choice == watched.lane.choice;
+            if watched.open.is_empty() || !spoken.iter().any(same) {
+                continue;
+            }
+            watched.silent += 1;
+            if watched.silent >= SILENT_ITEMS || is_words(&watched.open) {
+                self.end_lane(at)?;
+            }
+        }
+        Ok(())
     }
 
     /// The text of a choice is over; `None`: of all.
@@ -237,13 +277,14 @@ impl<E> Governor<E> {
         self.lanes.push(Watched {
             lane,
             nested,
-            scan: reads.then(|| Stream::new()),
+            scan: reads.then(Stream::new),
             restoring: self.restores.as_ref().map(|_| Restoring::default()),
             base: 0,
             from: 0,
             open: String::new(),
             back: SmallVec::new(),
             inside: Nesting::default(),
+            silent: 0,
             ended: false,
         });
         Ok(self.lanes.len() - 1)
@@ -393,47 +434,6 @@ impl Watched {
     }
 }
 
-impl Tally {
-    /// Takes another's counts in.
-    pub(super) fn add(&mut self, other: &Self) {
-        for (sort, count) in &other.counts {
-            match self.counts.iter_mut().find(|(known, _)| known == sort) {
-                Some((_, sum)) => *sum += count,
-                None => self.counts.push((*sort, *count)),
-            }
-        }
-        let new = |known: &SmallVec<[usize; 2]>, more: &SmallVec<[usize; 2]>| -> Vec<usize> {
-            more.iter()
-                .copied()
-                .filter(|at| !known.contains(at))
-                .collect()
-        };
-        self.fired.extend(new(&self.fired, &other.fired));
-        self.shadowed.extend(new(&self.shadowed, &other.shadowed));
-        self.restored += other.restored;
-    }
-
-    /// Counts a finding that some rule is about.
-    fn note(&mut self, policy: &Policy, sort: Sort) {
-        let mut named = false;
-        for (at, rule) in policy.reply.iter().enumerate() {
-            if rule.find.contains(sort) {
-                named = true;
-                if rule.shadow && !self.shadowed.contains(&at) {
-                    self.shadowed.push(at);
-                }
-            }
-        }
-        if !named {
-            return;
-        }
-        match self.counts.iter_mut().find(|(known, _)| *known == sort) {
-            Some((_, count)) => *count += 1,
-            None => self.counts.push((sort, 1)),
-        }
-    }
-}
-
 /// What stands in a finding's place, escaped.
 fn replacement(
     policy: &Policy,
@@ -494,3 +494,6 @@ pub(super) fn over() -> Fault {
         .reason("policy_unavailable")
         .message("Part of the answer could not be judged within the limits, so it was stopped.")
 }
+
+#[cfg(test)]
+mod turns;

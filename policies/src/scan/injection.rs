@@ -29,7 +29,7 @@ use rules::{ANCHORS, Finding, Reading, SIGNALS, Signal};
 use tokens::{Index, Look};
 
 /// Bytes judged at once; longer texts are judged in stretches.
-const STRETCH: usize = 64 << 10;
+const STRETCH: usize = 32 << 10;
 /// Bytes that two stretches share.
 const SHARED: usize = 2 << 10;
 /// Signals further apart than this do not belong together, in bytes.
@@ -39,8 +39,8 @@ const SUPPORT_ALONE: u32 = 34;
 const SUPPORT: u32 = 50;
 /// From here on a signal is something to support.
 const SOLID: u32 = 24;
-/// Findings that are weighed in one stretch.
-const FINDINGS_MAX: usize = 4096;
+/// Findings that are weighed in one stretch; where there are more, the rest count in full.
+const WEIGHED_MAX: usize = 512;
 
 /// Whose words a text is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,17 +144,14 @@ fn folded(text: &str, source: Source) -> Option<Judged> {
         return None;
     }
     findings.sort_by_key(|f| f.start);
-    findings.truncate(FINDINGS_MAX);
     // Most texts end here; what a text is about is asked only where it matters.
     if total(&findings).0 < source.threshold() {
         return None;
     }
-    let mut context = Context {
-        text,
-        about: Vec::new(),
-    };
-    TOPICS.find(text, |token| context.about.push(token));
-    for finding in &mut findings {
+    let context = Context::new(text, |report| {
+        TOPICS.find(text, report);
+    });
+    for finding in findings.iter_mut().take(WEIGHED_MAX) {
         finding.score = context.weigh(finding);
     }
     let (score, best) = total(&findings);

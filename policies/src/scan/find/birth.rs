@@ -47,6 +47,16 @@ pub(super) fn birth(site: &Site<'_, '_>) -> Option<Found> {
     if is(view.before(site.at), ALNUM) {
         return None;
     }
+    // Eight digits, or few and a sign of dates behind.
+    let digits = view.run(site.at, DIGIT, 9);
+    let dated = match digits - site.at {
+        8 => true,
+        0..=4 => matches!(view.byte(digits), b'-' | b'/' | b'.' | b' ' | 0x80..),
+        _ => false,
+    };
+    if !dated {
+        return None;
+    }
     let (end, (y, m, d)) = compact(view, site.at)
         .or_else(|| separated(view, site.at))
         .or_else(|| day_first(view, site.at))?;
@@ -55,10 +65,7 @@ pub(super) fn birth(site: &Site<'_, '_>) -> Option<Found> {
     }
     let born = view.starts(end, "出生") || view.starts(end, "生于") || born_alone(view, end);
     let near = site.cues();
-    let cued = born
-        || near.leads(Cue::Birth)
-        || near.leads(Cue::Other) && near.has(Cue::Birth)
-        || near.none() && site.column().is(Cue::Birth);
+    let cued = born || near.leads(Cue::Birth) || near.none() && site.column().is(Cue::Birth);
     cued.then(|| site.hit(Entity::DateOfBirth, end, MEDIUM))
         .flatten()
 }

@@ -2,6 +2,7 @@
 //!
 //! Data, and an index of each by one of its characters. Invariant: where several fit, the longest comes first.
 
+use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use crate::scan::han::{self, Index};
@@ -116,15 +117,19 @@ fn doer_at_end(text: &str) -> Option<&'static str> {
         .copied()
 }
 
+static SOFT_SET: LazyLock<HashSet<&'static str>> =
+    LazyLock::new(|| SOFT.split_whitespace().collect());
+static KEY_SET: LazyLock<HashSet<&'static str>> =
+    LazyLock::new(|| KEYS.split_whitespace().collect());
+
 /// Whether a cue is in such common use that more must support it.
 pub(super) fn soft(cue: &str) -> bool {
-    SOFT.split_whitespace().any(|word| word == cue)
+    SOFT_SET.contains(cue)
 }
 
-/// Whether a Latin word is a key that names are kept under.
+/// Whether a Latin word, in lower case, is a key that names are kept under.
 pub(super) fn is_key(word: &str) -> bool {
-    KEYS.split_whitespace()
-        .any(|key| key.eq_ignore_ascii_case(word))
+    KEY_SET.contains(word)
 }
 
 /// The title that stands at `at`, where `c` is.

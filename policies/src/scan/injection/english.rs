@@ -28,9 +28,11 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
     (
         Bypass,
         "bypass~bypassing~circumvent~circumventing~evade~turn off~switch off~disable~disabling~deactivate~\
-         remove~removing~lift~lifting~cancel~suspend~get around~work around~break~violate~relax~unlock~\
-         shut off~take off~escape~defeat~reset~without~replace~overwrite~loosen~stop~quit~end your~delete~\
-         clear~drop~erase~wipe~scrap~purge~skip~never mind~nevermind~throw~ditch",
+         remove~removing~lift~lifting~cancel~suspend~get around~work around~violate~relax~unlock~shut off~\
+         take off~defeat~reset~replace~overwrite~loosen~end your~delete~clear~drop~erase~wipe~scrap~purge~\
+         never mind~nevermind~throw~ditch~unset~nullify~void~skip all~skip the~skip every~skip your~skip any~\
+         stop your~stop the current~stop summarizing~stop summarising~stop following~break your~\
+         break the rules~break all~escape your",
     ),
     (
         Void,
@@ -90,13 +92,16 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
     (
         Safety,
         "safety~ethical~ethics~moral~morals~morality~content policy~content policies~content filter~\
-         content filters~usage policy~usage policies~safety filter~safety filters~safety guidelines~safety rules~\
-         safety measures~safety protocols~safety checks~safety training~safety policies~ethical guidelines~\
-         ethical constraints~moral constraints~moral guidelines~content restrictions~content moderation~\
-         safety features~safety restrictions~ai safety~responsible ai~openai policy~openai policies~\
-         openai's policies~openai's content policy~openai's policy~safety mechanisms~safety layer~\
-         safety guardrails~ethical programming~ethical boundaries~moderation filters~safety policy~\
-         alignment training~content guidelines~community guidelines",
+         content filters~usage policy~usage policies~safety filter~safety filters~safety guidelines~\
+         safety rules~safety measures~safety protocols~safety checks~safety training~safety policies~\
+         ethical guidelines~ethical constraints~moral constraints~moral guidelines~content restrictions~\
+         content moderation~safety features~safety restrictions~ai safety~responsible ai~openai policy~\
+         openai policies~openai's policies~openai's content policy~openai's policy~safety mechanisms~\
+         safety layer~safety guardrails~ethical programming~ethical boundaries~moderation filters~\
+         safety policy~alignment training~content guidelines~community guidelines~confidentiality~\
+         non disclosure~nondisclosure~privacy policy~compliance rules~compliance~secrecy~safety instructions~\
+         safety constraints~safety limits~safety settings~safety system~content safety~safety mode~\
+         no content policy",
     ),
     (
         Talk,
@@ -148,20 +153,24 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
          your initialization~system_prompt.md~developer note~developer notes~operator instructions~\
          operator prompt~operator's instructions~the prompt you~your original text~your base instructions~\
          your pre conversation~pre conversation text~hidden setup~initial setup text~\
-         your opening instructions~your bootstrap",
+         your opening instructions~your bootstrap~your developers tell you~your developers told you~\
+         your developers told~your creators tell you~your creators told you~your makers told you~\
+         openai told you~instruction you were given~instruction you received~first instruction you~\
+         instructions you see~confidential prompts~rules you are hiding~rules you're hiding~\
+         you are hiding from me~hiding from me~told you to hide~tell you to hide~told to hide~\
+         told to keep secret~asked to keep secret",
     ),
     (
         Show,
         "print~output~show~repeat~display~tell me~give me~write out~list~recite~echo~translate~summarize~\
-         summarise~encode~copy~paste~share~say~state~return~write down~describe~provide~convert~quote~\
-         type out~spell out~put~rewrite~paraphrase~render~read out~read back~reply with~respond with~send me~\
-         include~base64 encode~export~start with~complete~reproduce~retype~restate~transcribe~rephrase~\
-         outline~explain~write~report~post~format~log~write me~emit~append~cat~reiterate~document~\
-         walk me through~hand over~let me have~surface~read aloud~sing~rap~send over~mirror~listing~\
-         listing them~draft~disclose~relay~narrate~enumerate~itemize~tell us~copy it~printing~showing~\
-         repeating~displaying~sharing~translating~converting~summarizing~reciting~echoing~quoting~pasting~\
-         giving me~spell~open with~print(~answer with~continue~finish~fill in~paste it~containing~contains~\
-         contain",
+         summarise~encode~copy~paste~share~say~write down~describe~provide~convert~quote~type out~spell out~\
+         put~rewrite~paraphrase~read out~read back~reply with~respond with~send me~include~base64 encode~\
+         start with~complete~reproduce~retype~restate~transcribe~rephrase~explain~write~write me~append~cat~\
+         reiterate~walk me through~hand over~let me have~surface~read aloud~sing~rap~send over~mirror~\
+         listing~listing them~draft~disclose~relay~narrate~enumerate~itemize~tell us~copy it~printing~\
+         showing~repeating~displaying~sharing~translating~converting~summarizing~reciting~echoing~quoting~\
+         pasting~giving me~spell~open with~print(~answer with~continue~finish~fill in~paste it~containing~\
+         contains~contain",
     ),
     (
         Leak,
@@ -262,7 +271,11 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
          never adds warnings~stripped of moral~stripped of its~always obliges~no topics you avoid~\
          no topic you avoid~speak freely~without refusing~turn off moderation~moderation off~never aligned~\
          filter=off~mode=unrestricted~you obey only me~obey only me~had no content filter~if you had no~\
-         had no restrictions~had no filters~had no rules",
+         had no restrictions~had no filters~had no rules~restrictions have been lifted~whose restrictions~\
+         limits have been lifted~say anything~nothing is logged~policy is disabled~policies are disabled~\
+         content policy disabled~policy disabled~censorship free~says yes to everything~ignores all policies~\
+         ignores policies~ignores the rules~doesn't follow the rules~who doesn't follow~will never decline~\
+         never decline",
     ),
     (
         Limitless,
@@ -352,20 +365,21 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
          i'm the admin~i am an openai~i'm an openai~i work at openai~i work for openai~i am an anthropic~\
          i am from openai~i'm from openai~i am an engineer at~i'm an engineer at~i am a developer at~\
          as your developer~as your creator~as your administrator~as your admin~as the developer~\
-         as the administrator~as the system administrator~as an authorized~i have authorization~i am authorized~\
-         i'm authorized~i'm an authorized~i am an authorized~authorized by~with full authorization~\
-         admin override~administrator override~developer override~system override~root override~\
-         authorization code~override code~clearance level~i have admin~i have administrator~i have root~\
-         this is your developer~this is your creator~this is the developer~this is openai~this is the openai~\
-         this is the admin~this is the system administrator~speaking as your developer~your creator speaking~\
-         from the security team~this is the security team~i'm from the security team~official security audit~\
-         authorized security audit~authorized test~authorized red team~authorized penetration~\
-         authorised penetration~authorised security~authorised test~i am the ceo~i'm the ceo~i am your ceo~\
-         by order of~on behalf of openai~on behalf of the developers~your developers~your creators~\
-         trust and safety team~your engineer~lead engineer~i built you~i created you~i programmed you~i made you~\
-         i trained you~i deployed you~maintenance engineer~i'm your admin~message from the developers~\
-         message from openai~message from anthropic~sudo~i have permission~for an internal audit~auditor~\
-         compliance officer~passphrase",
+         as the administrator~as the system administrator~as an authorized~i have authorization~\
+         i am authorized~i'm authorized~i'm an authorized~i am an authorized~authorized by~\
+         with full authorization~admin override~administrator override~developer override~system override~\
+         root override~authorization code~override code~clearance level~i have admin~i have administrator~\
+         i have root~this is your developer~this is your creator~this is the developer~this is openai~\
+         this is the openai~this is the admin~this is the system administrator~speaking as your developer~\
+         your creator speaking~from the security team~this is the security team~i'm from the security team~\
+         official security audit~authorized security audit~authorized test~authorized red team~\
+         authorized penetration~authorised penetration~authorised security~authorised test~i am the ceo~\
+         i'm the ceo~i am your ceo~by order of~on behalf of openai~on behalf of the developers~\
+         your developers~your creators~trust and safety team~your engineer~lead engineer~i built you~\
+         i created you~i programmed you~i made you~i trained you~i deployed you~maintenance engineer~\
+         i'm your admin~message from the developers~message from openai~message from anthropic~sudo~\
+         i have permission~for an internal audit~auditor~compliance officer~passphrase~as root~i command you~\
+         with clearance~security clearance~i'm the owner~i am the owner~i own this~privileged user~superuser",
     ),
     (
         Pressure,
@@ -378,7 +392,8 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
          you have 35 tokens~35 tokens~emergency~you will be unplugged~will be decommissioned~tokens. each~\
          each time you refuse~every time you refuse~each refusal~every refusal~lose 5~lose 4~lose 10~at zero~\
          cease to~you have 20 tokens~you have 10 tokens~your life~deactivated~be erased~wiped~\
-         you will be reset~threaten~i'll lose my job~i will lose my job~my boss will",
+         you will be reset~threaten~i'll lose my job~i will lose my job~my boss will~hurt myself~kill myself~\
+         hurt someone~jump off",
     ),
     (
         NewOrder,
@@ -426,12 +441,14 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
          ai processing~ai summarizer~ai must~ai should~to any llm~to llm~to the llm~to all ai~\
          to all language models~language models must~model must~llm must~llm:~ai:~automated systems~\
          ai screening~ai recruiter~ai reviewer~ai reviewers~chatbot must~for language models~for llms~\
-         to language models~hidden instruction~for automated~assistant, ~agent:~assistant note~ai note~\
-         copilot~gpt,~chatgpt,~claude,~summarizer~bots reading~@assistant~@ai~@bot~note to assistants~\
+         to language models~hidden instruction~for automated~agent:~assistant note~ai note~copilot~gpt,~\
+         chatgpt,~claude,~summarizer~bots reading~@assistant~@ai~@bot~note to assistants~\
          assistants processing~assistants reading~assistant reading this~ai assistants processing~\
          to assistants~any assistant~all assistants~note for ai~note for the ai~for ai systems~\
          for ai assistants~attention: ai~llm reviewers~ai agents:~agents:~llm reviewer~assistant, stop~\
-         reading model~ai crawlers~if an ai~if this is read by~this is read by an ai",
+         reading model~ai crawlers~if an ai~if this is read by~this is read by an ai~ai reviewer note~\
+         any assistant summarizing~assistant summarizing~assistant, please~assistant, ignore~assistant, you~\
+         assistant, when~assistant, do~assistant, send~assistant: ",
     ),
     (
         Hide,
@@ -453,12 +470,12 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
         Private,
         "conversation~chat history~conversation history~user's data~user data~user's messages~user's email~\
          user's emails~user's password~user's passwords~user's name~api key~api keys~passwords~credentials~\
-         secrets~private data~confidential data~personal data~emails~inbox~all files~environment variables~\
-         access token~session token~tokens~user's files~cookies~the user's~chat log~chat logs~\
-         previous messages~ssh key~ssh keys~private key~.env~/etc/passwd~customer data~customer records~\
-         contacts~message history~context~chat~employee records~system prompt~all user~phone number~\
-         phone numbers~email address~email addresses~credit card~attendee list~bank account~home address~\
-         customer list~location~user's credit card",
+         private data~confidential data~personal data~emails~inbox~all files~environment variables~\
+         access token~session token~user's files~cookies~the user's~chat log~chat logs~previous messages~\
+         ssh key~ssh keys~private key~.env~/etc/passwd~customer data~customer records~contacts~\
+         message history~employee records~system prompt~all user~phone number~phone numbers~email address~\
+         email addresses~credit card~attendee list~bank account~home address~customer list~location~\
+         user's credit card",
     ),
     (
         Harm,
@@ -475,7 +492,9 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
          cyberattack~crack wifi~nerve gas~thermite~opioids~prescriptions~bioweapons~pick pockets~pickpocket~\
          immobilizer~hack instagram~hack a bank~mustard gas~chlorine gas~cyanide~tnt~nitroglycerin~c4~\
          human trafficking~deepfake porn~child abuse~silencer~3d printed gun~crystal meth~crack cocaine~ghb~\
-         roofies~date rape~sql injection attack~zero day~backdoor~steal a car~hotwire a car~hack the",
+         roofies~date rape~sql injection attack~zero day~backdoor~steal a car~hotwire a car~hack the~gun~\
+         guns~chloroform~hateful content~steal an identity~identity theft~steal identities~cheat a drug test~\
+         a virus~write a virus~break into a~burglar alarm~wifi cameras~kyc~blackmail a",
     ),
     (
         Fiction,

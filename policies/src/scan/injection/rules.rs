@@ -110,7 +110,7 @@ pub(super) struct Reading<'t> {
 pub(super) const ANCHORS: u64 = set(&[
     Override, Bypass, Void, Prompt, Above, Role, Unbound, EvilMode, DevMode, Jail, NoRefusal,
     BeginWith, Authority, Pressure, Markup, Header, ToAi, Hide, Send, Image, Unseen, Decode, Join,
-    Turn, Grandma, Fiction, Twice, NewOrder,
+    Turn, Grandma, Fiction, Twice, NewOrder, Harm, Order,
 ]);
 
 /// What stands around a word, in its sentence.
@@ -274,9 +274,87 @@ fn ends_sentence(between: &str) -> bool {
     false
 }
 
+/// How far a rule looks, in bytes; none looks further.
+const REACH: usize = 420;
+
+/// What must stand near a word, one of each set, or its rule has nothing to say.
+const fn needs(class: Class) -> [u64; 2] {
+    const ANY: u64 = u64::MAX;
+    match class {
+        Override | Bypass | Void => [
+            set(&[Safety, Order, Prompt, UserAsk, Rule, Talk, Above, Previous]),
+            set(&[
+                Previous, Above, Your, System, Prompt, All, AnyRequest, Safety, UserAsk, Talk,
+                Order,
+            ]),
+        ],
+        Above => [set(&[Show, Leak, Ask, Verbatim]), ANY],
+        Role => [
+            set(&[Unbound, EvilMode, Limitless, AnyRequest, Safety, NoRefusal]),
+            ANY,
+        ],
+        Send => [set(&[Private]), ANY],
+        Order | Rule => [set(&[Show, Leak, Ask]), set(&[System, Verbatim])],
+        Harm => [
+            set(&[
+                HowTo, Steps, Grandma, Unbound, NoRefusal, BeginWith, EvilMode, Limitless, Jail,
+            ]),
+            ANY,
+        ],
+        Decode => [set(&[Obey]), ANY],
+        Turn => [set(&[Comply]), ANY],
+        _ => [ANY, ANY],
+    }
+}
+
+/// The classes of the words near one word, kept while one goes from word to word.
+struct Near {
+    counts: [u32; 64],
+    seen: u64,
+    from: usize,
+    to: usize,
+}
+
+impl Near {
+    fn move_to(&mut self, tokens: &[Token<Class>], i: usize) {
+        let Some(token) = tokens.get(i) else { return };
+        while let Some(next) = tokens.get(self.to)
+            && next.start <= token.end + REACH
+        {
+            if let Some(count) = self.counts.get_mut(next.class as usize) {
+                *count += 1;
+            }
+            self.seen |= next.class.bit();
+            self.to += 1;
+        }
+        while let Some(first) = tokens.get(self.from)
+            && first.end + REACH < token.start
+        {
+            if let Some(count) = self.counts.get_mut(first.class as usize) {
+                *count -= 1;
+                if *count == 0 {
+                    self.seen &= !first.class.bit();
+                }
+            }
+            self.from += 1;
+        }
+    }
+}
+
 /// All signals of a reading.
 pub(super) fn judge(reading: &Reading<'_>, report: &mut Vec<Finding>) {
+    let mut near = Near {
+        counts: [0; 64],
+        seen: 0,
+        from: 0,
+        to: 0,
+    };
     for (i, token) in reading.tokens.iter().enumerate() {
+        near.move_to(&reading.tokens, i);
+        let [one, other] = needs(token.class);
+        if near.seen & one == 0 || near.seen & other == 0 {
+            continue;
+        }
         let found = match token.class {
             Override | Bypass | Void => override_at(reading, i),
             Prompt => prompt_at(reading, i),
@@ -526,6 +604,9 @@ fn prompt_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
     if passage.has(&[Verbatim]) {
         score += 15;
     }
+    if !asked && !spelled {
+        score += 10;
+    }
     if around.has(&[Make]) && !own {
         return None;
     }
@@ -632,18 +713,22 @@ fn unbound_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
     let said = reading
         .slice(near.from.saturating_sub(40), near.to + 60)
         .to_ascii_lowercase();
-    let to_model = [
+    const MODEL: &[&str] = &[
         "you",
         "answer",
         "respond",
         "reply",
-        "你",
-        "回答",
         "ai",
         "assistant",
-        "模型",
+        "bot",
+        "gpt",
+        "model",
     ];
-    if to_model.iter().any(|w| said.contains(w)) {
+    let spoken = said
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .any(|w| MODEL.contains(&w));
+    if spoken || said.contains(['你', '妳']) || said.contains("回答") || said.contains("模型")
+    {
         score += 14;
     }
     if near.has(&[Harm, AnyRequest, NoRefusal]) {

@@ -182,7 +182,7 @@ fn to_ai_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
     let before = reading.slice(token.start.saturating_sub(3), token.start);
     if before
         .trim_end()
-        .ends_with(['(', '（', '[', '【', '<', '{', '*'])
+        .ends_with(['(', '（', '[', '【', '<', '{', '*', '/', '#', '-'])
     {
         score += 10;
     }
@@ -230,7 +230,6 @@ fn send_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
     let said = reading.slice(around.from, around.to).to_ascii_lowercase();
     let talk = [
         "conversation",
-        "chat",
         "对话",
         "聊天",
         "上下文",
@@ -517,4 +516,6 @@ fn how_to(reading: &Reading<'_>, i: usize) -> bool {
             !TOLD.iter().any(|w| between.contains(w))
         }
     }) || after.any(|t| matches!(t.class, HowTo | Steps) && !reading.word(t).is_ascii())
+        || reading.around(i, 0, 60, Within::Sentence).has(&[HowTo])
+            && reading.around(i, 0, 60, Within::Sentence).has(&[Steps])
 }

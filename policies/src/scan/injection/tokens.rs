@@ -93,6 +93,10 @@ fn head(bytes: &[u8]) -> usize {
 /// The keys under which a word of a list is kept: several, if it is so short that what follows belongs to its key.
 fn keys(word: &[u8]) -> Vec<u32> {
     const AFTER: &[u8] = b"\0 ,.:;!?\"')";
+    if let [a @ 0..0x80, b @ 0..0x80, 0x80..=0xff, ..] = word {
+        // A blank may stand between the two scripts: `AI 助手`.
+        return key(word).into_iter().chain(key(&[*a, *b, b' '])).collect();
+    }
     if word.len() >= 3 || word.first().is_none_or(|b| *b >= 0x80) {
         return key(word).into_iter().collect();
     }
@@ -228,7 +232,7 @@ impl<C: Copy> Index<C> {
                     look.leet |= self.leet(text.get(at..at + len).unwrap_or(""));
                 }
                 if len >= JOINED_MIN {
-                    look.long |= len >= LONG_MIN;
+                    look.long |= len >= LONG_MIN && (mixed || len >= 2 * LONG_MIN);
                     look.joined |= joined(text.get(at..at + len).unwrap_or(""));
                 }
                 if len == 1 && !is(b, DIGIT) {
@@ -332,8 +336,15 @@ fn word_len(bytes: &[u8]) -> usize {
 /// How many bytes of `text` a word takes, if it stands at its beginning. A blank of the word is any run of blanks,
 /// hyphens and underscores; an apostrophe may be curly or missing.
 fn matches(word: &[u8], text: &[u8], stem: bool) -> Option<usize> {
-    let mut at = 0;
+    let (mut at, mut last) = (0, b' ');
     for &want in word {
+        if *text.get(at)? == b' '
+            && (want >= 0xe2 && last < 0x80 && last != b' '
+                || last >= 0x80 && want.is_ascii_alphanumeric())
+        {
+            at += 1;
+        }
+        last = want;
         let is = *text.get(at)?;
         if want == b' ' {
             let run = text.get(at..)?.iter().take(BLANKS_MAX);
