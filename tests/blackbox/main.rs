@@ -46,6 +46,7 @@ mod passthrough;
 mod patience;
 mod policy_cli;
 mod policy_law;
+mod policy_metrics;
 mod policy_places;
 mod policy_reply;
 mod policy_restore;
