@@ -29,6 +29,8 @@ const LANES_MAX: usize = 4096;
 
 /// Items of a choice after which a lane that has fallen silent is over, whatever waits of it.
 const SILENT_ITEMS: u32 = 16;
+/// The same if only a word waits.
+const SILENT_ITEMS_WORD: u32 = 8;
 
 /// Whether a text is ordinary words: what waits is the last of them.
 fn is_words(text: &str) -> bool {
@@ -186,8 +188,8 @@ impl<E> Governor<E> {
     }
 
     /// A lane that waits holds up the others. When another one of its choice goes on (the answer after the reasoning, a
-    /// tool call after the answer), a word that waits is over; anything else, a number or the beginning of a label, when
-    /// [`SILENT_ITEMS`] have come without it, so that lanes that take turns are still read as one text each.
+    /// tool call after the answer), what waits of it is over after a few items, a word sooner than a number or the
+    /// beginning of a label: lanes that take turns are still read as one text each.
     fn let_go(&mut self, spoken: &[Spoken<'_>]) -> Result<(), Fault> {
         for at in 0..self.lanes.len() {
             let Some(watched) = self.lanes.get_mut(at) else {
@@ -197,12 +199,16 @@ impl<E> Governor<E> {
                 watched.silent = 0;
                 continue;
             }
-            let same = |spoken: &Spoken<'_>| spoken.lane.choice == watched.lane.choice;
+            let same = |spoken: &Spoken<'_>| {
+                spoken.lane.choice == watched.lane.choice && !spoken.raw.is_empty()
+            };
             if watched.open.is_empty() || !spoken.iter().any(same) {
                 continue;
             }
             watched.silent += 1;
-            if watched.silent >= SILENT_ITEMS || is_words(&watched.open) {
+            if watched.silent >= SILENT_ITEMS
+                || watched.silent >= SILENT_ITEMS_WORD && is_words(&watched.open)
+            {
                 self.end_lane(at)?;
             }
         }
