@@ -66,7 +66,7 @@ const CUES: &[(Cue, &str)] = &[
     ),
     (
         Cue::HmPass,
-        "港澳证 港澳居民通行证 回乡证件 回乡证 通行证 港澳通行证 港澳 来往内地通行证 往来港澳 回乡卡 homereturnpermit hometurn eep",
+        "内地通行证 往来内地通行证 港澳居民 mainlandtravelpermit travelpermit homereturn 港澳居民证 港澳证 港澳居民通行证 回乡证件 回乡证 通行证 港澳通行证 港澳 来往内地通行证 往来港澳 回乡卡 homereturnpermit hometurn eep",
     ),
     (
         Cue::TwPass,
@@ -82,7 +82,7 @@ const CUES: &[(Cue, &str)] = &[
     ),
     (
         Cue::Phone,
-        "手机号为 电话为 联系手机 联系号码 预留手机 预留电话 绑定手机 手机尾号 紧急电话 家长电话 收货电话 寄件电话 客户电话 座机号 固定电话 宅电 办公室电话 公司电话 咨询电话 订餐电话 回拨 回电 呼入 呼出 外呼 加急联系 拨通 contactnumber contactphone contactno hotline landline homephone workphone officephone 拨号 手机 手机号 手机号码 电话 电话号码 联系电话 联系方式 联系人电话 热线 座机 固话 致电 拨打 来电 传真 打 拨 号码 办公电话 家庭电话 移动电话 mobile phone cell cellphone tel telephone fax mobilephone phonenumber phoneno contact call sms whatsapp 短信 呼叫 打给 联系 办公室 总机 分机",
+        "物联网卡 物联卡 流量卡 sim卡 simcard msisdn 手机卡 收件电话 本机号码 本机 手机号为 电话为 联系手机 联系号码 预留手机 预留电话 绑定手机 手机尾号 紧急电话 家长电话 收货电话 寄件电话 客户电话 座机号 固定电话 宅电 办公室电话 公司电话 咨询电话 订餐电话 回拨 回电 呼入 呼出 外呼 加急联系 拨通 contactnumber contactphone contactno hotline landline homephone workphone officephone 拨号 手机 手机号 手机号码 电话 电话号码 联系电话 联系方式 联系人电话 热线 座机 固话 致电 拨打 来电 传真 打 拨 号码 办公电话 家庭电话 移动电话 mobile phone cell cellphone tel telephone fax mobilephone phonenumber phoneno contact call sms whatsapp 短信 呼叫 打给 联系 办公室 总机 分机",
     ),
     (
         Cue::Birth,
@@ -126,7 +126,7 @@ const CUES: &[(Cue, &str)] = &[
     ),
     (
         Cue::Org,
-        "组织机构代码 机构代码 组织代码 组织机构代码证 orgcode organizationcode",
+        "组织机构 代码证 机构代码证 机构编码 组织代码证 orgno organizationno organisationcode orgcodeno 组织机构代码 机构代码 组织代码 组织机构代码证 orgcode organizationcode",
     ),
     (
         Cue::Business,
@@ -154,11 +154,11 @@ const CUES: &[(Cue, &str)] = &[
     ),
     (
         Cue::HkId,
-        "香港身份证 香港身份证号 香港身份证号码 hkid 港澳身份证 hkidno",
+        "hongkongid hongkongidcard hongkongidentitycard hkidcard 香港永久性居民身份证 永久性居民身份证 香港居民身份证 香港永久居民身份证 香港身份證 永久性居民身份證 香港居民身份證 香港身份证 香港身份证号 香港身份证号码 hkid 港澳身份证 hkidno",
     ),
     (
         Cue::TwId,
-        "台湾身份证 身分证 身分證 国民身份证 身份證 身分证字号 身分證字號 twid 身分证号 台湾身份证号",
+        "身分證統一編號 國民身分證 国民身分证 身份證字號 身份证字号 統一編號 台湾身份证 身分证 身分證 国民身份证 身份證 身分证字号 身分證字號 twid 身分证号 台湾身份证号",
     ),
     (Cue::Nric, "nric fin nricno 新加坡身份证 singaporeid 新加坡"),
     (
@@ -228,12 +228,15 @@ impl Cues {
 
     /// Whether the nearest cue says that the number is something else than a personal one.
     pub(crate) fn other(self) -> bool {
-        self.is(Cue::Other)
+        self.leads(Cue::Other)
     }
 
-    /// Whether the nearest cue is of a class that is none of these.
+    /// Whether the nearest cue in the value's clause is of a class that is none of these, and tells of a number.
     pub(crate) fn contrary(self, own: &[Cue]) -> bool {
-        self.nearest.is_some_and(|cue| !own.contains(&cue))
+        !self.apart
+            && self
+                .nearest
+                .is_some_and(|cue| !own.contains(&cue) && !matches!(cue, Cue::Name | Cue::Address))
     }
 
     pub(crate) fn none(self) -> bool {
@@ -394,9 +397,9 @@ pub(crate) fn cues_in(text: &str) -> Cues {
     Cues::default()
 }
 
-/// Whether a clause ends in the text: `，。；！？` or their Latin forms before a blank.
+/// Whether a clause ends in the text, with `，。；！？` or their Latin forms before a blank; a list of numbers is one clause.
 fn clause_ends(text: &[u8]) -> bool {
-    text.iter().enumerate().any(|(i, &b)| {
+    let ends = |(i, &b): (usize, &u8)| {
         let byte = |at: usize| text.get(at).copied().unwrap_or(0);
         match b {
             b';' | b'%' => true,
@@ -406,7 +409,9 @@ fn clause_ends(text: &[u8]) -> bool {
             0xE3 => byte(i + 1) == 0x80 && byte(i + 2) == 0x82,
             _ => false,
         }
-    })
+    };
+    let words = |b: &u8| b.is_ascii_alphabetic() || matches!(b, 0xE4..=0xE9 | b'%');
+    text.iter().any(words) && text.iter().enumerate().any(ends)
 }
 
 /// Whether the text ends with the word, in either case; joints in a Latin one are left out, and no letter stands before.
@@ -481,63 +486,66 @@ const COLUMNS_MAX: usize = 64;
 
 /// The cues in the header of the column that `at` stands in; none if its line is no table's.
 pub(crate) fn cues_of_column(view: &View<'_>, at: usize) -> Cues {
+    header_of_column(view, at).map_or_else(Cues::default, cues_in)
+}
+
+/// The header of the column that `at` stands in, if its line is a table's.
+pub(crate) fn header_of_column<'t>(view: &View<'t>, at: usize) -> Option<&'t str> {
     // Most places are in no table: looked for on the line first.
     let near = view.behind(at, LINE_REACH);
-    let Some(newline) = near.rfind('\n') else {
-        return Cues::default();
-    };
+    let newline = near.rfind('\n')?;
     let line = near.get(newline + 1..).unwrap_or("");
     let delimited = |b: &u8| matches!(b, b'\t' | b'|' | b',');
     if !line.trim_ascii().is_empty() && !line.as_bytes().iter().any(delimited) {
-        return Cues::default();
+        return None;
     }
     let behind = view.behind(at, TABLE_REACH);
     let (above, line) = behind.split_at(behind.len() - line.len());
-    let Some(delimiter) = ['\t', '|', ','].into_iter().find(|&d| {
+    let delimiter = ['\t', '|', ','].into_iter().find(|&d| {
         // The first cell has no delimiter before it; the line above then tells.
         line.contains(d) || (line.trim().is_empty() && last_line(above).contains(d))
-    }) else {
-        return Cues::default();
-    };
+    })?;
     let column = line.matches(delimiter).count();
     if column > COLUMNS_MAX {
-        return Cues::default();
+        return None;
     }
     let mut header = None;
     for candidate in above.trim_end_matches('\n').rsplit('\n') {
-        if candidate.matches(delimiter).count() < column.max(1) || long_cell(candidate, delimiter) {
+        if candidate.matches(delimiter).count() < column.max(1)
+            || has_cell_over(SENTENCE, candidate, delimiter)
+        {
             break;
         }
         header = Some(candidate);
     }
     // A header is words: a line of data above says nothing.
-    let Some(cell) = header.and_then(|header| header.split(delimiter).nth(column)) else {
-        return Cues::default();
-    };
-    let cell = cell.trim();
-    if cell.len() > REACH || cell.bytes().filter(u8::is_ascii_digit).count() > 2 {
-        return Cues::default();
-    }
-    cues_in(cell)
+    let header = header.filter(|header| !has_cell_over(CELL_MAX, header, delimiter))?;
+    let cell = header.split(delimiter).nth(column)?.trim();
+    let words = cell.bytes().filter(u8::is_ascii_digit).count() <= 2;
+    (cell.len() <= REACH && words).then_some(cell)
 }
 
-/// The longest cell of a table, in bytes: a longer one is a sentence.
+/// The longest cell of a header, in bytes.
 const CELL_MAX: usize = 36;
+/// So long is no cell, but a sentence, in bytes: an address has up to forty characters.
+const SENTENCE: usize = 120;
 
-fn long_cell(line: &str, delimiter: char) -> bool {
-    line.split(delimiter)
-        .any(|cell| cell.trim().len() > CELL_MAX)
+fn has_cell_over(max: usize, line: &str, delimiter: char) -> bool {
+    line.split(delimiter).any(|cell| cell.trim().len() > max)
 }
 
 /// Whether the line is a row of no table, whatever follows on it: no header is looked for above it.
 pub(super) fn no_row(line: &str) -> bool {
     ['\t', '|', ',']
         .into_iter()
-        .all(|d| !line.contains(d) || long_cell(line, d))
+        .all(|d| !line.contains(d) || has_cell_over(SENTENCE, line, d))
 }
 
 /// Stands for the beginning of a line that is no row, once that is forgotten: no row either.
-pub(super) const NO_ROW: &str = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
+pub(super) const NO_ROW: &str = concat!(
+    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+);
 
 fn last_line(text: &str) -> &str {
     text.trim_end_matches('\n')

@@ -6,7 +6,7 @@
 use super::secret;
 use crate::scan::cue::Cue;
 use crate::scan::entity::Entity;
-use crate::scan::site::{Found, MEDIUM, STRONG, Site};
+use crate::scan::site::{Found, Last, MEDIUM, STRONG, Site};
 use crate::scan::view::{ALNUM, DIGIT, LOWER, UPPER, View, is};
 
 /// Longest value.
@@ -443,7 +443,7 @@ fn in_query(view: &View<'_>, at: usize) -> bool {
 pub(super) fn assigned(site: &Site<'_, '_>) -> Option<Found> {
     let view = site.view;
     // Cheapest first: something that leads to a value must stand before.
-    if !leads(view, site.at) {
+    if !leads(view, site.at) && !paired(site.last, site.at) {
         return None;
     }
     let head = view.bytes().get(..site.at).unwrap_or(&[]);
@@ -517,13 +517,13 @@ fn vendor(site: &Site<'_, '_>, text: &str, end: usize) -> Option<Found> {
     let mixed = letters && text.bytes().any(|b| is(b, DIGIT));
     let entity = match text.len() {
         40 if charset(b"/+")
-            && (letters && site.cued(Cue::AwsSecret)
+            && (letters && (site.cued(Cue::AwsSecret) || after(site, Entity::AwsAccessKey))
                 || mixed && site.cued(Cue::Key) && context(site, &["aws", "akia", "amazon"])) =>
         {
             Entity::AwsSecretKey
         }
         30 if charset(b"")
-            && (letters && site.cued(Cue::AliSecret)
+            && (letters && (site.cued(Cue::AliSecret) || after(site, Entity::AliyunAccessKey))
                 || mixed
                     && keyed(site)
                     && context(site, &["aliyun", "alibaba", "ltai", "oss", "阿里"])) =>
@@ -531,7 +531,8 @@ fn vendor(site: &Site<'_, '_>, text: &str, end: usize) -> Option<Found> {
             Entity::AliyunSecretKey
         }
         32 if charset(b"")
-            && (letters && site.cued(Cue::TencentSecret)
+            && (letters
+                && (site.cued(Cue::TencentSecret) || after(site, Entity::TencentSecretId))
                 || mixed
                     && keyed(site)
                     && context(site, &["tencent", "qcloud", "akid", "cos", "腾讯"])) =>
@@ -544,6 +545,22 @@ fn vendor(site: &Site<'_, '_>, text: &str, end: usize) -> Option<Found> {
         .then(|| site.hit(entity, end, STRONG))
         .flatten()
 }
+
+/// Whether the key that this secret may belong to stands shortly before, in the same pair.
+fn after(site: &Site<'_, '_>, key: Entity) -> bool {
+    paired(site.last, site.at) && site.last.entity == Some(key)
+}
+
+/// Whether the finding before is a key whose secret may follow here: `LTAI…/secret`, `LTAI…,secret`.
+pub(crate) fn paired(last: Last, at: usize) -> bool {
+    matches!(
+        last.entity,
+        Some(Entity::AwsAccessKey | Entity::AliyunAccessKey | Entity::TencentSecretId)
+    ) && at - last.end <= PAIR_REACH
+}
+
+/// How far a secret may stand behind its key, in bytes.
+const PAIR_REACH: usize = 40;
 
 fn keyed(site: &Site<'_, '_>) -> bool {
     site.cued(Cue::Key) || site.cued(Cue::AliSecret)

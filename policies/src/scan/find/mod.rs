@@ -30,7 +30,7 @@ mod secret;
 mod url;
 mod vehicle;
 
-pub(super) use assigned::{flagged, leads};
+pub(super) use assigned::{flagged, leads, paired};
 pub(super) use code::Code;
 pub(super) use listed::list_ahead;
 pub(super) use pieces::join;
