@@ -10,6 +10,7 @@
 
 mod ask;
 mod cue;
+mod cue_words;
 pub mod custom;
 pub mod engine;
 pub mod entity;
