@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use smallvec::SmallVec;
 use wire::canon;
-use wire::facts::{EventFacts, ReplyFacts, RequestFacts};
+use wire::facts::{Contents, EventFacts, ReplyFacts, RequestFacts, Saying};
 use wire::json::{self, Value};
 use wire::sse;
 use wire::{Edits, Fault, Rope};
@@ -110,6 +110,16 @@ pub trait ClientDialect: Dialect {
     /// # Errors
     /// `BadRequest` for wrong types and governed or forbidden fields, with the field's name.
     fn read_request(&self, body: &Bytes, tape: json::Tape) -> Result<RequestFacts, Fault>;
+
+    /// Lens: all texts of a request, and what in it cannot be read. What is not told here is inert: words and numbers of
+    /// the dialect itself.
+    fn contents(&self, body: &[u8], facts: &RequestFacts) -> Contents;
+
+    /// Lens: the texts of a reply, or of one event of it. `data` was scanned onto `tape`; `saying` is empty.
+    fn said(&self, data: &[u8], tape: &json::Tape, saying: &mut Saying);
+
+    /// Where the reply's own text goes: the lane that a label of generated content stands before.
+    fn is_answer(&self, lane: wire::hold::Lane) -> bool;
 
     /// The edits for an upstream of the same dialect.
     ///

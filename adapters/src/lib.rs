@@ -14,6 +14,7 @@ mod members;
 pub mod quirks;
 #[cfg(test)]
 mod requests;
+mod texts;
 pub mod vendor;
 mod vendors;
 mod weave;

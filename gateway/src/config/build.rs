@@ -4,14 +4,18 @@
 //! [`check`](super::check) already, and a config it would refuse is refused here too, never half built. The only thing
 //! outside that building touches is the registry of limits, which it may grow.
 
+mod gates;
+mod policies;
+mod unruled;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
-use policies::access::keys::{KeySpec, KeyTable, Models};
-use policies::access::token::parse_digest;
-use policies::limit::rate::{Quota, Rates};
+use ::policies::access::keys::{KeySpec, KeyTable, Models};
+use ::policies::access::token::parse_digest;
+use ::policies::limit::rate::{Quota, Rates};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
@@ -23,8 +27,8 @@ use super::load::{Doc, Loaded, SECRET_BYTES_MAX, read_bounded, said};
 use super::problem::{Problem, Severity, Step};
 use super::schema::{self, Config, Location};
 use super::snapshot::{
-    Adapter, Admin, ClientTls, Clocks, Credential, Grades, Identity, Model, Provider, ServerTls,
-    Snapshot, Target,
+    Adapter, Admin, ClientTls, Clocks, Credential, Grades, Identity, Model, Named, Provider,
+    ServerTls, Snapshot, Target,
 };
 use super::time::parse_moment_ms;
 use super::vendors::VendorBook;
@@ -61,7 +65,7 @@ pub struct Built {
     /// Certificates, keys and secrets that were read: a change of theirs is a change of the config.
     pub files: Vec<PathBuf>,
     /// SHA-256 of the config's text.
-    pub digest: policies::access::token::Digest,
+    pub digest: ::policies::access::token::Digest,
 }
 
 /// Milliseconds since 1970.
@@ -85,7 +89,7 @@ pub fn build(loaded: &Loaded, ground: &Ground<'_>) -> Result<Built, Vec<Problem>
     let mut files = Files {
         doc: &loaded.doc,
         dir: &loaded.dir,
-        read: loaded.secret_files.clone(),
+        read: loaded.files.clone(),
         problems: Vec::new(),
     };
     let snapshot = assemble(loaded, ground, &mut files);
@@ -93,12 +97,19 @@ pub fn build(loaded: &Loaded, ground: &Ground<'_>) -> Result<Built, Vec<Problem>
         read, mut problems, ..
     } = files;
     match snapshot {
-        Some(snapshot) if problems.is_empty() => Ok(Built {
-            snapshot,
-            warnings,
-            files: read,
-            digest: loaded.digest,
-        }),
+        Some(snapshot) if problems.is_empty() => {
+            let mut warnings = warnings;
+            if let Some(policy) = &snapshot.policy {
+                let section = &loaded.config.policies;
+                warnings.extend(unruled::unruled(section, policy, &loaded.doc));
+            }
+            Ok(Built {
+                snapshot,
+                warnings,
+                files: read,
+                digest: loaded.digest,
+            })
+        }
         _ => {
             if problems.is_empty() {
                 let message =
@@ -129,6 +140,8 @@ fn assemble(loaded: &Loaded, ground: &Ground<'_>, files: &mut Files<'_>) -> Opti
     let models = build_models(config, &providers)?;
     let specs = build_keys(config, &grades, ground.rates)?;
     let before = ground.before;
+    let policy = policies::build(config, &grades, files)?.map(Arc::new);
+    let gates = gates::build(config, &grades, files)?;
     Some(Snapshot {
         version: before.map_or(1, |before| before.version + 1),
         loaded_at: ground.now,
@@ -160,6 +173,13 @@ fn assemble(loaded: &Loaded, ground: &Ground<'_>, files: &mut Files<'_>) -> Opti
         upstream_keepalive: config.upstream.keepalive.0,
         http2: config.http2.clone(),
         ping: Some(config.stream.ping.0).filter(|ping| !ping.is_zero()),
+        hold: wire::hold::Caps {
+            bytes: config.stream.hold_bytes.bytes(),
+            nanos: u64::try_from(config.stream.hold_time.0.as_nanos()).unwrap_or(u64::MAX),
+        },
+        policy,
+        policy_meters: OnceLock::new(),
+        gates,
         drain: config.drain.clone(),
         overload: config.overload.clone(),
         runtime: config.runtime.clone(),
@@ -251,8 +271,8 @@ fn fingerprint(from: &schema::Provider) -> String {
         from.tls,
         from.http2
     );
-    let digest = policies::access::token::digest(all.as_bytes());
-    policies::access::token::show_digest(&digest)
+    let digest = ::policies::access::token::digest(all.as_bytes());
+    ::policies::access::token::show_digest(&digest)
         .chars()
         .skip(7)
         .take(16)
@@ -282,6 +302,8 @@ fn build_models(
                 model: target.model.as_str().into(),
                 weight: target.weight,
                 priority: target.priority,
+                filing: target.filing.as_deref().map(Into::into),
+                shown: [Named::new(&provider.name), Named::new(&target.model)],
                 meters: OnceLock::new(),
             });
         }
@@ -336,6 +358,7 @@ fn build_keys(config: &Config, grades: &Grades, rates: &Rates) -> Option<Vec<Key
                 Some(text) => Some(parse_moment_ms(text)?),
                 None => None,
             },
+            public: key.public,
             key_quota: quota(format!("key/{}", key.id), &key.limits),
             team_quota: team.map_or_else(Quota::default, |(name, team)| {
                 quota(format!("team/{name}"), &team.limits)

@@ -5,6 +5,7 @@
 //! clearances only to warn; the law alone decides.
 
 mod access;
+mod policies;
 mod providers;
 mod server;
 
@@ -38,6 +39,7 @@ pub fn check(loaded: &Loaded, book: &dyn VendorBook, now_ms: u64) -> Vec<Problem
     check.providers();
     check.models();
     check.access();
+    check.policies();
     check.server();
     let mut problems = check.problems;
     problems.sort_by_key(|p| {

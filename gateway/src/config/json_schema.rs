@@ -26,7 +26,8 @@ fn admit_variables(schema: &mut Value) {
             let is = |name: &str| object.get("type").is_some_and(|t| mentions(t, name));
             let scalar = is("integer") || is("number") || is("boolean");
             let word = object.contains_key("enum")
-                || object.contains_key("pattern")
+                // A property may be called `pattern`, too.
+                || object.get("pattern").is_some_and(Value::is_string)
                 || object.get("const").is_some_and(Value::is_string);
             if scalar || word {
                 let keep = ["default", "description"].map(|k| (k, object.remove(k)));

@@ -4,6 +4,7 @@
 //! environment is passed in. Invariants: every file is bounded; a problem never holds a secret or what a variable
 //! expanded to.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -12,7 +13,9 @@ use super::decode::decode;
 use super::env::Lookup;
 use super::node::{Node, Value, parse};
 use super::problem::{Place, Problem, Severity, Step, show_path};
+use super::scalar::place_within;
 use super::schema::Config;
+use super::words::fetch_words;
 use crate::secret::Secret;
 
 /// Largest config file.
@@ -21,10 +24,19 @@ pub const CONFIG_BYTES_MAX: u64 = 4 << 20;
 pub const SECRET_BYTES_MAX: u64 = 1 << 20;
 
 /// The file, kept to say where in it something stands.
-#[derive(Debug)]
 pub struct Doc {
     file: String,
     root: Node,
+    text: Secret,
+}
+
+/// Shows no text: secrets may stand in it.
+impl fmt::Debug for Doc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Doc")
+            .field("file", &self.file)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Doc {
@@ -39,6 +51,23 @@ impl Doc {
             message,
             suggestion: None,
         }
+    }
+
+    /// A problem with byte `offset` of the text at `steps`.
+    #[must_use]
+    pub fn problem_within(&self, steps: &[Step], offset: usize, message: String) -> Problem {
+        let node = self.root.nearest(steps);
+        let mut problem = self.problem(Severity::Error, steps, message);
+        if let Value::Text(value) = &node.value {
+            problem.place = place_within(self.text.expose(), node.place, value, offset);
+        }
+        problem
+    }
+
+    /// Whether a variable was expanded in the setting at `steps`: what its text holds must then not be shown.
+    #[must_use]
+    pub fn is_expanded(&self, steps: &[Step]) -> bool {
+        self.root.nearest(steps).is_expanded()
     }
 
     /// The setting as the file has it: `${NAME}` where a variable stands.
@@ -57,8 +86,8 @@ pub struct Loaded {
     pub doc: Doc,
     /// Where relative paths of certificates and secrets start.
     pub dir: PathBuf,
-    /// The secret files that were read.
-    pub secret_files: Vec<PathBuf>,
+    /// The files of secrets and words that were read.
+    pub files: Vec<PathBuf>,
     /// SHA-256 of the text.
     pub digest: [u8; 32],
 }
@@ -81,17 +110,26 @@ impl Loaded {
 /// Everything found wrong with its form, at least one problem.
 pub fn load(path: &Path, env: Lookup<'_>) -> Result<Loaded, Vec<Problem>> {
     let file = path.display().to_string();
+    let text = read_text(path)?;
+    let dir = path.parent().unwrap_or_else(|| Path::new("")).to_owned();
+    load_text(&file, &text, &dir, env)
+}
+
+/// The text of a config file.
+///
+/// # Errors
+/// That it cannot be read, is too large, or not UTF-8.
+pub fn read_text(path: &Path) -> Result<String, Vec<Problem>> {
+    let file = path.display().to_string();
     let bytes = read_bounded(path, CONFIG_BYTES_MAX)
         .map_err(|error| vec![whole(&file, format!("cannot be read: {}", said(&error)))])?;
-    let text = String::from_utf8(bytes).map_err(|error| {
+    String::from_utf8(bytes).map_err(|error| {
         let good = error.utf8_error().valid_up_to();
         let bytes = error.as_bytes();
         let lines = bytes.iter().take(good).filter(|b| **b == b'\n').count();
         let message = format!("not UTF-8, in line {}", lines + 1);
         vec![whole(&file, message)]
-    })?;
-    let dir = path.parent().unwrap_or_else(|| Path::new("")).to_owned();
-    load_text(&file, &text, &dir, env)
+    })
 }
 
 /// Loads a config from `text`; `file` only names it in problems, and `dir` is where relative paths start.
@@ -105,6 +143,23 @@ pub fn load_text(
     env: Lookup<'_>,
 ) -> Result<Loaded, Vec<Problem>> {
     let root = parse(file, text, env)?;
+    let mut loaded = unfetched(file, text, root, dir)?;
+    let mut problems = fetch_secrets(&mut loaded);
+    problems.extend(fetch_words(&mut loaded));
+    if problems.is_empty() {
+        Ok(loaded)
+    } else {
+        Err(problems)
+    }
+}
+
+/// A config whose `file:` references still have to be read. `root` is what `text` was parsed to.
+pub(super) fn unfetched(
+    file: &str,
+    text: &str,
+    root: Node,
+    dir: &Path,
+) -> Result<Loaded, Vec<Problem>> {
     // An editor that truncates before it writes must not leave a gateway without keys and models.
     let empty = match &root.value {
         Value::Null => true,
@@ -114,23 +169,17 @@ pub fn load_text(
     if empty {
         return Err(vec![whole(file, "the file holds no settings".into())]);
     }
-    let config = decode(file, &root)?;
-    let mut loaded = Loaded {
-        config,
+    Ok(Loaded {
+        config: decode(file, &root)?,
         doc: Doc {
             file: file.to_owned(),
             root,
+            text: Secret::new(text.to_owned()),
         },
         dir: dir.to_owned(),
-        secret_files: Vec::new(),
+        files: Vec::new(),
         digest: policies::access::token::digest(text.as_bytes()),
-    };
-    let problems = fetch_secrets(&mut loaded);
-    if problems.is_empty() {
-        Ok(loaded)
-    } else {
-        Err(problems)
-    }
+    })
 }
 
 /// Replaces `file:` references by what the files hold.
@@ -139,7 +188,7 @@ fn fetch_secrets(loaded: &mut Loaded) -> Vec<Problem> {
         config,
         doc,
         dir,
-        secret_files,
+        files,
         digest: _,
     } = loaded;
     let mut problems = Vec::new();
@@ -152,7 +201,7 @@ fn fetch_secrets(loaded: &mut Loaded) -> Vec<Problem> {
                     problems.push(doc.problem(Severity::Error, steps, message));
                 }
             }
-            secret_files.push(path);
+            files.push(path);
         } else if secret.is_empty() {
             let message = "is empty; leave it out if it is not needed".into();
             problems.push(doc.problem(Severity::Error, steps, message));
@@ -160,6 +209,9 @@ fn fetch_secrets(loaded: &mut Loaded) -> Vec<Problem> {
     };
     if let Some(token) = &mut config.admin.token {
         fetch(token, &["admin".into(), "token".into()]);
+    }
+    if let Some(pepper) = &mut config.policies.pepper {
+        fetch(pepper, &["policies".into(), "pepper".into()]);
     }
     for (name, provider) in &mut config.providers {
         let at = |field: &str| ["providers".into(), Step::from(name.as_str()), field.into()];
@@ -173,6 +225,18 @@ fn fetch_secrets(loaded: &mut Loaded) -> Vec<Problem> {
             let mut steps = at("headers").to_vec();
             steps.push(header.as_str().into());
             fetch(value, &steps);
+        }
+    }
+    for (index, gate) in config.policies.gates.iter_mut().enumerate() {
+        for (header, value) in &mut gate.headers {
+            let at: [Step; 5] = [
+                "policies".into(),
+                "gates".into(),
+                index.into(),
+                "headers".into(),
+                header.as_str().into(),
+            ];
+            fetch(value, &at);
         }
     }
     problems
@@ -282,8 +346,8 @@ mod tests {
                  y.yaml:4:29: providers.c.location: `domestik` is unknown; did you mean `domestic`?",
             ),
             (
-                "policies: { packs: [] }\nidentity: {}\nteams: { t: { budget: {}, limits: { tpm: 5 } } }\n",
-                "y.yaml:1:1: policies: not supported by this version\n\
+                "telemetry: { otlp: x }\nidentity: {}\nteams: { t: { budget: {}, limits: { tpm: 5 } } }\n",
+                "y.yaml:1:1: telemetry: not supported by this version\n\
                  y.yaml:2:1: identity: not supported by this version\n\
                  y.yaml:3:15: teams.t.budget: not supported by this version\n\
                  y.yaml:3:37: teams.t.limits.tpm: not supported by this version",
@@ -376,7 +440,7 @@ mod tests {
         let loaded = load(&config, &env).unwrap();
         let key = loaded.config.providers.get("p").unwrap().api_key.clone();
         assert_eq!(key.unwrap().expose(), "sk-in-file");
-        assert_eq!(loaded.secret_files, [dir.path().join("key")]);
+        assert_eq!(loaded.files, [dir.path().join("key")]);
         assert!(!format!("{loaded:?}").contains("sk-in-file"));
         let inline = "admin: { token: sk-inline }\n";
         let loaded = load_text("y.yaml", inline, Path::new(""), &env).unwrap();

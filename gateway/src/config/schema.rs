@@ -17,6 +17,13 @@ pub use super::tuning::{
 use super::units::Size;
 use crate::secret::Secret;
 
+mod policies;
+
+pub use policies::{
+    CrossBorder, EntityDef, Explicit, Gate, GateOn, GateShape, Labelling, Method, OnError, Output,
+    Pack, Policies, Remedy, Rule, RuleMode, Validator, Words,
+};
+
 /// yumen's config file.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -42,6 +49,8 @@ pub struct Config {
     /// Virtual keys.
     #[serde(deserialize_with = "each::listed")]
     pub keys: Vec<Key>,
+    /// What is looked for in requests and replies, and what follows.
+    pub policies: Policies,
     /// Where limits are counted.
     pub state: State,
     /// The audit log.
@@ -79,6 +88,7 @@ impl Default for Config {
             models: BTreeMap::new(),
             teams: BTreeMap::new(),
             keys: Vec::new(),
+            policies: Policies::default(),
             state: State::default(),
             audit: Audit::default(),
             limits: Limits::default(),
@@ -236,6 +246,8 @@ pub struct Target {
     /// 1 is tried first.
     #[serde(default = "one")]
     pub priority: u32,
+    /// The number under which the model is filed with the authority (备案号).
+    pub filing: Option<String>,
 }
 
 fn one() -> u32 {
@@ -283,6 +295,9 @@ pub struct Key {
     /// Its own limits, besides its team's.
     #[serde(default)]
     pub limits: Quota,
+    /// What asks with it serves the public.
+    #[serde(default)]
+    pub public: bool,
 }
 
 /// Limits of a key or a team.

@@ -167,12 +167,18 @@ impl Default for Http2 {
 pub struct Stream {
     /// A comment goes to the client after so much silence; `0s` for none.
     pub ping: Span,
+    /// How much of an answer may wait while its text may still become part of a finding; then the answer is stopped.
+    pub hold_bytes: Size,
+    /// How long it may wait.
+    pub hold_time: Span,
 }
 
 impl Default for Stream {
     fn default() -> Self {
         Self {
             ping: Span::secs(15),
+            hold_bytes: Size::kib(64),
+            hold_time: Span::secs(300),
         }
     }
 }

@@ -4,7 +4,6 @@
 //! doubt must not reach any later rule (`governance/threats.md`, section 5). Hosts, absolute URIs and forwarded headers
 //! never route anything.
 
-use std::future::Future as _;
 use std::pin::Pin;
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -21,6 +20,7 @@ use hyper::body::{Body, Frame, Incoming};
 use wire::{Fault, Kind};
 
 use super::settle::Exchange;
+use crate::alarm::SharedAlarm;
 use crate::worker::Peer;
 
 /// What a path asks for.
@@ -28,6 +28,8 @@ use crate::worker::Peer;
 pub(super) enum What {
     /// `POST /v1/chat/completions`
     Chat,
+    /// `POST /v1/moderations`
+    Moderations,
     /// `GET /v1/models`
     Models,
     /// `GET /v1/models/{id}`
@@ -89,7 +91,7 @@ pub(super) fn read_head(
             .insert(ALLOW, HeaderValue::from_static(allowed));
         return Err(bad("method", "This path does not take that method.").status(405));
     }
-    if what == What::Chat {
+    if method == Method::POST {
         media(&head.headers)?;
         if let Some(length) = Body::size_hint(&body).exact()
             && length > exchange.limits().body_bytes.0
@@ -104,6 +106,7 @@ pub(super) fn read_head(
 fn place(path: &str) -> Option<(What, &'static str, Method)> {
     match path {
         "/v1/chat/completions" => Some((What::Chat, "/v1/chat/completions", Method::POST)),
+        "/v1/moderations" => Some((What::Moderations, "/v1/moderations", Method::POST)),
         "/v1/models" => Some((What::Models, "/v1/models", Method::GET)),
         _ => path
             .strip_prefix("/v1/models/")
@@ -148,13 +151,14 @@ fn framing(head: &Parts, peer: &Peer, uri_bytes: usize) -> Result<(), Fault> {
         }
         version => {
             let valid = host.is_some_and(|host| {
-                host.to_str().is_ok_and(|host| {
-                    // `a:b` parses, with a port that is no number.
-                    let sound = |authority: Authority| {
-                        authority.port_u16().is_some() || authority.as_str() == authority.host()
-                    };
-                    host.parse().is_ok_and(sound)
-                })
+                is_plain_host(host.as_bytes())
+                    || host.to_str().is_ok_and(|host| {
+                        // `a:b` parses, with a port that is no number.
+                        let sound = |authority: Authority| {
+                            authority.port_u16().is_some() || authority.as_str() == authority.host()
+                        };
+                        host.parse().is_ok_and(sound)
+                    })
             });
             // HTTP/1.0 had no Host.
             let excused = version == Version::HTTP_10 && host.is_none();
@@ -166,8 +170,10 @@ fn framing(head: &Parts, peer: &Peer, uri_bytes: usize) -> Result<(), Fault> {
             }
         }
     }
-    for name in SINGLE {
-        if head.headers.get_all(&name).iter().nth(1).is_some() {
+    // Nearly every head names each of its headers once.
+    let repeated = head.headers.len() != head.headers.keys_len();
+    for name in SINGLE.iter().filter(|_| repeated) {
+        if head.headers.get_all(name).iter().nth(1).is_some() {
             // Two credentials are nobody's credential.
             let credential = name != HOST && name != CONTENT_TYPE && name != CONTENT_LENGTH;
             return Err(if credential {
@@ -181,6 +187,21 @@ fn framing(head: &Parts, peer: &Peer, uri_bytes: usize) -> Result<(), Fault> {
         }
     }
     Ok(())
+}
+
+/// Whether a host is letters, digits, dots and hyphens, and a port if any: as nearly all are. Others are parsed.
+fn is_plain_host(host: &[u8]) -> bool {
+    let (name, port) = match host.iter().position(|byte| *byte == b':') {
+        Some(colon) => host.split_at(colon),
+        None => (host, &[][..]),
+    };
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
+    // Four digits are below any limit of a port.
+    let port = port.is_empty() || (2..=5).contains(&port.len());
+    let digits = host.get(name.len()..).unwrap_or_default();
+    port && !name.is_empty()
+        && name.iter().all(plain)
+        && digits.iter().skip(1).all(u8::is_ascii_digit)
 }
 
 fn media(headers: &HeaderMap) -> Result<(), Fault> {
@@ -227,13 +248,15 @@ fn media(headers: &HeaderMap) -> Result<(), Fault> {
 pub(super) async fn read_body(exchange: &mut Exchange, mut body: Incoming) -> Result<Bytes, Fault> {
     let limit = exchange.limits().body_bytes.0;
     let clocks = exchange.snapshot.timeouts.clone();
-    let began = Instant::now();
+    let idle = clocks.body_idle.0.min(clocks.body.0);
+    let alarm = exchange.alarm();
+    let began = exchange.started;
     let expected = Body::size_hint(&body).exact();
     let mut first = Bytes::new();
     let mut joined = BytesMut::new();
     let mut seen = 0u64;
     loop {
-        let frame = match next_frame(&mut body, clocks.body_idle.0).await? {
+        let frame = match next_frame(&mut body, idle, &alarm).await? {
             None => break,
             Some(Err(_)) => return Err(bad("body_cut", "The request body ended before its end.")),
             Some(Ok(frame)) => frame,
@@ -246,14 +269,15 @@ pub(super) async fn read_body(exchange: &mut Exchange, mut body: Incoming) -> Re
         if seen > limit {
             return Err(too_large());
         }
+        if seen == data.len() as u64 {
+            // The wait for it had its own bound; most bodies are this one frame.
+            first = data;
+            continue;
+        }
         let took = began.elapsed();
         let floor = took.saturating_sub(SLOW_AFTER).as_secs() * RATE_FLOOR_BYTES_PER_S;
         if took > clocks.body.0 || seen < floor {
             return Err(slow());
-        }
-        if seen == data.len() as u64 {
-            first = data;
-            continue;
         }
         if joined.is_empty() {
             let room = expected.unwrap_or(seen * 2).clamp(seen, limit);
@@ -262,6 +286,7 @@ pub(super) async fn read_body(exchange: &mut Exchange, mut body: Incoming) -> Re
         }
         joined.extend_from_slice(&data);
     }
+    exchange.is_whole();
     Ok(if joined.is_empty() {
         first
     } else {
@@ -274,8 +299,9 @@ pub(super) async fn read_body(exchange: &mut Exchange, mut body: Incoming) -> Re
 async fn next_frame(
     body: &mut Incoming,
     idle: Duration,
+    alarm: &SharedAlarm,
 ) -> Result<Option<Result<Frame<Bytes>, hyper::Error>>, Fault> {
-    let mut timer = None;
+    let mut until = None;
     let mut looks = 0;
     std::future::poll_fn(|cx| {
         if let Poll::Ready(frame) = Pin::new(&mut *body).poll_frame(cx) {
@@ -286,8 +312,8 @@ async fn next_frame(
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        let timer = timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(idle)));
-        timer.as_mut().poll(cx).map(|()| Err(slow()))
+        let until = *until.get_or_insert_with(|| Instant::now() + idle);
+        alarm.poll_until(cx, until).map(|()| Err(slow()))
     })
     .await
 }

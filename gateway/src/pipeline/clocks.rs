@@ -3,11 +3,15 @@
 //! Comments and keep-alives are reads, but not content: a vendor that only says that it lives is waited for no longer.
 
 use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use wire::{Fault, Kind};
 
+use crate::alarm::SharedAlarm;
 use crate::config::snapshot;
 use crate::upstream::client;
 
@@ -22,10 +26,15 @@ pub(super) struct Clocks {
     idle: Duration,
     pub(super) last_read: Instant,
     last_content: Option<Instant>,
+    alarm: Arc<SharedAlarm>,
 }
 
 impl Clocks {
-    pub(super) fn start(arrived: Instant, clocks: &snapshot::Clocks) -> Self {
+    pub(super) fn start(
+        arrived: Instant,
+        clocks: &snapshot::Clocks,
+        alarm: Arc<SharedAlarm>,
+    ) -> Self {
         let now = Instant::now();
         Self {
             total: arrived + clocks.total,
@@ -34,7 +43,13 @@ impl Clocks {
             idle: clocks.idle,
             last_read: now,
             last_content: None,
+            alarm,
         }
+    }
+
+    /// `Ready` once `at` has passed.
+    pub(super) fn poll_until(&self, cx: &mut Context<'_>, at: Instant) -> Poll<()> {
+        self.alarm.poll_until(cx, at)
     }
 
     pub(super) fn content(&mut self, now: Instant) {
@@ -61,9 +76,12 @@ impl Clocks {
         } else {
             (self.first, Kind::FirstByteTimeout)
         };
-        tokio::time::timeout_at(at.into(), work)
-            .await
-            .map_err(|_| kind.into())
+        let mut work = pin!(work);
+        std::future::poll_fn(|cx| match work.as_mut().poll(cx) {
+            Poll::Ready(done) => Poll::Ready(Ok(done)),
+            Poll::Pending => self.poll_until(cx, at).map(|()| Err(kind.into())),
+        })
+        .await
     }
 
     /// The next read before the commit point.
@@ -76,10 +94,11 @@ impl Clocks {
             self.content(self.last_read);
         }
         let (at, kind) = self.deadline();
-        let read = std::future::poll_fn(|cx| upstream.poll_data(cx));
-        let read = tokio::time::timeout_at(at.into(), read)
-            .await
-            .map_err(|_| Fault::from(kind))?;
+        let read = std::future::poll_fn(|cx| match upstream.poll_data(cx) {
+            Poll::Ready(read) => Poll::Ready(Ok(read)),
+            Poll::Pending => self.poll_until(cx, at).map(|()| Err(Fault::from(kind))),
+        })
+        .await?;
         self.last_read = Instant::now();
         read.transpose()
     }

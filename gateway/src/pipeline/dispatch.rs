@@ -15,6 +15,7 @@ use wire::json::{self, Value};
 use wire::{Edits, Fault, Kind, Rope};
 
 use super::clocks::Clocks;
+use super::governing::{Governing, label};
 use super::prepare::{Prepared, note_dropped, prepare, request};
 use super::reading::{self, Decoding, Gear, Head, Reading};
 use super::route::{Candidate, Routed};
@@ -50,29 +51,34 @@ pub(super) enum Sent {
 pub(super) async fn dispatch(exchange: &mut Exchange, routed: Routed) -> Result<Sent, Fault> {
     let most = exchange.snapshot.retries as usize + 1;
     let mut last = Fault::from(Kind::NoClearedProvider);
-    let mut opened = false;
+    let mut told = false;
     for cleared in &routed.cleared {
         if exchange.attempts() >= most {
             break;
         }
         // A request that this target cannot be told may suit another; if none, it is refused before anything is opened.
-        let prepared = match prepare(exchange, &routed, cleared) {
+        let mut prepared = match prepare(exchange, &routed, cleared) {
             Ok(prepared) => prepared,
             Err(fault) => {
-                if !opened {
+                if !told {
                     last = fault;
                 }
                 continue;
             }
         };
-        if !opened {
-            exchange.open(cleared.target(), routed.cleared.len())?;
-            exchange.recorded().await?;
-            opened = true;
+        let governing = Governing::of(exchange, &routed, cleared);
+        if governing.drops_logprobs(&routed) {
+            prepared.also_dropped("logprobs");
         }
-        match target(exchange, &routed, cleared, &prepared, most).await {
+        told = true;
+        if !exchange.is_open() {
+            exchange.open(cleared, routed.cleared.len())?;
+            exchange.recorded().await?;
+        }
+        match target(exchange, &routed, cleared, (&prepared, &governing), most).await {
             Ok(sent) => {
                 note_dropped(exchange, &prepared);
+                label(exchange);
                 exchange.verdict = Some(cleared.verdict());
                 return Ok(sent);
             }
@@ -88,7 +94,7 @@ async fn target(
     exchange: &mut Exchange,
     routed: &Routed,
     cleared: &Cleared<Candidate>,
-    prepared: &Prepared,
+    (prepared, governing): (&Prepared, &Governing),
     most: usize,
 ) -> Result<Sent, Fault> {
     let mut rejected = None;
@@ -100,7 +106,7 @@ async fn target(
             exchange,
             routed,
             cleared.target().target(),
-            prepared,
+            (prepared, governing),
             rejected.as_ref(),
             &mut used,
         )
@@ -137,11 +143,11 @@ async fn attempt(
     exchange: &mut Exchange,
     routed: &Routed,
     target: &Target,
-    prepared: &Prepared,
+    (prepared, governing): (&Prepared, &Governing),
     rejected: Option<&Arc<Fetched>>,
     used: &mut Option<Arc<Fetched>>,
 ) -> Result<Sent, Fault> {
-    let clocks = Clocks::start(exchange.started, &routed.model.clocks);
+    let clocks = Clocks::start(exchange.started, &routed.model.clocks, exchange.alarm());
     let vendor = target.vendor()?;
     let token = match vendor
         .token_flow()
@@ -149,7 +155,8 @@ async fn attempt(
     {
         Some(flow) => Some(
             clocks
-                .first(token(exchange, routed, target, flow, rejected))
+                // Boxed, as all that is rare: every request would carry room for it.
+                .first(Box::pin(token(exchange, routed, target, flow, rejected)))
                 .await??,
         ),
         None => None,
@@ -176,11 +183,18 @@ async fn attempt(
     let framing = vendor.framing(&head.view());
     let good = (200..300).contains(&head.status);
     if good && framing == Framing::Sse {
-        let reading = reading(exchange, prepared, vendor, head);
         if routed.facts.stream {
+            let reading = reading(exchange, prepared, governing, vendor, head);
             return begin(exchange, reading, body, clocks).await;
         }
-        return gather(exchange, prepared, vendor, body, clocks).await;
+        return Box::pin(gather(
+            exchange,
+            (prepared, governing),
+            vendor,
+            body,
+            clocks,
+        ))
+        .await;
     }
     let most = if good {
         exchange.limits().upstream_body_bytes.bytes()
@@ -188,7 +202,14 @@ async fn attempt(
         ERROR_BODY_BYTES
     };
     let bytes = collect(body, &clocks, most, good).await?;
-    whole(exchange, routed, prepared, vendor, &head, bytes)
+    whole(
+        exchange,
+        routed,
+        (prepared, governing),
+        vendor,
+        &head,
+        bytes,
+    )
 }
 
 async fn token(
@@ -209,10 +230,11 @@ async fn token(
             method: wanted.method,
             path_and_query: wanted.path_and_query,
             headers: http::HeaderMap::new(),
+            usual: &[],
             body: Rope::new(),
         };
         let reply = client.send(&provider.endpoint, &bounds, &request).await?;
-        let clocks = Clocks::start(Instant::now(), &routed.model.clocks);
+        let clocks = Clocks::start(Instant::now(), &routed.model.clocks, Arc::default());
         let body = collect(reply.body, &clocks, ERROR_BODY_BYTES, true).await?;
         let tape = json::scan(&body, &json::Limits::default()).ok();
         let root = tape.as_ref().and_then(|tape| Value::root(tape, &body));
@@ -232,6 +254,7 @@ async fn token(
 fn reading(
     exchange: &Exchange,
     prepared: &Prepared,
+    governing: &Governing,
     vendor: &'static dyn Vendor,
     head: Head,
 ) -> Box<Reading> {
@@ -239,9 +262,10 @@ fn reading(
         Gear::translate(
             prepared.spoken.decoder(),
             exchange.dialect.encoder(reply_head(exchange)),
+            governing.governor(),
         )
-    } else if prepared.hide_usage {
-        Gear::Govern
+    } else if prepared.hide_usage || governing.is_needed() {
+        Gear::govern(prepared.hide_usage, governing.governor())
     } else {
         Gear::Observe
     };
@@ -283,9 +307,13 @@ async fn begin(
     let mut begun = Rope::new();
     while !reading.has_begun() && begun.len() < BEGIN_BYTES {
         match clocks.read(&mut upstream, reading.has_content()).await? {
-            Some(data) => reading.read(&data, &mut exchange.meter, &mut begun)?,
+            Some(data) => {
+                let read = reading.read(&data, &mut exchange.meter, &mut begun);
+                read.inspect_err(|_| reading.tell(&mut exchange.tally))?;
+            }
             None => {
-                reading.end(&mut exchange.meter, &mut begun)?;
+                let ended = reading.end(&mut exchange.meter, &mut begun);
+                ended.inspect_err(|_| reading.tell(&mut exchange.tally))?;
                 break;
             }
         }
@@ -304,7 +332,7 @@ async fn begin(
 /// A stream came where a whole reply was asked for: some models do nothing else.
 async fn gather(
     exchange: &mut Exchange,
-    prepared: &Prepared,
+    (prepared, governing): (&Prepared, &Governing),
     vendor: &'static dyn Vendor,
     mut upstream: client::Body,
     mut clocks: Clocks,
@@ -321,6 +349,7 @@ async fn gather(
         decoder.read(&data, &mut exchange.meter, &mut all)?;
     }
     decoder.end(&mut exchange.meter, &mut all)?;
+    let all = governing.events(exchange, all)?;
     let body = exchange.dialect.encoder(reply_head(exchange)).whole(&all);
     Ok(Sent::Whole {
         body,
@@ -369,7 +398,7 @@ async fn collect(
 fn whole(
     exchange: &mut Exchange,
     routed: &Routed,
-    prepared: &Prepared,
+    (prepared, governing): (&Prepared, &Governing),
     vendor: &'static dyn Vendor,
     head: &Head,
     bytes: Bytes,
@@ -392,7 +421,7 @@ fn whole(
     if let Some(fault) = vendor.fault(&head.view(), root) {
         return Err(fault);
     }
-    let Some(root) = root else {
+    let (Some(root), Some(tape)) = (root, &tape) else {
         return Err(Fault::new(Kind::Malformed).reason("invalid_response"));
     };
     let now = Instant::now();
@@ -407,7 +436,7 @@ fn whole(
             let _ = edits.replace(span, format!("\"{}\"", finish.as_str()));
         }
         return Ok(Sent::Whole {
-            body: edits.apply(&bytes),
+            body: governing.whole(exchange, &bytes, tape, edits)?,
             streamed: false,
         });
     }
@@ -415,6 +444,7 @@ fn whole(
     prepared.spoken.decoder().whole(&bytes, root, &mut events)?;
     reading::note(&events, &mut exchange.meter, vendor, head)?;
     exchange.meter.first_content = Some(now);
+    let events = governing.events(exchange, events)?;
     let mut encoder = exchange.dialect.encoder(reply_head(exchange));
     if !routed.facts.stream {
         return Ok(Sent::Whole {

@@ -1,15 +1,20 @@
 //! What the request holds: facts by lens, and its grade.
 //!
-//! The grade is the highest of what the key declares and what the header declares; what detectors find joins here.
+//! What is declared is the higher of the key's grade and the header's; what the policy's detectors find is the law's to
+//! grade.
 
+use adapters::ClientDialect;
 use bytes::Bytes;
 use http::request::Parts;
+use policies::findings::Findings;
 use wire::facts::RequestFacts;
 use wire::json;
 use wire::{Fault, Kind};
 
 use super::arrive::bad;
+use super::look::look;
 use super::settle::Exchange;
+use crate::config::tuning::Limits;
 
 /// The header with which a caller raises the grade of its request.
 const GRADE_HEADER: &str = "x-yumen-grade";
@@ -18,9 +23,10 @@ const GRADE_HEADER: &str = "x-yumen-grade";
 pub(super) struct Inspected {
     pub(super) body: Bytes,
     pub(super) facts: RequestFacts,
+    pub(super) findings: Findings,
 }
 
-pub(super) fn inspect(
+pub(super) async fn inspect(
     exchange: &mut Exchange,
     head: &Parts,
     body: Bytes,
@@ -35,7 +41,44 @@ pub(super) fn inspect(
         })?;
         exchange.grade = exchange.grade.max(declared);
     }
-    let tape = json::scan(&body, &json_limits(exchange)).map_err(|reject| {
+    let facts = read(exchange, &body)?;
+    exchange.asked.clone_from(&facts.model);
+    exchange.streams = facts.stream;
+    exchange.usage_asked = facts.usage_asked;
+    let findings = match exchange.snapshot.policy.clone() {
+        None => Findings::default(),
+        Some(policy) => {
+            let contents = exchange.dialect.contents(&body, &facts);
+            look(&policy, &body, &contents).await?
+        }
+    };
+    exchange.counts = findings.counts().into();
+    exchange.media = findings.media;
+    Ok(Inspected {
+        body,
+        facts,
+        findings,
+    })
+}
+
+/// A body's facts, if it is what the limits and its dialect allow.
+pub(super) fn read(exchange: &Exchange, body: &Bytes) -> Result<RequestFacts, Fault> {
+    read_as(exchange.dialect, exchange.limits(), body)
+}
+
+/// The same, for a dialect and limits.
+pub(super) fn read_as(
+    dialect: &dyn ClientDialect,
+    limits: &Limits,
+    body: &Bytes,
+) -> Result<RequestFacts, Fault> {
+    let tape = scanned(limits, body)?;
+    dialect.read_request(body, tape)
+}
+
+/// A body's tokens, if it is JSON as strictly as we read it.
+pub(super) fn scanned(limits: &Limits, body: &Bytes) -> Result<json::Tape, Fault> {
+    json::scan(body, &json_limits(limits)).map_err(|reject| {
         let sentence = match reject.reason {
             json::Reason::Syntax => "The body is not valid JSON",
             json::Reason::DuplicateKey => "The body has the same key twice",
@@ -47,16 +90,10 @@ pub(super) fn inspect(
         Fault::new(Kind::BadRequest)
             .reason(reject.reason.as_str())
             .message(format!("{sentence} (at byte {}).", reject.at))
-    })?;
-    let facts = exchange.dialect.read_request(&body, tape)?;
-    exchange.asked.clone_from(&facts.model);
-    exchange.streams = facts.stream;
-    exchange.usage_asked = facts.usage_asked;
-    Ok(Inspected { body, facts })
+    })
 }
 
-fn json_limits(exchange: &Exchange) -> json::Limits {
-    let limits = exchange.limits();
+fn json_limits(limits: &Limits) -> json::Limits {
     json::Limits {
         depth: limits.json_depth as usize,
         elements: limits.json_width,

@@ -5,11 +5,12 @@
 use adapters::vendor::{self, Call, Parts};
 use adapters::{Dialect, DialectId};
 use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
-use http::{HeaderValue, Method};
+use http::{HeaderName, HeaderValue, Method};
 use policies::law::Cleared;
 use wire::facts::RequestFacts;
 use wire::{Fault, Kind, Rope};
 
+use super::inspect;
 use super::route::{Candidate, Routed};
 use super::settle::Exchange;
 use crate::config::snapshot::Target;
@@ -23,6 +24,15 @@ pub(super) struct Prepared {
     dropped: adapters::dialect::Dropped,
     pub(super) translates: bool,
     multimodal: bool,
+}
+
+impl Prepared {
+    /// A field that the reply will lack.
+    pub(super) fn also_dropped(&mut self, name: &'static str) {
+        if !self.dropped.contains(&name) {
+            self.dropped.push(name);
+        }
+    }
 }
 
 pub(super) fn prepare(
@@ -41,15 +51,20 @@ pub(super) fn prepare(
     let spoken = *spoken.ok_or(Kind::Bug)?;
     let quirks = vendor.quirks(&target.model);
     let lossy = routed.model.lossy;
-    let call = call(exchange, &routed.facts, target, spoken.id(), None, false);
+    // A redacted body is read anew: its edits and a target's own never meet.
+    let redacted = match cleared.redacted() {
+        Some(body) => Some((body, inspect::read(exchange, body)?)),
+        None => None,
+    };
+    let (body, facts) = match &redacted {
+        Some((body, facts)) => (*body, facts),
+        None => (&routed.body, &routed.facts),
+    };
+    let call = call(exchange, facts, target, spoken.id(), None, false);
     if spoken.id() == client.id() {
-        let mut forward = client.forward(&routed.body, &routed.facts, &call, quirks, lossy)?;
-        forward
-            .edits
-            .union(cleared.redactions().clone())
-            .map_err(|_| Fault::new(Kind::Bug).detail("edits overlap"))?;
+        let forward = client.forward(body, facts, &call, quirks, lossy)?;
         let (hide_usage, dropped) = (forward.hide_usage, forward.dropped);
-        let body = forward.edits.apply(&routed.body).settle();
+        let body = forward.edits.apply(body).settle();
         return Ok(Prepared {
             body,
             spoken,
@@ -59,7 +74,7 @@ pub(super) fn prepare(
             multimodal: false,
         });
     }
-    let request = client.decode_request(&routed.body, &routed.facts)?;
+    let request = client.decode_request(body, facts)?;
     let multimodal = request.multimodal();
     let call = Call { multimodal, ..call };
     let encoded = spoken.encode_request(&request, &call, quirks, lossy)?;
@@ -115,20 +130,20 @@ pub(super) fn request(
         .vendor()?
         .prepare(&call, &provider.credential(), &mut parts)?;
     let mut headers = parts.headers;
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers
-        .entry(ACCEPT)
-        .or_insert(HeaderValue::from_static(if routed.facts.stream {
-            "text/event-stream"
-        } else {
-            "application/json"
-        }));
-    headers.insert(
-        USER_AGENT,
-        HeaderValue::from_static(concat!("yumen/", env!("CARGO_PKG_VERSION"))),
-    );
-    for (name, value) in &provider.headers {
-        headers.insert(name, value.clone());
+    let usual: &[_] = if routed.facts.stream {
+        &USUAL_OF_STREAMS
+    } else {
+        &USUAL
+    };
+    // An operator's header replaces ours of the same name, and one that the vendor wants does so too.
+    let free = provider.headers.is_empty() && !headers.contains_key(ACCEPT);
+    if !free {
+        for (name, value) in usual {
+            headers.entry(name).or_insert(value.clone());
+        }
+        for (name, value) in &provider.headers {
+            headers.insert(name, value.clone());
+        }
     }
     let mut path_and_query = vendor::join_path(&provider.base_path, &parts.path);
     if !parts.query.is_empty() {
@@ -139,8 +154,22 @@ pub(super) fn request(
         method: Method::POST,
         path_and_query,
         headers,
+        usual: if free { usual } else { &[] },
         body: prepared.body.clone(),
     })
+}
+
+/// What every request says, beyond what its vendor wants: the kind of its body, what is understood, who asks.
+static USUAL: [(HeaderName, HeaderValue); 3] = usual("application/json");
+static USUAL_OF_STREAMS: [(HeaderName, HeaderValue); 3] = usual("text/event-stream");
+
+const fn usual(accept: &'static str) -> [(HeaderName, HeaderValue); 3] {
+    let agent = concat!("yumen/", env!("CARGO_PKG_VERSION"));
+    [
+        (CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        (ACCEPT, HeaderValue::from_static(accept)),
+        (USER_AGENT, HeaderValue::from_static(agent)),
+    ]
 }
 
 pub(super) fn note_dropped(exchange: &mut Exchange, prepared: &Prepared) {

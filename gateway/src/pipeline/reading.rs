@@ -5,7 +5,7 @@
 
 use std::cell::RefCell;
 use std::ops::Range;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use adapters::vendor::{self, Vendor};
 use adapters::{ClientDialect, Decoder, Dialect, Encoder};
@@ -17,7 +17,13 @@ use wire::json::{self, Tape, Value};
 use wire::sse::{self, Splitter};
 use wire::{Edits, Fault, Kind, Rope};
 
+use super::govern::{Governor, Tally};
+use super::governing::{end_events, govern_events};
 use super::settle::Meter;
+
+mod governed;
+
+use governed::Mold;
 
 thread_local! {
     /// One tape a thread: events are scanned without an allocation.
@@ -46,21 +52,50 @@ pub(super) enum Gear {
     /// Reads go on verbatim, facts are tapped beside them.
     Observe,
     /// Events are released one by one and may be edited.
-    Govern,
+    Govern {
+        /// The client did not ask for usage.
+        hide_usage: bool,
+        /// Whose text is under policy.
+        text: Option<Box<Governed>>,
+    },
     /// Events are written anew in the client's dialect.
     Translate {
         decoder: Box<dyn Decoder>,
         encoder: Box<dyn Encoder>,
         events: Vec<canon::Event>,
+        text: Option<Box<Governor<canon::Event>>>,
     },
 }
 
+/// What is kept of a stream of the client's own dialect under policy.
+pub(super) struct Governed {
+    governor: Governor<Bytes>,
+    mold: Mold,
+}
+
 impl Gear {
-    pub(super) fn translate(decoder: Box<dyn Decoder>, encoder: Box<dyn Encoder>) -> Self {
+    pub(super) fn govern(hide_usage: bool, text: Option<Governor<Bytes>>) -> Self {
+        Self::Govern {
+            hide_usage,
+            text: text.map(|governor| {
+                Box::new(Governed {
+                    governor,
+                    mold: Mold::default(),
+                })
+            }),
+        }
+    }
+
+    pub(super) fn translate(
+        decoder: Box<dyn Decoder>,
+        encoder: Box<dyn Encoder>,
+        text: Option<Governor<canon::Event>>,
+    ) -> Self {
         Self::Translate {
             decoder,
             encoder,
             events: Vec::new(),
+            text: text.map(Box::new),
         }
     }
 }
@@ -81,6 +116,7 @@ pub(super) struct Reading {
     pub(super) done: bool,
     /// An end of our own making was written.
     pub(super) closed: bool,
+    opened: Instant,
 }
 
 impl Reading {
@@ -107,7 +143,30 @@ impl Reading {
             ended: false,
             done: false,
             closed: false,
+            opened: Instant::now(),
         }
+    }
+
+    /// Writes down what was found in the reply so far.
+    pub(super) fn tell(&self, tally: &mut Tally) {
+        let found = match &self.gear {
+            Gear::Govern { text, .. } => text.as_ref().map(|governed| &governed.governor.tally),
+            Gear::Translate { text, .. } => text.as_ref().map(|governor| &governor.tally),
+            Gear::Observe => None,
+        };
+        if let Some(found) = found {
+            tally.clone_from(found);
+        }
+    }
+
+    /// When text will have waited too long for its decision.
+    pub(super) fn hold_deadline(&self) -> Option<Instant> {
+        let nanos = match &self.gear {
+            Gear::Govern { text, .. } => text.as_ref()?.governor.deadline(),
+            Gear::Translate { text, .. } => text.as_ref()?.deadline(),
+            Gear::Observe => None,
+        };
+        self.opened.checked_add(Duration::from_nanos(nanos?))
     }
 
     /// Whether the first good event is in hand.
@@ -127,9 +186,11 @@ impl Reading {
         out: &mut Rope,
     ) -> Result<(), Fault> {
         let (mut at, mut kept) = (0, 0);
+        // One read, one moment.
+        let mut now = None;
         let Self {
             splitter,
-            client: _,
+            client,
             spoken,
             vendor,
             head,
@@ -138,6 +199,7 @@ impl Reading {
             content,
             ended,
             done,
+            opened,
             ..
         } = self;
         while !*done {
@@ -154,7 +216,37 @@ impl Reading {
                     kept = at;
                     note(events.get(from..).unwrap_or_default(), meter, *vendor, head)?
                 }
-                Gear::Observe | Gear::Govern => {
+                Gear::Govern {
+                    hide_usage,
+                    text: Some(governed),
+                } => {
+                    let now = *now.get_or_insert_with(|| nanos(*opened));
+                    let mut facts = EventFacts::default();
+                    let molded = governed.mold.fits(event.raw);
+                    SCRATCH.with(|scratch| {
+                        let mut scratch = scratch.borrow_mut();
+                        let mut step = governed::Step {
+                            mold: &mut governed.mold,
+                            governor: &mut governed.governor,
+                            client: *client,
+                            facts: &mut facts,
+                            hide_usage: *hide_usage,
+                            scratch: &mut scratch,
+                            now,
+                        };
+                        if let Some(span) = molded
+                            && let Some(taken) =
+                                step.take_molded(&event, span, data, &mut kept, at, out)
+                        {
+                            return taken;
+                        }
+                        spoken.read_event(&event, step.scratch, step.facts);
+                        judge(&event, step.facts, *vendor, head, step.scratch)?;
+                        step.take(&event, data, &mut kept, at, out)
+                    })?;
+                    tally(&facts, meter)
+                }
+                Gear::Observe | Gear::Govern { .. } => {
                     let mut facts = EventFacts::default();
                     let edited = SCRATCH.with(|scratch| {
                         let mut scratch = scratch.borrow_mut();
@@ -165,7 +257,13 @@ impl Reading {
                     release(
                         &event,
                         &facts,
-                        matches!(gear, Gear::Govern),
+                        matches!(
+                            gear,
+                            Gear::Govern {
+                                hide_usage: true,
+                                ..
+                            }
+                        ),
                         data,
                         &mut kept,
                         at,
@@ -180,11 +278,24 @@ impl Reading {
             *done |= said.done;
         }
         if let Gear::Translate {
-            encoder, events, ..
+            encoder,
+            events,
+            text,
+            ..
         } = gear
         {
-            encoder.events(events, out);
-            events.clear();
+            match text {
+                None => {
+                    encoder.events(events, out);
+                    events.clear();
+                }
+                Some(governor) => {
+                    let mut ready = Vec::with_capacity(events.len());
+                    let now = nanos(*opened);
+                    govern_events(governor, events.drain(..), now, &mut ready)?;
+                    encoder.events(&ready, out);
+                }
+            }
         } else {
             // `at` stands behind the last whole event, or at the end when the rest was carried over.
             let whole = data.len() - self.splitter.carried().min(data.len());
@@ -210,16 +321,36 @@ impl Reading {
             decoder,
             encoder,
             events,
+            text,
         } = &mut self.gear
         {
             decoder.end(events)?;
             note(events, meter, self.vendor, &self.head)?;
-            encoder.events(events, out);
+            match text {
+                None => encoder.events(events, out),
+                Some(governor) => {
+                    let mut ready = Vec::new();
+                    let now = nanos(self.opened);
+                    govern_events(governor, events.drain(..), now, &mut ready)?;
+                    end_events(governor, &mut ready)?;
+                    encoder.events(&ready, out);
+                }
+            }
             events.clear();
             encoder.end(out);
         } else if !self.done {
             if !self.ended {
                 return Err(Kind::CutShort.into());
+            }
+            if let Gear::Govern {
+                text: Some(governed),
+                ..
+            } = &mut self.gear
+            {
+                governed.governor.finish(None)?;
+                governed
+                    .governor
+                    .release(|event, edits| out.append(edits.apply(&event)));
             }
             out.push(Bytes::from_static(self.client.end_marker()));
         }
@@ -274,6 +405,11 @@ pub(super) fn note(
         }
     }
     Ok(said)
+}
+
+/// Nanoseconds since the reading began.
+fn nanos(opened: Instant) -> u64 {
+    u64::try_from(opened.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Turns an event that is an error, or no event of the dialect, into a fault.
@@ -449,5 +585,7 @@ impl Decoding {
     }
 }
 
+#[cfg(test)]
+mod policy_tests;
 #[cfg(test)]
 mod tests;

@@ -5,28 +5,42 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use policies::law::{self, Cleared, Destination};
+use policies::access::keys::Principal;
+use policies::law::{self, Case, Cleared, Destination, Shown};
+use policies::policy::{Policy, no_facts};
+use policies::when::{self, Facts, Provider, Time};
 use smallvec::SmallVec;
 use wire::facts::RequestFacts;
 use wire::{Fault, Grade, Kind};
 
 use super::inspect::Inspected;
 use super::settle::Exchange;
-use crate::config::snapshot::{Model, Target};
+use crate::config::snapshot::{Location, Model, Target};
+use wire::json::Value;
 
 /// One target of a model, kept alive by the model.
 #[derive(Clone)]
-pub(super) struct Candidate {
+pub struct Candidate {
     model: Arc<Model>,
     index: usize,
 }
 
 impl Candidate {
+    /// All targets of a model, in the config's order within a priority.
+    pub(super) fn all(model: &Arc<Model>) -> impl Iterator<Item = Self> {
+        (0..model.targets.len()).map(|index| Self {
+            model: Arc::clone(model),
+            index,
+        })
+    }
+
+    /// The target.
     #[expect(
         clippy::indexing_slicing,
         reason = "made from an index of the same, immutable list"
     )]
-    pub(super) fn target(&self) -> &Target {
+    #[must_use]
+    pub fn target(&self) -> &Target {
         &self.model.targets[self.index]
     }
 }
@@ -34,6 +48,25 @@ impl Candidate {
 impl Destination for Candidate {
     fn clearance(&self) -> Grade {
         self.target().provider.clearance
+    }
+
+    fn is_overseas(&self) -> bool {
+        self.target().provider.location == Location::Overseas
+    }
+
+    fn is_filed(&self) -> bool {
+        self.target().filing.is_some()
+    }
+
+    fn place(&self) -> Provider<'_> {
+        let target = self.target();
+        Provider {
+            name: &target.provider.name,
+            vendor: target.provider.vendor,
+            location: target.provider.location.as_str(),
+            clearance: i64::from(target.provider.clearance.0),
+            model: &target.model,
+        }
     }
 }
 
@@ -43,10 +76,16 @@ pub(super) struct Routed {
     pub(super) facts: RequestFacts,
     pub(super) model: Arc<Model>,
     pub(super) cleared: Vec<Cleared<Candidate>>,
+    /// What each gate of the config may see.
+    pub(super) shown: Vec<Shown>,
 }
 
 pub(super) fn route(exchange: &mut Exchange, inspected: Inspected) -> Result<Routed, Fault> {
-    let Inspected { body, facts } = inspected;
+    let Inspected {
+        body,
+        facts,
+        findings,
+    } = inspected;
     let Some(model) = exchange.snapshot.models.get(facts.model.as_str()) else {
         return Err(Fault::new(Kind::NoSuchModel).param("model"));
     };
@@ -65,14 +104,102 @@ pub(super) fn route(exchange: &mut Exchange, inspected: Inspected) -> Result<Rou
         model: Arc::clone(model),
         index,
     });
-    let cleared = law::judge(exchange.grade, candidates)?;
+    let policy = exchange.snapshot.policy.clone();
+    let client_ip = exchange.client_ip();
+    let case = Case {
+        policy: policy.as_deref(),
+        findings: &findings,
+        body: &body,
+        declared: exchange.grade,
+        public: exchange
+            .principal
+            .as_ref()
+            .is_some_and(|principal| principal.public),
+        facts: match policy.as_ref().filter(|policy| policy.has_conditions()) {
+            Some(policy) => {
+                let asked = Asked {
+                    principal: exchange.principal.as_deref(),
+                    dialect: exchange.dialect.name(),
+                    endpoint: exchange.endpoint,
+                    client_ip,
+                    media: exchange.media,
+                    now_ms: exchange.now_ms,
+                };
+                asked.facts(&body, &facts, policy)
+            }
+            None => no_facts(&[]),
+        },
+    };
+    let judgement = law::judge(&case, candidates);
+    let cleared = judgement.cleared.as_deref().unwrap_or_default();
+    let gates = exchange.snapshot.gates.iter();
+    let shown = gates
+        .map(|gate| law::shown(&case, cleared, gate.clearance))
+        .collect();
+    exchange.grade = judgement.grade;
+    exchange.fired = judgement.fired;
+    exchange.shadowed = judgement.shadowed;
+    let cleared = judgement.cleared?;
     exchange.verdict = cleared.first().map(Cleared::verdict);
     Ok(Routed {
         body,
         facts,
         model: Arc::clone(model),
         cleared,
+        shown,
     })
+}
+
+/// What conditions may read of a request, beside its body.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) principal: Option<&'a Principal>,
+    pub(super) dialect: &'a str,
+    pub(super) endpoint: &'a str,
+    pub(super) client_ip: &'a str,
+    pub(super) media: u32,
+    pub(super) now_ms: i64,
+}
+
+impl<'a> Asked<'a> {
+    pub(super) fn facts(
+        self,
+        body: &Bytes,
+        facts: &'a RequestFacts,
+        policy: &'a Policy,
+    ) -> Facts<'a> {
+        let principal = self.principal;
+        let root = Value::root(&facts.tape, body);
+        let has = |name: &str| {
+            root.and_then(|root| root.get(name))
+                .is_some_and(|value| value.elements().next().is_some())
+        };
+        let messages = root.and_then(|root| root.get("messages"));
+        Facts {
+            request: when::Request {
+                dialect: self.dialect,
+                endpoint: self.endpoint,
+                stream: facts.stream,
+                bytes: i64::try_from(body.len()).unwrap_or(i64::MAX),
+                messages: messages.map_or(0, |list| {
+                    i64::try_from(list.elements().count()).unwrap_or(i64::MAX)
+                }),
+                tools: has("tools"),
+                images: self.media > 0,
+                client_ip: self.client_ip,
+            },
+            key: when::Key {
+                id: principal.map_or("", |principal| &principal.id),
+                team: principal
+                    .and_then(|principal| principal.team.as_deref())
+                    .unwrap_or_default(),
+                grade: principal.map_or(0, |principal| i64::from(principal.grade.0)),
+            },
+            model: &facts.model,
+            time: Time::at(self.now_ms.div_euclid(1000), policy.zone_s),
+            ..no_facts(&policy.grades)
+        }
+    }
 }
 
 /// Targets by priority (lowest number first); within one priority drawn by weight, without replacement.

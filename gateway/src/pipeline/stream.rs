@@ -3,13 +3,10 @@
 //! Polls the upstream directly: no task, no channel, so back-pressure is the socket's, and a client that leaves drops the
 //! upstream call. All that one read releases leaves as one frame. Never wakes itself.
 
-use std::future::Future;
-use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tokio::time::Sleep;
 use wire::{Fault, Kind, Rope};
 
 use super::clocks::Clocks;
@@ -30,7 +27,6 @@ pub struct Stream {
     upstream: Option<client::Body>,
     clocks: Clocks,
     last_down: Instant,
-    timer: Pin<Box<Sleep>>,
     /// The end went down; only the upstream's own end is waited for.
     linger: Option<Instant>,
 }
@@ -44,9 +40,6 @@ impl Stream {
         clocks: Clocks,
     ) -> Self {
         let now = Instant::now();
-        let timer = Box::pin(tokio::time::sleep_until(
-            (now + exchange.snapshot.ping.unwrap_or(LINGER * 240)).into(),
-        ));
         let mut stream = Self {
             exchange,
             begun,
@@ -54,7 +47,6 @@ impl Stream {
             upstream: Some(upstream),
             clocks,
             last_down: now,
-            timer,
             linger: None,
         };
         stream.exchange.meter.bytes_down = stream.begun.len() as u64;
@@ -137,10 +129,16 @@ impl Stream {
                 .filter(|_| self.linger.is_none());
             let ping = every
                 .and_then(|every| Some((self.last_down + every, self.exchange.dialect.ping()?)));
-            let (deadline, kind) = match self.linger {
+            let (mut deadline, mut kind) = match self.linger {
                 Some(until) => (until, Kind::ClientGone),
                 None => self.clocks.deadline(),
             };
+            if self.linger.is_none()
+                && let Some(hold) = self.reading.hold_deadline()
+                && hold < deadline
+            {
+                (deadline, kind) = (hold, Kind::Overloaded);
+            }
             let next = ping.map_or(deadline, |(at, _)| deadline.min(at));
             let now = Instant::now();
             if now >= next {
@@ -149,22 +147,26 @@ impl Stream {
                     return Poll::Ready(Ok(b""));
                 }
                 if now >= deadline {
-                    return Poll::Ready(Err(kind.into()));
+                    return Poll::Ready(Err(match kind {
+                        Kind::Overloaded => super::govern::over(),
+                        kind => kind.into(),
+                    }));
                 }
                 self.last_down = now;
                 return Poll::Ready(Ok(ping.map_or(&[], |(_, bytes)| bytes)));
             }
-            // The timer is moved only when it fires, not for each event: its time is then looked at again.
-            if self.timer.deadline() > next.into() {
-                self.timer.as_mut().reset(next.into());
-            }
-            std::task::ready!(pin!(self.timer.as_mut()).poll(cx));
-            self.timer.as_mut().reset(next.into());
+            std::task::ready!(self.clocks.poll_until(cx, next));
         }
+    }
+
+    /// What was found in the reply goes into its record.
+    fn tally(&mut self) {
+        self.reading.tell(&mut self.exchange.tally);
     }
 
     /// The reply came to its good end.
     fn complete(&mut self) {
+        self.tally();
         // The record is closed before the client sees the end.
         self.exchange.finish(Outcome::Completed, None);
         if self.upstream.as_ref().is_none_or(client::Body::is_complete) || self.reading.closed {
@@ -176,6 +178,7 @@ impl Stream {
 
     /// The reply failed after its beginning: tells the client, in its dialect, and never as a normal end.
     fn fail(&mut self, mut out: Rope, fault: &Fault) -> Rope {
+        self.tally();
         self.upstream = None;
         out.push(self.exchange.dialect.stream_refusal(fault));
         self.exchange.meter.bytes_down += out.len() as u64;

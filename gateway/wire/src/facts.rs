@@ -4,6 +4,8 @@
 
 use std::ops::Range;
 
+use smallvec::SmallVec;
+
 use crate::json::Tape;
 
 /// Token counts of one reply, as the vendor reported them, in OpenAI's nesting: `cached` and `cache_write` are inside
@@ -120,4 +122,96 @@ pub struct ReplyFacts {
     pub finish: Option<Finish>,
     /// Spans of finish words that are the vendor's own, and what they mean; see [`EventFacts::odd_finish`].
     pub odd_finishes: Vec<(Range<usize>, Finish)>,
+}
+
+/// Who wrote a text of a request: thresholds differ, and what a tool returned is data, not orders.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A user's turn.
+    User,
+    /// The application: system prompt, tool definitions, fields of the request.
+    System,
+    /// A tool's result, or a document.
+    Tool,
+    /// The model, in an earlier turn.
+    Model,
+}
+
+/// How a text stands in its body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// The inside of a string.
+    String,
+    /// The inside of a string that is JSON itself: a tool call's arguments.
+    Json,
+    /// An object's key.
+    Key,
+    /// A bare number: what replaces it must be quoted.
+    Number,
+    /// The inside of a string that is a `data:` URL with readable text in base64.
+    Base64,
+}
+
+/// A text of a request: everything in a body is one unless its dialect says that it cannot be.
+#[derive(Clone, Debug)]
+pub struct Text {
+    /// Its bytes in the body, without quotes.
+    pub span: Range<usize>,
+    /// How it stands there.
+    pub form: Form,
+    /// Who wrote it.
+    pub source: Source,
+    /// The key that it is the value of, without quotes; empty if there is none.
+    pub key: Range<usize>,
+    /// Which message it belongs to; texts of neighbouring turns may hold two halves of a value.
+    pub turn: Option<u32>,
+}
+
+/// Something in a request that cannot be read: an image, sound, a file, or where one lies.
+#[derive(Clone, Debug)]
+pub struct Media {
+    /// Its bytes in the body.
+    pub span: Range<usize>,
+}
+
+/// All that a request says, and all that it holds beside text.
+#[derive(Clone, Debug, Default)]
+pub struct Contents {
+    /// Texts, in the order of the body.
+    pub texts: Vec<Text>,
+    /// What cannot be read.
+    pub media: Vec<Media>,
+}
+
+/// A piece of text in a reply: a lane's next bytes.
+#[derive(Clone, Debug)]
+pub struct Said {
+    /// Which lane it continues.
+    pub lane: crate::hold::Lane,
+    /// The inside of the string, in the data given.
+    pub span: Range<usize>,
+    /// It is part of a JSON text: a tool call's arguments.
+    pub nested: bool,
+    /// It is complete: later events say another value, not more of this one.
+    pub whole: bool,
+}
+
+/// What a reply, or one event of it, says in words.
+#[derive(Clone, Debug, Default)]
+pub struct Saying {
+    /// Its texts, in order.
+    pub said: SmallVec<[Said; 2]>,
+    /// Values that hold the same text once more: they must go where text may be changed.
+    pub repeats: SmallVec<[Range<usize>; 1]>,
+    /// Choices that end here.
+    pub finished: SmallVec<[u32; 1]>,
+}
+
+impl Saying {
+    /// Empties it, keeping its memory.
+    pub fn clear(&mut self) {
+        self.said.clear();
+        self.repeats.clear();
+        self.finished.clear();
+    }
 }

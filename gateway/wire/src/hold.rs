@@ -1,13 +1,13 @@
 //! What may go down, what must wait: the queue of a governed stream.
 //!
-//! Events come in; watchers say, lane by lane, up to where the text is settled (no hit can begin or grow before that
-//! point) and which spans are to be replaced. Events leave in order and whole: one that is not settled holds those
-//! behind it. A replacement that spans events is put into the first and taken out of the others. All other bytes stay as
-//! they came. Knows no detector and no JSON: the spans are the lens's, of text that needs no escape at any nesting or was
-//! escaped by who made it.
+//! Items come in, each with the pieces of text that it carries; who reads the text says, lane by lane, up to where it is
+//! settled (no hit can begin or grow before that point) and which spans are to be replaced. Items leave in order and
+//! whole: one that is not settled holds those behind it. A replacement that spans items is put into the first and taken
+//! out of the others; all else stays as it came. Knows no detector, no JSON and not what an item is: an event's bytes, or
+//! a canonical event. Lanes count *decoded* text, edits are made in an item's own bytes; a piece's [`Offsets`] lead back.
 //!
-//! Invariants: what was released is never touched again; at most `caps.bytes` wait; nothing waits longer than
-//! `caps.nanos`. What happens when a cap is reached is the caller's decision ([`Hold::over`]).
+//! Invariants: what was released is never touched again; nothing is released before its text is settled. What happens
+//! when a cap is reached is the caller's decision ([`Hold::over`]).
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -16,7 +16,7 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 
 use crate::edit::{Edits, Overlap};
-use crate::rope::Rope;
+use crate::json::Offsets;
 
 /// A stream of text inside a reply: choice, part, field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -29,36 +29,41 @@ pub struct Lane {
     pub field: u32,
 }
 
-/// A piece of a lane's text inside an event.
+/// A piece of a lane's text inside an item.
 #[derive(Clone, Debug)]
 pub struct Piece {
     /// Which lane it continues.
     pub lane: Lane,
-    /// Span of the text in the event's bytes.
+    /// Span of the escaped text in the item's bytes.
     pub span: Range<usize>,
+    /// Bytes of it when decoded.
+    pub len: usize,
+    /// From decoded to escaped offsets.
+    pub offsets: Offsets,
 }
 
 /// How much may wait, and how long.
 #[derive(Clone, Copy, Debug)]
 pub struct Caps {
-    /// Bytes of waiting events.
+    /// Bytes of waiting items.
     pub bytes: usize,
     /// Nanoseconds that the oldest may wait.
     pub nanos: u64,
 }
 
-/// The queue of one stream. Offsets of a lane count the bytes of its text from the stream's beginning.
+/// The queue of one stream. Offsets of a lane count the bytes of its decoded text from the stream's beginning.
 #[derive(Debug)]
-pub struct Hold {
+pub struct Hold<E> {
     caps: Caps,
-    waiting: VecDeque<Waiting>,
+    waiting: VecDeque<Waiting<E>>,
     bytes: usize,
     lanes: SmallVec<[Progress; 1]>,
 }
 
 #[derive(Debug)]
-struct Waiting {
-    raw: Bytes,
+struct Waiting<E> {
+    item: E,
+    bytes: usize,
     since: u64,
     pieces: SmallVec<[Placed; 1]>,
     edits: Edits,
@@ -66,10 +71,24 @@ struct Waiting {
 
 #[derive(Debug)]
 struct Placed {
-    lane: Lane,
     /// Offset of its first byte in the lane.
     from: u64,
-    span: Range<usize>,
+    piece: Piece,
+}
+
+impl Placed {
+    fn end(&self) -> u64 {
+        self.from + self.piece.len as u64
+    }
+
+    /// Where a lane's offset stands in the item.
+    fn raw(&self, at: u64) -> usize {
+        let within = usize::try_from(at - self.from).unwrap_or(usize::MAX);
+        if within >= self.piece.len {
+            return self.piece.span.end;
+        }
+        self.piece.span.start + self.piece.offsets.to_raw(within)
+    }
 }
 
 #[derive(Debug)]
@@ -96,7 +115,7 @@ impl From<Overlap> for Late {
     }
 }
 
-impl Hold {
+impl<E> Hold<E> {
     /// An empty queue.
     #[must_use]
     pub fn new(caps: Caps) -> Self {
@@ -108,26 +127,47 @@ impl Hold {
         }
     }
 
-    /// Takes an event and the text in it, in lane order. `now`: nanoseconds on any clock that never goes back.
-    pub fn push(&mut self, raw: Bytes, pieces: impl IntoIterator<Item = Piece>, now: u64) {
-        self.bytes += raw.len();
+    /// Takes an item of `bytes` bytes and the text in it, in lane order. `now`: nanoseconds on any clock that never goes
+    /// back.
+    pub fn push(
+        &mut self,
+        item: E,
+        bytes: usize,
+        pieces: impl IntoIterator<Item = Piece>,
+        now: u64,
+    ) {
+        self.bytes += bytes;
         let mut placed = SmallVec::new();
         for piece in pieces {
             let progress = self.progress(piece.lane);
             let from = progress.end;
-            progress.end += piece.span.len() as u64;
-            placed.push(Placed {
-                lane: piece.lane,
-                from,
-                span: piece.span,
-            });
+            progress.end += piece.len as u64;
+            placed.push(Placed { from, piece });
         }
         self.waiting.push_back(Waiting {
-            raw,
+            item,
+            bytes,
             since: now,
             pieces: placed,
             edits: Edits::new(),
         });
+    }
+
+    /// Text of a lane that went past the queue: settled, nothing of it waits. Only while the queue is empty.
+    pub fn pass(&mut self, lane: Lane, len: usize) {
+        debug_assert!(self.waiting.is_empty(), "what waits would be overtaken");
+        let progress = self.progress(lane);
+        progress.end += len as u64;
+        progress.settled = progress.end;
+    }
+
+    /// Bytes of a lane's text that have come.
+    #[must_use]
+    pub fn end_of(&self, lane: Lane) -> u64 {
+        self.lanes
+            .iter()
+            .find(|progress| progress.lane == lane)
+            .map_or(0, |progress| progress.end)
     }
 
     /// No hit will begin or grow before `upto` of this lane.
@@ -143,7 +183,7 @@ impl Hold {
         }
     }
 
-    /// Replaces a span of a lane, wherever its bytes wait: `with` goes to where it begins.
+    /// Replaces a span of a lane, wherever its bytes wait: `with`, escaped as the item needs it, goes to where it begins.
     ///
     /// # Errors
     /// [`Late`]; nothing of the span is then replaced.
@@ -151,18 +191,14 @@ impl Hold {
         let mut found: SmallVec<[(usize, Range<usize>); 4]> = SmallVec::new();
         let mut covered = span.start;
         for (index, waiting) in self.waiting.iter().enumerate() {
-            for piece in waiting.pieces.iter().filter(|piece| piece.lane == lane) {
-                let end = piece.from + piece.span.len() as u64;
-                let (from, to) = (span.start.max(piece.from), span.end.min(end));
+            for placed in waiting.pieces.iter().filter(|p| p.piece.lane == lane) {
+                let (from, to) = (span.start.max(placed.from), span.end.min(placed.end()));
                 if from < to {
                     if from != covered {
                         return Err(Late::Released);
                     }
                     covered = to;
-                    let offset = |at: u64| {
-                        piece.span.start + usize::try_from(at - piece.from).unwrap_or(usize::MAX)
-                    };
-                    found.push((index, offset(from)..offset(to)));
+                    found.push((index, placed.raw(from)..placed.raw(to)));
                 }
             }
         }
@@ -180,14 +216,12 @@ impl Hold {
                     .map(|waiting| waiting.edits.clone())
                     .unwrap_or_default(),
             };
-            edits.replace(
-                part,
-                if place == 0 {
-                    with.clone()
-                } else {
-                    Bytes::new()
-                },
-            )?;
+            let with = if place == 0 {
+                with.clone()
+            } else {
+                Bytes::new()
+            };
+            edits.replace(part, with)?;
             copies.push((index, edits));
         }
         for (index, edits) in copies {
@@ -198,28 +232,38 @@ impl Hold {
         Ok(())
     }
 
-    /// Moves what may go to `out`: events whose text is settled whole, in order, up to the first that is not.
-    pub fn release(&mut self, out: &mut Rope) {
+    /// Adds edits to the item that came last, in its own bytes.
+    ///
+    /// # Errors
+    /// [`Late`] if there is none, or an edit crosses another.
+    pub fn edit_last(&mut self, edits: Edits) -> Result<(), Late> {
+        let last = self.waiting.back_mut().ok_or(Late::Released)?;
+        Ok(last.edits.union(edits)?)
+    }
+
+    /// Hands out what may go: items whose text is settled whole, in order, up to the first that is not.
+    pub fn release(&mut self, mut out: impl FnMut(E, Edits)) {
         while let Some(first) = self.waiting.front() {
             let lanes = &self.lanes;
-            let settled = first.pieces.iter().all(|piece| {
-                let end = piece.from + piece.span.len() as u64;
-                lanes
-                    .iter()
-                    .any(|progress| progress.lane == piece.lane && end <= progress.settled)
+            let settled = first.pieces.iter().all(|placed| {
+                lanes.iter().any(|progress| {
+                    progress.lane == placed.piece.lane && placed.end() <= progress.settled
+                })
             });
             if !settled {
                 return;
             }
             if let Some(gone) = self.waiting.pop_front() {
-                self.bytes -= gone.raw.len();
-                if gone.edits.is_empty() {
-                    out.push(gone.raw)
-                } else {
-                    out.append(gone.edits.apply(&gone.raw))
-                }
+                self.bytes -= gone.bytes;
+                out(gone.item, gone.edits);
             }
         }
+    }
+
+    /// Whether nothing waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
     }
 
     /// Whether a cap is reached: too much waits, or the oldest has waited too long.
@@ -228,7 +272,7 @@ impl Hold {
         self.bytes > self.caps.bytes || self.deadline().is_some_and(|at| now >= at)
     }
 
-    /// When the oldest waiting event will have waited too long.
+    /// When the oldest waiting item will have waited too long.
     #[must_use]
     pub fn deadline(&self) -> Option<u64> {
         self.waiting
@@ -262,6 +306,8 @@ impl Hold {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::json::{Mapped, escape};
+    use crate::rope::Rope;
     use proptest::prelude::*;
 
     const LANE: Lane = Lane {
@@ -274,15 +320,30 @@ mod tests {
         nanos: u64::MAX,
     };
 
+    /// An item that is the text between angle brackets, escaped.
     fn event(text: &str) -> (Bytes, Piece) {
-        let raw = format!("<{text}>");
-        (
-            Bytes::from(raw),
-            Piece {
-                lane: LANE,
-                span: 1..1 + text.len(),
-            },
-        )
+        let mut raw = b"<".to_vec();
+        escape(text, &mut raw);
+        let span = 1..raw.len();
+        raw.push(b'>');
+        let raw = Bytes::from(raw);
+        let mapped = Mapped::new(std::str::from_utf8(&raw[span.clone()]).unwrap());
+        let piece = Piece {
+            lane: LANE,
+            span,
+            len: mapped.text.len(),
+            offsets: mapped.offsets.clone(),
+        };
+        (raw, piece)
+    }
+
+    fn push(hold: &mut Hold<Bytes>, text: &str) {
+        let (raw, piece) = event(text);
+        hold.push(raw.clone(), raw.len(), [piece], 0);
+    }
+
+    fn release(hold: &mut Hold<Bytes>, out: &mut Rope) {
+        hold.release(|raw, edits| out.append(edits.apply(&raw)));
     }
 
     /// Redacts every `ab` the way a watcher would: settled up to a possible beginning of it.
@@ -290,8 +351,7 @@ mod tests {
         let (mut hold, mut seen, mut out) = (Hold::new(WIDE), String::new(), Rope::new());
         let mut done = 0;
         for text in texts {
-            let (raw, piece) = event(text);
-            hold.push(raw, [piece], 0);
+            push(&mut hold, text);
             seen.push_str(text);
             while let Some(at) = seen[done..].find("ab") {
                 let from = (done + at) as u64;
@@ -307,41 +367,40 @@ mod tests {
                     seen.len()
                 }) as u64,
             );
-            hold.release(&mut out);
+            release(&mut hold, &mut out);
         }
         hold.settle_all();
-        hold.release(&mut out);
-        assert_eq!(hold.held(), 0);
+        release(&mut hold, &mut out);
+        assert!(hold.is_empty() && hold.held() == 0);
         String::from_utf8(out.into_bytes().to_vec()).unwrap()
     }
 
     proptest! {
         #[test]
-        fn any_cut_gives_the_same_text(texts in prop::collection::vec("[ab ]{0,4}", 0..8)) {
+        fn any_cut_gives_the_same_text(texts in prop::collection::vec("[ab \n]{0,4}", 0..8)) {
             let out = redact(&texts);
             prop_assert_eq!(out.matches('<').count(), texts.len());
             let text: String = out.chars().filter(|letter| !"<>".contains(*letter)).collect();
-            prop_assert_eq!(text, texts.concat().replace("ab", "#"));
+            prop_assert_eq!(text, texts.concat().replace("ab", "#").replace('\n', "\\n"));
         }
     }
 
     #[test]
     fn a_held_event_holds_those_behind_it() {
-        let (mut hold, mut out) = (
-            Hold::new(Caps {
-                bytes: 8,
-                nanos: 10,
-            }),
-            Rope::new(),
-        );
-        let (raw, piece) = event("a");
-        hold.push(raw, [piece], 0);
-        hold.push(Bytes::from_static(b"[usage]"), [], 5);
-        hold.release(&mut out);
+        let mut out = Rope::new();
+        let mut hold = Hold::new(Caps {
+            bytes: 8,
+            nanos: 10,
+        });
+        push(&mut hold, "a");
+        hold.push(Bytes::from_static(b"[usage]"), 7, [], 5);
+        release(&mut hold, &mut out);
         assert!(out.is_empty() && hold.over(0) && hold.deadline() == Some(10));
         hold.settle(LANE, 1);
-        hold.release(&mut out);
+        release(&mut hold, &mut out);
         assert_eq!(out.into_bytes(), Bytes::from_static(b"<a>[usage]"));
         assert_eq!(hold.replace(LANE, 0..1, &Bytes::new()), Err(Late::Released));
+        hold.pass(LANE, 3);
+        assert_eq!(hold.end_of(LANE), 4);
     }
 }

@@ -5,6 +5,7 @@
 //! cut by a read is whole again once its event is. The one copy is an event cut by a read.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// Bounds of one stream. Defaults: `governance/threats.md`, section 3.
 #[derive(Clone, Copy, Debug)]
@@ -273,6 +274,22 @@ impl<'a> Event<'a> {
             joined.extend_from_slice(line);
         }
         Some(Cow::Owned(joined))
+    }
+
+    /// Where the data lies in `raw`, if the event is one `data` line and its blank line and nothing else, as nearly all
+    /// are.
+    #[must_use]
+    pub fn single(&self) -> Option<Range<usize>> {
+        let raw = self.raw.get(self.skip..)?;
+        let line = raw.strip_prefix(b"data:")?;
+        let from = self.skip + 5 + usize::from(line.first() == Some(&b' '));
+        let ends: [&[u8]; 3] = [b"\n\n", b"\r\n\r\n", b"\r\r"];
+        let end = ends.iter().find(|end| self.raw.ends_with(end))?.len();
+        let span = from..self.raw.len().checked_sub(end)?;
+        let data = self.raw.get(span.clone())?;
+        memchr::memchr2(b'\n', b'\r', data)
+            .is_none()
+            .then_some(span)
     }
 
     /// The event's name; the last one counts.

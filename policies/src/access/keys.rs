@@ -81,6 +81,8 @@ pub struct KeySpec {
     pub models: Models,
     /// Unix milliseconds from which on it is no longer valid.
     pub expires_ms: Option<u64>,
+    /// It serves the public.
+    pub public: bool,
     /// Its own limits.
     pub key_quota: Quota,
     /// Its team's limits.
@@ -100,6 +102,8 @@ pub struct Principal {
     pub models: Models,
     /// Unix milliseconds from which on it is no longer valid.
     pub expires_ms: Option<u64>,
+    /// It serves the public.
+    pub public: bool,
     digest: Digest,
     key_quota: Quota,
     team_quota: Quota,
@@ -190,6 +194,7 @@ impl KeyTable {
                 grade: spec.grade,
                 models: spec.models,
                 expires_ms: spec.expires_ms,
+                public: spec.public,
                 digest: spec.digest,
                 key_quota: spec.key_quota,
                 team_quota: spec.team_quota,
@@ -289,6 +294,7 @@ mod tests {
             grade: Grade(1),
             models: Models::All,
             expires_ms: None,
+            public: false,
             key_quota: Quota::default(),
             team_quota: Quota::default(),
         }
@@ -298,6 +304,7 @@ mod tests {
     fn finds_the_known_and_denies_the_rest_alike() {
         let expiring = KeySpec {
             expires_ms: Some(1000),
+            public: false,
             ..spec("old", "ym-expiring")
         };
         let table = KeyTable::build([spec("a", "ym-demo"), expiring], None, 0);

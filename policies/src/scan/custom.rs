@@ -110,7 +110,7 @@ pub(super) struct CustomHit {
 
 /// Custom entities, ready to search.
 #[derive(Debug)]
-pub(super) struct Customs {
+pub struct Customs {
     customs: Vec<Custom>,
     regex: Regex,
     /// The same patterns from one place on: whether text to come may still change what they find there.
@@ -123,7 +123,7 @@ impl Customs {
     ///
     /// # Errors
     /// If a pattern is refused, with its name.
-    pub(super) fn build(customs: Vec<Custom>) -> Result<Self, CustomError> {
+    pub fn build(customs: Vec<Custom>) -> Result<Self, CustomError> {
         if customs.len() > CUSTOMS_MAX {
             return Err(CustomError::TooMany);
         }

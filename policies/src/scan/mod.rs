@@ -9,6 +9,7 @@
 )]
 
 mod ask;
+pub mod code_text;
 mod cue;
 mod cue_words;
 pub mod custom;
@@ -19,6 +20,7 @@ mod find;
 mod fold;
 mod gate;
 mod han;
+pub mod injection;
 mod merge;
 mod run;
 pub mod set;
@@ -27,7 +29,7 @@ pub mod sort;
 mod steps;
 pub mod stream;
 mod view;
-mod words;
+pub mod words;
 
 pub use ask::detectors;
 pub use engine::{Hit, scan};

@@ -2,6 +2,7 @@
 //!
 //! Knows the dialect as written and the liberties that several vendors take with it, never which vendor takes them.
 
+mod contents;
 pub(crate) mod decode_reply;
 mod decode_request;
 mod encode_reply;
@@ -13,7 +14,7 @@ pub mod request;
 use bytes::Bytes;
 use wire::Fault;
 use wire::canon;
-use wire::facts::{EventFacts, ReplyFacts, RequestFacts};
+use wire::facts::{Contents, EventFacts, ReplyFacts, RequestFacts, Saying};
 use wire::fault::Code;
 use wire::json::{self, Value};
 use wire::sse;
@@ -64,6 +65,18 @@ impl Dialect for OpenAiChat {
 impl ClientDialect for OpenAiChat {
     fn read_request(&self, body: &Bytes, tape: json::Tape) -> Result<RequestFacts, Fault> {
         request::read(body, tape)
+    }
+
+    fn contents(&self, body: &[u8], facts: &RequestFacts) -> Contents {
+        contents::of_request(body, facts)
+    }
+
+    fn said(&self, data: &[u8], tape: &json::Tape, saying: &mut Saying) {
+        contents::of_reply(data, tape, saying);
+    }
+
+    fn is_answer(&self, lane: wire::hold::Lane) -> bool {
+        contents::is_answer(lane)
     }
 
     fn forward(

@@ -2,11 +2,14 @@
 //!
 //! Knows vendors only through the book.
 
+use std::collections::BTreeMap;
+
 use super::{Check, MODEL_NAME_BYTES_MAX, NAME_BYTES_MAX, TARGETS_MAX, at};
 use crate::config::address::{Scheme, parse_base_url};
 use crate::config::problem::{Step, suggest};
 use crate::config::schema::{Model, Provider, Target};
 use crate::config::vendors::VendorInfo;
+use crate::secret::Secret;
 
 /// Most of a weight or a priority: beyond it somebody meant something else.
 const RANK_MAX: u32 = 1_000_000;
@@ -122,8 +125,14 @@ impl Check<'_> {
     }
 
     fn headers(&mut self, name: &str, provider: &Provider) {
-        for (header, value) in &provider.headers {
-            let steps = at!["providers", name, "headers", header.as_str()];
+        self.sent_headers(&at!["providers", name, "headers"], &provider.headers);
+    }
+
+    /// Headers that we are to send: their names and values, and that they are not the protocol's.
+    pub(super) fn sent_headers(&mut self, steps: &[Step], headers: &BTreeMap<String, Secret>) {
+        for (header, value) in headers {
+            let mut steps = steps.to_vec();
+            steps.push(header.as_str().into());
             match http::HeaderName::try_from(header.as_str()) {
                 Err(_) => self.error(&steps, "not the name of a header"),
                 Ok(parsed) if OUR_HEADERS.contains(&parsed.as_str()) => {

@@ -234,6 +234,7 @@ impl Check<'_> {
             self.span(&at![section, field], span, zero);
         }
         self.span(&at!["stream", "ping"], config.stream.ping, true);
+        self.span(&at!["stream", "hold_time"], config.stream.hold_time, false);
         self.clocks(&at!["upstream", "timeouts"], &config.upstream.timeouts);
     }
 

@@ -3,10 +3,11 @@
 //! Builds no tree, recurses nowhere, and knows no dialect. What passes [`scan`] is what every reasonable parser reads
 //! the same way: see `governance/threats.md`, section 4, for the parsers that do not.
 
+mod run;
 pub mod scan;
 pub mod text;
 pub mod view;
 
 pub use scan::{Limits, Node, Reason, Reject, Tape, Type, scan};
-pub use text::{escape, unescape};
+pub use text::{Mapped, Offsets, escape, unescape};
 pub use view::Value;

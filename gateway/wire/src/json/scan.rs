@@ -6,7 +6,8 @@
 
 use std::borrow::Cow;
 
-use crate::json::text;
+use super::run::{has_control, plain_prefix};
+use super::text;
 use smallvec::SmallVec;
 
 /// Bounds of what is read. Defaults: `governance/threats.md`, section 3.
@@ -146,14 +147,7 @@ pub fn scan(body: &[u8], limits: &Limits) -> Result<Tape, Reject> {
 /// As [`scan`].
 pub fn scan_into(body: &[u8], limits: &Limits, tape: &mut Tape) -> Result<(), Reject> {
     tape.nodes.clear();
-    if let Err(error) = simdutf8::basic::from_utf8(body) {
-        let at = std::str::from_utf8(body).map_or_else(|error| error.valid_up_to(), str::len);
-        let _ = error;
-        return Err(Reject {
-            reason: Reason::Unicode,
-            at,
-        });
-    }
+    let clean = look_over(body)?;
     if u32::try_from(body.len()).is_err() {
         return Err(Reject {
             reason: Reason::TooWide,
@@ -162,6 +156,7 @@ pub fn scan_into(body: &[u8], limits: &Limits, tape: &mut Tape) -> Result<(), Re
     }
     Scanner {
         body,
+        clean,
         at: 0,
         limits,
         tape,
@@ -169,6 +164,34 @@ pub fn scan_into(body: &[u8], limits: &Limits, tape: &mut Tape) -> Result<(), Re
         parents: SmallVec::new(),
     }
     .run()
+}
+
+/// Bytes that are looked over at a time: twice, while they are in the processor's nearest cache.
+const PIECE_BYTES: usize = 16 << 10;
+
+/// Whether a text is UTF-8 (else it is refused), and whether it is free of control characters.
+fn look_over(body: &[u8]) -> Result<bool, Reject> {
+    let mut clean = true;
+    let mut rest = body;
+    while !rest.is_empty() {
+        // A character is not cut: the next piece begins where one begins, at most three bytes earlier.
+        let begins = |at: &usize| rest.get(*at).is_none_or(|byte| byte & 0xC0 != 0x80);
+        let cut = (PIECE_BYTES.saturating_sub(3)..=PIECE_BYTES)
+            .rev()
+            .find(begins)
+            .unwrap_or(PIECE_BYTES);
+        let (piece, behind) = rest.split_at_checked(cut).unwrap_or((rest, &[]));
+        if simdutf8::basic::from_utf8(piece).is_err() {
+            let at = std::str::from_utf8(body).map_or_else(|error| error.valid_up_to(), str::len);
+            return Err(Reject {
+                reason: Reason::Unicode,
+                at,
+            });
+        }
+        clean = clean && !has_control(piece);
+        rest = behind;
+    }
+    Ok(clean)
 }
 
 /// A container that is being read.
@@ -181,7 +204,7 @@ struct Open {
     /// Two keys may be the same: they share a bit of `seen`, or one has an escape.
     suspect: bool,
     /// A bit for each key, by its length and its outer bytes.
-    seen: u128,
+    seen: Marks,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -198,12 +221,52 @@ impl Open {
         count: 0,
         kind: Kind::None,
         suspect: false,
-        seen: 0,
+        seen: Marks([0; 4]),
     };
+}
+
+/// 256 bits, of which each key sets one: a key whose bit is not set yet has no twin.
+#[derive(Clone, Copy)]
+struct Marks([u64; 4]);
+
+impl Marks {
+    /// Whether a key's bit was set before; sets it.
+    #[inline]
+    fn twice(&mut self, key: &[u8]) -> bool {
+        // Eight bytes of either end tell nearly all keys apart; shorter ones are taken by their halves.
+        let outer = match (key.first_chunk::<8>(), key.last_chunk::<8>()) {
+            (Some(first), Some(last)) => {
+                u64::from_le_bytes(*first) ^ u64::from_le_bytes(*last).rotate_left(17)
+            }
+            _ => match (key.first_chunk::<4>(), key.last_chunk::<4>()) {
+                (Some(first), Some(last)) => {
+                    u64::from(u32::from_le_bytes(*first)) << 32
+                        | u64::from(u32::from_le_bytes(*last))
+                }
+                _ => key
+                    .iter()
+                    .fold(0, |word, byte| word << 8 | u64::from(*byte)),
+            },
+        };
+        // Fibonacci hashing: the upper bits of the product depend on all of the word.
+        let hash = (outer ^ key.len() as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56;
+        let bit = 1 << (hash & 63);
+        // Two bits are left: all four words have their turn.
+        match self.0.get_mut((hash >> 6) as usize) {
+            Some(word) => {
+                let before = *word & bit != 0;
+                *word |= bit;
+                before
+            }
+            None => true,
+        }
+    }
 }
 
 struct Scanner<'a> {
     body: &'a [u8],
+    /// There is no control character anywhere, not even between tokens.
+    clean: bool,
     at: usize,
     limits: &'a Limits,
     tape: &'a mut Tape,
@@ -212,90 +275,87 @@ struct Scanner<'a> {
     parents: SmallVec<[Open; 8]>,
 }
 
+/// Objects of up to this many keys are compared pair by pair: no memory, and fewer steps than sorting.
+const PAIRS_MAX: u32 = 12;
+
 impl Scanner<'_> {
     fn run(mut self) -> Result<(), Reject> {
-        let mut want_value = true;
         loop {
-            self.skip_space();
-            if want_value {
-                want_value = self.value()?;
-                continue;
+            self.value()?;
+            loop {
+                // A value has just ended.
+                match (self.token(), self.top.kind) {
+                    (Some(b','), Kind::Object) => {
+                        self.at += 1;
+                        self.key()?;
+                        break;
+                    }
+                    (Some(b','), Kind::Array) => {
+                        self.at += 1;
+                        self.count_element()?;
+                        break;
+                    }
+                    (Some(b'}'), Kind::Object) | (Some(b']'), Kind::Array) => {
+                        self.at += 1;
+                        self.close()?;
+                    }
+                    (None, Kind::None) => return Ok(()),
+                    _ => return self.reject(Reason::Syntax),
+                }
             }
-            // A value has just ended.
-            match (self.peek(), self.top.kind) {
-                (Some(b','), Kind::Object) => {
-                    self.at += 1;
-                    self.skip_space();
+        }
+    }
+
+    /// Reads a value up to its end, or up to the end of an empty container within it.
+    #[inline]
+    fn value(&mut self) -> Result<(), Reject> {
+        loop {
+            match self.token() {
+                Some(b'"') => {
+                    let start = self.at;
+                    let escaped = self.string()?;
+                    return self.push(Type::String, start, escaped, false);
+                }
+                Some(b'{') => {
+                    self.begin(Kind::Object, Type::Object)?;
+                    if self.token() == Some(b'}') {
+                        self.at += 1;
+                        return self.close();
+                    }
                     self.key()?;
-                    want_value = true;
                 }
-                (Some(b','), Kind::Array) => {
-                    self.at += 1;
+                Some(b'[') => {
+                    self.begin(Kind::Array, Type::Array)?;
+                    if self.token() == Some(b']') {
+                        self.at += 1;
+                        return self.close();
+                    }
                     self.count_element()?;
-                    want_value = true;
                 }
-                (Some(b'}'), Kind::Object) | (Some(b']'), Kind::Array) => {
-                    self.at += 1;
-                    self.close()?;
+                Some(b'-' | b'0'..=b'9') => {
+                    let start = self.at;
+                    self.number()?;
+                    return self.push(Type::Number, start, false, false);
                 }
-                (None, Kind::None) => return Ok(()),
+                Some(b't') => return self.word(b"true", Type::True),
+                Some(b'f') => return self.word(b"false", Type::False),
+                Some(b'n') => return self.word(b"null", Type::Null),
                 _ => return self.reject(Reason::Syntax),
             }
         }
     }
 
-    /// Reads a value's beginning. True if a value is wanted next (a container was opened and is not empty).
-    fn value(&mut self) -> Result<bool, Reject> {
+    fn word(&mut self, word: &[u8], kind: Type) -> Result<(), Reject> {
         let start = self.at;
-        match self.peek() {
-            Some(b'"') => self.string(false).map(|_| false),
-            Some(b'{') => {
-                self.begin(Kind::Object)?;
-                self.skip_space();
-                if self.peek() == Some(b'}') {
-                    self.at += 1;
-                    self.close()?;
-                    return Ok(false);
-                }
-                self.key()?;
-                Ok(true)
-            }
-            Some(b'[') => {
-                self.begin(Kind::Array)?;
-                self.skip_space();
-                if self.peek() == Some(b']') {
-                    self.at += 1;
-                    self.close()?;
-                    return Ok(false);
-                }
-                self.count_element()?;
-                Ok(true)
-            }
-            Some(b'-' | b'0'..=b'9') => {
-                self.number()?;
-                self.push(Type::Number, start, false, false).map(|()| false)
-            }
-            Some(b't') => self.word(b"true", Type::True),
-            Some(b'f') => self.word(b"false", Type::False),
-            Some(b'n') => self.word(b"null", Type::Null),
-            _ => self.reject(Reason::Syntax),
-        }
-    }
-
-    fn word(&mut self, word: &[u8], kind: Type) -> Result<bool, Reject> {
-        let start = self.at;
-        if !self
-            .body
-            .get(start..)
-            .is_some_and(|rest| rest.starts_with(word))
-        {
+        if self.body.get(start..start + word.len()) != Some(word) {
             return self.reject(Reason::Syntax);
         }
         self.at += word.len();
-        self.push(kind, start, false, false).map(|()| false)
+        self.push(kind, start, false, false)
     }
 
-    fn begin(&mut self, kind: Kind) -> Result<(), Reject> {
+    #[inline]
+    fn begin(&mut self, kind: Kind, token: Type) -> Result<(), Reject> {
         if self.top.kind != Kind::None {
             if self.parents.len() + 1 >= self.limits.depth {
                 return self.reject(Reason::TooDeep);
@@ -309,18 +369,10 @@ impl Scanner<'_> {
         };
         let start = self.at;
         self.at += 1;
-        self.push(
-            if kind == Kind::Object {
-                Type::Object
-            } else {
-                Type::Array
-            },
-            start,
-            false,
-            false,
-        )
+        self.push(token, start, false, false)
     }
 
+    #[inline]
     fn close(&mut self) -> Result<(), Reject> {
         let next = self.index();
         if let Some(node) = self.tape.nodes.get_mut(self.top.node as usize) {
@@ -334,8 +386,10 @@ impl Scanner<'_> {
         Ok(())
     }
 
+    /// Reads a key and the colon behind it.
+    #[inline]
     fn key(&mut self) -> Result<(), Reject> {
-        if self.peek() != Some(b'"') {
+        if self.token() != Some(b'"') {
             return self.reject(Reason::Syntax);
         }
         if self.top.count >= self.limits.members {
@@ -343,18 +397,18 @@ impl Scanner<'_> {
         }
         self.top.count += 1;
         let start = self.at;
-        let escaped = self.string(true)?;
-        let mark = self.key_mark(start);
-        self.top.suspect |= escaped || self.top.seen & mark != 0;
-        self.top.seen |= mark;
-        self.skip_space();
-        if self.peek() != Some(b':') {
+        let escaped = self.string()?;
+        self.push(Type::String, start, escaped, true)?;
+        let key = self.body.get(start + 1..self.at - 1).unwrap_or_default();
+        self.top.suspect |= self.top.seen.twice(key) | escaped;
+        if self.token() != Some(b':') {
             return self.reject(Reason::Syntax);
         }
         self.at += 1;
         Ok(())
     }
 
+    #[inline]
     fn count_element(&mut self) -> Result<(), Reject> {
         if self.top.count >= self.limits.elements {
             return self.reject(Reason::TooWide);
@@ -363,18 +417,18 @@ impl Scanner<'_> {
         Ok(())
     }
 
-    fn string(&mut self, key: bool) -> Result<bool, Reject> {
-        let start = self.at;
+    /// Reads a string from its first quote to behind its last; whether it has an escape.
+    #[inline]
+    fn string(&mut self) -> Result<bool, Reject> {
         self.at += 1;
         let mut escaped = false;
         loop {
-            self.at += plain_prefix(self.body.get(self.at..).unwrap_or_default());
+            let rest = self.body.get(self.at..).unwrap_or_default();
+            self.at += plain_prefix(rest, self.clean);
             match self.peek() {
                 Some(b'"') => {
                     self.at += 1;
-                    return self
-                        .push(Type::String, start, escaped, key)
-                        .map(|()| escaped);
+                    return Ok(escaped);
                 }
                 Some(b'\\') => {
                     escaped = true;
@@ -385,35 +439,38 @@ impl Scanner<'_> {
         }
     }
 
+    #[inline]
     fn escape(&mut self) -> Result<(), Reject> {
         match self.body.get(self.at + 1) {
             Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => {
                 self.at += 2;
                 Ok(())
             }
-            Some(b'u') => {
-                let first = self.hex(self.at + 2)?;
-                match first {
-                    0xD800..=0xDBFF => {
-                        let second = if self.body.get(self.at + 6..self.at + 8) == Some(b"\\u") {
-                            self.hex(self.at + 8)?
-                        } else {
-                            0
-                        };
-                        if !(0xDC00..=0xDFFF).contains(&second) {
-                            return self.reject(Reason::Unicode);
-                        }
-                        self.at += 12;
-                        Ok(())
-                    }
-                    0xDC00..=0xDFFF => self.reject(Reason::Unicode),
-                    _ => {
-                        self.at += 6;
-                        Ok(())
-                    }
-                }
-            }
+            Some(b'u') => self.escape_unicode(),
             _ => self.reject(Reason::Syntax),
+        }
+    }
+
+    fn escape_unicode(&mut self) -> Result<(), Reject> {
+        let first = self.hex(self.at + 2)?;
+        match first {
+            0xD800..=0xDBFF => {
+                let second = if self.body.get(self.at + 6..self.at + 8) == Some(b"\\u") {
+                    self.hex(self.at + 8)?
+                } else {
+                    0
+                };
+                if !(0xDC00..=0xDFFF).contains(&second) {
+                    return self.reject(Reason::Unicode);
+                }
+                self.at += 12;
+                Ok(())
+            }
+            0xDC00..=0xDFFF => self.reject(Reason::Unicode),
+            _ => {
+                self.at += 6;
+                Ok(())
+            }
         }
     }
 
@@ -456,48 +513,58 @@ impl Scanner<'_> {
         }
     }
 
+    #[inline]
     fn digits(&mut self) -> Result<(), Reject> {
-        let from = self.at;
-        while let Some(b'0'..=b'9') = self.peek() {
-            self.at += 1;
-        }
-        if self.at == from {
+        let rest = self.body.get(self.at..).unwrap_or_default();
+        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        self.at += digits;
+        if digits == 0 {
             self.reject(Reason::Syntax)
         } else {
             Ok(())
         }
     }
 
-    /// A bit that equal keys share, and most others do not.
-    fn key_mark(&self, start: usize) -> u128 {
-        let key = self.body.get(start + 1..self.at - 1).unwrap_or_default();
-        let outer = |byte: Option<&u8>| byte.copied().map_or(0, usize::from);
-        1 << ((key.len() * 5 + outer(key.first()) * 3 + outer(key.last()) * 11) % 128)
-    }
-
+    /// Whether no two keys of the object that has just ended are the same, after unescaping.
+    #[cold]
     fn no_duplicates(&self) -> Result<(), Reject> {
         let object = &self.top;
-        let mut names = Vec::with_capacity(object.count as usize);
+        let mut keys: SmallVec<[&Node; PAIRS_MAX as usize]> = SmallVec::new();
         let mut at = object.node as usize + 1;
         while let (Some(key), Some(value)) = (self.tape.nodes.get(at), self.tape.nodes.get(at + 1))
         {
-            let raw = self
-                .body
-                .get(key.start as usize + 1..key.end as usize - 1)
-                .unwrap_or_default();
-            let name = if key.escaped {
-                text::unescape_bytes(raw)
-            } else {
-                Cow::Borrowed(raw)
-            };
-            names.push((name, key.start));
+            keys.push(key);
             at = value.next as usize;
         }
-        names.sort_unstable();
-        let twice = names.windows(2).find_map(|pair| match pair {
-            [first, second] if first.0 == second.0 => Some(second.1 as usize),
-            _ => None,
-        });
+        let plain = keys.iter().all(|key| !key.escaped);
+        let twice = if object.count <= PAIRS_MAX && plain {
+            // The later one of the two, as below.
+            keys.iter().enumerate().find_map(|(at, key)| {
+                let earlier = keys.get(..at).unwrap_or_default();
+                earlier
+                    .iter()
+                    .any(|other| self.inside(other) == self.inside(key))
+                    .then_some(key.start as usize)
+            })
+        } else {
+            let mut names: Vec<(Cow<'_, [u8]>, u32)> = keys
+                .iter()
+                .map(|key| {
+                    let raw = self.inside(key);
+                    let name = if key.escaped {
+                        text::unescape_bytes(raw)
+                    } else {
+                        Cow::Borrowed(raw)
+                    };
+                    (name, key.start)
+                })
+                .collect();
+            names.sort_unstable();
+            names.windows(2).find_map(|pair| match pair {
+                [first, second] if first.0 == second.0 => Some(second.1 as usize),
+                _ => None,
+            })
+        };
         twice.map_or(Ok(()), |at| {
             Err(Reject {
                 reason: Reason::DuplicateKey,
@@ -506,15 +573,23 @@ impl Scanner<'_> {
         })
     }
 
+    /// What stands between a string's quotes.
+    fn inside(&self, string: &Node) -> &[u8] {
+        self.body
+            .get(string.start as usize + 1..string.end as usize - 1)
+            .unwrap_or_default()
+    }
+
+    #[inline]
     fn push(&mut self, kind: Type, start: usize, escaped: bool, key: bool) -> Result<(), Reject> {
-        if self.tape.nodes.len() >= self.limits.tokens {
+        let at = self.tape.nodes.len();
+        if at >= self.limits.tokens {
             return self.reject(Reason::TooWide);
         }
-        let next = self.index() + 1;
         self.tape.nodes.push(Node {
             start: to_u32(start),
             end: to_u32(self.at),
-            next,
+            next: to_u32(at + 1),
             kind,
             escaped,
             key,
@@ -522,20 +597,28 @@ impl Scanner<'_> {
         Ok(())
     }
 
+    #[inline]
     fn index(&self) -> u32 {
         to_u32(self.tape.nodes.len())
     }
 
+    #[inline]
     fn peek(&self) -> Option<u8> {
         self.body.get(self.at).copied()
     }
 
-    fn skip_space(&mut self) {
-        while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.peek() {
-            self.at += 1;
+    /// The next byte that is not white space.
+    #[inline]
+    fn token(&mut self) -> Option<u8> {
+        loop {
+            match self.body.get(self.at) {
+                Some(b' ' | b'\n' | b'\r' | b'\t') => self.at += 1,
+                other => return other.copied(),
+            }
         }
     }
 
+    #[cold]
     fn reject<T>(&self, reason: Reason) -> Result<T, Reject> {
         Err(Reject {
             reason,
@@ -551,68 +634,6 @@ impl Scanner<'_> {
 )]
 fn to_u32(at: usize) -> u32 {
     at as u32
-}
-
-/// How many bytes come before the first quote, backslash or control character (all three end a plain run).
-/// Eight bytes at a time, as one number, while runs may be short; then blocks without a branch inside, which the compiler
-/// turns into vector instructions; then eight at a time again to where the block that was not plain ends the run.
-#[inline]
-fn plain_prefix(text: &[u8]) -> usize {
-    let mut at = 0;
-    let mut patience = WORDS_FIRST;
-    loop {
-        if patience == 0 {
-            let (blocks, _) = text.get(at..).unwrap_or_default().as_chunks::<BLOCK>();
-            at += blocks
-                .iter()
-                .take_while(|block| !has_special(block))
-                .count()
-                * BLOCK;
-        }
-        // Never again: the next special byte is near, or the text's end.
-        patience = patience.wrapping_sub(1);
-        let Some(word) = text.get(at..at + 8).and_then(|word| word.try_into().ok()) else {
-            break;
-        };
-        let marks = special_marks(u64::from_le_bytes(word));
-        if marks != 0 {
-            return at + marks.trailing_zeros() as usize / 8;
-        }
-        at += 8;
-    }
-    let rest = text.get(at..).unwrap_or_default();
-    at + rest
-        .iter()
-        .position(|byte| is_special(*byte))
-        .unwrap_or(rest.len())
-}
-
-/// Words looked at before blocks are tried: 64 bytes hold most keys and many values.
-const WORDS_FIRST: usize = 8;
-const BLOCK: usize = 64;
-
-fn has_special(block: &[u8; BLOCK]) -> bool {
-    let mut seen = 0u8;
-    for byte in block {
-        seen |= u8::from(*byte < 0x20) | u8::from(*byte == b'"') | u8::from(*byte == b'\\');
-    }
-    seen != 0
-}
-
-/// The high bit of the first special byte of eight is set, and of none before it (bits behind it mean nothing).
-/// "Bit Twiddling Hacks", haszero and hasless.
-const fn special_marks(word: u64) -> u64 {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    const fn zero(word: u64) -> u64 {
-        word.wrapping_sub(ONES) & !word & HIGH
-    }
-    let control = word.wrapping_sub(ONES * 0x20) & !word & HIGH;
-    control | zero(word ^ (ONES * b'"' as u64)) | zero(word ^ (ONES * b'\\' as u64))
-}
-
-const fn is_special(byte: u8) -> bool {
-    byte < 0x20 || byte == b'"' || byte == b'\\'
 }
 
 #[cfg(test)]
@@ -702,6 +723,31 @@ mod tests {
     }
 
     #[test]
+    fn long_texts_are_looked_over_in_pieces() {
+        for shift in 0..5 {
+            for unit in ["a", "é", "密", "😀"] {
+                let text = format!("[\"{}{}\"]", "x".repeat(shift), unit.repeat(40_000));
+                assert!(scan(text.as_bytes(), &Limits::default()).is_ok());
+                let mut bytes = text.into_bytes();
+                for at in [PIECE_BYTES - 1, PIECE_BYTES, PIECE_BYTES + 1, 30_000] {
+                    let before = std::mem::replace(&mut bytes[at], 0xFF);
+                    let reject = scan(&bytes, &Limits::default()).map(|_| ()).unwrap_err();
+                    assert_eq!(reject.reason, Reason::Unicode);
+                    bytes[at] = before;
+                }
+                let at = bytes.len() - 3;
+                bytes.insert(at, 0x1F);
+                assert!(scan(&bytes, &Limits::default()).is_err(), "{unit} {shift}");
+            }
+        }
+        check(&format!("[\"{}\",\n1]", "x".repeat(100)), Ok(()));
+        check(
+            &format!("[\"{}\n\",1]", "x".repeat(100)),
+            Err(Reason::Syntax),
+        );
+    }
+
+    #[test]
     fn spans_and_siblings() {
         let body = br#" {"a":[1,"x\n",{}],"b":true} "#;
         let tape = scan(body, &Limits::default()).unwrap();
@@ -767,12 +813,6 @@ mod tests {
                 // serde_json takes the last of two equal keys.
                 Err(reject) => prop_assert!(!theirs || reject.reason == Reason::DuplicateKey, "{} {:?}", body, reject),
             }
-        }
-
-        #[test]
-        fn plain_prefix_finds_the_first_special(text in prop::collection::vec(prop_oneof![3 => Just(b'x'), 1 => any::<u8>()], 0..200)) {
-            let want = text.iter().position(|byte| is_special(*byte)).unwrap_or(text.len());
-            prop_assert_eq!(plain_prefix(&text), want);
         }
 
         #[test]

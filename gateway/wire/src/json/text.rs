@@ -33,6 +33,13 @@ pub fn unescape_bytes(raw: &[u8]) -> Cow<'_, [u8]> {
 pub struct Mapped<'a> {
     /// The decoded text.
     pub text: Cow<'a, str>,
+    /// The way back.
+    pub offsets: Offsets,
+}
+
+/// Decoded offsets → raw offsets of one string. Empty where nothing was escaped.
+#[derive(Clone, Debug, Default)]
+pub struct Offsets {
     /// After decoded offset `.0`, raw offsets run from `.1` on, byte for byte, until the next row.
     jumps: Vec<(u32, u32)>,
 }
@@ -44,30 +51,32 @@ impl<'a> Mapped<'a> {
         if memchr::memchr(b'\\', raw.as_bytes()).is_none() {
             return Self {
                 text: Cow::Borrowed(raw),
-                jumps: Vec::new(),
+                offsets: Offsets::default(),
             };
         }
         let mut out = Vec::with_capacity(raw.len());
         let mut jumps = Vec::new();
-        let mut length = 0u32;
         decode(
             raw.as_bytes(),
-            |piece| {
-                out.extend_from_slice(piece);
-            },
-            |decoded, raw_at| {
-                length = decoded;
-                jumps.push((length, raw_at));
-            },
+            |piece| out.extend_from_slice(piece),
+            |decoded, raw_at| jumps.push((decoded, raw_at)),
         );
         let text = String::from_utf8(out)
             .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
         Self {
             text: Cow::Owned(text),
-            jumps,
+            offsets: Offsets { jumps },
         }
     }
 
+    /// See [`Offsets::to_raw`].
+    #[must_use]
+    pub fn to_raw(&self, decoded: usize) -> usize {
+        self.offsets.to_raw(decoded)
+    }
+}
+
+impl Offsets {
     /// The raw offset of a decoded offset that stands on a character boundary. Offsets inside what one escape became
     /// give the escape's start.
     #[must_use]

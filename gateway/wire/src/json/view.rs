@@ -53,6 +53,18 @@ impl<'a> Value<'a> {
         self.at
     }
 
+    /// The tape index just behind it and all that it contains.
+    #[must_use]
+    pub fn next(&self) -> u32 {
+        self.node.next
+    }
+
+    /// Whether it is a member's key.
+    #[must_use]
+    pub fn is_key(&self) -> bool {
+        self.node.key
+    }
+
     /// Its byte span in the body, quotes included.
     #[must_use]
     pub fn span(&self) -> Range<usize> {
@@ -77,7 +89,13 @@ impl<'a> Value<'a> {
     pub fn inner(&self) -> Option<&'a str> {
         self.inner_span()
             .and_then(|span| self.body.get(span))
-            .and_then(|raw| std::str::from_utf8(raw).ok())
+            .and_then(utf8)
+    }
+
+    /// Whether it is a string with something in it.
+    #[must_use]
+    pub fn has_text(&self) -> bool {
+        self.inner_span().is_some_and(|span| !span.is_empty())
     }
 
     /// A string's text.
@@ -90,6 +108,21 @@ impl<'a> Value<'a> {
                 Cow::Borrowed(raw)
             }
         })
+    }
+
+    /// A string's text as bytes: for comparing names. Empty for what is no string.
+    #[must_use]
+    #[inline]
+    pub fn text_bytes(&self) -> Cow<'a, [u8]> {
+        let raw = self
+            .inner_span()
+            .and_then(|span| self.body.get(span))
+            .unwrap_or_default();
+        if self.node.escaped {
+            text::unescape_bytes(raw)
+        } else {
+            Cow::Borrowed(raw)
+        }
     }
 
     /// Whether a string holds at least one backslash.
@@ -146,8 +179,11 @@ impl<'a> Value<'a> {
         // Written out, not by `members`: it is asked dozens of times a request.
         let mut at = self.at + 1;
         while at < self.node.next {
-            let key = self.tape.nodes.get(at as usize)?;
-            let value = self.tape.nodes.get(at as usize + 1)?;
+            let [key, value] = self
+                .tape
+                .nodes
+                .get(at as usize..)
+                .and_then(|rest| rest.first_chunk())?;
             if reads(self.body, key, name) {
                 return Some(Value {
                     at: at + 1,
@@ -197,7 +233,12 @@ impl<'a> Value<'a> {
 }
 
 /// Whether a string token reads `name`.
+#[inline]
 fn reads(body: &[u8], node: &Node, name: &str) -> bool {
+    // Two numbers tell nearly all other names.
+    if !node.escaped && (node.end - node.start) as usize != name.len() + 2 {
+        return false;
+    }
     let raw = body
         .get(node.start as usize + 1..node.end as usize - 1)
         .unwrap_or_default();
@@ -205,6 +246,16 @@ fn reads(body: &[u8], node: &Node, name: &str) -> bool {
         *text::unescape_bytes(raw) == *name.as_bytes()
     } else {
         raw == name.as_bytes()
+    }
+}
+
+/// The scanner has seen that it is UTF-8; without `unsafe` it must be looked at again, and for long texts by vector.
+fn utf8(raw: &[u8]) -> Option<&str> {
+    const LONG: usize = 64;
+    if raw.len() < LONG {
+        std::str::from_utf8(raw).ok()
+    } else {
+        simdutf8::basic::from_utf8(raw).ok()
     }
 }
 

@@ -1,3 +1,5 @@
+//! Streams find what the whole text has, however it is cut.
+
 use super::*;
 use crate::scan::custom::{Custom, Validator};
 use crate::scan::set::WordList;

@@ -1,0 +1,325 @@
+//! Where text stands in chat-completions requests and replies.
+//!
+//! Reads no text and decides nothing. What is inert here: the model's name, roles, and scalars that the dialect gives a
+//! fixed set of words or a range of numbers; ids are text, since a client may write into them what it likes.
+
+use smallvec::SmallVec;
+use wire::facts::{Contents, RequestFacts, Said, Saying, Source};
+use wire::hold::Lane;
+use wire::json::{Tape, Type, Value};
+
+use crate::texts::{Rules, walk};
+
+/// Request fields.
+const RULES: Rules = Rules {
+    keys: &[
+        "model",
+        "messages",
+        "role",
+        "content",
+        "name",
+        "type",
+        "text",
+        "image_url",
+        "url",
+        "detail",
+        "input_audio",
+        "data",
+        "format",
+        "file",
+        "file_data",
+        "file_id",
+        "filename",
+        "tool_calls",
+        "id",
+        "function",
+        "arguments",
+        "tool_call_id",
+        "refusal",
+        "reasoning_content",
+        "tools",
+        "description",
+        "parameters",
+        "strict",
+        "properties",
+        "required",
+        "items",
+        "enum",
+        "additionalProperties",
+        "tool_choice",
+        "parallel_tool_calls",
+        "stream",
+        "stream_options",
+        "include_usage",
+        "temperature",
+        "top_p",
+        "max_tokens",
+        "max_completion_tokens",
+        "stop",
+        "n",
+        "seed",
+        "presence_penalty",
+        "frequency_penalty",
+        "logit_bias",
+        "logprobs",
+        "top_logprobs",
+        "response_format",
+        "json_schema",
+        "schema",
+        "reasoning_effort",
+        "user",
+        "metadata",
+        "store",
+        "service_tier",
+        "extra_body",
+        "enable_thinking",
+        "thinking",
+        "top_k",
+        "safety_identifier",
+        "prompt_cache_key",
+        "verbosity",
+        "modalities",
+        "audio",
+        "voice",
+        "prediction",
+        "web_search_options",
+    ],
+    inert: &[
+        "temperature",
+        "top_p",
+        "top_k",
+        "max_tokens",
+        "max_completion_tokens",
+        "n",
+        "seed",
+        "presence_penalty",
+        "frequency_penalty",
+        "top_logprobs",
+    ],
+    checked: &["model"],
+    words: &[
+        "system",
+        "developer",
+        "user",
+        "assistant",
+        "tool",
+        "function",
+        "text",
+        "image_url",
+        "input_audio",
+        "file",
+        "refusal",
+        "auto",
+        "none",
+        "required",
+        "json_object",
+        "json_schema",
+        "object",
+        "string",
+        "number",
+        "integer",
+        "boolean",
+        "array",
+    ],
+    json: &["arguments"],
+    media: &["data", "file_data", "b64_json"],
+    places: &["url", "file_url", "video_url", "image_url"],
+};
+
+/// All texts of a request.
+pub(super) fn of_request(body: &[u8], facts: &RequestFacts) -> Contents {
+    let mut contents = Contents::default();
+    let Some(root) = Value::root(&facts.tape, body) else {
+        return contents;
+    };
+    for (key, value) in root.members() {
+        let mut add = |key, value, source, turn| {
+            RULES.collect(
+                &facts.tape,
+                body,
+                (key, value),
+                (source, turn),
+                &mut contents,
+            );
+        };
+        if !key.is_named("messages") {
+            // The key itself too: an unknown one may say anything.
+            add(None, key, Source::System, None);
+            add(Some(key), value, Source::System, None);
+            continue;
+        }
+        for (turn, message) in value.elements().enumerate() {
+            let role = message.get("role").and_then(|role| role.as_str());
+            let source = match role.as_deref() {
+                Some("system" | "developer") => Source::System,
+                Some("assistant") => Source::Model,
+                Some("tool" | "function") => Source::Tool,
+                _ => Source::User,
+            };
+            add(None, message, source, u32::try_from(turn).ok());
+        }
+    }
+    contents
+}
+
+/// Members of a reply that are the dialect's, not the model's.
+const NOT_SAID: [&str; 14] = [
+    "id",
+    "object",
+    "model",
+    "created",
+    "role",
+    "type",
+    "finish_reason",
+    "index",
+    "usage",
+    "system_fingerprint",
+    "service_tier",
+    "logprobs",
+    "native_finish_reason",
+    "stop_reason",
+];
+/// Members of a delta that are complete in one event. All others, unknown ones too, may come piece by piece.
+const COMPLETE: [&str; 4] = ["id", "name", "call_id", "tool_call_id"];
+/// The field of a choice's own text, in any delta or message.
+const ANSWER: u32 = u32::MAX;
+/// What stands beside the choices.
+const BESIDE: u32 = u32::MAX;
+
+/// All texts of a reply or of one event of it.
+pub(super) fn of_reply(data: &[u8], tape: &Tape, saying: &mut Saying) {
+    let Some(root) = Value::root(tape, data) else {
+        return;
+    };
+    for (key, value) in root.members() {
+        let name = key.inner().unwrap_or_default();
+        if name == "choices" && value.kind() == Type::Array {
+            for (at, choice) in value.elements().enumerate() {
+                let index = choice.get("index").and_then(|index| index.as_u64());
+                let index = index.unwrap_or(at as u64);
+                let index = u32::try_from(index).unwrap_or(BESIDE - 1);
+                of_choice(data, tape, index, choice, saying);
+            }
+        } else if !NOT_SAID.contains(&name) {
+            collect(data, tape, BESIDE, (Some(key), value), &mut saying.said);
+        }
+    }
+}
+
+fn of_choice(data: &[u8], tape: &Tape, index: u32, choice: Value<'_>, saying: &mut Saying) {
+    if super::lens::finish_of(choice).is_some() {
+        saying.finished.push(index);
+    }
+    let said = &mut saying.said;
+    for (key, value) in choice.members() {
+        match key.inner().unwrap_or_default() {
+            "logprobs" if !value.is_null() => saying.repeats.push(value.span()),
+            "delta" | "message" => {
+                for (key, value) in value.members() {
+                    match (key.inner().unwrap_or_default(), value.inner_span()) {
+                        ("content", Some(span)) if !span.is_empty() => said.push(Said {
+                            lane: lane(index, ANSWER),
+                            span,
+                            nested: false,
+                            whole: false,
+                        }),
+                        (name, _) if NOT_SAID.contains(&name) => {}
+                        _ => collect(data, tape, index, (Some(key), value), said),
+                    }
+                }
+            }
+            name if NOT_SAID.contains(&name) => {}
+            _ => collect(data, tape, index, (Some(key), value), said),
+        }
+    }
+}
+
+fn collect<'a>(
+    data: &'a [u8],
+    tape: &'a Tape,
+    choice: u32,
+    (key, value): (Option<Value<'a>>, Value<'a>),
+    said: &mut SmallVec<[Said; 2]>,
+) {
+    let top = key.and_then(|key| key.inner()).unwrap_or_default();
+    let top = top.bytes().fold(7u32, |sum, byte| {
+        (sum ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    });
+    let skip = |key: Value<'a>, value: Value<'a>| {
+        let scalar = !matches!(value.kind(), Type::Object | Type::Array);
+        scalar && matches!(key.inner(), Some("type" | "index" | "object"))
+    };
+    walk(tape, data, value, key, skip, |visit| {
+        if visit.is_key {
+            return;
+        }
+        let Some(span) = visit.value.inner_span().filter(|span| !span.is_empty()) else {
+            return;
+        };
+        let name = visit.key.and_then(|key| key.inner()).unwrap_or_default();
+        let nested = name == "arguments";
+        let field = (visit.path ^ top) & (ANSWER - 1);
+        said.push(Said {
+            lane: lane(choice, field),
+            span,
+            nested,
+            whole: choice == BESIDE || COMPLETE.contains(&name),
+        });
+    });
+}
+
+fn lane(choice: u32, field: u32) -> Lane {
+    Lane {
+        choice,
+        part: 0,
+        field,
+    }
+}
+
+/// Whether a lane is a choice's own text.
+pub(super) fn is_answer(lane: Lane) -> bool {
+    lane.field == ANSWER && lane.choice != BESIDE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wire::json::{Limits, scan};
+
+    fn said(data: &str) -> Vec<(String, Lane, bool)> {
+        let tape = scan(data.as_bytes(), &Limits::default()).unwrap();
+        let mut saying = Saying::default();
+        of_reply(data.as_bytes(), &tape, &mut saying);
+        let said = saying.said;
+        said.iter()
+            .map(|said: &Said| (data[said.span.clone()].to_owned(), said.lane, said.nested))
+            .collect()
+    }
+
+    #[test]
+    fn lanes_go_on_from_event_to_event() {
+        let first = said(
+            r#"{"id":"x","choices":[{"index":1,"delta":{"role":"assistant","content":"a","reasoning_content":"r","tool_calls":[{"index":0,"id":"call_1","type":"function","function":{"name":"f","arguments":"{"}}]}}]}"#,
+        );
+        let later = said(
+            r#"{"id":"x","choices":[{"index":1,"delta":{"tool_calls":[{"index":0,"function":{"arguments":"}"}},{"index":2,"function":{"arguments":"}"}}],"content":"b"}}]}"#,
+        );
+        let texts: Vec<&str> = first.iter().map(|(text, _, _)| &**text).collect();
+        assert_eq!(texts, ["a", "r", "call_1", "f", "{"]);
+        assert_eq!(first[0].1, later[2].1);
+        assert_eq!(first[4].1, later[0].1);
+        assert!(later[0].1 != later[1].1 && later[0].2 && is_answer(later[2].1));
+    }
+
+    #[test]
+    fn what_stands_beside_the_choices_is_read_too() {
+        let beside =
+            said(r#"{"citations":["https://x.example/a"],"usage":{"a":"b"},"choices":[]}"#);
+        assert_eq!(beside.len(), 1);
+        let data = r#"{"choices":[{"message":{"content":"x"},"logprobs":{"content":[]}}]}"#;
+        let tape = scan(data.as_bytes(), &Limits::default()).unwrap();
+        let mut saying = Saying::default();
+        of_reply(data.as_bytes(), &tape, &mut saying);
+        assert_eq!(&data[saying.repeats[0].clone()], r#"{"content":[]}"#);
+    }
+}

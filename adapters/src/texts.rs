@@ -1,0 +1,414 @@
+//! Where text can stand in a body: everywhere, but for what a dialect says cannot hold any.
+//!
+//! One walk over the tape for requests and replies. Knows no dialect: a [`Rules`] names what is inert. Decides nothing
+//! and reads no text. Invariant: every string, key and long number of a body is either handed out, named inert by a rule,
+//! or media.
+
+use std::ops::Range;
+
+use smallvec::SmallVec;
+use wire::facts::{Contents, Form, Media, Source, Text};
+use wire::json::{self, Tape, Type, Value};
+
+/// A number of fewer characters identifies nobody.
+const NUMBER_MIN: usize = 7;
+/// A value that is one unbroken base64 word of this length is data, not text.
+const BLOB_MIN: usize = 1024;
+/// The scheme of a value that holds a file.
+const DATA: &str = "data:";
+/// Characters of base64 behind its mark that are a file, not a text about one.
+const FILE_MIN: usize = 16;
+/// Longest head of a `data:` URL that is looked at.
+const DATA_HEAD_MAX: usize = 128;
+
+/// What of a dialect's bodies is no text.
+pub(crate) struct Rules {
+    /// Keys of the dialect itself: nobody's data. Their values are read.
+    pub(crate) keys: &'static [&'static str],
+    /// Top-level members whose numbers are the dialect's own. A string in their place is text all the same.
+    pub(crate) inert: &'static [&'static str],
+    /// Top-level members that were checked, or are replaced.
+    pub(crate) checked: &'static [&'static str],
+    /// Values that are words of the dialect: nobody's data, wherever they stand.
+    pub(crate) words: &'static [&'static str],
+    /// Members that hold JSON text.
+    pub(crate) json: &'static [&'static str],
+    /// Members that hold sound or a file in base64.
+    pub(crate) media: &'static [&'static str],
+    /// Members that say where an image or a file lies.
+    pub(crate) places: &'static [&'static str],
+}
+
+/// A place of the walk.
+pub(crate) struct Visit<'a> {
+    /// The string, key or number.
+    pub(crate) value: Value<'a>,
+    /// Whether it is a key.
+    pub(crate) is_key: bool,
+    /// The key whose value it is, or whose array it stands in.
+    pub(crate) key: Option<Value<'a>>,
+    /// A hash of the keys and elements above it.
+    pub(crate) path: u32,
+    /// It is the value that was to be walked, not something in it.
+    pub(crate) top: bool,
+}
+
+struct Frame<'a> {
+    end: u32,
+    array: bool,
+    key: Option<Value<'a>>,
+    path: u32,
+    element: u32,
+}
+
+/// Visits every string, key and number at or under `value`, in order; `skip` may leave out a member with all under it.
+/// Iterative: depth costs a frame, not the stack.
+pub(crate) fn walk<'a>(
+    tape: &'a Tape,
+    body: &'a [u8],
+    value: Value<'a>,
+    key: Option<Value<'a>>,
+    mut skip: impl FnMut(Value<'a>, Value<'a>) -> bool,
+    mut visit: impl FnMut(Visit<'a>),
+) {
+    let mut frames: SmallVec<[Frame<'a>; 8]> = SmallVec::new();
+    let end = value.next();
+    let mut at = value.index();
+    let mut key = key;
+    let mut path = 0u32;
+    while at < end {
+        while frames.last().is_some_and(|frame| at >= frame.end) {
+            frames.pop();
+        }
+        let Some(node) = Value::at(tape, body, at) else {
+            return;
+        };
+        if let Some(frame) = frames.last_mut() {
+            if frame.array {
+                key = frame.key;
+                path = mix(frame.path, numbered(node).unwrap_or(frame.element));
+                frame.element += 1;
+            } else if node.is_key() {
+                let Some(member) = Value::at(tape, body, at + 1) else {
+                    return;
+                };
+                if skip(node, member) {
+                    at = member.next();
+                    continue;
+                }
+                visit(Visit {
+                    value: node,
+                    is_key: true,
+                    key: None,
+                    path: frame.path,
+                    top: false,
+                });
+                key = Some(node);
+                path = mix(frame.path, hash(node.raw()));
+                at += 1;
+                continue;
+            }
+        }
+        match node.kind() {
+            Type::Object | Type::Array => {
+                frames.push(Frame {
+                    end: node.next(),
+                    array: node.kind() == Type::Array,
+                    key,
+                    path,
+                    element: 0,
+                });
+            }
+            Type::String | Type::Number => visit(Visit {
+                value: node,
+                is_key: false,
+                key,
+                path,
+                top: frames.is_empty(),
+            }),
+            Type::True | Type::False | Type::Null => {}
+        }
+        at += 1;
+    }
+}
+
+/// An element of a delta's array says itself which it is.
+fn numbered(element: Value<'_>) -> Option<u32> {
+    u32::try_from(element.get("index")?.as_u64()?).ok()
+}
+
+fn mix(path: u32, with: u32) -> u32 {
+    (path.rotate_left(5) ^ with).wrapping_mul(0x9e37_79b1)
+}
+
+fn hash(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(0x811c_9dc5, |sum, byte| {
+        (sum ^ u32::from(*byte)).wrapping_mul(0x0100_0193)
+    })
+}
+
+impl Rules {
+    fn names(list: &[&str], key: Option<Value<'_>>) -> bool {
+        key.and_then(|key| key.inner())
+            .is_some_and(|key| list.contains(&key))
+    }
+
+    /// Adds what stands at or under `value` to `contents`.
+    pub(crate) fn collect<'a>(
+        &self,
+        tape: &'a Tape,
+        body: &'a [u8],
+        (key, value): (Option<Value<'a>>, Value<'a>),
+        (source, turn): (Source, Option<u32>),
+        contents: &mut Contents,
+    ) {
+        let visit = |visit: Visit<'a>| {
+            let Visit {
+                value,
+                is_key,
+                key,
+                top,
+                ..
+            } = visit;
+            let named = key.and_then(|key| key.inner_span()).unwrap_or(0..0);
+            let mut text = |span: Range<usize>, form| {
+                contents.texts.push(Text {
+                    span,
+                    form,
+                    source,
+                    key: named.clone(),
+                    turn,
+                });
+            };
+            if is_key || value.is_key() {
+                if let Some(span) = value.inner_span().filter(|span| !span.is_empty())
+                    && !Self::names(self.keys, Some(value))
+                {
+                    text(span, Form::Key);
+                }
+                return;
+            }
+            let Some(span) = value.inner_span() else {
+                let span = value.span();
+                if span.len() >= NUMBER_MIN && !(top && Self::names(self.inert, key)) {
+                    text(span, Form::Number);
+                }
+                return;
+            };
+            if span.is_empty() || (top && Self::names(self.checked, key)) {
+                return;
+            }
+            let raw = value.inner().unwrap_or_default();
+            if self.words.contains(&raw) {
+                return;
+            }
+            match media_of(raw) {
+                Some(Payload::Text { head, form }) => {
+                    // The head may say anything too: it has parameters.
+                    let behind = span.start + head;
+                    text(span.start + DATA.len()..behind, Form::String);
+                    text(behind..span.end, form);
+                }
+                Some(Payload::Opaque) => contents.media.push(Media { span }),
+                Some(Payload::Disguised) => {
+                    contents.media.push(Media { span: span.clone() });
+                    text(span, Form::String);
+                }
+                None => {
+                    let coded = Self::names(self.media, key) && raw.bytes().all(is_coded);
+                    let elsewhere = Self::names(self.places, key) && raw.contains("://");
+                    if coded || elsewhere || holds_file(raw) {
+                        contents.media.push(Media { span: span.clone() });
+                    }
+                    let json = Self::names(self.json, key);
+                    text(span, if json { Form::Json } else { Form::String });
+                }
+            }
+        };
+        walk(tape, body, value, key, |_, _| false, visit);
+    }
+}
+
+/// What a value that is no plain text holds.
+enum Payload {
+    /// Text behind a head of so many bytes.
+    Text { head: usize, form: Form },
+    /// A file, or a text, behind a head with escapes: read as it stands, and not taken for all of it.
+    Disguised,
+    /// Anything else.
+    Opaque,
+}
+
+fn media_of(raw: &str) -> Option<Payload> {
+    let begin = raw.get(..floor(raw, DATA_HEAD_MAX)).unwrap_or(raw);
+    let head = begin.split_once(',').map_or(begin, |(head, _)| head);
+    if head.contains('\\') && is_data(&json::unescape(head)) {
+        return Some(Payload::Disguised);
+    }
+    if is_data(raw) {
+        let head = head
+            .get(DATA.len()..)
+            .filter(|_| head.len() < begin.len())?;
+        let lower = head.to_ascii_lowercase();
+        let mut words = lower.split(';');
+        let kind = words.next().unwrap_or_default();
+        let base64 = words.any(|word| word == "base64");
+        let textual = kind.is_empty()
+            || kind.starts_with("text/")
+            || kind.ends_with("json")
+            || kind.ends_with("xml")
+            || kind.ends_with("yaml")
+            || kind.ends_with("javascript")
+            || kind.ends_with("csv");
+        if !textual {
+            return Some(Payload::Opaque);
+        }
+        return Some(Payload::Text {
+            head: DATA.len() + head.len() + 1,
+            // What is not in base64 is percent-encoded: the scan undoes that.
+            form: if base64 { Form::Base64 } else { Form::String },
+        });
+    }
+    (raw.len() >= BLOB_MIN && raw.bytes().all(is_coded)).then_some(Payload::Opaque)
+}
+
+/// Schemes are the same in any case.
+fn is_data(text: &str) -> bool {
+    text.get(..DATA.len())
+        .is_some_and(|scheme| scheme.eq_ignore_ascii_case(DATA))
+}
+
+fn is_coded(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"+/=-_".contains(&byte)
+}
+
+/// Whether a file in base64 stands somewhere in a text: nobody reads it there.
+fn holds_file(raw: &str) -> bool {
+    const MARK: &str = "base64";
+    let holds = |text: &str| {
+        text.match_indices(',').any(|(at, _)| {
+            let bytes = text.as_bytes();
+            let before = at
+                .checked_sub(MARK.len())
+                .and_then(|from| bytes.get(from..at));
+            let behind = bytes.get(at + 1..at + 1 + FILE_MIN);
+            before.is_some_and(|mark| mark.eq_ignore_ascii_case(MARK.as_bytes()))
+                && behind.is_some_and(|behind| behind.iter().all(|byte| is_coded(*byte)))
+        })
+    };
+    if raw.contains("\\u") || raw.contains("\\/") {
+        return holds(&json::unescape(raw));
+    }
+    holds(raw)
+}
+
+/// The character boundary at or before `at`.
+fn floor(text: &str, at: usize) -> usize {
+    let mut at = at.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wire::json::{Limits, scan};
+
+    const RULES: Rules = Rules {
+        keys: &["content", "url"],
+        inert: &["seed"],
+        checked: &["model"],
+        words: &["user"],
+        json: &["arguments"],
+        media: &["file_data"],
+        places: &["url"],
+    };
+
+    fn collected(body: &str) -> (Vec<(String, Form)>, usize) {
+        let tape = scan(body.as_bytes(), &Limits::default()).unwrap();
+        let root = Value::root(&tape, body.as_bytes()).unwrap();
+        let mut contents = Contents::default();
+        for (key, value) in root.members() {
+            for member in [(None, key), (Some(key), value)] {
+                RULES.collect(
+                    &tape,
+                    body.as_bytes(),
+                    member,
+                    (Source::User, None),
+                    &mut contents,
+                );
+            }
+        }
+        let texts = contents.texts.iter();
+        (
+            texts
+                .map(|t| (body[t.span.clone()].to_owned(), t.form))
+                .collect(),
+            contents.media.len(),
+        )
+    }
+
+    #[test]
+    fn every_string_key_and_number_but_the_inert() {
+        let (texts, media) = collected(
+            r#"{"role":"user","model":"m","content":["a",{"arguments":"{}","x":[1234567,5],"seed":7654321,"model":"n"}],"seed":12345678901}"#,
+        );
+        let want = [
+            ("role", Form::Key),
+            ("model", Form::Key),
+            ("a", Form::String),
+            ("arguments", Form::Key),
+            ("{}", Form::Json),
+            ("x", Form::Key),
+            ("1234567", Form::Number),
+            ("seed", Form::Key),
+            ("7654321", Form::Number),
+            ("model", Form::Key),
+            ("n", Form::String),
+            ("seed", Form::Key),
+        ];
+        assert_eq!(texts, want.map(|(text, form)| (text.to_owned(), form)));
+        assert_eq!(media, 0);
+    }
+
+    #[test]
+    fn media_is_told_from_text() {
+        let blob = "QUJD".repeat(300);
+        let body = format!(
+            r#"{{"url":"data:image/png;base64,AAAA","file_data":"AAAA","content":"data:text/plain;base64,aGk=","b":"{blob}","c":{{"url":"https://x.example/1.png"}}}}"#
+        );
+        let (texts, media) = collected(&body);
+        assert_eq!(media, 4, "{texts:?}");
+        assert!(texts.contains(&("aGk=".to_owned(), Form::Base64)));
+        assert!(texts.contains(&("https://x.example/1.png".to_owned(), Form::String)));
+    }
+
+    #[test]
+    fn paths_tell_elements_apart_by_their_index() {
+        let body = br#"{"t":[{"index":1,"f":"a"}]}"#;
+        let later = br#"{"t":[{"index":1,"f":"b"}]}"#;
+        let other = br#"{"t":[{"index":0,"f":"b"}]}"#;
+        let path = |body: &[u8]| {
+            let tape = scan(body, &Limits::default()).unwrap();
+            let mut paths = Vec::new();
+            let root = Value::root(&tape, body).unwrap();
+            walk(
+                &tape,
+                body,
+                root,
+                None,
+                |_, _| false,
+                |v| {
+                    if !v.is_key && v.value.kind() == Type::String {
+                        paths.push(v.path);
+                    }
+                },
+            );
+            paths[0]
+        };
+        assert_eq!(path(body), path(later));
+        assert_ne!(path(body), path(other));
+    }
+}

@@ -1,0 +1,518 @@
+//! A reply under policy: what may not come in is replaced or ends it, what was taken out of the request is put back.
+//!
+//! Works on items that carry text: events as they came, or canonical events. Each lane (choice, part, field) is looked
+//! through as one text, however it is cut; an item waits only while its text may still become part of a hit. Offsets are
+//! of decoded text. Synchronous, reads no clock of its own. Invariants: nothing is released before it is decided; what
+//! was put back is not looked through again; an edit never leaves a string that it stands in.
+
+mod tally;
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use policies::law::Restores;
+use policies::nested::{Nesting, written};
+use policies::policy::{Policy, ReplyRemedy, ReplyRule};
+use policies::redact::{Labels, Method};
+use policies::restore::Restoring;
+use policies::scan::{Finding, Sort, Stream};
+use smallvec::SmallVec;
+use wire::hold::{Caps, Hold, Lane, Piece};
+use wire::json::{self, Mapped};
+use wire::{Edits, Fault, Kind};
+
+pub(super) use tally::Tally;
+
+/// Most lanes of one reply: choices × fields × tool calls.
+const LANES_MAX: usize = 4096;
+
+/// Items of a choice after which a lane that has fallen silent is over, whatever waits of it.
+const SILENT_ITEMS: u32 = 16;
+
+/// Whether a text is ordinary words: what waits is the last of them.
+fn is_words(text: &str) -> bool {
+    text.chars().all(|c| {
+        c.is_alphabetic()
+            || c.is_whitespace()
+            || matches!(c, ',' | '.' | '!' | '?' | ';' | '\'' | '"' | '}' | ']')
+            || ('\u{3000}'..='\u{303f}').contains(&c)
+            || matches!(
+                c,
+                '，' | '！' | '？' | '；' | '：' | '（' | '）' | '…' | '—'
+            )
+    })
+}
+
+/// Governs one reply.
+pub(super) struct Governor<E> {
+    policy: Arc<Policy>,
+    restores: Option<Restores>,
+    /// Stands before the first text of each choice, escaped.
+    prefix: Option<Bytes>,
+    hold: Hold<E>,
+    lanes: Vec<Watched>,
+    labels: Labels,
+    pub(super) tally: Tally,
+    /// Replacements decided for the item in hand.
+    swaps: SmallVec<[Swap; 2]>,
+    found: Vec<Finding>,
+}
+
+/// A text of an item in hand.
+pub(super) struct Spoken<'t> {
+    pub(super) lane: Lane,
+    /// Its escaped bytes, and where they lie in the item.
+    pub(super) raw: &'t str,
+    pub(super) span: Range<usize>,
+    /// It is part of a JSON text inside a string.
+    pub(super) nested: bool,
+    /// It is complete in itself.
+    pub(super) whole: bool,
+    /// It is a choice's own text.
+    pub(super) answer: bool,
+}
+
+/// What became of an item.
+pub(super) enum Taken<E> {
+    /// Nothing waits and nothing is changed: it goes as it is.
+    Pass(E),
+    /// It is in the queue.
+    Held,
+}
+
+/// One lane under watch.
+struct Watched {
+    lane: Lane,
+    nested: bool,
+    scan: Option<Stream>,
+    restoring: Option<Restoring>,
+    /// Where in the lane its scan began.
+    base: u64,
+    /// Up to where all is decided.
+    from: u64,
+    /// The text behind.
+    open: String,
+    /// Spans that were put back and may still be reported as found.
+    back: SmallVec<[Range<u64>; 2]>,
+    /// Where `from` lies in a nested JSON text.
+    inside: Nesting,
+    /// Items of its choice that came since its last text.
+    silent: u32,
+    /// What was found and may still overlap with something that is put back.
+    waiting: Vec<Finding>,
+    ended: bool,
+}
+
+impl<E> Governor<E> {
+    pub(super) fn new(
+        policy: Arc<Policy>,
+        restores: Option<Restores>,
+        prefix: Option<Bytes>,
+        caps: Caps,
+    ) -> Self {
+        Self {
+            policy,
+            restores,
+            prefix,
+            hold: Hold::new(caps),
+            lanes: Vec::new(),
+            labels: Labels::default(),
+            tally: Tally::default(),
+            swaps: SmallVec::new(),
+            found: Vec::new(),
+        }
+    }
+
+    /// Takes an item with its texts. `extra`: edits of its own, besides what policy asks for.
+    ///
+    /// # Errors
+    /// `Refused` if a rule ends the reply here; `Overloaded` if too much waits.
+    pub(super) fn take(
+        &mut self,
+        item: E,
+        bytes: usize,
+        spoken: &[Spoken<'_>],
+        mut extra: Edits,
+        now: u64,
+    ) -> Result<Taken<E>, Fault> {
+        let mut pieces: SmallVec<[Piece; 2]> = SmallVec::new();
+        let mut open = false;
+        self.swaps.clear();
+        for spoken in spoken {
+            let mapped = Mapped::new(spoken.raw);
+            let at = self.watched(spoken.lane, spoken.nested)?;
+            if spoken.answer
+                && self.hold.end_of(spoken.lane) == 0
+                && let Some(prefix) = &self.prefix
+            {
+                let at = spoken.span.start..spoken.span.start;
+                extra
+                    .replace(at, prefix.clone())
+                    .map_err(|_| Fault::new(Kind::Bug).detail("a label crosses an edit"))?;
+            }
+            let undecided = self.read(at, &mapped.text)?;
+            if spoken.whole {
+                self.end_lane(at)?;
+            } else {
+                open |= undecided;
+            }
+            pieces.push(Piece {
+                lane: spoken.lane,
+                span: spoken.span.clone(),
+                len: mapped.text.len(),
+                offsets: mapped.offsets,
+            });
+        }
+        self.let_go(spoken)?;
+        if self.hold.is_empty() && !open && self.swaps.is_empty() && extra.is_empty() {
+            for piece in &pieces {
+                self.hold.pass(piece.lane, piece.len);
+            }
+            return Ok(Taken::Pass(item));
+        }
+        self.hold.push(item, bytes, pieces, now);
+        self.hold
+            .edit_last(extra)
+            .map_err(|_| Fault::new(Kind::Bug).detail("edits cross"))?;
+        self.apply()?;
+        for watched in &self.lanes {
+            self.hold.settle(watched.lane, watched.from);
+        }
+        if self.hold.over(now) {
+            return Err(over());
+        }
+        Ok(Taken::Held)
+    }
+
+    /// A lane that waits holds up the others. When another one of its choice goes on (the answer after the reasoning, a
+    /// tool call after the answer), a word that waits is over; anything else, a number or the beginning of a label, when
+    /// [`SILENT_ITEMS`] have come without it, so that lanes that take turns are still read as one text each.
+    fn let_go(&mut self, spoken: &[Spoken<'_>]) -> Result<(), Fault> {
+        for at in 0..self.lanes.len() {
+            let Some(watched) = self.lanes.get_mut(at) else {
+                break;
+            };
+            if spoken.iter().any(|spoken| spoken.lane == watched.lane) {
+                watched.silent = 0;
+                continue;
+            }
+            let same = |spoken: &Spoken<'_>| spoken.lane.choice == watched.lane.choice;
+            if watched.open.is_empty() || !spoken.iter().any(same) {
+                continue;
+            }
+            watched.silent += 1;
+            if watched.silent >= SILENT_ITEMS || is_words(&watched.open) {
+                self.end_lane(at)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The text of a choice is over; `None`: of all.
+    ///
+    /// # Errors
+    /// As [`take`](Self::take).
+    pub(super) fn finish(&mut self, choice: Option<u32>) -> Result<(), Fault> {
+        self.swaps.clear();
+        for at in 0..self.lanes.len() {
+            let ends = self.lanes.get(at).is_some_and(|watched| {
+                !watched.ended && choice.is_none_or(|choice| watched.lane.choice == choice)
+            });
+            if ends {
+                self.end_lane(at)?;
+            }
+        }
+        self.apply()?;
+        for watched in self.lanes.iter().filter(|watched| watched.ended) {
+            self.hold.settle(watched.lane, watched.from);
+        }
+        Ok(())
+    }
+
+    /// Hands out what may go.
+    pub(super) fn release(&mut self, out: impl FnMut(E, Edits)) {
+        self.hold.release(out);
+    }
+
+    /// Nothing waits too long: the reply is in memory already.
+    pub(super) fn lift_caps(&mut self) {
+        self.hold = Hold::new(Caps {
+            bytes: usize::MAX,
+            nanos: u64::MAX,
+        });
+    }
+
+    /// When something will have waited too long.
+    pub(super) fn deadline(&self) -> Option<u64> {
+        self.hold.deadline()
+    }
+
+    fn watched(&mut self, lane: Lane, nested: bool) -> Result<usize, Fault> {
+        if let Some(at) = self.lanes.iter().position(|watched| watched.lane == lane) {
+            return Ok(at);
+        }
+        if self.lanes.len() == LANES_MAX {
+            return Err(Fault::new(Kind::Malformed).reason("too_many_lanes"));
+        }
+        let reads = self.policy.reads_replies();
+        self.lanes.push(Watched {
+            lane,
+            nested,
+            scan: reads.then(Stream::new),
+            restoring: self.restores.as_ref().map(|_| Restoring::default()),
+            base: 0,
+            from: 0,
+            open: String::new(),
+            back: SmallVec::new(),
+            inside: Nesting::default(),
+            silent: 0,
+            waiting: Vec::new(),
+            ended: false,
+        });
+        Ok(self.lanes.len() - 1)
+    }
+
+    /// Reads a lane's next text. Returns whether some of the lane is undecided.
+    fn read(&mut self, at: usize, text: &str) -> Result<bool, Fault> {
+        let Some(watched) = self.lanes.get_mut(at) else {
+            return Ok(false);
+        };
+        if std::mem::take(&mut watched.ended) {
+            // Text behind a choice's end begins anew.
+            watched.base = watched.from;
+            if let Some(scan) = &mut watched.scan {
+                *scan = Stream::new();
+            }
+            if let Some(restoring) = &mut watched.restoring {
+                *restoring = Restoring::default();
+            }
+        }
+        watched.open.push_str(text);
+        self.found.clear();
+        let come = watched.from + watched.open.len() as u64;
+        let base = watched.base;
+        // Up to where it is known what is put back.
+        let (mut decided, mut known) = (come, u64::MAX);
+        if let Some(scan) = &mut watched.scan {
+            decided = base + scan.push(&self.policy.set, text, &mut self.found);
+        }
+        if let (Some(restoring), Some(restores)) = (&mut watched.restoring, &self.restores) {
+            let (swaps, back) = (&mut self.swaps, &mut watched.back);
+            let restored = &mut self.tally.restored;
+            let (lane, nested) = (watched.lane, watched.nested);
+            let upto = restoring.push(restores.table(), text, |span, entry| {
+                let span = base + span.start..base + span.end;
+                back.push(span.clone());
+                *restored += 1;
+                swaps.push((lane, span, escaped(restores.table().value(entry), nested)));
+            });
+            known = base + upto;
+            decided = decided.min(known);
+        }
+        self.judge(at, base, known)?;
+        let Some(watched) = self.lanes.get_mut(at) else {
+            return Ok(false);
+        };
+        let waiting = watched.waiting.iter().map(|one| base + one.start as u64);
+        decided = waiting.fold(decided, u64::min);
+        watched.settle(decided);
+        Ok(decided < come)
+    }
+
+    fn end_lane(&mut self, at: usize) -> Result<(), Fault> {
+        self.found.clear();
+        let Some(watched) = self.lanes.get_mut(at) else {
+            return Ok(());
+        };
+        let base = watched.base;
+        if let Some(scan) = &mut watched.scan {
+            scan.finish(&self.policy.set, &mut self.found);
+        }
+        if let (Some(restoring), Some(restores)) = (&mut watched.restoring, &self.restores) {
+            let (swaps, back) = (&mut self.swaps, &mut watched.back);
+            let restored = &mut self.tally.restored;
+            let (lane, nested) = (watched.lane, watched.nested);
+            restoring.finish(restores.table(), |span, entry| {
+                let span = base + span.start..base + span.end;
+                back.push(span.clone());
+                *restored += 1;
+                swaps.push((lane, span, escaped(restores.table().value(entry), nested)));
+            });
+        }
+        self.judge(at, base, u64::MAX)?;
+        if let Some(watched) = self.lanes.get_mut(at) {
+            let end = watched.from + watched.open.len() as u64;
+            watched.settle(end);
+            watched.ended = true;
+        }
+        Ok(())
+    }
+
+    /// Turns what was found in a lane into replacements, or into the end. What ends behind `known` waits.
+    fn judge(&mut self, at: usize, base: u64, known: u64) -> Result<(), Fault> {
+        let policy = Arc::clone(&self.policy);
+        let Some(watched) = self.lanes.get_mut(at) else {
+            return Ok(());
+        };
+        let mut all = std::mem::take(&mut watched.waiting);
+        all.append(&mut self.found);
+        for finding in all {
+            let Some(watched) = self.lanes.get_mut(at) else {
+                continue;
+            };
+            let span = base + finding.start as u64..base + finding.end as u64;
+            if span.end > known {
+                watched.waiting.push(finding);
+                continue;
+            }
+            let parts = watched.without_back(&span);
+            if parts.is_empty() {
+                continue;
+            }
+            self.tally.note(&policy, finding.sort);
+            let Some((rule_at, rule)) = policy.reply_rule(finding.sort) else {
+                continue;
+            };
+            if !self.tally.fired.contains(&rule_at) {
+                self.tally.fired.push(rule_at);
+            }
+            let method = match rule.remedy {
+                ReplyRemedy::Redact(method) => method,
+                ReplyRemedy::Refuse => return Err(refusal(rule)),
+            };
+            let labels = &mut self.labels;
+            let swaps = swaps(&policy, labels, watched, finding.sort, &parts, method);
+            let swaps =
+                swaps.ok_or_else(|| Fault::new(Kind::Bug).detail("a finding outside its lane"))?;
+            self.swaps.extend(swaps);
+        }
+        Ok(())
+    }
+
+    /// Makes the replacements. One that crosses another lies under it: that is as good as made.
+    fn apply(&mut self) -> Result<(), Fault> {
+        for (lane, span, with) in std::mem::take(&mut self.swaps) {
+            match self.hold.replace(lane, span, &with) {
+                Ok(()) | Err(wire::hold::Late::Crossing) => {}
+                Err(wire::hold::Late::Released) => {
+                    return Err(Fault::new(Kind::Bug).detail("a hit in what was released"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Watched {
+    /// Everything before `upto` is decided.
+    fn settle(&mut self, upto: u64) {
+        let gone = usize::try_from(upto.saturating_sub(self.from)).unwrap_or(usize::MAX);
+        let gone = gone.min(self.open.len());
+        if self.nested {
+            self.inside = self.inside.over(self.open.get(..gone).unwrap_or_default());
+        }
+        self.open.drain(..gone);
+        self.from += gone as u64;
+        self.back.retain(|back| back.end > upto);
+    }
+
+    /// The parts of a span that are not put back.
+    fn without_back(&self, span: &Range<u64>) -> SmallVec<[Range<u64>; 1]> {
+        let mut parts = SmallVec::new();
+        let mut at = span.start;
+        // In order: labels are found from the front.
+        for back in &self.back {
+            if back.end <= at || back.start >= span.end {
+                continue;
+            }
+            if back.start > at {
+                parts.push(at..back.start);
+            }
+            at = back.end;
+        }
+        if at < span.end {
+            parts.push(at..span.end);
+        }
+        parts
+    }
+
+    /// The undecided text before and in a span.
+    fn text(&self, span: &Range<u64>) -> Option<(&str, &str)> {
+        let from = usize::try_from(span.start.checked_sub(self.from)?).ok()?;
+        let to = usize::try_from(span.end.checked_sub(self.from)?).ok()?;
+        Some((self.open.get(..from)?, self.open.get(from..to)?))
+    }
+}
+
+/// A replacement in a lane.
+type Swap = (Lane, Range<u64>, Bytes);
+
+/// What stands in a finding's place, escaped: the label where it begins, nothing in the rest of it. `None`: some of it is
+/// not there any more.
+fn swaps(
+    policy: &Policy,
+    labels: &mut Labels,
+    watched: &Watched,
+    sort: Sort,
+    parts: &[Range<u64>],
+    method: Method,
+) -> Option<SmallVec<[Swap; 1]>> {
+    let mut value = String::new();
+    let mut stretches: SmallVec<[(Range<u64>, bool); 1]> = SmallVec::new();
+    for part in parts {
+        let (before, text) = watched.text(part)?;
+        if !watched.nested {
+            value.push_str(text);
+            stretches.push((part.clone(), false));
+            continue;
+        }
+        for stretch in watched.inside.over(before).stretches(text) {
+            let text = text.get(stretch.at.clone())?;
+            value.push_str(&json::unescape(text));
+            let from = part.start + stretch.at.start as u64;
+            stretches.push((from..from + text.len() as u64, stretch.bare));
+        }
+    }
+    let name = policy.name(sort);
+    let sort = (sort, name);
+    let label = labels.replacement(&policy.pepper, sort, &value, method, |_| false, None);
+    let swap = |(nth, (span, bare)): (usize, (Range<u64>, bool))| {
+        let with = written(&label, nth == 0, bare);
+        (watched.lane, span, with.into())
+    };
+    Some(stretches.into_iter().enumerate().map(swap).collect())
+}
+
+/// A refusal names its rule and never what was found.
+fn refusal(rule: &ReplyRule) -> Fault {
+    let told = match &rule.message {
+        Some(message) => format!("{message} (policy {})", rule.name),
+        None => format!(
+            "Policy {} ended this answer: discard what has come of it.",
+            rule.name
+        ),
+    };
+    Fault::new(Kind::Refused).reason("policy").message(told)
+}
+
+/// Escapes a value for the string it is put into.
+fn escaped(value: &str, nested: bool) -> Bytes {
+    let mut out = Vec::with_capacity(value.len() + 8);
+    json::escape(value, &mut out);
+    if nested {
+        let once = String::from_utf8(std::mem::take(&mut out)).unwrap_or_default();
+        json::escape(&once, &mut out);
+    }
+    out.into()
+}
+
+/// What waits cannot be judged within its caps.
+pub(super) fn over() -> Fault {
+    Fault::new(Kind::Overloaded)
+        .reason("policy_unavailable")
+        .message("Part of the answer could not be judged within the limits, so it was stopped.")
+}
+
+#[cfg(test)]
+mod turns;
