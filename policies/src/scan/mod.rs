@@ -11,6 +11,7 @@
 mod ask;
 pub mod code_text;
 mod cue;
+mod cue_words;
 pub mod custom;
 pub mod engine;
 pub mod entity;

@@ -7,7 +7,7 @@
 use super::name_beside::{beside_number, owner};
 use super::name_titled::titled;
 use super::name_words::{cue_at_end, followed, follows, is_key, soft};
-use crate::scan::cue::{Cue, cues_of_column};
+use crate::scan::cue::{Cue, cues_in, header_of_column};
 use crate::scan::entity::Entity;
 use crate::scan::han;
 use crate::scan::site::{Found, MEDIUM, Site};
@@ -130,6 +130,14 @@ fn cue(site: &Site<'_, '_>, before: char) -> Evidence {
         if is_key(&word) {
             return Evidence::Colon;
         }
+        // 保洁员：张伟: what somebody is, by its last character.
+        if name
+            .chars()
+            .next_back()
+            .is_some_and(|c| "人者员长师生官主客".contains(c))
+        {
+            return Evidence::Soft;
+        }
         return Evidence::None;
     }
     if trimmed.len() < behind.len() && cue_at_end(name).is_some() {
@@ -176,7 +184,12 @@ fn cell(site: &Site<'_, '_>, before: char, behind: &str) -> bool {
 fn column(site: &Site<'_, '_>) -> bool {
     let at = site.at - site.view.behind(site.at, 4).len()
         + site.view.behind(site.at, 4).trim_end_matches(' ').len();
-    cues_of_column(site.view, at).is(Cue::Name)
+    header_of_column(site.view, at).is_some_and(|header| {
+        let word = header.trim_matches(['"', '\'', '*', '`', ' ']);
+        cues_in(word).is(Cue::Name)
+            || cue_at_end(word).is_some()
+            || is_key(&word.to_ascii_lowercase().replace(['_', '-', ' '], ""))
+    })
 }
 
 /// Where the name that begins at `at` ends.
@@ -252,8 +265,11 @@ fn cut(view: &View<'_>, at: usize, compound: bool, evidence: &Evidence) -> Optio
     let next = view.char(end_of(n));
     // 收件人信息保护: in a longer row the first two characters tell; 王国强 alone is a name.
     let word = match evidence {
-        Evidence::Colon => han::is_word(&name),
-        Evidence::Strong if is_border(next) => han::is_word(&name),
+        Evidence::Colon | Evidence::Strong
+            if is_border(next) || follows(view, end_of(n), false) =>
+        {
+            han::is_word(&name)
+        }
         _ => han::ordinary(&name),
     };
     if word || name.contains(['的', '了', '吗', '是', '不', '要', '请', '和', '与']) {
