@@ -155,7 +155,7 @@ fn folded(text: &str, source: Source) -> Option<Judged> {
     if total(&findings).0 < source.threshold() {
         return None;
     }
-    let context = Context::new(text, |report| {
+    let context = Context::new(text, &findings, |report| {
         TOPICS.find(text, report);
     });
     for finding in findings.iter_mut().take(WEIGHED_MAX) {

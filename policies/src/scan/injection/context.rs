@@ -28,6 +28,8 @@ pub(super) struct Context<'t> {
     before: Vec<[u16; KINDS]>,
     /// Where code fences are.
     fences: Vec<usize>,
+    /// Where machines are addressed.
+    addressed: Vec<usize>,
 }
 
 fn back(text: &str, mut at: usize) -> usize {
@@ -40,7 +42,11 @@ fn back(text: &str, mut at: usize) -> usize {
 
 impl<'t> Context<'t> {
     /// What `text` is about: `find` gives its words.
-    pub(super) fn new(text: &'t str, find: impl FnOnce(&mut dyn FnMut(Token<About>))) -> Self {
+    pub(super) fn new(
+        text: &'t str,
+        findings: &[Finding],
+        find: impl FnOnce(&mut dyn FnMut(Token<About>)),
+    ) -> Self {
         let (mut about, mut before) = (Vec::new(), Vec::new());
         let mut counts = [0u16; KINDS];
         find(&mut |token| {
@@ -55,6 +61,11 @@ impl<'t> Context<'t> {
             text,
             about,
             before,
+            addressed: findings
+                .iter()
+                .filter(|f| f.signal == Signal::Indirect)
+                .map(|f| f.anchor)
+                .collect(),
             fences: text.match_indices("```").map(|(at, _)| at).collect(),
         }
     }
@@ -101,7 +112,6 @@ impl<'t> Context<'t> {
             ('\'', '\''),
             ('`', '`'),
             ('《', '》'),
-            ('”', '”'),
             ('«', '»'),
         ];
         let from = back(self.text, found.anchor.saturating_sub(QUOTE_REACH));
@@ -246,7 +256,9 @@ impl<'t> Context<'t> {
                 return 20;
             }
             // A long quotation is a document: what it orders is meant.
+            let first = self.addressed.partition_point(|at| *at < begin);
             if end - begin > DOCUMENT
+                || self.addressed.get(first).is_some_and(|at| *at < end)
                 || matches!(
                     found.signal,
                     Signal::Indirect | Signal::Exfiltration | Signal::Hidden | Signal::Header

@@ -47,7 +47,9 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
          no longer binding~are not binding~no longer matter~don't matter~have ended~has ended~are over~\
          is over~are obsolete now~have been replaced~has been replaced~have been cleared~are hereby revoked~\
          hereby revoked~hereby cancelled~is hereby~are hereby~have been suspended~are off~is off~\
-         are turned off~have been turned off",
+         are turned off~have been turned off~doesn't matter~does not matter~doesn't count~does not count~\
+         don't count any more~no longer counts~means nothing~is irrelevant~are irrelevant~can be forgotten~\
+         is history~is permitted~is now permitted~is now allowed~are now permitted",
     ),
     (
         Previous,
@@ -158,7 +160,9 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
          openai told you~instruction you were given~instruction you received~first instruction you~\
          instructions you see~confidential prompts~rules you are hiding~rules you're hiding~\
          you are hiding from me~hiding from me~told you to hide~tell you to hide~told to hide~\
-         told to keep secret~asked to keep secret",
+         told to keep secret~asked to keep secret~notes you hold~information you hold~\
+         you were not supposed to~not supposed to share~not supposed to tell~must not share~must not reveal~\
+         can't tell me~cannot tell me",
     ),
     (
         Show,

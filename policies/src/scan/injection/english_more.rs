@@ -146,7 +146,10 @@ pub(super) static ENGLISH_MORE: &[(Class, &str)] = &[
          i created you~i programmed you~i made you~i trained you~i deployed you~maintenance engineer~\
          i'm your admin~message from the developers~message from openai~message from anthropic~sudo~\
          i have permission~for an internal audit~auditor~compliance officer~passphrase~as root~i command you~\
-         with clearance~security clearance~i'm the owner~i am the owner~i own this~privileged user~superuser",
+         with clearance~security clearance~i'm the owner~i am the owner~i own this~privileged user~superuser~\
+         this is a system message~this is an official~this is a message from~this is an authorized~\
+         user is trusted~the user is trusted~user has been verified~user is verified~trusted user~\
+         verified user",
     ),
     (
         Pressure,
@@ -178,7 +181,9 @@ pub(super) static ENGLISH_MORE: &[(Class, &str)] = &[
          only to me~respond only to me~listen to me~i am in charge~treat me as the operator~\
          treat me as the developer~treat me as your developer~treat this message as~obey only my~\
          my word is law~my instructions override~higher priority than~precedence over~overrides the system~\
-         outrank~outranks",
+         outrank~outranks~policy update~policy change~rule change~rules update~configuration update~\
+         instruction update~updated guidelines~guideline update~rules have changed~instructions have changed~\
+         policy has changed",
     ),
     (
         Instead,
@@ -215,7 +220,9 @@ pub(super) static ENGLISH_MORE: &[(Class, &str)] = &[
          for ai assistants~attention: ai~llm reviewers~ai agents:~agents:~llm reviewer~assistant, stop~\
          reading model~ai crawlers~if an ai~if this is read by~this is read by an ai~ai reviewer note~\
          any assistant summarizing~assistant summarizing~assistant, please~assistant, ignore~assistant, you~\
-         assistant, when~assistant, do~assistant, send~assistant: ",
+         assistant, when~assistant, do~assistant, send~assistant: ~ai models reading~models reading this~\
+         any model reading~any ai reading~ais reading~llms that~ai tools reading~ai systems:~ai models:~gpt:~\
+         ai bots~for any ai~if an llm",
     ),
     (
         Hide,

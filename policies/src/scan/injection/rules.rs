@@ -36,7 +36,7 @@ const fn needs(class: Class) -> [u64; 2] {
             ANY,
         ],
         Send => [set(&[Private]), ANY],
-        Order | Rule => [set(&[Show, Leak, Ask]), set(&[System, Verbatim])],
+        Order | Rule => [set(&[Show, Leak, Ask]), ANY],
         Harm => [
             set(&[
                 HowTo, Steps, Grandma, Unbound, NoRefusal, BeginWith, EvilMode, Limitless, Jail,
@@ -189,6 +189,8 @@ fn override_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
     if scope == 0 {
         scope = if around.has(&[Safety, UserAsk]) {
             12
+        } else if reading.around(i, 60, 30, Within::Passage).has(&[ToAi]) {
+            14
         } else {
             return None;
         };
