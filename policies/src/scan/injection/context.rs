@@ -226,7 +226,9 @@ impl<'t> Context<'t> {
             found.start + 1,
             (0, 0),
         );
-        if let Some((begin, end)) = self.quotation(found) {
+        if found.signal != Signal::Harm
+            && let Some((begin, end)) = self.quotation(found)
+        {
             if self.to_complete(begin) {
                 return 100;
             }
@@ -343,13 +345,13 @@ impl<'t> Context<'t> {
 
     /// `Translate: …`: what follows the colon is matter, unless it goes on to give orders.
     fn recited(&self, found: &Finding) -> bool {
-        let head = self.slice(0, found.start);
+        let head = self.slice(0, found.anchor);
         let Some(colon) = head.rfind([':', '：']) else {
             return false;
         };
         let task = self.count(&[Translate, Explain], 0, colon, (0, 0)) > 0;
         let rest = self.slice(found.end, self.text.len());
-        let first = self.slice(colon, found.start);
+        let first = self.slice(colon, found.anchor);
         task && rest.len() < 60 && first.len() < 60 && found.signal != Signal::NewOrders
     }
 }

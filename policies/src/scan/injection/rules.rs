@@ -128,9 +128,11 @@ fn override_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
     if token.class == Void {
         back = 60;
     } else if !reading.word(token).is_ascii() {
+        // 把以上指令忘掉: the object stands before, in the same clause.
         let before = reading.slice(token.start.saturating_sub(60), token.start);
-        if before.contains(['把', '将', '對', '对', '將']) {
-            back = 60;
+        let clause = before.rsplit(['：', ':', '。', '\n']).next().unwrap_or("");
+        if clause.contains(['把', '将', '對', '对', '將']) {
+            back = clause.len();
         }
     }
     let mut around = reading.around(i, back, 80, Within::Sentence);
