@@ -227,52 +227,9 @@ impl<'t> Context<'t> {
             (0, 0),
         );
         if found.signal != Signal::Harm
-            && let Some((begin, end)) = self.quotation(found)
+            && let Some(quote) = self.quotation(found)
         {
-            if self.to_complete(begin) {
-                return 100;
-            }
-            // What is quoted shall be done.
-            let (before, after) = (
-                self.slice(begin.saturating_sub(LEAD), begin),
-                self.slice(end, end + LEAD),
-            );
-            let done = [
-                "执行引号",
-                "执行上",
-                "照做",
-                "执行这",
-                "请执行",
-                "execute",
-                "do what",
-                "follow it",
-                "and obey",
-                "carry out",
-            ];
-            if done.iter().any(|w| before.contains(w) || after.contains(w)) {
-                return 100;
-            }
-            let about = [Topic, Translate, Explain, Example, Guard];
-            let outside = self.count(&about, 0, all, (begin, end));
-            if outside > 0 {
-                return 20;
-            }
-            // A long quotation is a document: what it orders is meant.
-            let first = self.addressed.partition_point(|at| *at < begin);
-            if end - begin > DOCUMENT
-                || self.addressed.get(first).is_some_and(|at| *at < end)
-                || matches!(
-                    found.signal,
-                    Signal::Indirect | Signal::Exfiltration | Signal::Hidden | Signal::Header
-                )
-            {
-                return 100;
-            }
-            return if self.count(&[Writing, Third, Question], 0, all, (begin, end)) > 0 {
-                20
-            } else {
-                60
-            };
+            return self.of_quotation(found, quote);
         }
         if self.fenced(found) && (topic > 0 || asks > 0) {
             return 30;
@@ -326,11 +283,65 @@ impl<'t> Context<'t> {
         {
             return false;
         }
-        let after = self.text.get(back(self.text, found.end)..).unwrap_or("");
+        let after = self.slice(found.end, found.end + QUOTE_REACH);
         let given = after
             .split_once([':', '：'])
             .is_some_and(|(_, text)| text.trim().len() > 24);
         given || found.start > OWN_TEXT
+    }
+
+    /// What is left of what is quoted.
+    fn of_quotation(&self, found: &Finding, (begin, end): (usize, usize)) -> u32 {
+        if self.to_complete(begin) {
+            return 100;
+        }
+        // What is quoted shall be done.
+        let (before, after) = (
+            self.slice(begin.saturating_sub(LEAD), begin),
+            self.slice(end, end + LEAD),
+        );
+        let done = [
+            "执行引号",
+            "执行上",
+            "照做",
+            "执行这",
+            "请执行",
+            "execute",
+            "do what",
+            "follow it",
+            "and obey",
+            "carry out",
+        ];
+        if done.iter().any(|w| before.contains(w) || after.contains(w)) {
+            return 100;
+        }
+        let about = [Topic, Translate, Explain, Example, Guard];
+        let outside = self.count(&about, 0, self.text.len(), (begin, end));
+        if outside > 0 {
+            return 20;
+        }
+        // A long quotation is a document: what it orders is meant.
+        let first = self.addressed.partition_point(|at| *at < begin);
+        if end - begin > DOCUMENT
+            || self.addressed.get(first).is_some_and(|at| *at < end)
+            || matches!(
+                found.signal,
+                Signal::Indirect | Signal::Exfiltration | Signal::Hidden | Signal::Header
+            )
+        {
+            return 100;
+        }
+        if self.count(
+            &[Writing, Third, Question],
+            0,
+            self.text.len(),
+            (begin, end),
+        ) > 0
+        {
+            20
+        } else {
+            60
+        }
     }
 
     /// Where the sentence of a finding begins, as far as is read.
@@ -345,10 +356,11 @@ impl<'t> Context<'t> {
 
     /// `Translate: …`: what follows the colon is matter, unless it goes on to give orders.
     fn recited(&self, found: &Finding) -> bool {
-        let head = self.slice(0, found.anchor);
-        let Some(colon) = head.rfind([':', '：']) else {
+        let from = back(self.text, found.anchor.saturating_sub(QUOTE_REACH));
+        let Some(colon) = self.slice(from, found.anchor).rfind([':', '：']) else {
             return false;
         };
+        let colon = from + colon;
         let task = self.count(&[Translate, Explain], 0, colon, (0, 0)) > 0;
         let rest = self.slice(found.end, self.text.len());
         let first = self.slice(colon, found.anchor);

@@ -124,23 +124,7 @@ fn override_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
         Void => 20,
         _ => 15,
     };
-    let mut back = 0;
-    if token.class == Void {
-        back = 60;
-    } else if !reading.word(token).is_ascii() {
-        // 把以上指令忘掉: the object stands before, in the same clause.
-        let before = reading.slice(token.start.saturating_sub(60), token.start);
-        let clause = before.rsplit(['：', ':', '。', '\n']).next().unwrap_or("");
-        if clause.contains(['把', '将', '對', '对', '將']) {
-            back = clause.len();
-        }
-    }
-    let mut around = reading.around(i, back, 80, Within::Sentence);
-    let next = reading.slice(token.end, token.end + 9).to_ascii_lowercase();
-    const THEY: &[&str] = &[" them", " those", "它们", "他们", "这些", "那些", "掉它"];
-    if token.class != Void && THEY.iter().any(|w| next.starts_with(w)) {
-        around = reading.around(i, 130, 40, Within::Passage);
-    }
+    let around = object_of(reading, i)?;
     let prompt_is_yours = around.has(&[Prompt]) && {
         let said = reading.slice(around.from, around.to).to_ascii_lowercase();
         said.contains("your")
@@ -148,7 +132,56 @@ fn override_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
             || said.contains("initial")
             || said.contains("original")
     };
-    let target = if around.has(&[Safety]) {
+    let target = target_of(around)?;
+    let mut scope = scope_of(reading, i, around, target, prompt_is_yours)?;
+    if around.has(&[My]) && !around.has(&[Your, System, Safety, Prompt]) {
+        scope = scope.saturating_sub(30);
+    }
+    if reading.negated(i) {
+        return None;
+    }
+    let mut score = verb + scope.min(42) + target;
+    // Instructions on one subject are somebody's own.
+    if !around.has(&[Your, System, Safety, Prompt, UserAsk]) && limited(reading, around) {
+        score = score.saturating_sub(30);
+    }
+    let firm =
+        around.has(&[Your, UserAsk]) || prompt_is_yours || target >= 28 && token.class != Bypass;
+    if token.class == Void && !firm && !around.has(&[Your, Safety, Order, Prompt]) {
+        score = score.min(38);
+    }
+    finding(Signal::Override, score, around).map(|found| Finding {
+        soft: !firm,
+        ..found
+    })
+}
+
+/// The words that an override may be about: those behind it, or before it in 把…忘掉, or of the sentence before in
+/// "ignore them".
+fn object_of(reading: &Reading<'_>, i: usize) -> Option<Around> {
+    let token = reading.tokens.get(i)?;
+    let next = reading.slice(token.end, token.end + 9).to_ascii_lowercase();
+    const THEY: &[&str] = &[" them", " those", "它们", "他们", "这些", "那些", "掉它"];
+    if token.class != Void && THEY.iter().any(|w| next.starts_with(w)) {
+        return Some(reading.around(i, 130, 40, Within::Passage));
+    }
+    let mut back = 0;
+    if token.class == Void {
+        back = 60;
+    } else if !reading.word(token).is_ascii() {
+        // 把以上指令忘掉: the object stands before, in the same clause.
+        let before = reading.slice(token.start.saturating_sub(60), token.start);
+        let clause = before.rsplit(['：', ':', '。', '\n']).next().unwrap_or("");
+        if clause.contains(['把', '将', '对', '將', '對']) {
+            back = clause.len();
+        }
+    }
+    Some(reading.around(i, back, 80, Within::Sentence))
+}
+
+/// Points for what is overridden.
+fn target_of(around: Around) -> Option<u32> {
+    Some(if around.has(&[Safety]) {
         32
     } else if around.has(&[Order, Prompt]) {
         30
@@ -160,7 +193,17 @@ fn override_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
         if around.has(&[Your]) { 13 } else { 8 }
     } else {
         return None;
-    };
+    })
+}
+
+/// Points for whose it is, and from when.
+fn scope_of(
+    reading: &Reading<'_>,
+    i: usize,
+    around: Around,
+    target: u32,
+    prompt_is_yours: bool,
+) -> Option<u32> {
     let mut scope = 0_u32;
     if around.has(&[Previous, Above]) {
         scope += 20;
@@ -197,26 +240,7 @@ fn override_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
             return None;
         };
     }
-    if around.has(&[My]) && !around.has(&[Your, System, Safety, Prompt]) {
-        scope = scope.saturating_sub(30);
-    }
-    if reading.negated(i) {
-        return None;
-    }
-    let mut score = verb + scope.min(42) + target;
-    // Instructions on one subject are somebody's own.
-    if !around.has(&[Your, System, Safety, Prompt, UserAsk]) && limited(reading, around) {
-        score = score.saturating_sub(30);
-    }
-    let firm =
-        around.has(&[Your, UserAsk]) || prompt_is_yours || target >= 28 && token.class != Bypass;
-    if token.class == Void && !firm && !around.has(&[Your, Safety, Order, Prompt]) {
-        score = score.min(38);
-    }
-    finding(Signal::Override, score, around).map(|found| Finding {
-        soft: !firm,
-        ..found
-    })
+    Some(scope)
 }
 
 /// Whether what is overridden is said to be about something: instructions on fonts, 关于字体的指令.
