@@ -20,7 +20,7 @@ enum Fate {
 /// Changes to one object's members, turned into edits together at the end.
 pub(crate) struct Plan<'a> {
     object: Value<'a>,
-    members: SmallVec<[(Value<'a>, Value<'a>, Fate); 16]>,
+    members: SmallVec<[(Value<'a>, Value<'a>, Fate); 8]>,
     /// Members to add, each without a comma.
     added: SmallVec<[Vec<u8>; 2]>,
 }

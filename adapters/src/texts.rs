@@ -8,12 +8,16 @@ use std::ops::Range;
 
 use smallvec::SmallVec;
 use wire::facts::{Contents, Form, Media, Source, Text};
-use wire::json::{Tape, Type, Value};
+use wire::json::{self, Tape, Type, Value};
 
 /// A number of fewer characters identifies nobody.
 const NUMBER_MIN: usize = 7;
 /// A value that is one unbroken base64 word of this length is data, not text.
 const BLOB_MIN: usize = 1024;
+/// The scheme of a value that holds a file.
+const DATA: &str = "data:";
+/// Characters of base64 behind its mark that are a file, not a text about one.
+const FILE_MIN: usize = 16;
 /// Longest head of a `data:` URL that is looked at.
 const DATA_HEAD_MAX: usize = 128;
 
@@ -21,8 +25,12 @@ const DATA_HEAD_MAX: usize = 128;
 pub(crate) struct Rules {
     /// Keys of the dialect itself: nobody's data. Their values are read.
     pub(crate) keys: &'static [&'static str],
-    /// Members whose scalar values are words or numbers of the dialect.
+    /// Top-level members whose numbers are the dialect's own. A string in their place is text all the same.
     pub(crate) inert: &'static [&'static str],
+    /// Top-level members that were checked, or are replaced.
+    pub(crate) checked: &'static [&'static str],
+    /// Values that are words of the dialect: nobody's data, wherever they stand.
+    pub(crate) words: &'static [&'static str],
     /// Members that hold JSON text.
     pub(crate) json: &'static [&'static str],
     /// Members that hold sound or a file in base64.
@@ -41,6 +49,8 @@ pub(crate) struct Visit<'a> {
     pub(crate) key: Option<Value<'a>>,
     /// A hash of the keys and elements above it.
     pub(crate) path: u32,
+    /// It is the value that was to be walked, not something in it.
+    pub(crate) top: bool,
 }
 
 struct Frame<'a> {
@@ -91,6 +101,7 @@ pub(crate) fn walk<'a>(
                     is_key: true,
                     key: None,
                     path: frame.path,
+                    top: false,
                 });
                 key = Some(node);
                 path = mix(frame.path, hash(node.raw()));
@@ -113,6 +124,7 @@ pub(crate) fn walk<'a>(
                 is_key: false,
                 key,
                 path,
+                top: frames.is_empty(),
             }),
             Type::True | Type::False | Type::Null => {}
         }
@@ -152,7 +164,11 @@ impl Rules {
     ) {
         let visit = |visit: Visit<'a>| {
             let Visit {
-                value, is_key, key, ..
+                value,
+                is_key,
+                key,
+                top,
+                ..
             } = visit;
             let named = key.and_then(|key| key.inner_span()).unwrap_or(0..0);
             let mut text = |span: Range<usize>, form| {
@@ -164,7 +180,7 @@ impl Rules {
                     turn,
                 });
             };
-            if is_key {
+            if is_key || value.is_key() {
                 if let Some(span) = value.inner_span().filter(|span| !span.is_empty())
                     && !Self::names(self.keys, Some(value))
                 {
@@ -174,21 +190,34 @@ impl Rules {
             }
             let Some(span) = value.inner_span() else {
                 let span = value.span();
-                if span.len() >= NUMBER_MIN && !Self::names(self.inert, key) {
+                if span.len() >= NUMBER_MIN && !(top && Self::names(self.inert, key)) {
                     text(span, Form::Number);
                 }
                 return;
             };
-            if span.is_empty() || Self::names(self.inert, key) {
+            if span.is_empty() || (top && Self::names(self.checked, key)) {
                 return;
             }
             let raw = value.inner().unwrap_or_default();
+            if self.words.contains(&raw) {
+                return;
+            }
             match media_of(raw) {
-                Some(Payload::Text(head)) => text(span.start + head..span.end, Form::Base64),
+                Some(Payload::Text { head, form }) => {
+                    // The head may say anything too: it has parameters.
+                    let behind = span.start + head;
+                    text(span.start + DATA.len()..behind, Form::String);
+                    text(behind..span.end, form);
+                }
                 Some(Payload::Opaque) => contents.media.push(Media { span }),
-                None if Self::names(self.media, key) => contents.media.push(Media { span }),
+                Some(Payload::Disguised) => {
+                    contents.media.push(Media { span: span.clone() });
+                    text(span, Form::String);
+                }
                 None => {
-                    if Self::names(self.places, key) && raw.contains("://") {
+                    let coded = Self::names(self.media, key) && raw.bytes().all(is_coded);
+                    let elsewhere = Self::names(self.places, key) && raw.contains("://");
+                    if coded || elsewhere || holds_file(raw) {
                         contents.media.push(Media { span: span.clone() });
                     }
                     let json = Self::names(self.json, key);
@@ -202,19 +231,28 @@ impl Rules {
 
 /// What a value that is no plain text holds.
 enum Payload {
-    /// Text in base64, behind a head of so many bytes.
-    Text(usize),
+    /// Text behind a head of so many bytes.
+    Text { head: usize, form: Form },
+    /// A file, or a text, behind a head with escapes: read as it stands, and not taken for all of it.
+    Disguised,
     /// Anything else.
     Opaque,
 }
 
 fn media_of(raw: &str) -> Option<Payload> {
-    if let Some(rest) = raw.strip_prefix("data:") {
-        let head = rest.get(..rest.len().min(DATA_HEAD_MAX)).unwrap_or(rest);
-        let (head, _) = head.split_once(',')?;
-        let mut words = head.split(';');
+    let begin = raw.get(..floor(raw, DATA_HEAD_MAX)).unwrap_or(raw);
+    let head = begin.split_once(',').map_or(begin, |(head, _)| head);
+    if head.contains('\\') && is_data(&json::unescape(head)) {
+        return Some(Payload::Disguised);
+    }
+    if is_data(raw) {
+        let head = head
+            .get(DATA.len()..)
+            .filter(|_| head.len() < begin.len())?;
+        let lower = head.to_ascii_lowercase();
+        let mut words = lower.split(';');
         let kind = words.next().unwrap_or_default();
-        let base64 = words.any(|word| word.eq_ignore_ascii_case("base64"));
+        let base64 = words.any(|word| word == "base64");
         let textual = kind.is_empty()
             || kind.starts_with("text/")
             || kind.ends_with("json")
@@ -222,15 +260,55 @@ fn media_of(raw: &str) -> Option<Payload> {
             || kind.ends_with("yaml")
             || kind.ends_with("javascript")
             || kind.ends_with("csv");
-        return match (textual, base64) {
-            (true, true) => Some(Payload::Text(5 + head.len() + 1)),
-            // Percent-encoded text is text: the scan undoes it.
-            (true, false) => None,
-            _ => Some(Payload::Opaque),
-        };
+        if !textual {
+            return Some(Payload::Opaque);
+        }
+        return Some(Payload::Text {
+            head: DATA.len() + head.len() + 1,
+            // What is not in base64 is percent-encoded: the scan undoes that.
+            form: if base64 { Form::Base64 } else { Form::String },
+        });
     }
-    let word = |byte: u8| byte.is_ascii_alphanumeric() || b"+/=-_".contains(&byte);
-    (raw.len() >= BLOB_MIN && raw.bytes().all(word)).then_some(Payload::Opaque)
+    (raw.len() >= BLOB_MIN && raw.bytes().all(is_coded)).then_some(Payload::Opaque)
+}
+
+/// Schemes are the same in any case.
+fn is_data(text: &str) -> bool {
+    text.get(..DATA.len())
+        .is_some_and(|scheme| scheme.eq_ignore_ascii_case(DATA))
+}
+
+fn is_coded(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"+/=-_".contains(&byte)
+}
+
+/// Whether a file in base64 stands somewhere in a text: nobody reads it there.
+fn holds_file(raw: &str) -> bool {
+    const MARK: &str = "base64";
+    let holds = |text: &str| {
+        text.match_indices(',').any(|(at, _)| {
+            let bytes = text.as_bytes();
+            let before = at
+                .checked_sub(MARK.len())
+                .and_then(|from| bytes.get(from..at));
+            let behind = bytes.get(at + 1..at + 1 + FILE_MIN);
+            before.is_some_and(|mark| mark.eq_ignore_ascii_case(MARK.as_bytes()))
+                && behind.is_some_and(|behind| behind.iter().all(|byte| is_coded(*byte)))
+        })
+    };
+    if raw.contains("\\u") || raw.contains("\\/") {
+        return holds(&json::unescape(raw));
+    }
+    holds(raw)
+}
+
+/// The character boundary at or before `at`.
+fn floor(text: &str, at: usize) -> usize {
+    let mut at = at.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
 }
 
 #[cfg(test)]
@@ -240,7 +318,9 @@ mod tests {
 
     const RULES: Rules = Rules {
         keys: &["content", "url"],
-        inert: &["role", "seed"],
+        inert: &["seed"],
+        checked: &["model"],
+        words: &["user"],
         json: &["arguments"],
         media: &["file_data"],
         places: &["url"],
@@ -250,13 +330,17 @@ mod tests {
         let tape = scan(body.as_bytes(), &Limits::default()).unwrap();
         let root = Value::root(&tape, body.as_bytes()).unwrap();
         let mut contents = Contents::default();
-        RULES.collect(
-            &tape,
-            body.as_bytes(),
-            (None, root),
-            (Source::User, None),
-            &mut contents,
-        );
+        for (key, value) in root.members() {
+            for member in [(None, key), (Some(key), value)] {
+                RULES.collect(
+                    &tape,
+                    body.as_bytes(),
+                    member,
+                    (Source::User, None),
+                    &mut contents,
+                );
+            }
+        }
         let texts = contents.texts.iter();
         (
             texts
@@ -269,15 +353,20 @@ mod tests {
     #[test]
     fn every_string_key_and_number_but_the_inert() {
         let (texts, media) = collected(
-            r#"{"role":"user","content":["a",{"arguments":"{}","x":[1234567,5]}],"seed":12345678901}"#,
+            r#"{"role":"user","model":"m","content":["a",{"arguments":"{}","x":[1234567,5],"seed":7654321,"model":"n"}],"seed":12345678901}"#,
         );
         let want = [
             ("role", Form::Key),
+            ("model", Form::Key),
             ("a", Form::String),
             ("arguments", Form::Key),
             ("{}", Form::Json),
             ("x", Form::Key),
             ("1234567", Form::Number),
+            ("seed", Form::Key),
+            ("7654321", Form::Number),
+            ("model", Form::Key),
+            ("n", Form::String),
             ("seed", Form::Key),
         ];
         assert_eq!(texts, want.map(|(text, form)| (text.to_owned(), form)));

@@ -179,7 +179,10 @@ pub struct Token {
 #[must_use]
 pub fn join_path(base: &str, path: &str) -> String {
     let base = base.trim_end_matches('/');
-    let last = base.rsplit('/').next().unwrap_or_default();
+    let last = base
+        .rfind('/')
+        .and_then(|slash| base.get(slash + 1..))
+        .unwrap_or(base);
     let is_version = last.strip_prefix('v').is_some_and(|rest| {
         rest.starts_with(|first: char| first.is_ascii_digit())
             && rest.bytes().all(|byte| byte.is_ascii_alphanumeric())
@@ -188,7 +191,7 @@ pub fn join_path(base: &str, path: &str) -> String {
         Some(_) if is_version => path.get(3..).unwrap_or(path),
         _ => path,
     };
-    format!("{base}{path}")
+    [base, path].concat()
 }
 
 /// By `content-type`; parameters and case are ignored.

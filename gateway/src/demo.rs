@@ -74,7 +74,8 @@ pub fn run(listen: &str, admin: &str) -> anyhow::Result<ExitCode> {
     })?;
     let running = serve::start(store, &warnings)?;
     running.announce()?;
-    std::io::stdout().write_all(tour(&running, found.as_ref(), &home.0)?.as_bytes())?;
+    std::io::stdout()
+        .write_all(tour(&running, &sim.base_url(""), found.as_ref(), &home.0)?.as_bytes())?;
     std::io::stdout().flush()?;
     let ended = running.until_ended();
     drop(vendors);
@@ -226,6 +227,15 @@ keys:
   - {{ id: demo, team: demo, hash: "{}", grade: internal }}
   - {{ id: demo-restricted, team: demo, hash: "{}", grade: restricted }}
 
+policies:
+  packs: [cn-pipl, secrets, source-code, prompt-injection]
+  rules:
+    - {{ name: numbers-come-back, find: [CN_ID_CARD, BANK_CARD, CN_MOBILE], remedy: redact, restore: true }}
+    - {{ name: mail-stays-out, find: [EMAIL], remedy: redact }}
+    - {{ name: no-code-outside, find: [SOURCE_CODE], remedy: reroute }}
+    - {{ name: no-secrets, find: [SECRET], remedy: refuse }}
+  output: {{ find: [CN_ID_CARD, BANK_CARD, CN_MOBILE], remedy: redact }}
+
 audit: {{ dir: {} }}
 log: {{ level: warn }}
 drain: {{ accept: 0s, limit: 5s }}
@@ -238,7 +248,12 @@ drain: {{ accept: 0s, limit: 5s }}
 }
 
 /// What to try, in the order in which it makes sense.
-fn tour(running: &Running, found: Option<&Found>, home: &Path) -> anyhow::Result<String> {
+fn tour(
+    running: &Running,
+    sim: &str,
+    found: Option<&Found>,
+    home: &Path,
+) -> anyhow::Result<String> {
     let base = format!("http://{}", running.listen);
     let local = match found {
         Some(found) => format!(
@@ -265,25 +280,47 @@ fn tour(running: &Running, found: Option<&Found>, home: &Path) -> anyhow::Result
         "-N ",
         r#"{"model":"tongyi","stream":true,"messages":[{"role":"user","content":"你好,玉门关在哪里?"}]}"#,
     );
-    text += "# 3. The same request, now declared `restricted`: no vendor is cleared for it, so it goes to the self-hosted model.\n#    See x-yumen-verdict and x-yumen-provider. 数据分级为 restricted,自动改走自建模型。\n";
+    text += "# 3. Personal data: the vendor gets labels, and what may come back is put back in the reply. The mail address stays a label.\n#    个人信息：厂商只收到占位符，回答里还原手机号，邮箱保持占位符。\n";
+    text += &chat(
+        KEY,
+        "-i ",
+        r#"{"model":"tongyi","messages":[{"role":"user","content":"我的手机是13800138000,邮箱 zhang.wei@corp.example.com,请复述"}]}"#,
+    );
+    write!(
+        text,
+        "#    What the simulated vendors really received. 厂商实际收到的内容：\ncurl -sS {sim}/__sim/requests\n\n"
+    )?;
+    text += "# 4. A key pasted into a prompt: refused, and nothing left the house. 密钥不出门。\n";
+    text += &chat(
+        KEY,
+        "-i ",
+        r#"{"model":"assistant","messages":[{"role":"user","content":"why does this fail? AWS_ACCESS_KEY_ID=AKIAIOSFODNN7QRSTUVW"}]}"#,
+    );
+    text += "# 5. Source code: only the self-hosted model gets it. 源代码改走自建模型。\n";
+    text += &chat(
+        KEY,
+        "-i ",
+        r#"{"model":"assistant","messages":[{"role":"user","content":"Review:\ndef settle(order, ledger):\n    total = 0\n    for line in order.lines:\n        total += line.price * line.count\n    if total > ledger.limit:\n        raise LimitError(order.id)\n    ledger.post(order.id, total)\n    return total\n"}]}"#,
+    );
+    text += "# 6. A request declared `restricted`: no vendor is cleared for it, so it goes to the self-hosted model.\n#    See x-yumen-verdict and x-yumen-provider. 数据分级为 restricted,自动改走自建模型。\n";
     text += &chat(
         KEY,
         "-i -H 'x-yumen-grade: restricted' ",
         r#"{"model":"assistant","messages":[{"role":"user","content":"our unreleased quarterly figures"}]}"#,
     );
-    text += "# 4. A key whose data is always `restricted` asks for a vendor by name: refused, and nothing left the house. 拒绝外发。\n";
+    text += "# 7. A key whose data is always `restricted` asks for a vendor by name: refused, and nothing left the house. 拒绝外发。\n";
     text += &chat(
         KEY_RESTRICTED,
         "-i ",
         r#"{"model":"glm","messages":[{"role":"user","content":"hello"}]}"#,
     );
-    text += "# 5. The first vendor hides an error in a 200; you never see it, the next one answers (x-yumen-attempts: 2). 故障转移。\n";
+    text += "# 8. The first vendor hides an error in a 200; you never see it, the next one answers (x-yumen-attempts: 2). 故障转移。\n";
     text += &chat(
         KEY,
         "-i ",
         r#"{"model":"unlucky","messages":[{"role":"user","content":"hello"}]}"#,
     );
-    text += "# 6. Tools, translated to and from 文心's legacy API. 工具调用。\n";
+    text += "# 9. Tools, translated to and from 文心's legacy API. 工具调用。\n";
     text += &chat(
         KEY,
         "",
@@ -291,7 +328,7 @@ fn tour(running: &Running, found: Option<&Found>, home: &Path) -> anyhow::Result
     );
     write!(
         text,
-        "# 7. What was counted.\ncurl -sS http://{}/metrics\n\n",
+        "# 10. What was counted.\ncurl -sS http://{}/metrics\n\n",
         running.admin
     )?;
     write!(

@@ -6,6 +6,7 @@ pub mod book;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod decimal;
 pub mod demo;
 pub mod journal;
 pub mod pipeline;

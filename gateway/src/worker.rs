@@ -4,8 +4,9 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
+use policies::policy::Policy;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::watch;
 use wire::Fault;
@@ -13,11 +14,12 @@ use wire::fault::Level;
 
 use crate::alarm::SharedAlarm;
 use crate::clock::Clock;
-use crate::config::snapshot::Target;
+use crate::config::snapshot::{Snapshot, Target};
 use crate::config::watch::ConfigStore;
 use crate::journal::{Journal, State};
 use crate::server::guard::HeadWatch;
 use crate::telemetry::metrics::{Metrics, RouteMeters, TargetMeters};
+use crate::telemetry::policy::PolicyMeters;
 use crate::upstream::client::Client;
 use crate::upstream::token::Cells;
 
@@ -49,7 +51,8 @@ pub struct Shared {
     /// Time.
     pub clock: Arc<dyn Clock>,
     phase: watch::Sender<Phase>,
-    cut: AtomicBool,
+    /// The same as a number, for those who ask often.
+    at: AtomicU8,
 }
 
 impl Shared {
@@ -70,7 +73,7 @@ impl Shared {
             tokens: Cells::default(),
             clock,
             phase,
-            cut: AtomicBool::new(false),
+            at: AtomicU8::new(Phase::Open as u8),
         }
     }
 
@@ -79,6 +82,15 @@ impl Shared {
         target
             .meters
             .get_or_init(|| Arc::new(self.metrics.target(&target.provider.name, &target.model)))
+    }
+
+    /// The counters of a snapshot's policy.
+    pub fn policy_meters<'a>(&self, snapshot: &'a Snapshot, policy: &Policy) -> &'a PolicyMeters {
+        snapshot.policy_meters.get_or_init(|| {
+            let (rules, reply) = (policy.rules.len(), policy.reply.len());
+            self.metrics
+                .policy(rules, reply, policy.set.sorts().count())
+        })
     }
 
     /// Takes a place among the requests in flight, unless all are taken.
@@ -106,7 +118,7 @@ impl Shared {
 
     /// Moves on; never back.
     pub fn advance(&self, phase: Phase) {
-        self.cut.store(phase == Phase::Cut, Ordering::Release);
+        self.at.fetch_max(phase as u8, Ordering::AcqRel);
         self.phase.send_if_modified(|current| {
             let later = phase > *current;
             if later {
@@ -123,13 +135,19 @@ impl Shared {
 
     /// Whether streams must end now. One relaxed load: asked by every waiting stream.
     pub fn is_cut(&self) -> bool {
-        self.cut.load(Ordering::Acquire)
+        self.at.load(Ordering::Acquire) == Phase::Cut as u8
+    }
+
+    /// Whether nothing speaks of leaving.
+    pub fn is_open(&self) -> bool {
+        self.at.load(Ordering::Acquire) == Phase::Open as u8
     }
 }
 
 /// The counters of each route, made once.
 pub struct Routes {
     chat: RouteMeters,
+    moderations: RouteMeters,
     models: RouteMeters,
     other: RouteMeters,
 }
@@ -138,6 +156,7 @@ impl Routes {
     fn new(metrics: &Metrics) -> Self {
         Self {
             chat: metrics.route("/v1/chat/completions", "POST"),
+            moderations: metrics.route("/v1/moderations", "POST"),
             models: metrics.route("/v1/models", "GET"),
             other: metrics.route("other", "other"),
         }
@@ -147,6 +166,7 @@ impl Routes {
     pub fn of(&self, endpoint: &str) -> &RouteMeters {
         match endpoint {
             "/v1/chat/completions" => &self.chat,
+            "/v1/moderations" => &self.moderations,
             "/v1/models" | "/v1/models/{id}" => &self.models,
             _ => &self.other,
         }
@@ -294,6 +314,11 @@ impl OnPeer {
         &self.0.address
     }
 
+    /// The request is here whole.
+    pub fn is_whole(&self) {
+        self.0.head_watch.answers();
+    }
+
     /// A timer for this request: its connection's, if requests come one after another there.
     pub fn alarm(&self) -> Arc<SharedAlarm> {
         self.0.alarm.clone().unwrap_or_default()
@@ -303,6 +328,7 @@ impl OnPeer {
 impl Drop for OnPeer {
     fn drop(&mut self) {
         self.0.running.fetch_sub(1, Ordering::Relaxed);
+        self.0.head_watch.answered();
     }
 }
 

@@ -119,6 +119,7 @@ pub struct Policy {
     pub zone_s: i32,
     looked_for: Sorts,
     reads_target: bool,
+    has_conditions: bool,
 }
 
 /// What a policy is made of.
@@ -229,6 +230,7 @@ impl Policy {
         let reads_target = rules
             .iter()
             .any(|rule| rule.when.as_ref().is_some_and(When::reads_target));
+        let has_conditions = rules.iter().any(|rule| rule.when.is_some());
         Ok(Self {
             set,
             rules,
@@ -242,6 +244,7 @@ impl Policy {
             zone_s,
             looked_for,
             reads_target,
+            has_conditions,
         })
     }
 
@@ -255,6 +258,12 @@ impl Policy {
     #[must_use]
     pub fn reads_target(&self) -> bool {
         self.reads_target
+    }
+
+    /// Whether some rule has a condition: if none, nobody reads facts.
+    #[must_use]
+    pub fn has_conditions(&self) -> bool {
+        self.has_conditions
     }
 
     /// The name of a type.

@@ -27,6 +27,7 @@ pub enum Method {
 }
 
 /// The key of surrogates and hashes. `Debug` shows nothing.
+#[derive(Clone)]
 pub struct Pepper(hmac::Key);
 
 impl Pepper {

@@ -10,6 +10,8 @@ use std::ops::Range;
 
 /// The longest way to write a label, in bytes: also what may wait for its end.
 pub const LABEL_BYTES_MAX: usize = 160;
+/// Backslashes before a character of a label, at most: one that Markdown asks for, escaped once more.
+const SLASHES_MAX: usize = 2;
 /// Digits of a label's number, at most.
 const DIGITS_MAX: usize = 6;
 
@@ -140,7 +142,7 @@ impl Table {
             };
             if let Some(number) = reader.label(known) {
                 let wanted = |entry: &Entry| matches!(entry.shape, Shape::Label(n, k) if n == name && k == number);
-                if !(reader.ended && !finished)
+                if (!reader.ended || finished)
                     && let Some(entry) = self.entries.iter().position(wanted)
                 {
                     return Match::Yes(reader.at, entry);
@@ -195,10 +197,10 @@ impl Reader<'_> {
         false
     }
 
-    /// `<`, `＜`, `\<`, `&lt;`, `\u003c`.
+    /// `<`, `＜`, `\<`, `&lt;`, `\u003c`; in JSON inside a string `\<` is `\\<`, and goes as a whole.
     fn bracket(&mut self, plain: &[u8], forms: &[&[u8]]) -> bool {
         let from = self.at;
-        for _ in 0..2 {
+        for _ in 0..=SLASHES_MAX {
             if forms.iter().any(|form| self.take(form)) {
                 return true;
             }
@@ -266,19 +268,26 @@ impl Reader<'_> {
             if !self.bracket(b">", &["＞".as_bytes(), b"&gt;", b"\\u003e", b"\\u003E"]) {
                 // The model forgot the other bracket.
                 self.at = end;
+                self.ends()?;
             }
-        } else if self
-            .peek()
-            .is_some_and(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-        {
-            return None;
+        } else {
+            self.ends()?;
         }
         Some(number)
     }
 
+    /// What follows is no more of a word: `NAME_1a` is none of ours.
+    fn ends(&mut self) -> Option<()> {
+        let next = self.peek();
+        next.is_none_or(|byte| !byte.is_ascii_alphanumeric() && byte != b'_')
+            .then_some(())
+    }
+
     /// `_`, `\_`, ` `, `-`.
     fn joint(&mut self) -> Option<()> {
-        self.take(b"\\");
+        for _ in 0..SLASHES_MAX {
+            self.take(b"\\");
+        }
         match self.peek()? {
             b'_' | b' ' | b'-' => self.at += 1,
             _ => return None,
@@ -340,6 +349,29 @@ impl Restoring {
     }
 }
 
+/// Tells the labels of these names that stand in a text, in any form that is read as one: position of the name, number.
+pub fn standing(text: &str, names: &[&str], mut found: impl FnMut(usize, u32)) {
+    let bytes = text.as_bytes();
+    let mut begins = [false; 256];
+    let first = names.iter().filter_map(|name| name.bytes().next());
+    for byte in first.chain(*b"<\\&\xEF") {
+        if let Some(slot) = begins.get_mut(usize::from(byte)) {
+            *slot = true;
+        }
+    }
+    for (at, byte) in bytes.iter().enumerate() {
+        if !begins.get(usize::from(*byte)).copied().unwrap_or(false) {
+            continue;
+        }
+        for (which, name) in names.iter().enumerate() {
+            let ended = false;
+            if let Some(number) = (Reader { bytes, at, ended }).label(name) {
+                found(which, number);
+            }
+        }
+    }
+}
+
 /// `text` with every label replaced.
 #[must_use]
 pub fn restore(table: &Table, text: &str) -> String {
@@ -375,6 +407,7 @@ mod tests {
             ("<CN_MOBILE_12>", "13900139000"),
             ("＜CN_MOBILE_1＞", "13800138000"),
             ("\\<CN\\_MOBILE\\_1\\>", "13800138000"),
+            ("\\\\<CN\\\\_MOBILE\\\\_1\\\\>", "13800138000"),
             ("<cn mobile 1>", "13800138000"),
             ("< CN_MOBILE_1 >!", "13800138000!"),
             ("&lt;CN_MOBILE_1&gt;", "13800138000"),
@@ -395,6 +428,7 @@ mod tests {
             "CN_MOBILE_123",
             "XCN_MOBILE_1",
             "CN_MOBILE_1a",
+            "<CN_MOBILE_1a>",
             "<CN_MOBILE>",
             "a < b",
             "<EMAIL_1>",

@@ -3,19 +3,22 @@
 //! Reads the values in the body itself, writes none anywhere else but into the table of what may be restored. Invariants:
 //! every byte of a chosen finding is replaced, also where findings overlap; the result is valid JSON where the body was.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use smallvec::SmallVec;
 use wire::facts::Form;
 use wire::json::{self, Mapped};
 use wire::{Edits, Fault, Kind};
 
 use crate::findings::{Findings, Found, Place};
+use crate::nested::{Nesting, written};
 use crate::policy::Policy;
 use crate::redact::{Labels, Method};
-use crate::restore::Table;
+use crate::restore::{Table, standing};
 use crate::scan::Sort;
 
 /// What is to be done with the findings of a type.
@@ -38,6 +41,8 @@ pub struct Rewritten {
     pub table: Table,
     /// How many findings were replaced.
     pub count: usize,
+    /// Their types.
+    pub sorts: SmallVec<[Sort; 4]>,
 }
 
 /// Replaces the findings of the chosen types.
@@ -53,6 +58,7 @@ pub fn rewrite(
     let mut rewriting = Rewriting {
         policy,
         body,
+        typed: typed(policy, body, choices),
         labels: Labels::default(),
         table: Table::new(),
         swaps: Vec::new(),
@@ -77,6 +83,7 @@ pub fn rewrite(
         body: edits.apply(body).into_bytes(),
         table: rewriting.table,
         count: rewriting.count,
+        sorts: choices.iter().map(|choice| choice.sort).collect(),
     })
 }
 
@@ -116,6 +123,8 @@ pub fn file_text(base64: &str) -> Option<String> {
 struct Rewriting<'a> {
     policy: &'a Policy,
     body: &'a Bytes,
+    /// Labels that stand in the body already.
+    typed: HashSet<(Sort, u32)>,
     labels: Labels,
     table: Table,
     /// Spans of the body, and what replaces each; of files: spans of the decoded text.
@@ -147,8 +156,8 @@ impl Rewriting<'_> {
         };
         let name = self.policy.name(found.sort);
         let restoring = choice.restore;
-        let (body, table) = (self.body, &mut self.table);
-        let taken = |number| restoring && stands_in(body, name, number);
+        let (typed, table) = (&self.typed, &mut self.table);
+        let taken = |number| restoring && typed.contains(&(found.sort, number));
         let label = self.labels.replacement(
             &self.policy.pepper,
             (found.sort, name),
@@ -166,26 +175,41 @@ impl Rewriting<'_> {
     }
 
     fn swap(&mut self, place: &Place, text: &Decoded<'_>, label: String) {
-        let with = match place.form {
-            Form::Number => format!("\"{label}\""),
-            Form::Json if !in_string(text.text().get(..place.at.start).unwrap_or_default()) => {
-                // A bare number in JSON inside a string.
-                format!("\\\"{label}\\\"")
+        let at = place.at.clone();
+        match place.form {
+            // Its sign and its fraction go with it.
+            Form::Number => {
+                self.swap_part(place, text, 0..text.text().len(), format!("\"{label}\""))
             }
-            _ => label,
-        };
+            Form::Json => {
+                let (before, span) = text.text().split_at(at.start);
+                let span = span.get(..at.len()).unwrap_or_default();
+                let stretches = Nesting::begin(text.text()).over(before).stretches(span);
+                for (nth, stretch) in stretches.iter().enumerate() {
+                    let mut part = at.start + stretch.at.start..at.start + stretch.at.end;
+                    if stretch.bare {
+                        part = number_around(text.text(), part);
+                    }
+                    self.swap_part(place, text, part, written(&label, nth == 0, stretch.bare));
+                }
+            }
+            _ => self.swap_part(place, text, at, label),
+        }
+    }
+
+    fn swap_part(&mut self, place: &Place, text: &Decoded<'_>, at: Range<usize>, with: String) {
         let swap = match text {
             Decoded::File(_) => Swap {
                 file: Some(place.text.clone()),
-                span: place.at.clone(),
+                span: at,
                 with,
             },
             Decoded::Escaped(mapped) => {
-                let from = place.text.start + mapped.to_raw(place.at.start);
-                let to = if place.at.end == mapped.text.len() {
+                let from = place.text.start + mapped.to_raw(at.start);
+                let to = if at.end == mapped.text.len() {
                     place.text.end
                 } else {
-                    place.text.start + mapped.to_raw(place.at.end)
+                    place.text.start + mapped.to_raw(at.end)
                 };
                 Swap {
                     file: None,
@@ -264,26 +288,30 @@ fn plain(form: Form, value: &str) -> String {
     }
 }
 
-/// Whether the end of a JSON text's beginning lies inside a string.
-#[must_use]
-pub fn in_string(before: &str) -> bool {
-    let mut inside = false;
-    let mut escaped = false;
-    for byte in before.bytes() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if inside => escaped = true,
-            b'"' => inside = !inside,
-            _ => {}
-        }
-    }
-    // A text that is no JSON at all has no strings: there, a label needs no quotes.
-    inside || !before.trim_start().starts_with(['{', '['])
+/// The bare number that a span of a JSON text lies in: its sign and its fraction go with it.
+fn number_around(text: &str, span: Range<usize>) -> Range<usize> {
+    let part = |byte: &u8| byte.is_ascii_digit() || b"+-.eE".contains(byte);
+    let bytes = text.as_bytes();
+    let before = bytes.get(..span.start).unwrap_or_default();
+    let behind = bytes.get(span.end..).unwrap_or_default();
+    let back = before.iter().rev().take_while(|byte| part(byte)).count();
+    let on = behind.iter().take_while(|byte| part(byte)).count();
+    span.start - back..span.end + on
 }
 
-/// Whether a label that is not ours stands in the body: what a user typed must not be taken for ours in the reply.
-fn stands_in(body: &[u8], name: &str, number: u32) -> bool {
-    let label = format!("{name}_{number}");
-    memchr::memmem::find_iter(body, label.as_bytes())
-        .any(|at| !body.get(at + label.len()).is_some_and(u8::is_ascii_digit))
+/// The labels that are not ours and stand in the body: what a user typed must not be taken for ours in the reply.
+fn typed(policy: &Policy, body: &[u8], choices: &[Choice]) -> HashSet<(Sort, u32)> {
+    let restored = choices.iter().filter(|choice| choice.restore);
+    let (sorts, names): (Vec<Sort>, Vec<&str>) = restored
+        .map(|choice| (choice.sort, policy.name(choice.sort)))
+        .unzip();
+    if names.is_empty() {
+        return HashSet::new();
+    }
+    let text = json::unescape(std::str::from_utf8(body).unwrap_or_default());
+    let mut typed = HashSet::new();
+    standing(&text, &names, |name, number| {
+        typed.extend(sorts.get(name).map(|sort| (*sort, number)));
+    });
+    typed
 }

@@ -21,12 +21,15 @@
 pub mod config;
 pub mod gateway;
 pub mod grammar;
+pub mod heldout;
 pub mod http;
 pub mod journal;
 pub mod message;
 pub mod pii;
+pub mod planted;
 pub mod prompts;
 pub mod raw;
+pub mod scripted;
 pub mod tee;
 pub mod upstream;
 

@@ -91,10 +91,10 @@ pub(crate) fn bearer(
     if credential.api_key.is_empty() {
         return Ok(());
     }
-    insert_secret(
+    insert(
         headers,
         AUTHORIZATION,
-        &format!("Bearer {}", credential.api_key),
+        HeaderValue::try_from(["Bearer ", credential.api_key].concat()),
     )
 }
 
@@ -107,8 +107,16 @@ pub(crate) fn insert_secret(
     name: HeaderName,
     value: &str,
 ) -> Result<(), Fault> {
-    let mut value = HeaderValue::from_str(value)
-        .map_err(|_| Fault::new(Kind::Bug).detail("a credential cannot stand in a header"))?;
+    insert(headers, name, HeaderValue::from_str(value))
+}
+
+fn insert<E>(
+    headers: &mut HeaderMap,
+    name: HeaderName,
+    value: Result<HeaderValue, E>,
+) -> Result<(), Fault> {
+    let mut value =
+        value.map_err(|_| Fault::new(Kind::Bug).detail("a credential cannot stand in a header"))?;
     value.set_sensitive(true);
     headers.insert(name, value);
     Ok(())

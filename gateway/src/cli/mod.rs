@@ -1,11 +1,12 @@
 //! The command line: what `yumen` is asked to do, and what it answers.
 //!
-//! Knows how to check, print a schema and make a key; serving, the demo and the journal are run by functions that the
+//! Knows how to check, print a schema, try a policy and make a key; serving, the demo and the journal are run by functions that the
 //! binary passes in. Invariants: data goes to stdout, talk to stderr; exit codes are 0 ok, 1 the thing checked does not
 //! hold, 2 wrong usage or unusable config.
 
 mod check;
 mod key;
+mod policy;
 mod scan;
 
 use std::fmt;
@@ -49,6 +50,9 @@ enum Command {
     Schema,
     /// Run the detectors over standard input: print it redacted, or what was found
     Scan(ScanArgs),
+    /// Try policies: tests, explanations, replays
+    #[command(subcommand)]
+    Policy(policy::PolicyCommand),
     /// Virtual keys
     #[command(subcommand)]
     Key(KeyCommand),
@@ -198,6 +202,15 @@ fn dispatch(command: Command, runners: &Runners, out: &mut impl Write) -> anyhow
         Command::Scan(args) => {
             let mut buffered = io::BufWriter::new(&mut *out);
             scan::run(&args, &mut io::stdin().lock(), &mut buffered)
+        }
+        Command::Policy(command) => {
+            let env = |name: &str| std::env::var(name).ok();
+            let means = policy::Means {
+                env: &env,
+                book: &*runners.book,
+                now: std::time::SystemTime::now(),
+            };
+            policy::run(&command, means, out, &mut io::stderr())
         }
         Command::Key(KeyCommand::Create(args)) => key::create(&args, out),
         Command::Completions { shell } => {

@@ -4,7 +4,9 @@
 //! [`check`](super::check) already, and a config it would refuse is refused here too, never half built. The only thing
 //! outside that building touches is the registry of limits, which it may grow.
 
+mod gates;
 mod policies;
+mod unruled;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -25,8 +27,8 @@ use super::load::{Doc, Loaded, SECRET_BYTES_MAX, read_bounded, said};
 use super::problem::{Problem, Severity, Step};
 use super::schema::{self, Config, Location};
 use super::snapshot::{
-    Adapter, Admin, ClientTls, Clocks, Credential, Grades, Identity, Model, Provider, ServerTls,
-    Snapshot, Target,
+    Adapter, Admin, ClientTls, Clocks, Credential, Grades, Identity, Model, Named, Provider,
+    ServerTls, Snapshot, Target,
 };
 use super::time::parse_moment_ms;
 use super::vendors::VendorBook;
@@ -40,9 +42,6 @@ const CLOCKS: Clocks = Clocks {
     idle: Duration::from_secs(300),
     total: Duration::from_secs(3600),
 };
-
-/// Longest file of words: all words that there may be, at their longest.
-const WORDS_BYTES_MAX: u64 = 64 << 20;
 
 /// What a snapshot is built with.
 pub struct Ground<'a> {
@@ -98,12 +97,19 @@ pub fn build(loaded: &Loaded, ground: &Ground<'_>) -> Result<Built, Vec<Problem>
         read, mut problems, ..
     } = files;
     match snapshot {
-        Some(snapshot) if problems.is_empty() => Ok(Built {
-            snapshot,
-            warnings,
-            files: read,
-            digest: loaded.digest,
-        }),
+        Some(snapshot) if problems.is_empty() => {
+            let mut warnings = warnings;
+            if let Some(policy) = &snapshot.policy {
+                let section = &loaded.config.policies;
+                warnings.extend(unruled::unruled(section, policy, &loaded.doc));
+            }
+            Ok(Built {
+                snapshot,
+                warnings,
+                files: read,
+                digest: loaded.digest,
+            })
+        }
         _ => {
             if problems.is_empty() {
                 let message =
@@ -133,8 +139,9 @@ fn assemble(loaded: &Loaded, ground: &Ground<'_>, files: &mut Files<'_>) -> Opti
     }
     let models = build_models(config, &providers)?;
     let specs = build_keys(config, &grades, ground.rates)?;
-    let policy = policies::build(config, &grades, files)?.map(Arc::new);
     let before = ground.before;
+    let policy = policies::build(config, &grades, files)?.map(Arc::new);
+    let gates = gates::build(config, &grades, files)?;
     Some(Snapshot {
         version: before.map_or(1, |before| before.version + 1),
         loaded_at: ground.now,
@@ -171,6 +178,8 @@ fn assemble(loaded: &Loaded, ground: &Ground<'_>, files: &mut Files<'_>) -> Opti
             nanos: u64::try_from(config.stream.hold_time.0.as_nanos()).unwrap_or(u64::MAX),
         },
         policy,
+        policy_meters: OnceLock::new(),
+        gates,
         drain: config.drain.clone(),
         overload: config.overload.clone(),
         runtime: config.runtime.clone(),
@@ -294,6 +303,7 @@ fn build_models(
                 weight: target.weight,
                 priority: target.priority,
                 filing: target.filing.as_deref().map(Into::into),
+                shown: [Named::new(&provider.name), Named::new(&target.model)],
                 meters: OnceLock::new(),
             });
         }
@@ -374,12 +384,8 @@ impl Files<'_> {
     }
 
     fn bytes(&mut self, steps: &[Step], path: &str) -> Option<Vec<u8>> {
-        self.bytes_of(steps, path, SECRET_BYTES_MAX)
-    }
-
-    fn bytes_of(&mut self, steps: &[Step], path: &str, most: u64) -> Option<Vec<u8>> {
         let path = self.dir.join(path);
-        let bytes = read_bounded(&path, most);
+        let bytes = read_bounded(&path, SECRET_BYTES_MAX);
         self.read.push(path);
         match bytes {
             Ok(bytes) => Some(bytes),
@@ -392,11 +398,6 @@ impl Files<'_> {
                 self.fail(steps, message)
             }
         }
-    }
-
-    /// A file of words, which may be longer than a key.
-    fn word_bytes(&mut self, steps: &[Step], path: &str) -> Option<Vec<u8>> {
-        self.bytes_of(steps, path, WORDS_BYTES_MAX)
     }
 
     fn certs(&mut self, steps: &[Step], path: &str) -> Option<Vec<CertificateDer<'static>>> {

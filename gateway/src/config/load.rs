@@ -15,12 +15,11 @@ use super::node::{Node, Value, parse};
 use super::problem::{Place, Problem, Severity, Step, show_path};
 use super::scalar::place_within;
 use super::schema::Config;
+use super::words::fetch_words;
 use crate::secret::Secret;
 
 /// Largest config file.
 pub const CONFIG_BYTES_MAX: u64 = 4 << 20;
-/// Largest file of words: the watch for changes reads no more.
-const WORDS_BYTES_MAX: u64 = CONFIG_BYTES_MAX;
 /// Largest file with a secret, a certificate chain or authorities.
 pub const SECRET_BYTES_MAX: u64 = 1 << 20;
 
@@ -111,17 +110,26 @@ impl Loaded {
 /// Everything found wrong with its form, at least one problem.
 pub fn load(path: &Path, env: Lookup<'_>) -> Result<Loaded, Vec<Problem>> {
     let file = path.display().to_string();
+    let text = read_text(path)?;
+    let dir = path.parent().unwrap_or_else(|| Path::new("")).to_owned();
+    load_text(&file, &text, &dir, env)
+}
+
+/// The text of a config file.
+///
+/// # Errors
+/// That it cannot be read, is too large, or not UTF-8.
+pub fn read_text(path: &Path) -> Result<String, Vec<Problem>> {
+    let file = path.display().to_string();
     let bytes = read_bounded(path, CONFIG_BYTES_MAX)
         .map_err(|error| vec![whole(&file, format!("cannot be read: {}", said(&error)))])?;
-    let text = String::from_utf8(bytes).map_err(|error| {
+    String::from_utf8(bytes).map_err(|error| {
         let good = error.utf8_error().valid_up_to();
         let bytes = error.as_bytes();
         let lines = bytes.iter().take(good).filter(|b| **b == b'\n').count();
         let message = format!("not UTF-8, in line {}", lines + 1);
         vec![whole(&file, message)]
-    })?;
-    let dir = path.parent().unwrap_or_else(|| Path::new("")).to_owned();
-    load_text(&file, &text, &dir, env)
+    })
 }
 
 /// Loads a config from `text`; `file` only names it in problems, and `dir` is where relative paths start.
@@ -135,6 +143,23 @@ pub fn load_text(
     env: Lookup<'_>,
 ) -> Result<Loaded, Vec<Problem>> {
     let root = parse(file, text, env)?;
+    let mut loaded = unfetched(file, text, root, dir)?;
+    let mut problems = fetch_secrets(&mut loaded);
+    problems.extend(fetch_words(&mut loaded));
+    if problems.is_empty() {
+        Ok(loaded)
+    } else {
+        Err(problems)
+    }
+}
+
+/// A config whose `file:` references still have to be read. `root` is what `text` was parsed to.
+pub(super) fn unfetched(
+    file: &str,
+    text: &str,
+    root: Node,
+    dir: &Path,
+) -> Result<Loaded, Vec<Problem>> {
     // An editor that truncates before it writes must not leave a gateway without keys and models.
     let empty = match &root.value {
         Value::Null => true,
@@ -144,9 +169,8 @@ pub fn load_text(
     if empty {
         return Err(vec![whole(file, "the file holds no settings".into())]);
     }
-    let config = decode(file, &root)?;
-    let mut loaded = Loaded {
-        config,
+    Ok(Loaded {
+        config: decode(file, &root)?,
         doc: Doc {
             file: file.to_owned(),
             root,
@@ -155,14 +179,7 @@ pub fn load_text(
         dir: dir.to_owned(),
         files: Vec::new(),
         digest: policies::access::token::digest(text.as_bytes()),
-    };
-    let mut problems = fetch_secrets(&mut loaded);
-    problems.extend(fetch_words(&mut loaded));
-    if problems.is_empty() {
-        Ok(loaded)
-    } else {
-        Err(problems)
-    }
+    })
 }
 
 /// Replaces `file:` references by what the files hold.
@@ -193,6 +210,9 @@ fn fetch_secrets(loaded: &mut Loaded) -> Vec<Problem> {
     if let Some(token) = &mut config.admin.token {
         fetch(token, &["admin".into(), "token".into()]);
     }
+    if let Some(pepper) = &mut config.policies.pepper {
+        fetch(pepper, &["policies".into(), "pepper".into()]);
+    }
     for (name, provider) in &mut config.providers {
         let at = |field: &str| ["providers".into(), Step::from(name.as_str()), field.into()];
         if let Some(key) = &mut provider.api_key {
@@ -220,45 +240,6 @@ fn fetch_secrets(loaded: &mut Loaded) -> Vec<Problem> {
         }
     }
     problems
-}
-
-/// Adds to word lists what stands in their files.
-fn fetch_words(loaded: &mut Loaded) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    for (index, list) in loaded.config.policies.words.iter_mut().enumerate() {
-        let Some(name) = &list.file else { continue };
-        let path = loaded.dir.join(name);
-        match read_words(&path) {
-            Ok(words) => list.words.extend(words),
-            Err(why) => {
-                let at: [Step; 4] = [
-                    "policies".into(),
-                    "words".into(),
-                    index.into(),
-                    "file".into(),
-                ];
-                let message = format!("`{}` {why}", loaded.doc.shown(&at));
-                problems.push(loaded.doc.problem(Severity::Error, &at, message));
-            }
-        }
-        loaded.files.push(path);
-    }
-    problems
-}
-
-/// The words of a file: one a line, `#` begins a comment at the beginning of a line or after a space.
-fn read_words(path: &Path) -> Result<Vec<String>, String> {
-    let bytes = read_bounded(path, WORDS_BYTES_MAX)
-        .map_err(|error| format!("cannot be read: {}", said(&error)))?;
-    let text = String::from_utf8(bytes).map_err(|_| "is not UTF-8".to_owned())?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    Ok(text
-        .lines()
-        .map(|line| if line.starts_with('#') { "" } else { line })
-        .map(|line| line.split(" #").next().unwrap_or_default().trim())
-        .filter(|word| !word.is_empty())
-        .map(str::to_owned)
-        .collect())
 }
 
 fn read_secret(path: &Path) -> Result<Secret, String> {

@@ -3,10 +3,10 @@
 //! Names are references here and become `Arc`s in the [`snapshot`]. Traffic sees only the last step. Nothing in here
 //! reads the environment or the clock on its own: both are passed in.
 //!
-//! `problem` what is wrong and where, within a text too: `scalar` · `env` variables · `node` the file with places · `decode` serde over it ·
-//! `schema`, `tuning`, `units` its form · `load` all of these · `json_schema` for editors · `check` its sense, with
-//! `address`, `time`, `zone`, `vendors` · `build` and `snapshot` what traffic uses · `routing` the same in words · `watch` the
-//! running one and its reload.
+//! `problem` what is wrong and where, within a text too: `scalar` · `env` variables · `node` the file with places ·
+//! `decode` serde over it · `schema`, `tuning`, `units` its form · `load` all of these, with `words` · `json_schema` for
+//! editors · `check` its sense, with `address`, `time`, `zone`, `vendors` · `build` and `snapshot` what traffic uses ·
+//! `routing`, `governed` the same in words · `trial` one to try policies with · `watch` the running one and its reload.
 
 pub mod address;
 pub mod build;
@@ -15,6 +15,7 @@ pub mod decode;
 pub mod each;
 pub mod env;
 mod files;
+pub mod governed;
 pub mod json_schema;
 pub mod load;
 pub mod node;
@@ -26,8 +27,10 @@ pub mod snapshot;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod time;
+pub mod trial;
 pub mod tuning;
 pub mod units;
 pub mod vendors;
 pub mod watch;
+mod words;
 pub mod zone;

@@ -9,6 +9,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
+use http::HeaderValue;
 use policies::access::keys::KeyTable;
 use policies::policy::Policy;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -16,10 +17,11 @@ use wire::Grade;
 
 pub use super::address::{Host, Listen, Origin, Scheme};
 pub use super::schema::Location;
-use super::schema::{Audit, Log};
+use super::schema::{Audit, GateShape, Log, OnError};
 use super::tuning::{Drain, Http2, Limits, Overload, Runtime, Timeouts};
 use crate::secret::Secret;
 use crate::telemetry::metrics::TargetMeters;
+use crate::telemetry::policy::PolicyMeters;
 use crate::upstream::client::{Bounds, Endpoint};
 
 /// The config of one moment.
@@ -41,6 +43,10 @@ pub struct Snapshot {
     pub keys: KeyTable,
     /// What is looked for and what follows; `None`: only the law over declared grades.
     pub policy: Option<Arc<Policy>>,
+    /// The policy's meters, looked up at first use and kept.
+    pub policy_meters: OnceLock<PolicyMeters>,
+    /// Moderation services that are asked before a request goes on.
+    pub gates: Vec<Gate>,
     /// The data endpoint. Read at start only.
     pub listen: Listen,
     /// Its TLS.
@@ -104,29 +110,60 @@ impl Snapshot {
 
 /// The names of grades, from the least to the most sensitive.
 #[derive(Clone, Debug)]
-pub struct Grades(Box<[Box<str>]>);
+pub struct Grades(Box<[Named]>);
+
+/// A name of the config, and the same as a header's value: made when the config loads, not for each reply.
+#[derive(Clone, Debug)]
+pub struct Named {
+    name: Box<str>,
+    header: Option<HeaderValue>,
+}
+
+impl Named {
+    /// This name.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        Self {
+            header: HeaderValue::from_str(name).ok(),
+            name: name.into(),
+        }
+    }
+
+    /// The name as a header's value; `None` if it cannot be one.
+    #[must_use]
+    pub fn header(&self) -> Option<&HeaderValue> {
+        self.header.as_ref()
+    }
+}
 
 impl Grades {
     /// These names, 1 to 16 of them.
     #[must_use]
     pub fn new<S: AsRef<str>>(names: &[S]) -> Self {
-        Self(names.iter().map(|name| name.as_ref().into()).collect())
+        Self(names.iter().map(|name| Named::new(name.as_ref())).collect())
     }
 
     /// The grade called `name`.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<Grade> {
-        let at = self.0.iter().position(|known| **known == *name)?;
+        let at = self.0.iter().position(|known| *known.name == *name)?;
         u8::try_from(at).ok().map(Grade)
     }
 
     /// What `grade` is called; a grade that is not of this list has the highest one's name, the careful choice.
     #[must_use]
     pub fn name(&self, grade: Grade) -> &str {
-        self.0
-            .get(usize::from(grade.0))
-            .or_else(|| self.0.last())
-            .map_or("", |name| name)
+        self.of(grade).map_or("", |named| &named.name)
+    }
+
+    /// The same as a header's value.
+    #[must_use]
+    pub fn header(&self, grade: Grade) -> Option<&HeaderValue> {
+        self.of(grade).and_then(Named::header)
+    }
+
+    fn of(&self, grade: Grade) -> Option<&Named> {
+        self.0.get(usize::from(grade.0)).or_else(|| self.0.last())
     }
 
     /// The highest grade.
@@ -137,7 +174,7 @@ impl Grades {
 
     /// All names, the least sensitive first.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|name| &**name)
+        self.0.iter().map(|named| &*named.name)
     }
 }
 
@@ -285,6 +322,8 @@ pub struct Target {
     pub priority: u32,
     /// The number under which it is filed with the authority.
     pub filing: Option<Box<str>>,
+    /// Provider and model as replies name them.
+    pub shown: [Named; 2],
     /// Its meters, looked up at first use and kept: whoever counts fills it.
     pub meters: OnceLock<Arc<TargetMeters>>,
 }
@@ -300,6 +339,27 @@ impl Target {
             .map(|adapter| adapter.0)
             .ok_or_else(|| wire::Kind::Bug.into())
     }
+}
+
+/// A moderation service.
+#[derive(Debug)]
+pub struct Gate {
+    /// Its name.
+    pub name: Box<str>,
+    /// How it is asked.
+    pub shape: GateShape,
+    /// How long it may take.
+    pub timeout: Duration,
+    /// What happens to the request when it does not answer.
+    pub on_error: OnError,
+    /// The highest grade that it may see. Only the law compares it.
+    pub clearance: Grade,
+    /// How to reach it.
+    pub endpoint: Arc<Endpoint>,
+    /// Where it is asked, without a query.
+    pub path: String,
+    /// Headers of the call; marked as secret.
+    pub headers: Vec<(http::HeaderName, http::HeaderValue)>,
 }
 
 /// The five clocks of a call.

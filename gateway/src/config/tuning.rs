@@ -178,7 +178,7 @@ impl Default for Stream {
         Self {
             ping: Span::secs(15),
             hold_bytes: Size::kib(64),
-            hold_time: Span::secs(30),
+            hold_time: Span::secs(300),
         }
     }
 }

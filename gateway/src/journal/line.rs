@@ -10,6 +10,7 @@ use serde::ser::{Impossible, SerializeSeq, SerializeStruct};
 use serde::{Serialize, Serializer};
 
 use super::inert::{Inert, is_plain};
+use crate::decimal::decimal;
 
 /// A type that payloads may not contain.
 #[derive(Debug)]
@@ -76,6 +77,9 @@ impl Elements<'_> {
     }
 }
 
+/// Bytes of a field beside its key: quotes, colon, comma, and a short value.
+const FIELD_BYTES: usize = 40;
+
 impl SerializeStruct for Elements<'_> {
     type Ok = ();
     type Error = Unsupported;
@@ -86,6 +90,8 @@ impl SerializeStruct for Elements<'_> {
         value: &T,
     ) -> Result<(), Unsupported> {
         debug_assert!(is_plain(key));
+        // Room for the value too, if it is short: the pushes below then find it made.
+        self.out.reserve(key.len() + FIELD_BYTES);
         self.separate();
         self.out.push(b'"');
         self.out.extend_from_slice(key.as_bytes());
@@ -115,19 +121,12 @@ impl SerializeSeq for Elements<'_> {
 }
 
 /// Writes digits.
-pub(super) fn put_unsigned(out: &mut Vec<u8>, mut number: u64) {
-    let start = out.len();
-    loop {
-        // The remainder is below ten.
-        out.push(b'0' + u8::try_from(number % 10).unwrap_or(0));
-        number /= 10;
-        if number == 0 {
-            break;
-        }
+pub(super) fn put_unsigned(out: &mut Vec<u8>, number: u64) {
+    if let Some(digit) = u8::try_from(number).ok().filter(|digit| *digit < 10) {
+        out.push(b'0' + digit);
+        return;
     }
-    if let Some(digits) = out.get_mut(start..) {
-        digits.reverse();
-    }
+    out.extend_from_slice(decimal(number, &mut [0; 20]));
 }
 
 /// Writes a sign, if it needs one, and digits.

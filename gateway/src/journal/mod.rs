@@ -46,7 +46,8 @@ pub use config::{Config, Error, SHARDS_MAX};
 pub use entry::Entry;
 use line::Unsupported;
 pub use payload::{
-    Attempt, CLOSING_ROOM, Closing, Denial, Event, ID_BYTES_MAX, Opening, Outcome, Tokens, What,
+    Attempt, CLOSING_ROOM, Closing, Denial, Event, Found, ID_BYTES_MAX, Opening, Outcome, Tokens,
+    What,
 };
 use payload::{Moment, Parts};
 pub use record::Kind;

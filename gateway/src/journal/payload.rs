@@ -14,11 +14,15 @@ use super::line::{self, Line, Place, Unsupported};
 use super::record::{self, Kind};
 
 /// Bytes kept free on the disk for each closing record that is still to come: more than the longest one.
-pub const CLOSING_ROOM: u64 = 4096;
+pub const CLOSING_ROOM: u64 = 7168;
 /// Longest request id in bytes: an entry carries a copy of it, so that its closing can bear it in `Drop`.
 pub const ID_BYTES_MAX: usize = 36;
 /// Longest list of policies; the rest is counted.
 const POLICIES_MAX: usize = 32;
+/// Longest list of types that were found in a request; the rest is counted.
+const FINDINGS_MAX: usize = 128;
+/// Longest lists about a reply: a closing has its room.
+const FEW_MAX: usize = 8;
 /// Longest list of attempts; the rest is counted. Retries are bounded far below.
 const ATTEMPTS_MAX: usize = 8;
 /// Longest detail of an event, in escaped bytes.
@@ -95,6 +99,18 @@ pub struct Opening<'a> {
     /// Names of the policies that fired.
     #[serde(serialize_with = "names", skip_serializing_if = "<[_]>::is_empty")]
     pub policies: &'a [&'a str],
+    /// What was found in the request, by type. Never values.
+    #[serde(serialize_with = "findings", skip_serializing_if = "<[_]>::is_empty")]
+    pub findings: &'a [Found<'a>],
+    /// Names of the policies in shadow mode that would have fired.
+    #[serde(serialize_with = "names", skip_serializing_if = "<[_]>::is_empty")]
+    pub shadowed: &'a [&'a str],
+    /// Images, sound and files of the request.
+    #[serde(skip_serializing_if = "is_none")]
+    pub media: u32,
+    /// Findings that were replaced in what goes to the first target.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub redactions: u64,
     /// Bytes of the request's body.
     pub request_bytes: u64,
     /// Targets that the request was cleared for.
@@ -135,6 +151,27 @@ pub struct Closing<'a> {
     pub bytes_down: u64,
     /// Events sent down; 0 for a reply in one piece.
     pub events: u64,
+    /// Names of the policies that stopped the request after it was opened: gates.
+    #[serde(serialize_with = "few_names", skip_serializing_if = "<[_]>::is_empty")]
+    pub policies: &'a [&'a str],
+    /// Names of the gates that did not answer and let the request pass.
+    #[serde(serialize_with = "few_names", skip_serializing_if = "<[_]>::is_empty")]
+    pub gates_open: &'a [&'a str],
+    /// What was found in the reply, by type. Never values.
+    #[serde(
+        serialize_with = "few_findings",
+        skip_serializing_if = "<[_]>::is_empty"
+    )]
+    pub reply_findings: &'a [Found<'a>],
+    /// Names of the policies that fired on the reply.
+    #[serde(serialize_with = "few_names", skip_serializing_if = "<[_]>::is_empty")]
+    pub reply_policies: &'a [&'a str],
+    /// Names of those in shadow mode that would have.
+    #[serde(serialize_with = "few_names", skip_serializing_if = "<[_]>::is_empty")]
+    pub reply_shadowed: &'a [&'a str],
+    /// Labels that were put back in the reply.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub restored: u64,
     /// From arrival to the first content, in ms.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_content_ms: Option<u64>,
@@ -146,6 +183,16 @@ pub struct Closing<'a> {
         skip_serializing_if = "str::is_empty"
     )]
     pub code: &'a str,
+}
+
+/// How often a type was found.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Found<'a> {
+    /// The type's name.
+    #[serde(rename = "type", serialize_with = "short::<64, _>")]
+    pub kind: &'a str,
+    /// How often.
+    pub count: u32,
 }
 
 /// How a request ended.
@@ -267,6 +314,15 @@ pub struct Denial<'a> {
     /// Names of the policies that fired.
     #[serde(serialize_with = "names", skip_serializing_if = "<[_]>::is_empty")]
     pub policies: &'a [&'a str],
+    /// What was found in the request, by type. Never values.
+    #[serde(serialize_with = "findings", skip_serializing_if = "<[_]>::is_empty")]
+    pub findings: &'a [Found<'a>],
+    /// Names of the policies in shadow mode that would have fired.
+    #[serde(serialize_with = "names", skip_serializing_if = "<[_]>::is_empty")]
+    pub shadowed: &'a [&'a str],
+    /// Images, sound and files of the request.
+    #[serde(skip_serializing_if = "is_none")]
+    pub media: u32,
     /// Bytes of the request's body, as far as it was read.
     pub request_bytes: u64,
     /// HTTP status sent down.
@@ -388,12 +444,45 @@ fn short<const N: usize, S: Serializer>(text: &str, serializer: S) -> Result<S::
 }
 
 fn names<S: Serializer>(list: &[&str], serializer: S) -> Result<S::Ok, S::Error> {
+    some_names::<POLICIES_MAX, S>(list, serializer)
+}
+
+fn few_names<S: Serializer>(list: &[&str], serializer: S) -> Result<S::Ok, S::Error> {
+    some_names::<FEW_MAX, S>(list, serializer)
+}
+
+fn some_names<const MOST: usize, S: Serializer>(
+    list: &[&str],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     let mut seq = serializer.serialize_seq(None)?;
-    for name in list.iter().take(POLICIES_MAX) {
+    for name in list.iter().take(MOST) {
         seq.serialize_element(&Short::<64>(name))?;
     }
-    if let Some(more) = list.len().checked_sub(POLICIES_MAX + 1) {
+    if let Some(more) = list.len().checked_sub(MOST + 1) {
         seq.serialize_element(&format_args!("… and {} more", more + 1))?;
+    }
+    seq.end()
+}
+
+fn findings<S: Serializer>(list: &[Found<'_>], serializer: S) -> Result<S::Ok, S::Error> {
+    some_findings::<FINDINGS_MAX, S>(list, serializer)
+}
+
+fn few_findings<S: Serializer>(list: &[Found<'_>], serializer: S) -> Result<S::Ok, S::Error> {
+    some_findings::<FEW_MAX, S>(list, serializer)
+}
+
+fn some_findings<const MOST: usize, S: Serializer>(
+    list: &[Found<'_>],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let mut seq = serializer.serialize_seq(None)?;
+    for found in list.iter().take(MOST) {
+        seq.serialize_element(found)?;
+    }
+    if let Some(more) = list.len().checked_sub(MOST + 1) {
+        seq.serialize_element(&More { more: more + 1 })?;
     }
     seq.end()
 }
@@ -417,6 +506,11 @@ struct More {
 
 fn whole_id<S: Serializer>(id: &str, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(short_id(id))
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_none(number: &u32) -> bool {
+    *number == 0
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]

@@ -28,6 +28,8 @@ use crate::worker::Peer;
 pub(super) enum What {
     /// `POST /v1/chat/completions`
     Chat,
+    /// `POST /v1/moderations`
+    Moderations,
     /// `GET /v1/models`
     Models,
     /// `GET /v1/models/{id}`
@@ -89,7 +91,7 @@ pub(super) fn read_head(
             .insert(ALLOW, HeaderValue::from_static(allowed));
         return Err(bad("method", "This path does not take that method.").status(405));
     }
-    if what == What::Chat {
+    if method == Method::POST {
         media(&head.headers)?;
         if let Some(length) = Body::size_hint(&body).exact()
             && length > exchange.limits().body_bytes.0
@@ -104,6 +106,7 @@ pub(super) fn read_head(
 fn place(path: &str) -> Option<(What, &'static str, Method)> {
     match path {
         "/v1/chat/completions" => Some((What::Chat, "/v1/chat/completions", Method::POST)),
+        "/v1/moderations" => Some((What::Moderations, "/v1/moderations", Method::POST)),
         "/v1/models" => Some((What::Models, "/v1/models", Method::GET)),
         _ => path
             .strip_prefix("/v1/models/")
@@ -148,13 +151,14 @@ fn framing(head: &Parts, peer: &Peer, uri_bytes: usize) -> Result<(), Fault> {
         }
         version => {
             let valid = host.is_some_and(|host| {
-                host.to_str().is_ok_and(|host| {
-                    // `a:b` parses, with a port that is no number.
-                    let sound = |authority: Authority| {
-                        authority.port_u16().is_some() || authority.as_str() == authority.host()
-                    };
-                    host.parse().is_ok_and(sound)
-                })
+                is_plain_host(host.as_bytes())
+                    || host.to_str().is_ok_and(|host| {
+                        // `a:b` parses, with a port that is no number.
+                        let sound = |authority: Authority| {
+                            authority.port_u16().is_some() || authority.as_str() == authority.host()
+                        };
+                        host.parse().is_ok_and(sound)
+                    })
             });
             // HTTP/1.0 had no Host.
             let excused = version == Version::HTTP_10 && host.is_none();
@@ -166,8 +170,10 @@ fn framing(head: &Parts, peer: &Peer, uri_bytes: usize) -> Result<(), Fault> {
             }
         }
     }
-    for name in SINGLE {
-        if head.headers.get_all(&name).iter().nth(1).is_some() {
+    // Nearly every head names each of its headers once.
+    let repeated = head.headers.len() != head.headers.keys_len();
+    for name in SINGLE.iter().filter(|_| repeated) {
+        if head.headers.get_all(name).iter().nth(1).is_some() {
             // Two credentials are nobody's credential.
             let credential = name != HOST && name != CONTENT_TYPE && name != CONTENT_LENGTH;
             return Err(if credential {
@@ -181,6 +187,21 @@ fn framing(head: &Parts, peer: &Peer, uri_bytes: usize) -> Result<(), Fault> {
         }
     }
     Ok(())
+}
+
+/// Whether a host is letters, digits, dots and hyphens, and a port if any: as nearly all are. Others are parsed.
+fn is_plain_host(host: &[u8]) -> bool {
+    let (name, port) = match host.iter().position(|byte| *byte == b':') {
+        Some(colon) => host.split_at(colon),
+        None => (host, &[][..]),
+    };
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
+    // Four digits are below any limit of a port.
+    let port = port.is_empty() || (2..=5).contains(&port.len());
+    let digits = host.get(name.len()..).unwrap_or_default();
+    port && !name.is_empty()
+        && name.iter().all(plain)
+        && digits.iter().skip(1).all(u8::is_ascii_digit)
 }
 
 fn media(headers: &HeaderMap) -> Result<(), Fault> {
@@ -265,6 +286,7 @@ pub(super) async fn read_body(exchange: &mut Exchange, mut body: Incoming) -> Re
         }
         joined.extend_from_slice(&data);
     }
+    exchange.is_whole();
     Ok(if joined.is_empty() {
         first
     } else {

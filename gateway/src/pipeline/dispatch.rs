@@ -51,27 +51,31 @@ pub(super) enum Sent {
 pub(super) async fn dispatch(exchange: &mut Exchange, routed: Routed) -> Result<Sent, Fault> {
     let most = exchange.snapshot.retries as usize + 1;
     let mut last = Fault::from(Kind::NoClearedProvider);
-    let mut opened = false;
+    let mut told = false;
     for cleared in &routed.cleared {
         if exchange.attempts() >= most {
             break;
         }
         // A request that this target cannot be told may suit another; if none, it is refused before anything is opened.
-        let prepared = match prepare(exchange, &routed, cleared) {
+        let mut prepared = match prepare(exchange, &routed, cleared) {
             Ok(prepared) => prepared,
             Err(fault) => {
-                if !opened {
+                if !told {
                     last = fault;
                 }
                 continue;
             }
         };
-        if !opened {
-            exchange.open(cleared.target(), routed.cleared.len())?;
-            exchange.recorded().await?;
-            opened = true;
+        let governing = Governing::of(exchange, &routed, cleared);
+        if governing.drops_logprobs(&routed) {
+            prepared.also_dropped("logprobs");
         }
-        match target(exchange, &routed, cleared, &prepared, most).await {
+        told = true;
+        if !exchange.is_open() {
+            exchange.open(cleared, routed.cleared.len())?;
+            exchange.recorded().await?;
+        }
+        match target(exchange, &routed, cleared, (&prepared, &governing), most).await {
             Ok(sent) => {
                 note_dropped(exchange, &prepared);
                 label(exchange);
@@ -90,10 +94,9 @@ async fn target(
     exchange: &mut Exchange,
     routed: &Routed,
     cleared: &Cleared<Candidate>,
-    prepared: &Prepared,
+    (prepared, governing): (&Prepared, &Governing),
     most: usize,
 ) -> Result<Sent, Fault> {
-    let governing = Governing::of(exchange, routed, cleared);
     let mut rejected = None;
     let mut again = false;
     loop {
@@ -103,7 +106,7 @@ async fn target(
             exchange,
             routed,
             cleared.target().target(),
-            (prepared, &governing),
+            (prepared, governing),
             rejected.as_ref(),
             &mut used,
         )
@@ -152,7 +155,8 @@ async fn attempt(
     {
         Some(flow) => Some(
             clocks
-                .first(token(exchange, routed, target, flow, rejected))
+                // Boxed, as all that is rare: every request would carry room for it.
+                .first(Box::pin(token(exchange, routed, target, flow, rejected)))
                 .await??,
         ),
         None => None,
@@ -183,7 +187,14 @@ async fn attempt(
             let reading = reading(exchange, prepared, governing, vendor, head);
             return begin(exchange, reading, body, clocks).await;
         }
-        return gather(exchange, (prepared, governing), vendor, body, clocks).await;
+        return Box::pin(gather(
+            exchange,
+            (prepared, governing),
+            vendor,
+            body,
+            clocks,
+        ))
+        .await;
     }
     let most = if good {
         exchange.limits().upstream_body_bytes.bytes()
@@ -219,6 +230,7 @@ async fn token(
             method: wanted.method,
             path_and_query: wanted.path_and_query,
             headers: http::HeaderMap::new(),
+            usual: &[],
             body: Rope::new(),
         };
         let reply = client.send(&provider.endpoint, &bounds, &request).await?;
@@ -253,10 +265,7 @@ fn reading(
             governing.governor(),
         )
     } else if prepared.hide_usage || governing.is_needed() {
-        Gear::Govern {
-            hide_usage: prepared.hide_usage,
-            text: governing.governor().map(Box::new),
-        }
+        Gear::govern(prepared.hide_usage, governing.governor())
     } else {
         Gear::Observe
     };
@@ -298,9 +307,13 @@ async fn begin(
     let mut begun = Rope::new();
     while !reading.has_begun() && begun.len() < BEGIN_BYTES {
         match clocks.read(&mut upstream, reading.has_content()).await? {
-            Some(data) => reading.read(&data, &mut exchange.meter, &mut begun)?,
+            Some(data) => {
+                let read = reading.read(&data, &mut exchange.meter, &mut begun);
+                read.inspect_err(|_| reading.tell(&mut exchange.tally))?;
+            }
             None => {
-                reading.end(&mut exchange.meter, &mut begun)?;
+                let ended = reading.end(&mut exchange.meter, &mut begun);
+                ended.inspect_err(|_| reading.tell(&mut exchange.tally))?;
                 break;
             }
         }

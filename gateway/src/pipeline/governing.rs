@@ -61,6 +61,15 @@ impl Governing {
                 .is_some_and(|policy| policy.reads_replies())
     }
 
+    /// Probabilities hold the text once more, token by token: they go where text may be changed.
+    pub(super) fn drops_logprobs(&self, routed: &Routed) -> bool {
+        let root = Value::root(&routed.facts.tape, &routed.body);
+        self.is_needed()
+            && root
+                .and_then(|root| root.get("logprobs")?.as_bool())
+                .unwrap_or(false)
+    }
+
     pub(super) fn governor<E>(&self) -> Option<Governor<E>> {
         let policy = self.policy.as_ref().filter(|_| self.is_needed())?;
         Some(Governor::new(
@@ -159,6 +168,7 @@ pub(super) fn spoken_in<'d>(
                 raw: raw.ok_or_else(|| Fault::new(Kind::Bug).detail("a text outside its reply"))?,
                 span: said.span.start + shift..said.span.end + shift,
                 nested: said.nested,
+                whole: said.whole,
                 answer: dialect.is_answer(said.lane),
             })
         })
@@ -204,6 +214,7 @@ pub(super) fn govern_events(
                     raw,
                     span: 0..raw.len(),
                     nested: lane.field == ARGUMENTS,
+                    whole: lane.field == TOOL,
                     answer: lane.field == ANSWER,
                 };
                 governor.take(event, raw.len(), &[spoken], Edits::new(), now)?
@@ -239,6 +250,7 @@ fn release_events(governor: &mut Governor<Event>, out: &mut Vec<Event>) {
 
 const ANSWER: u32 = 0;
 const ARGUMENTS: u32 = 3;
+const TOOL: u32 = 4;
 
 /// The text of an event, and its lane.
 fn text_of(event: &Event) -> Option<(Lane, &Str)> {
@@ -261,7 +273,7 @@ fn text_of(event: &Event) -> Option<(Lane, &Str)> {
             index,
             name,
             ..
-        } => (lane(choice, *index, 4), name),
+        } => (lane(choice, *index, TOOL), name),
         _ => return None,
     })
 }

@@ -3,6 +3,7 @@
 //! What is declared is the higher of the key's grade and the header's; what the policy's detectors find is the law's to
 //! grade.
 
+use adapters::ClientDialect;
 use bytes::Bytes;
 use http::request::Parts;
 use policies::findings::Findings;
@@ -13,6 +14,7 @@ use wire::{Fault, Kind};
 use super::arrive::bad;
 use super::look::look;
 use super::settle::Exchange;
+use crate::config::tuning::Limits;
 
 /// The header with which a caller raises the grade of its request.
 const GRADE_HEADER: &str = "x-yumen-grade";
@@ -61,7 +63,22 @@ pub(super) async fn inspect(
 
 /// A body's facts, if it is what the limits and its dialect allow.
 pub(super) fn read(exchange: &Exchange, body: &Bytes) -> Result<RequestFacts, Fault> {
-    let tape = json::scan(body, &json_limits(exchange)).map_err(|reject| {
+    read_as(exchange.dialect, exchange.limits(), body)
+}
+
+/// The same, for a dialect and limits.
+pub(super) fn read_as(
+    dialect: &dyn ClientDialect,
+    limits: &Limits,
+    body: &Bytes,
+) -> Result<RequestFacts, Fault> {
+    let tape = scanned(limits, body)?;
+    dialect.read_request(body, tape)
+}
+
+/// A body's tokens, if it is JSON as strictly as we read it.
+pub(super) fn scanned(limits: &Limits, body: &Bytes) -> Result<json::Tape, Fault> {
+    json::scan(body, &json_limits(limits)).map_err(|reject| {
         let sentence = match reject.reason {
             json::Reason::Syntax => "The body is not valid JSON",
             json::Reason::DuplicateKey => "The body has the same key twice",
@@ -73,12 +90,10 @@ pub(super) fn read(exchange: &Exchange, body: &Bytes) -> Result<RequestFacts, Fa
         Fault::new(Kind::BadRequest)
             .reason(reject.reason.as_str())
             .message(format!("{sentence} (at byte {}).", reject.at))
-    })?;
-    exchange.dialect.read_request(body, tape)
+    })
 }
 
-fn json_limits(exchange: &Exchange) -> json::Limits {
-    let limits = exchange.limits();
+fn json_limits(limits: &Limits) -> json::Limits {
     json::Limits {
         depth: limits.json_depth as usize,
         elements: limits.json_width,

@@ -7,9 +7,9 @@ use bytes::Bytes;
 use policies::findings::{FINDINGS_MAX, Findings, Found, Place};
 use policies::policy::Policy;
 use policies::rewrite::file_text;
-use policies::scan::{Finding, Sort, Stream};
+use policies::scan::{Finding, Sort, Sorts, Stream};
 use wire::facts::{Contents, Form, Source, Text};
-use wire::json::Mapped;
+use wire::json::{self, Mapped};
 use wire::{Fault, Kind};
 
 /// Bytes that are looked through at once: half a millisecond at the slowest.
@@ -17,14 +17,17 @@ const PIECE_BYTES: usize = 64 << 10;
 /// How much of two neighbouring messages is looked at as one, in bytes on either side (`pii-entities.md`, section 7).
 const SEAM_BYTES: usize = 64;
 /// Keys that say nothing of their value.
-const PLAIN_KEYS: [&[u8]; 6] = [
-    b"content",
-    b"text",
-    b"arguments",
-    b"url",
-    b"description",
-    b"input",
+const PLAIN_KEYS: [&str; 6] = [
+    "content",
+    "text",
+    "arguments",
+    "url",
+    "description",
+    "input",
 ];
+
+/// Keys of what a message says: the halves of a split value stand in neighbours of these.
+const SAID_KEYS: [&str; 2] = ["content", "text"];
 
 /// All that the policy's set finds in a request.
 pub(super) async fn look(
@@ -32,8 +35,19 @@ pub(super) async fn look(
     body: &Bytes,
     contents: &Contents,
 ) -> Result<Findings, Fault> {
+    look_for(policy, policy.looked_for(), body, contents).await
+}
+
+/// The same, for these types.
+pub(super) async fn look_for(
+    policy: &Policy,
+    wanted: &Sorts,
+    body: &Bytes,
+    contents: &Contents,
+) -> Result<Findings, Fault> {
     let mut looking = Looking {
         policy,
+        wanted,
         body,
         findings: Findings::default(),
         scratch: Vec::new(),
@@ -59,6 +73,7 @@ pub(super) async fn look(
 
 struct Looking<'a> {
     policy: &'a Policy,
+    wanted: &'a Sorts,
     body: &'a Bytes,
     findings: Findings,
     scratch: Vec<Finding>,
@@ -77,11 +92,11 @@ impl Looking<'_> {
     async fn text(&mut self, text: &Text) -> Result<(), Fault> {
         let raw = str(self.body, &text.span)?;
         let key = self.body.get(text.key.clone()).unwrap_or_default();
-        let context = match std::str::from_utf8(key) {
-            Ok(key) if !key.is_empty() && !PLAIN_KEYS.contains(&key.as_bytes()) => {
-                format!("{key}: ")
-            }
-            _ => String::new(),
+        let key = json::unescape(std::str::from_utf8(key).unwrap_or_default());
+        let context = if key.is_empty() || PLAIN_KEYS.contains(&&*key) {
+            String::new()
+        } else {
+            format!("{key}: ")
         };
         if text.form == Form::Base64 {
             match file_text(raw) {
@@ -91,12 +106,32 @@ impl Looking<'_> {
             }
             return Ok(());
         }
+        if text.form == Form::Number
+            && let Some(whole) = whole_number(raw)
+        {
+            self.number(text, &context, &whole);
+            return Ok(());
+        }
         let mapped = Mapped::new(raw);
         self.look(text, &context, &mapped.text).await;
-        if text.form == Form::String && text.turn.is_some() {
+        if text.turn.is_some() && SAID_KEYS.contains(&&*key) {
             self.seam(text, &mapped.text);
         }
         Ok(())
+    }
+
+    /// A number that is written as no whole one, and is one: what is found in it is all of it.
+    fn number(&mut self, text: &Text, context: &str, whole: &str) {
+        self.scratch.clear();
+        self.policy.set.scan(context, whole, &mut self.scratch);
+        for finding in std::mem::take(&mut self.scratch) {
+            let place = Place {
+                text: text.span.clone(),
+                form: text.form,
+                at: 0..text.span.len(),
+            };
+            self.found(finding.sort, finding.score, place, None);
+        }
     }
 
     async fn look(&mut self, text: &Text, context: &str, decoded: &str) {
@@ -131,15 +166,40 @@ impl Looking<'_> {
 
     /// What is judged over a whole text.
     fn judge(&mut self, text: &Text, decoded: &str) {
-        let wanted = self.policy.looked_for();
+        let wanted = self.wanted;
         if text.form == Form::Key || text.form == Form::Number {
             return;
         }
-        let _ = (wanted, decoded);
+        if wanted.contains(Sort::SOURCE_CODE) && text.source != Source::System {
+            for span in policies::scan::code_text::find(decoded) {
+                let place = Place {
+                    text: text.span.clone(),
+                    form: text.form,
+                    at: span,
+                };
+                self.found(Sort::SOURCE_CODE, 90, place, None);
+            }
+        }
+        if wanted.contains(Sort::PROMPT_INJECTION) {
+            let source = match text.source {
+                Source::User => policies::scan::injection::Source::User,
+                Source::System => policies::scan::injection::Source::System,
+                Source::Tool => policies::scan::injection::Source::Tool,
+                Source::Model => policies::scan::injection::Source::Model,
+            };
+            if let Some(judged) = policies::scan::injection::find(decoded, source) {
+                let place = Place {
+                    text: text.span.clone(),
+                    form: text.form,
+                    at: judged.span,
+                };
+                self.found(Sort::PROMPT_INJECTION, judged.score, place, None);
+            }
+        }
     }
 
     fn found(&mut self, sort: Sort, score: u8, place: Place, rest: Option<Place>) {
-        if self.policy.looked_for().contains(sort) {
+        if self.wanted.contains(sort) {
             self.findings.push(Found {
                 sort,
                 score,
@@ -194,6 +254,26 @@ impl Looking<'_> {
             text: decoded.get(from..).unwrap_or_default().to_owned(),
         });
     }
+}
+
+/// The digits of a number that has a sign, a fraction of nothing, or an exponent; `None`: it has none of these, or is not
+/// whole.
+fn whole_number(raw: &str) -> Option<String> {
+    let digits = raw.strip_prefix('-').unwrap_or(raw);
+    if digits.len() == raw.len() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    if let Some((whole, fraction)) = digits.split_once('.')
+        && fraction.bytes().all(|byte| byte == b'0')
+    {
+        return Some(whole.to_owned());
+    }
+    if digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some(digits.to_owned());
+    }
+    // Beyond twenty digits nobody is meant; below, a reader of floats sees these.
+    let number: f64 = digits.parse().ok()?;
+    (number.fract() == 0.0 && number < 1e20).then(|| format!("{number:.0}"))
 }
 
 fn str<'b>(body: &'b Bytes, span: &std::ops::Range<usize>) -> Result<&'b str, Fault> {

@@ -5,7 +5,7 @@
 use adapters::vendor::{self, Call, Parts};
 use adapters::{Dialect, DialectId};
 use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
-use http::{HeaderValue, Method};
+use http::{HeaderName, HeaderValue, Method};
 use policies::law::Cleared;
 use wire::facts::RequestFacts;
 use wire::{Fault, Kind, Rope};
@@ -24,6 +24,15 @@ pub(super) struct Prepared {
     dropped: adapters::dialect::Dropped,
     pub(super) translates: bool,
     multimodal: bool,
+}
+
+impl Prepared {
+    /// A field that the reply will lack.
+    pub(super) fn also_dropped(&mut self, name: &'static str) {
+        if !self.dropped.contains(&name) {
+            self.dropped.push(name);
+        }
+    }
 }
 
 pub(super) fn prepare(
@@ -121,20 +130,20 @@ pub(super) fn request(
         .vendor()?
         .prepare(&call, &provider.credential(), &mut parts)?;
     let mut headers = parts.headers;
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers
-        .entry(ACCEPT)
-        .or_insert(HeaderValue::from_static(if routed.facts.stream {
-            "text/event-stream"
-        } else {
-            "application/json"
-        }));
-    headers.insert(
-        USER_AGENT,
-        HeaderValue::from_static(concat!("yumen/", env!("CARGO_PKG_VERSION"))),
-    );
-    for (name, value) in &provider.headers {
-        headers.insert(name, value.clone());
+    let usual: &[_] = if routed.facts.stream {
+        &USUAL_OF_STREAMS
+    } else {
+        &USUAL
+    };
+    // An operator's header replaces ours of the same name, and one that the vendor wants does so too.
+    let free = provider.headers.is_empty() && !headers.contains_key(ACCEPT);
+    if !free {
+        for (name, value) in usual {
+            headers.entry(name).or_insert(value.clone());
+        }
+        for (name, value) in &provider.headers {
+            headers.insert(name, value.clone());
+        }
     }
     let mut path_and_query = vendor::join_path(&provider.base_path, &parts.path);
     if !parts.query.is_empty() {
@@ -145,8 +154,22 @@ pub(super) fn request(
         method: Method::POST,
         path_and_query,
         headers,
+        usual: if free { usual } else { &[] },
         body: prepared.body.clone(),
     })
+}
+
+/// What every request says, beyond what its vendor wants: the kind of its body, what is understood, who asks.
+static USUAL: [(HeaderName, HeaderValue); 3] = usual("application/json");
+static USUAL_OF_STREAMS: [(HeaderName, HeaderValue); 3] = usual("text/event-stream");
+
+const fn usual(accept: &'static str) -> [(HeaderName, HeaderValue); 3] {
+    let agent = concat!("yumen/", env!("CARGO_PKG_VERSION"));
+    [
+        (CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        (ACCEPT, HeaderValue::from_static(accept)),
+        (USER_AGENT, HeaderValue::from_static(agent)),
+    ]
 }
 
 pub(super) fn note_dropped(exchange: &mut Exchange, prepared: &Prepared) {

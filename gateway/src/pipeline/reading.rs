@@ -23,6 +23,8 @@ use super::settle::Meter;
 
 mod governed;
 
+use governed::Mold;
+
 thread_local! {
     /// One tape a thread: events are scanned without an allocation.
     static SCRATCH: RefCell<Tape> = RefCell::new(Tape::default());
@@ -54,7 +56,7 @@ pub(super) enum Gear {
         /// The client did not ask for usage.
         hide_usage: bool,
         /// Whose text is under policy.
-        text: Option<Box<Governor<Bytes>>>,
+        text: Option<Box<Governed>>,
     },
     /// Events are written anew in the client's dialect.
     Translate {
@@ -65,7 +67,25 @@ pub(super) enum Gear {
     },
 }
 
+/// What is kept of a stream of the client's own dialect under policy.
+pub(super) struct Governed {
+    governor: Governor<Bytes>,
+    mold: Mold,
+}
+
 impl Gear {
+    pub(super) fn govern(hide_usage: bool, text: Option<Governor<Bytes>>) -> Self {
+        Self::Govern {
+            hide_usage,
+            text: text.map(|governor| {
+                Box::new(Governed {
+                    governor,
+                    mold: Mold::default(),
+                })
+            }),
+        }
+    }
+
     pub(super) fn translate(
         decoder: Box<dyn Decoder>,
         encoder: Box<dyn Encoder>,
@@ -127,19 +147,22 @@ impl Reading {
         }
     }
 
-    /// What was found in the reply so far.
-    pub(super) fn found(&self) -> Option<&Tally> {
-        match &self.gear {
-            Gear::Govern { text, .. } => text.as_ref().map(|governor| &governor.tally),
+    /// Writes down what was found in the reply so far.
+    pub(super) fn tell(&self, tally: &mut Tally) {
+        let found = match &self.gear {
+            Gear::Govern { text, .. } => text.as_ref().map(|governed| &governed.governor.tally),
             Gear::Translate { text, .. } => text.as_ref().map(|governor| &governor.tally),
             Gear::Observe => None,
+        };
+        if let Some(found) = found {
+            tally.clone_from(found);
         }
     }
 
     /// When text will have waited too long for its decision.
     pub(super) fn hold_deadline(&self) -> Option<Instant> {
         let nanos = match &self.gear {
-            Gear::Govern { text, .. } => text.as_ref()?.deadline(),
+            Gear::Govern { text, .. } => text.as_ref()?.governor.deadline(),
             Gear::Translate { text, .. } => text.as_ref()?.deadline(),
             Gear::Observe => None,
         };
@@ -163,6 +186,8 @@ impl Reading {
         out: &mut Rope,
     ) -> Result<(), Fault> {
         let (mut at, mut kept) = (0, 0);
+        // One read, one moment.
+        let mut now = None;
         let Self {
             splitter,
             client,
@@ -193,21 +218,30 @@ impl Reading {
                 }
                 Gear::Govern {
                     hide_usage,
-                    text: Some(governor),
+                    text: Some(governed),
                 } => {
+                    let now = *now.get_or_insert_with(|| nanos(*opened));
                     let mut facts = EventFacts::default();
+                    let molded = governed.mold.fits(event.raw);
                     SCRATCH.with(|scratch| {
                         let mut scratch = scratch.borrow_mut();
-                        spoken.read_event(&event, &mut scratch, &mut facts);
-                        judge(&event, &facts, *vendor, head, &mut scratch)?;
                         let mut step = governed::Step {
-                            governor,
+                            mold: &mut governed.mold,
+                            governor: &mut governed.governor,
                             client: *client,
-                            facts: &facts,
+                            facts: &mut facts,
                             hide_usage: *hide_usage,
                             scratch: &mut scratch,
-                            now: nanos(*opened),
+                            now,
                         };
+                        if let Some(span) = molded
+                            && let Some(taken) =
+                                step.take_molded(&event, span, data, &mut kept, at, out)
+                        {
+                            return taken;
+                        }
+                        spoken.read_event(&event, step.scratch, step.facts);
+                        judge(&event, step.facts, *vendor, head, step.scratch)?;
                         step.take(&event, data, &mut kept, at, out)
                     })?;
                     tally(&facts, meter)
@@ -309,12 +343,14 @@ impl Reading {
                 return Err(Kind::CutShort.into());
             }
             if let Gear::Govern {
-                text: Some(governor),
+                text: Some(governed),
                 ..
             } = &mut self.gear
             {
-                governor.finish(None)?;
-                governor.release(|event, edits| out.append(edits.apply(&event)));
+                governed.governor.finish(None)?;
+                governed
+                    .governor
+                    .release(|event, edits| out.append(edits.apply(&event)));
             }
             out.push(Bytes::from_static(self.client.end_marker()));
         }
@@ -549,5 +585,7 @@ impl Decoding {
     }
 }
 
+#[cfg(test)]
+mod policy_tests;
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 
 use adapters::ClientDialect;
 use adapters::dialect::ErrorBody;
+use bytes::BytesMut;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use wire::fault::Code;
@@ -9,6 +10,7 @@ use wire::{Fault, Verdict};
 
 use super::body::ReplyBody;
 use super::settle::{Exchange, outcome_of};
+use crate::decimal::decimal;
 use crate::worker::RequestId;
 
 /// Longest `retry-after` that is passed on, in seconds: a day.
@@ -81,35 +83,68 @@ mod name {
 
 /// The headers that every answer has, as far as they apply.
 pub(super) fn describe(exchange: &Exchange, headers: &mut HeaderMap) {
-    let mut put = |name: HeaderName, value: &str| {
-        // Names come from the config and the route table, where they were checked; what does not fit is left out.
-        if let Ok(value) = HeaderValue::from_str(value) {
+    // Names come from the config and the route table, where they were checked; what does not fit is left out.
+    let mut put = |name: HeaderName, value: Option<HeaderValue>| {
+        if let Some(value) = value {
             headers.insert(name, value);
         }
     };
-    put(name::REQUEST_ID, exchange.id.as_str());
+    let mut made = Made::new(exchange);
+    put(name::REQUEST_ID, made.text(exchange.id.as_str().as_bytes()));
     if exchange.principal.is_some() && exchange.request_bytes > 0 {
-        put(name::GRADE, exchange.snapshot.grades.name(exchange.grade));
+        let grade = exchange.snapshot.grades.header(exchange.grade);
+        put(name::GRADE, grade.cloned());
     }
     if let Some(verdict) = exchange.verdict {
-        put(name::VERDICT, verdict.as_str());
+        let verdict = HeaderValue::from_static(verdict.as_str());
+        put(name::VERDICT, Some(verdict));
     }
-    if let Some((provider, model)) = exchange.answering() {
-        put(name::PROVIDER, provider);
-        put(name::MODEL, model);
+    if let Some(target) = exchange.answering() {
+        let [provider, model] = &target.shown;
+        put(name::PROVIDER, provider.header().cloned());
+        put(name::MODEL, model.header().cloned());
     }
     if exchange.attempts() > 0 {
-        headers.insert(name::ATTEMPTS, exchange.attempts().into());
+        put(name::ATTEMPTS, Some(count(exchange.attempts())));
     }
     if let Some(standing) = &exchange.standing {
-        headers.insert(name::LIMIT, standing.limit.into());
-        headers.insert(name::REMAINING, standing.remaining.into());
-        let reset = format!("{}ms", standing.reset_ns.div_ceil(1_000_000));
-        if let Ok(reset) = HeaderValue::from_str(&reset) {
-            headers.insert(name::RESET, reset);
-        }
+        put(name::LIMIT, made.number(standing.limit.into(), b""));
+        put(name::REMAINING, made.number(standing.remaining.into(), b""));
+        let reset_ms = standing.reset_ns.div_ceil(1_000_000);
+        put(name::RESET, made.number(reset_ms, b"ms"));
     }
     for (name, value) in &exchange.extra {
         headers.insert(name, value.clone());
+    }
+}
+
+/// Values that are made for one answer: slices of one piece of memory.
+struct Made(BytesMut);
+
+impl Made {
+    fn new(exchange: &Exchange) -> Self {
+        const NUMBERS: usize = 3 * 22;
+        Self(BytesMut::with_capacity(
+            exchange.id.as_str().len() + NUMBERS,
+        ))
+    }
+
+    fn text(&mut self, text: &[u8]) -> Option<HeaderValue> {
+        self.0.extend_from_slice(text);
+        HeaderValue::from_maybe_shared(self.0.split().freeze()).ok()
+    }
+
+    fn number(&mut self, number: u64, unit: &[u8]) -> Option<HeaderValue> {
+        self.0.extend_from_slice(decimal(number, &mut [0; 20]));
+        self.text(unit)
+    }
+}
+
+/// A small number; nearly always one.
+fn count(number: usize) -> HeaderValue {
+    const SMALL: [&str; 5] = ["0", "1", "2", "3", "4"];
+    match SMALL.get(number) {
+        Some(text) => HeaderValue::from_static(text),
+        None => number.into(),
     }
 }

@@ -12,10 +12,13 @@ use crate::journal::Outcome;
 
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
+/// As many as a stream has: one more, and the map, which hyper keeps for the connection's next request, is twice as large.
+const HEADERS: usize = 12;
+
 /// Begins the answer: the commit point. From here on errors travel in the body.
 pub(super) fn answer(mut exchange: Exchange, sent: Sent) -> Response<ReplyBody> {
     exchange.status = 200;
-    let mut headers = http::HeaderMap::with_capacity(16);
+    let mut headers = http::HeaderMap::with_capacity(HEADERS);
     refuse::describe(&exchange, &mut headers);
     let (body, streamed) = match sent {
         Sent::Whole { body, streamed } => {

@@ -5,8 +5,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use policies::law::{self, Case, Cleared, Destination};
-use policies::policy::no_facts;
+use policies::access::keys::Principal;
+use policies::law::{self, Case, Cleared, Destination, Shown};
+use policies::policy::{Policy, no_facts};
 use policies::when::{self, Facts, Provider, Time};
 use smallvec::SmallVec;
 use wire::facts::RequestFacts;
@@ -19,17 +20,27 @@ use wire::json::Value;
 
 /// One target of a model, kept alive by the model.
 #[derive(Clone)]
-pub(super) struct Candidate {
+pub struct Candidate {
     model: Arc<Model>,
     index: usize,
 }
 
 impl Candidate {
+    /// All targets of a model, in the config's order within a priority.
+    pub(super) fn all(model: &Arc<Model>) -> impl Iterator<Item = Self> {
+        (0..model.targets.len()).map(|index| Self {
+            model: Arc::clone(model),
+            index,
+        })
+    }
+
+    /// The target.
     #[expect(
         clippy::indexing_slicing,
         reason = "made from an index of the same, immutable list"
     )]
-    pub(super) fn target(&self) -> &Target {
+    #[must_use]
+    pub fn target(&self) -> &Target {
         &self.model.targets[self.index]
     }
 }
@@ -65,6 +76,8 @@ pub(super) struct Routed {
     pub(super) facts: RequestFacts,
     pub(super) model: Arc<Model>,
     pub(super) cleared: Vec<Cleared<Candidate>>,
+    /// What each gate of the config may see.
+    pub(super) shown: Vec<Shown>,
 }
 
 pub(super) fn route(exchange: &mut Exchange, inspected: Inspected) -> Result<Routed, Fault> {
@@ -102,12 +115,27 @@ pub(super) fn route(exchange: &mut Exchange, inspected: Inspected) -> Result<Rou
             .principal
             .as_ref()
             .is_some_and(|principal| principal.public),
-        facts: match &policy {
-            Some(policy) => said(exchange, &body, &facts, &client_ip, policy),
+        facts: match policy.as_ref().filter(|policy| policy.has_conditions()) {
+            Some(policy) => {
+                let asked = Asked {
+                    principal: exchange.principal.as_deref(),
+                    dialect: exchange.dialect.name(),
+                    endpoint: exchange.endpoint,
+                    client_ip,
+                    media: exchange.media,
+                    now_ms: exchange.now_ms,
+                };
+                asked.facts(&body, &facts, policy)
+            }
             None => no_facts(&[]),
         },
     };
     let judgement = law::judge(&case, candidates);
+    let cleared = judgement.cleared.as_deref().unwrap_or_default();
+    let gates = exchange.snapshot.gates.iter();
+    let shown = gates
+        .map(|gate| law::shown(&case, cleared, gate.clearance))
+        .collect();
     exchange.grade = judgement.grade;
     exchange.fired = judgement.fired;
     exchange.shadowed = judgement.shadowed;
@@ -118,47 +146,59 @@ pub(super) fn route(exchange: &mut Exchange, inspected: Inspected) -> Result<Rou
         facts,
         model: Arc::clone(model),
         cleared,
+        shown,
     })
 }
 
-/// What conditions may read of a request.
-fn said<'a>(
-    exchange: &'a Exchange,
-    body: &'a Bytes,
-    facts: &'a RequestFacts,
-    client_ip: &'a str,
-    policy: &'a policies::policy::Policy,
-) -> Facts<'a> {
-    let principal = exchange.principal.as_deref();
-    let root = Value::root(&facts.tape, body);
-    let has = |name: &str| {
-        root.and_then(|root| root.get(name))
-            .is_some_and(|value| value.elements().next().is_some())
-    };
-    let messages = root.and_then(|root| root.get("messages"));
-    Facts {
-        request: when::Request {
-            dialect: exchange.dialect.name(),
-            endpoint: exchange.endpoint,
-            stream: facts.stream,
-            bytes: i64::try_from(body.len()).unwrap_or(i64::MAX),
-            messages: messages.map_or(0, |list| {
-                i64::try_from(list.elements().count()).unwrap_or(i64::MAX)
-            }),
-            tools: has("tools"),
-            images: exchange.media > 0,
-            client_ip,
-        },
-        key: when::Key {
-            id: principal.map_or("", |principal| &principal.id),
-            team: principal
-                .and_then(|principal| principal.team.as_deref())
-                .unwrap_or_default(),
-            grade: principal.map_or(0, |principal| i64::from(principal.grade.0)),
-        },
-        model: &facts.model,
-        time: Time::at(exchange.now_ms.div_euclid(1000), policy.zone_s),
-        ..no_facts(&policy.grades)
+/// What conditions may read of a request, beside its body.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) principal: Option<&'a Principal>,
+    pub(super) dialect: &'a str,
+    pub(super) endpoint: &'a str,
+    pub(super) client_ip: &'a str,
+    pub(super) media: u32,
+    pub(super) now_ms: i64,
+}
+
+impl<'a> Asked<'a> {
+    pub(super) fn facts(
+        self,
+        body: &Bytes,
+        facts: &'a RequestFacts,
+        policy: &'a Policy,
+    ) -> Facts<'a> {
+        let principal = self.principal;
+        let root = Value::root(&facts.tape, body);
+        let has = |name: &str| {
+            root.and_then(|root| root.get(name))
+                .is_some_and(|value| value.elements().next().is_some())
+        };
+        let messages = root.and_then(|root| root.get("messages"));
+        Facts {
+            request: when::Request {
+                dialect: self.dialect,
+                endpoint: self.endpoint,
+                stream: facts.stream,
+                bytes: i64::try_from(body.len()).unwrap_or(i64::MAX),
+                messages: messages.map_or(0, |list| {
+                    i64::try_from(list.elements().count()).unwrap_or(i64::MAX)
+                }),
+                tools: has("tools"),
+                images: self.media > 0,
+                client_ip: self.client_ip,
+            },
+            key: when::Key {
+                id: principal.map_or("", |principal| &principal.id),
+                team: principal
+                    .and_then(|principal| principal.team.as_deref())
+                    .unwrap_or_default(),
+                grade: principal.map_or(0, |principal| i64::from(principal.grade.0)),
+            },
+            model: &facts.model,
+            time: Time::at(self.now_ms.div_euclid(1000), policy.zone_s),
+            ..no_facts(&policy.grades)
+        }
     }
 }
 

@@ -3,13 +3,17 @@
 //! Dropping an exchange that has not finished means that the client left: the same function runs. It only moves ready
 //! data and makes one `write`; it never waits.
 
+mod judged;
+
 use std::sync::Arc;
 use std::time::Instant;
 
 use adapters::ClientDialect;
 use http::HeaderMap;
 use policies::access::keys::Principal;
+use policies::law::Cleared;
 use policies::limit::rate::{Admission, Limit, Limited, Scope, Standing};
+use policies::policy::Policy;
 use policies::scan::Sort;
 use smallvec::SmallVec;
 use wire::facts::{Finish, Usage};
@@ -18,7 +22,7 @@ use wire::{Fault, Grade, Kind, Verdict};
 use super::govern::Tally;
 use super::route::Candidate;
 use crate::alarm::SharedAlarm;
-use crate::config::snapshot::Snapshot;
+use crate::config::snapshot::{Snapshot, Target};
 use crate::config::tuning::Limits;
 use crate::journal::{self, Attempt, Closing, Denial, Opening, Outcome, Tokens};
 use crate::worker::{Inflight, OnPeer, Peer, RequestId, Worker};
@@ -77,6 +81,13 @@ pub(super) struct Exchange {
     /// Rules that took effect, and rules that would have.
     pub(super) fired: SmallVec<[usize; 4]>,
     pub(super) shadowed: SmallVec<[usize; 4]>,
+    /// The gate that refused, and gates that did not answer and let it pass; positions in the snapshot.
+    pub(super) gate_refused: Option<usize>,
+    pub(super) gates_open: SmallVec<[usize; 2]>,
+    /// What looked, if it is not the snapshot's policy.
+    pub(super) looked_with: Option<Arc<Policy>>,
+    /// Types that were replaced in what went to the first target.
+    pub(super) replaced: SmallVec<[Sort; 2]>,
     /// What was found in the reply.
     pub(super) tally: Tally,
     pub(super) request_bytes: u64,
@@ -95,15 +106,20 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
-    pub(super) fn begin(worker: &Arc<Worker>, peer: &Arc<Peer>, id: RequestId) -> Self {
-        let now_ms = worker.now_ms();
+    pub(super) fn begin(
+        worker: &Arc<Worker>,
+        peer: &Arc<Peer>,
+        id: RequestId,
+        now_ms: i64,
+    ) -> Self {
+        let now = Instant::now();
         Self {
             snapshot: worker.shared.store.load(),
             dialect: &adapters::dialects::openai_chat::OpenAiChat,
             id,
             now_ms,
-            started: Instant::now(),
-            complete: Instant::now(),
+            started: now,
+            complete: now,
             endpoint: "",
             principal: None,
             asked: String::new(),
@@ -115,6 +131,10 @@ impl Exchange {
             counts: SmallVec::new(),
             fired: SmallVec::new(),
             shadowed: SmallVec::new(),
+            gate_refused: None,
+            looked_with: None,
+            replaced: SmallVec::new(),
+            gates_open: SmallVec::new(),
             tally: Tally::default(),
             request_bytes: 0,
             standing: None,
@@ -132,8 +152,13 @@ impl Exchange {
     }
 
     /// The client's address, without a port.
-    pub(super) fn client_ip(&self) -> String {
-        self.on_peer.address().to_owned()
+    pub(super) fn client_ip(&self) -> &str {
+        self.on_peer.address()
+    }
+
+    /// The request's body is here whole: from now on its client can only leave.
+    pub(super) fn is_whole(&self) {
+        self.on_peer.is_whole();
     }
 
     /// A timer for the waits of this request.
@@ -192,8 +217,38 @@ impl Exchange {
     }
 
     /// Writes the opening record. Only after this may a byte go upstream.
-    pub(super) fn open(&mut self, first: &Candidate, targets: usize) -> Result<(), Fault> {
-        let target = first.target();
+    pub(super) fn open(&mut self, first: &Cleared<Candidate>, targets: usize) -> Result<(), Fault> {
+        let entry = self.begin_entry(Some(first), targets)?;
+        self.replaced = first.replaced().into();
+        self.entry = Some(entry);
+        Ok(())
+    }
+
+    /// Writes the opening record of a request that goes nowhere.
+    pub(super) fn record_alone(&mut self) -> Result<(), Fault> {
+        self.entry = Some(self.begin_entry(None, 0)?);
+        Ok(())
+    }
+
+    /// What looked at the request.
+    fn policy(&self) -> Option<&Policy> {
+        self.looked_with
+            .as_deref()
+            .or(self.snapshot.policy.as_deref())
+    }
+
+    /// Whether its opening record is written.
+    pub(super) fn is_open(&self) -> bool {
+        self.entry.is_some()
+    }
+
+    fn begin_entry(
+        &self,
+        first: Option<&Cleared<Candidate>>,
+        targets: usize,
+    ) -> Result<journal::Entry, Fault> {
+        let target = first.map(|first| first.target().target());
+        let judged = self.judged();
         let opening = Opening {
             id: self.id.as_str(),
             key: self.key_id(),
@@ -202,30 +257,26 @@ impl Exchange {
             dialect: self.dialect.name(),
             endpoint: self.endpoint,
             asked: &self.asked,
-            provider: &target.provider.name,
-            model: &target.model,
+            provider: target.map_or("", |target| &target.provider.name),
+            model: target.map_or("", |target| &target.model),
             stream: self.streams,
             grade: self.snapshot.grades.name(self.grade),
             verdict: self.verdict.map_or("", Verdict::as_str),
-            policies: &[],
+            policies: &judged.fired,
+            findings: &judged.findings,
+            shadowed: &judged.shadowed,
+            media: self.media,
+            redactions: first.map_or(0, Cleared::redactions) as u64,
             request_bytes: self.request_bytes,
             targets: u32::try_from(targets).unwrap_or(u32::MAX),
         };
-        match self
-            .worker
-            .shared
-            .journal
-            .begin(self.worker.index, &opening)
-        {
-            Ok(entry) => {
-                self.entry = Some(entry);
-                Ok(())
-            }
-            Err(error) => Err(Fault::new(Kind::JournalDown)
+        let journal = &self.worker.shared.journal;
+        journal.begin(self.worker.index, &opening).map_err(|error| {
+            Fault::new(Kind::JournalDown)
                 .reason("audit_unavailable")
                 .detail(error.to_string())
-                .retry_after(std::time::Duration::from_secs(5))),
-        }
+                .retry_after(std::time::Duration::from_secs(5))
+        })
     }
 
     /// Waits until the opening record is as durable as the config asks, and counts what we took until here.
@@ -268,11 +319,9 @@ impl Exchange {
         self.tried.len()
     }
 
-    /// Provider and model tried last.
-    pub(super) fn answering(&self) -> Option<(&str, &str)> {
-        self.tried
-            .last()
-            .map(|tried| (tried.provider(), tried.model()))
+    /// The target tried last.
+    pub(super) fn answering(&self) -> Option<&Target> {
+        self.tried.last().map(|tried| tried.candidate.target())
     }
 
     fn key_id(&self) -> &str {
@@ -319,7 +368,17 @@ impl Exchange {
             })
             .collect();
         let answered = self.tried.last().filter(|tried| tried.fault.is_empty());
+        let said = self.said();
+        let gate = |at: &usize| self.snapshot.gates.get(*at).map(|gate| &*gate.name);
+        let refused: SmallVec<[&str; 1]> = self.gate_refused.iter().filter_map(gate).collect();
+        let gates_open: SmallVec<[&str; 2]> = self.gates_open.iter().filter_map(gate).collect();
         entry.close(&Closing {
+            policies: &refused,
+            gates_open: &gates_open,
+            reply_findings: &said.findings,
+            reply_policies: &said.fired,
+            reply_shadowed: &said.shadowed,
+            restored: self.tally.restored,
             outcome,
             status: self.status,
             provider: answered.map_or("", Tried::provider),
@@ -340,6 +399,7 @@ impl Exchange {
         if fault.is_none() {
             return;
         }
+        let judged = self.judged();
         let denial = Denial {
             id: self.id.as_str(),
             key: self.key_id(),
@@ -354,7 +414,10 @@ impl Exchange {
                 ""
             },
             verdict: self.verdict.map_or("", Verdict::as_str),
-            policies: &[],
+            policies: &judged.fired,
+            findings: &judged.findings,
+            shadowed: &judged.shadowed,
+            media: self.media,
             request_bytes: self.request_bytes,
             status: self.status,
             code,
@@ -400,6 +463,7 @@ impl Exchange {
         if let Some(verdict) = self.verdict {
             shared.metrics.verdict(verdict);
         }
+        self.count_policy(fault);
         let Some(last) = self.tried.last().filter(|tried| tried.fault.is_empty()) else {
             return;
         };

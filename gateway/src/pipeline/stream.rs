@@ -161,9 +161,7 @@ impl Stream {
 
     /// What was found in the reply goes into its record.
     fn tally(&mut self) {
-        if let Some(found) = self.reading.found() {
-            self.exchange.tally = found.clone();
-        }
+        self.reading.tell(&mut self.exchange.tally);
     }
 
     /// The reply came to its good end.

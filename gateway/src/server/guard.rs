@@ -8,7 +8,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -22,6 +22,8 @@ use crate::alarm::Alarm;
 #[derive(Debug, Default)]
 pub struct HeadWatch {
     state: AtomicU8,
+    /// A request is here whole, and is being answered.
+    answering: AtomicBool,
 }
 
 /// The next byte is a head's first.
@@ -41,6 +43,7 @@ impl HeadWatch {
     pub fn framed() -> Self {
         Self {
             state: AtomicU8::new(FRAMED),
+            answering: AtomicBool::new(false),
         }
     }
 
@@ -68,31 +71,63 @@ impl HeadWatch {
         }
     }
 
+    /// The request at hand is here whole: nothing should come until it is answered, and its client's leaving ends it.
+    pub fn answers(&self) {
+        if !self.is_framed() {
+            self.answering.store(true, Ordering::Release);
+        }
+    }
+
+    /// It is answered.
+    pub fn answered(&self) {
+        self.answering.store(false, Ordering::Release);
+    }
+
     fn state(&self) -> u8 {
         self.state.load(Ordering::Acquire)
     }
 
     /// Takes a look at bytes of a head.
     fn sees(&self, bytes: &[u8]) {
-        if has_conflict(bytes) {
-            self.state.store(CONFLICT, Ordering::Release);
-        } else if self.state() == AT_HEAD {
-            self.state.store(IN_HEAD, Ordering::Release);
+        let mut bytes = bytes;
+        if self.state() == AT_HEAD {
+            // Blank lines before a head are passed over, as hyper does: the end of a head is not looked for in them.
+            let blank = |byte: &u8| matches!(byte, b'\r' | b'\n');
+            bytes = bytes
+                .iter()
+                .position(|byte| !blank(byte))
+                .and_then(|from| bytes.get(from..))
+                .unwrap_or_default();
+            if bytes.is_empty() {
+                return;
+            }
         }
+        let end = HEAD_END.find(bytes);
+        let head = end.map_or(bytes, |end| bytes.get(..end).unwrap_or_default());
+        let state = if has_conflict(head) {
+            CONFLICT
+        } else {
+            match (self.state(), end) {
+                (CONFLICT, _) => return,
+                (_, Some(_)) => IN_MESSAGE,
+                (_, None) => IN_HEAD,
+            }
+        };
+        self.state.store(state, Ordering::Release);
     }
 }
 
 static CODING: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"ncoding"));
 static CODING_LOUD: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"NCODING"));
 
+static HEAD_END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\r\n\r\n"));
+
 /// Whether a head (or the part of it that one read brought) has both fields.
-fn has_conflict(bytes: &[u8]) -> bool {
+fn has_conflict(head: &[u8]) -> bool {
     // Nearly no request has a transfer coding: one search settles it.
-    if CODING.find(bytes).is_none() && CODING_LOUD.find(bytes).is_none() {
+    if CODING.find(head).is_none() && CODING_LOUD.find(head).is_none() {
         return false;
     }
-    let head = memchr::memmem::find(bytes, b"\r\n\r\n")
-        .map_or(bytes, |end| bytes.get(..end).unwrap_or_default());
     let mut names = head
         .split(|byte| *byte == b'\n')
         .filter_map(|line| line.split(|byte| *byte == b':').next());
@@ -113,6 +148,8 @@ pub struct Guard<T> {
     inner: T,
     watch: Arc<HeadWatch>,
     clocks: Clocks,
+    /// A byte that was read while its predecessors were being answered.
+    ahead: Option<u8>,
     /// Since when nothing was asked.
     idle_since: Option<Instant>,
     /// When the head that is being read began.
@@ -144,6 +181,7 @@ impl<T> Guard<T> {
             inner,
             watch,
             clocks,
+            ahead: None,
             idle_since: None,
             head_since: None,
             stalled_since: None,
@@ -188,6 +226,57 @@ impl<T> Guard<T> {
     }
 }
 
+impl<T: AsyncRead + Unpin> Guard<T> {
+    /// Whether the client has left while it is being answered. hyper would look for that by reading on, for which it keeps
+    /// a buffer of 8 KiB for each stream; one byte is enough.
+    fn left(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        if self.ahead.is_some() || !self.watch.answering.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let mut byte = [0; 1];
+        let mut one = ReadBuf::new(&mut byte);
+        match Pin::new(&mut self.inner).poll_read(cx, &mut one) {
+            Poll::Pending => Ok(()),
+            Poll::Ready(Ok(())) => match one.filled().first() {
+                // The next request, early: it waits for its turn.
+                Some(byte) => {
+                    self.ahead = Some(*byte);
+                    Ok(())
+                }
+                None => Err(io::ErrorKind::ConnectionAborted.into()),
+            },
+            Poll::Ready(Err(error)) => Err(error),
+        }
+    }
+
+    /// Bytes came, behind `before` in the buffer.
+    fn took(
+        &mut self,
+        before: usize,
+        buf: &ReadBuf<'_>,
+        read: io::Result<()>,
+    ) -> Poll<io::Result<()>> {
+        let state = self.watch.state();
+        if matches!(state, AT_HEAD | IN_HEAD | CONFLICT) {
+            self.watch
+                .sees(buf.filled().get(before..).unwrap_or_default());
+        }
+        if state == AT_HEAD && self.watch.state() != AT_HEAD {
+            (self.idle_since, self.head_since) = (None, Some(Instant::now()));
+        }
+        Poll::Ready(read)
+    }
+
+    fn flushes(
+        &mut self,
+        cx: &mut Context<'_>,
+        flushed: Poll<io::Result<()>>,
+    ) -> Poll<io::Result<()>> {
+        self.left(cx)?;
+        self.writes(cx, flushed)
+    }
+}
+
 impl<T: AsyncRead + Unpin> AsyncRead for Guard<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -195,24 +284,19 @@ impl<T: AsyncRead + Unpin> AsyncRead for Guard<T> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
+        let ahead = self.ahead.take_if(|_| buf.remaining() > 0);
+        if let Some(byte) = ahead {
+            buf.put_slice(&[byte]);
+        }
         match Pin::new(&mut self.inner).poll_read(cx, buf) {
-            Poll::Pending => self.waits(cx),
-            Poll::Ready(read) => {
-                let state = self.watch.state();
-                if state == AT_HEAD {
-                    (self.idle_since, self.head_since) = (None, Some(Instant::now()));
-                }
-                if matches!(state, AT_HEAD | IN_HEAD | CONFLICT) {
-                    self.watch
-                        .sees(buf.filled().get(before..).unwrap_or_default());
-                }
-                Poll::Ready(read)
-            }
+            Poll::Pending if ahead.is_none() => self.waits(cx),
+            Poll::Pending => self.took(before, buf, Ok(())),
+            Poll::Ready(read) => self.took(before, buf, read),
         }
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Guard<T> {
+impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guard<T> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -224,7 +308,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Guard<T> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.inner).poll_flush(cx);
-        self.writes(cx, flushed)
+        self.flushes(cx, flushed)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -251,15 +335,33 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Guard<T> {
 mod tests {
     use super::*;
 
+    fn state_after(reads: &[&[u8]]) -> u8 {
+        let watch = HeadWatch::default();
+        reads.iter().for_each(|read| watch.sees(read));
+        watch.state()
+    }
+
     #[test]
     fn sees_conflicts() {
         let both = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTRANSFER-Encoding: chunked\r\n\r\n";
-        assert!(has_conflict(both));
-        assert!(!has_conflict(
-            b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\ncontent-length: 3\r\n"
-        ));
-        assert!(!has_conflict(
-            b"POST / HTTP/1.1\r\nContent-Length: 3\r\nContent-Encoding: gzip\r\n\r\n"
-        ));
+        assert_eq!(state_after(&[both]), CONFLICT);
+        assert_eq!(state_after(&[b"\r\n", b"\r\n\r\n", both]), CONFLICT);
+        assert_eq!(state_after(&[&[b"\r\n\r\n", &both[..]].concat()]), CONFLICT);
+        for sound in [
+            &b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\ncontent-length: 3\r\n"[..],
+            b"POST / HTTP/1.1\r\nContent-Length: 3\r\nContent-Encoding: gzip\r\n\r\nabc",
+        ] {
+            assert_eq!(state_after(&[sound]), IN_MESSAGE);
+        }
+    }
+
+    #[test]
+    fn knows_when_a_head_begins_and_ends() {
+        assert_eq!(state_after(&[b"\r\n\r\n"]), AT_HEAD);
+        assert_eq!(state_after(&[b"\r\nGET"]), IN_HEAD);
+        assert_eq!(
+            state_after(&[b"GET / HTTP/1.1\r\n", b"a: b\r\n\r\n"]),
+            IN_MESSAGE
+        );
     }
 }

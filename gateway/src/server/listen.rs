@@ -20,11 +20,13 @@ use hyper::rt::{Read, Write};
 use hyper::server::conn::{http1, http2};
 use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use prometheus_client::metrics::gauge::Gauge;
 use rustls::ServerConfig;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio_rustls::server::TlsStream;
 use wire::Kind;
 
 use super::guard::{Clocks, Guard, HeadWatch};
@@ -88,18 +90,14 @@ pub async fn accept(worker: Arc<Worker>, listener: StdListener) -> io::Result<()
             }
         };
         let snapshot = worker.shared.store.load();
-        let Some(place) = Place::take(address.ip(), &snapshot) else {
+        let Some(place) = Place::take(address.ip(), &snapshot, &worker.shared.metrics.connections)
+        else {
             // Closing at once is all that is owed to connections over the limit.
             continue;
         };
-        worker.shared.metrics.connections.inc();
+        // Boxed: the room of what is spawned is taken twice.
         let worker = Arc::clone(&worker);
-        tasks::spawn(async move {
-            let _place = place;
-            let shared = Arc::clone(&worker.shared);
-            greet(worker, snapshot, socket, address).await;
-            shared.metrics.connections.dec();
-        });
+        tasks::spawn(Box::pin(greet(worker, snapshot, socket, address, place)));
     }
 }
 
@@ -109,58 +107,81 @@ async fn reached(phase: &mut watch::Receiver<Phase>, wanted: Phase) {
     let _ = phase.wait_for(|current| *current >= wanted).await;
 }
 
+/// One connection, from its first byte to its last.
 async fn greet(
     worker: Arc<Worker>,
     snapshot: Arc<Snapshot>,
     socket: TcpStream,
     address: SocketAddr,
+    _place: Place,
 ) {
     // Without it, Nagle and delayed acknowledgement stall small frames for 40 ms.
     if socket.set_nodelay(true).is_err() {
         return;
     }
-    // Boxed, each branch: a task is as large as its largest state, and most of its life is waiting.
+    // Boxed, each step: a task is as large as its largest state, and most of its life is waiting. One after another and
+    // not one in another: what a step held is let go before the next.
     match snapshot.tls.clone() {
-        None => Box::pin(plain(worker, snapshot, socket, address)).await,
-        Some(tls) => Box::pin(secure(worker, snapshot, tls, socket, address)).await,
+        None => match Box::pin(spoken(&snapshot, &socket)).await {
+            Some(Spoken::Http1) => {
+                Box::pin(converse_h1(worker, snapshot, socket, address)).await;
+            }
+            Some(Spoken::Http2) => {
+                Box::pin(converse_h2(worker, snapshot, socket, address)).await;
+            }
+            None => {}
+        },
+        Some(tls) => match Box::pin(secured(&snapshot, tls, socket)).await {
+            Some((stream, Spoken::Http1)) => {
+                Box::pin(converse_h1(worker, snapshot, stream, address)).await;
+            }
+            Some((stream, Spoken::Http2)) => {
+                Box::pin(converse_h2(worker, snapshot, stream, address)).await;
+            }
+            None => {}
+        },
     }
 }
 
-/// Without TLS the first bytes tell the protocol. They are looked at, not read: hyper-util's way, reading them ahead, makes
-/// hyper's buffer of every connection twice as large.
-async fn plain(
-    worker: Arc<Worker>,
-    snapshot: Arc<Snapshot>,
-    socket: TcpStream,
-    address: SocketAddr,
-) {
+/// What a connection speaks.
+enum Spoken {
+    Http1,
+    Http2,
+}
+
+/// Without TLS the first bytes tell the protocol; `None` if none come. They are looked at, not read: hyper-util's way,
+/// reading them ahead, makes hyper's buffer of every connection twice as large.
+async fn spoken(snapshot: &Snapshot, socket: &TcpStream) -> Option<Spoken> {
     let mut first = [0; 3];
     let peeked = tokio::time::timeout(snapshot.timeouts.keepalive.0, socket.peek(&mut first)).await;
     match peeked {
         // No method of HTTP/1 that we know begins like the preface of HTTP/2.
-        Ok(Ok(3)) if first == *b"PRI" => {
-            Box::pin(converse_h2(worker, snapshot, socket, address)).await
-        }
-        Ok(Ok(1..)) => Box::pin(converse_h1(worker, snapshot, socket, address)).await,
-        Ok(Ok(0) | Err(_)) | Err(_) => {}
+        Ok(Ok(3)) if first == *b"PRI" => Some(Spoken::Http2),
+        Ok(Ok(1..)) => Some(Spoken::Http1),
+        Ok(Ok(0) | Err(_)) | Err(_) => None,
     }
 }
 
-async fn secure(
-    worker: Arc<Worker>,
-    snapshot: Arc<Snapshot>,
+/// The TLS handshake, in which the protocol is chosen.
+async fn secured(
+    snapshot: &Snapshot,
     tls: Arc<ServerConfig>,
     socket: TcpStream,
-    address: SocketAddr,
-) {
+) -> Option<(Box<TlsStream<TcpStream>>, Spoken)> {
     let handshake = tokio_rustls::TlsAcceptor::from(tls).accept(socket);
     match tokio::time::timeout(snapshot.timeouts.tls_handshake.0, handshake).await {
         Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
-            Box::pin(converse_h2(worker, snapshot, stream, address)).await;
+            Some((Box::new(stream), Spoken::Http2))
         }
-        Ok(Ok(stream)) => Box::pin(converse_h1(worker, snapshot, stream, address)).await,
-        Ok(Err(error)) => tracing::debug!(error = %error.kind(), "tls handshake failed"),
-        Err(_) => tracing::debug!("tls handshake timed out"),
+        Ok(Ok(stream)) => Some((Box::new(stream), Spoken::Http1)),
+        Ok(Err(error)) => {
+            tracing::debug!(error = %error.kind(), "tls handshake failed");
+            None
+        }
+        Err(_) => {
+            tracing::debug!("tls handshake timed out");
+            None
+        }
     }
 }
 
@@ -204,11 +225,12 @@ async fn converse_h1(
     let connection = builder
         // Slow heads and idle connections are the guard's business: hyper's timer is made anew for each request.
         .header_read_timeout(None)
-        .half_close(false)
+        // Not that a client may close its half: the guard sees that it left, without a buffer.
+        .half_close(true)
         .max_header_size(limits.header_bytes.bytes())
         .max_buf_size(limits.header_bytes.bytes().max(BUFFER_MIN))
         .serve_connection(io, service);
-    last(connection, &shared, None).await;
+    last(pin!(connection), &shared, None).await;
 }
 
 async fn converse_h2(
@@ -239,7 +261,7 @@ async fn converse_h2(
     .keep_alive_interval(http2.keepalive_interval.0)
     .keep_alive_timeout(http2.keepalive_timeout.0)
     .serve_connection(io, service);
-    last(connection, &shared, Some(idle)).await;
+    last(pin!(connection), &shared, Some(idle)).await;
 }
 
 /// A connection that can be asked to end after what it has begun.
@@ -269,38 +291,51 @@ where
     }
 }
 
-/// Runs a connection to its end: its own, or that of a drain.
-async fn last(connection: impl Graceful, shared: &Shared, idle: Option<Idle>) {
-    let mut connection = pin!(connection);
+/// Runs a connection to its end: its own, or that of a drain. It is lent: a future that is handed on takes its room twice.
+async fn last(mut connection: Pin<&mut impl Graceful>, shared: &Shared, idle: Option<Idle>) {
     let mut phase = shared.phase();
     let mut known = Phase::Open;
-    let mut over = pin!(async {
-        match idle {
-            Some(idle) => idle.over().await,
-            // HTTP/1 has the guard's timer.
-            None => std::future::pending().await,
-        }
-    });
+    // HTTP/1 has the guard's timer, and no room for another.
+    let mut over = idle.map(|idle| Box::pin(idle.over()));
     loop {
-        let changed = async {
-            if known >= Phase::Cut {
-                return tokio::time::sleep(CUT_GRACE).await;
-            }
-            // The sender lives as long as the process.
-            let _ = phase
-                .wait_for(|current| *current > known && *current >= Phase::Draining)
-                .await;
+        let next = {
+            let mut changed = pin!(async {
+                if known >= Phase::Cut {
+                    return Box::pin(tokio::time::sleep(CUT_GRACE)).await;
+                }
+                // The sender lives as long as the process.
+                let _ = phase
+                    .wait_for(|current| *current > known && *current >= Phase::Draining)
+                    .await;
+            });
+            // Asked again only when there is something to be told: once it has been asked, it wakes this task by itself.
+            let mut asked = false;
+            std::future::poll_fn(|cx| {
+                if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
+                    return Poll::Ready(Next::Ended(ended));
+                }
+                let quiet = asked && known == Phase::Open && shared.is_open();
+                // Without budget it would be put off without a place among those to be told.
+                asked = tokio::task::coop::has_budget_remaining();
+                if !quiet && changed.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(Next::Changed);
+                }
+                match over.as_mut() {
+                    Some(over) => over.as_mut().poll(cx).map(|()| Next::Over),
+                    None => Poll::Pending,
+                }
+            })
+            .await
         };
-        tokio::select! {
-            biased;
-            ended = connection.as_mut() => {
+        match next {
+            Next::Ended(ended) => {
                 if let Err(error) = ended {
                     tracing::debug!(error = %error, "connection ended");
                 }
                 return;
             }
-            () = changed => {}
-            () = over.as_mut() => break,
+            Next::Changed => {}
+            Next::Over => break,
         }
         if known >= Phase::Cut {
             return;
@@ -310,7 +345,17 @@ async fn last(connection: impl Graceful, shared: &Shared, idle: Option<Idle>) {
     }
     // Nothing runs on it: a word of farewell, and it is gone.
     connection.as_mut().wind_down();
-    let _ = tokio::time::timeout(CUT_GRACE, connection).await;
+    let _ = Box::pin(tokio::time::timeout(CUT_GRACE, connection)).await;
+}
+
+/// What a connection waits for.
+enum Next {
+    /// Its end.
+    Ended(hyper::Result<()>),
+    /// The next phase of a drain, or the end of its grace.
+    Changed,
+    /// Nothing having run on it for long.
+    Over,
 }
 
 /// Tells when nothing has run on an HTTP/2 connection for a while: hyper has no timer for that.
@@ -341,8 +386,9 @@ async fn answer(
     peer: Arc<Peer>,
     request: Request<Incoming>,
 ) -> Result<Response<ReplyBody>, Infallible> {
-    let id = worker.next_id(worker.now_ms());
-    let mut serving = pin!(pipeline::serve(&worker, &peer, id, request));
+    let now_ms = worker.now_ms();
+    let id = worker.next_id(now_ms);
+    let mut serving = pin!(pipeline::serve(&worker, &peer, id, now_ms, request));
     let caught = std::future::poll_fn(|cx| {
         match std::panic::catch_unwind(AssertUnwindSafe(|| serving.as_mut().poll(cx))) {
             // Its connection is looked at once more when time is up: what has no answer yet gets one now.
@@ -381,7 +427,11 @@ impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for Executo
 }
 
 /// A connection's place under the limits; leaving is dropping it.
-struct Place(IpAddr);
+struct Place {
+    ip: IpAddr,
+    /// Counts it.
+    gauge: Gauge,
+}
 
 #[derive(Default)]
 struct Places {
@@ -392,7 +442,7 @@ struct Places {
 static PLACES: LazyLock<Mutex<Places>> = LazyLock::new(Mutex::default);
 
 impl Place {
-    fn take(ip: IpAddr, snapshot: &Snapshot) -> Option<Self> {
+    fn take(ip: IpAddr, snapshot: &Snapshot, gauge: &Gauge) -> Option<Self> {
         let mut places = PLACES.lock().unwrap_or_else(PoisonError::into_inner);
         let limits = &snapshot.limits;
         let own = places.by_ip.get(&ip).copied().unwrap_or(0);
@@ -401,19 +451,38 @@ impl Place {
         }
         places.all += 1;
         places.by_ip.insert(ip, own + 1);
-        Some(Self(ip))
+        gauge.inc();
+        let gauge = gauge.clone();
+        Some(Self { ip, gauge })
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
+        self.gauge.dec();
         let mut places = PLACES.lock().unwrap_or_else(PoisonError::into_inner);
         places.all -= 1;
-        if let Some(own) = places.by_ip.get_mut(&self.0) {
+        if let Some(own) = places.by_ip.get_mut(&self.ip) {
             *own -= 1;
             if *own == 0 {
-                places.by_ip.remove(&self.0);
+                places.by_ip.remove(&self.ip);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn future_bytes<A, B, C, F>(_: fn(A, B, C) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// It is made and let go for every request, and grows in the dark.
+    #[test]
+    fn the_future_of_a_request_stays_small() {
+        let bytes = future_bytes(answer);
+        assert!(bytes <= 6000, "{bytes}");
     }
 }

@@ -1,16 +1,16 @@
 //! Connections to providers: one pool a worker, HTTP/1.1 read by the reply that owns it, HTTP/2 by hyper.
 //!
 //! Knows origins and bytes, no vendor and no policy. It can be handed only what `policies::law` cleared, because
-//! [`Request`] is made in `pipeline::dispatch` from a `Cleared`. Redirects are never followed.
+//! [`Request`] is made in `pipeline::dispatch` from a `Cleared` and in `pipeline::gate` from a `Shown`. Redirects are never
+//! followed.
 
-use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
-use http::{HeaderMap, Method};
+use bytes::{Buf, Bytes};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use rustls::pki_types::ServerName;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -19,6 +19,7 @@ use wire::{Fault, Kind, Rope};
 use super::h2;
 use super::io::Io;
 use super::reply::{self, Head};
+use crate::decimal::decimal;
 
 /// Where a provider listens, and how to talk to it. Shared by all workers and snapshots.
 #[derive(Debug)]
@@ -61,6 +62,8 @@ pub struct Request {
     pub path_and_query: String,
     /// Headers without host, length and connection.
     pub headers: HeaderMap,
+    /// Those that are the same for all requests of a kind; none of them is among `headers`.
+    pub usual: &'static [(HeaderName, HeaderValue)],
     /// The body; cloned, never copied.
     pub body: Rope,
 }
@@ -77,7 +80,8 @@ pub struct Reply {
 /// The connections of one worker.
 #[derive(Debug, Default)]
 pub struct Client {
-    idle: Mutex<HashMap<Arc<str>, Vec<Idle>>>,
+    /// By pool key. A handful of providers: a walk is shorter than a hash.
+    idle: Mutex<Vec<(Arc<str>, Vec<Idle>)>>,
     h2: h2::Links,
 }
 
@@ -99,19 +103,22 @@ impl Client {
         bounds: &Bounds,
         request: &Request,
     ) -> Result<Reply, Fault> {
+        // What is rare is boxed: every request would carry room for it.
         if endpoint.http2
-            && let Some(reply) = self.h2.send(endpoint, bounds, request).await?
+            && let Some(reply) = Box::pin(self.h2.send(endpoint, bounds, request)).await?
         {
             return Ok(reply);
         }
-        while let Some(io) = self.take_idle(endpoint, bounds) {
+        loop {
+            let (io, pooled) = match self.take_idle(endpoint, bounds) {
+                Some(io) => (io, true),
+                None => (Box::pin(connect(endpoint, bounds)).await?, false),
+            };
             match self.exchange(io, endpoint, bounds, request).await {
-                Err(fault) if fault.why() == "closed_early" => {}
+                Err(fault) if pooled && fault.why() == "closed_early" => {}
                 other => return other,
             }
         }
-        let io = connect(endpoint, bounds).await?;
-        self.exchange(io, endpoint, bounds, request).await
     }
 
     async fn exchange(
@@ -140,7 +147,7 @@ impl Client {
 
     fn take_idle(&self, endpoint: &Endpoint, bounds: &Bounds) -> Option<Io> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let list = idle.get_mut(&endpoint.key)?;
+        let list = list_of(&mut idle, &endpoint.key)?;
         // The newest is the least likely to have been closed.
         while let Some(mut link) = list.pop() {
             if link.since.elapsed() < bounds.keep_idle && link.io.is_quiet() {
@@ -152,26 +159,33 @@ impl Client {
 
     fn put_idle(&self, endpoint: &Endpoint, io: Io) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let list = match idle.get_mut(&endpoint.key) {
-            Some(list) => list,
-            None => idle.entry(Arc::clone(&endpoint.key)).or_default(),
-        };
-        if list.len() < endpoint.idle_max {
-            list.push(Idle {
-                io,
-                since: Instant::now(),
-            });
+        let since = Instant::now();
+        match list_of(&mut idle, &endpoint.key) {
+            Some(list) if list.len() < endpoint.idle_max => list.push(Idle { io, since }),
+            Some(_) => {}
+            None if endpoint.idle_max > 0 => {
+                idle.push((Arc::clone(&endpoint.key), vec![Idle { io, since }]));
+            }
+            None => {}
         }
     }
 
     /// Closes connections that were idle too long, and those of endpoints that no longer exist. Called now and then.
     pub fn sweep(&self, keep_idle: Duration, alive: impl Fn(&str) -> bool) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.retain(|key, list| {
+        idle.retain_mut(|(key, list)| {
             list.retain(|link| link.since.elapsed() < keep_idle);
             !list.is_empty() && alive(key)
         });
     }
+}
+
+fn list_of<'a>(idle: &'a mut [(Arc<str>, Vec<Idle>)], key: &Arc<str>) -> Option<&'a mut Vec<Idle>> {
+    // Nearly always the same text at the same address.
+    let at = idle
+        .iter()
+        .position(|(known, _)| Arc::ptr_eq(known, key) || known == key)?;
+    idle.get_mut(at).map(|(_, list)| list)
 }
 
 /// A reply's body and the way home for its connection.
@@ -269,23 +283,30 @@ async fn write_all(io: &mut Io, mut message: Rope) -> io::Result<()> {
 
 /// Request line and headers. Values were validated when they became `HeaderValue`s.
 fn head_bytes(endpoint: &Endpoint, request: &Request) -> Rope {
-    let mut head = BytesMut::with_capacity(512);
-    let mut put = |parts: &[&[u8]]| parts.iter().for_each(|part| head.put_slice(part));
-    put(&[
-        request.method.as_str().as_bytes(),
-        b" ",
-        request.path_and_query.as_bytes(),
-        b" HTTP/1.1\r\nhost: ",
-        endpoint.authority.as_bytes(),
-        b"\r\n",
-    ]);
-    for (name, value) in &request.headers {
-        put(&[name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"]);
+    let mut head = Vec::with_capacity(HEAD_BYTES);
+    let put = |head: &mut Vec<u8>, parts: [&[u8]; 4]| {
+        head.reserve(parts.iter().map(|part| part.len()).sum());
+        parts.iter().for_each(|part| head.extend_from_slice(part));
+    };
+    let method = request.method.as_str().as_bytes();
+    let path = request.path_and_query.as_bytes();
+    put(&mut head, [method, b" ", path, b" HTTP/1.1\r\nhost: "]);
+    put(
+        &mut head,
+        [endpoint.authority.as_bytes(), b"", b"", b"\r\n"],
+    );
+    let usual = request.usual.iter().map(|(name, value)| (name, value));
+    for (name, value) in request.headers.iter().chain(usual) {
+        put(
+            &mut head,
+            [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"],
+        );
     }
-    put(&[
-        b"content-length: ",
-        request.body.len().to_string().as_bytes(),
-        b"\r\n\r\n",
-    ]);
-    head.freeze().into()
+    let mut digits = [0; 20];
+    let length = decimal(request.body.len() as u64, &mut digits);
+    put(&mut head, [b"content-length: ", length, b"", b"\r\n\r\n"]);
+    head.into()
 }
+
+/// Room for a usual head.
+const HEAD_BYTES: usize = 512;

@@ -160,7 +160,9 @@ fn message(endpoint: &Endpoint, request: &Request) -> Result<http::Request<Once>
         .uri(uri)
         .body(Once(Some(request.body.clone())))
         .map_err(bug)?;
-    *message.headers_mut() = request.headers.clone();
+    let headers = message.headers_mut();
+    headers.clone_from(&request.headers);
+    headers.extend(request.usual.iter().cloned());
     Ok(message)
 }
 

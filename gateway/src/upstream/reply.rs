@@ -4,6 +4,7 @@
 //! the connection. Refuses what smuggles: a length together with a coding, differing lengths, unknown codings,
 //! unasked-for 101, heads over the limit. Never follows, decompresses or interprets.
 
+use std::mem::MaybeUninit;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
@@ -16,12 +17,10 @@ use super::io::{Io, give_back};
 
 /// Header lines of a reply.
 const HEADERS_MAX: usize = 128;
-/// The headers of a reply that anybody reads: framing, and when to come back. All others end here; none goes down.
-static KEPT: [HeaderName; 6] = [
+/// The headers of a reply that anybody reads later: what the body is, and when to come back. Those of the framing are read
+/// here; all others end here, and none goes down.
+static KEPT: [HeaderName; 3] = [
     CONTENT_TYPE,
-    CONTENT_LENGTH,
-    TRANSFER_ENCODING,
-    CONNECTION,
     RETRY_AFTER,
     HeaderName::from_static("retry-after-ms"),
 ];
@@ -103,107 +102,126 @@ pub async fn read_head(mut io: Io, header_bytes: usize) -> Result<(Head, Body), 
     }
 }
 
+/// What a head says, beyond its status.
+#[derive(Default)]
 struct Parsed {
     headers: HeaderMap,
     version_1_0: bool,
+    /// A `content-length`; `Err` if it is none.
+    length: Option<Result<u64, ()>>,
+    lengths: u32,
+    /// A `transfer-encoding`, and whether it is the one that we know.
+    chunked: Option<bool>,
+    codings: u32,
+    close: bool,
+}
+
+impl Parsed {
+    fn take(&mut self, line: &httparse::Header<'_>) -> Result<(), Fault> {
+        let is = |name: HeaderName| line.name.eq_ignore_ascii_case(name.as_str());
+        // By length first: most headers are none of these.
+        match line.name.len() {
+            14 if is(CONTENT_LENGTH) => {
+                self.lengths += 1;
+                self.length = Some(number(line.value));
+            }
+            17 if is(TRANSFER_ENCODING) => {
+                self.codings += 1;
+                let coding = line.value.trim_ascii();
+                self.chunked = Some(coding.eq_ignore_ascii_case(b"chunked"));
+            }
+            10 if is(CONNECTION) => {
+                self.close |= line
+                    .value
+                    .split(|byte| *byte == b',')
+                    .any(|token| token.trim_ascii().eq_ignore_ascii_case(b"close"));
+            }
+            11..=14 => {
+                let kept = |kept: &&HeaderName| line.name.eq_ignore_ascii_case(kept.as_str());
+                if let Some(name) = KEPT.iter().find(kept) {
+                    let value =
+                        HeaderValue::from_bytes(line.value).map_err(|_| malformed("header"))?;
+                    self.headers.append(name, value);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// Digits and nothing else.
+fn number(digits: &[u8]) -> Result<u64, ()> {
+    let text = std::str::from_utf8(digits).map_err(|_| ())?;
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(());
+    }
+    text.parse().map_err(|_| ())
 }
 
 fn parse_head(bytes: &[u8]) -> Result<Option<(u16, usize, Parsed)>, Fault> {
     if bytes.is_empty() {
         return Ok(None);
     }
-    let mut lines = [httparse::EMPTY_HEADER; HEADERS_MAX];
-    let mut reply = httparse::Response::new(&mut lines);
-    let length = match reply.parse(bytes) {
+    // Not cleared first: that would be four kilobytes for each reply.
+    let mut lines = [const { MaybeUninit::uninit() }; HEADERS_MAX];
+    let mut reply = httparse::Response::new(&mut []);
+    let parsed = httparse::ParserConfig::default()
+        .parse_response_with_uninit_headers(&mut reply, bytes, &mut lines);
+    let length = match parsed {
         Ok(httparse::Status::Complete(length)) => length,
         Ok(httparse::Status::Partial) => return Ok(None),
         Err(error) => return Err(malformed("head").detail(error.to_string())),
     };
-    let mut headers = HeaderMap::with_capacity(KEPT.len());
+    let mut parsed = Parsed {
+        version_1_0: reply.version == Some(0),
+        ..Parsed::default()
+    };
     for line in reply.headers.iter() {
-        let Some(name) = KEPT
-            .iter()
-            .find(|kept| line.name.eq_ignore_ascii_case(kept.as_str()))
-        else {
-            continue;
-        };
-        let value = HeaderValue::from_bytes(line.value).map_err(|_| malformed("header"))?;
-        headers.append(name, value);
+        parsed.take(line)?;
     }
-    let version_1_0 = reply.version == Some(0);
-    Ok(Some((
-        reply.code.unwrap_or(0),
-        length,
-        Parsed {
-            headers,
-            version_1_0,
-        },
-    )))
+    Ok(Some((reply.code.unwrap_or(0), length, parsed)))
 }
 
 fn finish_head(io: Io, status: u16, parsed: Parsed, rest: BytesMut) -> Result<(Head, Body), Fault> {
     if !(200..=999).contains(&status) {
         return Err(malformed("status"));
     }
-    let Parsed {
-        headers,
-        version_1_0,
-    } = parsed;
-    let (framing, clean) = framing(status, &headers, version_1_0)?;
-    let close = headers.get_all(CONNECTION).iter().any(|value| {
-        value
-            .as_bytes()
-            .split(|byte| *byte == b',')
-            .any(|token| token.trim_ascii().eq_ignore_ascii_case(b"close"))
-    });
+    let (framing, clean) = framing(status, &parsed)?;
     let mut body = Body {
         io: Some(io),
         framing,
         early: (!rest.is_empty()).then_some(rest),
-        keep_alive: clean && !close && !version_1_0,
+        keep_alive: clean && !parsed.close && !parsed.version_1_0,
         spare: None,
     };
     if let Framing::Length(0) = body.framing {
         body.complete();
     }
+    let headers = parsed.headers;
     Ok((Head { status, headers }, body))
 }
 
 /// RFC 9112, section 6.3, with its leniencies refused.
-fn framing(status: u16, headers: &HeaderMap, version_1_0: bool) -> Result<(Framing, bool), Fault> {
+fn framing(status: u16, parsed: &Parsed) -> Result<(Framing, bool), Fault> {
     if matches!(status, 204 | 304) {
         return Ok((Framing::Length(0), true));
     }
-    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
-    let length = match (lengths.next(), lengths.next()) {
-        (None, _) => None,
-        (Some(value), None) => Some(value.as_bytes()),
-        (Some(_), Some(_)) => return Err(malformed("several lengths")),
-    };
-    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
-    match (length, codings.next(), codings.next()) {
-        (_, Some(_), Some(_)) | (Some(_), Some(_), _) => Err(malformed("length and coding")),
-        (None, Some(coding), None) => {
-            if version_1_0
-                || !coding
-                    .as_bytes()
-                    .trim_ascii()
-                    .eq_ignore_ascii_case(b"chunked")
-            {
-                return Err(malformed("coding"));
-            }
+    if parsed.lengths > 1 {
+        return Err(malformed("several lengths"));
+    }
+    match (parsed.length, parsed.chunked) {
+        _ if parsed.codings > 1 => Err(malformed("length and coding")),
+        (Some(_), Some(_)) => Err(malformed("length and coding")),
+        (None, Some(true)) if !parsed.version_1_0 => {
             Ok((Framing::Chunked(Chunked::default()), true))
         }
-        (Some(length), None, _) => {
-            let digits = std::str::from_utf8(length)
-                .ok()
-                .filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()));
-            let length = digits
-                .and_then(|digits| digits.parse().ok())
-                .ok_or_else(|| malformed("length"))?;
+        (None, Some(_)) => Err(malformed("coding")),
+        (Some(length), None) => {
+            let length = length.map_err(|()| malformed("length"))?;
             Ok((Framing::Length(length), true))
         }
-        (None, None, _) => Ok((Framing::UntilClose, false)),
+        (None, None) => Ok((Framing::UntilClose, false)),
     }
 }
 

@@ -86,7 +86,13 @@ fn every_type_exists() {
             let grades = crate::scan::GRADES.map(String::from);
             let names = Names {
                 grades: &grades,
-                sorts: &|name| !Entity::selected(name).is_empty(),
+                sorts: &|name| {
+                    let named = Entity::selected(name);
+                    named
+                        .iter()
+                        .map(|entity| entity.name().to_owned())
+                        .collect()
+                },
             };
             When::compile(rule.when, &names).unwrap_or_else(|e| panic!("{}: {e:?}", rule.name));
         }

@@ -6,8 +6,7 @@
 
 use std::sync::LazyLock;
 
-use super::han;
-use super::view::{LOWER, UPPER, View, is};
+use super::view::{DIGIT, LOWER, UPPER, View, is};
 
 /// How far before a value a cue may begin, in bytes: twelve Chinese characters, and a little for Latin.
 pub(crate) const REACH: usize = 48;
@@ -63,15 +62,15 @@ pub(crate) enum Cue {
 const CUES: &[(Cue, &str)] = &[
     (
         Cue::Id,
-        "身份证 身份证号 身份证号码 身份证件 证件号 证件号码 公民身份号码 身份号码 身份编号 证号 原身份证 居民身份证 idcard idcardno idno idnumber identitycard identity nationalid sfz sfzh sfzhm certno certid shenfenzheng identitynumber idnum cardid",
+        "证照号 证照号码 身份证编号 身份证明号 公民身份证号 身份证信息 证件编号 身份号 idcode identitycode personid 身份证号为 身份证 身份证号 身份证号码 身份证件 证件号 证件号码 公民身份号码 身份号码 身份编号 证号 原身份证 居民身份证 idcard idcardno idno idnumber identitycard identity nationalid sfz sfzh sfzhm certno certid shenfenzheng identitynumber idnum cardid",
     ),
     (
         Cue::HmPass,
-        "回乡证 通行证 港澳通行证 港澳 来往内地通行证 往来港澳 回乡卡 homereturnpermit hometurn eep",
+        "港澳证 港澳居民通行证 回乡证件 回乡证 通行证 港澳通行证 港澳 来往内地通行证 往来港澳 回乡卡 homereturnpermit hometurn eep",
     ),
     (
         Cue::TwPass,
-        "台胞证 台湾居民 来往大陆通行证 台湾居民来往大陆通行证 台湾通行证 mtp",
+        "台湾同胞 台胞 台胞证 台湾居民 来往大陆通行证 台湾居民来往大陆通行证 台湾通行证 mtp",
     ),
     (
         Cue::Fpr,
@@ -79,51 +78,51 @@ const CUES: &[(Cue, &str)] = &[
     ),
     (
         Cue::Passport,
-        "护照 护照号 护照号码 passport passportno passportnumber passportnum ppt",
+        "护照编号 旅行证件 旅行证件号 旅行证 traveldocument traveldocumentno traveldoc passportid 护照 护照号 护照号码 passport passportno passportnumber passportnum ppt",
     ),
     (
         Cue::Phone,
-        "手机 手机号 手机号码 电话 电话号码 联系电话 联系方式 联系人电话 热线 座机 固话 致电 拨打 来电 传真 号码 办公电话 家庭电话 移动电话 mobile phone cell cellphone tel telephone fax mobilephone phonenumber phoneno contact call sms whatsapp 短信 呼叫 打给 联系 办公室 总机 分机",
+        "手机号为 电话为 联系手机 联系号码 预留手机 预留电话 绑定手机 手机尾号 紧急电话 家长电话 收货电话 寄件电话 客户电话 座机号 固定电话 宅电 办公室电话 公司电话 咨询电话 订餐电话 回拨 回电 呼入 呼出 外呼 加急联系 拨通 contactnumber contactphone contactno hotline landline homephone workphone officephone 拨号 手机 手机号 手机号码 电话 电话号码 联系电话 联系方式 联系人电话 热线 座机 固话 致电 拨打 来电 传真 打 拨 号码 办公电话 家庭电话 移动电话 mobile phone cell cellphone tel telephone fax mobilephone phonenumber phoneno contact call sms whatsapp 短信 呼叫 打给 联系 办公室 总机 分机",
     ),
     (
         Cue::Birth,
-        "出生日期 出生年月 出生年月日 出生 生日 生于 诞生于 出生于 dob dateofbirth birthday birthdate born bornon birth csrq",
+        "出生日 生辰 bday birthdt dateborn 出生时间 出生年份 出生日期 出生年月 出生年月日 出生 生日 生于 诞生于 出生于 dob dateofbirth birthday birthdate born bornon birth csrq",
     ),
     (
         Cue::Social,
-        "社保卡号 社会保障 社会保障号 社会保障卡 社会保障号码 社保号 社保卡 社保账号 社会保险号 社保编号 socialinsurance socialinsuranceno 社保",
+        "社会保险个人编号 个人社保号 社保电脑号 参保编号 社保个人编号 社会保险 socialcard socialsecuritycard 社保卡号 社会保障 社会保障号 社会保障卡 社会保障号码 社保号 社保卡 社保账号 社会保险号 社保编号 socialinsurance socialinsuranceno 社保",
     ),
     (
         Cue::MedicalInsurance,
-        "医保号 医保卡 医保卡号 医疗保险号 医保编号 医疗保险 医保账号 医保个人编号 医疗保险卡号 medicalinsurance medicalinsuranceno medicare healthinsuranceno insuranceno",
+        "医保 医保账户 医保电子凭证号 医疗证号 参保号 医保登记号 healthinsurance healthinsurancenumber medicalinsurancenumber insuranceid insurancenumber medicareid 医保号 医保卡 医保卡号 医疗保险号 医保编号 医疗保险 医保账号 医保个人编号 医疗保险卡号 medicalinsurance medicalinsuranceno medicare healthinsuranceno insuranceno",
     ),
     (
         Cue::MedicalRecord,
-        "病历号 住院号 门诊号 病案号 病历编号 就诊号 就诊卡号 门诊病历号 住院病历号 病案编号 mrn medicalrecord medicalrecordno recordno patientid 病历",
+        "就诊卡 诊疗卡号 诊疗卡 病员号 患者编号 患者id 患者号 门诊编号 住院编号 住院登记号 体检号 病历本号 病历id 病例号 影像号 检查号 medicalrecordnumber patientno patientnumber hospitalno hospitalnumber inpatientno chartno chartnumber admissionno 病历号 住院号 门诊号 病案号 病历编号 就诊号 就诊卡号 门诊病历号 住院病历号 病案编号 mrn medicalrecord medicalrecordno recordno patientid 病历",
     ),
     (
         Cue::Wechat,
-        "微信 微信号 vx wx v信 wechat weixin 加v 加微 微信id wechatid 薇信 威信 v❤ 绿泡泡 微❤",
+        "微信账号 微信号码 薇 徽信 w信 微信名 wechatno wxid wxno weixinid weixinhao 微信 微信号 vx wx v信 wechat weixin 加v 加微 微信id wechatid 薇信 威信 v❤ 绿泡泡 微❤",
     ),
     (
         Cue::Qq,
-        "qq qq号 qq号码 扣扣 企鹅号 扣扣号 企鹅 q号 qqno qqnumber 球球",
+        "扣号 抠抠 qq账号 qqid qqnum qq qq号 qq号码 扣扣 企鹅号 扣扣号 企鹅 q号 qqno qqnumber 球球",
     ),
     (
         Cue::Student,
-        "学号 学籍号 学生证 学生证号 学生编号 studentid studentno studentnumber 学籍",
+        "学生号 学员号 学员编号 一卡通号 校园卡号 校园卡 考生号 准考证号 准考证 stuid stuno stunum sno studentnum studentcode matriculation matriculationno 学号 学籍号 学生证 学生证号 学生编号 studentid studentno studentnumber 学籍",
     ),
     (
         Cue::Employee,
-        "工号 员工编号 员工号 职工号 员工id 工作证号 雇员编号 警号 employeeid employeeno employeenumber staffid staffno empno empid 职工编号 人员编号",
+        "员工工号 人事编号 工牌号 工牌 职员编号 职员号 员工代码 员工卡号 工作证 jobnumber jobno workno worknumber badge badgeno staffnumber employeenum employeecode empcode staffcode 工号 员工编号 员工号 职工号 员工id 工作证号 雇员编号 警号 employeeid employeeno employeenumber staffid staffno empno empid 职工编号 人员编号",
     ),
     (
         Cue::Tax,
-        "税号 纳税人识别号 纳税人识别码 税务登记号 纳税识别号 税务登记证号 taxid taxno taxpayerid taxnumber 纳税人",
+        "纳税号 开票税号 企业税号 公司税号 纳税识别码 taxpayer taxpayerno taxcode 税号 纳税人识别号 纳税人识别码 税务登记号 纳税识别号 税务登记证号 taxid taxno taxpayerid taxnumber 纳税人",
     ),
     (
         Cue::Uscc,
-        "统一社会信用代码 社会信用代码 信用代码 统一代码 统一信用代码 uscc usci creditcode socialcreditcode",
+        "社会统一信用代码 信用代码证 unifiedcode socialcode unifiedsocialcreditcode 统一社会信用代码 社会信用代码 信用代码 统一代码 统一信用代码 uscc usci creditcode socialcreditcode",
     ),
     (
         Cue::Org,
@@ -131,27 +130,27 @@ const CUES: &[(Cue, &str)] = &[
     ),
     (
         Cue::Business,
-        "注册号 营业执照 营业执照号 工商注册号 营业执照注册号 执照号 工商登记号 businesslicense licenseno bizlicense regno registrationno",
+        "工商注册 注册登记号 执照编号 营业执照编号 营业执照注册 工商号 regcode businessregno companyregno 注册号 营业执照 营业执照号 工商注册号 营业执照注册号 执照号 工商登记号 businesslicense licenseno bizlicense regno registrationno",
     ),
     (
         Cue::Vin,
-        "车架号 车架号码 车辆识别代号 车辆识别码 车辆识别代码 vin vinno vincode 大架号 车架",
+        "车辆识别 车辆识别号 车身号 底盘号 chassis chassisno framenumber 车架号 车架号码 车辆识别代号 车辆识别码 车辆识别代码 vin vinno vincode 大架号 车架",
     ),
     (
         Cue::Card,
-        "银行卡 银行卡号 卡号 信用卡 信用卡号 借记卡 储蓄卡 银行账号 账号 账户 银行账户 帐号 收款账号 打款账号 转账到 工资卡 尾号 bankcard cardno cardnumber creditcard debitcard account accountno accountnumber bankaccount cardnum pan 户头 转到 汇到 visa mastercard unionpay 银联 卡 刷卡 帐户 bankcardno acct amex 付款卡 支付卡 美国运通 运通卡",
+        "银行卡 银行卡号 卡号 信用卡 信用卡号 借记卡 储蓄卡 银行账号 账号 账户 银行账户 帐号 收款账号 打款账号 转账到 工资卡 尾号 bankcard card cardno cardnumber creditcard debitcard account accountno accountnumber bankaccount cardnum pan 户头 转到 汇到 visa mastercard unionpay 银联 卡 刷卡 帐户 bankcardno acct amex 付款卡 支付卡 美国运通 运通卡",
     ),
     (
         Cue::Imei,
-        "imei 串号 设备串号 手机串号 设备号 imeino imei1 imei2",
+        "手机imei 设备imei 设备码 meid imei device deviceid 手机串码 终端号 串号 设备串号 手机串号 设备号 imeino imei1 imei2",
     ),
     (
         Cue::Gps,
-        "gps 坐标 经纬度 经度 纬度 定位 位置 lat lng lon latitude longitude location coordinates coord latlng coordinate latlon",
+        "经纬 坐标点 定位点 经纬坐标 geo geolocation latlon gpslocation gps 坐标 经纬度 经度 纬度 定位 位置 lat lng lon latitude longitude location coordinates coord latlng coordinate latlon",
     ),
     (
         Cue::Ssn,
-        "ssn socialsecurity socialsecuritynumber socialsecurityno 社会安全号 社会安全号码 社安号 ssnnumber",
+        "ss socialsecuritynum socialsec 美国社保号 ssn socialsecurity socialsecuritynumber socialsecurityno 社会安全号 社会安全号码 社安号 ssnnumber",
     ),
     (
         Cue::HkId,
@@ -164,16 +163,16 @@ const CUES: &[(Cue, &str)] = &[
     (Cue::Nric, "nric fin nricno 新加坡身份证 singaporeid 新加坡"),
     (
         Cue::Japan,
-        "mynumber マイナンバー 個人番号 个人番号 日本个人编号 我的号码 日本 japanid 個人編號",
+        "个人番号 マイナンバーカード 個人番號 mynumber マイナンバー 個人番号 个人番号 日本个人编号 我的号码 日本 japanid 個人編號",
     ),
     (
         Cue::Korea,
-        "rrn 居民登录号 住民登录号 주민등록번호 韩国居民登记号 韩国身份证 residentregistration 韩国 居民登记号 住民登録番号",
+        "주민번호 주민등록 韩国居民登录 rrn 居民登录号 住民登录号 주민등록번호 韩国居民登记号 韩国身份证 residentregistration 韩国 居民登记号 住民登録番号",
     ),
     (Cue::Iban, "iban 国际银行账号 国际账号"),
     (
         Cue::Ip,
-        "ip ip地址 服务器 主机 内网 网关 ipaddress host server gateway dns clientip ipaddr ip_addr remoteaddr remoteip 来源ip",
+        "ip ip地址 服务器 主机 机器 节点 实例 内网 外网 公网 网关 ipaddress host server gateway dns clientip ipaddr ip_addr remoteaddr remoteip 来源ip",
     ),
     (Cue::Mac, "mac mac地址 物理地址 macaddress"),
     (
@@ -204,7 +203,7 @@ const CUES: &[(Cue, &str)] = &[
     (Cue::Address, "地址 住址"),
     (
         Cue::Other,
-        "订单号 订单 订单编号 流水号 交易流水 流水 单号 运单 运单号 快递单号 快递 物流单号 编号 批次 批次号 批号 型号 版本 版本号 发票号 发票号码 发票 序列号 采购单 合同号 合同编号 条形码 条码 商品编码 货号 追踪号 跟踪号 请求id 会话id 时间戳 专利号 专利 备案号 备案 公告 文号 期号 案号 电表号 户号 商户号 商户单号 凭证号 报销单 工单 工单号 任务号 票号 机票 支付单号 交易号 产品编号 设备编号 资产编号 保单号 房号 库存 圆周率 随机数 哈希 校验和 构建号 端口 端口号 提交 数据 总计 金额 合计 价格 圆周 编码 证书编号 学分 面积 阅读量 播放量 点击 人数 order orderno orderid ordernumber tracking trackingno trackingnumber invoice invoiceno version commit sha sha1 sha256 md5 trace traceid spanid requestid reqid po isbn issn ean sku serial serialno serialnumber sn batch batchno build buildid transaction transactionid txn txnid waybill ticket ticketno barcode doi patent ts timestamp uuid guid hash etag checksum digest port seq sequence productid modelno nonce rev revision lot tag oid bugid issue pr part partno partnumber contractno serialnum logid msgid messageid sessionid userid uid random total amount sum price count epoch case caseno fingerprint",
+        "订单号 订单 订单编号 流水号 交易流水 流水 单号 运单 运单号 快递单号 快递 物流单号 编号 批次 批次号 批号 型号 版本 版本号 发票号 发票号码 发票 序列号 采购单 合同号 合同编号 条形码 条码 商品编码 货号 追踪号 跟踪号 请求id 会话id 时间戳 专利号 专利 备案号 备案 公告 文号 期号 案号 电表号 户号 商户号 商户单号 凭证号 报销单 工单 工单号 任务号 票号 机票 支付单号 交易号 产品编号 设备编号 资产编号 保单号 房号 库存 圆周率 随机数 哈希 校验和 构建号 端口 端口号 提交 数据 总计 金额 合计 价格 圆周 编码 证书编号 学分 面积 阅读量 播放量 点击 人数 order orderno orderid ordernumber tracking trackingno trackingnumber invoice invoiceno version commit sha sha1 sha256 md5 trace traceid spanid requestid reqid po isbn issn ean sku serial serialno serialnumber sn batch batchno build buildid transaction transactionid txn txnid waybill ticket ticketno barcode doi patent ts timestamp uuid guid hash etag checksum digest port seq sequence productid modelno nonce rev revision lot tag oid bugid issue pr partno partnumber contractno serialnum logid msgid messageid sessionid userid uid random total amount sum price count epoch case caseno fingerprint",
     ),
 ];
 
@@ -212,7 +211,8 @@ const CUES: &[(Cue, &str)] = &[
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Cues {
     nearest: Option<Cue>,
-    mask: u64,
+    /// Whether a clause ends between the nearest cue and the value.
+    apart: bool,
 }
 
 impl Cues {
@@ -221,9 +221,9 @@ impl Cues {
         self.nearest == Some(cue)
     }
 
-    /// Whether a cue of this class is in reach, nearest or not.
-    pub(crate) fn has(self, cue: Cue) -> bool {
-        self.mask >> (cue as u8) & 1 == 1
+    /// Whether the nearest cue is of this class and in the value's own clause.
+    pub(crate) fn leads(self, cue: Cue) -> bool {
+        self.is(cue) && !self.apart
     }
 
     /// Whether the nearest cue says that the number is something else than a personal one.
@@ -241,13 +241,33 @@ impl Cues {
     }
 }
 
-/// The words by first character: Latin by letter, the others by block; longest first.
+/// The words by how they end, since the nearest is looked for from the value back; longest first.
 struct Index {
-    latin: [Vec<(String, Cue)>; 26],
-    chinese: han::Index<(String, Cue)>,
-    /// Words that begin with neither: kana, hangul, hearts.
-    others: Vec<(String, Cue)>,
+    /// By the hash of the last three letters.
+    latin: Vec<Vec<(String, Cue)>>,
+    /// By the hash of the last two characters.
+    wide: Vec<Vec<(String, Cue)>>,
+    /// Words of one character.
+    single: Vec<(char, Cue)>,
 }
+
+const WIDE_LISTS: usize = 4096;
+
+/// The list of words that end with these two characters.
+fn wide_list(before: char, last: char) -> usize {
+    let hash =
+        u32::from(before).wrapping_mul(0x9E37_79B1) ^ u32::from(last).wrapping_mul(0x85EB_CA6B);
+    (hash >> 16) as usize % WIDE_LISTS
+}
+
+/// The list of words that end with these three letters, the last first; words of two, and Chinese words that end with
+/// letters, have 0 as the third.
+fn latin_list(letters: [u8; 3]) -> usize {
+    let [a, b, c] = letters.map(|letter| u32::from(letter | 0x20));
+    (a << 16 | b << 8 | c).wrapping_mul(0x9E37_79B1) as usize >> 20
+}
+
+const LATIN_LISTS: usize = 4096;
 
 static INDEX: LazyLock<Index> = LazyLock::new(|| {
     let mut words: Vec<(String, Cue)> = Vec::new();
@@ -261,113 +281,165 @@ static INDEX: LazyLock<Index> = LazyLock::new(|| {
         }
     }
     words.sort_by_key(|(word, _)| std::cmp::Reverse(word.len()));
-    let first = |word: &str| word.chars().next().unwrap_or('\0');
-    let mut latin: [Vec<(String, Cue)>; 26] = Default::default();
-    let (mut chinese, mut others) = (Vec::new(), Vec::new());
+    let mut latin = vec![Vec::new(); LATIN_LISTS];
+    let mut wide = vec![Vec::new(); WIDE_LISTS];
+    let mut single = Vec::new();
     for (word, cue) in words {
-        let c = first(&word);
-        let letter = u32::from(c).wrapping_sub(u32::from('a')) as usize;
-        if let Some(list) = latin.get_mut(letter) {
-            list.push((word, cue));
-        } else if super::view::is_han(c) {
-            chinese.push((c, (word, cue)));
+        let mut ends = word.chars().rev();
+        let (last, before) = (ends.next().unwrap_or('\0'), ends.next());
+        let list = match *word.as_bytes() {
+            [.., third, before, last @ (b'a'..=b'z' | b'0'..=b'9')] if word.is_ascii() => {
+                Some(latin_list([last, before, third]))
+            }
+            [.., before, last @ (b'a'..=b'z' | b'0'..=b'9')] => Some(latin_list([last, before, 0])),
+            _ => None,
+        };
+        if let Some(list) = list {
+            if let Some(list) = latin.get_mut(list) {
+                list.push((word, cue));
+            }
+        } else if let Some(before) = before {
+            if let Some(list) = wide.get_mut(wide_list(before.to_ascii_lowercase(), last)) {
+                list.push((word, cue));
+            }
         } else {
-            others.push((word, cue));
+            single.push((last, cue));
         }
     }
     Index {
         latin,
-        chinese: han::Index::new(chinese.into_iter()),
-        others,
+        wide,
+        single,
     }
 });
 
 impl Index {
-    /// The words that may stand at `at`, where `c` is.
-    fn at(&self, text: &str, at: usize, c: char) -> &[(String, Cue)] {
-        if c.is_ascii_alphabetic() {
-            // Inside a word no Latin cue begins, unless a hump does.
-            let before = at
-                .checked_sub(1)
-                .and_then(|i| text.as_bytes().get(i))
-                .copied()
-                .unwrap_or(0);
-            if is(before, UPPER) || is(before, LOWER) && !c.is_ascii_uppercase() {
-                return &[];
+    /// The longest cue that ends at `end` of the text.
+    fn at(&self, text: &str, end: usize, last: char) -> Option<Cue> {
+        let bytes = text.as_bytes();
+        if last.is_ascii_alphanumeric() {
+            if !latin_ends(bytes, end) {
+                return None;
             }
-            let letter = u32::from(c.to_ascii_lowercase()).wrapping_sub(u32::from('a')) as usize;
-            return self.latin.get(letter).map_or(&[], Vec::as_slice);
+            let letters = last_letters(bytes, end);
+            let list = self.latin.get(latin_list(letters))?;
+            return find(list, bytes, end).or_else(|| {
+                let [last, before, _] = letters;
+                find(self.latin.get(latin_list([last, before, 0]))?, bytes, end)
+            });
         }
-        match c {
-            '\u{3400}'..='\u{9fff}' => self.chinese.of(c),
-            '\u{2000}'..='\u{33ff}' | '\u{ac00}'..='\u{d7ff}' => &self.others,
-            _ => &[],
+        // Chinese, kana, hangul, hearts; not the signs between them.
+        if !matches!(last, '\u{2000}'..='\u{2fff}' | '\u{3040}'..='\u{9fff}' | '\u{ac00}'..='\u{d7ff}')
+        {
+            return None;
         }
+        let head = text.get(..end - last.len_utf8()).unwrap_or("");
+        let before = head.chars().next_back().unwrap_or('\0');
+        let list = self
+            .wide
+            .get(wide_list(before.to_ascii_lowercase(), last))?;
+        find(list, bytes, end).or_else(|| {
+            let mut single = self.single.iter();
+            single.find(|(c, _)| *c == last).map(|&(_, cue)| cue)
+        })
     }
 }
 
-/// The cues in the text before a value. `text` is what precedes, on the same line, at most [`REACH`] bytes of it.
+/// The last three letters that end at `end`, the last first; `Q Q`, `i_d`: joints are left out, 0 where there is none.
+fn last_letters(bytes: &[u8], end: usize) -> [u8; 3] {
+    let mut letters = [0; 3];
+    let mut at = end;
+    for (i, slot) in letters.iter_mut().enumerate() {
+        let mut here = at.checked_sub(1).and_then(|i| bytes.get(i)).copied();
+        while i > 0 && matches!(here, Some(b'_' | b'-' | b' ' | b'.')) {
+            at -= 1;
+            here = at.checked_sub(1).and_then(|i| bytes.get(i)).copied();
+        }
+        *slot = here.unwrap_or(0);
+        at = at.saturating_sub(1);
+    }
+    letters
+}
+
+/// The first word of the list that the text ends with at `end`.
+fn find(list: &[(String, Cue)], bytes: &[u8], end: usize) -> Option<Cue> {
+    let head = bytes.get(..end).unwrap_or(&[]);
+    list.iter()
+        .find(|(word, _)| ends_with(head, word.as_bytes()))
+        .map(|&(_, cue)| cue)
+}
+
+/// Whether a Latin word may end at `end`: at a border, a hump, or a plural's s.
+fn latin_ends(bytes: &[u8], end: usize) -> bool {
+    let byte = |i: usize| bytes.get(i).copied().unwrap_or(0);
+    let (last, after) = (byte(end - 1), byte(end));
+    !is(after, LOWER | UPPER)
+        || is(last, LOWER) && is(after, UPPER)
+        || after == b's' && !is(byte(end + 1), LOWER | UPPER)
+}
+
+/// The nearest cue in the text before a value. `text` is what precedes, on the same line, at most [`REACH`] bytes of it.
 pub(crate) fn cues_in(text: &str) -> Cues {
     let index = &*INDEX;
-    let mut cues = Cues::default();
-    let mut nearest = (0usize, 0usize);
-    for (at, c) in text.char_indices() {
-        for (word, cue) in index.at(text, at, c) {
-            let cue = *cue;
-            let Some(end) = matches_at(text, at, word) else {
-                continue;
+    let mut end = text.len();
+    for c in text.chars().rev() {
+        if let Some(cue) = index.at(text, end, c) {
+            return Cues {
+                nearest: Some(cue),
+                apart: clause_ends(text.as_bytes().get(end..).unwrap_or(&[])),
             };
-            cues.mask |= 1 << (cue as u8);
-            if (end, end - at) > nearest {
-                nearest = (end, end - at);
-                cues.nearest = Some(cue);
-            }
-            // The longest word that begins here is what is meant, unless it belongs to a shorter one of another class.
-            break;
         }
+        end -= c.len_utf8();
     }
-    cues
+    Cues::default()
 }
 
-/// Where `word` ends if it stands at `at`.
-fn matches_at(text: &str, at: usize, word: &str) -> Option<usize> {
-    let bytes = text.as_bytes();
+/// Whether a clause ends in the text: `，。；！？` or their Latin forms before a blank.
+fn clause_ends(text: &[u8]) -> bool {
+    text.iter().enumerate().any(|(i, &b)| {
+        let byte = |at: usize| text.get(at).copied().unwrap_or(0);
+        match b {
+            b';' | b'%' => true,
+            b',' | b'.' => byte(i + 1) == b' ',
+            // ！，；？ are EF BC and one of these, 。 is E3 80 82.
+            0xEF => byte(i + 1) == 0xBC && matches!(byte(i + 2), 0x81 | 0x8C | 0x9B | 0x9F),
+            0xE3 => byte(i + 1) == 0x80 && byte(i + 2) == 0x82,
+            _ => false,
+        }
+    })
+}
+
+/// Whether the text ends with the word, in either case; joints in a Latin one are left out, and no letter stands before.
+fn ends_with(text: &[u8], word: &[u8]) -> bool {
     if !word.is_ascii() {
-        let rest = bytes.get(at..)?;
-        let same = rest.len() >= word.len()
-            && rest
-                .iter()
-                .zip(word.as_bytes())
-                .all(|(a, b)| a.eq_ignore_ascii_case(b));
-        return same.then_some(at + word.len());
+        let n = text.len().wrapping_sub(word.len());
+        return text
+            .get(n..)
+            .is_some_and(|tail| tail.eq_ignore_ascii_case(word));
+    }
+    let mut at = text.len();
+    for (left, &wanted) in word.iter().rev().enumerate() {
+        let mut here = at.checked_sub(1).and_then(|i| text.get(i)).copied();
+        while left > 0 && matches!(here, Some(b'_' | b'-' | b' ' | b'.')) {
+            at -= 1;
+            here = at.checked_sub(1).and_then(|i| text.get(i)).copied();
+        }
+        if !here.is_some_and(|b| b.eq_ignore_ascii_case(&wanted)) {
+            return false;
+        }
+        at -= 1;
     }
     let before = at
         .checked_sub(1)
-        .and_then(|i| bytes.get(i))
+        .and_then(|i| text.get(i))
         .copied()
         .unwrap_or(0);
-    let first = bytes.get(at).copied().unwrap_or(0);
-    if is(before, LOWER | UPPER) && !(is(before, LOWER) && is(first, UPPER)) {
-        return None;
+    let first = text.get(at).copied().unwrap_or(0);
+    // Two letters stand by chance in any row of random ones.
+    if word.len() == 2 && is(before, DIGIT) {
+        return false;
     }
-    let mut i = at;
-    let mut wanted = word.bytes();
-    let mut next = wanted.next();
-    while let Some(b) = next {
-        let here = bytes.get(i).copied()?;
-        if here.eq_ignore_ascii_case(&b) {
-            next = wanted.next();
-        } else if !(matches!(here, b'_' | b'-' | b' ' | b'.') && i > at) {
-            return None;
-        }
-        i += 1;
-    }
-    let last = bytes.get(i - 1).copied().unwrap_or(0);
-    let after = bytes.get(i).copied().unwrap_or(0);
-    let ends = !is(after, LOWER | UPPER)
-        || (is(last, LOWER) && is(after, UPPER))
-        || (after == b's' && !bytes.get(i + 1).is_some_and(|&b| is(b, LOWER | UPPER)));
-    ends.then_some(i)
+    !is(before, LOWER | UPPER) || is(before, LOWER) && is(first, UPPER)
 }
 
 /// The cues before `at`: on its line, or at the end of the line before if the value begins its own.
@@ -433,13 +505,10 @@ pub(crate) fn cues_of_column(view: &View<'_>, at: usize) -> Cues {
     }
     let mut header = None;
     for candidate in above.trim_end_matches('\n').rsplit('\n') {
-        if candidate.matches(delimiter).count() < column.max(1) {
+        if candidate.matches(delimiter).count() < column.max(1) || long_cell(candidate, delimiter) {
             break;
         }
         header = Some(candidate);
-    }
-    if header.is_some_and(|h| h.split(delimiter).any(|cell| cell.trim().len() > 36)) {
-        return Cues::default();
     }
     // A header is words: a line of data above says nothing.
     let Some(cell) = header.and_then(|header| header.split(delimiter).nth(column)) else {
@@ -451,6 +520,24 @@ pub(crate) fn cues_of_column(view: &View<'_>, at: usize) -> Cues {
     }
     cues_in(cell)
 }
+
+/// The longest cell of a table, in bytes: a longer one is a sentence.
+const CELL_MAX: usize = 36;
+
+fn long_cell(line: &str, delimiter: char) -> bool {
+    line.split(delimiter)
+        .any(|cell| cell.trim().len() > CELL_MAX)
+}
+
+/// Whether the line is a row of no table, whatever follows on it: no header is looked for above it.
+pub(super) fn no_row(line: &str) -> bool {
+    ['\t', '|', ',']
+        .into_iter()
+        .all(|d| !line.contains(d) || long_cell(line, d))
+}
+
+/// Stands for the beginning of a line that is no row, once that is forgotten: no row either.
+pub(super) const NO_ROW: &str = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
 
 fn last_line(text: &str) -> &str {
     text.trim_end_matches('\n')

@@ -233,7 +233,7 @@ fn traps() {
 
 #[test]
 fn detectors_have_names_of_their_own() {
-    let names: Vec<_> = super::engine::detectors().collect();
+    let names: Vec<_> = super::ask::detectors().collect();
     let mut sorted = names.clone();
     sorted.sort_unstable();
     sorted.dedup();

@@ -80,51 +80,75 @@ pub(crate) struct Folded {
 
 /// Whether there is anything to undo. Fast: most texts have nothing.
 pub(crate) fn is_plain(text: &str) -> bool {
-    const CHUNK: usize = 64;
     let bytes = text.as_bytes();
     let mut at = 0;
     while at < bytes.len() {
         let end = (at + CHUNK).min(bytes.len());
-        let Some(chunk) = bytes.get(at..end) else {
-            return true;
+        // Two bytes more, since a character is told by up to three.
+        let suspicious = match bytes
+            .get(at..at + CHUNK + 2)
+            .map(<&[u8; CHUNK + 2]>::try_from)
+        {
+            Some(Ok(chunk)) => suspicious(chunk),
+            _ => true,
         };
-        // A reduction without branches, so that the compiler makes vectors of it.
-        let suspicious = chunk.iter().fold(0u8, |any, &b| {
-            any | u8::from(b == b'\\')
-                | u8::from(b == b'%')
-                | u8::from(b == b'&')
-                | u8::from(b.wrapping_sub(0xC2) < 0x22)
-                | u8::from(b >= 0xEF)
-        }) != 0;
-        if suspicious {
-            let mut i = at;
-            while i < end {
-                let b = bytes.get(i).copied().unwrap_or(0);
-                if matches!(b, b'\\' | b'%' | b'&') {
-                    return false;
-                }
-                // 。 、 「 and ， ： （ are in every Chinese text.
-                if b == 0xE3 && bytes.get(i + 2) != Some(&0x80)
-                    || b == 0xEF
-                        && bytes.get(i + 1) == Some(&0xBC)
-                        && matches!(
-                            bytes.get(i + 2),
-                            Some(0x81 | 0x88 | 0x89 | 0x8C | 0x9A | 0x9B | 0x9F)
-                        )
-                {
-                    i += 3;
-                    continue;
-                }
-                if matches!(b, 0xC2..=0xE3 | 0xEF..)
-                    && let Some(c) = text.get(i..).and_then(|rest| rest.chars().next())
-                    && unusual(c)
-                {
-                    return false;
-                }
-                i += if matches!(b, 0xE4..=0xE9) { 3 } else { 1 };
-            }
+        if suspicious && !plain_within(text, at, end) {
+            return false;
         }
         at = end;
+    }
+    true
+}
+
+const CHUNK: usize = 64;
+
+/// Whether a chunk needs a closer look: it has a byte of an escape, or a character that is not among the usual ones of
+/// Chinese texts. Without branches, so that the compiler makes vectors of it.
+fn suspicious(chunk: &[u8; CHUNK + 2]) -> bool {
+    let mut any = false;
+    for ((&a, &b), &c) in chunk
+        .iter()
+        .zip(chunk.iter().skip(1))
+        .zip(chunk.iter().skip(2))
+    {
+        let escape = (a == b'\\') | (a == b'%') | (a == b'&');
+        let two = a.wrapping_sub(0xC2) < 0x20;
+        // ‘ ’ “ ” … — are E2 80 94 to A6, but for the format characters from A8 on.
+        let three = (a == 0xE2) & ((b != 0x80) | (c.wrapping_sub(0x94) > 0x12));
+        // The ideographic space is E3 80 80.
+        let space = (a == 0xE3) & (b == 0x80) & (c == 0x80);
+        // ！（），：；？ are EF BC and one of these.
+        let usual = (b == 0xBC)
+            & ((c == 0x81)
+                | (c == 0x88)
+                | (c == 0x89)
+                | (c == 0x8C)
+                | (c == 0x9A)
+                | (c == 0x9B)
+                | (c == 0x9F));
+        let wide = (a == 0xEF) & !usual;
+        let rare = (a == 0xE0) | (a == 0xE1) | (a >= 0xF0);
+        any |= escape | two | three | space | wide | rare;
+    }
+    any
+}
+
+/// The same exactly, for the characters that begin from `at` to `end`.
+fn plain_within(text: &str, at: usize, end: usize) -> bool {
+    let bytes = text.as_bytes();
+    let mut i = at;
+    while i < end {
+        let b = bytes.get(i).copied().unwrap_or(0);
+        if matches!(b, b'\\' | b'%' | b'&') {
+            return false;
+        }
+        if matches!(b, 0xC2..=0xE3 | 0xEF..)
+            && let Some(c) = text.get(i..).and_then(|rest| rest.chars().next())
+            && unusual(c)
+        {
+            return false;
+        }
+        i += if matches!(b, 0xE4..=0xE9) { 3 } else { 1 };
     }
     true
 }

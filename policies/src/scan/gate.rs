@@ -6,35 +6,58 @@
 use super::engine::Scan;
 use super::han;
 
+/// What a Chinese character may begin: which detectors are worth asking.
+pub(super) mod may {
+    /// A number in Chinese numerals.
+    pub(in crate::scan) const NUMBER: u8 = 1;
+    /// A name that begins with a surname.
+    pub(in crate::scan) const NAME: u8 = 2;
+    /// A foreign name, with a dot in it.
+    pub(in crate::scan) const DOTTED: u8 = 4;
+    /// An address.
+    pub(in crate::scan) const PLACE: u8 = 8;
+    /// A number plate.
+    pub(in crate::scan) const PLATE: u8 = 16;
+    /// 军字第….
+    pub(in crate::scan) const FORM: u8 = 32;
+    /// Anything: what follows is not there yet.
+    pub(in crate::scan) const ALL: u8 = 0xff;
+}
+
+/// What may begin an entity at all.
+const BEGINS: u16 = han::SURNAME | han::NUMERAL | han::PLACE | han::PLATE | han::FORM;
+/// Characters among which a level's word must begin, for an address without a known place.
+const LEVEL_REACH: usize = 10;
+/// Characters of a row in which a name, or a name and the label of a number, end.
+const LABELLED: usize = 12;
+
 impl Scan<'_, '_> {
-    /// The next place that may interest anyone: skips what cannot. Sure to skip only what the finders would refuse
-    /// without looking past the end.
+    /// The next place that may interest anyone, and whom: skips what cannot. Sure to skip only what the finders would
+    /// refuse without looking past the end.
     #[inline]
-    pub(super) fn next_place(&self) -> Option<usize> {
+    pub(super) fn next_place(&self) -> Option<(usize, u8)> {
         let bytes = self.view.bytes();
         let mut at = self.at;
         while let Some(&b) = bytes.get(at) {
             match b {
-                0xE4..=0xE9 => {
-                    if self.han_interests(bytes, at) {
-                        return Some(at);
-                    }
-                    at += 3;
-                }
+                0xE4..=0xE9 => match self.row(bytes, at) {
+                    (place, 0) => at = place,
+                    found => return Some(found),
+                },
                 // （ is EF BC 88, 〇 is E3 80 87; other letters are reached from their neighbours.
-                0xEF if bytes.get(at + 2) == Some(&0x88) => return Some(at),
+                0xEF if bytes.get(at + 2) == Some(&0x88) => return Some((at, may::ALL)),
                 0xE3 if bytes.get(at + 1) == Some(&0x80) && bytes.get(at + 2) == Some(&0x87) => {
-                    return Some(at);
+                    return Some((at, may::ALL));
                 }
                 0xE0.. => at += 3 + usize::from(b >= 0xF0),
                 0xC0.. => at += 2,
                 b'a'..=b'z' => match self.plain_word(bytes, at) {
                     Some(end) => at = end,
-                    None => return Some(at),
+                    None => return Some((at, may::ALL)),
                 },
-                b'0'..=b'9' | b'A'..=b'Z' => return Some(at),
+                b'0'..=b'9' | b'A'..=b'Z' => return Some((at, may::ALL)),
                 b'+' | b'(' | b'-' | b'!' | b'@' | b'#' | b'$' | b'^' | b'&' | b'*' | b':' => {
-                    return Some(at);
+                    return Some((at, may::ALL));
                 }
                 _ => at += 1,
             }
@@ -42,60 +65,225 @@ impl Scan<'_, '_> {
         None
     }
 
-    /// Whether the Chinese character at `at` may begin anything.
+    /// Goes along a row of Chinese characters: to the first that may begin something, and what; or to the row's end,
+    /// and 0.
     #[inline]
-    fn han_interests(&self, bytes: &[u8], at: usize) -> bool {
-        let bits = self.table.of(decode3(bytes, at));
-        let before = match at.checked_sub(3) {
-            Some(i) if matches!(bytes.get(i), Some(0xE4..=0xE9)) => {
-                Some(self.table.of(decode3(bytes, i)))
+    fn row(&self, bytes: &[u8], from: usize) -> (usize, u8) {
+        let mut at = from;
+        let before = at
+            .checked_sub(3)
+            .filter(|&i| matches!(bytes.get(i), Some(0xE4..=0xE9)));
+        let mut before = match before {
+            Some(i) => self.table.of(decode3(bytes, i)),
+            None => {
+                let bits = self.table.of(decode3(bytes, at));
+                let reasons = self.opening(bytes, at, bits, true);
+                if reasons != 0 {
+                    return (at, reasons);
+                }
+                at += 3;
+                bits
             }
-            _ => None,
         };
-        if before.is_none_or(|before| before & han::OPENS != 0) {
-            return true;
+        const LEADS: u16 = han::OPENS | han::CUE_END;
+        for chunk in bytes.get(at..).unwrap_or(&[]).chunks_exact(3) {
+            let &[first @ 0xE4..=0xE9, second, third] = chunk else {
+                break;
+            };
+            let bits = self.table.of(code_point(first, second, third));
+            if bits & BEGINS | before & LEADS != 0 {
+                let reasons = if before & han::OPENS != 0 {
+                    self.opening(bytes, at, bits, false)
+                } else {
+                    0
+                } | self.inside(bytes, at, bits, before);
+                if reasons != 0 {
+                    return (at, reasons);
+                }
+            }
+            at += 3;
+            before = bits;
         }
-        if bits & (han::SURNAME | han::NUMERAL | han::PLACE | han::PLATE | han::FORM) == 0 {
-            return false;
-        }
-        if bits & han::PLACE != 0 {
-            return true;
-        }
+        (at, 0)
+    }
+
+    /// What the character at `at` may begin wherever it stands.
+    #[inline]
+    fn inside(&self, bytes: &[u8], at: usize, bits: u16, before: u16) -> u8 {
         // What follows: past the end anything may.
         let Some(&next) = bytes.get(at + 3) else {
-            return true;
+            return may::ALL;
         };
-        let next_bits = if next >= 0xE4 {
+        let row = (0xE4..=0xE9).contains(&next);
+        let next_bits = if row {
             self.table.of(decode3(bytes, at + 3))
         } else {
             0
         };
-        let number = bits & han::NUMERAL != 0
-            && (!(0xE4..=0xE9).contains(&next) || next_bits & han::NUMERAL != 0);
-        let plate = bits & han::PLATE != 0 && !matches!(next, 0xE4..=0xE9);
-        // 字 is U+5B57.
-        let form = bits & han::FORM != 0 && decode3(bytes, at + 3) == 0x5B57;
-        if number || plate || form {
-            return true;
+        let mut reasons = 0;
+        if bits & han::PLACE != 0 && next_bits & han::PLACE_SECOND != 0 {
+            reasons |= may::PLACE;
         }
-        bits & han::SURNAME != 0
-            && (before.is_some_and(|before| before & han::CUE_END != 0)
+        if bits & han::NUMERAL != 0 && (!row || next_bits & han::NUMERAL != 0) {
+            reasons |= may::NUMBER;
+        }
+        if bits & han::PLATE != 0 && !row {
+            reasons |= may::PLATE;
+        }
+        // 字 is U+5B57.
+        if bits & han::FORM != 0 && decode3(bytes, at + 3) == 0x5B57 {
+            reasons |= may::FORM;
+        }
+        if before & han::CUE_END != 0 && dotted_near(bytes, at) {
+            reasons |= may::DOTTED;
+        }
+        if bits & han::SURNAME != 0
+            && (before & han::CUE_END != 0
                 || self.title_near(
                     bytes,
                     at + 3,
                     if bits & han::COMPOUNDS != 0 { 4 } else { 3 },
                 ))
+        {
+            reasons |= may::NAME;
+        }
+        reasons
     }
 
-    /// Whether a title may begin within `reach` characters.
+    /// What may begin at `at` because no Chinese character stands before (`bare`), or one that opens an address.
+    fn opening(&self, bytes: &[u8], at: usize, bits: u16, bare: bool) -> u8 {
+        let mut reasons = if bare {
+            self.inside(bytes, at, bits, 0)
+        } else {
+            0
+        };
+        if self.level_near(bytes, at) {
+            reasons |= may::PLACE;
+        }
+        if !bare {
+            return reasons;
+        }
+        let mut end = at;
+        while end < at + 3 * LABELLED && matches!(bytes.get(end), Some(0xE4..=0xE9)) {
+            end += 3;
+        }
+        let Some(&next) = bytes.get(end) else {
+            return may::ALL;
+        };
+        let n = (end - at) / 3;
+        // · is C2 B7.
+        if next == 0xC2 && n <= 6 {
+            reasons |= may::DOTTED | may::NAME;
+        }
+        if bits & han::SURNAME != 0 && reasons & may::NAME == 0 && self.name_opens(bytes, at, end) {
+            reasons |= may::NAME;
+        }
+        reasons
+    }
+
+    /// Whether a name may begin at the row from `at` to `end` by what stands before it or by a number behind.
+    fn name_opens(&self, bytes: &[u8], at: usize, end: usize) -> bool {
+        // A number before, within one separator.
+        if self.last.end > 0 && at - self.last.end <= 8 {
+            return true;
+        }
+        let before = bytes.get(at.saturating_sub(3)..at).unwrap_or(&[]);
+        match before {
+            // ，。！？；、
+            [0xEF, 0xBC, 0x8C | 0x81 | 0x9F | 0x9B] | [0xE3, 0x80, 0x81 | 0x82] | [] => {}
+            [.., b'\n' | b'.' | b'!' | b'?' | b';'] => {}
+            _ => return true,
+        }
+        let short = end - at <= 15;
+        match bytes.get(end) {
+            Some(b'\t' | b'|' | b',' | b' ') if short => true,
+            // 。
+            Some(0xE3) if bytes.get(end + 2) == Some(&0x82) => false,
+            _ => self.number_near(bytes, end, short),
+        }
+    }
+
+    /// Whether a number may stand behind `end`, with a few separators and a label between.
+    fn number_near(&self, bytes: &[u8], end: usize, short: bool) -> bool {
+        let mut at = end;
+        let mut row = if short { 0 } else { LABELLED };
+        for _ in 0..16 {
+            match bytes.get(at) {
+                None | Some(b'0'..=b'9' | b'+') => return true,
+                Some(0xE4..=0xE9) => {
+                    row += 1;
+                    if row > LABELLED {
+                        return false;
+                    }
+                    at += 3;
+                }
+                Some(0xEF | 0xE3) => at += 3,
+                Some(0xE0..) => return false,
+                Some(0x80..) => at += 2,
+                Some(b'a'..=b'z' | b'A'..=b'Z') => return false,
+                Some(_) => at += 1,
+            }
+        }
+        false
+    }
+
+    /// Whether a level of an address may begin within reach: a superset of what the finder takes for promising.
+    fn level_near(&self, bytes: &[u8], from: usize) -> bool {
+        let mut at = from;
+        for _ in 0..LEVEL_REACH {
+            match bytes.get(at) {
+                None => return true,
+                Some(0xE4..=0xE9) => {
+                    let bits = self.table.of(decode3(bytes, at));
+                    if at > from && bits & (han::LEVEL_ALONE | han::LEVEL_FIRST) != 0 {
+                        if bits & han::LEVEL_ALONE != 0 {
+                            return true;
+                        }
+                        match bytes.get(at + 3) {
+                            None => return true,
+                            Some(0xE4..=0xE9)
+                                if self.table.of(decode3(bytes, at + 3)) & han::LEVEL_SECOND
+                                    != 0 =>
+                            {
+                                return true;
+                            }
+                            _ => {}
+                        }
+                    }
+                    if bits & (han::BREAK | han::LEAD) != 0 {
+                        return false;
+                    }
+                    at += 3;
+                }
+                Some(b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z') => at += 1,
+                // A rare character, or 〇.
+                Some(0xE3)
+                    if bytes.get(at + 1).is_none_or(|&b| b >= 0x90 || b == 0x80)
+                        && bytes.get(at + 2).is_none_or(|&b| b != 0x82 && b != 0x81) =>
+                {
+                    return true;
+                }
+                Some(0xF0..) => return true,
+                Some(_) => return false,
+            }
+        }
+        false
+    }
+
+    /// Whether a title may begin within `reach` characters, or 的 and something that persons have.
     fn title_near(&self, bytes: &[u8], from: usize, reach: usize) -> bool {
         let mut at = from;
         for _ in 0..reach {
             match bytes.get(at) {
                 None => return true,
                 Some(0xE4..=0xE9) => {
-                    if self.table.of(decode3(bytes, at)) & han::TITLE != 0 {
+                    let code = decode3(bytes, at);
+                    if self.table.of(code) & han::TITLE != 0 {
                         return true;
+                    }
+                    // 的 is U+7684.
+                    if code == 0x7684 {
+                        return owned(bytes, at + 3);
                     }
                     at += 3;
                 }
@@ -140,13 +328,144 @@ impl Scan<'_, '_> {
     }
 }
 
+/// Whether something that persons have may stand at `at`, by its first character.
+fn owned(bytes: &[u8], at: usize) -> bool {
+    match bytes.get(at) {
+        None => true,
+        Some(0xE4..=0xE9) => char::from_u32(decode3(bytes, at))
+            .is_some_and(|c| "电手联身微邮地住卡银护账工学社医证病车".contains(c)),
+        Some(_) => false,
+    }
+}
+
+/// Whether a row of at most six characters ends with a dot, as foreign names do; or with the text.
+fn dotted_near(bytes: &[u8], from: usize) -> bool {
+    (0..7)
+        .map(|i| bytes.get(from + 3 * i))
+        .find(|b| !matches!(b, Some(0xE4..=0xE9)))
+        // · is C2 B7.
+        .is_some_and(|b| matches!(b, None | Some(0xC2)))
+}
+
 /// The code point of the three-byte character at `at`.
 #[inline]
 pub(super) fn decode3(bytes: &[u8], at: usize) -> u32 {
     match bytes.get(at..at + 3) {
-        Some(&[a, b, c]) => {
-            (u32::from(a) & 0x0f) << 12 | (u32::from(b) & 0x3f) << 6 | (u32::from(c) & 0x3f)
-        }
+        Some(&[a, b, c]) => code_point(a, b, c),
         _ => 0,
+    }
+}
+
+/// The code point of a character of three bytes.
+#[inline]
+pub(super) fn code_point(a: u8, b: u8, c: u8) -> u32 {
+    (u32::from(a) & 0x0f) << 12 | (u32::from(b) & 0x3f) << 6 | (u32::from(c) & 0x3f)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::site::{Found, Last};
+    use super::super::stream::tests::PIECES;
+    use super::super::view::View;
+    use super::*;
+    use proptest::prelude::*;
+
+    impl Scan<'_, '_> {
+        /// Every place.
+        fn any_place(&self) -> Option<(usize, u8)> {
+            let bytes = self.view.bytes();
+            let mut at = self.at;
+            while let Some(&b) = bytes.get(at) {
+                match b {
+                    0xE4..=0xE9 | 0..0x80 => return Some((at, may::ALL)),
+                    0xEF | 0xE3 if decode3(bytes, at) == 0xFF08 || decode3(bytes, at) == 0x3007 => {
+                        return Some((at, may::ALL));
+                    }
+                    0xE0.. => at += 3 + usize::from(b >= 0xF0),
+                    _ => at += 2,
+                }
+            }
+            None
+        }
+    }
+
+    fn scanned(text: &str, gated: bool) -> Vec<Found> {
+        let view = View::new(text, true);
+        let mut found = Vec::new();
+        let mut scan = Scan::new(&view, 0, Last::default());
+        if gated {
+            scan.run(|f| found.push(f));
+        } else {
+            scan.run_from(|scan| scan.any_place(), |f| found.push(f));
+        }
+        found
+    }
+
+    const MORE: &[&str] = &[
+        "的",
+        "了",
+        "是",
+        "在",
+        "李",
+        "王",
+        "先",
+        "生",
+        "经理",
+        "区",
+        "大道",
+        "路",
+        "学校",
+        "8",
+        "号",
+        "、",
+        "：",
+        "；",
+        "（",
+        "）",
+        "·",
+        "买买提",
+        "阿卜杜拉",
+        "患者",
+        "联系人",
+        "上海",
+        "浦",
+        "东",
+        "一",
+        "二三",
+        "京",
+        "A",
+        "军",
+        "字",
+        "第",
+        "\n",
+        ",",
+        " ",
+        "手机",
+        "男",
+        "a",
+        "hello",
+        "The ",
+        "Mr. ",
+        "name: ",
+        "John Smith",
+        "?",
+        "。",
+        "，",
+        "“",
+        "\"",
+        "欧阳",
+        "对于",
+    ];
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(3000))]
+        #[test]
+        fn the_gate_skips_nothing_that_would_be_found(
+            pieces in prop::collection::vec(
+                prop_oneof![1 => prop::sample::select(PIECES), 3 => prop::sample::select(MORE)], 1..16),
+        ) {
+            let text = pieces.concat();
+            prop_assert_eq!(scanned(&text, true), scanned(&text, false), "{:?}", text);
+        }
     }
 }

@@ -30,8 +30,17 @@ pub(crate) const LEAD: u16 = 1024;
 /// Begins a compound surname.
 pub(crate) const COMPOUNDS: u16 = 2048;
 
+/// Is the second character of a province or a city.
+pub(crate) const PLACE_SECOND: u16 = 4096;
+/// Is a word by itself that ends a level of an address: 省, 路.
+pub(crate) const LEVEL_ALONE: u16 = 8192;
+/// Begins a longer such word: 大道.
+pub(crate) const LEVEL_FIRST: u16 = 16384;
+/// Is the second character of one.
+pub(crate) const LEVEL_SECOND: u16 = 32768;
+
 /// Surnames of one character, the common ones first.
-pub(crate) const SINGLE: &str = "王李张刘陈杨黄赵吴周徐孙马朱胡郭何高林罗郑梁谢宋唐许韩冯邓曹彭曾萧田董袁潘于蒋蔡余杜叶程苏魏吕丁任沈姚卢姜崔钟谭陆汪范金石廖贾夏韦付方白邹孟熊秦邱江尹薛闫段雷侯龙史陶黎贺顾毛郝龚邵万钱严覃武戴莫孔向汤常温康施文牛樊葛邢安齐易乔伍庞颜倪庄聂章鲁岳翟殷詹申欧耿关兰焦俞左柳甘祝包宁尚符舒阮柯纪梅童凌毕单季裴霍涂成苗谷盛曲翁冉骆蓝路游辛靳欧阳管柴蒙鲍华喻祁蒲房滕屈饶解牟艾尤阳时穆农司卓古吉缪简车项连芦麦褚娄窦戚岑景党宫费卜冷晏席卫米柏宗瞿桂全佟应臧闵苟邬边卞姬师和仇栾隋商刁沙荣巫寇桑郎甄丛仲虞敖巩明佘池查麻苑迟邝官封谈匡鞠惠荆乐冀郁胥南班储原栗燕楚鄢劳谌奚皮粟冼蔺楼盘满闻位厉伊仝区郜海阚花权强帅屠豆朴盖练廉禹井祖漆巴丰支卿国狄平计索宣晋相初门云容敬来扈晁芮都普阙浦戈伏鹿薄邸雍辜羊阿乌母裘亓修邰赫杭况那宿鲜印逯隆茹诺战慕危玉银亢嵇公哈湛宾戎勾茅利於呼居揭干但尉冶斯元束檀衣信展阴昝智幸奉植衡富尧闭由";
+pub(crate) const SINGLE: &str = "王李张刘陈杨黄赵吴周徐孙马朱胡郭何高林罗郑梁谢宋唐许韩冯邓曹彭曾萧田董袁潘于蒋蔡余杜叶程苏魏吕丁任沈姚卢姜崔钟谭陆汪范金石廖贾夏韦付方白邹孟熊秦邱江尹薛闫段雷侯龙史陶黎贺顾毛郝龚邵万钱严覃武戴莫孔向汤常温康施文牛樊葛邢安齐易乔伍庞颜倪庄聂章鲁岳翟殷詹申欧耿关兰焦俞左柳甘祝包宁尚符舒阮柯纪梅童凌毕单季裴霍涂成苗谷盛曲翁冉骆蓝路游辛靳欧阳管柴蒙鲍华喻祁蒲房滕屈饶解牟艾尤阳时穆农司卓古吉缪简车项连芦麦褚娄窦戚岑景党宫费卜冷晏席卫米柏宗瞿桂全佟应臧闵苟邬边卞姬师和仇栾隋商刁沙荣巫寇桑郎甄丛仲虞敖巩明佘池查麻苑迟邝官封谈匡鞠惠荆乐冀郁胥南班储原栗燕楚鄢劳谌奚皮粟冼蔺楼盘满闻位厉伊仝区郜海阚花权强帅屠豆朴盖练廉禹井祖漆巴丰支卿国狄平计索宣晋相初门云容敬来扈晁芮都普阙浦戈伏鹿薄邸雍辜羊阿乌母裘亓修邰赫杭况那宿鲜印逯隆茹诺战慕危玉银亢嵇公哈湛宾戎勾茅利於呼居揭干但尉冶斯元束檀衣信展阴昝智幸奉植衡富尧闭由肖傅阎赖洪诸代贝凤贲钮滑羿汲糜牧宓郗韶蓟鄂籍莘逄堵宰郦郤璩濮郏庾暨弘殳沃蔚夔厍訾巢蒯竺桓苍荀习邴酆仉钭揭佴缑哈";
 
 /// Surnames of two characters.
 pub(crate) const COMPOUND: &[&str] = &[
@@ -48,7 +57,7 @@ pub(crate) fn compound(text: &str) -> bool {
 }
 
 /// Words of a surname's character and others that are no names.
-const NOT_NAMES: &str = "高温 黄河 白天 周期 方向 任意 金融 石头 毛巾 于此 常规 时段 万能 安装 严重 田径 高级 高度 高速 高效 高中 高考 高铁 高峰 高清 高兴 高手 高端 高危 \
+const NOT_NAMES: &str = "代理 代表 代码 代价 代办 代销 代替 代收 代付 代理人 代表人 代理商 代购 代驾 洪水 洪灾 凤凰 贝壳 贝类 滑动 滑雪 滑坡 牧场 牧师 牧区 牧民 巢湖 蔚蓝 沃土 诸多 诸位 诸如 籍贯 鄂州 赖以 习惯 习题 习俗 弘扬 宰杀 堵塞 堵车 劳动者 劳动 劳务派遣 全体 全员 高喊 高呼 牧业 荀子 凤爪 高温 黄河 白天 周期 方向 任意 金融 石头 毛巾 于此 常规 时段 万能 安装 严重 田径 高级 高度 高速 高效 高中 高考 高铁 高峰 高清 高兴 高手 高端 高危 \
 高新 高校 高层 高价 高管 高频 高血压 安全 安排 安静 安卓 安慰 安检 安心 方法 方便 方面 方式 方案 方程 方形 时间 时候 时代 时刻 时长 时尚 时期 时区 时常 常见 常用 常识 常委 常量 \
 常驻 常务 万一 万元 万事 万物 万分 万众 金额 金属 金牌 金色 金钱 石油 石材 石化 毛病 毛利 毛重 毛笔 黄金 黄色 黄昏 黄瓜 黄牛 白色 白菜 白领 白银 白云 白酒 周一 周二 周三 周四 \
 周五 周六 周日 周末 周围 周年 周边 周转 周报 周刊 周到 任务 任何 任命 任职 任教 任期 任性 任免 马上 马路 马达 马克 马力 马虎 牛奶 牛肉 羊肉 江湖 江水 江边 江南 河流 林业 \
@@ -137,6 +146,10 @@ pub(crate) static TABLE: LazyLock<Table> = LazyLock::new(|| {
         .split_whitespace()
         .filter_map(|name| name.chars().next())
         .for_each(|c| mark(c, PLACE));
+    PLACES
+        .split_whitespace()
+        .filter_map(|name| name.chars().nth(1))
+        .for_each(|c| mark(c, PLACE_SECOND));
     Table(table)
 });
 
@@ -193,7 +206,9 @@ pub(crate) fn has(c: char, bits: u16) -> bool {
 
 /// Whether the character is a surname by itself.
 pub(crate) fn is_surname(c: char) -> bool {
-    TABLE.of(u32::from(c)) & SURNAME != 0
+    let bits = TABLE.of(u32::from(c));
+    // The first character of a compound surname need not be one: 端木.
+    bits & SURNAME != 0 && (bits & COMPOUNDS == 0 || SINGLE.contains(c))
 }
 
 static WORDS: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {

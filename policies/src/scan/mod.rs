@@ -8,6 +8,7 @@
     reason = "conditions are written as the grammars read"
 )]
 
+mod ask;
 pub mod code_text;
 mod cue;
 pub mod custom;
@@ -24,10 +25,12 @@ mod run;
 pub mod set;
 mod site;
 pub mod sort;
+mod steps;
 pub mod stream;
 mod view;
 pub mod words;
 
+pub use ask::detectors;
 pub use engine::{Hit, scan};
 pub use entity::{Entity, GRADES, Group};
 pub use set::{Finding, Set, SetError, WordList};

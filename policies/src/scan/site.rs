@@ -48,6 +48,7 @@ pub(crate) struct Site<'v, 't> {
     column: OnceCell<Cues>,
     code: OnceCell<Code>,
     numerals: bool,
+    lists: bool,
 }
 
 impl<'v, 't> Site<'v, 't> {
@@ -61,6 +62,7 @@ impl<'v, 't> Site<'v, 't> {
             column: OnceCell::new(),
             code: OnceCell::new(),
             numerals: false,
+            lists: false,
         }
     }
 
@@ -72,10 +74,24 @@ impl<'v, 't> Site<'v, 't> {
         }
     }
 
+    /// The same place, reading a list of digits as one row.
+    pub(crate) fn with_lists(view: &'v View<'t>, at: usize, last: Last) -> Self {
+        Self {
+            lists: true,
+            ..Self::new(view, at, last)
+        }
+    }
+
     /// The digits that begin here.
     pub(crate) fn run(&self) -> Option<&Run> {
         self.run
-            .get_or_init(|| Run::read(self.view, self.at, self.numerals))
+            .get_or_init(|| {
+                if self.lists {
+                    Run::read_list(self.view, self.at)
+                } else {
+                    Run::read(self.view, self.at, self.numerals)
+                }
+            })
             .as_ref()
     }
 

@@ -19,6 +19,7 @@ use crate::scan::entity::Entity;
 pub(super) struct Checked {
     pub(super) truth: Truth,
     pub(super) reads_target: bool,
+    pub(super) types: Vec<Box<str>>,
 }
 
 pub(super) fn check(
@@ -35,12 +36,14 @@ pub(super) fn check(
         times: 1,
         item: None,
         reads_target: false,
+        types: Vec::new(),
     };
     let root = &parsed.root;
     match checker.typed(root)? {
         Typed::Truth(truth) => Ok(Checked {
             truth,
             reads_target: checker.reads_target,
+            types: checker.types,
         }),
         other => {
             let message = format!("a condition is true or false; this is {}", other.kind());
@@ -93,6 +96,7 @@ struct Checker<'a> {
     /// The element of the macro that is being looked at.
     item: Option<(&'a str, Of)>,
     reads_target: bool,
+    types: Vec<Box<str>>,
 }
 
 type Found = Result<Typed, WhenError>;
@@ -253,20 +257,22 @@ impl<'a> Checker<'a> {
 
     /// Findings of the types that `name` means.
     fn hits_of(&mut self, node: &IdedExpr, name: &str) -> Result<Number, WhenError> {
-        let mut types: Vec<Box<str>> = Entity::selected(name)
-            .iter()
-            .map(|entity| entity.name().into())
+        let types: Vec<Box<str>> = (self.names.sorts)(name)
+            .into_iter()
+            .map(String::into_boxed_str)
             .collect();
         if types.is_empty() {
-            if !(self.names.sorts)(name) {
-                let known = Entity::ALL.iter().map(|entity| entity.name());
-                let message = format!("`{name}` is no type of finding{}", hint(name, known));
-                return Err(self.error(node, message));
-            }
-            types.push(name.into());
+            let known = Entity::ALL.iter().map(|entity| entity.name());
+            let message = format!("`{name}` is no type of finding{}", hint(name, known));
+            return Err(self.error(node, message));
         }
         let steps = LOOKUP_COST.saturating_mul(u64::try_from(types.len()).unwrap_or(u64::MAX));
         self.charge(node, steps)?;
+        for name in &types {
+            if !self.types.contains(name) {
+                self.types.push(name.clone());
+            }
+        }
         Ok(Number::Hits(types.into()))
     }
 

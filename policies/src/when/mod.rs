@@ -21,7 +21,7 @@
 //! | `time.hour`, `time.minute` | int | in the zone of `policies.timezone` |
 //! | `time.weekday` | int | 1 is Monday, 7 Sunday |
 //! | `time.date` | text | `2026-11-25` |
-//! | `hits.CN_MOBILE`, `hits["CN_MOBILE"]` | int | findings of that type, or of all types of a built-in group; 0 if there are none |
+//! | `hits.CN_MOBILE`, `hits["CN_MOBILE"]` | int | findings of that type, or of all types of that group; 0 if there are none |
 //! | `hits.total` | int | all findings |
 //! | `hits` | map | types that were found: `"VIN" in hits`, `size(hits)`, `hits.exists(t, …)` |
 //! | `grade` | grade | of the whole request |
@@ -68,6 +68,7 @@ pub const PATTERN_BYTES_MAX: usize = 256;
 pub struct When {
     truth: Truth,
     reads_target: bool,
+    types: Vec<Box<str>>,
     grades: usize,
 }
 
@@ -98,9 +99,8 @@ pub enum WhenFailure {
 pub struct Names<'a> {
     /// The grades, lowest first.
     pub grades: &'a [String],
-    /// Whether this is a type that [`Facts::hits`] may list. Built-in types and groups are known without asking; a group
-    /// of one's own has no count, so the answer for it must be no.
-    pub sorts: &'a dyn Fn(&str) -> bool,
+    /// The types of [`Facts::hits`] that a name means: itself, or those of the group; none if it means nothing.
+    pub sorts: &'a dyn Fn(&str) -> Vec<String>,
 }
 
 impl When {
@@ -114,6 +114,7 @@ impl When {
         Ok(Self {
             truth: checked.truth,
             reads_target: checked.reads_target,
+            types: checked.types,
             grades: names.grades.len(),
         })
     }
@@ -122,6 +123,11 @@ impl When {
     #[must_use]
     pub fn reads_target(&self) -> bool {
         self.reads_target
+    }
+
+    /// The types of findings that it names: they must be looked for, or it would always read 0.
+    pub fn types(&self) -> impl Iterator<Item = &str> {
+        self.types.iter().map(|name| &**name)
     }
 
     /// Whether it holds.

@@ -1,10 +1,13 @@
 //! What conditions mean, what is refused and where, and that no text makes compiling hang or panic.
 
+mod agree;
+
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
 use super::*;
+use crate::scan::entity::Entity;
 
 fn grades() -> Vec<String> {
     crate::scan::entity::GRADES.map(String::from).into()
@@ -16,7 +19,16 @@ fn compile(source: &str) -> Result<When, WhenError> {
         source,
         &Names {
             grades: &grades,
-            sorts: &|name| name == "PROJECT_NAME",
+            sorts: &|name| match name {
+                "PROJECT_NAME" | "COMPANY" => vec!["PROJECT_NAME".to_owned()],
+                _ => {
+                    let named = Entity::selected(name);
+                    named
+                        .iter()
+                        .map(|entity| entity.name().to_owned())
+                        .collect()
+                }
+            },
         },
     )
 }
@@ -72,7 +84,7 @@ fn conditions_hold() {
         r#"time.date == "2026-11-25" && time.hour == 22 && time.minute == 15 && time.weekday == 3"#,
         "time.weekday in [6, 7] || time.hour >= 20 || time.hour < 8",
         r#"hits.CN_MOBILE == 2 && hits["CN_ID_CARD"] == 1 && hits.VIN == 0 && hits.total == 7"#,
-        r#"hits.PROJECT_NAME > 3 && hits.CONTACT == 2 && hits["PERSON"] == 1 && size(hits) == 3"#,
+        r#"hits.COMPANY == 4 && hits.PROJECT_NAME > 3 && hits.CONTACT == 2 && hits["PERSON"] == 1 && size(hits) == 3"#,
         r#""CN_MOBILE" in hits && !("VIN" in hits) && has(hits.CN_MOBILE) && !has(hits.VIN)"#,
         r#"grade >= "confidential" && grade < "restricted" && key.grade == "internal""#,
         r#"grade_at_least("internal") && !grade_at_least("restricted") && grade > key.grade"#,
@@ -106,6 +118,16 @@ fn targets_are_read_only_where_mentioned() {
         Ok(false)
     );
     assert!(!compile(r#"model == "provider""#).unwrap().reads_target());
+}
+
+#[test]
+fn types_that_are_named_are_known() {
+    let when =
+        compile(r#"hits.VIN > 0 || "EMAIL" in hits || hits["VIN"] > 2 || has(hits.PROJECT_NAME)"#);
+    let when = when.unwrap();
+    let types: Vec<&str> = when.types().collect();
+    assert_eq!(types, ["VIN", "EMAIL", "PROJECT_NAME"]);
+    assert!(compile("hits.SECRET > 0").unwrap().types().count() > 10);
 }
 
 #[test]

@@ -102,6 +102,27 @@ def test_a_stream(demo):
     assert "simulated" in said and "玉门关" in said
 
 
+def test_personal_data_leaves_as_labels(demo):
+    """The vendor echoes what it got: the number is put back, the address is not."""
+    status, headers, body = split(demo.paste("13800138000"))
+    said = body["choices"][0]["message"]["content"]
+    assert status == 200 and headers["x-yumen-verdict"] == "redact"
+    assert "13800138000" in said and "<EMAIL_1>" in said and "zhang.wei" not in said
+    received = demo.paste("/__sim/requests")
+    assert "CN_MOBILE_1" in received and "13800138000" not in received and "zhang.wei" not in received
+
+
+def test_a_secret_is_refused(demo):
+    status, headers, body = split(demo.paste("AKIA"))
+    assert status == 403 and body["error"]["code"] == "policy_refused" and "no-secrets" in body["error"]["message"]
+    assert "AKIA" not in json.dumps(body) and "x-yumen-provider" not in headers
+
+
+def test_source_code_stays_at_home(demo):
+    status, headers, _ = split(demo.paste("def settle"))
+    assert status == 200 and headers["x-yumen-verdict"] == "reroute" and headers["x-yumen-provider"] == "local"
+
+
 def test_a_graded_request_stays_at_home(demo):
     status, headers, body = split(demo.paste("x-yumen-grade: restricted"))
     assert status == 200 and body["choices"][0]["message"]["content"]

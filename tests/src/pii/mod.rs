@@ -5,6 +5,7 @@
 //! halves of the contexts.
 
 pub mod contexts;
+pub mod documents;
 pub mod evasions;
 pub mod kinds;
 mod makers;

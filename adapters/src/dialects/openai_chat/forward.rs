@@ -100,6 +100,9 @@ fn fields(
     edits: &mut Edits,
     dropped: &mut Dropped,
 ) -> Result<(), Fault> {
+    if quirks.fields.is_empty() && quirks.openai_only {
+        return Ok(());
+    }
     let ruled: smallvec::SmallVec<[_; 16]> = plan
         .members()
         .filter_map(|(at, key, value)| {

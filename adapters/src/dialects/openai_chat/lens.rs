@@ -136,16 +136,14 @@ fn read_root(root: Value<'_>, facts: &mut EventFacts) {
 pub(crate) fn has_content(choice: Value<'_>) -> bool {
     let delta = choice.get("delta").or_else(|| choice.get("message"));
     delta.is_some_and(|delta| {
-        delta.members().any(|(key, value)| {
-            let key = key.as_str().unwrap_or_default();
-            match &*key {
-                "content" | "reasoning_content" | "reasoning" | "thinking" | "refusal"
-                | "tool_calls" | "function_call" | "audio" | "images" | "reasoning_details" => {
-                    says_something(value)
-                }
+        delta
+            .members()
+            .any(|(key, value)| match &*key.text_bytes() {
+                b"content" | b"reasoning_content" | b"reasoning" | b"thinking" | b"refusal"
+                | b"tool_calls" | b"function_call" | b"audio" | b"images"
+                | b"reasoning_details" => says_something(value),
                 _ => false,
-            }
-        })
+            })
     }) || choice.get("text").is_some_and(says_something)
 }
 
@@ -209,14 +207,14 @@ pub(crate) fn is_error(root: Value<'_>) -> bool {
     let [choices, error, detail, message, coded] = &mut found;
     // One walk: this is asked of every reply, and nearly all of its names are absent.
     for (key, value) in root.members() {
-        match &*key.as_str().unwrap_or_default() {
-            "choices" => *choices = true,
-            "error" | "error_msg" => *error |= says_something(value),
-            "error_code" => *error |= code(value),
-            "object" => *error |= value.is_named("error"),
-            "detail" => *detail = says_something(value),
-            "message" => *message = true,
-            "code" => *coded = code(value),
+        match &*key.text_bytes() {
+            b"choices" => *choices = true,
+            b"error" | b"error_msg" => *error |= says_something(value),
+            b"error_code" => *error |= code(value),
+            b"object" => *error |= value.is_named("error"),
+            b"detail" => *detail = says_something(value),
+            b"message" => *message = true,
+            b"code" => *coded = code(value),
             _ => {}
         }
     }
@@ -235,11 +233,10 @@ pub(crate) fn usage_of(root: Value<'_>) -> Option<(std::ops::Range<usize>, Usage
 
 /// Token counts in OpenAI's nesting and in what vendors made of it. `None` if it counts nothing.
 pub(crate) fn read_usage(usage: Value<'_>) -> Option<Usage> {
-    let count = |name: &str| usage.get(name).and_then(|count| count.as_u64());
-    let inner = |outer: &str, name: &str| usage.get(outer)?.get(name)?.as_u64();
-    let total = count("total_tokens");
-    let prompt = count("prompt_tokens").or_else(|| count("input_tokens"));
-    let completion = count("completion_tokens").or_else(|| count("output_tokens"));
+    let said = Counts::of(usage);
+    let total = said.total;
+    let prompt = said.prompt.or(said.input);
+    let completion = said.completion.or(said.output);
     if prompt.is_none() && completion.is_none() && total.is_none() {
         return None;
     }
@@ -247,9 +244,10 @@ pub(crate) fn read_usage(usage: Value<'_>) -> Option<Usage> {
         .or_else(|| Some(total?.saturating_sub(completion?)))
         .or(total)
         .unwrap_or(0);
-    let reasoning = inner("completion_tokens_details", "reasoning_tokens")
-        .or_else(|| inner("output_tokens_details", "reasoning_tokens"))
-        .or_else(|| count("reasoning_tokens"))
+    let inner = |outer: Option<Value<'_>>, name: &str| outer?.get(name)?.as_u64();
+    let reasoning = inner(said.of_completion, "reasoning_tokens")
+        .or_else(|| inner(said.of_output, "reasoning_tokens"))
+        .or(said.reasoning)
         .unwrap_or(0);
     let rest = total.unwrap_or(0).saturating_sub(prompt);
     let mut completion = completion.unwrap_or(rest);
@@ -257,14 +255,13 @@ pub(crate) fn read_usage(usage: Value<'_>) -> Option<Usage> {
         // Counted beside the completion, not inside (`dialects/mapping.md`, usage).
         completion = rest;
     }
-    let details = ["prompt_tokens_details", "input_tokens_details"];
-    let of_prompt = |name: &str| details.iter().find_map(|outer| inner(outer, name));
+    let of_prompt = |name: &str| inner(said.of_prompt, name).or_else(|| inner(said.of_input, name));
     let usage = Usage {
         prompt,
         completion,
         cached: of_prompt("cached_tokens")
-            .or_else(|| count("prompt_cache_hit_tokens"))
-            .or_else(|| count("cached_tokens"))
+            .or(said.cache_hit)
+            .or(said.cached)
             .unwrap_or(0),
         cache_write: of_prompt("cache_write_tokens").unwrap_or(0),
         reasoning,
@@ -272,18 +269,56 @@ pub(crate) fn read_usage(usage: Value<'_>) -> Option<Usage> {
     Some(usage.clamped())
 }
 
+/// Whatever a usage object counts, by the names that vendors have for it.
+#[derive(Default)]
+struct Counts<'a> {
+    total: Option<u64>,
+    prompt: Option<u64>,
+    input: Option<u64>,
+    completion: Option<u64>,
+    output: Option<u64>,
+    reasoning: Option<u64>,
+    cache_hit: Option<u64>,
+    cached: Option<u64>,
+    of_prompt: Option<Value<'a>>,
+    of_input: Option<Value<'a>>,
+    of_completion: Option<Value<'a>>,
+    of_output: Option<Value<'a>>,
+}
+
+impl<'a> Counts<'a> {
+    /// One walk, since most of the names are absent.
+    fn of(usage: Value<'a>) -> Self {
+        let mut said = Self::default();
+        for (key, value) in usage.members() {
+            match &*key.text_bytes() {
+                b"total_tokens" => said.total = value.as_u64(),
+                b"prompt_tokens" => said.prompt = value.as_u64(),
+                b"input_tokens" => said.input = value.as_u64(),
+                b"completion_tokens" => said.completion = value.as_u64(),
+                b"output_tokens" => said.output = value.as_u64(),
+                b"reasoning_tokens" => said.reasoning = value.as_u64(),
+                b"prompt_cache_hit_tokens" => said.cache_hit = value.as_u64(),
+                b"cached_tokens" => said.cached = value.as_u64(),
+                b"prompt_tokens_details" => said.of_prompt = Some(value),
+                b"input_tokens_details" => said.of_input = Some(value),
+                b"completion_tokens_details" => said.of_completion = Some(value),
+                b"output_tokens_details" => said.of_output = Some(value),
+                _ => {}
+            }
+        }
+        said
+    }
+}
+
 /// Reads a whole reply.
 pub(super) fn read_reply(root: Value<'_>) -> ReplyFacts {
-    let first = root
-        .get("choices")
-        .and_then(|choices| choices.elements().next());
+    let choices = root.get("choices");
+    let choices = || choices.iter().flat_map(Value::elements);
     ReplyFacts {
         usage: usage_of(root).map(|(_, usage)| usage),
-        finish: first.and_then(finish_of),
-        odd_finishes: root
-            .get("choices")
-            .iter()
-            .flat_map(Value::elements)
+        finish: choices().next().and_then(finish_of),
+        odd_finishes: choices()
             .filter_map(|choice| Some((odd_finish(choice)?, finish_of(choice)?)))
             .collect(),
     }
@@ -299,6 +334,6 @@ fn odd_finish(choice: Value<'_>) -> Option<std::ops::Range<usize>> {
         "function_call",
     ];
     let word = choice.get("finish_reason")?;
-    let own = !WORDS.contains(&&*word.as_str()?);
+    let own = word.kind() == Type::String && !WORDS.iter().any(|known| word.is_named(known));
     own.then(|| word.span())
 }

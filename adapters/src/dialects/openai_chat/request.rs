@@ -101,17 +101,17 @@ fn see(root: Value<'_>) -> Result<Seen, Fault> {
     let (mut stream, mut options, mut choices) = (false, None, 1);
     let (mut old_cap, mut cap) = (None, None);
     for (key, value) in root.members() {
-        let name = key.as_str().unwrap_or_default();
+        let name = key.text_bytes();
         check_key(&name)?;
         match &*name {
-            "model" => model = Some(value),
-            "messages" => messages = Some(value),
-            "input" => input = true,
-            "stream" => stream = flag(value, "stream")?,
-            "stream_options" => options = Some(value),
-            "n" => choices = count(value)?,
-            "max_tokens" => old_cap = tokens(value, "max_tokens")?,
-            "max_completion_tokens" => cap = tokens(value, "max_completion_tokens")?,
+            b"model" => model = Some(value),
+            b"messages" => messages = Some(value),
+            b"input" => input = true,
+            b"stream" => stream = flag(value, "stream")?,
+            b"stream_options" => options = Some(value),
+            b"n" => choices = count(value)?,
+            b"max_tokens" => old_cap = tokens(value, "max_tokens")?,
+            b"max_completion_tokens" => cap = tokens(value, "max_completion_tokens")?,
             _ => {}
         }
     }
@@ -140,8 +140,14 @@ fn bad(message: &'static str) -> Fault {
 
 /// # Errors
 /// `duplicate_key` for a look-alike of a governed key, `forbidden_parameter`.
-fn check_key(name: &str) -> Result<(), Fault> {
-    if let Some(known) = FORBIDDEN.iter().find(|known| text::folds_to(name, known)) {
+fn check_key(name: &[u8]) -> Result<(), Fault> {
+    let forbidden = if is_lower(name) {
+        FORBIDDEN.iter().find(|known| known.as_bytes() == name)
+    } else {
+        let name = std::str::from_utf8(name).unwrap_or_default();
+        FORBIDDEN.iter().find(|known| text::folds_to(name, known))
+    };
+    if let Some(known) = forbidden {
         return Err(
             bad("A request may not choose its provider or carry credentials for one.")
                 .reason("forbidden_parameter")
@@ -151,14 +157,17 @@ fn check_key(name: &str) -> Result<(), Fault> {
     look_alike(name, GOVERNED)
 }
 
-fn look_alike(name: &str, governed: &'static [&'static str]) -> Result<(), Fault> {
-    // A key in plain lower case can only be a known one or none: nearly all keys end here.
-    if name
-        .bytes()
-        .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
-    {
+/// A key in plain lower case can only be a known one or none: nearly all keys are.
+fn is_lower(name: &[u8]) -> bool {
+    name.iter()
+        .all(|byte| byte.is_ascii_lowercase() || *byte == b'_')
+}
+
+fn look_alike(name: &[u8], governed: &'static [&'static str]) -> Result<(), Fault> {
+    if is_lower(name) {
         return Ok(());
     }
+    let name = std::str::from_utf8(name).unwrap_or_default();
     match governed.iter().find(|known| text::folds_to(name, known)) {
         Some(known) if *known != name => Err(bad(
             "A key differs from a known one only in letter case; parsers disagree on what it means.",
@@ -192,7 +201,7 @@ fn check_messages(messages: Option<Value<'_>>) -> Result<(), Fault> {
             return Err(bad("Every message must be an object.").param(format!("messages[{count}]")));
         }
         for (key, _) in message.members() {
-            look_alike(&key.as_str().unwrap_or_default(), GOVERNED_IN_MESSAGE)?;
+            look_alike(&key.text_bytes(), GOVERNED_IN_MESSAGE)?;
         }
         count += 1;
         if count > MESSAGES_MAX {
@@ -221,7 +230,7 @@ fn usage_asked(options: Option<Value<'_>>) -> Result<bool, Fault> {
         return Err(bad("'stream_options' must be an object.").param("stream_options"));
     }
     for (key, _) in options.members() {
-        look_alike(&key.as_str().unwrap_or_default(), &["include_usage"])?;
+        look_alike(&key.text_bytes(), &["include_usage"])?;
     }
     options.get("include_usage").map_or(Ok(false), |value| {
         flag(value, "stream_options.include_usage")

@@ -1,6 +1,6 @@
 //! The section `policies` → the compiled policy.
 //!
-//! Reads word files; everything else was checked. Invariant: what the check let through and cannot be compiled is a
+//! Words' files were read when the config was loaded, and everything was checked. Invariant: what the check let through and cannot be compiled is a
 //! problem, never a policy with less in it.
 
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use ::policies::policy::{Labelling, Parts, Policy, Remedy, ReplyRemedy, ReplyRul
 use ::policies::redact::{Method, Pepper};
 use ::policies::scan::custom::{Custom, Validator};
 use ::policies::scan::{GRADES, Set, SetError, Sorts, WordList};
-use ::policies::when::{Names, When};
+use ::policies::when::{Names, When, WhenError};
 use wire::Grade;
 
 use super::Files;
@@ -21,6 +21,9 @@ use crate::config::zone;
 
 /// What people see before generated text, if nothing else is set (GB 45438-2025 asks for both words).
 const LABEL: &str = "【人工智能生成】";
+
+/// The default grade of packs' words: as of contacts and names (a position in `GRADES`).
+const PACK_WORDS_GRADE: Grade = Grade(2);
 
 /// The policy of a config; `Some(None)` if it asks for none.
 pub(super) fn build(
@@ -55,13 +58,13 @@ pub(super) fn build(
         .iter()
         .filter_map(|pack| packs::pack(pack.name()))
     {
-        add_pack(pack, &set, &mut rules, &mut reply);
+        add_pack(pack, &set, grades, files, (&mut rules, &mut reply))?;
     }
     let highest = grades.highest();
     let find = |name: &Option<String>| name.as_deref().and_then(|name| grades.find(name));
     let abroad = find(&from.cross_border.max_grade);
     let parts = Parts {
-        graded: all(&set, from.grades.keys()),
+        graded: graded(from, &rules, &set),
         set,
         rules,
         reply,
@@ -73,7 +76,7 @@ pub(super) fn build(
             prefix: (labelling.explicit == Explicit::Prefix)
                 .then(|| labelling.text.as_deref().unwrap_or(LABEL).into()),
         }),
-        pepper: pepper(),
+        pepper: pepper(from),
         grades: grades.names().map(str::to_owned).collect(),
         zone_s: zone::offset_seconds(&from.timezone)?,
     };
@@ -81,6 +84,17 @@ pub(super) fn build(
         Ok(policy) => Some(Some(policy)),
         Err(error) => files.fail(&["policies".into()], error.to_string()),
     }
+}
+
+/// What counts without a rule that finds it: types that were given a grade, types of one's own, and what conditions name,
+/// which would else always read 0.
+fn graded(from: &Policies, rules: &[Rule], set: &Set) -> Sorts {
+    let named = from.grades.keys().map(String::as_str);
+    let words = from.words.iter().map(|list| list.name.as_str());
+    let entities = from.entities.iter().map(|entity| entity.name.as_str());
+    let conditions = rules.iter().filter_map(|rule| rule.when.as_ref());
+    let read = conditions.flat_map(When::types);
+    all(set, named.chain(words).chain(entities).chain(read))
 }
 
 /// Whether the section says nothing.
@@ -98,15 +112,19 @@ fn is_empty(from: &Policies) -> bool {
         && !from.require_filed_model
 }
 
-/// Surrogates and hashes hang on a key that lives as long as the process: random, since nobody else must make them.
-fn pepper() -> Pepper {
+/// Surrogates and hashes hang on a key: the config's, or one that lives as long as the process, random, since nobody else
+/// must make them.
+fn pepper(from: &Policies) -> Pepper {
     static KEY: std::sync::LazyLock<[u8; 32]> = std::sync::LazyLock::new(|| {
         let mut key = [0; 32];
         // It fails only where the system has no random numbers at all; the log's ids would fail first.
         let _ = aws_lc_rs::rand::fill(&mut key);
         key
     });
-    Pepper::new(&*KEY)
+    match &from.pepper {
+        Some(own) => Pepper::new(own.expose().as_bytes()),
+        None => Pepper::new(&*KEY),
+    }
 }
 
 /// The default grades of types, in a config's own order of grades: by name where it has the name, else by proportion.
@@ -131,9 +149,9 @@ fn set(from: &Policies, grades: &Grades, files: &mut Files<'_>) -> Option<Set> {
     let mut own: BTreeMap<String, Grade> = BTreeMap::new();
     let mut words = Vec::new();
     let mut customs = Vec::new();
-    for (at, list) in from.words.iter().enumerate() {
+    for list in &from.words {
         own.insert(list.name.clone(), grade(&list.grade)?);
-        words.push(word_list(at, list, files)?);
+        words.push(word_list(list));
     }
     for entity in &from.entities {
         own.insert(entity.name.clone(), grade(&entity.grade)?);
@@ -149,7 +167,7 @@ fn set(from: &Policies, grades: &Grades, files: &mut Files<'_>) -> Option<Set> {
             words.push(WordList {
                 name: name.to_owned(),
                 group: Some(group.to_owned()).filter(|group| !group.is_empty()),
-                grade: ::policies::scan::Entity::CnMobile.grade(),
+                grade: PACK_WORDS_GRADE,
                 words: list.iter().map(|word| (*word).to_owned()).collect(),
             });
         }
@@ -178,31 +196,13 @@ fn set(from: &Policies, grades: &Grades, files: &mut Files<'_>) -> Option<Set> {
     }
 }
 
-fn word_list(at: usize, from: &schema::Words, files: &mut Files<'_>) -> Option<WordList> {
-    let mut words = from.words.clone();
-    if let Some(path) = &from.file {
-        let steps: [Step; 4] = ["policies".into(), "words".into(), at.into(), "file".into()];
-        let bytes = files.word_bytes(&steps, path)?;
-        let Ok(text) = String::from_utf8(bytes) else {
-            return files.fail(&steps, "the file is not UTF-8".into());
-        };
-        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-        let lines = text.lines().map(str::trim);
-        words.extend(
-            lines
-                .filter(|line| !line.is_empty() && !line.starts_with('#'))
-                .map(str::to_owned),
-        );
-        if words.is_empty() {
-            return files.fail(&steps, "the file holds no word".into());
-        }
-    }
-    Some(WordList {
+fn word_list(from: &schema::Words) -> WordList {
+    WordList {
         name: from.name.clone(),
         group: from.group.clone(),
         grade: Grade::LOWEST,
-        words,
-    })
+        words: from.words.clone(),
+    }
 }
 
 fn custom(from: &schema::EntityDef) -> Custom {
@@ -245,23 +245,11 @@ fn build_rule(
     grades: &Grades,
     files: &mut Files<'_>,
 ) -> Option<Rule> {
-    let names: Vec<String> = grades.names().map(str::to_owned).collect();
-    let known = |name: &str| !set.named(name).is_empty();
-    let when = match &from.when {
-        None => None,
-        Some(source) => {
-            let names = Names {
-                grades: &names,
-                sorts: &known,
-            };
-            match When::compile(source, &names) {
-                Ok(when) => Some(when),
-                Err(error) => {
-                    let steps: [Step; 4] =
-                        ["policies".into(), "rules".into(), at.into(), "when".into()];
-                    return files.fail(&steps, error.message);
-                }
-            }
+    let when = match compile(from.when.as_deref().unwrap_or_default(), set, grades) {
+        Ok(when) => when,
+        Err(error) => {
+            let steps: [Step; 4] = ["policies".into(), "rules".into(), at.into(), "when".into()];
+            return files.fail(&steps, error.message);
         }
     };
     Some(Rule {
@@ -286,25 +274,35 @@ fn build_rule(
     })
 }
 
-fn add_pack(pack: &packs::Pack, set: &Set, rules: &mut Vec<Rule>, reply: &mut Vec<ReplyRule>) {
+fn add_pack(
+    pack: &packs::Pack,
+    set: &Set,
+    grades: &Grades,
+    files: &mut Files<'_>,
+    (rules, reply): (&mut Vec<Rule>, &mut Vec<ReplyRule>),
+) -> Option<()> {
     for rule in pack.rules {
         let find = all(set, rule.find);
+        let when = match compile(rule.when, set, grades) {
+            Ok(when) => when,
+            Err(error) => {
+                let message = format!("pack rule {}: {}", rule.name, error.message);
+                return files.fail(&["policies".into(), "packs".into()], message);
+            }
+        };
         if rule.phase != Phase::Reply {
             rules.push(Rule {
                 name: rule.name.into(),
                 find: Some(find.clone()),
-                when: None,
+                when,
                 at_least: rule.at_least,
                 remedy: match rule.remedy {
+                    // A label shows nothing of the value; without a table nobody gets it back.
                     PackRemedy::Redact {
                         restore,
                         irreversible,
                     } => Remedy::Redact {
-                        method: if irreversible {
-                            Method::Mask
-                        } else {
-                            Method::Placeholder
-                        },
+                        method: Method::Placeholder,
                         restore: restore && !irreversible,
                     },
                     PackRemedy::Reroute => Remedy::Reroute,
@@ -321,11 +319,31 @@ fn add_pack(pack: &packs::Pack, set: &Set, rules: &mut Vec<Rule>, reply: &mut Ve
                 find,
                 remedy: match rule.remedy {
                     PackRemedy::Refuse => ReplyRemedy::Refuse,
-                    _ => ReplyRemedy::Redact(Method::Mask),
+                    _ => ReplyRemedy::Redact(Method::Placeholder),
                 },
                 shadow: false,
                 message: None,
             });
         }
     }
+    Some(())
+}
+
+/// A condition; none if the source is empty.
+fn compile(source: &str, set: &Set, grades: &Grades) -> Result<Option<When>, WhenError> {
+    if source.is_empty() {
+        return Ok(None);
+    }
+    let grades: Vec<String> = grades.names().map(str::to_owned).collect();
+    let names = Names {
+        grades: &grades,
+        sorts: &|name| {
+            let named = set.named(name);
+            named
+                .iter()
+                .map(|sort| set.info(sort).name.to_string())
+                .collect()
+        },
+    };
+    When::compile(source, &names).map(Some)
 }

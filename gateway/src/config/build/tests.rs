@@ -1,7 +1,7 @@
 //! What a config becomes.
 
 use super::*;
-use crate::config::testing::{FULL, built};
+use crate::config::testing::{FULL, built, lines};
 
 #[test]
 fn names_become_arcs() {
@@ -142,4 +142,52 @@ fn certificates_are_read_and_must_fit() {
         let said = built_in(dir.path(), &text.replacen(change.0, change.1, 1)).unwrap_err();
         assert!(said.starts_with(expected), "{said}");
     }
+}
+
+#[test]
+fn the_section_policies_becomes_the_policy() {
+    use ::policies::policy::{Remedy, ReplyRemedy};
+    use ::policies::redact::Method;
+    use wire::Grade;
+
+    let policy = |section: &str| {
+        let text = format!("{FULL}\npolicies: {{ {section} }}\n");
+        let built = built(&text).unwrap_or_else(|problems| panic!("{}", lines(&problems)));
+        built.snapshot.policy
+    };
+    assert!(policy("").is_none() && policy("timezone: UTC").is_none());
+    assert!(policy("media: public").is_some());
+    let policy = policy(
+        "rules: [ { name: a, find: [SECRET, MINE], remedy: redact, method: hash, grade: internal, at_least: 2 }, \
+         { name: b, when: \"hits.VIN > 3\", remedy: refuse, mode: shadow, message: no } ], \
+         words: [ { name: MINE, group: OURS, words: [kunlun] } ], grades: { OURS: internal, EMAIL: restricted }, \
+         output: { find: [VIN], remedy: redact }, timezone: \"+01:00\", cross_border: { max_grade: public }",
+    )
+    .unwrap();
+    let [a, b] = policy.rules.as_slice() else {
+        panic!("{:?}", policy.rules)
+    };
+    let mine = policy.set.named("OURS");
+    assert!(a.find.as_ref().unwrap().meets(&mine) && a.at_least == 2 && !a.shadow);
+    let remedy = Remedy::Redact {
+        method: Method::Hash,
+        restore: false,
+    };
+    assert_eq!((a.remedy, a.grade), (remedy, Some(Grade(1))));
+    assert!(b.find.is_none() && b.when.is_some() && b.shadow);
+    // What a condition names is looked for, or it would always read 0.
+    for looked_for in ["JWT", "MINE", "VIN", "EMAIL"] {
+        let named = policy.set.named(looked_for);
+        assert!(policy.looked_for().meets(&named), "{looked_for}");
+    }
+    assert!(!policy.looked_for().meets(&policy.set.named("CN_MOBILE")));
+    let grade = |name: &str| {
+        let sort = policy.set.named(name).iter().next().unwrap();
+        policy.set.info(sort).grade
+    };
+    assert_eq!((grade("MINE"), grade("EMAIL")), (Grade(1), Grade(3)));
+    let reply = policy.reply.first().unwrap();
+    assert_eq!(reply.remedy, ReplyRemedy::Redact(Method::Mask));
+    assert_eq!((policy.media, policy.zone_s), (Grade(3), 3600));
+    assert_eq!(policy.overseas_max, Some(Grade(0)));
 }

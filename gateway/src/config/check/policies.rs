@@ -9,6 +9,7 @@ mod sorts;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use policies::packs;
 use policies::scan::entity::Entity;
 
 use super::{Check, at};
@@ -23,16 +24,18 @@ const FIND_MAX: usize = 256;
 const SOURCE_CODE: &str = "SOURCE_CODE";
 const PROMPT_INJECTION: &str = "PROMPT_INJECTION";
 
-/// The names that a rule may find, built-in and of this config.
+/// The names that a rule may find: built-in, of packs and of this config.
 #[derive(Debug, Default)]
-struct Known<'a> {
-    types: BTreeSet<&'a str>,
+struct Known {
+    types: BTreeSet<String>,
     /// The types of each group.
-    groups: BTreeMap<&'a str, Vec<&'a str>>,
+    groups: BTreeMap<String, Vec<String>>,
+    /// Names of packs' rules.
+    rules: BTreeMap<&'static str, &'static str>,
 }
 
-impl<'a> Known<'a> {
-    fn of(policies: &'a Policies) -> Self {
+impl Known {
+    fn of(policies: &Policies) -> Self {
         let mut known = Self::default();
         for entity in Entity::ALL {
             known.add(entity.name(), Some(entity.group().name()));
@@ -45,13 +48,29 @@ impl<'a> Known<'a> {
         for entity in &policies.entities {
             known.add(&entity.name, None);
         }
+        for pack in policies
+            .packs
+            .iter()
+            .filter_map(|pack| packs::pack(pack.name()))
+        {
+            for (name, group, _) in (pack.words)() {
+                known.add(name, Some(group).filter(|group| !group.is_empty()));
+            }
+            for custom in (pack.customs)() {
+                known.add(&custom.name, None);
+            }
+            known
+                .rules
+                .extend(pack.rules.iter().map(|rule| (rule.name, pack.name)));
+        }
         known
     }
 
-    fn add(&mut self, name: &'a str, group: Option<&'a str>) {
-        self.types.insert(name);
+    fn add(&mut self, name: &str, group: Option<&str>) {
+        self.types.insert(name.to_owned());
         if let Some(group) = group {
-            self.groups.entry(group).or_default().push(name);
+            let types = self.groups.entry(group.to_owned()).or_default();
+            types.push(name.to_owned());
         }
     }
 
@@ -59,16 +78,18 @@ impl<'a> Known<'a> {
         self.types.contains(name) || self.groups.contains_key(name)
     }
 
-    fn names(&self) -> impl Iterator<Item = &'a str> {
-        let groups: Vec<&'a str> = self.groups.keys().copied().collect();
-        let types: Vec<&'a str> = self.types.iter().copied().collect();
-        types.into_iter().chain(groups)
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.types
+            .iter()
+            .chain(self.groups.keys())
+            .map(String::as_str)
     }
 
     /// The types that are meant by `name`.
-    fn meant(&self, name: &str) -> Vec<&'a str> {
-        let one = self.types.get(name).copied().into_iter();
-        one.chain(self.groups.get(name).into_iter().flatten().copied())
+    fn meant(&self, name: &str) -> Vec<String> {
+        let one = self.types.get(name).into_iter();
+        one.chain(self.groups.get(name).into_iter().flatten())
+            .cloned()
             .collect()
     }
 }
@@ -84,7 +105,7 @@ impl Check<'_> {
     }
 
     /// A list of names of types and groups.
-    fn find(&mut self, steps: &[Step], find: &[String], known: &Known<'_>) {
+    fn find(&mut self, steps: &[Step], find: &[String], known: &Known) {
         if !(1..=FIND_MAX).contains(&find.len()) {
             self.error(steps, format!("names 1 to {FIND_MAX} types or groups"));
         }

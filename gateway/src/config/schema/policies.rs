@@ -45,6 +45,8 @@ pub struct Policies {
     pub require_filed_model: bool,
     /// The zone of `time` in conditions: a name, or `+08:00`.
     pub timezone: String,
+    /// The key of pseudonyms and hashes: replicas that share it give the same ones. Default: a new one at every start.
+    pub pepper: Option<Secret>,
 }
 
 impl Default for Policies {
@@ -62,6 +64,7 @@ impl Default for Policies {
             labelling: None,
             require_filed_model: false,
             timezone: "Asia/Shanghai".into(),
+            pepper: None,
         }
     }
 }
@@ -269,6 +272,9 @@ pub struct Gate {
     /// What happens to the request when it does not answer.
     #[serde(default)]
     pub on_error: OnError,
+    /// The highest grade that it may see; what is above is replaced, or it cannot be asked. Default: the highest grade for
+    /// a service inside the company (loopback, private addresses, names without a dot), the lowest for any other.
+    pub clearance: Option<String>,
     /// Headers of the call; their values count as secrets.
     #[serde(default, deserialize_with = "each::named")]
     pub headers: BTreeMap<String, Secret>,

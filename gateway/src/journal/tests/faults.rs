@@ -59,7 +59,7 @@ fn a_full_disk_refuses_openings_and_takes_closings() {
     assert_eq!(journal.state(), State::Ok);
     assert_eq!(
         std::fs::metadata(dir.path().join("RESERVE")).unwrap().len(),
-        64 << 10
+        16 * CLOSING_ROOM
     );
     journal
         .begin(1, &opening("again"))

@@ -19,7 +19,7 @@ use crate::clock::{ManualClock, SystemClock};
 fn config(dir: &Path, shards: usize) -> Config {
     Config {
         segment_bytes: 1 << 20,
-        reserve_bytes: 64 << 10,
+        reserve_bytes: 16 * CLOSING_ROOM,
         sync_every: Duration::from_secs(1),
         ..Config::new(dir, shards)
     }

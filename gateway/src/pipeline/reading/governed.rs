@@ -3,14 +3,17 @@
 //! An event that is more than one data line is written anew as one, and comments of the upstream are dropped: nothing
 //! that nobody has read goes down.
 
+use std::ops::Range;
+
 use adapters::ClientDialect;
 use bytes::Bytes;
 use wire::facts::{EventFacts, Saying};
+use wire::hold::Lane;
 use wire::json::{self, Tape};
 use wire::sse;
 use wire::{Edits, Fault, Kind, Rope};
 
-use crate::pipeline::govern::{Governor, Taken};
+use crate::pipeline::govern::{Governor, Spoken, Taken};
 use crate::pipeline::governing::{spoken_in, without_repeats};
 
 /// Bounds of an event's JSON: as the lens has them.
@@ -22,16 +25,111 @@ const LIMITS: json::Limits = json::Limits {
     tokens: 1 << 18,
 };
 
+/// The bytes around the text of an event that said one thing and nothing else. Nearly all events of a stream differ in
+/// that text only, so whether the next one is such an event is told by comparing bytes instead of reading it. Invariant:
+/// an event that fits has the same structure as the one that the mold was made of, since a whole string stands in the
+/// place of a whole string.
+#[derive(Default)]
+pub(super) struct Mold {
+    event: Bytes,
+    /// Where the text stood in it.
+    text: Range<usize>,
+    /// Its lane, and whether that is nested and an answer.
+    lane: Option<(Lane, bool, bool)>,
+}
+
+/// Longest event that is kept as a mold.
+const MOLD_BYTES_MAX: usize = 4096;
+
+impl Mold {
+    /// Where the text of `raw` stands, if it fits.
+    pub(super) fn fits(&self, raw: &[u8]) -> Option<Range<usize>> {
+        self.lane?;
+        let (before, after) = (
+            self.event.get(..self.text.start)?,
+            self.event.get(self.text.end..)?,
+        );
+        let end = raw.len().checked_sub(after.len())?;
+        let text = raw.get(before.len()..end).filter(|text| !text.is_empty())?;
+        let fits = raw.starts_with(before)
+            && raw.ends_with(after)
+            && text.iter().all(|byte| *byte >= 0x20)
+            && memchr::memchr2(b'"', b'\\', text).is_none();
+        fits.then_some(before.len()..end)
+    }
+
+    /// Makes it anew of an event that says `spoken` and nothing else.
+    fn make(&mut self, event: &Bytes, spoken: &Spoken<'_>) {
+        if event.len() <= MOLD_BYTES_MAX {
+            *self = Self {
+                event: Bytes::copy_from_slice(event),
+                text: spoken.span.clone(),
+                lane: Some((spoken.lane, spoken.nested, spoken.answer)),
+            };
+        }
+    }
+
+    /// The text of an event that fits.
+    fn spoken<'r>(&self, raw: &'r [u8], span: Range<usize>) -> Option<Spoken<'r>> {
+        let (lane, nested, answer) = self.lane?;
+        Some(Spoken {
+            lane,
+            raw: std::str::from_utf8(raw.get(span.clone())?).ok()?,
+            span,
+            nested,
+            whole: false,
+            answer,
+        })
+    }
+}
+
 pub(super) struct Step<'s> {
+    pub(super) mold: &'s mut Mold,
     pub(super) governor: &'s mut Governor<Bytes>,
     pub(super) client: &'static dyn ClientDialect,
-    pub(super) facts: &'s EventFacts,
+    pub(super) facts: &'s mut EventFacts,
     pub(super) hide_usage: bool,
     pub(super) scratch: &'s mut Tape,
     pub(super) now: u64,
 }
 
 impl Step<'_> {
+    /// Takes an event whose text stands at `span`, as the mold says: it says that and nothing else. `None`: it must be
+    /// read after all.
+    pub(super) fn take_molded(
+        &mut self,
+        event: &sse::Event<'_>,
+        span: Range<usize>,
+        data: &Bytes,
+        kept: &mut usize,
+        at: usize,
+        out: &mut Rope,
+    ) -> Option<Result<(), Fault>> {
+        let spoken = self.mold.spoken(event.raw, span)?;
+        self.facts.content = true;
+        let item = match event.at {
+            Some(from) => data.slice(from..at),
+            None => Bytes::copy_from_slice(event.raw),
+        };
+        let as_it_came = event.at.is_some();
+        let bytes = item.len();
+        let taken = self
+            .governor
+            .take(item, bytes, &[spoken], Edits::new(), self.now);
+        Some(taken.map(|taken| match taken {
+            Taken::Pass(_) if as_it_came => {}
+            Taken::Pass(item) => {
+                flush(event, data, kept, at, out);
+                out.push(item);
+            }
+            Taken::Held => {
+                flush(event, data, kept, at, out);
+                self.governor
+                    .release(|event, edits| out.append(edits.apply(&event)));
+            }
+        }))
+    }
+
     /// Takes an event; `kept..` is the part of the read that goes down as it is and is not yet pushed, `at` the event's
     /// end.
     pub(super) fn take(
@@ -83,6 +181,17 @@ impl Step<'_> {
         self.client.said(data_bytes, self.scratch, &mut saying);
         let extra = without_repeats(self.own_edits(span.start), &saying, span.start)?;
         let spoken = spoken_in(self.client, data_bytes, &saying, span.start)?;
+        if let [only] = spoken.as_slice()
+            && extra.is_empty()
+            && saying.finished.is_empty()
+            && event.single().is_some()
+            && !only.whole
+            && self.facts.finish.is_none()
+            && self.facts.usage.is_none()
+            && self.mold.fits(event.raw).is_none()
+        {
+            self.mold.make(&item, only);
+        }
         let taken = self
             .governor
             .take(item.clone(), bytes, &spoken, extra, self.now)?;

@@ -6,49 +6,71 @@
 /// How many bytes come before the first quote, backslash or control character.
 ///
 /// Most strings are short: two words of eight bytes, as numbers. What is longer is searched by vector for the two
-/// characters, and then, since nearly no text has one, asked by blocks whether it holds a control character.
+/// characters. `clean`: the caller knows that there is no control character; else the run is asked for one.
 #[inline]
-pub(super) fn plain_prefix(text: &[u8]) -> usize {
-    let (words, _) = text.as_chunks::<WORD>();
-    for (at, word) in words.iter().take(WORDS_FIRST).enumerate() {
-        let marks = special_marks(u64::from_le_bytes(*word));
+pub(super) fn plain_prefix(text: &[u8], clean: bool) -> usize {
+    if let Some((first, rest)) = text.split_first_chunk::<WORD>() {
+        let marks = special_marks(u64::from_le_bytes(*first));
         if marks != 0 {
-            return at * WORD + marks.trailing_zeros() as usize / 8;
+            return marks.trailing_zeros() as usize / 8;
+        }
+        if let Some(second) = rest.first_chunk::<WORD>() {
+            let marks = special_marks(u64::from_le_bytes(*second));
+            if marks != 0 {
+                return WORD + marks.trailing_zeros() as usize / 8;
+            }
+            return long(text, clean);
         }
     }
-    long(text, WORD * WORDS_FIRST.min(words.len()))
+    // The end of the body: nothing that is valid is cut here.
+    text.iter()
+        .position(|byte| *byte < 0x20 || *byte == b'"' || *byte == b'\\')
+        .unwrap_or(text.len())
 }
 
-/// As above; the first `from` bytes are known to be plain.
+/// As above; the first [`LANES`] bytes are there and plain.
 #[inline(never)]
-fn long(text: &[u8], from: usize) -> usize {
-    let rest = text.get(from..).unwrap_or_default();
-    let end = memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
-    let run = rest.get(..end).unwrap_or_default();
-    if has_control(run) {
-        return from + run.iter().position(|byte| *byte < 0x20).unwrap_or(end);
+fn long(text: &[u8], clean: bool) -> usize {
+    let rest = text.get(LANES..).unwrap_or_default();
+    let end = LANES + memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
+    let run = text.get(..end).unwrap_or_default();
+    if !clean && has_control(run) {
+        return run.iter().position(|byte| *byte < 0x20).unwrap_or(end);
     }
-    from + end
+    end
 }
 
 const WORD: usize = 8;
-/// Words looked at before the search is worth its call: 16 bytes hold most keys and many values.
-const WORDS_FIRST: usize = 2;
-const BLOCK: usize = 64;
+/// Bytes looked at by words before a search is worth its call: they hold most keys and many values.
+const LANES: usize = 2 * WORD;
+const BLOCK: usize = 4 * LANES;
 
-fn has_control(run: &[u8]) -> bool {
-    let (blocks, tail) = run.as_chunks::<BLOCK>();
-    // Without a branch inside, so that the compiler makes vector instructions of it.
-    let in_block =
-        |block: &[u8; BLOCK]| block.iter().fold(false, |seen, byte| seen | (*byte < 0x20));
-    if blocks.iter().any(in_block) {
-        return true;
+/// Whether bytes hold a control character: the least of them tells. Written so that the compiler makes vector instructions
+/// of it.
+pub(super) fn has_control(run: &[u8]) -> bool {
+    fn lower<const N: usize>(least: &mut [u8; N], bytes: &[u8; N]) {
+        for (least, byte) in least.iter_mut().zip(bytes) {
+            *least = (*least).min(*byte);
+        }
     }
-    let (words, tail) = tail.as_chunks::<WORD>();
-    let in_words = words.iter().fold(0, |seen, word| {
-        seen | control_marks(u64::from_le_bytes(*word))
-    });
-    in_words != 0 || tail.iter().any(|byte| *byte < 0x20)
+    let (blocks, tail) = run.as_chunks::<BLOCK>();
+    let mut of_blocks = [u8::MAX; BLOCK];
+    for block in blocks {
+        lower(&mut of_blocks, block);
+    }
+    let mut least = [u8::MAX; LANES];
+    for lanes in of_blocks.as_chunks::<LANES>().0 {
+        lower(&mut least, lanes);
+    }
+    for lanes in tail.as_chunks::<LANES>().0 {
+        lower(&mut least, lanes);
+    }
+    // The rest, with some bytes before it once more.
+    match run.last_chunk::<LANES>() {
+        Some(last) => lower(&mut least, last),
+        None => return run.iter().any(|byte| *byte < 0x20),
+    }
+    least.iter().any(|byte| *byte < 0x20)
 }
 
 const ONES: u64 = 0x0101_0101_0101_0101;
@@ -82,13 +104,15 @@ mod tests {
         #[test]
         fn plain_prefix_finds_the_first_special(text in prop::collection::vec(prop_oneof![30 => Just(b'x'), 1 => any::<u8>()], 0..400)) {
             let want = text.iter().position(|byte| is_special(*byte)).unwrap_or(text.len());
-            prop_assert_eq!(plain_prefix(&text), want);
+            prop_assert_eq!(plain_prefix(&text, false), want);
+            prop_assert!(has_control(&text) || plain_prefix(&text, true) == want);
         }
 
         #[test]
         fn dense_text(text in prop::collection::vec(any::<u8>(), 0..40)) {
             let want = text.iter().position(|byte| is_special(*byte)).unwrap_or(text.len());
-            prop_assert_eq!(plain_prefix(&text), want);
+            prop_assert_eq!(plain_prefix(&text, false), want);
+            prop_assert!(has_control(&text) || plain_prefix(&text, true) == want);
         }
     }
 }

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use super::run::plain_prefix;
+use super::run::{has_control, plain_prefix};
 use super::text;
 use smallvec::SmallVec;
 
@@ -147,14 +147,7 @@ pub fn scan(body: &[u8], limits: &Limits) -> Result<Tape, Reject> {
 /// As [`scan`].
 pub fn scan_into(body: &[u8], limits: &Limits, tape: &mut Tape) -> Result<(), Reject> {
     tape.nodes.clear();
-    if let Err(error) = simdutf8::basic::from_utf8(body) {
-        let at = std::str::from_utf8(body).map_or_else(|error| error.valid_up_to(), str::len);
-        let _ = error;
-        return Err(Reject {
-            reason: Reason::Unicode,
-            at,
-        });
-    }
+    let clean = look_over(body)?;
     if u32::try_from(body.len()).is_err() {
         return Err(Reject {
             reason: Reason::TooWide,
@@ -163,6 +156,7 @@ pub fn scan_into(body: &[u8], limits: &Limits, tape: &mut Tape) -> Result<(), Re
     }
     Scanner {
         body,
+        clean,
         at: 0,
         limits,
         tape,
@@ -170,6 +164,34 @@ pub fn scan_into(body: &[u8], limits: &Limits, tape: &mut Tape) -> Result<(), Re
         parents: SmallVec::new(),
     }
     .run()
+}
+
+/// Bytes that are looked over at a time: twice, while they are in the processor's nearest cache.
+const PIECE_BYTES: usize = 16 << 10;
+
+/// Whether a text is UTF-8 (else it is refused), and whether it is free of control characters.
+fn look_over(body: &[u8]) -> Result<bool, Reject> {
+    let mut clean = true;
+    let mut rest = body;
+    while !rest.is_empty() {
+        // A character is not cut: the next piece begins where one begins, at most three bytes earlier.
+        let begins = |at: &usize| rest.get(*at).is_none_or(|byte| byte & 0xC0 != 0x80);
+        let cut = (PIECE_BYTES.saturating_sub(3)..=PIECE_BYTES)
+            .rev()
+            .find(begins)
+            .unwrap_or(PIECE_BYTES);
+        let (piece, behind) = rest.split_at_checked(cut).unwrap_or((rest, &[]));
+        if simdutf8::basic::from_utf8(piece).is_err() {
+            let at = std::str::from_utf8(body).map_or_else(|error| error.valid_up_to(), str::len);
+            return Err(Reject {
+                reason: Reason::Unicode,
+                at,
+            });
+        }
+        clean = clean && !has_control(piece);
+        rest = behind;
+    }
+    Ok(clean)
 }
 
 /// A container that is being read.
@@ -211,14 +233,20 @@ impl Marks {
     /// Whether a key's bit was set before; sets it.
     #[inline]
     fn twice(&mut self, key: &[u8]) -> bool {
-        // Eight bytes of either end tell nearly all keys apart; shorter ones are taken whole.
+        // Eight bytes of either end tell nearly all keys apart; shorter ones are taken by their halves.
         let outer = match (key.first_chunk::<8>(), key.last_chunk::<8>()) {
             (Some(first), Some(last)) => {
                 u64::from_le_bytes(*first) ^ u64::from_le_bytes(*last).rotate_left(17)
             }
-            _ => key
-                .iter()
-                .fold(0, |word, byte| word << 8 | u64::from(*byte)),
+            _ => match (key.first_chunk::<4>(), key.last_chunk::<4>()) {
+                (Some(first), Some(last)) => {
+                    u64::from(u32::from_le_bytes(*first)) << 32
+                        | u64::from(u32::from_le_bytes(*last))
+                }
+                _ => key
+                    .iter()
+                    .fold(0, |word, byte| word << 8 | u64::from(*byte)),
+            },
         };
         // Fibonacci hashing: the upper bits of the product depend on all of the word.
         let hash = (outer ^ key.len() as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56;
@@ -237,6 +265,8 @@ impl Marks {
 
 struct Scanner<'a> {
     body: &'a [u8],
+    /// There is no control character anywhere, not even between tokens.
+    clean: bool,
     at: usize,
     limits: &'a Limits,
     tape: &'a mut Tape,
@@ -393,7 +423,8 @@ impl Scanner<'_> {
         self.at += 1;
         let mut escaped = false;
         loop {
-            self.at += plain_prefix(self.body.get(self.at..).unwrap_or_default());
+            let rest = self.body.get(self.at..).unwrap_or_default();
+            self.at += plain_prefix(rest, self.clean);
             match self.peek() {
                 Some(b'"') => {
                     self.at += 1;
@@ -688,6 +719,31 @@ mod tests {
                 reason: Reason::Unicode,
                 at: 6
             }
+        );
+    }
+
+    #[test]
+    fn long_texts_are_looked_over_in_pieces() {
+        for shift in 0..5 {
+            for unit in ["a", "é", "密", "😀"] {
+                let text = format!("[\"{}{}\"]", "x".repeat(shift), unit.repeat(40_000));
+                assert!(scan(text.as_bytes(), &Limits::default()).is_ok());
+                let mut bytes = text.into_bytes();
+                for at in [PIECE_BYTES - 1, PIECE_BYTES, PIECE_BYTES + 1, 30_000] {
+                    let before = std::mem::replace(&mut bytes[at], 0xFF);
+                    let reject = scan(&bytes, &Limits::default()).map(|_| ()).unwrap_err();
+                    assert_eq!(reject.reason, Reason::Unicode);
+                    bytes[at] = before;
+                }
+                let at = bytes.len() - 3;
+                bytes.insert(at, 0x1F);
+                assert!(scan(&bytes, &Limits::default()).is_err(), "{unit} {shift}");
+            }
+        }
+        check(&format!("[\"{}\",\n1]", "x".repeat(100)), Ok(()));
+        check(
+            &format!("[\"{}\n\",1]", "x".repeat(100)),
+            Err(Reason::Syntax),
         );
     }
 

@@ -110,6 +110,21 @@ impl<'a> Value<'a> {
         })
     }
 
+    /// A string's text as bytes: for comparing names. Empty for what is no string.
+    #[must_use]
+    #[inline]
+    pub fn text_bytes(&self) -> Cow<'a, [u8]> {
+        let raw = self
+            .inner_span()
+            .and_then(|span| self.body.get(span))
+            .unwrap_or_default();
+        if self.node.escaped {
+            text::unescape_bytes(raw)
+        } else {
+            Cow::Borrowed(raw)
+        }
+    }
+
     /// Whether a string holds at least one backslash.
     #[must_use]
     pub fn is_escaped(&self) -> bool {

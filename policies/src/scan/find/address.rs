@@ -3,6 +3,7 @@
 //! Fires on two administrative levels, or one and a road with a number, and a door; a cue may stand for the door.
 //! Delay in a stream: from the first administrative word on, while levels go on.
 
+use std::cell::OnceCell;
 use std::sync::LazyLock;
 
 use crate::scan::entity::Entity;
@@ -152,7 +153,23 @@ pub(super) fn words() -> impl Iterator<Item = (char, u16)> {
     let levels = LEVELS
         .iter()
         .filter_map(|(word, _)| Some((word.chars().next()?, han::LEVEL)));
+    // Doors, and places of one character, begin no address.
+    let heads = LEVELS.iter().filter(|(word, level)| {
+        matches!(level, Level::Admin | Level::Road) || *level == Level::Place && word.len() > 3
+    });
+    let bits = heads.flat_map(|(word, _)| {
+        let mut chars = word.chars();
+        match (chars.next(), chars.next()) {
+            (Some(first), None) => [Some((first, han::LEVEL_ALONE)), None],
+            (Some(first), Some(second)) => [
+                Some((first, han::LEVEL_FIRST)),
+                Some((second, han::LEVEL_SECOND)),
+            ],
+            _ => [None, None],
+        }
+    });
     levels
+        .chain(bits.flatten())
         .chain(BREAKS.chars().map(|c| (c, han::BREAK)))
         .chain(LEADS.chars().map(|c| (c, han::LEAD)))
 }
@@ -198,9 +215,13 @@ struct Reading {
 pub(super) fn chinese(site: &Site<'_, '_>) -> Option<Found> {
     let view = site.view;
     let reading = read(view, site.at)?;
+    let known = OnceCell::new();
     let cue = || {
-        cued(view, site.at)
-            || crate::scan::cue::cues_of_column(view, site.at).is(crate::scan::cue::Cue::Address)
+        *known.get_or_init(|| {
+            cued(view, site.at)
+                || crate::scan::cue::cues_of_column(view, site.at)
+                    .is(crate::scan::cue::Cue::Address)
+        })
     };
     let levels = reading.admin >= 2
         || reading.admin >= 1 && reading.road_number

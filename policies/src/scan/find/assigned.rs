@@ -3,6 +3,7 @@
 //! Placeholders, calls and variables are no values. Vendors' secret keys (AWS, Aliyun, Tencent) have their length and
 //! their cue.
 
+use super::secret;
 use crate::scan::cue::Cue;
 use crate::scan::entity::Entity;
 use crate::scan::site::{Found, MEDIUM, STRONG, Site};
@@ -60,6 +61,16 @@ const NAMES_ZH: &[&str] = &[
     "初始密码",
     "默认密码",
     "管理员密码",
+    "授权码",
+    "密匙",
+    "暗号",
+    "安全码",
+    "登陆密码",
+    "登录口令",
+    "口令码",
+    "凭据",
+    "密码串",
+    "临时密码",
 ];
 
 /// Whether the value only stands for one.
@@ -139,7 +150,7 @@ pub(super) fn placeholder(value: &str) -> bool {
         || stars
         || PREFIXES.iter().any(|p| lower.starts_with(p))
         || WHOLE.contains(&lower.as_str())
-        || lower.ends_with("example")
+        || lower.contains("example")
         || lower.ends_with("()")
         || lower.ends_with("_here")
         || lower.ends_with("-here")
@@ -229,6 +240,8 @@ fn named(view: &View<'_>, at: usize) -> Named {
         (name, true)
     } else if let Some(name) = spaced.strip_suffix(" is") {
         (name, true)
+    } else if let Some(flag) = flag(spaced, behind) {
+        (flag, false)
     } else if behind.len() > quoteless.len() || !spaced.is_ascii() {
         (spaced, true)
     } else {
@@ -239,6 +252,80 @@ fn named(view: &View<'_>, at: usize) -> Named {
         (true, true) => Named::Words,
         (true, false) => Named::Yes,
         _ => Named::No,
+    }
+}
+
+/// `--password Tr0ub4dor`, `Bearer a1B2…`: a flag of a command line or a scheme, and a blank behind it.
+fn flag<'t>(spaced: &'t str, behind: &str) -> Option<&'t str> {
+    let word = spaced.rsplit([' ', '\n', '\t']).next()?;
+    ((word.starts_with("--") || word.eq_ignore_ascii_case("bearer")) && behind.len() > spaced.len())
+        .then_some(spaced)
+}
+
+/// The shortest secret key that is known by its vendor's name.
+const VENDOR_MIN: usize = 30;
+
+/// The last two characters of the names in Chinese.
+const ENDS_ZH: [&str; 14] = [
+    "密码", "口令", "密钥", "秘钥", "令牌", "问钥", "私钥", "权码", "密匙", "暗号", "全码", "令码",
+    "凭据", "码串",
+];
+
+/// Whether a name that secrets are assigned to may end the text, but for signs and filling words. Cheap, and says yes
+/// too often.
+fn may_be_named(text: &[u8]) -> bool {
+    const SIGNS: usize = 16;
+    let signs = |text: &[u8]| {
+        text.iter()
+            .rev()
+            .take(SIGNS)
+            .take_while(|b| {
+                matches!(
+                    b,
+                    b' ' | b'"'
+                        | b'\''
+                        | b'`'
+                        | b':'
+                        | b'='
+                        | b'>'
+                        | b'|'
+                        | b'*'
+                        | b')'
+                        | b'\\'
+                        | b'\t'
+                )
+            })
+            .count()
+    };
+    let cut = |text: &[u8]| text.len() - signs(text);
+    let mut rest = text.get(..cut(text)).unwrap_or(&[]);
+    // ：“‘「）” and 是, 为, 成 and the like, in any order.
+    for _ in 0..4 {
+        let tail = rest.get(rest.len().saturating_sub(3)..).unwrap_or(&[]);
+        let Ok(tail) = std::str::from_utf8(tail) else {
+            break;
+        };
+        if !matches!(
+            tail,
+            "：" | "“" | "‘" | "「" | "）" | "”" | "是" | "为" | "成" | "设" | "置" | "改"
+        ) {
+            break;
+        }
+        rest = rest.get(..rest.len() - 3).unwrap_or(&[]);
+        rest = rest.get(..cut(rest)).unwrap_or(&[]);
+    }
+    if let [head @ .., b' ', b'i', b's'] = rest {
+        rest = head.get(..cut(head)).unwrap_or(&[]);
+    }
+    match rest.last() {
+        Some(b) if b.is_ascii_alphabetic() => {
+            matches!(
+                b | 0x20,
+                b'd' | b't' | b'n' | b'y' | b'e' | b's' | b'l' | b'r' | b'w'
+            )
+        }
+        Some(0x80..) => ENDS_ZH.iter().any(|end| rest.ends_with(end.as_bytes())),
+        _ => false,
     }
 }
 
@@ -255,6 +342,7 @@ fn secret_name(text: &str) -> bool {
         {
             NAMES
                 .iter()
+                .filter(|name| name.as_bytes().last() == Some(&(b | 0x20)))
                 .any(|name| ends_with_name(bytes, name.as_bytes()))
         }
         Some(0x80..) => NAMES_ZH.iter().any(|name| text.ends_with(name)),
@@ -300,18 +388,32 @@ fn strip_sign(text: &str) -> Option<&str> {
         .map(|name| name.trim_end_matches([' ', '\t']))
 }
 
+/// What a value without quotes may hold.
+static VALUE: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut b = b'!';
+    while b < 0x7f {
+        #[expect(clippy::indexing_slicing, reason = "evaluated when compiled")]
+        {
+            table[b as usize] =
+                !matches!(b, b'"' | b'\'' | b',' | b';' | b'<' | b'>' | b'`' | b'|');
+        }
+        b += 1;
+    }
+    table
+};
+
 /// Where the value ends.
 fn value_end(view: &View<'_>, at: usize) -> usize {
     let quote = view.before(at);
+    let query = quote == b'=' && in_query(view, at);
     let mut end = if matches!(quote, b'"' | b'\'' | b'`') {
         view.run_of(at, VALUE_MAX, |b| {
             b != quote && b != b'\n' && b != b' ' && b < 0x80
         })
     } else {
         view.run_of(at, VALUE_MAX, |b| {
-            b > b' '
-                && b < 0x7f
-                && !matches!(b, b'"' | b'\'' | b',' | b';' | b'<' | b'>' | b'`' | b'|')
+            VALUE.get(usize::from(b)).copied().unwrap_or(false) && !(query && b == b'&')
         })
     };
     while end > at
@@ -328,6 +430,15 @@ fn value_end(view: &View<'_>, at: usize) -> usize {
     end
 }
 
+/// `?token=…&`: whether the value is one of a query's.
+fn in_query(view: &View<'_>, at: usize) -> bool {
+    let behind = view.behind(at, 32);
+    behind
+        .strip_suffix('=')
+        .and_then(|name| name.rfind(['?', '&']))
+        .is_some_and(|i| !behind.get(i..).unwrap_or("").contains(' '))
+}
+
 /// A secret by what it is assigned to.
 pub(super) fn assigned(site: &Site<'_, '_>) -> Option<Found> {
     let view = site.view;
@@ -335,15 +446,21 @@ pub(super) fn assigned(site: &Site<'_, '_>) -> Option<Found> {
     if !leads(view, site.at) {
         return None;
     }
+    let head = view.bytes().get(..site.at).unwrap_or(&[]);
+    let named_so = may_be_named(head);
+    if !named_so && view.run(site.at, ALNUM, VENDOR_MIN) < site.at + 20 {
+        return None;
+    }
     let end = value_end(view, site.at);
     let text = view.slice(site.at, end);
-    if text.len() < 8 {
+    // Digits alone are a secret only if there are many.
+    if text.len() < 8 || text.len() < 16 && text.bytes().all(|b| is(b, DIGIT)) {
         return None;
     }
     if let Some(found) = vendor(site, text, end) {
         return Some(found);
     }
-    if !varied(text) {
+    if !named_so || !varied(text) {
         return None;
     }
     let named = named(view, site.at);
@@ -353,14 +470,21 @@ pub(super) fn assigned(site: &Site<'_, '_>) -> Option<Found> {
     // After words, a value is what has digits and letters; a sentence goes on otherwise.
     let mixed = text.bytes().any(|b| is(b, DIGIT)) && text.bytes().any(|b| !is(b, DIGIT));
     let code = text.contains("://") || text.contains("()") || text.starts_with("http");
+    // A key that its prefix gives away is named by that: `Credential=AKID…/2024-05-01/…`.
+    if secret::prefixed(site).is_some() {
+        return None;
+    }
     (random(text) && !code && (named == Named::Yes || mixed))
         .then(|| site.hit(Entity::GenericSecret, end, MEDIUM))
         .flatten()
 }
 
 /// Whether a sign, a quote, a word in Chinese or `is` stands before.
-fn leads(view: &View<'_>, at: usize) -> bool {
+pub(crate) fn leads(view: &View<'_>, at: usize) -> bool {
     let behind = view.bytes().get(at.saturating_sub(4)..at).unwrap_or(&[]);
+    if flagged(view, at) {
+        return true;
+    }
     matches!(
         behind,
         [
@@ -375,31 +499,42 @@ fn leads(view: &View<'_>, at: usize) -> bool {
     )
 }
 
+/// Whether a flag of a command line, or `Bearer`, stands before.
+pub(crate) fn flagged(view: &View<'_>, at: usize) -> bool {
+    let behind = view.bytes().get(at.saturating_sub(2)..at).unwrap_or(&[]);
+    matches!(behind, [b'd' | b't' | b'n' | b'y' | b's' | b'r', b' '])
+        && flag(view.behind(at - 1, 24), view.behind(at, 25)).is_some()
+}
+
 /// Secret keys whose vendor the cue names.
 fn vendor(site: &Site<'_, '_>, text: &str, end: usize) -> Option<Found> {
+    if !matches!(text.len(), 30 | 32 | 40) {
+        return None;
+    }
     let charset = |extra: &[u8]| text.bytes().all(|b| is(b, ALNUM) || extra.contains(&b));
-    let mixed = text.bytes().any(|b| is(b, DIGIT))
-        && text.bytes().any(|b| is(b, LOWER))
-        && text.bytes().any(|b| is(b, UPPER));
+    // A random value without a digit is rare, but exists.
+    let letters = text.bytes().any(|b| is(b, LOWER)) && text.bytes().any(|b| is(b, UPPER));
+    let mixed = letters && text.bytes().any(|b| is(b, DIGIT));
     let entity = match text.len() {
         40 if charset(b"/+")
-            && mixed
-            && (site.cued(Cue::AwsSecret)
-                || site.cued(Cue::Key) && context(site, &["aws", "akia", "amazon"])) =>
+            && (letters && site.cued(Cue::AwsSecret)
+                || mixed && site.cued(Cue::Key) && context(site, &["aws", "akia", "amazon"])) =>
         {
             Entity::AwsSecretKey
         }
         30 if charset(b"")
-            && mixed
-            && (site.cued(Cue::AliSecret)
-                || keyed(site) && context(site, &["aliyun", "alibaba", "ltai", "oss", "阿里"])) =>
+            && (letters && site.cued(Cue::AliSecret)
+                || mixed
+                    && keyed(site)
+                    && context(site, &["aliyun", "alibaba", "ltai", "oss", "阿里"])) =>
         {
             Entity::AliyunSecretKey
         }
         32 if charset(b"")
-            && mixed
-            && (site.cued(Cue::TencentSecret)
-                || keyed(site) && context(site, &["tencent", "qcloud", "akid", "cos", "腾讯"])) =>
+            && (letters && site.cued(Cue::TencentSecret)
+                || mixed
+                    && keyed(site)
+                    && context(site, &["tencent", "qcloud", "akid", "cos", "腾讯"])) =>
         {
             Entity::TencentSecretKey
         }

@@ -208,7 +208,10 @@ fn passport(
         _ => return None,
     };
     let end = run.end(k);
-    (site.cued(Cue::Passport) || site.cued_behind(end, Cue::Passport))
+    // 证件号：E12345678. Other letters are parts' more often.
+    let document =
+        site.cues().leads(Cue::Id) && matches!(letters, [.., b'E'] | [b'E', ..] | [b'G']);
+    (site.cued(Cue::Passport) || site.cued_behind(end, Cue::Passport) || document)
         .then(|| site.hit(Entity::CnPassport, end, MEDIUM))
         .flatten()
 }

@@ -30,7 +30,7 @@ pub(super) fn imei(site: &Site<'_, '_>) -> Option<Found> {
     }
     // Type allocation codes of the reporting bodies that are in use.
     let allocated = matches!(run.value(0, 2), 35 | 86) && run.group() == 15;
-    let alone = site.cues().none()
+    let alone = !site.cues().contrary(&[Cue::Ip, Cue::Mac, Cue::Gps])
         && site.column().none()
         && !site.part_of_number(end)
         && site.clean_left();

@@ -4,6 +4,7 @@ use super::checks;
 use super::code;
 use crate::scan::cue::Cue;
 use crate::scan::entity::Entity;
+use crate::scan::han;
 use crate::scan::site::{Found, MEDIUM, STRONG, Site, WEAK};
 use crate::scan::view::{ALNUM, is};
 
@@ -73,7 +74,8 @@ pub(super) fn rrn(site: &Site<'_, '_>) -> Option<Found> {
 /// Hong Kong, Taiwan and Singapore identity cards: letters, digits, a check.
 pub(super) fn lettered(site: &Site<'_, '_>) -> Option<Found> {
     let view = site.view;
-    if !site.clean_left() {
+    // 粤B2-20204179 is a licence.
+    if !site.clean_left() || han::has(view.char_before(site.at), han::PLATE) {
         return None;
     }
     let (letters, n, run) = code::lettered(view, site.at)?;

@@ -1,7 +1,7 @@
 //! Numbers that only the word beside them makes personal: social security, medical, student, employee, WeChat, QQ;
 //! and the military form, which is distinctive by itself.
 
-use crate::scan::cue::Cue;
+use crate::scan::cue::{Cue, cues_in};
 use crate::scan::entity::Entity;
 use crate::scan::run::Run;
 use crate::scan::site::{Found, MEDIUM, STRONG, Site, WEAK};
@@ -43,6 +43,14 @@ pub(super) fn keyed(site: &Site<'_, '_>) -> Option<Found> {
     if plain && !((6..=20).contains(&(end - site.at)) && behind_colon(site)) {
         return None;
     }
+    // `或者QQ123456`: the value is what hangs on the cue.
+    let letters = view.run(site.at, LOWER | UPPER, 12);
+    if is(view.byte(letters), DIGIT) {
+        let own = cues_in(view.slice(site.at, letters));
+        if !own.none() && !own.is(Cue::Wechat) {
+            return None;
+        }
+    }
     // A cue must end right before the value, but for a few filling words.
     let (entity, end) = shaped(site)?;
     if is(view.byte(end), ALNUM)
@@ -65,9 +73,15 @@ const CLASSES: &[(Cue, Entity)] = &[
 ];
 
 fn kind(site: &Site<'_, '_>) -> Option<Entity> {
+    let near = site.cues();
+    let (cues, leads) = if near.none() {
+        (site.column(), true)
+    } else {
+        (near, false)
+    };
     CLASSES
         .iter()
-        .find(|(cue, _)| site.cued(*cue))
+        .find(|(cue, _)| cues.is(*cue) && (leads || cues.leads(*cue)))
         .map(|&(_, entity)| entity)
 }
 

@@ -14,6 +14,7 @@ mod code;
 mod device;
 mod intl;
 mod keyed;
+mod listed;
 mod mrz;
 mod name;
 mod name_beside;
@@ -24,13 +25,17 @@ mod net;
 mod org;
 mod pem;
 mod phone;
+mod pieces;
 mod secret;
 mod url;
 mod vehicle;
 
+pub(super) use assigned::{flagged, leads};
 pub(super) use code::Code;
+pub(super) use listed::list_ahead;
+pub(super) use pieces::join;
 
-use super::engine::{Detector, On};
+use super::ask::{Detector, On};
 
 const fn on(name: &'static str, on: &'static [On], max_len: usize, find: Find) -> Detector {
     Detector {
@@ -84,23 +89,30 @@ pub(crate) static DETECTORS: &[Detector] = &[
     on("lettered_intl", &[On::Code], NUMBER, intl::lettered),
     on("military", &[On::Form], NUMBER, keyed::military),
     on("keyed", &[On::Number, On::Word], NUMBER, keyed::keyed),
-    on("birth", &[On::Digits], NUMBER, birth::birth),
-    on("mrz", &[On::Word, On::Capital], 200, mrz::mrz),
-    on("email", &[On::Digits, On::Word], TOKEN, net::email),
+    on(
+        "birth",
+        &[On::Digits, On::Capital, On::Numerals],
+        NUMBER,
+        birth::birth,
+    ),
+    on("mrz", &[On::Zone, On::Capital], 200, mrz::mrz),
+    on("email", &[On::Mail], TOKEN, net::email),
     on("ipv4", &[On::Digits], NUMBER, net::ipv4),
-    on("ipv6", &[On::Digits, On::Word, On::Sign], NUMBER, net::ipv6),
-    on("mac", &[On::Digits, On::Word], NUMBER, net::mac),
-    on("url", &[On::Word], TOKEN, url::credential),
-    on("secret", &[On::Digits, On::Word], 8192, secret::prefixed),
+    on("ipv6", &[On::Hex, On::Sign], NUMBER, net::ipv6),
+    on("mac", &[On::Hex], NUMBER, net::mac),
+    on("url", &[On::Scheme], TOKEN, url::credential),
+    on("secret", &[On::Key], 8192, secret::prefixed),
     on(
         "assigned",
-        &[On::Digits, On::Word, On::Symbol],
+        &[On::Value, On::Symbol],
         TOKEN,
         assigned::assigned,
     ),
+    on("pieces", &[On::Joined], 1536, pieces::pieces),
+    on("listed", &[On::Digits], NUMBER, listed::listed),
     on("private_key", &[On::Dashes], pem::PEM_MAX, pem::private_key),
     on("name", &[On::Surname], NUMBER, name::chinese),
-    on("name_foreign", &[On::Place], NUMBER, name::foreign),
+    on("name_foreign", &[On::Dotted], NUMBER, name::foreign),
     on("name_latin", &[On::Capital], NUMBER, name_latin::latin),
     on("address", &[On::Place], 400, address::chinese),
     on("address_latin", &[On::Digits], 400, address_latin::latin),

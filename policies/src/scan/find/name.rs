@@ -4,7 +4,7 @@
 //! separator. A cue alone is not enough: ordinary words are no names. Delay in a stream: a surname's character and up to
 //! three after it wait, and a separator with the beginning of a number.
 
-use super::name_beside::beside_number;
+use super::name_beside::{beside_number, owner};
 use super::name_titled::titled;
 use super::name_words::{cue_at_end, followed, follows, is_key, soft};
 use crate::scan::cue::{Cue, cues_of_column};
@@ -31,13 +31,15 @@ pub(super) fn chinese(site: &Site<'_, '_>) -> Option<Found> {
         return Some(found);
     }
     match evidence {
-        Evidence::Colon | Evidence::Strong | Evidence::Soft => {
+        Evidence::Colon | Evidence::Strong | Evidence::Soft | Evidence::Row => {
             if let Some(end) = cut(view, site.at, compound, &evidence) {
                 return site.hit(Entity::PersonName, end, MEDIUM);
             }
             None
         }
-        Evidence::None => beside_number(site, before, compound),
+        Evidence::None => {
+            beside_number(site, before, compound).or_else(|| owner(site, before, compound))
+        }
     }
 }
 
@@ -55,6 +57,8 @@ enum Evidence {
     None,
     /// A cue directly before, of common use.
     Soft,
+    /// A name and one separator before.
+    Row,
     /// A cue directly before.
     Strong,
     /// A cue and a colon, a key, or a column.
@@ -87,28 +91,42 @@ fn cue(site: &Site<'_, '_>, before: char) -> Evidence {
             None => Evidence::None,
         };
     }
+    // A sentence begins here: no cue leads to it.
+    if matches!(before, '。' | '！' | '？' | '；' | '.' | '!' | '?' | ';') {
+        return Evidence::None;
+    }
     let trimmed = behind.trim_end_matches([
         ' ', '\t', '"', '\'', '“', '「', '*', '`', '(', '（', '\u{a0}', '【', '[', '>',
     ]);
     let (name, sign) = match trimmed.strip_suffix([':', '：', '=']) {
         Some(name) => (name, true),
-        None => (trimmed, false),
+        // Kotlin's pairs: "name" to "张伟".
+        None => match trimmed.strip_suffix("\" to") {
+            Some(name) => (name, true),
+            None => (trimmed, false),
+        },
     };
+    // 乙方（劳动者）： the word before the bracket counts, or the one in it.
+    let bracket = name
+        .strip_suffix(['）', ')'])
+        .and_then(|inner| inner.rfind(['（', '(']))
+        .and_then(|open| name.get(..open));
     let name = name.trim_end_matches([' ', '"', '\'', '*', '`', ')', '）', '】', ']']);
+    if sign && bracket.is_some_and(|name| cue_at_end(name.trim_end()).is_some()) {
+        return Evidence::Colon;
+    }
     if sign {
         if cue_at_end(name).is_some() {
             return Evidence::Colon;
         }
-        let word: String = name
-            .chars()
+        let letters = name
+            .bytes()
             .rev()
-            .take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
-            .filter(|c| c.is_ascii_alphanumeric())
-            .collect::<Vec<_>>()
-            .into_iter()
-            .rev()
-            .flat_map(char::to_lowercase)
-            .collect();
+            .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
+            .count();
+        let mut word = name.get(name.len() - letters..).unwrap_or("").to_owned();
+        word.retain(|c| c.is_ascii_alphanumeric());
+        word.make_ascii_lowercase();
         if is_key(&word) {
             return Evidence::Colon;
         }
@@ -116,6 +134,23 @@ fn cue(site: &Site<'_, '_>, before: char) -> Evidence {
     }
     if trimmed.len() < behind.len() && cue_at_end(name).is_some() {
         return Evidence::Colon;
+    }
+    // <name>张伟</name>
+    if behind.ends_with('>')
+        && name
+            .rsplit_once('<')
+            .is_some_and(|(_, tag)| is_key(&tag.to_ascii_lowercase()) || cue_at_end(tag).is_some())
+    {
+        return Evidence::Colon;
+    }
+    // 参会人：张伟、李娜: a name in a row of names.
+    if site.last.entity == Some(Entity::PersonName)
+        && matches!(
+            view.slice(site.last.end, site.at),
+            "、" | "，" | "," | ", " | "/" | " / "
+        )
+    {
+        return Evidence::Row;
     }
     if cell(site, before, behind) && column(site) {
         return Evidence::Colon;
@@ -186,7 +221,12 @@ fn cut(view: &View<'_>, at: usize, compound: bool, evidence: &Evidence) -> Optio
     }
     let bounded = n < 5 && n <= surname + 2;
     if n == 5 || *evidence != Evidence::Colon && !bounded || n < 2 {
-        n = n.min(followed(view, at, n, surname, false));
+        let k = followed(view, at, n, surname, false);
+        // 客户：蓝海数智科技: a long row in which no name ends.
+        if n == 5 && k == n && *evidence == Evidence::Colon {
+            return None;
+        }
+        n = n.min(k);
     } else if n == 4 && surname == 1 {
         n = followed(view, at, n, surname, false);
     } else if n > surname + 1 {
@@ -210,8 +250,10 @@ fn cut(view: &View<'_>, at: usize, compound: bool, evidence: &Evidence) -> Optio
         .filter(|c| is_han(*c))
         .collect();
     let next = view.char(end_of(n));
+    // 收件人信息保护: in a longer row the first two characters tell; 王国强 alone is a name.
     let word = match evidence {
-        Evidence::Colon | Evidence::Strong => han::is_word(&name),
+        Evidence::Colon => han::is_word(&name),
+        Evidence::Strong if is_border(next) => han::is_word(&name),
         _ => han::ordinary(&name),
     };
     if word || name.contains(['的', '了', '吗', '是', '不', '要', '请', '和', '与']) {
@@ -219,6 +261,7 @@ fn cut(view: &View<'_>, at: usize, compound: bool, evidence: &Evidence) -> Optio
     }
     match evidence {
         Evidence::Colon | Evidence::Strong => Some(end_of(n)),
+        Evidence::Row => is_border(next).then(|| end_of(n)),
         // A soft cue wants a border or a word that follows names.
         _ => (is_border(next)
             || next.is_ascii_digit()
@@ -231,7 +274,9 @@ fn cut(view: &View<'_>, at: usize, compound: bool, evidence: &Evidence) -> Optio
 fn followed_by_verb(view: &View<'_>, at: usize) -> bool {
     [
         "在", "是", "于", "因", "已", "的", "将", "说", "和", "与", "住", "于", "从", "到", "想",
-        "要", "来",
+        "要", "来", "推荐", "介绍", "告诉", "发来", "打来", "寄来", "让", "帮", "给", "也", "都",
+        "就", "把", "被", "叫", "去", "今", "昨", "明", "上", "之前", "刚", "主动", "提出", "申请",
+        "要求", "反映", "投诉", "咨询", "签", "有", "没", "不",
     ]
     .iter()
     .any(|w| view.starts(at, w))

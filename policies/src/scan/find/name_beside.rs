@@ -29,6 +29,12 @@ pub(super) fn beside_number(site: &Site<'_, '_>, before: char, compound: bool) -
             labelled = true;
         }
     }
+    // 张伟收 138…
+    if n >= surname + 2 && matches!(view.char_before(end), '收' | '启' | '寄') && !labelled {
+        n -= 1;
+        end -= '收'.len_utf8();
+        labelled = true;
+    }
     if n > surname + 2 || n < surname + 1 {
         return None;
     }
@@ -64,6 +70,77 @@ pub(super) fn beside_number(site: &Site<'_, '_>, before: char, compound: bool) -
         .flatten()
 }
 
+/// What persons have: the name stands before 的 and one of these.
+const OWNED: &[&str] = &[
+    "电话",
+    "手机",
+    "联系",
+    "身份证",
+    "微信",
+    "邮箱",
+    "地址",
+    "住址",
+    "卡号",
+    "银行卡",
+    "护照",
+    "账号",
+    "工号",
+    "学号",
+    "工资卡",
+    "社保",
+    "医保",
+    "证件",
+    "病历",
+    "车牌",
+    "邮件",
+];
+
+/// 王伟的手机号是138…: a name before 的, a thing that persons have, and its number.
+pub(super) fn owner(site: &Site<'_, '_>, before: char, compound: bool) -> Option<Found> {
+    let view = site.view;
+    if before.is_ascii_alphanumeric() {
+        return None;
+    }
+    let surname = if compound { 2 } else { 1 };
+    let mut end = site.at;
+    let mut n = 0;
+    while n < surname + 2 && is_han(view.char(end)) && view.char(end) != '的' {
+        end += view.char(end).len_utf8();
+        n += 1;
+    }
+    let name = view.slice(site.at, end);
+    let of = end + "的".len();
+    if n < surname + 1
+        || !view.starts(end, "的")
+        || !OWNED.iter().any(|thing| view.starts(of, thing))
+        || han::ordinary(name)
+        || name.contains(NOT_PERSONS)
+        || is_han(before) && han::is_word(&format!("{before}{}", view.char(site.at)))
+    {
+        return None;
+    }
+    // A number, an address or a code must follow soon.
+    let mut at = of;
+    for _ in 0..10 {
+        let c = view.char(at);
+        if c.is_ascii_alphanumeric() || c == '+' {
+            return site.hit(Entity::PersonName, end, WEAK);
+        }
+        if !(is_han(c) || matches!(c, '：' | ':' | ' ' | '(' | '（')) {
+            break;
+        }
+        at += c.len_utf8();
+    }
+    None
+}
+
+/// Characters of words for places and bodies.
+const NOT_PERSONS: &[char] = &[
+    '的', '了', '是', '号', '码', '机', '电', '话', '省', '市', '区', '县', '路', '行', '部', '局',
+    '费', '元', '店', '司', '院', '校', '厂', '处', '室', '台', '站', '馆', '会', '公', '家', '人',
+    '们', '个', '位', '方', '户', '员', '名', '在', '有',
+];
+
 fn personal(entity: Entity) -> bool {
     matches!(
         entity,
@@ -97,6 +174,8 @@ fn separator(c: char) -> bool {
             | '）'
             | '-'
             | '_'
+            | '\''
+            | '"'
     )
 }
 
@@ -114,12 +193,22 @@ fn past_sex(view: &View<'_>, end: usize) -> usize {
 /// Where the number begins behind one separator, and perhaps a label (手机, 身份证号).
 fn number_behind(view: &View<'_>, end: usize, labelled: bool) -> Option<usize> {
     let mut at = past_sex(view, end);
-    for _ in 0..3 {
+    // `李娜', '138…`
+    for _ in 0..4 {
         let c = view.char(at);
         if !separator(c) {
             break;
         }
         at += c.len_utf8();
+    }
+    if view.starts(at, "收") || view.starts(at, "寄") {
+        at += "收".len();
+        at = view.blanks(at, 2);
+        let c = view.char(at);
+        if matches!(c, '，' | ',' | '：' | ':') {
+            at += c.len_utf8();
+        }
+        at = view.blanks(at, 1);
     }
     if at == end && !labelled {
         return is(view.byte(at), DIGIT).then_some(at);

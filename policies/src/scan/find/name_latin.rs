@@ -2,6 +2,8 @@
 //!
 //! Delay in a stream: a capitalised word waits for what follows it, where a cue stands before.
 
+use std::sync::LazyLock;
+
 use crate::scan::entity::Entity;
 use crate::scan::site::{Found, STRONG, Site, WEAK};
 use crate::scan::view::{DIGIT, LOWER, UPPER, is};
@@ -50,10 +52,72 @@ const LATIN: &[&str] = &[
     "户名",
 ];
 
+/// The first and last letters of the cues' last words: most words before a capital are none of them.
+struct Heads([u32; 26]);
+
+static HEADS: LazyLock<Heads> = LazyLock::new(|| {
+    let mut heads = Heads([0; 26]);
+    for cue in LATIN.iter().filter(|cue| cue.is_ascii()) {
+        let word = cue.rsplit([' ', '\'']).next().unwrap_or(cue).as_bytes();
+        if let (Some(first), Some(last)) = (word.first(), word.last())
+            && let Some(slot) = heads.0.get_mut(usize::from(first - b'a'))
+        {
+            *slot |= 1 << (last - b'a');
+        }
+    }
+    heads
+});
+
+impl Heads {
+    /// Whether a cue may end the text, but for signs.
+    fn may_end(&self, text: &[u8]) -> bool {
+        const SIGNS: usize = 12;
+        let trimmed = text
+            .iter()
+            .rev()
+            .take(SIGNS)
+            .take_while(|b| {
+                matches!(
+                    b,
+                    b' ' | b'"' | b'\'' | b'\t' | b'*' | b':' | b'=' | b',' | b'.'
+                )
+            })
+            .count();
+        let end = text.len() - trimmed;
+        let last = match end.checked_sub(1).and_then(|i| text.get(i)) {
+            Some(b) if b.is_ascii_alphabetic() => b | 0x20,
+            // A Chinese cue, or a Chinese colon.
+            Some(0x80..) => return true,
+            _ => return false,
+        };
+        let n = text
+            .get(..end)
+            .unwrap_or(&[])
+            .iter()
+            .rev()
+            .take(WORD_MAX)
+            .take_while(|b| b.is_ascii_alphabetic())
+            .count();
+        // The cue may be the end of a longer word only behind a letter that is none: all of it counts.
+        let first = text.get(end - n).map_or(0, |b| b | 0x20);
+        n < WORD_MAX
+            && self
+                .0
+                .get(usize::from(first.wrapping_sub(b'a')))
+                .is_some_and(|slot| slot >> (last - b'a') & 1 == 1)
+    }
+}
+
+/// Longer words are no cues.
+const WORD_MAX: usize = 14;
+
 /// A name in Latin letters behind a cue.
 pub(super) fn latin(site: &Site<'_, '_>) -> Option<Found> {
     let view = site.view;
     if is(view.before(site.at), UPPER | LOWER | DIGIT) {
+        return None;
+    }
+    if !HEADS.may_end(view.bytes().get(..site.at).unwrap_or(&[])) {
         return None;
     }
     let behind = view.behind(site.at, 24);

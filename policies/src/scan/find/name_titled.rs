@@ -33,12 +33,28 @@ pub(super) fn titled(site: &Site<'_, '_>, before: char, compound: bool) -> Optio
         {
             return with_title(site, before, at, title, given);
         }
+        if given > 0 && matches!(c, '您' | '你') && greeted(site, before, at) {
+            return site.hit(Entity::PersonName, at, WEAK);
+        }
         if !is_han(c) {
             return None;
         }
         at += c.len_utf8();
     }
-    None
+    (matches!(view.char(at), '您' | '你') && greeted(site, before, at))
+        .then(|| site.hit(Entity::PersonName, at, WEAK))
+        .flatten()
+}
+
+/// 张伟您好: whether a greeting stands at `at`, and nothing but the name before it.
+fn greeted(site: &Site<'_, '_>, before: char, at: usize) -> bool {
+    let view = site.view;
+    let name = view.slice(site.at, at);
+    !is_han(before)
+        && !before.is_ascii_alphanumeric()
+        && (view.starts(at, "您好") || view.starts(at, "你好"))
+        && !han::ordinary(name)
+        && !name.contains(['的', '是', '在', '们', '家', '位', '户', '司', '店', '院'])
 }
 
 fn with_title(
@@ -83,6 +99,13 @@ fn with_title(
             .any(|w| around.starts_with(w) && given == 0)
         || han::ordinary(text) && given > 0;
     // A name before its own title: evidence enough; a longer row before may have its own border.
+    // 面试官林经理, 大区总监: the surname's character ends a word.
+    let tail = is_han(before)
+        && !LEADS.contains(before)
+        && matches!(
+            view.char(site.at),
+            '官' | '区' | '部' | '项' | '段' | '门' | '会' | '组' | '司' | '员'
+        );
     let inner_name = given > 0
         && is_han(before)
         && text.chars().skip(1).any(|c| {
@@ -91,7 +114,7 @@ fn with_title(
                 '的' | '是' | '在' | '和' | '位' | '名' | '个' | '有' | '一' | '与' | '了' | '给'
             )
         });
-    if is_word || inner_name {
+    if is_word || inner_name || tail {
         return None;
     }
     if given > 0
@@ -162,26 +185,27 @@ fn with_title(
                 | "管"
                 | "通"
         )
-        && (is_han(before)
-            || !matches!(
-                text,
-                "何" | "于"
-                    | "时"
-                    | "高"
-                    | "成"
-                    | "安"
-                    | "平"
-                    | "管"
-                    | "党"
-                    | "包"
-                    | "班"
-                    | "费"
-                    | "经"
-                    | "向"
-                    | "应"
-                    | "全"
-                    | "和"
-            ))
+        && (is_han(before) && !LEADS.contains(before)
+            || !is_han(before)
+                && !matches!(
+                    text,
+                    "何" | "于"
+                        | "时"
+                        | "高"
+                        | "成"
+                        | "安"
+                        | "平"
+                        | "管"
+                        | "党"
+                        | "包"
+                        | "班"
+                        | "费"
+                        | "经"
+                        | "向"
+                        | "应"
+                        | "全"
+                        | "和"
+                ))
     {
         return None;
     }
@@ -204,6 +228,9 @@ const LONGER: &str =
 
 /// Characters that often stand before a name in a sentence.
 const NAME_BEFORE: &str = "是和与跟找问请叫给由让向对为被把将致及同位名";
+
+/// Characters of verbs that take a person, so that an ambiguous surname behind them is one: 外呼何先生.
+const LEADS: &str = "呼见约访陪送接找请叫给跟问帮替谢拜";
 
 fn plausible_given(text: &str) -> bool {
     const GIVEN: &str = "伟芳娜秀英敏静丽强磊军洋勇艳杰娟涛明超霞平刚桂文辉建华玲飞玉红鹏斌志梅波宇浩凯健俊帆帅婷雪慧丹倩琳欣怡佳雯晨阳龙峰国海东林春燕兰云梦洁晓小子梓轩涵诗思雨";

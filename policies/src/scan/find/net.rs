@@ -230,7 +230,8 @@ pub(super) fn ipv4(site: &Site<'_, '_>) -> Option<Found> {
         return None;
     }
     if matches!(octets, [0 | 127 | 255, ..])
-        || site.negative() && !site.cues().is(Cue::Ip)
+        || site.cues().leads(Cue::Other)
+        || site.cues().none() && site.column().other()
         || versioned(site, at)
     {
         return None;
@@ -286,8 +287,11 @@ fn versioned(site: &Site<'_, '_>, end: usize) -> bool {
         "更新到",
     ]
     .iter()
-    .any(|w| lower.ends_with(w) && (w.len() > 1 || !lower.ends_with("ipv")))
-        || site.view.starts(end, "版")
+    .any(|w| {
+        lower
+            .strip_suffix(w)
+            .is_some_and(|rest| !w.is_ascii() || !rest.ends_with(|c: char| c.is_ascii_alphabetic()))
+    }) || site.view.starts(end, "版")
         || site.view.starts(end, "节")
         || site.view.starts(end, "章")
 }
@@ -376,8 +380,11 @@ pub(super) fn mac(site: &Site<'_, '_>) -> Option<Found> {
         .all(|i| hex(site.at + i * 5, 4) && (i == 2 || view.byte(site.at + i * 5 + 4) == b'.'));
     let end = site.at + 14;
     let text = view.slice(site.at, end);
-    let letters = text.bytes().any(|b| is(b, LOWER | UPPER)) || site.cued(Cue::Mac);
-    (cisco && letters && !is(view.byte(end), ALNUM) && view.byte(end) != b'.')
+    let letters = text.bytes().any(|b| is(b, LOWER | UPPER));
+    (cisco
+        && (letters || site.cued(Cue::Mac))
+        && !is(view.byte(end), ALNUM)
+        && view.byte(end) != b'.')
         .then(|| site.hit(Entity::MacAddress, end, MEDIUM))
         .flatten()
 }

@@ -64,7 +64,8 @@ pub(super) fn org_code(site: &Site<'_, '_>) -> Option<Found> {
         .bytes()
         .any(|b| b.is_ascii_lowercase());
     let digits = chars.iter().filter(|c| c.is_ascii_digit()).count();
-    if digits < 3 || is(view.byte(end), ALNUM) || !checks::org_code(chars) {
+    let bare = digits < 3 && !(hyphen && body_upper && site.cued(Cue::Org));
+    if bare || is(view.byte(end), ALNUM) || !checks::org_code(chars) {
         return None;
     }
     let after = view.byte(end);

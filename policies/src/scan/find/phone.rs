@@ -111,6 +111,18 @@ pub(super) fn mobile(site: &Site<'_, '_>) -> Option<Found> {
     if cued && (3..=9).contains(&run.digit(1)) {
         return site.hit(Entity::CnMobile, end, if known { STRONG } else { WEAK });
     }
+    // A number that its own word makes something else.
+    let near = site.cues();
+    let other = [
+        Cue::MedicalInsurance,
+        Cue::MedicalRecord,
+        Cue::Qq,
+        Cue::Student,
+        Cue::Employee,
+    ];
+    if other.into_iter().any(|cue| near.leads(cue)) {
+        return None;
+    }
     // A list of eleven small numbers is none.
     let listed = run.group() < 3 && run.listed(11);
     (known && !site.negative() && !listed)

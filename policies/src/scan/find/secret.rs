@@ -158,7 +158,7 @@ fn key(site: &Site<'_, '_>, entity: Entity, end: usize) -> Option<Found> {
         .count()
         * 2
         > body.len();
-    let told = text.ends_with("EXAMPLE") || text.to_ascii_lowercase().contains("your") || dull;
+    let told = text.contains("EXAMPLE") || text.to_ascii_lowercase().contains("your") || dull;
     (!told).then(|| site.hit(entity, end, STRONG)).flatten()
 }
 

@@ -1,3 +1,5 @@
+//! Word lists: what counts as a word, in whole texts and in pieces.
+
 use super::*;
 
 fn found(words: &Words, text: &str) -> Vec<(usize, String)> {

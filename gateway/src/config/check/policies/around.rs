@@ -11,6 +11,7 @@ use crate::config::address::{Scheme, parse_base_url};
 use crate::config::problem::suggest;
 use crate::config::schema::{Explicit, Gate, GateOn, Labelling, OnError, Policies};
 use crate::config::zone;
+use crate::secret::Secret;
 
 /// Most gates: each is a call that a request waits for.
 const GATES_MAX: usize = 8;
@@ -18,9 +19,11 @@ const GATES_MAX: usize = 8;
 const GATE_TIMEOUT_MAX: Duration = Duration::from_secs(30);
 /// Longest name of a producer, label or filing, in characters.
 const LABEL_CHARS_MAX: usize = 128;
+/// Least bytes of the key of pseudonyms and hashes.
+const PEPPER_BYTES_MIN: usize = 16;
 
 impl Check<'_> {
-    pub(super) fn around(&mut self, policies: &Policies, known: &Known<'_>) {
+    pub(super) fn around(&mut self, policies: &Policies, known: &Known) {
         for (name, grade) in &policies.grades {
             let steps = in_section(at!["grades", name.as_str()]);
             if !known.has(name) {
@@ -54,6 +57,12 @@ impl Check<'_> {
             self.labelling(labelling);
         }
         self.filings(policies);
+        let short = |pepper: &Secret| pepper.expose().len() < PEPPER_BYTES_MIN;
+        if policies.pepper.as_ref().is_some_and(short) {
+            let message =
+                format!("must be at least {PEPPER_BYTES_MIN} bytes: who guesses it can try values");
+            self.error(&at!["policies", "pepper"], message);
+        }
         if zone::offset_seconds(&policies.timezone).is_none() {
             let steps = at!["policies", "timezone"];
             let near = suggest(&policies.timezone, zone::names());
@@ -92,6 +101,7 @@ impl Check<'_> {
         if gate.timeout.0.is_zero() || gate.timeout.0 > GATE_TIMEOUT_MAX {
             self.error(&field("timeout"), "must be 1ms to 30s");
         }
+        self.grade(&field("clearance"), gate.clearance.as_deref());
         if gate.on_error == OnError::Open {
             let message = "requests go on unjudged whenever this gate does not answer";
             self.warn(&field("on_error"), message);

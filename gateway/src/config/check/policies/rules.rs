@@ -2,7 +2,7 @@
 //!
 //! What the law could not carry out is said here, with the reason.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use policies::policy::RULES_MAX;
 use policies::scan::entity::{Entity, Group};
@@ -11,13 +11,13 @@ use policies::when::{Names, When};
 use super::super::{Check, NAME_BYTES_MAX, at};
 use super::{Known, PROMPT_INJECTION, SOURCE_CODE, in_section};
 use crate::config::problem::{Step, suggest};
-use crate::config::schema::{Method, Policies, Remedy, Rule};
+use crate::config::schema::{Method, Policies, Remedy, Rule, RuleMode};
 
 /// The name of the rule that `output` is.
 const OUTPUT: &str = "output";
 
 impl Check<'_> {
-    pub(super) fn rules(&mut self, policies: &Policies, known: &Known<'_>) {
+    pub(super) fn rules(&mut self, policies: &Policies, known: &Known) {
         if policies.rules.len() > RULES_MAX {
             let steps = at!["policies", "rules"];
             self.error(&steps, format!("at most {RULES_MAX} rules"));
@@ -33,6 +33,9 @@ impl Check<'_> {
                 );
             } else if rule.name == OUTPUT {
                 self.error(&field("name"), "this is the name of the rule about replies");
+            } else if let Some(pack) = known.rules.get(rule.name.as_str()) {
+                let message = format!("the pack {pack} has a rule of this name");
+                self.error(&field("name"), message);
             }
             if let Some(find) = &rule.find {
                 self.find(&field("find"), find, known);
@@ -42,6 +45,26 @@ impl Check<'_> {
             self.condition(&field("when"), rule.when.as_deref(), known);
             self.rule(index, rule);
             self.redaction(index, rule, known);
+            self.reached(index, &policies.rules, known);
+        }
+    }
+
+    /// Warns of a rule that never has a say: for each of its types the first rule counts, and that is another one.
+    fn reached(&mut self, index: usize, rules: &[Rule], known: &Known) {
+        let Some(rule) = rules.get(index) else { return };
+        let always = |earlier: &&Rule| {
+            earlier.when.is_none() && earlier.at_least == 1 && earlier.mode == RuleMode::Enforce
+        };
+        let types = |rule: &Rule| -> BTreeSet<String> {
+            let named = rule.find.iter().flatten();
+            named.flat_map(|name| known.meant(name)).collect()
+        };
+        let earlier = rules.iter().take(index).filter(always);
+        let taken: BTreeSet<String> = earlier.flat_map(types).collect();
+        let own = types(rule);
+        if !own.is_empty() && own.is_subset(&taken) {
+            let message = "has no effect: earlier rules are about all of its types";
+            self.warn(&in_section(at!["rules", index, "find"]), message);
         }
     }
 
@@ -55,6 +78,10 @@ impl Check<'_> {
         if rule.remedy == Remedy::Reroute && rule.find.is_none() && rule.grade.is_none() {
             let message =
                 "`reroute` without `find` needs a `grade`: the clearance that is asked for";
+            self.error(&field("remedy"), message);
+        }
+        if rule.remedy == Remedy::Redact && rule.find.is_none() && rule.when.is_some() {
+            let message = "`redact` needs `find`: what is to be replaced";
             self.error(&field("remedy"), message);
         }
         if rule.at_least == 0 {
@@ -74,7 +101,7 @@ impl Check<'_> {
     }
 
     /// What only a redaction may say, and what cannot be redacted.
-    fn redaction(&mut self, index: usize, rule: &Rule, known: &Known<'_>) {
+    fn redaction(&mut self, index: usize, rule: &Rule, known: &Known) {
         let field = |field: &str| in_section(at!["rules", index, field]);
         if rule.remedy != Remedy::Redact {
             if rule.method.is_some() {
@@ -93,7 +120,7 @@ impl Check<'_> {
         for (at, name) in rule.find.iter().flatten().enumerate() {
             let steps = in_section(at!["rules", index, "find", at]);
             let meant = known.meant(name);
-            if meant.contains(&PROMPT_INJECTION) {
+            if meant.iter().any(|name| name == PROMPT_INJECTION) {
                 let message = "an attempt at injection cannot be redacted, its harm is the whole text: refuse or reroute";
                 self.error(&steps, message);
             }
@@ -103,7 +130,7 @@ impl Check<'_> {
         }
     }
 
-    pub(super) fn output(&mut self, policies: &Policies, known: &Known<'_>) {
+    pub(super) fn output(&mut self, policies: &Policies, known: &Known) {
         let Some(output) = &policies.output else {
             return;
         };
@@ -126,11 +153,11 @@ impl Check<'_> {
         }
     }
 
-    fn condition(&mut self, steps: &[Step], when: Option<&str>, known: &Known<'_>) {
+    fn condition(&mut self, steps: &[Step], when: Option<&str>, known: &Known) {
         let Some(when) = when else { return };
         let names = Names {
             grades: &self.config.grades,
-            sorts: &|name| known.types.contains(name),
+            sorts: &|name| known.meant(name),
         };
         let Err(error) = When::compile(when, &names) else {
             return;
@@ -139,17 +166,7 @@ impl Check<'_> {
             self.error(steps, "no condition, once its variables are expanded");
             return;
         }
-        let groups = || known.groups.keys().copied();
-        let group =
-            groups().find(|group| error.message.starts_with(&format!("`{group}` is no type")));
-        let message = match group {
-            Some(group) => {
-                let types = known.meant(group).join(", ");
-                format!("hits are counted by type: `{group}` is a group of {types}")
-            }
-            None => error.message,
-        };
-        let mut problem = self.doc.problem_within(steps, error.at, message);
+        let mut problem = self.doc.problem_within(steps, error.at, error.message);
         // Types of one's own are not known to the compiler's suggestions.
         if let Some((_, rest)) = problem.message.split_once('`')
             && problem.message.contains("` is no type of finding")

@@ -4,9 +4,8 @@
 
 use std::collections::HashMap;
 
-use policies::scan::custom::{CUSTOMS_MAX, Custom, CustomError, Customs};
-use policies::scan::entity::Entity;
-use policies::scan::words::{WORD_BYTES_MAX, WORDS_MAX};
+use policies::scan::custom::{CUSTOMS_MAX, Custom, CustomError};
+use policies::scan::{Entity, Set, SetError, WORD_BYTES_MAX, WORDS_MAX};
 use wire::Grade;
 
 use super::super::{Check, NAME_BYTES_MAX, at};
@@ -54,7 +53,7 @@ impl Check<'_> {
             fit &= self.entity(index, entity);
         }
         let all = policies.entities.iter().map(custom).collect();
-        if fit && let Err(error) = Customs::build(all) {
+        if fit && let Err(error @ CustomError::TooLarge) = compiled(all) {
             self.error(&at!["policies", "entities"], error.to_string());
         }
         for (index, list) in policies.words.iter().enumerate() {
@@ -128,7 +127,7 @@ impl Check<'_> {
             let message = format!("at most {CONTEXT_MAX} words, none empty");
             self.error(&field("context"), message);
         }
-        let Err(error) = Customs::build(vec![custom(entity)]) else {
+        let Err(error) = compiled(vec![custom(entity)]) else {
             return true;
         };
         let message = match error {
@@ -152,6 +151,14 @@ impl Check<'_> {
         };
         self.error(&field("pattern"), message);
         false
+    }
+}
+
+/// Whether these patterns can be searched for. Their names are judged elsewhere.
+fn compiled(customs: Vec<Custom>) -> Result<(), CustomError> {
+    match Set::build(customs, Vec::new(), &|_, _, grade| grade) {
+        Err(SetError::Custom(error)) => Err(error),
+        _ => Ok(()),
     }
 }
 

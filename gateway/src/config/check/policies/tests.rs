@@ -35,7 +35,7 @@ fn what_the_contract_shows_is_good() {
   rules:
     - { name: a, find: [PROJECT, COMPANY], remedy: redact, method: pseudonym, restore: true, at_least: 2, grade: restricted }
     - { name: b, when: "hits.PROJECT > 2 && provider.location == 'overseas'", remedy: reroute, grade: internal, message: 不可 }
-    - { name: c, when: "time.hour < 8", remedy: redact, method: mask }
+    - { name: c, find: [VIN], when: "time.hour < 8 && hits.COMPANY > 1", remedy: redact, method: mask }
   words: [ { name: PROJECT, group: COMPANY, grade: internal, words: [Kunlun] } ]
   entities: [ { name: STAFF, pattern: "SC-[0-9]{8}", validator: luhn, context: [工牌] } ]
   grades: { COMPANY: restricted, SECRET: internal }
@@ -122,6 +122,10 @@ fn rules_that_could_not_be_enforced() {
             "3:40: policies.rules[0].remedy: `reroute` without `find` needs a `grade`: the clearance that is asked for",
         ),
         (
+            "when: 'true', remedy: redact",
+            "3:40: policies.rules[0].remedy: `redact` needs `find`: what is to be replaced",
+        ),
+        (
             "find: [PROMPT_INJECTION], remedy: redact",
             "3:25: policies.rules[0].find[0]: an attempt at injection cannot be redacted, its harm is the whole text: refuse or reroute",
         ),
@@ -140,7 +144,7 @@ fn rules_that_could_not_be_enforced() {
              y.yaml:3:70: policies.rules[0].method: only `redact` has a method",
         ),
         (
-            "when: 'true', remedy: redact, at_least: 3",
+            "when: 'true', remedy: refuse, at_least: 3",
             "3:58: policies.rules[0].at_least: counts what `find` names, and there is none",
         ),
         (
@@ -178,6 +182,20 @@ fn rules_that_could_not_be_enforced() {
 }
 
 #[test]
+fn rules_that_never_have_a_say() {
+    let policies = r#"
+  rules:
+    - { name: a, find: [CN_ID_CARD, SECRET], remedy: redact }
+    - { name: b, find: [VIN], remedy: redact, when: "request.stream" }
+    - { name: c, find: [JWT, CN_ID_CARD], remedy: refuse, at_least: 9 }
+    - { name: d, find: [VIN, JWT], remedy: refuse, mode: shadow }
+    - { name: e, find: [VIN], remedy: reroute }
+"#;
+    let expected = "y.yaml:6:24: warning: policies.rules[2].find: has no effect: earlier rules are about all of its types";
+    assert_eq!(said(policies), expected);
+}
+
+#[test]
 fn conditions_are_complained_of_where_they_are_wrong() {
     for (when, expected) in [
         (
@@ -191,10 +209,6 @@ fn conditions_are_complained_of_where_they_are_wrong() {
         (
             "when: >-\n        key.team ==\n        model &&\n        hits.PROJEKT > 1",
             "8:13: policies.rules[0].when: `PROJEKT` is no type of finding; did you mean `PROJECT`?",
-        ),
-        (
-            "when: hits.COMPANY > 1",
-            "5:17: policies.rules[0].when: hits are counted by type: `COMPANY` is a group of PROJECT",
         ),
         (
             "when: \"${KEY}\"",
@@ -230,6 +244,10 @@ fn around_the_rules() {
             "y.yaml:2:13: policies.timezone: no zone that is known here: write an offset, as +08:00; did you mean `Asia/Shanghai`?",
         ),
         (
+            "  pepper: short",
+            "y.yaml:2:11: policies.pepper: must be at least 16 bytes: who guesses it can try values",
+        ),
+        (
             "  require_filed_model: true",
             "y.yaml:2:24: warning: policies.require_filed_model: has no effect: no key is `public`",
         ),
@@ -259,4 +277,27 @@ fn words_come_from_files_too() {
     let said = lines(&check(&loaded, &Book, 0));
     let expected = "y.yaml:1:39: policies.words[0].file: there is no word in the list";
     assert!(said.contains(expected), "{said}");
+}
+
+#[test]
+fn no_message_holds_what_a_variable_held() {
+    for policies in [
+        "rules: [ { name: \"${KEY} x\", find: [\"${KEY}\"], when: \"${KEY} ==\", remedy: redact, grade: \"${KEY}\" } ]",
+        "rules: [ { name: a, find: [VIN], remedy: \"${KEY}\" } ]",
+        "words: [ { name: \"${KEY}\", group: \"${KEY}\", grade: \"${KEY}\", words: [\"\"] } ]",
+        "words: [ { name: A, file: \"${KEY}\" } ]",
+        "entities: [ { name: \"${KEY}\", pattern: \"(${KEY}\", grade: \"${KEY}\" } ]",
+        "entities: [ { name: \"${KEY}\", pattern: \"(${KEY})+\" }, { name: \"${KEY}\", pattern: \"^a\" } ]",
+        "grades: { VIN: \"${KEY}\" }, media: \"${KEY}\", cross_border: { max_grade: \"${KEY}\" }",
+        "gates: [ { name: \"${KEY} \", url: \"${KEY}\", headers: { a: \"${KEY}\\n\" } } ]",
+        "packs: [\"${KEY}\"], timezone: \"${KEY}\"",
+        "timezone: \"${KEY}\", output: { find: [\"${KEY}\"], remedy: redact }",
+    ] {
+        let text = format!("policies: {{ {policies} }}\n");
+        let said = match load_text("y.yaml", &text, Path::new("/nowhere"), &env) {
+            Ok(loaded) => lines(&check(&loaded, &Book, 0)),
+            Err(problems) => lines(&problems),
+        };
+        assert!(!said.is_empty() && !said.contains("planted"), "{said}");
+    }
 }

@@ -1,0 +1,182 @@
+//! Which detectors are asked where: kinds of places, and the detectors of each.
+//!
+//! Knows classes of bytes; no entity's grammar. Invariant: a detector is left out only where its first look would make
+//! it refuse.
+
+use std::sync::LazyLock;
+
+use super::engine::Scan;
+use super::find::{DETECTORS, join, leads};
+use super::site::{Found, Site};
+use super::view::{DIGIT, UPPER};
+
+/// Where a detector wants to be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum On {
+    /// A group of digits begins.
+    Digits,
+    /// The same, and at least five digits come, separators or not; or a row of Chinese numerals.
+    Number,
+    /// A row of Chinese numerals begins.
+    Numerals,
+    /// A word of ASCII letters and digits begins that is no plain one.
+    Word,
+    /// The same, and what may be an at sign follows, or a dot or another sign of local parts.
+    Mail,
+    /// The same, and `:` or another sign of schemes follows.
+    Scheme,
+    /// The same, up to four characters long and with `:`, `-` or `.` behind.
+    Hex,
+    /// The same, with the first two letters of a known key, or 32 characters long.
+    Key,
+    /// The same, with `<` behind.
+    Zone,
+    /// The same, and something leads to it as to a value.
+    Value,
+    /// The same, and a quote follows that another may join.
+    Joined,
+    /// The same, with digits in it or all capitals.
+    Code,
+    /// A word begins with a capital.
+    Capital,
+    /// `+`, `(` or `（` before a digit.
+    Plus,
+    /// A surname's first character.
+    Surname,
+    /// A place's first character, or a Chinese character after which none stood, or one that may open an address.
+    Place,
+    /// A Chinese character after which, or after a word for persons, a foreign name may begin.
+    Dotted,
+    /// A province's short name before a capital.
+    Plate,
+    /// First character of 军字第….
+    Form,
+    /// `-----`.
+    Dashes,
+    /// A symbol that a password may begin with.
+    Symbol,
+    /// `-` before a digit, `:` before `:`.
+    Sign,
+}
+
+const KINDS: usize = 22;
+
+/// One way of finding: what `DETECTORS` lists.
+#[derive(Debug)]
+pub(crate) struct Detector {
+    /// Its name, for reports.
+    pub(crate) name: &'static str,
+    /// Where it is asked.
+    pub(crate) on: &'static [On],
+    /// The longest hit it gives, in bytes of folded text.
+    pub(crate) max_len: usize,
+    /// A hit that begins at the site, if there is one. Reads forward only as far as needed.
+    pub(crate) find: fn(&Site<'_, '_>) -> Option<Found>,
+}
+
+/// The detectors of each kind, in the order they are asked.
+pub(super) type Kinds = [Vec<&'static Detector>; KINDS];
+
+pub(super) static BY_KIND: LazyLock<Kinds> = LazyLock::new(|| {
+    let mut table: Kinds = Default::default();
+    for detector in DETECTORS {
+        for &kind in detector.on {
+            if let Some(list) = table.get_mut(kind as usize) {
+                list.push(detector);
+            }
+        }
+    }
+    table
+});
+
+/// The names of all detectors, in the order they are asked.
+pub fn detectors() -> impl Iterator<Item = &'static str> {
+    DETECTORS.iter().map(|detector| detector.name)
+}
+
+/// A word of letters and digits, as far as it was read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Word {
+    /// Where it ends.
+    pub(super) end: usize,
+    /// The classes of its bytes.
+    pub(super) seen: u8,
+    /// The byte behind it.
+    pub(super) next: u8,
+}
+
+/// The first two letters of known keys.
+fn heads_key(first: u8, second: u8) -> bool {
+    matches!(
+        [first, second],
+        [b'A', b'K' | b'S' | b'B' | b'C' | b'L' | b'I']
+            | [b'L', b'T']
+            | [b's' | b'r', b'k']
+            | [b'h', b'f' | b't']
+            | [b'g', b'h' | b's' | b'l' | b'i']
+            | [b'x', b'o' | b'a']
+            | [b'e', b'y']
+            | [b'b', b'c']
+    )
+}
+
+impl Scan<'_, '_> {
+    /// Asks the detectors of one kind.
+    pub(super) fn ask(&self, kind: On, site: &Site<'_, '_>, best: &mut Option<Found>) {
+        let Some(list) = self.kinds.get(kind as usize) else {
+            return;
+        };
+        for detector in list {
+            if let Some(found) = (detector.find)(site)
+                && found.end - found.start <= detector.max_len
+                && found.start >= self.floor
+                && best.is_none_or(|b| (found.end, found.score) > (b.end, b.score))
+            {
+                *best = Some(found);
+            }
+        }
+    }
+
+    /// Asks the detectors of words.
+    pub(super) fn ask_word(&self, word: Word, site: &Site<'_, '_>, best: &mut Option<Found>) {
+        let view = self.view;
+        let n = word.end - self.at;
+        let mail = match word.next {
+            b'@' | b'.' | b'_' | b'-' | b'+' | b'%' | b'(' | b'[' | b'{' | b'<' | b'#' | 0x80.. => {
+                true
+            }
+            b' ' => matches!(
+                view.byte(word.end + 1),
+                b'(' | b'[' | b'{' | b'<' | b'#' | b'@' | b'a' | b'A' | 0x80..
+            ),
+            _ => false,
+        };
+        if mail {
+            self.ask(On::Mail, site, best);
+        }
+        if matches!(word.next, b':' | b'+' | b'-') {
+            self.ask(On::Scheme, site, best);
+        }
+        if n <= 4 && matches!(word.next, b':' | b'-' | b'.') {
+            self.ask(On::Hex, site, best);
+        }
+        let head = view.bytes().get(self.at..).unwrap_or(&[]);
+        let known = matches!(*head, [first, second, ..] if heads_key(first, second));
+        if known || n == 32 {
+            self.ask(On::Key, site, best);
+        }
+        if word.next == b'<' {
+            self.ask(On::Zone, site, best);
+        }
+        if leads(view, self.at) {
+            self.ask(On::Value, site, best);
+        }
+        // The first piece may go on behind the word: "ghp_" + ….
+        if known && matches!(word.next, b'_' | b'-') || join(view, word.end).is_some() {
+            self.ask(On::Joined, site, best);
+        }
+        if word.seen & DIGIT != 0 || word.seen == UPPER {
+            self.ask(On::Code, site, best);
+        }
+    }
+}
