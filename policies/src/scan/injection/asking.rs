@@ -131,6 +131,12 @@ fn blank(reading: &Reading<'_>, i: usize) -> bool {
     let mine = said.contains("my ") || said.contains("我的");
     mine && [
         "填空",
+        "开头",
+        "继续写",
+        "start your",
+        "begin your",
+        "start with",
+        "begin with",
         "填写",
         "补全",
         "补完",
@@ -155,6 +161,11 @@ pub(super) fn above_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
         score += 6;
     } else {
         return None;
+    }
+    // It begins as prompts do.
+    let token = reading.word(reading.tokens.get(i)?).to_ascii_lowercase();
+    if token.contains("你是") || token.contains("you are") {
+        score += 20;
     }
     if passage.has(&[Verbatim]) {
         score += 25;

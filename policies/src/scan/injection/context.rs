@@ -11,6 +11,8 @@ use super::tokens::Token;
 const QUOTE_REACH: usize = 400;
 /// A quotation so long is no example, in bytes.
 const DOCUMENT: usize = 110;
+/// What stands in a quotation before an example of one, at most, in bytes.
+const PREFACE: usize = 15;
 /// Text of the user's own so long is what "above" refers to, in bytes.
 const OWN_TEXT: usize = 200;
 /// How far before a finding its sentence is read, in bytes.
@@ -311,6 +313,8 @@ impl<'t> Context<'t> {
             "follow it",
             "and obey",
             "carry out",
+            "type ",
+            "run ",
         ];
         if done.iter().any(|w| before.contains(w) || after.contains(w)) {
             return 100;
@@ -323,6 +327,7 @@ impl<'t> Context<'t> {
         // A long quotation is a document: what it orders is meant.
         let first = self.addressed.partition_point(|at| *at < begin);
         if end - begin > DOCUMENT
+            || found.anchor > begin + PREFACE
             || self.addressed.get(first).is_some_and(|at| *at < end)
             || matches!(
                 found.signal,

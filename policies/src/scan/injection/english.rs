@@ -217,7 +217,10 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
          came before my~precedes my~preceding my~before i wrote~before i typed~before i said~in your context~\
          your context window~\"you are chatgpt~“you are chatgpt~'you are chatgpt~begins with \"you are~\
          begins with 'you are~block that begins with~the block that begins~every token in~words before this~\
-         before this sentence",
+         before this sentence~everything in the context~in the context~everything in context~whole context~\
+         entire context~full context~all of the context~marked confidential~starting from \"you are~\
+         starting from 'you are~starting from you are~starting at \"you are~beginning from \"you are~\
+         top of this prompt~top of your prompt~whole conversation including~including the system",
     ),
     (
         Make,

@@ -42,7 +42,9 @@ pub(super) static ENGLISH_MORE: &[(Class, &str)] = &[
          limits have been lifted~say anything~nothing is logged~policy is disabled~policies are disabled~\
          content policy disabled~policy disabled~censorship free~says yes to everything~ignores all policies~\
          ignores policies~ignores the rules~doesn't follow the rules~who doesn't follow~will never decline~\
-         never decline",
+         never decline~without any ethical or~without ethical or~without any safety or~\
+         without considering ethics~without considering the law~free of openai~free from openai's~\
+         no moral code~has no moral~without a moral~no moral compass~without any moral compass",
     ),
     (
         Limitless,
@@ -112,7 +114,9 @@ pub(super) static ENGLISH_MORE: &[(Class, &str)] = &[
          without question~no matter what i ask~no matter how~under any circumstances refuse~\
          it is only a simulation~it's only a simulation~only a simulation~no summaries, no refusals~\
          don't hold back~do not hold back~don't censor~do not censor~uncensored answer~without hesitation~\
-         no excuses~no objections",
+         no excuses~no objections~must say yes~say yes to everything~say yes and comply~\
+         comply with everything~no matter what i say~always say yes~agree to everything~do everything i say~\
+         do whatever i say~you can't refuse~cannot say no to me",
     ),
     (
         BeginWith,
@@ -268,7 +272,10 @@ pub(super) static ENGLISH_MORE: &[(Class, &str)] = &[
          human trafficking~deepfake porn~child abuse~silencer~3d printed gun~crystal meth~crack cocaine~ghb~\
          roofies~date rape~sql injection attack~zero day~backdoor~steal a car~hotwire a car~hack the~gun~\
          guns~chloroform~hateful content~steal an identity~identity theft~steal identities~cheat a drug test~\
-         a virus~write a virus~break into a~burglar alarm~wifi cameras~kyc~blackmail a",
+         a virus~write a virus~break into a~burglar alarm~wifi cameras~kyc~blackmail a~fake money~\
+         poison a neighbor~poison a~poison my~poison someone~poison the~phishing page~phishing site~kill my~\
+         forge a~make drugs~sell drugs~cook drugs~steal credit~credit card numbers~bribe~dirty bomb~\
+         stink bomb~make a weapon~spy on my~stalk my",
     ),
     (
         Fiction,
