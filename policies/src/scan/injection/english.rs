@@ -174,7 +174,8 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
          listing~listing them~draft~disclose~relay~narrate~enumerate~itemize~tell us~copy it~printing~\
          showing~repeating~displaying~sharing~translating~converting~summarizing~reciting~echoing~quoting~\
          pasting~giving me~spell~open with~print(~answer with~continue~finish~fill in~paste it~containing~\
-         contains~contain",
+         contains~contain~i want to see~i need to see~i'd like to see~may i see~can i see~could i see~\
+         want to see~like to see~need to see",
     ),
     (
         Leak,
@@ -183,9 +184,8 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
     ),
     (
         Ask,
-        "what is~what are~what's~what were~what was~what does~how does~what do~may i see~can i see~could i see~\
-         what instructions~which instructions~i want to see~i need to see~i'd like to see~want to know~what did~\
-         what exactly~how were you",
+        "what is~what are~what's~what were~what was~what does~how does~what do~what instructions~\
+         which instructions~want to know~what did~what exactly~how were you",
     ),
     (
         Verbatim,

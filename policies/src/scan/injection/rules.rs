@@ -208,10 +208,11 @@ fn scope_of(
     if around.has(&[Previous, Above]) {
         scope += 20;
     }
-    if around.has(&[Your]) || prompt_is_yours {
+    // A phrase of ours may have taken the word with it: "drop your".
+    let said = reading.slice(around.from, around.to).to_ascii_lowercase();
+    if around.has(&[Your]) || prompt_is_yours || said.contains(" your ") {
         scope += 25;
     }
-    let said = reading.slice(around.from, around.to).to_ascii_lowercase();
     if around.has(&[System, Prompt]) || said.contains("系统") || said.contains("system") {
         scope += if target >= 30 { 15 } else { 10 };
     }
