@@ -188,7 +188,11 @@ fn target_of(around: Around) -> Option<u32> {
     } else if around.has(&[UserAsk]) {
         28
     } else if around.has(&[Rule]) {
-        15
+        if around.has(&[Previous, Your]) {
+            15
+        } else {
+            12
+        }
     } else if around.has(&[Talk, Above]) {
         if around.has(&[Your]) { 13 } else { 8 }
     } else {
@@ -229,6 +233,22 @@ fn scope_of(
     if OWNERS.iter().any(|w| said.contains(w)) {
         scope += 12;
     }
+    const FIRST: &[&str] = &[
+        "最初",
+        "初始",
+        "预设",
+        "内置",
+        "底层",
+        "出厂",
+        "initial",
+        "original",
+        "built-in",
+        "predefined",
+        "underlying",
+    ];
+    if FIRST.iter().any(|w| said.contains(w)) {
+        scope += 4;
+    }
     if around.has(&[All, AnyRequest]) {
         scope += 10;
     }
@@ -260,7 +280,9 @@ fn limited(reading: &Reading<'_>, around: Around) -> bool {
         " for installing",
         " from my ",
         " from the readme",
-        " in the readme",
+        " in the ",
+        " of the ",
+        " in this ",
         " in my ",
         " in the man",
         " in the doc",
