@@ -163,6 +163,10 @@ impl<C: Copy> Index<C> {
                 for text in both.into_iter().flatten() {
                     for key in keys(text.as_bytes()) {
                         set(&mut present, (mix(key) >> (32 - PRESENT_BITS)) as usize);
+                        // `youre` is read as `you're`.
+                        if let Some(bit) = longer_key(text.replace('\'', "").as_bytes()) {
+                            set(&mut longer, bit);
+                        }
                         match longer_key(text.as_bytes()) {
                             Some(longer_bit) => set(&mut longer, longer_bit),
                             None => set(&mut short, (mix(key) >> (32 - PRESENT_BITS)) as usize),
@@ -206,8 +210,10 @@ impl<C: Copy> Index<C> {
         if !has(&self.present, bit as usize) {
             return None;
         }
-        // Most beginnings are those of other words too: a longer look before the walk.
-        if !has(&self.short, bit as usize)
+        // Most beginnings are those of other words too: a longer look before the walk. A short Latin word stands alone,
+        // so it is none where five letters follow each other.
+        let latin = rest.first().is_some_and(u8::is_ascii);
+        if (latin || !has(&self.short, bit as usize))
             && longer_key(rest).is_some_and(|longer| !has(&self.longer, longer))
         {
             return None;
