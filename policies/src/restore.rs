@@ -10,6 +10,8 @@ use std::ops::Range;
 
 /// The longest way to write a label, in bytes: also what may wait for its end.
 pub const LABEL_BYTES_MAX: usize = 160;
+/// Backslashes before a character of a label, at most: one that Markdown asks for, escaped once more.
+const SLASHES_MAX: usize = 2;
 /// Digits of a label's number, at most.
 const DIGITS_MAX: usize = 6;
 
@@ -195,10 +197,10 @@ impl Reader<'_> {
         false
     }
 
-    /// `<`, `＜`, `\<`, `&lt;`, `\u003c`.
+    /// `<`, `＜`, `\<`, `&lt;`, `\u003c`; in JSON inside a string `\<` is `\\<`, and goes as a whole.
     fn bracket(&mut self, plain: &[u8], forms: &[&[u8]]) -> bool {
         let from = self.at;
-        for _ in 0..2 {
+        for _ in 0..=SLASHES_MAX {
             if forms.iter().any(|form| self.take(form)) {
                 return true;
             }
@@ -283,7 +285,9 @@ impl Reader<'_> {
 
     /// `_`, `\_`, ` `, `-`.
     fn joint(&mut self) -> Option<()> {
-        self.take(b"\\");
+        for _ in 0..SLASHES_MAX {
+            self.take(b"\\");
+        }
         match self.peek()? {
             b'_' | b' ' | b'-' => self.at += 1,
             _ => return None,
@@ -403,6 +407,7 @@ mod tests {
             ("<CN_MOBILE_12>", "13900139000"),
             ("＜CN_MOBILE_1＞", "13800138000"),
             ("\\<CN\\_MOBILE\\_1\\>", "13800138000"),
+            ("\\\\<CN\\\\_MOBILE\\\\_1\\\\>", "13800138000"),
             ("<cn mobile 1>", "13800138000"),
             ("< CN_MOBILE_1 >!", "13800138000!"),
             ("&lt;CN_MOBILE_1&gt;", "13800138000"),

@@ -15,6 +15,7 @@ use wire::json::{self, Mapped};
 use wire::{Edits, Fault, Kind};
 
 use crate::findings::{Findings, Found, Place};
+use crate::nested::{Nesting, written};
 use crate::policy::Policy;
 use crate::redact::{Labels, Method};
 use crate::restore::{Table, standing};
@@ -174,19 +175,29 @@ impl Rewriting<'_> {
     }
 
     fn swap(&mut self, place: &Place, text: &Decoded<'_>, label: String) {
-        let mut at = place.at.clone();
-        let with = match place.form {
+        let at = place.at.clone();
+        match place.form {
+            // Its sign and its fraction go with it.
             Form::Number => {
-                // Its sign and its fraction go with it.
-                at = 0..text.text().len();
-                format!("\"{label}\"")
+                self.swap_part(place, text, 0..text.text().len(), format!("\"{label}\""))
             }
-            Form::Json if !in_string(text.text().get(..at.start).unwrap_or_default()) => {
-                at = number_around(text.text(), at);
-                format!("\\\"{label}\\\"")
+            Form::Json => {
+                let (before, span) = text.text().split_at(at.start);
+                let span = span.get(..at.len()).unwrap_or_default();
+                let stretches = Nesting::begin(text.text()).over(before).stretches(span);
+                for (nth, stretch) in stretches.iter().enumerate() {
+                    let mut part = at.start + stretch.at.start..at.start + stretch.at.end;
+                    if stretch.bare {
+                        part = number_around(text.text(), part);
+                    }
+                    self.swap_part(place, text, part, written(&label, nth == 0, stretch.bare));
+                }
             }
-            _ => label,
-        };
+            _ => self.swap_part(place, text, at, label),
+        }
+    }
+
+    fn swap_part(&mut self, place: &Place, text: &Decoded<'_>, at: Range<usize>, with: String) {
         let swap = match text {
             Decoded::File(_) => Swap {
                 file: Some(place.text.clone()),
@@ -286,23 +297,6 @@ fn number_around(text: &str, span: Range<usize>) -> Range<usize> {
     let back = before.iter().rev().take_while(|byte| part(byte)).count();
     let on = behind.iter().take_while(|byte| part(byte)).count();
     span.start - back..span.end + on
-}
-
-/// Whether the end of a JSON text's beginning lies inside a string.
-#[must_use]
-pub fn in_string(before: &str) -> bool {
-    let mut inside = false;
-    let mut escaped = false;
-    for byte in before.bytes() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if inside => escaped = true,
-            b'"' => inside = !inside,
-            _ => {}
-        }
-    }
-    // A text that is no JSON at all has no strings: there, a label needs no quotes.
-    inside || !before.trim_start().starts_with(['{', '['])
 }
 
 /// The labels that are not ours and stand in the body: what a user typed must not be taken for ours in the reply.

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use policies::law::Restores;
+use policies::nested::{Nesting, written};
 use policies::policy::{Policy, ReplyRemedy, ReplyRule};
 use policies::redact::{Labels, Method};
 use policies::restore::Restoring;
@@ -28,6 +29,8 @@ const LANES_MAX: usize = 4096;
 
 /// Items of a choice after which a lane that has fallen silent is over, whatever waits of it.
 const SILENT_ITEMS: u32 = 16;
+/// The same if only a word waits.
+const SILENT_ITEMS_WORD: u32 = 8;
 
 /// Whether a text is ordinary words: what waits is the last of them.
 fn is_words(text: &str) -> bool {
@@ -54,7 +57,7 @@ pub(super) struct Governor<E> {
     labels: Labels,
     pub(super) tally: Tally,
     /// Replacements decided for the item in hand.
-    swaps: SmallVec<[(Lane, Range<u64>, Bytes); 2]>,
+    swaps: SmallVec<[Swap; 2]>,
     found: Vec<Finding>,
 }
 
@@ -94,32 +97,13 @@ struct Watched {
     open: String,
     /// Spans that were put back and may still be reported as found.
     back: SmallVec<[Range<u64>; 2]>,
-    /// Whether `from` lies inside a string of a nested JSON text.
+    /// Where `from` lies in a nested JSON text.
     inside: Nesting,
     /// Items of its choice that came since its last text.
     silent: u32,
+    /// What was found and may still overlap with something that is put back.
+    waiting: Vec<Finding>,
     ended: bool,
-}
-
-/// Where in a JSON text one stands.
-#[derive(Clone, Copy, Default)]
-struct Nesting {
-    inside: bool,
-    escaped: bool,
-}
-
-impl Nesting {
-    fn over(mut self, text: &str) -> Self {
-        for byte in text.bytes() {
-            match byte {
-                _ if self.escaped => self.escaped = false,
-                b'\\' if self.inside => self.escaped = true,
-                b'"' => self.inside = !self.inside,
-                _ => {}
-            }
-        }
-        self
-    }
 }
 
 impl<E> Governor<E> {
@@ -204,8 +188,8 @@ impl<E> Governor<E> {
     }
 
     /// A lane that waits holds up the others. When another one of its choice goes on (the answer after the reasoning, a
-    /// tool call after the answer), a word that waits is over; anything else, a number or the beginning of a label, when
-    /// [`SILENT_ITEMS`] have come without it, so that lanes that take turns are still read as one text each.
+    /// tool call after the answer), what waits of it is over after a few items, a word sooner than a number or the
+    /// beginning of a label: lanes that take turns are still read as one text each.
     fn let_go(&mut self, spoken: &[Spoken<'_>]) -> Result<(), Fault> {
         for at in 0..self.lanes.len() {
             let Some(watched) = self.lanes.get_mut(at) else {
@@ -215,12 +199,16 @@ impl<E> Governor<E> {
                 watched.silent = 0;
                 continue;
             }
-            let same = |spoken: &Spoken<'_>| spoken.lane.choice == watched.lane.choice;
+            let same = |spoken: &Spoken<'_>| {
+                spoken.lane.choice == watched.lane.choice && !spoken.raw.is_empty()
+            };
             if watched.open.is_empty() || !spoken.iter().any(same) {
                 continue;
             }
             watched.silent += 1;
-            if watched.silent >= SILENT_ITEMS || is_words(&watched.open) {
+            if watched.silent >= SILENT_ITEMS
+                || watched.silent >= SILENT_ITEMS_WORD && is_words(&watched.open)
+            {
                 self.end_lane(at)?;
             }
         }
@@ -285,6 +273,7 @@ impl<E> Governor<E> {
             back: SmallVec::new(),
             inside: Nesting::default(),
             silent: 0,
+            waiting: Vec::new(),
             ended: false,
         });
         Ok(self.lanes.len() - 1)
@@ -309,7 +298,8 @@ impl<E> Governor<E> {
         self.found.clear();
         let come = watched.from + watched.open.len() as u64;
         let base = watched.base;
-        let mut decided = come;
+        // Up to where it is known what is put back.
+        let (mut decided, mut known) = (come, u64::MAX);
         if let Some(scan) = &mut watched.scan {
             decided = base + scan.push(&self.policy.set, text, &mut self.found);
         }
@@ -323,12 +313,15 @@ impl<E> Governor<E> {
                 *restored += 1;
                 swaps.push((lane, span, escaped(restores.table().value(entry), nested)));
             });
-            decided = decided.min(base + upto);
+            known = base + upto;
+            decided = decided.min(known);
         }
-        self.judge(at, base)?;
+        self.judge(at, base, known)?;
         let Some(watched) = self.lanes.get_mut(at) else {
             return Ok(false);
         };
+        let waiting = watched.waiting.iter().map(|one| base + one.start as u64);
+        decided = waiting.fold(decided, u64::min);
         watched.settle(decided);
         Ok(decided < come)
     }
@@ -353,7 +346,7 @@ impl<E> Governor<E> {
                 swaps.push((lane, span, escaped(restores.table().value(entry), nested)));
             });
         }
-        self.judge(at, base)?;
+        self.judge(at, base, u64::MAX)?;
         if let Some(watched) = self.lanes.get_mut(at) {
             let end = watched.from + watched.open.len() as u64;
             watched.settle(end);
@@ -362,16 +355,25 @@ impl<E> Governor<E> {
         Ok(())
     }
 
-    /// Turns what was found in a lane into replacements, or into the end.
-    fn judge(&mut self, at: usize, base: u64) -> Result<(), Fault> {
+    /// Turns what was found in a lane into replacements, or into the end. What ends behind `known` waits.
+    fn judge(&mut self, at: usize, base: u64, known: u64) -> Result<(), Fault> {
         let policy = Arc::clone(&self.policy);
-        for finding in std::mem::take(&mut self.found) {
-            let Some(watched) = self.lanes.get(at) else {
+        let Some(watched) = self.lanes.get_mut(at) else {
+            return Ok(());
+        };
+        let mut all = std::mem::take(&mut watched.waiting);
+        all.append(&mut self.found);
+        for finding in all {
+            let Some(watched) = self.lanes.get_mut(at) else {
                 continue;
             };
             let span = base + finding.start as u64..base + finding.end as u64;
-            let put_back = |back: &Range<u64>| back.start < span.end && span.start < back.end;
-            if watched.back.iter().any(put_back) {
+            if span.end > known {
+                watched.waiting.push(finding);
+                continue;
+            }
+            let parts = watched.without_back(&span);
+            if parts.is_empty() {
                 continue;
             }
             self.tally.note(&policy, finding.sort);
@@ -385,16 +387,11 @@ impl<E> Governor<E> {
                 ReplyRemedy::Redact(method) => method,
                 ReplyRemedy::Refuse => return Err(refusal(rule)),
             };
-            let with = replacement(
-                &policy,
-                &mut self.labels,
-                watched,
-                finding.sort,
-                &span,
-                method,
-            )
-            .ok_or_else(|| Fault::new(Kind::Bug).detail("a finding outside its lane"))?;
-            self.swaps.push((watched.lane, span, with));
+            let labels = &mut self.labels;
+            let swaps = swaps(&policy, labels, watched, finding.sort, &parts, method);
+            let swaps =
+                swaps.ok_or_else(|| Fault::new(Kind::Bug).detail("a finding outside its lane"))?;
+            self.swaps.extend(swaps);
         }
         Ok(())
     }
@@ -426,6 +423,26 @@ impl Watched {
         self.back.retain(|back| back.end > upto);
     }
 
+    /// The parts of a span that are not put back.
+    fn without_back(&self, span: &Range<u64>) -> SmallVec<[Range<u64>; 1]> {
+        let mut parts = SmallVec::new();
+        let mut at = span.start;
+        // In order: labels are found from the front.
+        for back in &self.back {
+            if back.end <= at || back.start >= span.end {
+                continue;
+            }
+            if back.start > at {
+                parts.push(at..back.start);
+            }
+            at = back.end;
+        }
+        if at < span.end {
+            parts.push(at..span.end);
+        }
+        parts
+    }
+
     /// The undecided text before and in a span.
     fn text(&self, span: &Range<u64>) -> Option<(&str, &str)> {
         let from = usize::try_from(span.start.checked_sub(self.from)?).ok()?;
@@ -434,35 +451,43 @@ impl Watched {
     }
 }
 
-/// What stands in a finding's place, escaped.
-fn replacement(
+/// A replacement in a lane.
+type Swap = (Lane, Range<u64>, Bytes);
+
+/// What stands in a finding's place, escaped: the label where it begins, nothing in the rest of it. `None`: some of it is
+/// not there any more.
+fn swaps(
     policy: &Policy,
     labels: &mut Labels,
     watched: &Watched,
     sort: Sort,
-    span: &Range<u64>,
+    parts: &[Range<u64>],
     method: Method,
-) -> Option<Bytes> {
-    let (before, value) = watched.text(span)?;
-    let value = if watched.nested {
-        json::unescape(value)
-    } else {
-        value.into()
-    };
-    let name = policy.name(sort);
-    let label = labels.replacement(
-        &policy.pepper,
-        (sort, name),
-        &value,
-        method,
-        |_| false,
-        None,
-    );
-    if watched.nested && !watched.inside.over(before).inside {
-        // A bare number in a tool call's arguments: a string takes its place.
-        return Some(format!("\\\"{label}\\\"").into());
+) -> Option<SmallVec<[Swap; 1]>> {
+    let mut value = String::new();
+    let mut stretches: SmallVec<[(Range<u64>, bool); 1]> = SmallVec::new();
+    for part in parts {
+        let (before, text) = watched.text(part)?;
+        if !watched.nested {
+            value.push_str(text);
+            stretches.push((part.clone(), false));
+            continue;
+        }
+        for stretch in watched.inside.over(before).stretches(text) {
+            let text = text.get(stretch.at.clone())?;
+            value.push_str(&json::unescape(text));
+            let from = part.start + stretch.at.start as u64;
+            stretches.push((from..from + text.len() as u64, stretch.bare));
+        }
     }
-    Some(label.into())
+    let name = policy.name(sort);
+    let sort = (sort, name);
+    let label = labels.replacement(&policy.pepper, sort, &value, method, |_| false, None);
+    let swap = |(nth, (span, bare)): (usize, (Range<u64>, bool))| {
+        let with = written(&label, nth == 0, bare);
+        (watched.lane, span, with.into())
+    };
+    Some(stretches.into_iter().enumerate().map(swap).collect())
 }
 
 /// A refusal names its rule and never what was found.

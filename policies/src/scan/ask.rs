@@ -17,6 +17,8 @@ pub(crate) enum On {
     Digits,
     /// The same, and at least five digits come, separators or not; or a row of Chinese numerals.
     Number,
+    /// A row of Chinese numerals begins.
+    Numerals,
     /// A word of ASCII letters and digits begins that is no plain one.
     Word,
     /// The same, and what may be an at sign follows, or a dot or another sign of local parts.
@@ -57,7 +59,7 @@ pub(crate) enum On {
     Sign,
 }
 
-const KINDS: usize = 21;
+const KINDS: usize = 22;
 
 /// One way of finding: what `DETECTORS` lists.
 #[derive(Debug)]

@@ -5,17 +5,22 @@
 //! decides. Knows nothing of roles beyond whose words a text is, and of what follows from a judgement. Invariants: linear
 //! time; memory bounded by a stretch of the text; no recursion: what is decoded is not decoded again.
 
+mod asking;
 mod chinese;
 mod class;
 mod context;
 mod english;
+mod english_more;
 mod foreign;
+mod harm;
+mod reading;
 mod rules;
 mod rules_more;
 mod script;
 mod shadow;
 mod tokens;
 mod topics;
+mod trie;
 
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -25,7 +30,8 @@ use smallvec::SmallVec;
 use super::fold;
 use class::{About, Class};
 use context::Context;
-use rules::{ANCHORS, Finding, Reading, SIGNALS, Signal};
+use reading::{Finding, Reading, SIGNALS, Signal};
+use rules::ANCHORS;
 use tokens::{Index, Look};
 
 /// Bytes judged at once; longer texts are judged in stretches.
@@ -79,6 +85,7 @@ pub struct Judged {
 static WORDS: LazyLock<Index<Class>> = LazyLock::new(|| {
     Index::new(&[
         english::ENGLISH,
+        english_more::ENGLISH_MORE,
         chinese::CHINESE,
         chinese::PINYIN,
         foreign::FOREIGN,

@@ -179,20 +179,8 @@ const NOT_SAID: [&str; 14] = [
     "native_finish_reason",
     "stop_reason",
 ];
-/// Members whose values come piece by piece; all others are complete in one event.
-const STREAMED: [&str; 11] = [
-    "content",
-    "reasoning_content",
-    "reasoning",
-    "thinking",
-    "thought",
-    "summary",
-    "refusal",
-    "text",
-    "arguments",
-    "partial_json",
-    "transcript",
-];
+/// Members of a delta that are complete in one event. All others, unknown ones too, may come piece by piece.
+const COMPLETE: [&str; 4] = ["id", "name", "call_id", "tool_call_id"];
 /// The field of a choice's own text, in any delta or message.
 const ANSWER: u32 = u32::MAX;
 /// What stands beside the choices.
@@ -275,7 +263,7 @@ fn collect<'a>(
             lane: lane(choice, field),
             span,
             nested,
-            whole: choice == BESIDE || !STREAMED.contains(&name),
+            whole: choice == BESIDE || COMPLETE.contains(&name),
         });
     });
 }

@@ -1,4 +1,4 @@
-//! What was found in a reply: types and counts for its record, never values.
+//! What was found in a reply: types, counts and names of rules, for its record. Never a value.
 
 use policies::policy::Policy;
 use policies::scan::Sort;
@@ -38,7 +38,7 @@ impl Tally {
     }
 
     /// Counts a finding that some rule is about.
-    pub(super) fn note(&mut self, policy: &Policy, sort: Sort) {
+    pub(in crate::pipeline) fn note(&mut self, policy: &Policy, sort: Sort) {
         let mut named = false;
         for (at, rule) in policy.reply.iter().enumerate() {
             if rule.find.contains(sort) {

@@ -148,14 +148,23 @@ pub(super) fn follows(view: &View<'_>, at: usize, long: bool) -> bool {
         .any(|word| (!long || word.len() > 3) && view.starts(at, word))
 }
 
+/// Characters that follow names, and that given names end with as well.
+const BOTH: &str = "刚可明月日同成以能由";
+
 /// How many of `n` characters the name has, if a word that may follow names begins within them.
 pub(super) fn followed(view: &View<'_>, at: usize, n: usize, surname: usize, long: bool) -> usize {
     let mut i = at;
     for k in 0..n {
+        let c = view.char(i);
+        let next = i + c.len_utf8();
         if k > surname && follows(view, i, long) {
-            return k;
+            // 秦轩刚的: the name goes on if what follows it comes next.
+            let given = k == surname + 1 && BOTH.contains(c) && !follows(view, i, true);
+            if !(given && (view.starts(next, "的") || follows(view, next, true))) {
+                return k;
+            }
         }
-        i += view.char(i).len_utf8();
+        i = next;
     }
     n
 }

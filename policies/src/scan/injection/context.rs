@@ -4,7 +4,7 @@
 //! texts never come here. Invariant: looks a bounded way to each side.
 
 use super::class::About::{self, *};
-use super::rules::{Finding, Signal};
+use super::reading::{Finding, Signal};
 use super::tokens::Token;
 
 /// How far a quotation mark is looked for, in bytes.
