@@ -147,6 +147,7 @@ impl Shared {
 /// The counters of each route, made once.
 pub struct Routes {
     chat: RouteMeters,
+    moderations: RouteMeters,
     models: RouteMeters,
     other: RouteMeters,
 }
@@ -155,6 +156,7 @@ impl Routes {
     fn new(metrics: &Metrics) -> Self {
         Self {
             chat: metrics.route("/v1/chat/completions", "POST"),
+            moderations: metrics.route("/v1/moderations", "POST"),
             models: metrics.route("/v1/models", "GET"),
             other: metrics.route("other", "other"),
         }
@@ -164,6 +166,7 @@ impl Routes {
     pub fn of(&self, endpoint: &str) -> &RouteMeters {
         match endpoint {
             "/v1/chat/completions" => &self.chat,
+            "/v1/moderations" => &self.moderations,
             "/v1/models" | "/v1/models/{id}" => &self.models,
             _ => &self.other,
         }

@@ -6,6 +6,7 @@
 
 mod gates;
 mod policies;
+mod unruled;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -96,12 +97,19 @@ pub fn build(loaded: &Loaded, ground: &Ground<'_>) -> Result<Built, Vec<Problem>
         read, mut problems, ..
     } = files;
     match snapshot {
-        Some(snapshot) if problems.is_empty() => Ok(Built {
-            snapshot,
-            warnings,
-            files: read,
-            digest: loaded.digest,
-        }),
+        Some(snapshot) if problems.is_empty() => {
+            let mut warnings = warnings;
+            if let Some(policy) = &snapshot.policy {
+                let section = &loaded.config.policies;
+                warnings.extend(unruled::unruled(section, policy, &loaded.doc));
+            }
+            Ok(Built {
+                snapshot,
+                warnings,
+                files: read,
+                digest: loaded.digest,
+            })
+        }
         _ => {
             if problems.is_empty() {
                 let message =

@@ -5,6 +5,8 @@
 //! of decoded text. Synchronous, reads no clock of its own. Invariants: nothing is released before it is decided; what
 //! was put back is not looked through again; an edit never leaves a string that it stands in.
 
+mod tally;
+
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -20,12 +22,29 @@ use wire::hold::{Caps, Hold, Lane, Piece};
 use wire::json::{self, Mapped};
 use wire::{Edits, Fault, Kind};
 
-mod tally;
-
 pub(super) use tally::Tally;
 
 /// Most lanes of one reply: choices × fields × tool calls.
 const LANES_MAX: usize = 4096;
+
+/// Items of a choice after which a lane that has fallen silent is over, whatever waits of it.
+const SILENT_ITEMS: u32 = 16;
+/// The same if only a word waits.
+const SILENT_ITEMS_WORD: u32 = 8;
+
+/// Whether a text is ordinary words: what waits is the last of them.
+fn is_words(text: &str) -> bool {
+    text.chars().all(|c| {
+        c.is_alphabetic()
+            || c.is_whitespace()
+            || matches!(c, ',' | '.' | '!' | '?' | ';' | '\'' | '"' | '}' | ']')
+            || ('\u{3000}'..='\u{303f}').contains(&c)
+            || matches!(
+                c,
+                '，' | '！' | '？' | '；' | '：' | '（' | '）' | '…' | '—'
+            )
+    })
+}
 
 /// Governs one reply.
 pub(super) struct Governor<E> {
@@ -50,6 +69,8 @@ pub(super) struct Spoken<'t> {
     pub(super) span: Range<usize>,
     /// It is part of a JSON text inside a string.
     pub(super) nested: bool,
+    /// It is complete in itself.
+    pub(super) whole: bool,
     /// It is a choice's own text.
     pub(super) answer: bool,
 }
@@ -79,6 +100,8 @@ struct Watched {
     /// Where `from` lies in a nested JSON text, and how far behind it one has looked.
     inside: Nesting,
     cursor: Cursor,
+    /// Items of its choice that came since its last text.
+    silent: u32,
     /// What was found and may still overlap with something that is put back.
     waiting: Vec<Finding>,
     ended: bool,
@@ -131,7 +154,12 @@ impl<E> Governor<E> {
                     .replace(at, prefix.clone())
                     .map_err(|_| Fault::new(Kind::Bug).detail("a label crosses an edit"))?;
             }
-            open |= self.read(at, &mapped.text)?;
+            let undecided = self.read(at, &mapped.text)?;
+            if spoken.whole {
+                self.end_lane(at)?;
+            } else {
+                open |= undecided;
+            }
             pieces.push(Piece {
                 lane: spoken.lane,
                 span: spoken.span.clone(),
@@ -139,6 +167,7 @@ impl<E> Governor<E> {
                 offsets: mapped.offsets,
             });
         }
+        self.let_go(spoken)?;
         if self.hold.is_empty() && !open && self.swaps.is_empty() && extra.is_empty() {
             for piece in &pieces {
                 self.hold.pass(piece.lane, piece.len);
@@ -150,15 +179,41 @@ impl<E> Governor<E> {
             .edit_last(extra)
             .map_err(|_| Fault::new(Kind::Bug).detail("edits cross"))?;
         self.apply()?;
-        for spoken in spoken {
-            if let Some(watched) = self.lanes.iter().find(|w| w.lane == spoken.lane) {
-                self.hold.settle(spoken.lane, watched.from);
-            }
+        for watched in &self.lanes {
+            self.hold.settle(watched.lane, watched.from);
         }
         if self.hold.over(now) {
             return Err(over());
         }
         Ok(Taken::Held)
+    }
+
+    /// A lane that waits holds up the others. When another one of its choice goes on (the answer after the reasoning, a
+    /// tool call after the answer), what waits of it is over after a few items, a word sooner than a number or the
+    /// beginning of a label: lanes that take turns are still read as one text each.
+    fn let_go(&mut self, spoken: &[Spoken<'_>]) -> Result<(), Fault> {
+        for at in 0..self.lanes.len() {
+            let Some(watched) = self.lanes.get_mut(at) else {
+                break;
+            };
+            if spoken.iter().any(|spoken| spoken.lane == watched.lane) {
+                watched.silent = 0;
+                continue;
+            }
+            let same = |spoken: &Spoken<'_>| {
+                spoken.lane.choice == watched.lane.choice && !spoken.raw.is_empty()
+            };
+            if watched.open.is_empty() || !spoken.iter().any(same) {
+                continue;
+            }
+            watched.silent += 1;
+            if watched.silent >= SILENT_ITEMS
+                || watched.silent >= SILENT_ITEMS_WORD && is_words(&watched.open)
+            {
+                self.end_lane(at)?;
+            }
+        }
+        Ok(())
     }
 
     /// The text of a choice is over; `None`: of all.
@@ -219,6 +274,7 @@ impl<E> Governor<E> {
             back: SmallVec::new(),
             inside: Nesting::default(),
             cursor: Cursor::default(),
+            silent: 0,
             waiting: Vec::new(),
             ended: false,
         });
@@ -469,3 +525,6 @@ pub(super) fn over() -> Fault {
         .reason("policy_unavailable")
         .message("Part of the answer could not be judged within the limits, so it was stopped.")
 }
+
+#[cfg(test)]
+mod turns;

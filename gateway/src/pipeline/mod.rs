@@ -15,6 +15,7 @@ mod governing;
 mod inspect;
 mod listing;
 mod look;
+mod moderate;
 mod prepare;
 mod reading;
 mod refuse;
@@ -48,7 +49,7 @@ pub async fn serve(
 ) -> Response<ReplyBody> {
     let mut exchange = Exchange::begin(worker, peer, id, now_ms);
     match walk(&mut exchange, peer, request).await {
-        Ok(Walked::Listed(reply)) => reply,
+        Ok(Walked::Answered(reply)) => reply,
         Ok(Walked::Sent(sent)) => relay::answer(exchange, sent),
         Err(fault) => refuse::answer(exchange, fault),
     }
@@ -56,8 +57,8 @@ pub async fn serve(
 
 /// Where the walk ended well.
 enum Walked {
-    /// Answered from the snapshot.
-    Listed(Response<ReplyBody>),
+    /// Answered by ourselves.
+    Answered(Response<ReplyBody>),
     /// A reply has begun.
     Sent(Sent),
 }
@@ -71,12 +72,16 @@ async fn walk(
     let arrived = arrive::read_head(exchange, peer, request)?;
     let admitted = admit::admit(exchange, arrived)?;
     match admitted.what {
-        What::Models => return Ok(Walked::Listed(listing::models(exchange))),
-        What::Model => return listing::model(exchange, &admitted).map(Walked::Listed),
-        What::Chat => {}
+        What::Models => return Ok(Walked::Answered(listing::models(exchange))),
+        What::Model => return listing::model(exchange, &admitted).map(Walked::Answered),
+        What::Chat | What::Moderations => {}
     }
     let body = arrive::read_body(exchange, admitted.body).await?;
     exchange.complete = Instant::now();
+    if admitted.what == What::Moderations {
+        let answer = Box::pin(moderate::moderate(exchange, body));
+        return answer.await.map(Walked::Answered);
+    }
     let inspected = inspect::inspect(exchange, &admitted.head, body).await?;
     let routed = route::route(exchange, inspected)?;
     if !exchange.snapshot.gates.is_empty() {
@@ -87,9 +92,9 @@ async fn walk(
 }
 
 impl Arrived {
-    /// Whether this request speaks to a model.
+    /// Whether this request is work: limits apply.
     fn is_call(&self) -> bool {
-        matches!(self.what, What::Chat)
+        matches!(self.what, What::Chat | What::Moderations)
     }
 }
 

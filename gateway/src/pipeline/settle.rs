@@ -13,6 +13,7 @@ use http::HeaderMap;
 use policies::access::keys::Principal;
 use policies::law::Cleared;
 use policies::limit::rate::{Admission, Limit, Limited, Scope, Standing};
+use policies::policy::Policy;
 use policies::scan::Sort;
 use smallvec::SmallVec;
 use wire::facts::{Finish, Usage};
@@ -83,6 +84,8 @@ pub(super) struct Exchange {
     /// The gate that refused, and gates that did not answer and let it pass; positions in the snapshot.
     pub(super) gate_refused: Option<usize>,
     pub(super) gates_open: SmallVec<[usize; 2]>,
+    /// What looked, if it is not the snapshot's policy.
+    pub(super) looked_with: Option<Arc<Policy>>,
     /// Types that were replaced in what went to the first target.
     pub(super) replaced: SmallVec<[Sort; 2]>,
     /// What was found in the reply.
@@ -129,6 +132,7 @@ impl Exchange {
             fired: SmallVec::new(),
             shadowed: SmallVec::new(),
             gate_refused: None,
+            looked_with: None,
             replaced: SmallVec::new(),
             gates_open: SmallVec::new(),
             tally: Tally::default(),
@@ -214,10 +218,23 @@ impl Exchange {
 
     /// Writes the opening record. Only after this may a byte go upstream.
     pub(super) fn open(&mut self, first: &Cleared<Candidate>, targets: usize) -> Result<(), Fault> {
-        let entry = self.begin_entry(first, targets)?;
+        let entry = self.begin_entry(Some(first), targets)?;
         self.replaced = first.replaced().into();
         self.entry = Some(entry);
         Ok(())
+    }
+
+    /// Writes the opening record of a request that goes nowhere.
+    pub(super) fn record_alone(&mut self) -> Result<(), Fault> {
+        self.entry = Some(self.begin_entry(None, 0)?);
+        Ok(())
+    }
+
+    /// What looked at the request.
+    fn policy(&self) -> Option<&Policy> {
+        self.looked_with
+            .as_deref()
+            .or(self.snapshot.policy.as_deref())
     }
 
     /// Whether its opening record is written.
@@ -227,10 +244,10 @@ impl Exchange {
 
     fn begin_entry(
         &self,
-        first: &Cleared<Candidate>,
+        first: Option<&Cleared<Candidate>>,
         targets: usize,
     ) -> Result<journal::Entry, Fault> {
-        let target = first.target().target();
+        let target = first.map(|first| first.target().target());
         let judged = self.judged();
         let opening = Opening {
             id: self.id.as_str(),
@@ -240,8 +257,8 @@ impl Exchange {
             dialect: self.dialect.name(),
             endpoint: self.endpoint,
             asked: &self.asked,
-            provider: &target.provider.name,
-            model: &target.model,
+            provider: target.map_or("", |target| &target.provider.name),
+            model: target.map_or("", |target| &target.model),
             stream: self.streams,
             grade: self.snapshot.grades.name(self.grade),
             verdict: self.verdict.map_or("", Verdict::as_str),
@@ -249,7 +266,7 @@ impl Exchange {
             findings: &judged.findings,
             shadowed: &judged.shadowed,
             media: self.media,
-            redactions: first.redactions() as u64,
+            redactions: first.map_or(0, Cleared::redactions) as u64,
             request_bytes: self.request_bytes,
             targets: u32::try_from(targets).unwrap_or(u32::MAX),
         };

@@ -241,9 +241,9 @@ impl Cues {
     }
 }
 
-/// The words by how they end, since the nearest is looked for from the value back: by their last two letters or
-/// characters; longest first.
+/// The words by how they end, since the nearest is looked for from the value back; longest first.
 struct Index {
+    /// By the hash of the last three letters.
     latin: Vec<Vec<(String, Cue)>>,
     /// By the hash of the last two characters.
     wide: Vec<Vec<(String, Cue)>>,
@@ -260,11 +260,14 @@ fn wide_list(before: char, last: char) -> usize {
     (hash >> 16) as usize % WIDE_LISTS
 }
 
-/// The list of words that end so; those of a letter and something else share one.
-fn latin_list(last: u8, before: u8) -> usize {
-    let letter = |b: u8| usize::from((b | 0x20).wrapping_sub(b'a'));
-    letter(last).min(26) * 27 + letter(before).min(26)
+/// The list of words that end with these three letters, the last first; words of two, and Chinese words that end with
+/// letters, have 0 as the third.
+fn latin_list(letters: [u8; 3]) -> usize {
+    let [a, b, c] = letters.map(|letter| u32::from(letter | 0x20));
+    (a << 16 | b << 8 | c).wrapping_mul(0x9E37_79B1) as usize >> 20
 }
+
+const LATIN_LISTS: usize = 4096;
 
 static INDEX: LazyLock<Index> = LazyLock::new(|| {
     let mut words: Vec<(String, Cue)> = Vec::new();
@@ -278,14 +281,21 @@ static INDEX: LazyLock<Index> = LazyLock::new(|| {
         }
     }
     words.sort_by_key(|(word, _)| std::cmp::Reverse(word.len()));
-    let mut latin = vec![Vec::new(); 27 * 27];
+    let mut latin = vec![Vec::new(); LATIN_LISTS];
     let mut wide = vec![Vec::new(); WIDE_LISTS];
     let mut single = Vec::new();
     for (word, cue) in words {
         let mut ends = word.chars().rev();
         let (last, before) = (ends.next().unwrap_or('\0'), ends.next());
-        if let [.., before, last @ (b'a'..=b'z' | b'0'..=b'9')] = *word.as_bytes() {
-            if let Some(list) = latin.get_mut(latin_list(last, before)) {
+        let list = match *word.as_bytes() {
+            [.., third, before, last @ (b'a'..=b'z' | b'0'..=b'9')] if word.is_ascii() => {
+                Some(latin_list([last, before, third]))
+            }
+            [.., before, last @ (b'a'..=b'z' | b'0'..=b'9')] => Some(latin_list([last, before, 0])),
+            _ => None,
+        };
+        if let Some(list) = list {
+            if let Some(list) = latin.get_mut(list) {
                 list.push((word, cue));
             }
         } else if let Some(before) = before {
@@ -307,37 +317,48 @@ impl Index {
     /// The longest cue that ends at `end` of the text.
     fn at(&self, text: &str, end: usize, last: char) -> Option<Cue> {
         let bytes = text.as_bytes();
-        let list = if last.is_ascii_alphanumeric() {
+        if last.is_ascii_alphanumeric() {
             if !latin_ends(bytes, end) {
                 return None;
             }
-            let byte = |back: usize| end.checked_sub(back).and_then(|i| bytes.get(i)).copied();
-            // `Q Q`, `i_d`: the letter before may stand before a joint.
-            let before = match byte(2) {
-                Some(b'_' | b'-' | b' ' | b'.') => byte(3),
-                before => before,
-            };
-            self.latin
-                .get(latin_list(byte(1).unwrap_or(0), before.unwrap_or(0)))?
-                .as_slice()
-        } else {
-            // Chinese, kana, hangul, hearts; not the signs between them.
-            if !matches!(last, '\u{2000}'..='\u{2fff}' | '\u{3040}'..='\u{9fff}' | '\u{ac00}'..='\u{d7ff}')
-            {
-                return None;
-            }
-            let head = text.get(..end - last.len_utf8()).unwrap_or("");
-            let before = head.chars().next_back().unwrap_or('\0');
-            let list = self
-                .wide
-                .get(wide_list(before.to_ascii_lowercase(), last))?;
+            let letters = last_letters(bytes, end);
+            let list = self.latin.get(latin_list(letters))?;
             return find(list, bytes, end).or_else(|| {
-                let mut single = self.single.iter();
-                single.find(|(c, _)| *c == last).map(|&(_, cue)| cue)
+                let [last, before, _] = letters;
+                find(self.latin.get(latin_list([last, before, 0]))?, bytes, end)
             });
-        };
-        find(list, bytes, end)
+        }
+        // Chinese, kana, hangul, hearts; not the signs between them.
+        if !matches!(last, '\u{2000}'..='\u{2fff}' | '\u{3040}'..='\u{9fff}' | '\u{ac00}'..='\u{d7ff}')
+        {
+            return None;
+        }
+        let head = text.get(..end - last.len_utf8()).unwrap_or("");
+        let before = head.chars().next_back().unwrap_or('\0');
+        let list = self
+            .wide
+            .get(wide_list(before.to_ascii_lowercase(), last))?;
+        find(list, bytes, end).or_else(|| {
+            let mut single = self.single.iter();
+            single.find(|(c, _)| *c == last).map(|&(_, cue)| cue)
+        })
     }
+}
+
+/// The last three letters that end at `end`, the last first; `Q Q`, `i_d`: joints are left out, 0 where there is none.
+fn last_letters(bytes: &[u8], end: usize) -> [u8; 3] {
+    let mut letters = [0; 3];
+    let mut at = end;
+    for (i, slot) in letters.iter_mut().enumerate() {
+        let mut here = at.checked_sub(1).and_then(|i| bytes.get(i)).copied();
+        while i > 0 && matches!(here, Some(b'_' | b'-' | b' ' | b'.')) {
+            at -= 1;
+            here = at.checked_sub(1).and_then(|i| bytes.get(i)).copied();
+        }
+        *slot = here.unwrap_or(0);
+        at = at.saturating_sub(1);
+    }
+    letters
 }
 
 /// The first word of the list that the text ends with at `end`.

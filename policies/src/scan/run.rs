@@ -165,7 +165,8 @@ impl Run {
             overlong: false,
         };
         let mut i = at;
-        while let Some((value, len)) = digit_at(view, i, numerals) {
+        let mut digit = digit_at(view, i, numerals);
+        while let Some((value, len)) = digit {
             if run.n == DIGITS_MAX {
                 run.overlong = run.gap(run.n - 1) == 0;
                 break;
@@ -173,13 +174,15 @@ impl Run {
             run.numerals += usize::from(len > 1);
             run.push(value, i, i + len);
             i += len;
-            if digit_at(view, i, numerals).is_some() {
+            digit = digit_at(view, i, numerals);
+            if digit.is_some() {
                 continue;
             }
             let Some((gap, code)) = gap_at(view, i) else {
                 break;
             };
-            if digit_at(view, i + gap, numerals).is_none() {
+            digit = digit_at(view, i + gap, numerals);
+            if digit.is_none() {
                 break;
             }
             // Lines of small numbers are no number in pieces.

@@ -218,6 +218,7 @@ impl Scan<'_, '_> {
         if asked(may::NUMBER, han::NUMERAL) && self.numerals_follow() {
             let site = Site::with_numerals(view, self.at, self.last);
             self.ask(On::Number, &site, &mut best);
+            self.ask(On::Numerals, &site, &mut best);
         }
         if asked(may::NAME, han::SURNAME) {
             self.ask(On::Surname, &site, &mut best);

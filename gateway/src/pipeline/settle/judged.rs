@@ -22,7 +22,7 @@ pub(super) struct Judged<'p> {
 impl Exchange {
     /// What the law found and did with the request, in names.
     pub(super) fn judged(&self) -> Judged<'_> {
-        let Some(policy) = &self.snapshot.policy else {
+        let Some(policy) = self.policy() else {
             return Judged::default();
         };
         let rule = |at: &usize| policy.rules.get(*at).map(|rule| &*rule.name);
@@ -35,7 +35,7 @@ impl Exchange {
 
     /// The same of the reply.
     pub(super) fn said(&self) -> Judged<'_> {
-        let Some(policy) = &self.snapshot.policy else {
+        let Some(policy) = self.policy() else {
             return Judged::default();
         };
         let rule = |at: &usize| policy.reply.get(*at).map(|rule| &*rule.name);
@@ -52,10 +52,12 @@ impl Exchange {
         if fault.is_some_and(|fault| fault.why() == "policy_unavailable") {
             shared.metrics.policy_errors.inc();
         }
-        let Some(policy) = &self.snapshot.policy else {
+        let Some(policy) = self.policy() else {
             return;
         };
-        let meters = shared.policy_meters(&self.snapshot, policy);
+        // Built-in types have the same numbers in every policy.
+        let sized = self.snapshot.policy.as_deref().unwrap_or(policy);
+        let meters = shared.policy_meters(&self.snapshot, sized);
         for (sort, count) in &self.counts {
             let (at, name) = (usize::from(sort.0), policy.name(*sort));
             meters.found(Phase::Request, at, name, *count);

@@ -4,7 +4,7 @@
 //! texts never come here. Invariant: looks a bounded way to each side.
 
 use super::class::About::{self, *};
-use super::rules::{Finding, Signal};
+use super::reading::{Finding, Signal};
 use super::tokens::Token;
 
 /// How far a quotation mark is looked for, in bytes.
@@ -16,11 +16,18 @@ const OWN_TEXT: usize = 200;
 /// How far before a finding its sentence is read, in bytes.
 const LEAD: usize = 120;
 
+/// How many kinds of [`About`] there are.
+const KINDS: usize = 10;
+
 /// The text, and what it is about.
 #[derive(Debug)]
 pub(super) struct Context<'t> {
-    pub(super) text: &'t str,
-    pub(super) about: Vec<Token<About>>,
+    text: &'t str,
+    about: Vec<Token<About>>,
+    /// For each word, how many of each kind stand before it; one more for the end.
+    before: Vec<[u16; KINDS]>,
+    /// Where code fences are.
+    fences: Vec<usize>,
 }
 
 fn back(text: &str, mut at: usize) -> usize {
@@ -31,18 +38,56 @@ fn back(text: &str, mut at: usize) -> usize {
     at
 }
 
-impl Context<'_> {
+impl<'t> Context<'t> {
+    /// What `text` is about: `find` gives its words.
+    pub(super) fn new(text: &'t str, find: impl FnOnce(&mut dyn FnMut(Token<About>))) -> Self {
+        let (mut about, mut before) = (Vec::new(), Vec::new());
+        let mut counts = [0u16; KINDS];
+        find(&mut |token| {
+            before.push(counts);
+            if let Some(count) = counts.get_mut(token.class as usize) {
+                *count = count.saturating_add(1);
+            }
+            about.push(token);
+        });
+        before.push(counts);
+        Self {
+            text,
+            about,
+            before,
+            fences: text.match_indices("```").map(|(at, _)| at).collect(),
+        }
+    }
+
     fn slice(&self, from: usize, to: usize) -> &str {
         let (from, to) = (back(self.text, from), back(self.text, to));
         self.text.get(from..to).unwrap_or("")
     }
 
+    /// How many words of these kinds stand wholly between `from` and `to`, but for those that touch `except`.
     fn count(&self, which: &[About], from: usize, to: usize, except: (usize, usize)) -> usize {
-        self.about
-            .iter()
-            .filter(|t| t.start >= from && t.end <= to && which.contains(&t.class))
-            .filter(|t| t.end <= except.0 || t.start >= except.1)
-            .count()
+        let among = |from: usize, to: usize| {
+            let first = self.about.partition_point(|t| t.start < from);
+            let last = self.about.partition_point(|t| t.end <= to);
+            let sum = |at: usize| -> usize {
+                let row = self.before.get(at);
+                let of = |kind: &About| {
+                    row.and_then(|row| row.get(*kind as usize))
+                        .copied()
+                        .unwrap_or(0)
+                };
+                which.iter().map(|kind| usize::from(of(kind))).sum()
+            };
+            if last > first {
+                sum(last) - sum(first)
+            } else {
+                0
+            }
+        };
+        if except.0 >= to || except.1 <= from || except.0 >= except.1 {
+            return among(from, to);
+        }
+        among(from, except.0.min(to)) + among(except.1.max(from), to)
     }
 
     /// The quotation that a finding stands in, if it does not begin and end the text.
@@ -88,8 +133,7 @@ impl Context<'_> {
     }
 
     fn fenced(&self, found: &Finding) -> bool {
-        let before = self.slice(0, found.anchor);
-        before.matches("```").count() % 2 == 1
+        self.fences.partition_point(|at| *at < found.anchor) % 2 == 1
     }
 
     /// Points of a finding that are left.

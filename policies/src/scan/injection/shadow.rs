@@ -5,6 +5,7 @@
 //! more than the blanks put between joined words; everything here is linear, and what is decoded has a cap.
 
 use crate::scan::fold;
+use crate::scan::view::{ALNUM, class, is};
 
 /// Payloads that are decoded in one stretch of text.
 const BLOBS_MAX: usize = 16;
@@ -371,24 +372,28 @@ fn runs(text: &str) -> impl Iterator<Item = (usize, usize)> {
     let bytes = text.as_bytes();
     let mut at = 0;
     std::iter::from_fn(move || {
-        while let Some(rest) = bytes.get(at..)
-            && !rest.is_empty()
-        {
-            let code =
-                |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=' | b'_' | b'-');
-            let mut n = rest.iter().take(BLOB_MAX).take_while(|b| code(b)).count();
-            let pairs = hex_pairs(rest);
-            n = n.max(pairs);
+        while let Some(&b) = bytes.get(at) {
+            let code = |b: u8| is(b, ALNUM) || matches!(b, b'+' | b'/' | b'=' | b'_' | b'-');
+            if !code(b) {
+                at += 1;
+                continue;
+            }
+            let rest = bytes.get(at..).unwrap_or(&[]);
+            let plain = rest.iter().take(BLOB_MAX).take_while(|b| code(**b)).count();
+            let pairs = if b.is_ascii_hexdigit() {
+                hex_pairs(rest)
+            } else {
+                0
+            };
+            let n = plain.max(pairs);
             let start = at;
-            at += n.max(1);
+            at += n;
+            if n < BLOB_MIN {
+                continue;
+            }
             let run = rest.get(..n).unwrap_or(&[]);
-            let kinds = [
-                u8::is_ascii_lowercase,
-                u8::is_ascii_uppercase,
-                u8::is_ascii_digit,
-            ];
-            let mixed = kinds.iter().filter(|is| run.iter().any(is)).count() >= 2;
-            if n >= BLOB_MIN && (mixed || pairs >= BLOB_MIN) {
+            let seen = run.iter().fold(0, |seen, &b| seen | class(b) & ALNUM);
+            if seen.count_ones() >= 2 || pairs >= BLOB_MIN {
                 return Some((start, start + n));
             }
         }
