@@ -138,7 +138,7 @@ impl Table {
                 ended: false,
             };
             if let Some(number) = reader.label(known)
-                && !(reader.ended && !finished)
+                && (finished || !reader.ended)
                 && let Some(entry) = self.labels.get(&(name, number))
             {
                 return Match::Yes(reader.at, *entry);
