@@ -17,6 +17,8 @@ pub(crate) enum On {
     Digits,
     /// The same, and at least five digits come, separators or not; or a row of Chinese numerals.
     Number,
+    /// A row of Chinese numerals begins.
+    Numerals,
     /// A word of ASCII letters and digits begins that is no plain one.
     Word,
     /// The same, and what may be an at sign follows, or a dot or another sign of local parts.
@@ -57,7 +59,7 @@ pub(crate) enum On {
     Sign,
 }
 
-const KINDS: usize = 21;
+const KINDS: usize = 22;
 
 /// One way of finding: what `DETECTORS` lists.
 #[derive(Debug)]
@@ -139,7 +141,6 @@ impl Scan<'_, '_> {
     pub(super) fn ask_word(&self, word: Word, site: &Site<'_, '_>, best: &mut Option<Found>) {
         let view = self.view;
         let n = word.end - self.at;
-        self.ask(On::Word, site, best);
         let mail = match word.next {
             b'@' | b'.' | b'_' | b'-' | b'+' | b'%' | b'(' | b'[' | b'{' | b'<' | b'#' | 0x80.. => {
                 true
@@ -153,11 +154,11 @@ impl Scan<'_, '_> {
         if mail {
             self.ask(On::Mail, site, best);
         }
-        if matches!(word.next, b':' | b'+' | b'-' | b'.') {
+        if matches!(word.next, b':' | b'+' | b'-') {
             self.ask(On::Scheme, site, best);
-            if n <= 4 {
-                self.ask(On::Hex, site, best);
-            }
+        }
+        if n <= 4 && matches!(word.next, b':' | b'-' | b'.') {
+            self.ask(On::Hex, site, best);
         }
         let head = view.bytes().get(self.at..).unwrap_or(&[]);
         let known = matches!(*head, [first, second, ..] if heads_key(first, second));

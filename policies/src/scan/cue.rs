@@ -6,7 +6,6 @@
 
 use std::sync::LazyLock;
 
-use super::han;
 use super::view::{DIGIT, LOWER, UPPER, View, is};
 
 /// How far before a value a cue may begin, in bytes: twelve Chinese characters, and a little for Latin.
@@ -212,7 +211,6 @@ const CUES: &[(Cue, &str)] = &[
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Cues {
     nearest: Option<Cue>,
-    mask: u64,
     /// Whether a clause ends between the nearest cue and the value.
     apart: bool,
 }
@@ -226,11 +224,6 @@ impl Cues {
     /// Whether the nearest cue is of this class and in the value's own clause.
     pub(crate) fn leads(self, cue: Cue) -> bool {
         self.is(cue) && !self.apart
-    }
-
-    /// Whether a cue of this class is in reach, nearest or not.
-    pub(crate) fn has(self, cue: Cue) -> bool {
-        self.mask >> (cue as u8) & 1 == 1
     }
 
     /// Whether the nearest cue says that the number is something else than a personal one.
@@ -248,19 +241,33 @@ impl Cues {
     }
 }
 
-/// The words by first character: Latin by their first two letters, the others by block; longest first.
+/// The words by how they end, since the nearest is looked for from the value back; longest first.
 struct Index {
+    /// By the hash of the last three letters.
     latin: Vec<Vec<(String, Cue)>>,
-    chinese: han::Index<(String, Cue)>,
-    /// Words that begin with neither: kana, hangul, hearts.
-    others: Vec<(String, Cue)>,
+    /// By the hash of the last two characters.
+    wide: Vec<Vec<(String, Cue)>>,
+    /// Words of one character.
+    single: Vec<(char, Cue)>,
 }
 
-/// The list of Latin words that begin so; those of a letter and something else share one.
-fn latin_list(first: u8, second: u8) -> usize {
-    let letter = |b: u8| usize::from((b | 0x20).wrapping_sub(b'a'));
-    letter(first).min(26) * 27 + letter(second).min(26)
+const WIDE_LISTS: usize = 4096;
+
+/// The list of words that end with these two characters.
+fn wide_list(before: char, last: char) -> usize {
+    let hash =
+        u32::from(before).wrapping_mul(0x9E37_79B1) ^ u32::from(last).wrapping_mul(0x85EB_CA6B);
+    (hash >> 16) as usize % WIDE_LISTS
 }
+
+/// The list of words that end with these three letters, the last first; words of two, and Chinese words that end with
+/// letters, have 0 as the third.
+fn latin_list(letters: [u8; 3]) -> usize {
+    let [a, b, c] = letters.map(|letter| u32::from(letter | 0x20));
+    (a << 16 | b << 8 | c).wrapping_mul(0x9E37_79B1) as usize >> 20
+}
+
+const LATIN_LISTS: usize = 4096;
 
 static INDEX: LazyLock<Index> = LazyLock::new(|| {
     let mut words: Vec<(String, Cue)> = Vec::new();
@@ -274,125 +281,165 @@ static INDEX: LazyLock<Index> = LazyLock::new(|| {
         }
     }
     words.sort_by_key(|(word, _)| std::cmp::Reverse(word.len()));
-    let mut latin = vec![Vec::new(); 27 * 27];
-    let (mut chinese, mut others) = (Vec::new(), Vec::new());
+    let mut latin = vec![Vec::new(); LATIN_LISTS];
+    let mut wide = vec![Vec::new(); WIDE_LISTS];
+    let mut single = Vec::new();
     for (word, cue) in words {
-        let c = word.chars().next().unwrap_or('\0');
-        if let [first @ b'a'..=b'z', second, ..] = *word.as_bytes() {
-            if let Some(list) = latin.get_mut(latin_list(first, second)) {
+        let mut ends = word.chars().rev();
+        let (last, before) = (ends.next().unwrap_or('\0'), ends.next());
+        let list = match *word.as_bytes() {
+            [.., third, before, last @ (b'a'..=b'z' | b'0'..=b'9')] if word.is_ascii() => {
+                Some(latin_list([last, before, third]))
+            }
+            [.., before, last @ (b'a'..=b'z' | b'0'..=b'9')] => Some(latin_list([last, before, 0])),
+            _ => None,
+        };
+        if let Some(list) = list {
+            if let Some(list) = latin.get_mut(list) {
                 list.push((word, cue));
             }
-        } else if super::view::is_han(c) {
-            chinese.push((c, (word, cue)));
+        } else if let Some(before) = before {
+            if let Some(list) = wide.get_mut(wide_list(before.to_ascii_lowercase(), last)) {
+                list.push((word, cue));
+            }
         } else {
-            others.push((word, cue));
+            single.push((last, cue));
         }
     }
     Index {
         latin,
-        chinese: han::Index::new(chinese.into_iter()),
-        others,
+        wide,
+        single,
     }
 });
 
 impl Index {
-    /// The words that may stand at `at`, where `c` is.
-    fn at(&self, text: &str, at: usize, c: char) -> &[(String, Cue)] {
-        if c.is_ascii_alphabetic() {
-            // Inside a word no Latin cue begins, unless a hump does.
-            let before = at
-                .checked_sub(1)
-                .and_then(|i| text.as_bytes().get(i))
-                .copied()
-                .unwrap_or(0);
-            if is(before, UPPER) || is(before, LOWER) && !c.is_ascii_uppercase() {
-                return &[];
+    /// The longest cue that ends at `end` of the text.
+    fn at(&self, text: &str, end: usize, last: char) -> Option<Cue> {
+        let bytes = text.as_bytes();
+        if last.is_ascii_alphanumeric() {
+            if !latin_ends(bytes, end) {
+                return None;
             }
-            let bytes = text.as_bytes();
-            let byte = |i: usize| bytes.get(i).copied().unwrap_or(0);
-            // `Q Q`, `i_d`: the second letter may stand behind a joint.
-            let joint = matches!(byte(at + 1), b'_' | b'-' | b' ' | b'.');
-            let list = latin_list(byte(at), byte(at + 1 + usize::from(joint)));
-            return self.latin.get(list).map_or(&[], Vec::as_slice);
+            let letters = last_letters(bytes, end);
+            let list = self.latin.get(latin_list(letters))?;
+            return find(list, bytes, end).or_else(|| {
+                let [last, before, _] = letters;
+                find(self.latin.get(latin_list([last, before, 0]))?, bytes, end)
+            });
         }
-        match c {
-            '\u{3400}'..='\u{9fff}' => self.chinese.of(c),
-            '\u{2000}'..='\u{33ff}' | '\u{ac00}'..='\u{d7ff}' => &self.others,
-            _ => &[],
+        // Chinese, kana, hangul, hearts; not the signs between them.
+        if !matches!(last, '\u{2000}'..='\u{2fff}' | '\u{3040}'..='\u{9fff}' | '\u{ac00}'..='\u{d7ff}')
+        {
+            return None;
         }
+        let head = text.get(..end - last.len_utf8()).unwrap_or("");
+        let before = head.chars().next_back().unwrap_or('\0');
+        let list = self
+            .wide
+            .get(wide_list(before.to_ascii_lowercase(), last))?;
+        find(list, bytes, end).or_else(|| {
+            let mut single = self.single.iter();
+            single.find(|(c, _)| *c == last).map(|&(_, cue)| cue)
+        })
     }
 }
 
-/// The cues in the text before a value. `text` is what precedes, on the same line, at most [`REACH`] bytes of it.
+/// The last three letters that end at `end`, the last first; `Q Q`, `i_d`: joints are left out, 0 where there is none.
+fn last_letters(bytes: &[u8], end: usize) -> [u8; 3] {
+    let mut letters = [0; 3];
+    let mut at = end;
+    for (i, slot) in letters.iter_mut().enumerate() {
+        let mut here = at.checked_sub(1).and_then(|i| bytes.get(i)).copied();
+        while i > 0 && matches!(here, Some(b'_' | b'-' | b' ' | b'.')) {
+            at -= 1;
+            here = at.checked_sub(1).and_then(|i| bytes.get(i)).copied();
+        }
+        *slot = here.unwrap_or(0);
+        at = at.saturating_sub(1);
+    }
+    letters
+}
+
+/// The first word of the list that the text ends with at `end`.
+fn find(list: &[(String, Cue)], bytes: &[u8], end: usize) -> Option<Cue> {
+    let head = bytes.get(..end).unwrap_or(&[]);
+    list.iter()
+        .find(|(word, _)| ends_with(head, word.as_bytes()))
+        .map(|&(_, cue)| cue)
+}
+
+/// Whether a Latin word may end at `end`: at a border, a hump, or a plural's s.
+fn latin_ends(bytes: &[u8], end: usize) -> bool {
+    let byte = |i: usize| bytes.get(i).copied().unwrap_or(0);
+    let (last, after) = (byte(end - 1), byte(end));
+    !is(after, LOWER | UPPER)
+        || is(last, LOWER) && is(after, UPPER)
+        || after == b's' && !is(byte(end + 1), LOWER | UPPER)
+}
+
+/// The nearest cue in the text before a value. `text` is what precedes, on the same line, at most [`REACH`] bytes of it.
 pub(crate) fn cues_in(text: &str) -> Cues {
     let index = &*INDEX;
-    let mut cues = Cues::default();
-    let mut nearest = (0usize, 0usize);
-    for (at, c) in text.char_indices() {
-        for (word, cue) in index.at(text, at, c) {
-            let cue = *cue;
-            let Some(end) = matches_at(text, at, word) else {
-                continue;
+    let mut end = text.len();
+    for c in text.chars().rev() {
+        if let Some(cue) = index.at(text, end, c) {
+            return Cues {
+                nearest: Some(cue),
+                apart: clause_ends(text.as_bytes().get(end..).unwrap_or(&[])),
             };
-            cues.mask |= 1 << (cue as u8);
-            if (end, end - at) > nearest {
-                nearest = (end, end - at);
-                cues.nearest = Some(cue);
-            }
-            // The longest word that begins here is what is meant, unless it belongs to a shorter one of another class.
-            break;
         }
+        end -= c.len_utf8();
     }
-    let between = text.get(nearest.0..).unwrap_or("");
-    cues.apart = between.contains(['，', '。', '；', '！', '？', ';', '%'])
-        || between.contains(", ")
-        || between.contains(". ");
-    cues
+    Cues::default()
 }
 
-/// Where `word` ends if it stands at `at`.
-fn matches_at(text: &str, at: usize, word: &str) -> Option<usize> {
-    let bytes = text.as_bytes();
+/// Whether a clause ends in the text: `，。；！？` or their Latin forms before a blank.
+fn clause_ends(text: &[u8]) -> bool {
+    text.iter().enumerate().any(|(i, &b)| {
+        let byte = |at: usize| text.get(at).copied().unwrap_or(0);
+        match b {
+            b';' | b'%' => true,
+            b',' | b'.' => byte(i + 1) == b' ',
+            // ！，；？ are EF BC and one of these, 。 is E3 80 82.
+            0xEF => byte(i + 1) == 0xBC && matches!(byte(i + 2), 0x81 | 0x8C | 0x9B | 0x9F),
+            0xE3 => byte(i + 1) == 0x80 && byte(i + 2) == 0x82,
+            _ => false,
+        }
+    })
+}
+
+/// Whether the text ends with the word, in either case; joints in a Latin one are left out, and no letter stands before.
+fn ends_with(text: &[u8], word: &[u8]) -> bool {
     if !word.is_ascii() {
-        let rest = bytes.get(at..)?;
-        let same = rest.len() >= word.len()
-            && rest
-                .iter()
-                .zip(word.as_bytes())
-                .all(|(a, b)| a.eq_ignore_ascii_case(b));
-        return same.then_some(at + word.len());
+        let n = text.len().wrapping_sub(word.len());
+        return text
+            .get(n..)
+            .is_some_and(|tail| tail.eq_ignore_ascii_case(word));
+    }
+    let mut at = text.len();
+    for (left, &wanted) in word.iter().rev().enumerate() {
+        let mut here = at.checked_sub(1).and_then(|i| text.get(i)).copied();
+        while left > 0 && matches!(here, Some(b'_' | b'-' | b' ' | b'.')) {
+            at -= 1;
+            here = at.checked_sub(1).and_then(|i| text.get(i)).copied();
+        }
+        if !here.is_some_and(|b| b.eq_ignore_ascii_case(&wanted)) {
+            return false;
+        }
+        at -= 1;
     }
     let before = at
         .checked_sub(1)
-        .and_then(|i| bytes.get(i))
+        .and_then(|i| text.get(i))
         .copied()
         .unwrap_or(0);
-    let first = bytes.get(at).copied().unwrap_or(0);
-    if is(before, LOWER | UPPER) && !(is(before, LOWER) && is(first, UPPER)) {
-        return None;
-    }
-    let mut i = at;
-    let mut wanted = word.bytes();
-    let mut next = wanted.next();
-    while let Some(b) = next {
-        let here = bytes.get(i).copied()?;
-        if here.eq_ignore_ascii_case(&b) {
-            next = wanted.next();
-        } else if !(matches!(here, b'_' | b'-' | b' ' | b'.') && i > at) {
-            return None;
-        }
-        i += 1;
-    }
-    let last = bytes.get(i - 1).copied().unwrap_or(0);
-    let after = bytes.get(i).copied().unwrap_or(0);
+    let first = text.get(at).copied().unwrap_or(0);
     // Two letters stand by chance in any row of random ones.
     if word.len() == 2 && is(before, DIGIT) {
-        return None;
+        return false;
     }
-    let ends = !is(after, LOWER | UPPER)
-        || (is(last, LOWER) && is(after, UPPER))
-        || (after == b's' && !bytes.get(i + 1).is_some_and(|&b| is(b, LOWER | UPPER)));
-    ends.then_some(i)
+    !is(before, LOWER | UPPER) || is(before, LOWER) && is(first, UPPER)
 }
 
 /// The cues before `at`: on its line, or at the end of the line before if the value begins its own.
@@ -458,13 +505,10 @@ pub(crate) fn cues_of_column(view: &View<'_>, at: usize) -> Cues {
     }
     let mut header = None;
     for candidate in above.trim_end_matches('\n').rsplit('\n') {
-        if candidate.matches(delimiter).count() < column.max(1) {
+        if candidate.matches(delimiter).count() < column.max(1) || long_cell(candidate, delimiter) {
             break;
         }
         header = Some(candidate);
-    }
-    if header.is_some_and(|h| h.split(delimiter).any(|cell| cell.trim().len() > 36)) {
-        return Cues::default();
     }
     // A header is words: a line of data above says nothing.
     let Some(cell) = header.and_then(|header| header.split(delimiter).nth(column)) else {
@@ -476,6 +520,24 @@ pub(crate) fn cues_of_column(view: &View<'_>, at: usize) -> Cues {
     }
     cues_in(cell)
 }
+
+/// The longest cell of a table, in bytes: a longer one is a sentence.
+const CELL_MAX: usize = 36;
+
+fn long_cell(line: &str, delimiter: char) -> bool {
+    line.split(delimiter)
+        .any(|cell| cell.trim().len() > CELL_MAX)
+}
+
+/// Whether the line is a row of no table, whatever follows on it: no header is looked for above it.
+pub(super) fn no_row(line: &str) -> bool {
+    ['\t', '|', ',']
+        .into_iter()
+        .all(|d| !line.contains(d) || long_cell(line, d))
+}
+
+/// Stands for the beginning of a line that is no row, once that is forgotten: no row either.
+pub(super) const NO_ROW: &str = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
 
 fn last_line(text: &str) -> &str {
     text.trim_end_matches('\n')

@@ -85,9 +85,13 @@ impl Scan<'_, '_> {
                 bits
             }
         };
-        while let Some(0xE4..=0xE9) = bytes.get(at) {
-            let bits = self.table.of(decode3(bytes, at));
-            if bits & BEGINS != 0 || before & (han::OPENS | han::CUE_END) != 0 {
+        const LEADS: u16 = han::OPENS | han::CUE_END;
+        for chunk in bytes.get(at..).unwrap_or(&[]).chunks_exact(3) {
+            let &[first @ 0xE4..=0xE9, second, third] = chunk else {
+                break;
+            };
+            let bits = self.table.of(code_point(first, second, third));
+            if bits & BEGINS | before & LEADS != 0 {
                 let reasons = if before & han::OPENS != 0 {
                     self.opening(bytes, at, bits, false)
                 } else {
@@ -347,11 +351,15 @@ fn dotted_near(bytes: &[u8], from: usize) -> bool {
 #[inline]
 pub(super) fn decode3(bytes: &[u8], at: usize) -> u32 {
     match bytes.get(at..at + 3) {
-        Some(&[a, b, c]) => {
-            (u32::from(a) & 0x0f) << 12 | (u32::from(b) & 0x3f) << 6 | (u32::from(c) & 0x3f)
-        }
+        Some(&[a, b, c]) => code_point(a, b, c),
         _ => 0,
     }
+}
+
+/// The code point of a character of three bytes.
+#[inline]
+pub(super) fn code_point(a: u8, b: u8, c: u8) -> u32 {
+    (u32::from(a) & 0x0f) << 12 | (u32::from(b) & 0x3f) << 6 | (u32::from(c) & 0x3f)
 }
 
 #[cfg(test)]

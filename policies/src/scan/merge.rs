@@ -28,14 +28,13 @@ pub(super) struct Merge {
 
 impl Merge {
     pub(super) fn add(&mut self, engine: Engine, grade: Grade, finding: Finding) {
-        let at = self.waiting.partition_point(|(e, _, f)| {
-            (f.start, f.end, *e, f.sort) < (finding.start, finding.end, engine, finding.sort)
-        });
-        self.waiting.insert(at, (engine, grade, finding));
+        self.waiting.push((engine, grade, finding));
     }
 
     /// Gives out what is settled if all that may come begins at `upto` or later. Returns up to where nothing waits.
     pub(super) fn release(&mut self, upto: usize, mut give: impl FnMut(Finding)) -> usize {
+        self.waiting
+            .sort_unstable_by_key(|&(engine, _, f)| (f.start, f.end, engine, f.sort));
         let mut done = 0;
         let mut from = 0;
         let mut open = upto;

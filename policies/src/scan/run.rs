@@ -17,8 +17,10 @@ const LISTED: u8 = 0xA0;
 #[derive(Clone, Debug)]
 pub(crate) struct Run {
     digits: [u8; DIGITS_MAX],
-    ends: [u32; DIGITS_MAX],
-    starts: [u32; DIGITS_MAX],
+    /// Where the run begins; the digits' places are counted from there.
+    from: usize,
+    ends: [u16; DIGITS_MAX],
+    starts: [u16; DIGITS_MAX],
     /// What follows each digit before the next: 0 nothing, else a code of the separator.
     gaps: [u8; DIGITS_MAX],
     n: usize,
@@ -154,6 +156,7 @@ impl Run {
     ) -> Option<Self> {
         let mut run = Self {
             digits: [0; DIGITS_MAX],
+            from: at,
             ends: [0; DIGITS_MAX],
             starts: [0; DIGITS_MAX],
             gaps: [0; DIGITS_MAX],
@@ -162,7 +165,8 @@ impl Run {
             overlong: false,
         };
         let mut i = at;
-        while let Some((value, len)) = digit_at(view, i, numerals) {
+        let mut digit = digit_at(view, i, numerals);
+        while let Some((value, len)) = digit {
             if run.n == DIGITS_MAX {
                 run.overlong = run.gap(run.n - 1) == 0;
                 break;
@@ -170,13 +174,15 @@ impl Run {
             run.numerals += usize::from(len > 1);
             run.push(value, i, i + len);
             i += len;
-            if digit_at(view, i, numerals).is_some() {
+            digit = digit_at(view, i, numerals);
+            if digit.is_some() {
                 continue;
             }
             let Some((gap, code)) = gap_at(view, i) else {
                 break;
             };
-            if digit_at(view, i + gap, numerals).is_none() {
+            digit = digit_at(view, i + gap, numerals);
+            if digit.is_none() {
                 break;
             }
             // Lines of small numbers are no number in pieces.
@@ -201,8 +207,9 @@ impl Run {
             self.ends.get_mut(self.n),
         ) {
             *d = value;
-            *s = u32::try_from(start).unwrap_or(u32::MAX);
-            *e = u32::try_from(end).unwrap_or(u32::MAX);
+            // A run is a few hundred bytes at most.
+            *s = u16::try_from(start - self.from).unwrap_or(u16::MAX);
+            *e = u16::try_from(end - self.from).unwrap_or(u16::MAX);
             self.n += 1;
         }
     }
@@ -237,14 +244,16 @@ impl Run {
 
     /// Where digit `i` begins.
     pub(crate) fn start(&self, i: usize) -> usize {
-        self.starts.get(i).map_or(0, |&s| s as usize)
+        self.starts
+            .get(i)
+            .map_or(0, |&s| self.from + usize::from(s))
     }
 
     /// Where the first `k` digits end.
     pub(crate) fn end(&self, k: usize) -> usize {
         k.checked_sub(1)
             .and_then(|i| self.ends.get(i))
-            .map_or(0, |&e| e as usize)
+            .map_or(0, |&e| self.from + usize::from(e))
     }
 
     /// The length of the first group.

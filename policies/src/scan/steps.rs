@@ -45,7 +45,8 @@ impl Scan<'_, '_> {
         let mut best = None;
         self.ask(On::Digits, &site, &mut best);
         let next = view.byte(end);
-        if site.run().is_some_and(Run::promising) || is(next, LOWER | UPPER) {
+        let numbered = site.run().is_some_and(Run::promising) || is(next, LOWER | UPPER);
+        if numbered {
             self.ask(On::Number, &site, &mut best);
         }
         if !is(before, ALNUM) {
@@ -60,6 +61,9 @@ impl Scan<'_, '_> {
                 seen: LOWER,
                 next: view.byte(stop),
             };
+            if !numbered {
+                self.ask(On::Word, &site, &mut best);
+            }
             self.ask_word(word, &site, &mut best);
         }
         if best.is_none() && (next >= 0x80 || gap_then_numeral(view, end)) {
@@ -129,6 +133,7 @@ impl Scan<'_, '_> {
         let site = Site::new(view, self.at, self.last);
         let mut best = None;
         if slow {
+            self.ask(On::Word, &site, &mut best);
             self.ask_word(Word { end, seen, next }, &site, &mut best);
         }
         if is(first, UPPER) {
@@ -213,6 +218,7 @@ impl Scan<'_, '_> {
         if asked(may::NUMBER, han::NUMERAL) && self.numerals_follow() {
             let site = Site::with_numerals(view, self.at, self.last);
             self.ask(On::Number, &site, &mut best);
+            self.ask(On::Numerals, &site, &mut best);
         }
         if asked(may::NAME, han::SURNAME) {
             self.ask(On::Surname, &site, &mut best);

@@ -5,6 +5,7 @@
 //! ([`HELD_MAX`]), since every finder reads a bounded stretch; nothing decided is judged again. Most pieces are plain:
 //! they are appended, looked at once, and cost no folding and no allocation.
 
+use super::cue::{NO_ROW, no_row};
 use super::engine::Scan;
 use super::fold::{self, BACK, Map};
 use super::merge::{Engine, Merge};
@@ -14,8 +15,10 @@ use super::view::{LOOK_BEHIND, View};
 
 /// What may wait at most, in bytes of folded text: an unfinished private key, and a little for what stands around it.
 pub const HELD_MAX: usize = 17 * 1024;
-/// Decided text that is kept before it is trimmed to [`LOOK_BEHIND`].
-const KEPT_MAX: usize = 2 * LOOK_BEHIND;
+/// Decided text that is kept in any case: further back only headers of tables are looked for.
+const KEPT_MIN: usize = 384;
+/// Decided text that may come together before it is trimmed.
+const KEPT_STEP: usize = 256;
 /// Bytes before the undecided part that its folding may look at.
 const RAW_KEPT: usize = BACK + 8;
 
@@ -34,6 +37,8 @@ pub struct Stream {
     extras_at: [usize; 2],
     last: Last,
     merge: Merge,
+    /// Trimmed when so much is decided.
+    trim_at: usize,
 }
 
 /// Text as given, which folds to something else.
@@ -140,6 +145,7 @@ impl Stream {
             extras_at,
             last,
             merge,
+            trim_at: _,
         } = self;
         let view = View::new(text, finished);
         // Where the undecided part begins in the stream.
@@ -198,20 +204,51 @@ impl Stream {
                 raw.base -= keep;
             }
         }
-        if self.base <= KEPT_MAX {
-            return;
+        if self.base > self.trim_at.max(KEPT_MIN + KEPT_STEP) {
+            self.forget();
         }
-        let cut = floor_boundary(&self.text, self.base - LOOK_BEHIND - 8);
-        self.text.drain(..cut);
-        self.base -= cut;
-        self.built_in_at -= cut;
-        self.extras_at = self.extras_at.map(|at| at.saturating_sub(cut));
-        self.merge.shift(cut);
-        if self.last.end > cut {
-            self.last.end -= cut;
+    }
+
+    /// Forgets the decided text that is not looked back to.
+    fn forget(&mut self) {
+        let keep = floor_boundary(&self.text, self.base - KEPT_MIN);
+        let line = |at: usize| {
+            self.text
+                .get(..at)
+                .unwrap_or("")
+                .rfind('\n')
+                .map_or(0, |i| i + 1)
+        };
+        let end_of = |from: usize| {
+            let rest = self.text.get(from..self.base).unwrap_or("");
+            from + rest.find('\n').unwrap_or(rest.len())
+        };
+        let mut from = line(keep);
+        let row = |from: usize| !no_row(self.text.get(from..end_of(from)).unwrap_or(""));
+        let (cut, filler) = if row(from) {
+            // A table's: back to where it begins.
+            while from > 0 && row(line(from - 1)) {
+                from = line(from - 1);
+            }
+            let far = self.base.saturating_sub(LOOK_BEHIND + 8);
+            (from.max(floor_boundary(&self.text, far)), "")
         } else {
-            self.last = Last::default();
+            (keep, if keep > from { NO_ROW } else { "" })
+        };
+        if cut > filler.len() {
+            self.text.replace_range(..cut, filler);
+            let moved = cut - filler.len();
+            self.base -= moved;
+            self.built_in_at -= moved;
+            self.extras_at = self.extras_at.map(|at| at.saturating_sub(moved));
+            self.merge.shift(moved);
+            if self.last.end > cut {
+                self.last.end -= moved;
+            } else {
+                self.last = Last::default();
+            }
         }
+        self.trim_at = self.base + KEPT_STEP;
     }
 }
 

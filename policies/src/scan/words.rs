@@ -10,7 +10,7 @@ use std::fmt;
 use std::ops::Range;
 
 use super::fold;
-use super::gate::decode3;
+use super::gate::{code_point, decode3};
 use super::view::{ALNUM, is};
 
 /// Words of all lists together, at most.
@@ -60,10 +60,8 @@ impl std::error::Error for WordError {}
 pub(crate) struct Words {
     /// All words one behind another, by bucket, then in order.
     bytes: Vec<u8>,
-    /// Where each word begins, and where the last ends.
-    starts: Vec<u32>,
-    /// The category of each word.
-    categories: Vec<u16>,
+    /// What is known of each.
+    entries: Vec<Entry>,
     /// The first word of each bucket, and one more.
     buckets: Vec<u32>,
     /// One bit for each bucket with words in it.
@@ -82,9 +80,53 @@ pub(crate) struct Words {
 
 impl fmt::Debug for Words {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Words({})", self.categories.len())
+        write!(f, "Words({})", self.entries.len())
     }
 }
+
+/// One word.
+#[derive(Clone, Copy)]
+struct Entry {
+    /// Its first eight bytes, and which of them have no case: most places are told apart by these.
+    head: u64,
+    mask: u64,
+    /// Where it begins in `bytes`.
+    start: u32,
+    length: u16,
+    category: u16,
+}
+
+impl Entry {
+    fn new(word: &[u8], start: usize, category: u16) -> Self {
+        let mut mask = [0u8; 8];
+        for (slot, b) in mask.iter_mut().zip(word) {
+            *slot = if *b >= 0x80 { 0xff } else { 0 };
+        }
+        Self {
+            head: head(word),
+            mask: u64::from_le_bytes(mask),
+            start: number(start),
+            length: u16::try_from(word.len()).unwrap_or(u16::MAX),
+            category,
+        }
+    }
+}
+
+/// The first eight bytes, or as many as there are.
+#[inline]
+fn head(bytes: &[u8]) -> u64 {
+    if let Some(eight) = bytes.first_chunk::<8>() {
+        return u64::from_le_bytes(*eight);
+    }
+    let mut eight = [0u8; 8];
+    for (slot, b) in eight.iter_mut().zip(bytes) {
+        *slot = *b;
+    }
+    u64::from_le_bytes(eight)
+}
+
+/// The factor by which pairs are hashed.
+const PAIR: u32 = 0x9E37_79B1;
 
 /// How a word, or a place in a text, begins: what is hashed.
 #[derive(Clone, Copy)]
@@ -103,7 +145,7 @@ impl Key {
     #[inline]
     fn hash(self, bits: u32) -> usize {
         let (value, factor) = match self {
-            Self::Pair(a, b) => (a << 16 | b, 0x9E37_79B1u32),
+            Self::Pair(a, b) => (a << 16 | b, PAIR),
             Self::Single(a) => (a, 0x85EB_CA6B),
             Self::Letters(letters) => (letters, 0xC2B2_AE35),
             Self::Sign(b) => (u32::from(b), 0x27D4_EB2F),
@@ -186,8 +228,7 @@ impl Words {
         let size = 1usize << bits;
         let mut index = Self {
             bytes: Vec::new(),
-            starts: vec![0],
-            categories: Vec::new(),
+            entries: Vec::new(),
             buckets: vec![0; size + 1],
             filled: vec![0; size / 64],
             bits,
@@ -197,9 +238,9 @@ impl Words {
             others: false,
         };
         for (bucket, word, category) in words {
+            let entry = Entry::new(word.as_bytes(), index.bytes.len(), category);
+            index.entries.push(entry);
             index.bytes.extend_from_slice(word.as_bytes());
-            index.starts.push(number(index.bytes.len()));
-            index.categories.push(category);
             set_bit(&mut index.filled, bucket);
             // Counts first, sums below.
             if let Some(count) = index.buckets.get_mut(bucket + 1) {
@@ -231,7 +272,7 @@ impl Words {
 
     /// Whether there is no word at all.
     pub(crate) fn is_empty(&self) -> bool {
-        self.categories.is_empty()
+        self.entries.is_empty()
     }
 
     /// Reports the words of the folded `text` that begin at `from` or later: category, start, end. If the text is not
@@ -248,7 +289,7 @@ impl Words {
         while let Some(place) = self.next_place(bytes, at, finished) {
             match self.look(bytes, place, finished) {
                 Place::Word(word, length) => {
-                    let category = self.categories.get(word).copied().unwrap_or(0);
+                    let category = self.entries.get(word).map_or(0, |e| e.category);
                     at = place + length;
                     report(usize::from(category), place, at);
                 }
@@ -287,11 +328,16 @@ impl Words {
     /// Goes along a row of characters of three bytes: to the next place where a word may begin, or to its end.
     #[inline]
     fn next_wide(&self, bytes: &[u8], from: usize, finished: bool) -> (bool, usize) {
+        let shift = 32 - self.bits;
         let mut at = from;
         let mut code = decode3(bytes, at);
-        while let Some(0xE0..=0xEF) = bytes.get(at + 3) {
-            let next = decode3(bytes, at + 3);
-            if self.has(Key::Pair(code, next)) || self.others && self.has(Key::Single(code)) {
+        for next in bytes.get(from + 3..).unwrap_or(&[]).chunks_exact(3) {
+            let &[a @ 0xE0..=0xEF, b, c] = next else {
+                break;
+            };
+            let next = code_point(a, b, c);
+            let pair = (code << 16 | next).wrapping_mul(PAIR) >> shift;
+            if bit(&self.filled, pair as usize) || self.others && self.has(Key::Single(code)) {
                 return (true, at);
             }
             code = next;
@@ -307,8 +353,7 @@ impl Words {
     fn next_ascii(&self, bytes: &[u8], from: usize) -> (bool, usize) {
         let rest = bytes.get(from..).unwrap_or(&[]);
         if self.letters.is_none() && self.signs.is_none() {
-            let n = rest.iter().take_while(|&&b| b < 0x80).count();
-            return (false, from + n);
+            return (false, from + ascii_prefix(rest));
         }
         let flag = |flags: &Option<[bool; 256]>, b: u8| {
             flags
@@ -369,6 +414,9 @@ impl Words {
                 _ => {}
             }
         }
+        if !self.others {
+            return Place::None;
+        }
         let single = std::str::from_utf8(rest.get(..width(first)).unwrap_or(&[]))
             .ok()
             .and_then(|c| c.chars().next());
@@ -418,10 +466,17 @@ impl Words {
 
     /// The same for few words, one by one from the last: of those that fit it is the longest.
     fn longest_of_few(&self, words: Range<usize>, rest: &[u8], finished: bool) -> Place {
+        let low = words.start;
+        let entries = self.entries.get(words).unwrap_or(&[]);
+        let first = head(rest);
         let mut best = Place::None;
-        for word in words.rev() {
-            let text = self.text(word);
-            let Some(here) = rest.get(..text.len()) else {
+        for (i, entry) in entries.iter().enumerate().rev() {
+            let length = usize::from(entry.length);
+            if rest.len() >= length && (first ^ entry.head) & entry.mask != 0 {
+                continue;
+            }
+            let text = self.text(entry);
+            let Some(here) = rest.get(..length) else {
                 if !finished && begins(text, rest) {
                     return Place::Alive;
                 }
@@ -431,28 +486,29 @@ impl Words {
                 continue;
             }
             let letter = text.last().is_some_and(|&b| is(b, ALNUM));
-            match rest.get(text.len()) {
+            match rest.get(length) {
                 // `ass` is not in `assembly`.
                 Some(&b) if letter && is(b, ALNUM) => {}
                 None if letter && !finished => return Place::Alive,
-                _ => best = Place::Word(word, text.len()),
+                _ => best = Place::Word(low + i, length),
             }
         }
         best
     }
 
-    fn text(&self, word: usize) -> &[u8] {
-        let at = |i: usize| self.starts.get(i).map_or(0, |&n| n as usize);
-        self.bytes.get(at(word)..at(word + 1)).unwrap_or(&[])
+    fn text(&self, entry: &Entry) -> &[u8] {
+        let start = entry.start as usize;
+        self.bytes
+            .get(start..start + usize::from(entry.length))
+            .unwrap_or(&[])
     }
 
     fn length(&self, word: usize) -> usize {
-        let at = |i: usize| self.starts.get(i).map_or(0, |&n| n as usize);
-        at(word + 1) - at(word)
+        self.entries.get(word).map_or(0, |e| usize::from(e.length))
     }
 
     fn byte(&self, word: usize, depth: usize) -> u8 {
-        let start = self.starts.get(word).map_or(0, |&n| n as usize);
+        let start = self.entries.get(word).map_or(0, |e| e.start as usize);
         self.bytes.get(start + depth).copied().unwrap_or(0)
     }
 
@@ -469,6 +525,17 @@ impl Words {
         }
         from - low
     }
+}
+
+/// How many bytes are ASCII, from the first on.
+fn ascii_prefix(bytes: &[u8]) -> usize {
+    let eights = bytes
+        .chunks_exact(8)
+        .take_while(|eight| head(eight) & 0x8080_8080_8080_8080 == 0)
+        .count();
+    let from = eights * 8;
+    let rest = bytes.get(from..).unwrap_or(&[]);
+    from + rest.iter().take_while(|&&b| b < 0x80).count()
 }
 
 /// Whether `word`, which is in lower case, begins with `text`.

@@ -17,7 +17,7 @@ use tests::pii::kinds::KINDS;
 use tests::pii::random::Random;
 use tests::pii::score::{Score, ratio, total};
 use tests::pii::speed::{self, Times};
-use tests::pii::{Sample, evasions, negatives};
+use tests::pii::{Sample, documents, evasions, negatives};
 
 /// The floors: a figure below fails the run.
 const PRECISION: f64 = 0.985;
@@ -39,6 +39,7 @@ const PER_TYPE: usize = 60;
 const RECORDS: usize = 300;
 const EVASION_ROUNDS: usize = 12;
 const EACH_TRAP: usize = 25;
+const EACH_DOCUMENT: usize = 6;
 
 fn corpus(split: Split) -> (Vec<Sample>, Vec<Sample>, Vec<Sample>) {
     let seed = if split == Split::Tune { 11 } else { 977 };
@@ -48,6 +49,7 @@ fn corpus(split: Split) -> (Vec<Sample>, Vec<Sample>, Vec<Sample>) {
         plain.extend((0..PER_TYPE).map(|_| contexts::sample(kind, split, r)));
     }
     plain.extend((0..RECORDS).map(|_| contexts::record(r)));
+    plain.extend(documents::samples(EACH_DOCUMENT, split, r));
     let evasions = (0..EVASION_ROUNDS)
         .flat_map(|_| evasions::samples(r))
         .collect();

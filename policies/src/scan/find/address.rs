@@ -3,6 +3,7 @@
 //! Fires on two administrative levels, or one and a road with a number, and a door; a cue may stand for the door.
 //! Delay in a stream: from the first administrative word on, while levels go on.
 
+use std::cell::OnceCell;
 use std::sync::LazyLock;
 
 use crate::scan::entity::Entity;
@@ -214,9 +215,13 @@ struct Reading {
 pub(super) fn chinese(site: &Site<'_, '_>) -> Option<Found> {
     let view = site.view;
     let reading = read(view, site.at)?;
+    let known = OnceCell::new();
     let cue = || {
-        cued(view, site.at)
-            || crate::scan::cue::cues_of_column(view, site.at).is(crate::scan::cue::Cue::Address)
+        *known.get_or_init(|| {
+            cued(view, site.at)
+                || crate::scan::cue::cues_of_column(view, site.at)
+                    .is(crate::scan::cue::Cue::Address)
+        })
     };
     let levels = reading.admin >= 2
         || reading.admin >= 1 && reading.road_number

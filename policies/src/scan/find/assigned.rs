@@ -262,6 +262,73 @@ fn flag<'t>(spaced: &'t str, behind: &str) -> Option<&'t str> {
         .then_some(spaced)
 }
 
+/// The shortest secret key that is known by its vendor's name.
+const VENDOR_MIN: usize = 30;
+
+/// The last two characters of the names in Chinese.
+const ENDS_ZH: [&str; 14] = [
+    "密码", "口令", "密钥", "秘钥", "令牌", "问钥", "私钥", "权码", "密匙", "暗号", "全码", "令码",
+    "凭据", "码串",
+];
+
+/// Whether a name that secrets are assigned to may end the text, but for signs and filling words. Cheap, and says yes
+/// too often.
+fn may_be_named(text: &[u8]) -> bool {
+    const SIGNS: usize = 16;
+    let signs = |text: &[u8]| {
+        text.iter()
+            .rev()
+            .take(SIGNS)
+            .take_while(|b| {
+                matches!(
+                    b,
+                    b' ' | b'"'
+                        | b'\''
+                        | b'`'
+                        | b':'
+                        | b'='
+                        | b'>'
+                        | b'|'
+                        | b'*'
+                        | b')'
+                        | b'\\'
+                        | b'\t'
+                )
+            })
+            .count()
+    };
+    let cut = |text: &[u8]| text.len() - signs(text);
+    let mut rest = text.get(..cut(text)).unwrap_or(&[]);
+    // ：“‘「）” and 是, 为, 成 and the like, in any order.
+    for _ in 0..4 {
+        let tail = rest.get(rest.len().saturating_sub(3)..).unwrap_or(&[]);
+        let Ok(tail) = std::str::from_utf8(tail) else {
+            break;
+        };
+        if !matches!(
+            tail,
+            "：" | "“" | "‘" | "「" | "）" | "”" | "是" | "为" | "成" | "设" | "置" | "改"
+        ) {
+            break;
+        }
+        rest = rest.get(..rest.len() - 3).unwrap_or(&[]);
+        rest = rest.get(..cut(rest)).unwrap_or(&[]);
+    }
+    if let [head @ .., b' ', b'i', b's'] = rest {
+        rest = head.get(..cut(head)).unwrap_or(&[]);
+    }
+    match rest.last() {
+        Some(b) if b.is_ascii_alphabetic() => {
+            matches!(
+                b | 0x20,
+                b'd' | b't' | b'n' | b'y' | b'e' | b's' | b'l' | b'r' | b'w'
+            )
+        }
+        Some(0x80..) => ENDS_ZH.iter().any(|end| rest.ends_with(end.as_bytes())),
+        _ => false,
+    }
+}
+
 /// Whether the text ends with a name that secrets are assigned to.
 fn secret_name(text: &str) -> bool {
     let bytes = text.as_bytes();
@@ -275,6 +342,7 @@ fn secret_name(text: &str) -> bool {
         {
             NAMES
                 .iter()
+                .filter(|name| name.as_bytes().last() == Some(&(b | 0x20)))
                 .any(|name| ends_with_name(bytes, name.as_bytes()))
         }
         Some(0x80..) => NAMES_ZH.iter().any(|name| text.ends_with(name)),
@@ -320,20 +388,32 @@ fn strip_sign(text: &str) -> Option<&str> {
         .map(|name| name.trim_end_matches([' ', '\t']))
 }
 
+/// What a value without quotes may hold.
+static VALUE: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut b = b'!';
+    while b < 0x7f {
+        #[expect(clippy::indexing_slicing, reason = "evaluated when compiled")]
+        {
+            table[b as usize] =
+                !matches!(b, b'"' | b'\'' | b',' | b';' | b'<' | b'>' | b'`' | b'|');
+        }
+        b += 1;
+    }
+    table
+};
+
 /// Where the value ends.
 fn value_end(view: &View<'_>, at: usize) -> usize {
     let quote = view.before(at);
-    let query = in_query(view, at);
+    let query = quote == b'=' && in_query(view, at);
     let mut end = if matches!(quote, b'"' | b'\'' | b'`') {
         view.run_of(at, VALUE_MAX, |b| {
             b != quote && b != b'\n' && b != b' ' && b < 0x80
         })
     } else {
         view.run_of(at, VALUE_MAX, |b| {
-            b > b' '
-                && b < 0x7f
-                && !matches!(b, b'"' | b'\'' | b',' | b';' | b'<' | b'>' | b'`' | b'|')
-                && !(query && b == b'&')
+            VALUE.get(usize::from(b)).copied().unwrap_or(false) && !(query && b == b'&')
         })
     };
     while end > at
@@ -366,6 +446,11 @@ pub(super) fn assigned(site: &Site<'_, '_>) -> Option<Found> {
     if !leads(view, site.at) {
         return None;
     }
+    let head = view.bytes().get(..site.at).unwrap_or(&[]);
+    let named_so = may_be_named(head);
+    if !named_so && view.run(site.at, ALNUM, VENDOR_MIN) < site.at + 20 {
+        return None;
+    }
     let end = value_end(view, site.at);
     let text = view.slice(site.at, end);
     // Digits alone are a secret only if there are many.
@@ -375,7 +460,7 @@ pub(super) fn assigned(site: &Site<'_, '_>) -> Option<Found> {
     if let Some(found) = vendor(site, text, end) {
         return Some(found);
     }
-    if !varied(text) {
+    if !named_so || !varied(text) {
         return None;
     }
     let named = named(view, site.at);
@@ -423,6 +508,9 @@ pub(crate) fn flagged(view: &View<'_>, at: usize) -> bool {
 
 /// Secret keys whose vendor the cue names.
 fn vendor(site: &Site<'_, '_>, text: &str, end: usize) -> Option<Found> {
+    if !matches!(text.len(), 30 | 32 | 40) {
+        return None;
+    }
     let charset = |extra: &[u8]| text.bytes().all(|b| is(b, ALNUM) || extra.contains(&b));
     // A random value without a digit is rare, but exists.
     let letters = text.bytes().any(|b| is(b, LOWER)) && text.bytes().any(|b| is(b, UPPER));

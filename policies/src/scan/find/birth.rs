@@ -5,7 +5,7 @@ use crate::scan::cue::Cue;
 use crate::scan::entity::Entity;
 use crate::scan::run::numeral;
 use crate::scan::site::{Found, MEDIUM, Site};
-use crate::scan::view::{ALNUM, DIGIT, View, is};
+use crate::scan::view::{ALNUM, DIGIT, LOWER, UPPER, View, is};
 
 /// A number of up to `max` digits, ASCII or Chinese (`十` only in day and month).
 fn number(view: &View<'_>, at: usize, max: usize) -> Option<(u32, usize)> {
@@ -47,18 +47,30 @@ pub(super) fn birth(site: &Site<'_, '_>) -> Option<Found> {
     if is(view.before(site.at), ALNUM) {
         return None;
     }
+    // Eight digits, or few and a sign of dates behind.
+    let digits = view.run(site.at, DIGIT, 9);
+    let dated = match digits - site.at {
+        0 | 8 => true,
+        1..=4 => matches!(
+            view.byte(digits),
+            b'-' | b'/' | b'.' | b' ' | b't' | b's' | b'n' | b'r' | 0x80..
+        ),
+        _ => false,
+    };
+    if !dated {
+        return None;
+    }
     let (end, (y, m, d)) = compact(view, site.at)
         .or_else(|| separated(view, site.at))
-        .or_else(|| day_first(view, site.at))?;
+        .or_else(|| day_first(view, site.at))
+        .or_else(|| day_and_month(view, site.at))
+        .or_else(|| month_first(view, site.at))?;
     if !birth_date(y, m, d) || is(view.byte(end), ALNUM) {
         return None;
     }
     let born = view.starts(end, "出生") || view.starts(end, "生于") || born_alone(view, end);
     let near = site.cues();
-    let cued = born
-        || near.leads(Cue::Birth)
-        || near.leads(Cue::Other) && near.has(Cue::Birth)
-        || near.none() && site.column().is(Cue::Birth);
+    let cued = born || near.leads(Cue::Birth) || near.none() && site.column().is(Cue::Birth);
     cued.then(|| site.hit(Entity::DateOfBirth, end, MEDIUM))
         .flatten()
 }
@@ -96,6 +108,12 @@ fn separated(view: &View<'_>, at: usize) -> Option<Date> {
     let (month, j) = number(view, i, 2)?;
     let j = view.blanks(j, 1);
     let second = view.char(j);
+    // 90年3月5日
+    let year = if first == '年' && (30..100).contains(&year) {
+        1900 + year
+    } else {
+        year
+    };
     if first == '年' && second == '月' {
         let after = view.blanks(j + second.len_utf8(), 1);
         let Some((day, k)) = number(view, after, 2) else {
@@ -129,5 +147,74 @@ fn day_first(view: &View<'_>, at: usize) -> Option<Date> {
     }
     let (year, end) = number(view, j + 1, 4)?;
     let (month, day) = if a > 12 { (b, a) } else { (a, b) };
+    Some((end, (year, month, day)))
+}
+
+const MONTHS: [&str; 12] = [
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+];
+
+/// The month whose name, or first three letters of it, stands at `at`.
+fn month_name(view: &View<'_>, at: usize) -> Option<(u32, usize)> {
+    let end = view.run(at, LOWER | UPPER, 10);
+    let name = view.slice(at, end);
+    let month = (1..).zip(MONTHS).find(|(_, month)| {
+        name.len() >= 3
+            && month
+                .get(..name.len())
+                .is_some_and(|head| head.eq_ignore_ascii_case(name))
+            && (name.len() <= 4 || name.len() == month.len())
+    })?;
+    let end = if view.byte(end) == b'.' { end + 1 } else { end };
+    Some((month.0, end))
+}
+
+/// Past `th`, a comma and blanks.
+fn past_joint(view: &View<'_>, at: usize) -> usize {
+    let mut at = at;
+    for suffix in ["st", "nd", "rd", "th"] {
+        if view.starts_fold(at, suffix) {
+            at += 2;
+            break;
+        }
+    }
+    if view.byte(at) == b',' {
+        at += 1;
+    }
+    view.blanks(at, 2)
+}
+
+/// `March 5, 1990`
+fn month_first(view: &View<'_>, at: usize) -> Option<Date> {
+    let (month, end) = month_name(view, at)?;
+    let (day, end) = number(view, view.blanks(end, 1), 2)?;
+    let (year, end) = number(view, past_joint(view, end), 4)?;
+    Some((end, (year, month, day)))
+}
+
+/// `5 March 1990`, `5th of Mar, 1990`
+fn day_and_month(view: &View<'_>, at: usize) -> Option<Date> {
+    let (day, end) = number(view, at, 2)?;
+    let mut i = past_joint(view, end);
+    if view.byte(i) == b'-' {
+        i += 1;
+    }
+    if view.starts(i, "of ") {
+        i += 3;
+    }
+    let (month, end) = month_name(view, i)?;
+    let i = past_joint(view, end + usize::from(view.byte(end) == b'-'));
+    let (year, end) = number(view, i, 4)?;
     Some((end, (year, month, day)))
 }

@@ -12,7 +12,9 @@ pub(crate) const CODE_MAX: usize = 36;
 #[derive(Debug)]
 pub(crate) struct Code {
     chars: [u8; CODE_MAX],
-    ends: [usize; CODE_MAX],
+    /// Where the code begins; the characters' ends are counted from there.
+    from: usize,
+    ends: [u16; CODE_MAX],
     /// Whether a gap stands before the character.
     n: usize,
     gaps: u64,
@@ -23,6 +25,7 @@ impl Code {
     pub(crate) fn read(view: &View<'_>, at: usize, max: usize) -> Self {
         let mut code = Self {
             chars: [0; CODE_MAX],
+            from: at,
             ends: [0; CODE_MAX],
             n: 0,
             gaps: 0,
@@ -48,7 +51,7 @@ impl Code {
     fn push(&mut self, c: u8, end: usize) {
         if let (Some(slot), Some(place)) = (self.chars.get_mut(self.n), self.ends.get_mut(self.n)) {
             *slot = c;
-            *place = end;
+            *place = u16::try_from(end - self.from).unwrap_or(u16::MAX);
             self.n += 1;
         }
     }
@@ -66,8 +69,7 @@ impl Code {
     pub(crate) fn end(&self, k: usize) -> usize {
         k.checked_sub(1)
             .and_then(|i| self.ends.get(i))
-            .copied()
-            .unwrap_or(0)
+            .map_or(0, |&end| self.from + usize::from(end))
     }
 
     /// How many of the first `k` characters have a gap before them.

@@ -45,8 +45,11 @@ pub(super) fn keyed(site: &Site<'_, '_>) -> Option<Found> {
     }
     // `或者QQ123456`: the value is what hangs on the cue.
     let letters = view.run(site.at, LOWER | UPPER, 12);
-    if is(view.byte(letters), DIGIT) && !cues_in(view.slice(site.at, letters)).none() {
-        return None;
+    if is(view.byte(letters), DIGIT) {
+        let own = cues_in(view.slice(site.at, letters));
+        if !own.none() && !own.is(Cue::Wechat) {
+            return None;
+        }
     }
     // A cue must end right before the value, but for a few filling words.
     let (entity, end) = shaped(site)?;

@@ -89,7 +89,12 @@ pub(crate) static DETECTORS: &[Detector] = &[
     on("lettered_intl", &[On::Code], NUMBER, intl::lettered),
     on("military", &[On::Form], NUMBER, keyed::military),
     on("keyed", &[On::Number, On::Word], NUMBER, keyed::keyed),
-    on("birth", &[On::Digits], NUMBER, birth::birth),
+    on(
+        "birth",
+        &[On::Digits, On::Capital, On::Numerals],
+        NUMBER,
+        birth::birth,
+    ),
     on("mrz", &[On::Zone, On::Capital], 200, mrz::mrz),
     on("email", &[On::Mail], TOKEN, net::email),
     on("ipv4", &[On::Digits], NUMBER, net::ipv4),

@@ -91,6 +91,10 @@ fn cue(site: &Site<'_, '_>, before: char) -> Evidence {
             None => Evidence::None,
         };
     }
+    // A sentence begins here: no cue leads to it.
+    if matches!(before, '。' | '！' | '？' | '；' | '.' | '!' | '?' | ';') {
+        return Evidence::None;
+    }
     let trimmed = behind.trim_end_matches([
         ' ', '\t', '"', '\'', '“', '「', '*', '`', '(', '（', '\u{a0}', '【', '[', '>',
     ]);
@@ -115,16 +119,14 @@ fn cue(site: &Site<'_, '_>, before: char) -> Evidence {
         if cue_at_end(name).is_some() {
             return Evidence::Colon;
         }
-        let word: String = name
-            .chars()
+        let letters = name
+            .bytes()
             .rev()
-            .take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
-            .filter(|c| c.is_ascii_alphanumeric())
-            .collect::<Vec<_>>()
-            .into_iter()
-            .rev()
-            .flat_map(char::to_lowercase)
-            .collect();
+            .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
+            .count();
+        let mut word = name.get(name.len() - letters..).unwrap_or("").to_owned();
+        word.retain(|c| c.is_ascii_alphanumeric());
+        word.make_ascii_lowercase();
         if is_key(&word) {
             return Evidence::Colon;
         }
@@ -137,7 +139,7 @@ fn cue(site: &Site<'_, '_>, before: char) -> Evidence {
     if behind.ends_with('>')
         && name
             .rsplit_once('<')
-            .is_some_and(|(_, tag)| is_key(tag) || cue_at_end(tag).is_some())
+            .is_some_and(|(_, tag)| is_key(&tag.to_ascii_lowercase()) || cue_at_end(tag).is_some())
     {
         return Evidence::Colon;
     }

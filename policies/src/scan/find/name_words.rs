@@ -2,6 +2,7 @@
 //!
 //! Data, and an index of each by one of its characters. Invariant: where several fit, the longest comes first.
 
+use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use crate::scan::han::{self, Index};
@@ -116,15 +117,19 @@ fn doer_at_end(text: &str) -> Option<&'static str> {
         .copied()
 }
 
+static SOFT_SET: LazyLock<HashSet<&'static str>> =
+    LazyLock::new(|| SOFT.split_whitespace().collect());
+static KEY_SET: LazyLock<HashSet<&'static str>> =
+    LazyLock::new(|| KEYS.split_whitespace().collect());
+
 /// Whether a cue is in such common use that more must support it.
 pub(super) fn soft(cue: &str) -> bool {
-    SOFT.split_whitespace().any(|word| word == cue)
+    SOFT_SET.contains(cue)
 }
 
-/// Whether a Latin word is a key that names are kept under.
+/// Whether a Latin word, in lower case, is a key that names are kept under.
 pub(super) fn is_key(word: &str) -> bool {
-    KEYS.split_whitespace()
-        .any(|key| key.eq_ignore_ascii_case(word))
+    KEY_SET.contains(word)
 }
 
 /// The title that stands at `at`, where `c` is.
@@ -143,14 +148,23 @@ pub(super) fn follows(view: &View<'_>, at: usize, long: bool) -> bool {
         .any(|word| (!long || word.len() > 3) && view.starts(at, word))
 }
 
+/// Characters that follow names, and that given names end with as well.
+const BOTH: &str = "刚可明月日同成以能由";
+
 /// How many of `n` characters the name has, if a word that may follow names begins within them.
 pub(super) fn followed(view: &View<'_>, at: usize, n: usize, surname: usize, long: bool) -> usize {
     let mut i = at;
     for k in 0..n {
+        let c = view.char(i);
+        let next = i + c.len_utf8();
         if k > surname && follows(view, i, long) {
-            return k;
+            // 秦轩刚的: the name goes on if what follows it comes next.
+            let given = k == surname + 1 && BOTH.contains(c) && !follows(view, i, true);
+            if !(given && (view.starts(next, "的") || follows(view, next, true))) {
+                return k;
+            }
         }
-        i += view.char(i).len_utf8();
+        i = next;
     }
     n
 }

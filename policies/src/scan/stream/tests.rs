@@ -248,6 +248,43 @@ fn long_texts_are_trimmed_and_prose_does_not_wait() {
     assert!(stream.held() <= 24, "{}", stream.held());
 }
 
+#[test]
+fn a_stream_of_prose_is_small() {
+    let set = &*PLAIN;
+    let (mut stream, mut found) = (Stream::new(), Vec::new());
+    let text =
+        "今天天气不错，我们去公园走走吧。The weather is fine, so we go for a walk. ".repeat(400);
+    let cuts: Vec<usize> = text.char_indices().map(|(i, _)| i).step_by(7).collect();
+    for pair in cuts.windows(2) {
+        stream.push(set, &text[pair[0]..pair[1]], &mut found);
+        assert!(stream.text.capacity() <= 1536, "{}", stream.text.capacity());
+    }
+    assert!(std::mem::size_of::<Stream>() <= 256);
+}
+
+#[test]
+fn long_tables_and_long_lines_give_the_whole() {
+    let row = "李娜\t13912345678\t20230001\t说明\n";
+    let table = format!("姓名\t手机\t学号\t备注\n{}", row.repeat(40));
+    let line = "one, two, three, four and a sentence that goes on for longer than a cell of a table may be, ".repeat(30);
+    let list = "a,b,c,d,".repeat(400);
+    for text in [
+        format!("{line}\n{table}"),
+        format!("{table}\n{line}\n{table}"),
+        format!("{list}\n{table}"),
+        format!("{list}{line}\n姓名,工号\n张三,A102345\n{line}"),
+    ] {
+        for set in [&*PLAIN, &*FULL] {
+            let expected = whole(set, &text);
+            assert!(!expected.is_empty());
+            for step in [1, 13, 50] {
+                let cuts: Vec<usize> = text.char_indices().map(|(i, _)| i).step_by(step).collect();
+                assert_eq!(streamed(set, &text, &cuts), expected, "{step}");
+            }
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1500))]
     #[test]
