@@ -106,7 +106,7 @@ pub(super) struct Word {
 }
 
 /// The first two letters of known keys.
-fn heads_key(first: u8, second: u8) -> bool {
+pub(super) fn heads_key(first: u8, second: u8) -> bool {
     matches!(
         [first, second],
         [b'A', b'K' | b'S' | b'B' | b'C' | b'L' | b'I']

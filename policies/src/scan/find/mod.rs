@@ -39,6 +39,16 @@ pub(super) use pieces::join;
 
 use super::ask::{Detector, On};
 
+/// Whether a detector of capitals may find something at the word at `at`, which begins with one capital and a letter or
+/// sign that is none.
+pub(super) fn opens_capital(bytes: &[u8], at: usize) -> bool {
+    let month = bytes
+        .get(at..)
+        .and_then(|rest| rest.first_chunk())
+        .is_none_or(|&letters| birth::heads_month(letters));
+    month || name_latin::cued(bytes.get(..at).unwrap_or(&[]))
+}
+
 const fn on(name: &'static str, on: &'static [On], max_len: usize, find: Find) -> Detector {
     Detector {
         name,

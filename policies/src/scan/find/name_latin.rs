@@ -108,6 +108,11 @@ impl Heads {
     }
 }
 
+/// Whether a cue of names may end `text`: the first look of [`latin`].
+pub(super) fn cued(text: &[u8]) -> bool {
+    HEADS.may_end(text)
+}
+
 /// Longer words are no cues.
 const WORD_MAX: usize = 14;
 
@@ -117,7 +122,7 @@ pub(super) fn latin(site: &Site<'_, '_>) -> Option<Found> {
     if is(view.before(site.at), UPPER | LOWER | DIGIT) {
         return None;
     }
-    if !HEADS.may_end(view.bytes().get(..site.at).unwrap_or(&[])) {
+    if !cued(view.bytes().get(..site.at).unwrap_or(&[])) {
         return None;
     }
     let behind = view.behind(site.at, 24);
