@@ -144,55 +144,9 @@ fn is_number(c: char) -> bool {
 fn read(view: &View<'_>, from: usize) -> Option<Reading> {
     let mut at = from;
     let mut since = 0usize;
-    // A known place needs no suffix: 北京朝阳区.
-    let first = view.char(from);
-    let mut known = 0;
-    let candidates = if han::has(first, han::PLACE) {
-        han::places(first)
-    } else {
-        &[]
-    };
-    for place in candidates {
-        if view.starts(from, place) {
-            known = place.len();
-            break;
-        }
-    }
     let mut reading = Reading::default();
-    if known > 0 {
-        at += known;
-        let suffixed = [
-            "省",
-            "市",
-            "自治区",
-            "壮族自治区",
-            "回族自治区",
-            "维吾尔自治区",
-            "特别行政区",
-            "州",
-            "地区",
-        ]
-        .iter()
-        .find(|s| view.starts(at, s));
-        at += suffixed.map_or(0, |s| s.len());
-        reading.admin = 1;
-        reading.level_end = at;
-        reading.first_level = at;
-    }
-    // A second bare place: 广东深圳南山区.
-    if known > 0 {
-        for place in han::places(view.char(at)) {
-            if view.starts(at, place) {
-                at += place.len();
-                if view.starts(at, "市") {
-                    at += "市".len();
-                }
-                reading.admin += 1;
-                reading.level_end = at;
-                break;
-            }
-        }
-    }
+    let known = known_place(view, from, &mut reading);
+    at += known;
     // In the middle of a row of characters only a known place begins one.
     let before = view.char_before(from);
     let inside = is_han(before) && !han::has(before, han::OPENS);
@@ -212,13 +166,9 @@ fn read(view: &View<'_>, from: usize) -> Option<Reading> {
             return None;
         }
         if let Some((word, level)) = level_at(view, at) {
-            let counts = match level {
-                Level::Door => number,
-                Level::Admin => named >= 1 && (!number || word != "区"),
-                Level::Road => named >= 1,
-                Level::Place => named >= 1 && (reading.first_level > 0 || word.len() > 3),
-            };
-            if counts && !(level == Level::Door && ordinal(view, at)) && !continues(view, at, word)
+            if counts(level, word, number, named, reading.first_level > 0)
+                && !(level == Level::Door && ordinal(view, at))
+                && !continues(view, at, word)
             {
                 at += word.len();
                 chars += word.chars().count();
@@ -262,6 +212,59 @@ fn read(view: &View<'_>, from: usize) -> Option<Reading> {
     }
     trailing_number(view, &mut reading);
     (reading.first_level > 0).then_some(reading)
+}
+
+/// Whether the word ends a level here, after `named` characters and perhaps a number.
+fn counts(level: Level, word: &str, number: bool, named: usize, begun: bool) -> bool {
+    match level {
+        Level::Door => number,
+        Level::Admin => named >= 1 && (!number || word != "区"),
+        Level::Road => named >= 1,
+        Level::Place => named >= 1 && (begun || word.len() > 3),
+    }
+}
+
+/// Past a known place, which needs no suffix (北京朝阳区), and a second one (广东深圳南山区).
+fn known_place(view: &View<'_>, from: usize, reading: &mut Reading) -> usize {
+    const SUFFIXES: [&str; 9] = [
+        "省",
+        "市",
+        "自治区",
+        "壮族自治区",
+        "回族自治区",
+        "维吾尔自治区",
+        "特别行政区",
+        "州",
+        "地区",
+    ];
+    let place_at = |at: usize| {
+        let first = view.char(at);
+        let places = if han::has(first, han::PLACE) {
+            han::places(first)
+        } else {
+            &[]
+        };
+        places.iter().find(|place| view.starts(at, place))
+    };
+    let Some(place) = place_at(from) else {
+        return 0;
+    };
+    let mut at = from + place.len();
+    at += SUFFIXES
+        .iter()
+        .find(|suffix| view.starts(at, suffix))
+        .map_or(0, |suffix| suffix.len());
+    reading.admin = 1;
+    reading.first_level = at;
+    if let Some(place) = place_at(at) {
+        at += place.len();
+        if view.starts(at, "市") {
+            at += "市".len();
+        }
+        reading.admin += 1;
+    }
+    reading.level_end = at;
+    at - from
 }
 
 /// Whether a level's word begins within a few characters: cheap, since most rows of characters are none.

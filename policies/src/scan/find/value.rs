@@ -4,6 +4,64 @@
 
 use crate::scan::view::{DIGIT, is};
 
+/// How placeholders begin, in lower case.
+const PREFIXES: [&str; 26] = [
+    "your",
+    "my_",
+    "my-",
+    "<",
+    "example",
+    "os.environ",
+    "process.env",
+    "getenv",
+    "env.",
+    "env(",
+    "config.",
+    "settings.",
+    "secrets.",
+    "vault:",
+    "changeme",
+    "change_me",
+    "placeholder",
+    "xxx",
+    "todo",
+    "dummy",
+    "insert",
+    "replace",
+    "self.",
+    "this.",
+    "request.",
+    "args.",
+];
+
+/// Whole placeholders, in lower case.
+const WHOLE: [&str; 24] = [
+    "null",
+    "none",
+    "nil",
+    "undefined",
+    "true",
+    "false",
+    "password",
+    "secret",
+    "token",
+    "test",
+    "required",
+    "optional",
+    "string",
+    "redacted",
+    "hidden",
+    "masked",
+    "default",
+    "sample",
+    "username",
+    "passwd",
+    "credentials",
+    "apikey",
+    "api_key",
+    "fake",
+];
+
 /// Whether the value only stands for one.
 pub(super) fn placeholder(value: &str) -> bool {
     let lower = value.to_ascii_lowercase();
@@ -23,60 +81,6 @@ pub(super) fn placeholder(value: &str) -> bool {
         .count()
         * 2
         > value.len();
-    const PREFIXES: [&str; 26] = [
-        "your",
-        "my_",
-        "my-",
-        "<",
-        "example",
-        "os.environ",
-        "process.env",
-        "getenv",
-        "env.",
-        "env(",
-        "config.",
-        "settings.",
-        "secrets.",
-        "vault:",
-        "changeme",
-        "change_me",
-        "placeholder",
-        "xxx",
-        "todo",
-        "dummy",
-        "insert",
-        "replace",
-        "self.",
-        "this.",
-        "request.",
-        "args.",
-    ];
-    const WHOLE: [&str; 24] = [
-        "null",
-        "none",
-        "nil",
-        "undefined",
-        "true",
-        "false",
-        "password",
-        "secret",
-        "token",
-        "test",
-        "required",
-        "optional",
-        "string",
-        "redacted",
-        "hidden",
-        "masked",
-        "default",
-        "sample",
-        "username",
-        "passwd",
-        "credentials",
-        "apikey",
-        "api_key",
-        "fake",
-    ];
     same || marks
         || stars
         || PREFIXES.iter().any(|p| lower.starts_with(p))
