@@ -318,6 +318,23 @@ fn fields() -> Vec<Place> {
             json!({"metadata": {"model": V, "role": V, "n": V, "seed": V, "temperature": V}}),
         ),
         at(
+            "a role",
+            json!({"messages": [{"role": V, "content": "hello"}]}),
+        ),
+        at(
+            "a part's type",
+            json!({"messages": [{"role": "user", "content": [{"type": V, "text": "hello"}]}]}),
+        ),
+        at("an effort", json!({"reasoning_effort": V})),
+        at(
+            "a choice of tools",
+            json!({"tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}], "tool_choice": V}),
+        ),
+        at(
+            "the type of a schema",
+            json!({"response_format": {"type": V}}),
+        ),
+        at(
             "metadata called as media",
             json!({"metadata": {"data": format!("call {V}"), "file_data": V, "b64_json": V}}),
         ),
