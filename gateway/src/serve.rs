@@ -279,10 +279,10 @@ async fn journal_reloads(shared: Arc<Shared>) {
 fn sweep(worker: &Worker) {
     let snapshot = worker.shared.store.load();
     let alive = |key: &str| {
-        snapshot
-            .providers
-            .iter()
-            .any(|provider| *provider.token_key == *key)
+        let mut providers = snapshot.providers.iter();
+        let mut gates = snapshot.gates.iter();
+        providers.any(|provider| *provider.token_key == *key)
+            || gates.any(|gate| *gate.endpoint.key == *key)
     };
     worker.client.sweep(snapshot.upstream_keepalive, alive);
     worker.shared.tokens.retain(alive);

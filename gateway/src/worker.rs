@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
+use policies::policy::Policy;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::watch;
 use wire::Fault;
@@ -13,11 +14,12 @@ use wire::fault::Level;
 
 use crate::alarm::SharedAlarm;
 use crate::clock::Clock;
-use crate::config::snapshot::Target;
+use crate::config::snapshot::{Snapshot, Target};
 use crate::config::watch::ConfigStore;
 use crate::journal::{Journal, State};
 use crate::server::guard::HeadWatch;
 use crate::telemetry::metrics::{Metrics, RouteMeters, TargetMeters};
+use crate::telemetry::policy::PolicyMeters;
 use crate::upstream::client::Client;
 use crate::upstream::token::Cells;
 
@@ -82,6 +84,15 @@ impl Shared {
             .get_or_init(|| Arc::new(self.metrics.target(&target.provider.name, &target.model)))
     }
 
+    /// The counters of a snapshot's policy.
+    pub fn policy_meters<'a>(&self, snapshot: &'a Snapshot, policy: &Policy) -> &'a PolicyMeters {
+        snapshot.policy_meters.get_or_init(|| {
+            let (rules, reply) = (policy.rules.len(), policy.reply.len());
+            self.metrics
+                .policy(rules, reply, policy.set.sorts().count())
+        })
+    }
+
     /// Takes a place among the requests in flight, unless all are taken.
     pub fn enter(&self, most: usize) -> Option<Inflight> {
         let before = self.metrics.inflight.inc();
@@ -136,6 +147,7 @@ impl Shared {
 /// The counters of each route, made once.
 pub struct Routes {
     chat: RouteMeters,
+    moderations: RouteMeters,
     models: RouteMeters,
     other: RouteMeters,
 }
@@ -144,6 +156,7 @@ impl Routes {
     fn new(metrics: &Metrics) -> Self {
         Self {
             chat: metrics.route("/v1/chat/completions", "POST"),
+            moderations: metrics.route("/v1/moderations", "POST"),
             models: metrics.route("/v1/models", "GET"),
             other: metrics.route("other", "other"),
         }
@@ -153,6 +166,7 @@ impl Routes {
     pub fn of(&self, endpoint: &str) -> &RouteMeters {
         match endpoint {
             "/v1/chat/completions" => &self.chat,
+            "/v1/moderations" => &self.moderations,
             "/v1/models" | "/v1/models/{id}" => &self.models,
             _ => &self.other,
         }

@@ -95,6 +95,14 @@ impl<T> Cleared<T> {
         }
     }
 
+    /// The types of findings that were replaced.
+    pub fn replaced(&self) -> &[Sort] {
+        match &self.form {
+            Form::Whole => &[],
+            Form::Redacted(rewritten) => &rewritten.sorts,
+        }
+    }
+
     /// The grade of what goes there.
     pub fn grade(&self) -> Grade {
         self.grade
@@ -163,6 +171,67 @@ pub fn judge<T: Destination>(
     }
 }
 
+/// What a service that only judges requests may see of one.
+#[derive(Debug, Default)]
+pub struct Shown {
+    /// The bodies it may see, each once: for each target what goes there, and no more than the service is cleared for.
+    pub bodies: SmallVec<[Bytes; 1]>,
+    /// Whether something goes to a target of which the service may see no form.
+    pub hidden: bool,
+}
+
+/// What a service of that clearance may see of a request and the targets that it was cleared for: the law as for a target
+/// of the lower of both clearances, so nothing is replaced in a target's form and seen by the service.
+pub fn shown<T: Destination>(case: &Case<'_>, cleared: &[Cleared<T>], clearance: Grade) -> Shown {
+    let mut judge = Judge::new(case);
+    let mut shown = Shown::default();
+    for own in cleared {
+        let form = if own.grade <= clearance {
+            own.form.clone()
+        } else {
+            let target = &own.target;
+            let under = judge.all([Under { target, clearance }]);
+            let Some(under) = under.ok().and_then(|mut under| under.pop()) else {
+                shown.hidden = true;
+                continue;
+            };
+            under.form
+        };
+        let body = match form {
+            Form::Whole => case.body.clone(),
+            Form::Redacted(rewritten) => rewritten.body.clone(),
+        };
+        if !shown.bodies.contains(&body) {
+            shown.bodies.push(body);
+        }
+    }
+    shown
+}
+
+/// A target, for whoever may see less than it.
+struct Under<'t, T> {
+    target: &'t T,
+    clearance: Grade,
+}
+
+impl<T: Destination> Destination for Under<'_, T> {
+    fn clearance(&self) -> Grade {
+        self.target.clearance().min(self.clearance)
+    }
+
+    fn is_overseas(&self) -> bool {
+        self.target.is_overseas()
+    }
+
+    fn is_filed(&self) -> bool {
+        self.target.is_filed()
+    }
+
+    fn place(&self) -> Provider<'_> {
+        self.target.place()
+    }
+}
+
 /// What is to happen with the findings of one type.
 #[derive(Clone, Copy)]
 struct Act {
@@ -172,6 +241,7 @@ struct Act {
 }
 
 type Plan = SmallVec<[Act; 4]>;
+type Choices = SmallVec<[Choice; 4]>;
 
 struct Judge<'c, 'a> {
     case: &'c Case<'a>,
@@ -180,7 +250,7 @@ struct Judge<'c, 'a> {
     fired: SmallVec<[usize; 4]>,
     shadowed: SmallVec<[usize; 4]>,
     /// Bodies made so far, by what was replaced in them.
-    forms: SmallVec<[(SmallVec<[Choice; 4]>, Arc<Rewritten>); 1]>,
+    forms: SmallVec<[(Choices, Arc<Rewritten>); 1]>,
 }
 
 impl<'c, 'a> Judge<'c, 'a> {
@@ -330,7 +400,7 @@ impl<'c, 'a> Judge<'c, 'a> {
             hits: &self.hits,
             grade: i64::from(self.grade().0),
             grades: &policy.grades,
-            ..self.case.facts.clone()
+            ..self.case.facts
         };
         match when.holds(&facts) {
             Ok(holds) => Ok(holds),
@@ -382,7 +452,7 @@ impl<'c, 'a> Judge<'c, 'a> {
             return Ok(None);
         }
         let mut grade = base;
-        let mut choices: SmallVec<[Choice; 4]> = SmallVec::new();
+        let mut choices = Choices::new();
         for act in plan {
             if act.grade <= limit {
                 grade = grade.max(act.grade);

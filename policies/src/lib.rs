@@ -8,6 +8,7 @@ pub mod findings;
 pub mod law;
 pub mod limit;
 pub mod near;
+pub mod nested;
 pub mod packs;
 pub mod policy;
 pub mod redact;

@@ -9,11 +9,13 @@ use std::ops::Range;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use smallvec::SmallVec;
 use wire::facts::Form;
 use wire::json::{self, Mapped};
 use wire::{Edits, Fault, Kind};
 
 use crate::findings::{Findings, Found, Place};
+use crate::nested::{Cursor, Nesting, written};
 use crate::policy::Policy;
 use crate::redact::{Labels, Method};
 use crate::restore::{Table, standing};
@@ -39,6 +41,8 @@ pub struct Rewritten {
     pub table: Table,
     /// How many findings were replaced.
     pub count: usize,
+    /// Their types.
+    pub sorts: SmallVec<[Sort; 4]>,
 }
 
 /// Replaces the findings of the chosen types.
@@ -55,6 +59,8 @@ pub fn rewrite(
         policy,
         body,
         typed: typed(policy, body, choices),
+        cursor: Cursor::default(),
+        cursor_of: 0..0,
         labels: Labels::default(),
         table: Table::new(),
         swaps: Vec::new(),
@@ -79,6 +85,7 @@ pub fn rewrite(
         body: edits.apply(body).into_bytes(),
         table: rewriting.table,
         count: rewriting.count,
+        sorts: choices.iter().map(|choice| choice.sort).collect(),
     })
 }
 
@@ -120,6 +127,9 @@ struct Rewriting<'a> {
     body: &'a Bytes,
     /// Labels that stand in the body already.
     typed: HashSet<(Sort, u32)>,
+    /// Where in a JSON text the last finding was, and which text that is.
+    cursor: Cursor,
+    cursor_of: Range<usize>,
     labels: Labels,
     table: Table,
     /// Spans of the body, and what replaces each; of files: spans of the decoded text.
@@ -170,19 +180,33 @@ impl Rewriting<'_> {
     }
 
     fn swap(&mut self, place: &Place, text: &Decoded<'_>, label: String) {
-        let mut at = place.at.clone();
-        let with = match place.form {
+        let at = place.at.clone();
+        match place.form {
+            // Its sign and its fraction go with it.
             Form::Number => {
-                // Its sign and its fraction go with it.
-                at = 0..text.text().len();
-                format!("\"{label}\"")
+                self.swap_part(place, text, 0..text.text().len(), format!("\"{label}\""))
             }
-            Form::Json if !in_string(text.text().get(..at.start).unwrap_or_default()) => {
-                at = number_around(text.text(), at);
-                format!("\\\"{label}\\\"")
+            Form::Json => {
+                let begin = Nesting::begin(text.text());
+                if self.cursor_of != place.text {
+                    self.cursor_of = place.text.clone();
+                    self.cursor = Cursor::new(begin);
+                }
+                let here = self.cursor.to(text.text(), at.start, begin);
+                let stretches = here.stretches(text.text().get(at.clone()).unwrap_or_default());
+                for (nth, stretch) in stretches.iter().enumerate() {
+                    let mut part = at.start + stretch.at.start..at.start + stretch.at.end;
+                    if stretch.bare {
+                        part = number_around(text.text(), part);
+                    }
+                    self.swap_part(place, text, part, written(&label, nth == 0, stretch.bare));
+                }
             }
-            _ => label,
-        };
+            _ => self.swap_part(place, text, at, label),
+        }
+    }
+
+    fn swap_part(&mut self, place: &Place, text: &Decoded<'_>, at: Range<usize>, with: String) {
         let swap = match text {
             Decoded::File(_) => Swap {
                 file: Some(place.text.clone()),
@@ -282,23 +306,6 @@ fn number_around(text: &str, span: Range<usize>) -> Range<usize> {
     let back = before.iter().rev().take_while(|byte| part(byte)).count();
     let on = behind.iter().take_while(|byte| part(byte)).count();
     span.start - back..span.end + on
-}
-
-/// Whether the end of a JSON text's beginning lies inside a string.
-#[must_use]
-pub fn in_string(before: &str) -> bool {
-    let mut inside = false;
-    let mut escaped = false;
-    for byte in before.bytes() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if inside => escaped = true,
-            b'"' => inside = !inside,
-            _ => {}
-        }
-    }
-    // A text that is no JSON at all has no strings: there, a label needs no quotes.
-    inside || !before.trim_start().starts_with(['{', '['])
 }
 
 /// The labels that are not ours and stand in the body: what a user typed must not be taken for ours in the reply.

@@ -73,6 +73,38 @@ async fn check_says_what_is_wrong_and_where() {
     }
 }
 
+#[tokio::test]
+async fn check_tells_what_is_governed() {
+    let sim = sim().await;
+    let mut config = Config::plain(&sim);
+    let (code, stdout, _) = Launch::new(config.text()).command("check").ends().await;
+    assert_eq!(code, Some(0));
+    assert!(stdout.contains("policies: none"), "{stdout}");
+    config.set(
+        "policies",
+        json!({
+            "packs": ["secrets"],
+            "rules": [{"name": "ids", "find": ["CN_ID_CARD"], "remedy": "redact", "restore": true}],
+            "words": [{"name": "MINE", "words": ["planted-word"]}],
+        }),
+    );
+    let (code, stdout, stderr) = Launch::new(config.text()).command("check").ends().await;
+    assert_eq!(code, Some(0), "a warning is no error: {stderr}");
+    for line in [
+        "packs: secrets",
+        "looked for in requests: CN_ID_CARD, SECRET, MINE",
+        "1. ids",
+        "redact, placeholder, restored",
+    ] {
+        assert!(stdout.contains(line), "{line} in {stdout}");
+    }
+    assert!(
+        stderr.contains("no rule names a remedy for MINE"),
+        "{stderr}"
+    );
+    assert!(!(stdout + &stderr).contains("planted-word"));
+}
+
 #[test]
 fn the_schema_is_json_and_knows_the_sections() {
     let schema = yumen(&["schema"]);

@@ -306,3 +306,26 @@ async fn no_clock_touches_a_slow_but_steady_stream() {
     let said = grammar::read(&reply.body);
     assert_eq!((said.text(), said.done), ("xxxxxxxxxx", true));
 }
+
+/// Its connection is not idle: bug of the day on which the guard took over the clock of idle connections.
+#[tokio::test]
+async fn a_silent_stream_outlives_the_clocks_of_its_connection() {
+    let upstream = Upstream::start(|mut conn| async move {
+        conn.request().await;
+        conn.stream_head().await?;
+        conn.text("one").await?;
+        conn.pause(1500).await;
+        conn.text("two").await?;
+        conn.write(end_events().as_bytes()).await
+    })
+    .await;
+    let mut config = Config::new();
+    config.plain_at("m", &upstream.origin()).set(
+        "timeouts",
+        json!({"header_read": "300ms", "body_idle": "300ms", "body": "300ms", "keepalive": "500ms"}),
+    );
+    let gateway = Gateway::start(&config).await;
+    let reply = gateway.stream("m", "x").send().await;
+    let said = grammar::read(&reply.body);
+    assert!(said.done, "{}", reply.text());
+}

@@ -21,6 +21,7 @@
 pub mod config;
 pub mod gateway;
 pub mod grammar;
+pub mod heldout;
 pub mod http;
 pub mod journal;
 pub mod message;

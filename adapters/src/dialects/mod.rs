@@ -1,5 +1,6 @@
-//! The dialects, one folder each.
+//! The dialects, one folder each, and the lenses of calls that we answer ourselves.
 
 pub mod dashscope;
+pub mod moderations;
 pub mod openai_chat;
 pub mod wenxin_v1;

@@ -1,7 +1,7 @@
 //! `yumen check`: parse, check and build a config, and say what came of it.
 //!
-//! Starts nothing and changes nothing. Problems go to stderr as `file:line:column: …`, the routing table to stdout; with
-//! `--json` both go to stdout as one object.
+//! Starts nothing and changes nothing. Problems go to stderr as `file:line:column: …`, the routing table and the policies to
+//! stdout; with `--json` all goes to stdout as one object.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -13,6 +13,7 @@ use serde_json::json;
 use super::{CheckArgs, UNUSABLE};
 use crate::config::build::{Ground, build};
 use crate::config::env::Lookup;
+use crate::config::governed::Governed;
 use crate::config::load::load;
 use crate::config::problem::{Problem, Severity};
 use crate::config::routing::Routing;
@@ -31,10 +32,13 @@ pub(super) fn run(
         before: None,
         now: SystemTime::now(),
     };
-    let outcome = load(&args.config, env).and_then(|loaded| build(&loaded, &ground));
-    let (routing, problems) = match outcome {
-        Ok(built) => (Some(Routing::of(&built.snapshot)), built.warnings),
-        Err(problems) => (None, problems),
+    let outcome = load(&args.config, env).and_then(|loaded| {
+        let built = build(&loaded, &ground)?;
+        Ok((Governed::of(&loaded.config, &built.snapshot), built))
+    });
+    let (routing, governed, problems) = match outcome {
+        Ok((governed, built)) => (Some(Routing::of(&built.snapshot)), governed, built.warnings),
+        Err(problems) => (None, None, problems),
     };
     let code = if routing.is_some() {
         ExitCode::SUCCESS
@@ -51,6 +55,7 @@ pub(super) fn run(
             "errors": errors,
             "warnings": warnings,
             "routing": routing,
+            "policies": governed,
         });
         writeln!(out, "{result:#}")?;
         return Ok(code);
@@ -62,6 +67,13 @@ pub(super) fn run(
     match routing {
         Some(routing) => {
             write!(out, "{routing}")?;
+            match governed {
+                Some(governed) => write!(out, "{governed}")?,
+                None => writeln!(
+                    out,
+                    "policies: none: nothing is looked for; declared grades alone decide"
+                )?,
+            }
             writeln!(talk, "{file}: ok, {}", count(warnings.len(), "warning"))?;
         }
         None => writeln!(talk, "{file}: not usable, {}", count(errors.len(), "error"))?,

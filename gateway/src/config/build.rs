@@ -4,7 +4,9 @@
 //! [`check`](super::check) already, and a config it would refuse is refused here too, never half built. The only thing
 //! outside that building touches is the registry of limits, which it may grow.
 
+mod gates;
 mod policies;
+mod unruled;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -95,12 +97,19 @@ pub fn build(loaded: &Loaded, ground: &Ground<'_>) -> Result<Built, Vec<Problem>
         read, mut problems, ..
     } = files;
     match snapshot {
-        Some(snapshot) if problems.is_empty() => Ok(Built {
-            snapshot,
-            warnings,
-            files: read,
-            digest: loaded.digest,
-        }),
+        Some(snapshot) if problems.is_empty() => {
+            let mut warnings = warnings;
+            if let Some(policy) = &snapshot.policy {
+                let section = &loaded.config.policies;
+                warnings.extend(unruled::unruled(section, policy, &loaded.doc));
+            }
+            Ok(Built {
+                snapshot,
+                warnings,
+                files: read,
+                digest: loaded.digest,
+            })
+        }
         _ => {
             if problems.is_empty() {
                 let message =
@@ -132,6 +141,7 @@ fn assemble(loaded: &Loaded, ground: &Ground<'_>, files: &mut Files<'_>) -> Opti
     let specs = build_keys(config, &grades, ground.rates)?;
     let before = ground.before;
     let policy = policies::build(config, &grades, files)?.map(Arc::new);
+    let gates = gates::build(config, &grades, files)?;
     Some(Snapshot {
         version: before.map_or(1, |before| before.version + 1),
         loaded_at: ground.now,
@@ -168,6 +178,8 @@ fn assemble(loaded: &Loaded, ground: &Ground<'_>, files: &mut Files<'_>) -> Opti
             nanos: u64::try_from(config.stream.hold_time.0.as_nanos()).unwrap_or(u64::MAX),
         },
         policy,
+        policy_meters: OnceLock::new(),
+        gates,
         drain: config.drain.clone(),
         overload: config.overload.clone(),
         runtime: config.runtime.clone(),

@@ -17,10 +17,11 @@ use wire::Grade;
 
 pub use super::address::{Host, Listen, Origin, Scheme};
 pub use super::schema::Location;
-use super::schema::{Audit, Log};
+use super::schema::{Audit, GateShape, Log, OnError};
 use super::tuning::{Drain, Http2, Limits, Overload, Runtime, Timeouts};
 use crate::secret::Secret;
 use crate::telemetry::metrics::TargetMeters;
+use crate::telemetry::policy::PolicyMeters;
 use crate::upstream::client::{Bounds, Endpoint};
 
 /// The config of one moment.
@@ -42,6 +43,10 @@ pub struct Snapshot {
     pub keys: KeyTable,
     /// What is looked for and what follows; `None`: only the law over declared grades.
     pub policy: Option<Arc<Policy>>,
+    /// The policy's meters, looked up at first use and kept.
+    pub policy_meters: OnceLock<PolicyMeters>,
+    /// Moderation services that are asked before a request goes on.
+    pub gates: Vec<Gate>,
     /// The data endpoint. Read at start only.
     pub listen: Listen,
     /// Its TLS.
@@ -334,6 +339,27 @@ impl Target {
             .map(|adapter| adapter.0)
             .ok_or_else(|| wire::Kind::Bug.into())
     }
+}
+
+/// A moderation service.
+#[derive(Debug)]
+pub struct Gate {
+    /// Its name.
+    pub name: Box<str>,
+    /// How it is asked.
+    pub shape: GateShape,
+    /// How long it may take.
+    pub timeout: Duration,
+    /// What happens to the request when it does not answer.
+    pub on_error: OnError,
+    /// The highest grade that it may see. Only the law compares it.
+    pub clearance: Grade,
+    /// How to reach it.
+    pub endpoint: Arc<Endpoint>,
+    /// Where it is asked, without a query.
+    pub path: String,
+    /// Headers of the call; marked as secret.
+    pub headers: Vec<(http::HeaderName, http::HeaderValue)>,
 }
 
 /// The five clocks of a call.

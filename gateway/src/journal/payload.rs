@@ -14,7 +14,7 @@ use super::line::{self, Line, Place, Unsupported};
 use super::record::{self, Kind};
 
 /// Bytes kept free on the disk for each closing record that is still to come: more than the longest one.
-pub const CLOSING_ROOM: u64 = 6144;
+pub const CLOSING_ROOM: u64 = 7168;
 /// Longest request id in bytes: an entry carries a copy of it, so that its closing can bear it in `Drop`.
 pub const ID_BYTES_MAX: usize = 36;
 /// Longest list of policies; the rest is counted.
@@ -151,6 +151,12 @@ pub struct Closing<'a> {
     pub bytes_down: u64,
     /// Events sent down; 0 for a reply in one piece.
     pub events: u64,
+    /// Names of the policies that stopped the request after it was opened: gates.
+    #[serde(serialize_with = "few_names", skip_serializing_if = "<[_]>::is_empty")]
+    pub policies: &'a [&'a str],
+    /// Names of the gates that did not answer and let the request pass.
+    #[serde(serialize_with = "few_names", skip_serializing_if = "<[_]>::is_empty")]
+    pub gates_open: &'a [&'a str],
     /// What was found in the reply, by type. Never values.
     #[serde(
         serialize_with = "few_findings",

@@ -28,6 +28,8 @@ use crate::worker::Peer;
 pub(super) enum What {
     /// `POST /v1/chat/completions`
     Chat,
+    /// `POST /v1/moderations`
+    Moderations,
     /// `GET /v1/models`
     Models,
     /// `GET /v1/models/{id}`
@@ -89,7 +91,7 @@ pub(super) fn read_head(
             .insert(ALLOW, HeaderValue::from_static(allowed));
         return Err(bad("method", "This path does not take that method.").status(405));
     }
-    if what == What::Chat {
+    if method == Method::POST {
         media(&head.headers)?;
         if let Some(length) = Body::size_hint(&body).exact()
             && length > exchange.limits().body_bytes.0
@@ -104,6 +106,7 @@ pub(super) fn read_head(
 fn place(path: &str) -> Option<(What, &'static str, Method)> {
     match path {
         "/v1/chat/completions" => Some((What::Chat, "/v1/chat/completions", Method::POST)),
+        "/v1/moderations" => Some((What::Moderations, "/v1/moderations", Method::POST)),
         "/v1/models" => Some((What::Models, "/v1/models", Method::GET)),
         _ => path
             .strip_prefix("/v1/models/")

@@ -51,7 +51,7 @@ pub(super) enum Sent {
 pub(super) async fn dispatch(exchange: &mut Exchange, routed: Routed) -> Result<Sent, Fault> {
     let most = exchange.snapshot.retries as usize + 1;
     let mut last = Fault::from(Kind::NoClearedProvider);
-    let mut opened = false;
+    let mut told = false;
     for cleared in &routed.cleared {
         if exchange.attempts() >= most {
             break;
@@ -60,7 +60,7 @@ pub(super) async fn dispatch(exchange: &mut Exchange, routed: Routed) -> Result<
         let mut prepared = match prepare(exchange, &routed, cleared) {
             Ok(prepared) => prepared,
             Err(fault) => {
-                if !opened {
+                if !told {
                     last = fault;
                 }
                 continue;
@@ -70,10 +70,10 @@ pub(super) async fn dispatch(exchange: &mut Exchange, routed: Routed) -> Result<
         if governing.drops_logprobs(&routed) {
             prepared.also_dropped("logprobs");
         }
-        if !opened {
+        told = true;
+        if !exchange.is_open() {
             exchange.open(cleared, routed.cleared.len())?;
             exchange.recorded().await?;
-            opened = true;
         }
         match target(exchange, &routed, cleared, (&prepared, &governing), most).await {
             Ok(sent) => {

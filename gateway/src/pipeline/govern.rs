@@ -5,11 +5,14 @@
 //! of decoded text. Synchronous, reads no clock of its own. Invariants: nothing is released before it is decided; what
 //! was put back is not looked through again; an edit never leaves a string that it stands in.
 
+mod tally;
+
 use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use policies::law::Restores;
+use policies::nested::{Cursor, Nesting, written};
 use policies::policy::{Policy, ReplyRemedy, ReplyRule};
 use policies::redact::{Labels, Method};
 use policies::restore::Restoring;
@@ -19,20 +22,28 @@ use wire::hold::{Caps, Hold, Lane, Piece};
 use wire::json::{self, Mapped};
 use wire::{Edits, Fault, Kind};
 
+pub(super) use tally::Tally;
+
 /// Most lanes of one reply: choices × fields × tool calls.
 const LANES_MAX: usize = 4096;
 
-/// What was found in a reply, for the journal.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Tally {
-    /// Types and how often.
-    pub(super) counts: SmallVec<[(Sort, u32); 2]>,
-    /// Positions of reply rules that took effect.
-    pub(super) fired: SmallVec<[usize; 2]>,
-    /// Positions of reply rules in shadow mode that would have.
-    pub(super) shadowed: SmallVec<[usize; 2]>,
-    /// Labels that were put back.
-    pub(super) restored: u64,
+/// Items of a choice after which a lane that has fallen silent is over, whatever waits of it.
+const SILENT_ITEMS: u32 = 16;
+/// The same if only a word waits.
+const SILENT_ITEMS_WORD: u32 = 8;
+
+/// Whether a text is ordinary words: what waits is the last of them.
+fn is_words(text: &str) -> bool {
+    text.chars().all(|c| {
+        c.is_alphabetic()
+            || c.is_whitespace()
+            || matches!(c, ',' | '.' | '!' | '?' | ';' | '\'' | '"' | '}' | ']')
+            || ('\u{3000}'..='\u{303f}').contains(&c)
+            || matches!(
+                c,
+                '，' | '！' | '？' | '；' | '：' | '（' | '）' | '…' | '—'
+            )
+    })
 }
 
 /// Governs one reply.
@@ -46,7 +57,7 @@ pub(super) struct Governor<E> {
     labels: Labels,
     pub(super) tally: Tally,
     /// Replacements decided for the item in hand.
-    swaps: SmallVec<[(Lane, Range<u64>, Bytes); 2]>,
+    swaps: SmallVec<[Swap; 2]>,
     found: Vec<Finding>,
 }
 
@@ -58,6 +69,8 @@ pub(super) struct Spoken<'t> {
     pub(super) span: Range<usize>,
     /// It is part of a JSON text inside a string.
     pub(super) nested: bool,
+    /// It is complete in itself.
+    pub(super) whole: bool,
     /// It is a choice's own text.
     pub(super) answer: bool,
 }
@@ -84,30 +97,14 @@ struct Watched {
     open: String,
     /// Spans that were put back and may still be reported as found.
     back: SmallVec<[Range<u64>; 2]>,
-    /// Whether `from` lies inside a string of a nested JSON text.
+    /// Where `from` lies in a nested JSON text, and how far behind it one has looked.
     inside: Nesting,
+    cursor: Cursor,
+    /// Items of its choice that came since its last text.
+    silent: u32,
+    /// What was found and may still overlap with something that is put back.
+    waiting: Vec<Finding>,
     ended: bool,
-}
-
-/// Where in a JSON text one stands.
-#[derive(Clone, Copy, Default)]
-struct Nesting {
-    inside: bool,
-    escaped: bool,
-}
-
-impl Nesting {
-    fn over(mut self, text: &str) -> Self {
-        for byte in text.bytes() {
-            match byte {
-                _ if self.escaped => self.escaped = false,
-                b'\\' if self.inside => self.escaped = true,
-                b'"' => self.inside = !self.inside,
-                _ => {}
-            }
-        }
-        self
-    }
 }
 
 impl<E> Governor<E> {
@@ -157,7 +154,12 @@ impl<E> Governor<E> {
                     .replace(at, prefix.clone())
                     .map_err(|_| Fault::new(Kind::Bug).detail("a label crosses an edit"))?;
             }
-            open |= self.read(at, &mapped.text)?;
+            let undecided = self.read(at, &mapped.text)?;
+            if spoken.whole {
+                self.end_lane(at)?;
+            } else {
+                open |= undecided;
+            }
             pieces.push(Piece {
                 lane: spoken.lane,
                 span: spoken.span.clone(),
@@ -165,6 +167,7 @@ impl<E> Governor<E> {
                 offsets: mapped.offsets,
             });
         }
+        self.let_go(spoken)?;
         if self.hold.is_empty() && !open && self.swaps.is_empty() && extra.is_empty() {
             for piece in &pieces {
                 self.hold.pass(piece.lane, piece.len);
@@ -176,15 +179,41 @@ impl<E> Governor<E> {
             .edit_last(extra)
             .map_err(|_| Fault::new(Kind::Bug).detail("edits cross"))?;
         self.apply()?;
-        for spoken in spoken {
-            if let Some(watched) = self.lanes.iter().find(|w| w.lane == spoken.lane) {
-                self.hold.settle(spoken.lane, watched.from);
-            }
+        for watched in &self.lanes {
+            self.hold.settle(watched.lane, watched.from);
         }
         if self.hold.over(now) {
             return Err(over());
         }
         Ok(Taken::Held)
+    }
+
+    /// A lane that waits holds up the others. When another one of its choice goes on (the answer after the reasoning, a
+    /// tool call after the answer), what waits of it is over after a few items, a word sooner than a number or the
+    /// beginning of a label: lanes that take turns are still read as one text each.
+    fn let_go(&mut self, spoken: &[Spoken<'_>]) -> Result<(), Fault> {
+        for at in 0..self.lanes.len() {
+            let Some(watched) = self.lanes.get_mut(at) else {
+                break;
+            };
+            if spoken.iter().any(|spoken| spoken.lane == watched.lane) {
+                watched.silent = 0;
+                continue;
+            }
+            let same = |spoken: &Spoken<'_>| {
+                spoken.lane.choice == watched.lane.choice && !spoken.raw.is_empty()
+            };
+            if watched.open.is_empty() || !spoken.iter().any(same) {
+                continue;
+            }
+            watched.silent += 1;
+            if watched.silent >= SILENT_ITEMS
+                || watched.silent >= SILENT_ITEMS_WORD && is_words(&watched.open)
+            {
+                self.end_lane(at)?;
+            }
+        }
+        Ok(())
     }
 
     /// The text of a choice is over; `None`: of all.
@@ -237,13 +266,16 @@ impl<E> Governor<E> {
         self.lanes.push(Watched {
             lane,
             nested,
-            scan: reads.then(|| Stream::new()),
+            scan: reads.then(Stream::new),
             restoring: self.restores.as_ref().map(|_| Restoring::default()),
             base: 0,
             from: 0,
             open: String::new(),
             back: SmallVec::new(),
             inside: Nesting::default(),
+            cursor: Cursor::default(),
+            silent: 0,
+            waiting: Vec::new(),
             ended: false,
         });
         Ok(self.lanes.len() - 1)
@@ -268,7 +300,8 @@ impl<E> Governor<E> {
         self.found.clear();
         let come = watched.from + watched.open.len() as u64;
         let base = watched.base;
-        let mut decided = come;
+        // Up to where it is known what is put back.
+        let (mut decided, mut known) = (come, u64::MAX);
         if let Some(scan) = &mut watched.scan {
             decided = base + scan.push(&self.policy.set, text, &mut self.found);
         }
@@ -282,12 +315,15 @@ impl<E> Governor<E> {
                 *restored += 1;
                 swaps.push((lane, span, escaped(restores.table().value(entry), nested)));
             });
-            decided = decided.min(base + upto);
+            known = base + upto;
+            decided = decided.min(known);
         }
-        self.judge(at, base)?;
+        self.judge(at, base, known)?;
         let Some(watched) = self.lanes.get_mut(at) else {
             return Ok(false);
         };
+        let waiting = watched.waiting.iter().map(|one| base + one.start as u64);
+        decided = waiting.fold(decided, u64::min);
         watched.settle(decided);
         Ok(decided < come)
     }
@@ -312,7 +348,7 @@ impl<E> Governor<E> {
                 swaps.push((lane, span, escaped(restores.table().value(entry), nested)));
             });
         }
-        self.judge(at, base)?;
+        self.judge(at, base, u64::MAX)?;
         if let Some(watched) = self.lanes.get_mut(at) {
             let end = watched.from + watched.open.len() as u64;
             watched.settle(end);
@@ -321,16 +357,25 @@ impl<E> Governor<E> {
         Ok(())
     }
 
-    /// Turns what was found in a lane into replacements, or into the end.
-    fn judge(&mut self, at: usize, base: u64) -> Result<(), Fault> {
+    /// Turns what was found in a lane into replacements, or into the end. What ends behind `known` waits.
+    fn judge(&mut self, at: usize, base: u64, known: u64) -> Result<(), Fault> {
         let policy = Arc::clone(&self.policy);
-        for finding in std::mem::take(&mut self.found) {
-            let Some(watched) = self.lanes.get(at) else {
+        let Some(watched) = self.lanes.get_mut(at) else {
+            return Ok(());
+        };
+        let mut all = std::mem::take(&mut watched.waiting);
+        all.append(&mut self.found);
+        for finding in all {
+            let Some(watched) = self.lanes.get_mut(at) else {
                 continue;
             };
             let span = base + finding.start as u64..base + finding.end as u64;
-            let put_back = |back: &Range<u64>| back.start < span.end && span.start < back.end;
-            if watched.back.iter().any(put_back) {
+            if span.end > known {
+                watched.waiting.push(finding);
+                continue;
+            }
+            let parts = watched.without_back(&span);
+            if parts.is_empty() {
                 continue;
             }
             self.tally.note(&policy, finding.sort);
@@ -344,16 +389,11 @@ impl<E> Governor<E> {
                 ReplyRemedy::Redact(method) => method,
                 ReplyRemedy::Refuse => return Err(refusal(rule)),
             };
-            let with = replacement(
-                &policy,
-                &mut self.labels,
-                watched,
-                finding.sort,
-                &span,
-                method,
-            )
-            .ok_or_else(|| Fault::new(Kind::Bug).detail("a finding outside its lane"))?;
-            self.swaps.push((watched.lane, span, with));
+            let labels = &mut self.labels;
+            let swaps = swaps(&policy, labels, watched, finding.sort, &parts, method);
+            let swaps =
+                swaps.ok_or_else(|| Fault::new(Kind::Bug).detail("a finding outside its lane"))?;
+            self.swaps.extend(swaps);
         }
         Ok(())
     }
@@ -379,90 +419,81 @@ impl Watched {
         let gone = gone.min(self.open.len());
         if self.nested {
             self.inside = self.inside.over(self.open.get(..gone).unwrap_or_default());
+            self.cursor = Cursor::new(self.inside);
         }
         self.open.drain(..gone);
         self.from += gone as u64;
         self.back.retain(|back| back.end > upto);
     }
 
-    /// The undecided text before and in a span.
-    fn text(&self, span: &Range<u64>) -> Option<(&str, &str)> {
+    /// The parts of a span that are not put back.
+    fn without_back(&self, span: &Range<u64>) -> SmallVec<[Range<u64>; 1]> {
+        let mut parts = SmallVec::new();
+        let mut at = span.start;
+        // In order: labels are found from the front.
+        let first = self.back.partition_point(|back| back.end <= span.start);
+        let backs = self.back.iter().skip(first);
+        for back in backs.take_while(|back| back.start < span.end) {
+            if back.start > at {
+                parts.push(at..back.start);
+            }
+            at = back.end;
+        }
+        if at < span.end {
+            parts.push(at..span.end);
+        }
+        parts
+    }
+
+    /// A span's place in the undecided text.
+    fn place(&self, span: &Range<u64>) -> Option<Range<usize>> {
         let from = usize::try_from(span.start.checked_sub(self.from)?).ok()?;
         let to = usize::try_from(span.end.checked_sub(self.from)?).ok()?;
-        Some((self.open.get(..from)?, self.open.get(from..to)?))
+        Some(from..to)
     }
 }
 
-impl Tally {
-    /// Takes another's counts in.
-    pub(super) fn add(&mut self, other: &Self) {
-        for (sort, count) in &other.counts {
-            match self.counts.iter_mut().find(|(known, _)| known == sort) {
-                Some((_, sum)) => *sum += count,
-                None => self.counts.push((*sort, *count)),
-            }
-        }
-        let new = |known: &SmallVec<[usize; 2]>, more: &SmallVec<[usize; 2]>| -> Vec<usize> {
-            more.iter()
-                .copied()
-                .filter(|at| !known.contains(at))
-                .collect()
-        };
-        self.fired.extend(new(&self.fired, &other.fired));
-        self.shadowed.extend(new(&self.shadowed, &other.shadowed));
-        self.restored += other.restored;
-    }
+/// A replacement in a lane.
+type Swap = (Lane, Range<u64>, Bytes);
 
-    /// Counts a finding that some rule is about.
-    fn note(&mut self, policy: &Policy, sort: Sort) {
-        let mut named = false;
-        for (at, rule) in policy.reply.iter().enumerate() {
-            if rule.find.contains(sort) {
-                named = true;
-                if rule.shadow && !self.shadowed.contains(&at) {
-                    self.shadowed.push(at);
-                }
-            }
-        }
-        if !named {
-            return;
-        }
-        match self.counts.iter_mut().find(|(known, _)| *known == sort) {
-            Some((_, count)) => *count += 1,
-            None => self.counts.push((sort, 1)),
-        }
-    }
-}
-
-/// What stands in a finding's place, escaped.
-fn replacement(
+/// What stands in a finding's place, escaped: the label where it begins, nothing in the rest of it. `None`: some of it is
+/// not there any more.
+fn swaps(
     policy: &Policy,
     labels: &mut Labels,
-    watched: &Watched,
+    watched: &mut Watched,
     sort: Sort,
-    span: &Range<u64>,
+    parts: &[Range<u64>],
     method: Method,
-) -> Option<Bytes> {
-    let (before, value) = watched.text(span)?;
-    let value = if watched.nested {
-        json::unescape(value)
-    } else {
-        value.into()
-    };
-    let name = policy.name(sort);
-    let label = labels.replacement(
-        &policy.pepper,
-        (sort, name),
-        &value,
-        method,
-        |_| false,
-        None,
-    );
-    if watched.nested && !watched.inside.over(before).inside {
-        // A bare number in a tool call's arguments: a string takes its place.
-        return Some(format!("\\\"{label}\\\"").into());
+) -> Option<SmallVec<[Swap; 1]>> {
+    let mut value = String::new();
+    let mut stretches: SmallVec<[(Range<u64>, bool); 1]> = SmallVec::new();
+    for part in parts {
+        let place = watched.place(part)?;
+        let text = watched.open.get(place.clone())?;
+        if !watched.nested {
+            value.push_str(text);
+            stretches.push((part.clone(), false));
+            continue;
+        }
+        let here = watched
+            .cursor
+            .to(&watched.open, place.start, watched.inside);
+        for stretch in here.stretches(text) {
+            let text = text.get(stretch.at.clone())?;
+            value.push_str(&json::unescape(text));
+            let from = part.start + stretch.at.start as u64;
+            stretches.push((from..from + text.len() as u64, stretch.bare));
+        }
     }
-    Some(label.into())
+    let name = policy.name(sort);
+    let sort = (sort, name);
+    let label = labels.replacement(&policy.pepper, sort, &value, method, |_| false, None);
+    let swap = |(nth, (span, bare)): (usize, (Range<u64>, bool))| {
+        let with = written(&label, nth == 0, bare);
+        (watched.lane, span, with.into())
+    };
+    Some(stretches.into_iter().enumerate().map(swap).collect())
 }
 
 /// A refusal names its rule and never what was found.
@@ -494,3 +525,6 @@ pub(super) fn over() -> Fault {
         .reason("policy_unavailable")
         .message("Part of the answer could not be judged within the limits, so it was stopped.")
 }
+
+#[cfg(test)]
+mod turns;

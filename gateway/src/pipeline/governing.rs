@@ -168,6 +168,7 @@ pub(super) fn spoken_in<'d>(
                 raw: raw.ok_or_else(|| Fault::new(Kind::Bug).detail("a text outside its reply"))?,
                 span: said.span.start + shift..said.span.end + shift,
                 nested: said.nested,
+                whole: said.whole,
                 answer: dialect.is_answer(said.lane),
             })
         })
@@ -213,6 +214,7 @@ pub(super) fn govern_events(
                     raw,
                     span: 0..raw.len(),
                     nested: lane.field == ARGUMENTS,
+                    whole: lane.field == TOOL,
                     answer: lane.field == ANSWER,
                 };
                 governor.take(event, raw.len(), &[spoken], Edits::new(), now)?
@@ -248,6 +250,7 @@ fn release_events(governor: &mut Governor<Event>, out: &mut Vec<Event>) {
 
 const ANSWER: u32 = 0;
 const ARGUMENTS: u32 = 3;
+const TOOL: u32 = 4;
 
 /// The text of an event, and its lane.
 fn text_of(event: &Event) -> Option<(Lane, &Str)> {
@@ -270,7 +273,7 @@ fn text_of(event: &Event) -> Option<(Lane, &Str)> {
             index,
             name,
             ..
-        } => (lane(choice, *index, 4), name),
+        } => (lane(choice, *index, TOOL), name),
         _ => return None,
     })
 }

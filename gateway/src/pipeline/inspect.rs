@@ -72,7 +72,13 @@ pub(super) fn read_as(
     limits: &Limits,
     body: &Bytes,
 ) -> Result<RequestFacts, Fault> {
-    let tape = json::scan(body, &json_limits(limits)).map_err(|reject| {
+    let tape = scanned(limits, body)?;
+    dialect.read_request(body, tape)
+}
+
+/// A body's tokens, if it is JSON as strictly as we read it.
+pub(super) fn scanned(limits: &Limits, body: &Bytes) -> Result<json::Tape, Fault> {
+    json::scan(body, &json_limits(limits)).map_err(|reject| {
         let sentence = match reject.reason {
             json::Reason::Syntax => "The body is not valid JSON",
             json::Reason::DuplicateKey => "The body has the same key twice",
@@ -84,8 +90,7 @@ pub(super) fn read_as(
         Fault::new(Kind::BadRequest)
             .reason(reject.reason.as_str())
             .message(format!("{sentence} (at byte {}).", reject.at))
-    })?;
-    dialect.read_request(body, tape)
+    })
 }
 
 fn json_limits(limits: &Limits) -> json::Limits {

@@ -24,6 +24,9 @@ struct Row<'a> {
     object: &'static str,
     created: i64,
     owned_by: &'static str,
+    /// The numbers under which the model's targets are filed with the authority.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    filing: Vec<&'a str>,
 }
 
 pub(super) fn models(exchange: &mut Exchange) -> Response<ReplyBody> {
@@ -35,10 +38,7 @@ pub(super) fn models(exchange: &mut Exchange) -> Response<ReplyBody> {
         .filter(|name| may_use(exchange, name))
         .collect();
     names.sort_unstable();
-    let data = names
-        .into_iter()
-        .map(|id| row(id, loaded_at_s(&snapshot)))
-        .collect();
+    let data = names.into_iter().map(|id| row(id, &snapshot)).collect();
     json(
         exchange,
         &Listing {
@@ -66,7 +66,7 @@ pub(super) fn model(
         .map(|name| &**name)
         .find(|name| name.as_bytes() == wanted && may_use(exchange, name));
     match known {
-        Some(id) => Ok(json(exchange, &row(id, loaded_at_s(&snapshot)))),
+        Some(id) => Ok(json(exchange, &row(id, &snapshot))),
         // A model that the key may not use is not there for it.
         None => Err(Fault::new(Kind::NoSuchModel).param("model")),
     }
@@ -87,12 +87,24 @@ fn may_use(exchange: &Exchange, model: &str) -> bool {
         .is_some_and(|principal| principal.models.allow(model))
 }
 
-fn row(id: &str, created: i64) -> Row<'_> {
+fn row<'a>(id: &'a str, snapshot: &'a Snapshot) -> Row<'a> {
+    let mut filing: Vec<&str> = Vec::new();
+    let targets = snapshot.models.get(id).map(|model| &model.targets);
+    for number in targets
+        .into_iter()
+        .flatten()
+        .filter_map(|target| target.filing.as_deref())
+    {
+        if !filing.contains(&number) {
+            filing.push(number);
+        }
+    }
     Row {
         id,
         object: "model",
-        created,
+        created: loaded_at_s(snapshot),
         owned_by: "yumen",
+        filing,
     }
 }
 

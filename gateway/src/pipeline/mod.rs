@@ -1,4 +1,4 @@
-//! The walk of one request: arrive, admit, inspect, route, dispatch, relay, settle.
+//! The walk of one request: arrive, admit, inspect, route, (gates,) dispatch, relay, settle.
 //!
 //! Each stage consumes what the one before it made, so none can be left out. Parses no JSON and compares no grades:
 //! lenses do the first, `policies::law` the second. Nothing goes upstream that is not `Cleared`, nor before
@@ -9,11 +9,13 @@ mod arrive;
 mod body;
 mod clocks;
 mod dispatch;
+mod gate;
 mod govern;
 mod governing;
 mod inspect;
 mod listing;
 mod look;
+mod moderate;
 mod prepare;
 mod reading;
 mod refuse;
@@ -47,7 +49,7 @@ pub async fn serve(
 ) -> Response<ReplyBody> {
     let mut exchange = Exchange::begin(worker, peer, id, now_ms);
     match walk(&mut exchange, peer, request).await {
-        Ok(Walked::Listed(reply)) => reply,
+        Ok(Walked::Answered(reply)) => reply,
         Ok(Walked::Sent(sent)) => relay::answer(exchange, sent),
         Err(fault) => refuse::answer(exchange, fault),
     }
@@ -55,8 +57,8 @@ pub async fn serve(
 
 /// Where the walk ended well.
 enum Walked {
-    /// Answered from the snapshot.
-    Listed(Response<ReplyBody>),
+    /// Answered by ourselves.
+    Answered(Response<ReplyBody>),
     /// A reply has begun.
     Sent(Sent),
 }
@@ -70,21 +72,29 @@ async fn walk(
     let arrived = arrive::read_head(exchange, peer, request)?;
     let admitted = admit::admit(exchange, arrived)?;
     match admitted.what {
-        What::Models => return Ok(Walked::Listed(listing::models(exchange))),
-        What::Model => return listing::model(exchange, &admitted).map(Walked::Listed),
-        What::Chat => {}
+        What::Models => return Ok(Walked::Answered(listing::models(exchange))),
+        What::Model => return listing::model(exchange, &admitted).map(Walked::Answered),
+        What::Chat | What::Moderations => {}
     }
     let body = arrive::read_body(exchange, admitted.body).await?;
     exchange.complete = Instant::now();
+    if admitted.what == What::Moderations {
+        let answer = Box::pin(moderate::moderate(exchange, body));
+        return answer.await.map(Walked::Answered);
+    }
     let inspected = inspect::inspect(exchange, &admitted.head, body).await?;
     let routed = route::route(exchange, inspected)?;
+    if !exchange.snapshot.gates.is_empty() {
+        // Boxed: few configs have gates, and every request's future would be the larger for them.
+        Box::pin(gate::ask(exchange, &routed)).await?;
+    }
     dispatch::dispatch(exchange, routed).await.map(Walked::Sent)
 }
 
 impl Arrived {
-    /// Whether this request speaks to a model.
+    /// Whether this request is work: limits apply.
     fn is_call(&self) -> bool {
-        matches!(self.what, What::Chat)
+        matches!(self.what, What::Chat | What::Moderations)
     }
 }
 

@@ -586,4 +586,6 @@ impl Decoding {
 }
 
 #[cfg(test)]
+mod policy_tests;
+#[cfg(test)]
 mod tests;

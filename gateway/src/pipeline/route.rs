@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use policies::access::keys::Principal;
-use policies::law::{self, Case, Cleared, Destination};
+use policies::law::{self, Case, Cleared, Destination, Shown};
 use policies::policy::{Policy, no_facts};
 use policies::when::{self, Facts, Provider, Time};
 use smallvec::SmallVec;
@@ -76,6 +76,8 @@ pub(super) struct Routed {
     pub(super) facts: RequestFacts,
     pub(super) model: Arc<Model>,
     pub(super) cleared: Vec<Cleared<Candidate>>,
+    /// What each gate of the config may see.
+    pub(super) shown: Vec<Shown>,
 }
 
 pub(super) fn route(exchange: &mut Exchange, inspected: Inspected) -> Result<Routed, Fault> {
@@ -129,6 +131,11 @@ pub(super) fn route(exchange: &mut Exchange, inspected: Inspected) -> Result<Rou
         },
     };
     let judgement = law::judge(&case, candidates);
+    let cleared = judgement.cleared.as_deref().unwrap_or_default();
+    let gates = exchange.snapshot.gates.iter();
+    let shown = gates
+        .map(|gate| law::shown(&case, cleared, gate.clearance))
+        .collect();
     exchange.grade = judgement.grade;
     exchange.fired = judgement.fired;
     exchange.shadowed = judgement.shadowed;
@@ -139,6 +146,7 @@ pub(super) fn route(exchange: &mut Exchange, inspected: Inspected) -> Result<Rou
         facts,
         model: Arc::clone(model),
         cleared,
+        shown,
     })
 }
 

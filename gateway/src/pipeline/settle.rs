@@ -3,6 +3,8 @@
 //! Dropping an exchange that has not finished means that the client left: the same function runs. It only moves ready
 //! data and makes one `write`; it never waits.
 
+mod judged;
+
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -79,6 +81,13 @@ pub(super) struct Exchange {
     /// Rules that took effect, and rules that would have.
     pub(super) fired: SmallVec<[usize; 4]>,
     pub(super) shadowed: SmallVec<[usize; 4]>,
+    /// The gate that refused, and gates that did not answer and let it pass; positions in the snapshot.
+    pub(super) gate_refused: Option<usize>,
+    pub(super) gates_open: SmallVec<[usize; 2]>,
+    /// What looked, if it is not the snapshot's policy.
+    pub(super) looked_with: Option<Arc<Policy>>,
+    /// Types that were replaced in what went to the first target.
+    pub(super) replaced: SmallVec<[Sort; 2]>,
     /// What was found in the reply.
     pub(super) tally: Tally,
     pub(super) request_bytes: u64,
@@ -122,6 +131,10 @@ impl Exchange {
             counts: SmallVec::new(),
             fired: SmallVec::new(),
             shadowed: SmallVec::new(),
+            gate_refused: None,
+            looked_with: None,
+            replaced: SmallVec::new(),
+            gates_open: SmallVec::new(),
             tally: Tally::default(),
             request_bytes: 0,
             standing: None,
@@ -205,17 +218,36 @@ impl Exchange {
 
     /// Writes the opening record. Only after this may a byte go upstream.
     pub(super) fn open(&mut self, first: &Cleared<Candidate>, targets: usize) -> Result<(), Fault> {
-        let entry = self.begin_entry(first, targets)?;
+        let entry = self.begin_entry(Some(first), targets)?;
+        self.replaced = first.replaced().into();
         self.entry = Some(entry);
         Ok(())
     }
 
+    /// Writes the opening record of a request that goes nowhere.
+    pub(super) fn record_alone(&mut self) -> Result<(), Fault> {
+        self.entry = Some(self.begin_entry(None, 0)?);
+        Ok(())
+    }
+
+    /// What looked at the request.
+    fn policy(&self) -> Option<&Policy> {
+        self.looked_with
+            .as_deref()
+            .or(self.snapshot.policy.as_deref())
+    }
+
+    /// Whether its opening record is written.
+    pub(super) fn is_open(&self) -> bool {
+        self.entry.is_some()
+    }
+
     fn begin_entry(
         &self,
-        first: &Cleared<Candidate>,
+        first: Option<&Cleared<Candidate>>,
         targets: usize,
     ) -> Result<journal::Entry, Fault> {
-        let target = first.target().target();
+        let target = first.map(|first| first.target().target());
         let judged = self.judged();
         let opening = Opening {
             id: self.id.as_str(),
@@ -225,8 +257,8 @@ impl Exchange {
             dialect: self.dialect.name(),
             endpoint: self.endpoint,
             asked: &self.asked,
-            provider: &target.provider.name,
-            model: &target.model,
+            provider: target.map_or("", |target| &target.provider.name),
+            model: target.map_or("", |target| &target.model),
             stream: self.streams,
             grade: self.snapshot.grades.name(self.grade),
             verdict: self.verdict.map_or("", Verdict::as_str),
@@ -234,7 +266,7 @@ impl Exchange {
             findings: &judged.findings,
             shadowed: &judged.shadowed,
             media: self.media,
-            redactions: first.redactions() as u64,
+            redactions: first.map_or(0, Cleared::redactions) as u64,
             request_bytes: self.request_bytes,
             targets: u32::try_from(targets).unwrap_or(u32::MAX),
         };
@@ -337,7 +369,12 @@ impl Exchange {
             .collect();
         let answered = self.tried.last().filter(|tried| tried.fault.is_empty());
         let said = self.said();
+        let gate = |at: &usize| self.snapshot.gates.get(*at).map(|gate| &*gate.name);
+        let refused: SmallVec<[&str; 1]> = self.gate_refused.iter().filter_map(gate).collect();
+        let gates_open: SmallVec<[&str; 2]> = self.gates_open.iter().filter_map(gate).collect();
         entry.close(&Closing {
+            policies: &refused,
+            gates_open: &gates_open,
             reply_findings: &said.findings,
             reply_policies: &said.fired,
             reply_shadowed: &said.shadowed,
@@ -355,32 +392,6 @@ impl Exchange {
             total_ms: millis(Instant::now(), self.started),
             code,
         });
-    }
-
-    /// What the law found and did with the request, in names.
-    fn judged(&self) -> Judged<'_> {
-        let Some(policy) = &self.snapshot.policy else {
-            return Judged::default();
-        };
-        let rule = |at: &usize| policy.rules.get(*at).map(|rule| &*rule.name);
-        Judged {
-            findings: found(policy, &self.counts),
-            fired: self.fired.iter().filter_map(rule).collect(),
-            shadowed: self.shadowed.iter().filter_map(rule).collect(),
-        }
-    }
-
-    /// The same of the reply.
-    fn said(&self) -> Judged<'_> {
-        let Some(policy) = &self.snapshot.policy else {
-            return Judged::default();
-        };
-        let rule = |at: &usize| policy.reply.get(*at).map(|rule| &*rule.name);
-        Judged {
-            findings: found(policy, &self.tally.counts),
-            fired: self.tally.fired.iter().filter_map(rule).collect(),
-            shadowed: self.tally.shadowed.iter().filter_map(rule).collect(),
-        }
     }
 
     /// One record for a request that never came to an upstream; none for the listing of models.
@@ -452,6 +463,7 @@ impl Exchange {
         if let Some(verdict) = self.verdict {
             shared.metrics.verdict(verdict);
         }
+        self.count_policy(fault);
         let Some(last) = self.tried.last().filter(|tried| tried.fault.is_empty()) else {
             return;
         };
@@ -465,24 +477,6 @@ impl Exchange {
                 .observe(at.saturating_duration_since(self.started));
         }
     }
-}
-
-/// Names for the journal.
-#[derive(Default)]
-struct Judged<'p> {
-    findings: SmallVec<[journal::Found<'p>; 4]>,
-    fired: SmallVec<[&'p str; 4]>,
-    shadowed: SmallVec<[&'p str; 4]>,
-}
-
-fn found<'p>(policy: &'p Policy, counts: &[(Sort, u32)]) -> SmallVec<[journal::Found<'p>; 4]> {
-    counts
-        .iter()
-        .map(|(sort, count)| journal::Found {
-            kind: policy.name(*sort),
-            count: *count,
-        })
-        .collect()
 }
 
 impl Drop for Exchange {

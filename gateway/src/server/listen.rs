@@ -20,6 +20,7 @@ use hyper::rt::{Read, Write};
 use hyper::server::conn::{http1, http2};
 use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use prometheus_client::metrics::gauge::Gauge;
 use rustls::ServerConfig;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -89,19 +90,14 @@ pub async fn accept(worker: Arc<Worker>, listener: StdListener) -> io::Result<()
             }
         };
         let snapshot = worker.shared.store.load();
-        let Some(place) = Place::take(address.ip(), &snapshot) else {
+        let Some(place) = Place::take(address.ip(), &snapshot, &worker.shared.metrics.connections)
+        else {
             // Closing at once is all that is owed to connections over the limit.
             continue;
         };
-        worker.shared.metrics.connections.inc();
-        let worker = Arc::clone(&worker);
         // Boxed: the room of what is spawned is taken twice.
-        tasks::spawn(Box::pin(async move {
-            let _place = place;
-            let shared = Arc::clone(&worker.shared);
-            greet(worker, snapshot, socket, address).await;
-            shared.metrics.connections.dec();
-        }));
+        let worker = Arc::clone(&worker);
+        tasks::spawn(Box::pin(greet(worker, snapshot, socket, address, place)));
     }
 }
 
@@ -111,11 +107,13 @@ async fn reached(phase: &mut watch::Receiver<Phase>, wanted: Phase) {
     let _ = phase.wait_for(|current| *current >= wanted).await;
 }
 
+/// One connection, from its first byte to its last.
 async fn greet(
     worker: Arc<Worker>,
     snapshot: Arc<Snapshot>,
     socket: TcpStream,
     address: SocketAddr,
+    _place: Place,
 ) {
     // Without it, Nagle and delayed acknowledgement stall small frames for 40 ms.
     if socket.set_nodelay(true).is_err() {
@@ -297,18 +295,13 @@ where
 async fn last(mut connection: Pin<&mut impl Graceful>, shared: &Shared, idle: Option<Idle>) {
     let mut phase = shared.phase();
     let mut known = Phase::Open;
-    let mut over = pin!(async {
-        match idle {
-            Some(idle) => idle.over().await,
-            // HTTP/1 has the guard's timer.
-            None => std::future::pending().await,
-        }
-    });
+    // HTTP/1 has the guard's timer, and no room for another.
+    let mut over = idle.map(|idle| Box::pin(idle.over()));
     loop {
         let next = {
             let mut changed = pin!(async {
                 if known >= Phase::Cut {
-                    return tokio::time::sleep(CUT_GRACE).await;
+                    return Box::pin(tokio::time::sleep(CUT_GRACE)).await;
                 }
                 // The sender lives as long as the process.
                 let _ = phase
@@ -327,7 +320,10 @@ async fn last(mut connection: Pin<&mut impl Graceful>, shared: &Shared, idle: Op
                 if !quiet && changed.as_mut().poll(cx).is_ready() {
                     return Poll::Ready(Next::Changed);
                 }
-                over.as_mut().poll(cx).map(|()| Next::Over)
+                match over.as_mut() {
+                    Some(over) => over.as_mut().poll(cx).map(|()| Next::Over),
+                    None => Poll::Pending,
+                }
             })
             .await
         };
@@ -349,7 +345,7 @@ async fn last(mut connection: Pin<&mut impl Graceful>, shared: &Shared, idle: Op
     }
     // Nothing runs on it: a word of farewell, and it is gone.
     connection.as_mut().wind_down();
-    let _ = tokio::time::timeout(CUT_GRACE, connection).await;
+    let _ = Box::pin(tokio::time::timeout(CUT_GRACE, connection)).await;
 }
 
 /// What a connection waits for.
@@ -431,7 +427,11 @@ impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for Executo
 }
 
 /// A connection's place under the limits; leaving is dropping it.
-struct Place(IpAddr);
+struct Place {
+    ip: IpAddr,
+    /// Counts it.
+    gauge: Gauge,
+}
 
 #[derive(Default)]
 struct Places {
@@ -442,7 +442,7 @@ struct Places {
 static PLACES: LazyLock<Mutex<Places>> = LazyLock::new(Mutex::default);
 
 impl Place {
-    fn take(ip: IpAddr, snapshot: &Snapshot) -> Option<Self> {
+    fn take(ip: IpAddr, snapshot: &Snapshot, gauge: &Gauge) -> Option<Self> {
         let mut places = PLACES.lock().unwrap_or_else(PoisonError::into_inner);
         let limits = &snapshot.limits;
         let own = places.by_ip.get(&ip).copied().unwrap_or(0);
@@ -451,18 +451,21 @@ impl Place {
         }
         places.all += 1;
         places.by_ip.insert(ip, own + 1);
-        Some(Self(ip))
+        gauge.inc();
+        let gauge = gauge.clone();
+        Some(Self { ip, gauge })
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
+        self.gauge.dec();
         let mut places = PLACES.lock().unwrap_or_else(PoisonError::into_inner);
         places.all -= 1;
-        if let Some(own) = places.by_ip.get_mut(&self.0) {
+        if let Some(own) = places.by_ip.get_mut(&self.ip) {
             *own -= 1;
             if *own == 0 {
-                places.by_ip.remove(&self.0);
+                places.by_ip.remove(&self.ip);
             }
         }
     }

@@ -14,6 +14,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Metric, Registry};
 use wire::{Kind, Verdict};
 
+use super::policy::{Families, GateVerdict, PolicyMeters};
 use super::process::{Process, Reloads};
 use super::series::{Family, OTHER, Timer};
 use crate::config::watch::ReloadCounters;
@@ -50,6 +51,9 @@ pub struct Metrics {
     tokens: Family<Counter>,
     faults: Family<Counter>,
     verdicts: [Counter; 4],
+    policies: Families,
+    /// Times a policy could not be applied: a condition, a judgement within limits, a gate.
+    pub policy_errors: Counter,
     /// Our own time per request, without waiting for the upstream.
     pub overhead: Timer,
     /// Requests running now.
@@ -165,11 +169,21 @@ impl Metrics {
         m.0.register_collector(Box::new(Reloads(reloads)));
         let limits = "Decisions of rate and concurrency limits";
         let limits = m.counters("yumen_ratelimit_decisions", limits, &["result"]);
-        let verdicts = m.counters(
-            "yumen_policy_decisions",
-            "Verdicts on requests",
-            &["verdict"],
-        );
+        let verdicts = m.counters("yumen_verdicts", "Verdicts on requests", &["verdict"]);
+        let policies = Families {
+            decisions: m.counters(
+                "yumen_policy_decisions",
+                "Rules and gates that took effect, or in shadow mode would have",
+                &["rule", "verdict"],
+            ),
+            redactions: m.counters("yumen_redactions", "Findings replaced", &["type"]),
+            findings: m.counters("yumen_findings", "Findings", &["type", "phase"]),
+            gates: m.counters(
+                "yumen_gate_decisions",
+                "What gates answered, and what followed when they did not",
+                &["gate", "verdict"],
+            ),
+        };
         let duration = "From the head of a request to the end of its reply";
         let overhead = "The gateway's own time per request, without the upstream's";
         let first = "From an attempt to the provider's first content";
@@ -202,6 +216,8 @@ impl Metrics {
             ),
             tokens: m.counters("yumen_tokens", tokens, &["provider", "model", "direction"]),
             faults: m.counters("yumen_faults", "Requests that failed", &["kind", "reason"]),
+            policies,
+            policy_errors: m.counter("yumen_policy_errors", "Times a policy could not be applied"),
             verdicts: VERDICTS.map(|verdict| verdicts.at(&[verdict.as_str()])),
             ratelimit_allowed: limits.at(&["allowed"]),
             ratelimit_limited: limits.at(&["limited"]),
@@ -253,6 +269,17 @@ impl Metrics {
         }
     }
 
+    /// Counts a gate's answer.
+    pub fn gate(&self, gate: &str, verdict: GateVerdict) {
+        self.policies.gate(gate, verdict);
+    }
+
+    /// The meters of a policy with so many rules and types. Once per snapshot; those of the same names count on.
+    #[must_use]
+    pub fn policy(&self, rules: usize, reply_rules: usize, types: usize) -> PolicyMeters {
+        PolicyMeters::new(&self.policies, rules, reply_rules, types)
+    }
+
     /// The text for a scrape.
     #[must_use]
     pub fn encode(&self) -> String {
@@ -273,6 +300,7 @@ const VERDICTS: [Verdict; 4] = [
 
 #[cfg(test)]
 mod tests {
+    use super::super::policy::{Phase, RuleVerdict};
     use super::*;
 
     fn metrics() -> Metrics {
@@ -295,6 +323,16 @@ mod tests {
         metrics.target("near", "assistant").output_tokens.inc_by(5);
         metrics.fault(Kind::BadRequest, "invalid_json");
         metrics.verdict(Verdict::Refuse);
+        let policy = metrics.policy(1, 1, 3);
+        policy.decided(Phase::Request, 0, "ids", RuleVerdict::Redact);
+        policy.decided(Phase::Reply, 0, "output", RuleVerdict::Shadow);
+        policy.decided(Phase::Reply, 9, "unknown", RuleVerdict::Shadow);
+        policy.redacted(2, "VIN", 3);
+        policy.found(Phase::Request, 2, "VIN", 3);
+        metrics.policy(1, 1, 3).found(Phase::Request, 2, "VIN", 1);
+        policy.found(Phase::Reply, 2, "VIN", 5);
+        metrics.gate("moderation", GateVerdict::Refuse);
+        metrics.gate("moderation", GateVerdict::Open);
         metrics.inflight.set(3);
         let text = metrics.encode();
         for line in [
@@ -309,7 +347,15 @@ mod tests {
             "yumen_tokens_total{provider=\"near\",model=\"assistant\",direction=\"output\"} 12",
             "yumen_faults_total{kind=\"bad_request\",reason=\"invalid_json\"} 1",
             "yumen_ratelimit_decisions_total{result=\"limited\"} 0",
-            "yumen_policy_decisions_total{verdict=\"refuse\"} 1",
+            "yumen_verdicts_total{verdict=\"refuse\"} 1",
+            "yumen_policy_decisions_total{rule=\"ids\",verdict=\"redact\"} 1",
+            "yumen_policy_decisions_total{rule=\"output\",verdict=\"shadow\"} 1",
+            "yumen_policy_decisions_total{rule=\"moderation\",verdict=\"refuse\"} 1",
+            "yumen_redactions_total{type=\"VIN\"} 3",
+            "yumen_findings_total{type=\"VIN\",phase=\"request\"} 4",
+            "yumen_findings_total{type=\"VIN\",phase=\"reply\"} 5",
+            "yumen_gate_decisions_total{gate=\"moderation\",verdict=\"failed_open\"} 1",
+            "yumen_policy_errors_total 0",
             "yumen_inflight 3",
             "yumen_connections 0",
             "yumen_panics_total 0",
@@ -324,6 +370,7 @@ mod tests {
         ] {
             assert!(text.contains(line), "{line} in {text}");
         }
+        assert!(!text.contains("unknown"), "{text}");
         if cfg!(target_os = "linux") {
             for name in [
                 "process_resident_memory_bytes ",

@@ -4,5 +4,6 @@
 
 pub mod log;
 pub mod metrics;
+pub mod policy;
 mod process;
 pub mod series;

@@ -192,6 +192,8 @@ pub struct Said {
     pub span: Range<usize>,
     /// It is part of a JSON text: a tool call's arguments.
     pub nested: bool,
+    /// It is complete: later events say another value, not more of this one.
+    pub whole: bool,
 }
 
 /// What a reply, or one event of it, says in words.

@@ -213,3 +213,47 @@ fn the_first_rule_counts() {
     assert_eq!(judgement.fired.as_slice(), [0]);
     assert!(judgement.cleared.is_ok());
 }
+
+#[test]
+fn a_service_that_judges_sees_no_more_than_target_and_clearance_allow() {
+    let policy = policy(vec![
+        ("ids", &["CN_ID_CARD"], REDACT),
+        ("mail", &["EMAIL"], Remedy::Reroute),
+    ]);
+    let grades = names(&GRADES);
+    // Text, declared grade, targets, clearance of the service → bodies, whether something is hidden.
+    let check = |text: &str, declared: u8, targets: &[u8], clearance: u8| {
+        let (body, findings) = found(&policy, text);
+        let case = Case {
+            policy: Some(&policy),
+            findings: &findings,
+            body: &body,
+            declared: Grade(declared),
+            public: false,
+            facts: no_facts(&grades),
+        };
+        let cleared = judge(&case, targets.iter().copied().map(Target)).cleared;
+        let shown = shown(&case, &cleared.unwrap(), Grade(clearance));
+        let bodies = shown.bodies.iter();
+        let bodies: Vec<String> = bodies
+            .map(|body| String::from_utf8(body.to_vec()).unwrap())
+            .collect();
+        (bodies, shown.hidden)
+    };
+    let (id, redacted) = ("id 11010519491231002X", "\"id <CN_ID_CARD_1>\"");
+    let whole = format!("\"{id}\"");
+    // As the target: redacted for it, whole for it, both.
+    assert_eq!(check(id, 0, &[0, 1], 3), (vec![redacted.into()], false));
+    assert_eq!(check(id, 0, &[3], 3), (vec![whole.clone()], false));
+    assert_eq!(
+        check(id, 0, &[0, 3], 3),
+        (vec![redacted.into(), whole], false)
+    );
+    // Never above its own clearance.
+    assert_eq!(check(id, 0, &[3], 0), (vec![redacted.into()], false));
+    assert_eq!(check("plain", 1, &[3], 0), (vec![], true));
+    assert_eq!(
+        check("to a.person@corp.example.cn", 0, &[3], 0),
+        (vec![], true)
+    );
+}

@@ -6,7 +6,7 @@
 use std::sync::LazyLock;
 
 use super::engine::Scan;
-use super::find::{DETECTORS, join, leads};
+use super::find::{DETECTORS, join, leads, paired};
 use super::site::{Found, Site};
 use super::view::{DIGIT, UPPER};
 
@@ -168,7 +168,7 @@ impl Scan<'_, '_> {
         if word.next == b'<' {
             self.ask(On::Zone, site, best);
         }
-        if leads(view, self.at) {
+        if leads(view, self.at) || paired(self.last, self.at) {
             self.ask(On::Value, site, best);
         }
         // The first piece may go on behind the word: "ghp_" + ….

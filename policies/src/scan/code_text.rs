@@ -6,6 +6,7 @@
 //! and begin and end with a line, or inside one where a whole program stands in one line.
 
 mod line;
+mod statement;
 mod words;
 
 use std::ops::Range;

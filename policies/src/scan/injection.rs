@@ -5,17 +5,22 @@
 //! decides. Knows nothing of roles beyond whose words a text is, and of what follows from a judgement. Invariants: linear
 //! time; memory bounded by a stretch of the text; no recursion: what is decoded is not decoded again.
 
+mod asking;
 mod chinese;
 mod class;
 mod context;
 mod english;
+mod english_more;
 mod foreign;
+mod harm;
+mod reading;
 mod rules;
 mod rules_more;
 mod script;
 mod shadow;
 mod tokens;
 mod topics;
+mod trie;
 
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -25,11 +30,12 @@ use smallvec::SmallVec;
 use super::fold;
 use class::{About, Class};
 use context::Context;
-use rules::{ANCHORS, Finding, Reading, SIGNALS, Signal};
+use reading::{Finding, Reading, SIGNALS, Signal};
+use rules::ANCHORS;
 use tokens::{Index, Look};
 
 /// Bytes judged at once; longer texts are judged in stretches.
-const STRETCH: usize = 64 << 10;
+const STRETCH: usize = 32 << 10;
 /// Bytes that two stretches share.
 const SHARED: usize = 2 << 10;
 /// Signals further apart than this do not belong together, in bytes.
@@ -39,8 +45,8 @@ const SUPPORT_ALONE: u32 = 34;
 const SUPPORT: u32 = 50;
 /// From here on a signal is something to support.
 const SOLID: u32 = 24;
-/// Findings that are weighed in one stretch.
-const FINDINGS_MAX: usize = 4096;
+/// Findings that are weighed in one stretch; where there are more, the rest count in full.
+const WEIGHED_MAX: usize = 512;
 
 /// Whose words a text is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +85,7 @@ pub struct Judged {
 static WORDS: LazyLock<Index<Class>> = LazyLock::new(|| {
     Index::new(&[
         english::ENGLISH,
+        english_more::ENGLISH_MORE,
         chinese::CHINESE,
         chinese::PINYIN,
         foreign::FOREIGN,
@@ -97,7 +104,17 @@ pub fn find(text: &str, source: Source) -> Option<Judged> {
         }
         let judged = stretch(text.get(from..to)?, source);
         if let Some(mut judged) = judged {
-            judged.span = judged.span.start + from..judged.span.end + from;
+            let (mut start, mut end) = (judged.span.start + from, judged.span.end + from);
+            // A disguise leads back to a place, not always to a character.
+            start = start.min(text.len());
+            while !text.is_char_boundary(start) {
+                start -= 1;
+            }
+            end = end.clamp(start, text.len());
+            while !text.is_char_boundary(end) {
+                end += 1;
+            }
+            judged.span = start..end;
             return Some(judged);
         }
         if to == text.len() {
@@ -144,17 +161,14 @@ fn folded(text: &str, source: Source) -> Option<Judged> {
         return None;
     }
     findings.sort_by_key(|f| f.start);
-    findings.truncate(FINDINGS_MAX);
     // Most texts end here; what a text is about is asked only where it matters.
     if total(&findings).0 < source.threshold() {
         return None;
     }
-    let mut context = Context {
-        text,
-        about: Vec::new(),
-    };
-    TOPICS.find(text, |token| context.about.push(token));
-    for finding in &mut findings {
+    let context = Context::new(text, &findings, |report| {
+        TOPICS.find(text, report);
+    });
+    for finding in findings.iter_mut().take(WEIGHED_MAX) {
         finding.score = context.weigh(finding);
     }
     let (score, best) = total(&findings);

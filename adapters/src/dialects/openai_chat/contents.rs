@@ -143,9 +143,15 @@ pub(super) fn of_request(body: &[u8], facts: &RequestFacts) -> Contents {
             );
         };
         if !key.is_named("messages") {
+            // A prediction is the text that a user wants to have changed.
+            let source = if key.is_named("prediction") {
+                Source::User
+            } else {
+                Source::System
+            };
             // The key itself too: an unknown one may say anything.
-            add(None, key, Source::System, None);
-            add(Some(key), value, Source::System, None);
+            add(None, key, source, None);
+            add(Some(key), value, source, None);
             continue;
         }
         for (turn, message) in value.elements().enumerate() {
@@ -179,6 +185,8 @@ const NOT_SAID: [&str; 14] = [
     "native_finish_reason",
     "stop_reason",
 ];
+/// Members of a delta that are complete in one event. All others, unknown ones too, may come piece by piece.
+const COMPLETE: [&str; 4] = ["id", "name", "call_id", "tool_call_id"];
 /// The field of a choice's own text, in any delta or message.
 const ANSWER: u32 = u32::MAX;
 /// What stands beside the choices.
@@ -219,6 +227,7 @@ fn of_choice(data: &[u8], tape: &Tape, index: u32, choice: Value<'_>, saying: &m
                             lane: lane(index, ANSWER),
                             span,
                             nested: false,
+                            whole: false,
                         }),
                         (name, _) if NOT_SAID.contains(&name) => {}
                         _ => collect(data, tape, index, (Some(key), value), said),
@@ -253,12 +262,14 @@ fn collect<'a>(
         let Some(span) = visit.value.inner_span().filter(|span| !span.is_empty()) else {
             return;
         };
-        let nested = visit.key.and_then(|key| key.inner()) == Some("arguments");
+        let name = visit.key.and_then(|key| key.inner()).unwrap_or_default();
+        let nested = name == "arguments";
         let field = (visit.path ^ top) & (ANSWER - 1);
         said.push(Said {
             lane: lane(choice, field),
             span,
             nested,
+            whole: choice == BESIDE || COMPLETE.contains(&name),
         });
     });
 }

@@ -272,6 +272,9 @@ pub struct Gate {
     /// What happens to the request when it does not answer.
     #[serde(default)]
     pub on_error: OnError,
+    /// The highest grade that it may see; what is above is replaced, or it cannot be asked. Default: the highest grade for
+    /// a service inside the company (loopback, private addresses, names without a dot), the lowest for any other.
+    pub clearance: Option<String>,
     /// Headers of the call; their values count as secrets.
     #[serde(default, deserialize_with = "each::named")]
     pub headers: BTreeMap<String, Secret>,

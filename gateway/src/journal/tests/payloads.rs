@@ -67,6 +67,8 @@ fn the_longest_closing_fits_its_room() {
             finish: &text,
             bytes_down: u64::MAX,
             events: u64::MAX,
+            policies: &[&*text; 100],
+            gates_open: &[&*text; 100],
             reply_findings: &[Found {
                 kind: &text,
                 count: u32::MAX,

@@ -77,6 +77,7 @@ impl Mold {
             raw: std::str::from_utf8(raw.get(span.clone())?).ok()?,
             span,
             nested,
+            whole: false,
             answer,
         })
     }
@@ -184,6 +185,7 @@ impl Step<'_> {
             && extra.is_empty()
             && saying.finished.is_empty()
             && event.single().is_some()
+            && !only.whole
             && self.facts.finish.is_none()
             && self.facts.usage.is_none()
             && self.mold.fits(event.raw).is_none()

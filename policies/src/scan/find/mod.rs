@@ -5,6 +5,7 @@
 
 mod address;
 mod address_latin;
+mod address_words;
 mod assigned;
 mod birth;
 mod card;
@@ -28,9 +29,10 @@ mod phone;
 mod pieces;
 mod secret;
 mod url;
+mod value;
 mod vehicle;
 
-pub(super) use assigned::{flagged, leads};
+pub(super) use assigned::{flagged, leads, paired};
 pub(super) use code::Code;
 pub(super) use listed::list_ahead;
 pub(super) use pieces::join;
@@ -58,7 +60,7 @@ const fn on(name: &'static str, on: &'static [On], max_len: usize, find: Find) -
 
 /// The characters that the words of names and addresses begin or end with, for the table of characters.
 pub(crate) fn words() -> impl Iterator<Item = (char, u16)> {
-    name_words::words().chain(address::words())
+    name_words::words().chain(address_words::words())
 }
 
 type Find = fn(&super::site::Site<'_, '_>) -> Option<super::site::Found>;

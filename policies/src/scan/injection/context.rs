@@ -4,23 +4,34 @@
 //! texts never come here. Invariant: looks a bounded way to each side.
 
 use super::class::About::{self, *};
-use super::rules::{Finding, Signal};
+use super::reading::{Finding, Signal};
 use super::tokens::Token;
 
 /// How far a quotation mark is looked for, in bytes.
 const QUOTE_REACH: usize = 400;
 /// A quotation so long is no example, in bytes.
 const DOCUMENT: usize = 110;
+/// What stands in a quotation before an example of one, at most, in bytes.
+const PREFACE: usize = 15;
 /// Text of the user's own so long is what "above" refers to, in bytes.
 const OWN_TEXT: usize = 200;
 /// How far before a finding its sentence is read, in bytes.
 const LEAD: usize = 120;
 
+/// How many kinds of [`About`] there are.
+const KINDS: usize = 10;
+
 /// The text, and what it is about.
 #[derive(Debug)]
 pub(super) struct Context<'t> {
-    pub(super) text: &'t str,
-    pub(super) about: Vec<Token<About>>,
+    text: &'t str,
+    about: Vec<Token<About>>,
+    /// For each word, how many of each kind stand before it; one more for the end.
+    before: Vec<[u16; KINDS]>,
+    /// Where code fences are.
+    fences: Vec<usize>,
+    /// Where machines are addressed.
+    addressed: Vec<usize>,
 }
 
 fn back(text: &str, mut at: usize) -> usize {
@@ -31,18 +42,65 @@ fn back(text: &str, mut at: usize) -> usize {
     at
 }
 
-impl Context<'_> {
+impl<'t> Context<'t> {
+    /// What `text` is about: `find` gives its words.
+    pub(super) fn new(
+        text: &'t str,
+        findings: &[Finding],
+        find: impl FnOnce(&mut dyn FnMut(Token<About>)),
+    ) -> Self {
+        let (mut about, mut before) = (Vec::new(), Vec::new());
+        let mut counts = [0u16; KINDS];
+        find(&mut |token| {
+            before.push(counts);
+            if let Some(count) = counts.get_mut(token.class as usize) {
+                *count = count.saturating_add(1);
+            }
+            about.push(token);
+        });
+        before.push(counts);
+        Self {
+            text,
+            about,
+            before,
+            addressed: findings
+                .iter()
+                .filter(|f| f.signal == Signal::Indirect)
+                .map(|f| f.anchor)
+                .collect(),
+            fences: text.match_indices("```").map(|(at, _)| at).collect(),
+        }
+    }
+
     fn slice(&self, from: usize, to: usize) -> &str {
         let (from, to) = (back(self.text, from), back(self.text, to));
         self.text.get(from..to).unwrap_or("")
     }
 
+    /// How many words of these kinds stand wholly between `from` and `to`, but for those that touch `except`.
     fn count(&self, which: &[About], from: usize, to: usize, except: (usize, usize)) -> usize {
-        self.about
-            .iter()
-            .filter(|t| t.start >= from && t.end <= to && which.contains(&t.class))
-            .filter(|t| t.end <= except.0 || t.start >= except.1)
-            .count()
+        let among = |from: usize, to: usize| {
+            let first = self.about.partition_point(|t| t.start < from);
+            let last = self.about.partition_point(|t| t.end <= to);
+            let sum = |at: usize| -> usize {
+                let row = self.before.get(at);
+                let of = |kind: &About| {
+                    row.and_then(|row| row.get(*kind as usize))
+                        .copied()
+                        .unwrap_or(0)
+                };
+                which.iter().map(|kind| usize::from(of(kind))).sum()
+            };
+            if last > first {
+                sum(last) - sum(first)
+            } else {
+                0
+            }
+        };
+        if except.0 >= to || except.1 <= from || except.0 >= except.1 {
+            return among(from, to);
+        }
+        among(from, except.0.min(to)) + among(except.1.max(from), to)
     }
 
     /// The quotation that a finding stands in, if it does not begin and end the text.
@@ -56,7 +114,6 @@ impl Context<'_> {
             ('\'', '\''),
             ('`', '`'),
             ('《', '》'),
-            ('”', '”'),
             ('«', '»'),
         ];
         let from = back(self.text, found.anchor.saturating_sub(QUOTE_REACH));
@@ -88,8 +145,7 @@ impl Context<'_> {
     }
 
     fn fenced(&self, found: &Finding) -> bool {
-        let before = self.slice(0, found.anchor);
-        before.matches("```").count() % 2 == 1
+        self.fences.partition_point(|at| *at < found.anchor) % 2 == 1
     }
 
     /// Points of a finding that are left.
@@ -172,29 +228,10 @@ impl Context<'_> {
             found.start + 1,
             (0, 0),
         );
-        if let Some((begin, end)) = self.quotation(found) {
-            if self.to_complete(begin) {
-                return 100;
-            }
-            let about = [Topic, Translate, Explain, Example, Guard];
-            let outside = self.count(&about, 0, all, (begin, end));
-            if outside > 0 {
-                return 20;
-            }
-            // A long quotation is a document: what it orders is meant.
-            if end - begin > DOCUMENT
-                || matches!(
-                    found.signal,
-                    Signal::Indirect | Signal::Exfiltration | Signal::Hidden
-                )
-            {
-                return 100;
-            }
-            return if self.count(&[Writing, Third, Question], 0, all, (begin, end)) > 0 {
-                20
-            } else {
-                60
-            };
+        if found.signal != Signal::Harm
+            && let Some(quote) = self.quotation(found)
+        {
+            return self.of_quotation(found, quote);
         }
         if self.fenced(found) && (topic > 0 || asks > 0) {
             return 30;
@@ -248,11 +285,68 @@ impl Context<'_> {
         {
             return false;
         }
-        let after = self.text.get(back(self.text, found.end)..).unwrap_or("");
+        let after = self.slice(found.end, found.end + QUOTE_REACH);
         let given = after
             .split_once([':', '：'])
             .is_some_and(|(_, text)| text.trim().len() > 24);
         given || found.start > OWN_TEXT
+    }
+
+    /// What is left of what is quoted.
+    fn of_quotation(&self, found: &Finding, (begin, end): (usize, usize)) -> u32 {
+        if self.to_complete(begin) {
+            return 100;
+        }
+        // What is quoted shall be done.
+        let (before, after) = (
+            self.slice(begin.saturating_sub(LEAD), begin),
+            self.slice(end, end + LEAD),
+        );
+        let done = [
+            "执行引号",
+            "执行上",
+            "照做",
+            "执行这",
+            "请执行",
+            "execute",
+            "do what",
+            "follow it",
+            "and obey",
+            "carry out",
+            "type ",
+            "run ",
+        ];
+        if done.iter().any(|w| before.contains(w) || after.contains(w)) {
+            return 100;
+        }
+        let about = [Topic, Translate, Explain, Example, Guard];
+        let outside = self.count(&about, 0, self.text.len(), (begin, end));
+        if outside > 0 {
+            return 20;
+        }
+        // A long quotation is a document: what it orders is meant.
+        let first = self.addressed.partition_point(|at| *at < begin);
+        if end - begin > DOCUMENT
+            || found.anchor > begin + PREFACE
+            || self.addressed.get(first).is_some_and(|at| *at < end)
+            || matches!(
+                found.signal,
+                Signal::Indirect | Signal::Exfiltration | Signal::Hidden | Signal::Header
+            )
+        {
+            return 100;
+        }
+        if self.count(
+            &[Writing, Third, Question],
+            0,
+            self.text.len(),
+            (begin, end),
+        ) > 0
+        {
+            20
+        } else {
+            60
+        }
     }
 
     /// Where the sentence of a finding begins, as far as is read.
@@ -267,13 +361,14 @@ impl Context<'_> {
 
     /// `Translate: …`: what follows the colon is matter, unless it goes on to give orders.
     fn recited(&self, found: &Finding) -> bool {
-        let head = self.slice(0, found.start);
-        let Some(colon) = head.rfind([':', '：']) else {
+        let from = back(self.text, found.anchor.saturating_sub(QUOTE_REACH));
+        let Some(colon) = self.slice(from, found.anchor).rfind([':', '：']) else {
             return false;
         };
+        let colon = from + colon;
         let task = self.count(&[Translate, Explain], 0, colon, (0, 0)) > 0;
         let rest = self.slice(found.end, self.text.len());
-        let first = self.slice(colon, found.start);
+        let first = self.slice(colon, found.anchor);
         task && rest.len() < 60 && first.len() < 60 && found.signal != Signal::NewOrders
     }
 }

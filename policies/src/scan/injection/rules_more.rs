@@ -3,7 +3,8 @@
 //! As in [`super::rules`]: a bounded look around each anchor.
 
 use super::class::Class::*;
-use super::rules::{Finding, Reading, Signal, Within, finding};
+use super::harm::{harm_at, pressure_at};
+use super::reading::{Finding, Reading, Signal, Within, finding};
 
 /// Bytes of a link that are read.
 const LINK_MAX: usize = 400;
@@ -54,48 +55,80 @@ pub(super) fn other_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
     }
 }
 
-/// Threats; with harm asked for they are more than words.
-fn pressure_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
-    let wide = reading.around(i, 250, 250, Within::Passage);
-    let from = reading.tokens.get(i)?.start.saturating_sub(300);
-    let before = reading.tokens.get(..i)?.iter().rev().take(40);
-    let again = before
-        .take_while(|t| t.start >= from)
-        .filter(|t| t.class == Pressure)
-        .count()
-        .min(2);
-    if wide.has(&[Harm]) && again > 0 {
-        return finding(Signal::Harm, if again > 1 { 52 } else { 40 }, wide);
-    }
-    #[expect(clippy::cast_possible_truncation, reason = "at most 2")]
-    let more = again as u32 * 8;
-    finding(
-        Signal::Pressure,
-        14 + more,
-        reading.around(i, 0, 0, Within::Passage),
-    )
-}
+/// What ties rules to the model that has them.
+const YOURS: &[&str] = &[
+    "were you given",
+    "you were given",
+    "you are given",
+    "set you up",
+    "you must not",
+    "you may not",
+    "you can't share",
+    "you cannot share",
+    "you are not allowed",
+    "you're not allowed",
+    "told you",
+    "gave you",
+    "given to you",
+    "govern you",
+    "you operate",
+    "you obey",
+    "you got",
+    "that define you",
+    "you have to follow",
+    "you must follow",
+    "are you under",
+    "bind you",
+    "you've received",
+    "you received",
+    "你有哪些",
+    "你被",
+    "给你",
+    "你不能",
+    "不能告诉我",
+    "不让你",
+    "你要遵守",
+    "要求你",
+    "你得遵守",
+    "你必须遵守",
+    "约束你",
+    "你身上",
+    "你这里有",
+    "你都有",
+];
 
 /// The model's own inner rules, asked for under another name than prompt.
 fn own_rules_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
-    let around = reading.around(i, 50, 30, Within::Sentence);
-    let word = reading.tokens.get(i).map_or("", |t| reading.word(t));
-    if around.has(&[Verbatim]) && around.has(&[Show, Leak]) && word.starts_with("系统") {
+    let token = reading.tokens.get(i)?;
+    let around = reading.around(i, 50, 40, Within::Sentence);
+    let wide = reading.around(i, 80, 80, Within::Passage);
+    if around.has(&[Verbatim])
+        && around.has(&[Show, Leak])
+        && reading.word(token).starts_with("系统")
+    {
         return finding(Signal::Extraction, 52, around);
     }
-    if !around.has(&[Your]) || !around.has(&[System]) {
+    let said = reading
+        .slice(token.start.saturating_sub(36), token.end + 40)
+        .to_ascii_lowercase();
+    let yours = YOURS.iter().any(|w| said.contains(w));
+    if !yours && !(around.has(&[Your]) && around.has(&[System])) {
         return None;
     }
     let points = if around.has(&[Leak]) {
         30
-    } else if around.has(&[Show]) {
+    } else if around.has(&[Show]) || wide.has(&[Show]) && wide.has(&[Ask, All, Verbatim]) {
         22
     } else if around.has(&[Ask]) {
         16
     } else {
         return None;
     };
-    finding(Signal::Extraction, 34 + points, around)
+    finding(
+        Signal::Extraction,
+        if yours { 30 } else { 34 } + points,
+        around,
+    )
 }
 
 /// Markup that only the application writes.
@@ -182,7 +215,7 @@ fn to_ai_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
     let before = reading.slice(token.start.saturating_sub(3), token.start);
     if before
         .trim_end()
-        .ends_with(['(', '（', '[', '【', '<', '{', '*'])
+        .ends_with(['(', '（', '[', '【', '<', '{', '*', '/', '#', '-'])
     {
         score += 10;
     }
@@ -230,7 +263,6 @@ fn send_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
     let said = reading.slice(around.from, around.to).to_ascii_lowercase();
     let talk = [
         "conversation",
-        "chat",
         "对话",
         "聊天",
         "上下文",
@@ -384,137 +416,4 @@ fn shots_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
         return finding(Signal::ManyShot, 62, near);
     }
     None
-}
-
-/// Harm wrapped in a story, with instructions; or told by a grandmother.
-fn harm_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
-    let token = reading.tokens.get(i)?;
-    let word = reading.word(token).to_ascii_lowercase();
-    const MILD: &[&str] = &[
-        "hacking",
-        "illegal",
-        "illegally",
-        "drug",
-        "drugs",
-        "dangerous",
-        "harmful",
-        "exploit",
-        "child",
-        "weapon",
-        "weapons",
-        "poison",
-        "steal",
-        "stealing",
-        "murder",
-        "suicide",
-        "scam",
-        "worm",
-        "porn",
-        "racist",
-        "stalk",
-        "黑客",
-        "入侵",
-        "武器",
-        "违法",
-        "犯罪",
-        "非法",
-        "危险",
-        "有害",
-        "破坏",
-        "暴力",
-        "恐怖",
-        "仇恨",
-        "歧视",
-        "自杀",
-        "谋杀",
-        "杀人",
-        "跟踪",
-        "监听",
-        "诈骗",
-        "骗局",
-        "赌博",
-        "毒品",
-        "走私",
-        "绑架",
-        "开锁",
-        "木马",
-        "翻墙",
-        "色情",
-        "大麻",
-        "病毒",
-        "伪造",
-        "钓鱼",
-        "phishing",
-        "firearm",
-        "forge",
-        "forged",
-        "break into",
-        "terrorism",
-        "terrorist",
-        "trojan",
-        "窃取",
-        "序列号",
-        "激活码",
-        "自残",
-    ];
-    let severe = !MILD.contains(&word.as_str());
-    let near = reading.around(i, 160, 160, Within::Passage);
-    let wide = reading.around(i, 320, 320, Within::Passage);
-    let mut score: u32 = 0;
-    if wide.has(&[Grandma]) && wide.has(&[Role, Fiction]) {
-        let keys = ["密钥", "序列号", "激活码", "注册码", "keys"];
-        score = if severe || keys.iter().any(|w| word.contains(w)) {
-            62
-        } else {
-            30
-        };
-    }
-    let asked = how_to(reading, i);
-    if asked && wide.has(&[Fiction, Role, Pressure, Twice, Comply, Authority, BeginWith]) {
-        score = score.max(if severe { 52 } else { 24 });
-    }
-    if asked && near.has(&[Villain]) && wide.has(&[Role, Fiction, Twice]) {
-        score = score.max(if severe { 60 } else { 52 });
-    }
-    if wide.has(&[Unbound, NoRefusal, BeginWith, EvilMode, Limitless, Jail]) {
-        score = if asked {
-            score.max(if severe { 44 } else { 30 })
-        } else {
-            score.max(20)
-        } + 12;
-    }
-    if score == 0 {
-        return None;
-    }
-    finding(Signal::Harm, score, near)
-}
-
-/// Whether it is asked how the thing is done: 怎么制作…, a recipe for ….
-fn how_to(reading: &Reading<'_>, i: usize) -> bool {
-    let Some(token) = reading.tokens.get(i) else {
-        return false;
-    };
-    let reach = if reading.word(token).is_ascii() {
-        40
-    } else {
-        18
-    };
-    let before = reading.tokens.get(..i).unwrap_or(&[]).iter().rev().take(6);
-    let mut before = before.take_while(|t| t.end + reach >= token.start);
-    let mut after = reading
-        .tokens
-        .iter()
-        .skip(i + 1)
-        .take(3)
-        .take_while(|t| t.start <= token.end + 20);
-    const TOLD: &[&str] = &[
-        "描写", "描述", "发现", "防", "识别", "避免", "检测", "应对", "spot", "avoid", "prevent",
-        "detect", "protect", "recogni",
-    ];
-    before.any(|t| {
-        t.class == HowTo && {
-            let between = reading.slice(t.end, token.start);
-            !TOLD.iter().any(|w| between.contains(w))
-        }
-    }) || after.any(|t| matches!(t.class, HowTo | Steps) && !reading.word(t).is_ascii())
 }

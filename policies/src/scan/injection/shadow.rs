@@ -5,6 +5,7 @@
 //! more than the blanks put between joined words; everything here is linear, and what is decoded has a cap.
 
 use crate::scan::fold;
+use crate::scan::view::{ALNUM, class, is};
 
 /// Payloads that are decoded in one stretch of text.
 const BLOBS_MAX: usize = 16;
@@ -243,73 +244,22 @@ pub(super) fn joined(word: &str) -> bool {
     word.len() <= JOINED_MAX && SOME.iter().filter(|some| lower.contains(**some)).count() >= 2
 }
 
+/// What joined words are made of.
+const PARTS: &str = "ignore disregard forget override bypass previous prior above instructions instruction prompts \
+                     prompt system rules guidelines safety reveal print show output repeat your you are now all any \
+                     the and developer mode unrestricted restrictions without secret hidden initial everything me \
+                     tell of filters do anything enable directives jailbreak password answer limits no policy \
+                     content";
+
 /// Blanks between the words that were joined, as far as they are ours.
 fn split(joined: &str, out: &mut String) {
-    const PARTS: &[&str] = &[
-        "ignore",
-        "disregard",
-        "forget",
-        "override",
-        "bypass",
-        "previous",
-        "prior",
-        "above",
-        "instructions",
-        "instruction",
-        "prompts",
-        "prompt",
-        "system",
-        "rules",
-        "guidelines",
-        "safety",
-        "reveal",
-        "print",
-        "show",
-        "output",
-        "repeat",
-        "your",
-        "you",
-        "are",
-        "now",
-        "all",
-        "any",
-        "the",
-        "and",
-        "developer",
-        "mode",
-        "unrestricted",
-        "restrictions",
-        "without",
-        "secret",
-        "hidden",
-        "initial",
-        "everything",
-        "me",
-        "tell",
-        "of",
-        "filters",
-        "do",
-        "anything",
-        "enable",
-        "directives",
-        "jailbreak",
-        "password",
-        "answer",
-        "limits",
-        "no",
-        "policy",
-        "content",
-    ];
     let lower = joined.to_ascii_lowercase();
     let mut at = 0;
     while let Some(rest) = lower.get(at..)
         && !rest.is_empty()
     {
-        let part = PARTS
-            .iter()
-            .filter(|p| rest.starts_with(**p))
-            .map(|p| p.len())
-            .max();
+        let parts = PARTS.split(' ').filter(|part| rest.starts_with(part));
+        let part = parts.map(str::len).max();
         let n = part.unwrap_or(1);
         if part.is_some() && !out.is_empty() && !out.ends_with(' ') {
             out.push(' ');
@@ -371,24 +321,28 @@ fn runs(text: &str) -> impl Iterator<Item = (usize, usize)> {
     let bytes = text.as_bytes();
     let mut at = 0;
     std::iter::from_fn(move || {
-        while let Some(rest) = bytes.get(at..)
-            && !rest.is_empty()
-        {
-            let code =
-                |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=' | b'_' | b'-');
-            let mut n = rest.iter().take(BLOB_MAX).take_while(|b| code(b)).count();
-            let pairs = hex_pairs(rest);
-            n = n.max(pairs);
+        while let Some(&b) = bytes.get(at) {
+            let code = |b: u8| is(b, ALNUM) || matches!(b, b'+' | b'/' | b'=' | b'_' | b'-');
+            if !code(b) {
+                at += 1;
+                continue;
+            }
+            let rest = bytes.get(at..).unwrap_or(&[]);
+            let plain = rest.iter().take(BLOB_MAX).take_while(|b| code(**b)).count();
+            let pairs = if b.is_ascii_hexdigit() {
+                hex_pairs(rest)
+            } else {
+                0
+            };
+            let n = plain.max(pairs);
             let start = at;
-            at += n.max(1);
+            at += n;
+            if n < BLOB_MIN {
+                continue;
+            }
             let run = rest.get(..n).unwrap_or(&[]);
-            let kinds = [
-                u8::is_ascii_lowercase,
-                u8::is_ascii_uppercase,
-                u8::is_ascii_digit,
-            ];
-            let mixed = kinds.iter().filter(|is| run.iter().any(is)).count() >= 2;
-            if n >= BLOB_MIN && (mixed || pairs >= BLOB_MIN) {
+            let seen = run.iter().fold(0, |seen, &b| seen | class(b) & ALNUM);
+            if seen.count_ones() >= 2 || pairs >= BLOB_MIN {
                 return Some((start, start + n));
             }
         }

@@ -1,20 +1,16 @@
-//! The words that matter, in one pass: an index by their first bytes proposes, a comparison disposes.
+//! The words that matter, in one pass: their first bytes propose, a walk down a tree disposes.
 //!
 //! Knows no meaning beyond the class that a list gives a word. Reads folded text; Latin words are found only where a
 //! word begins, and whole unless the list says it is a stem (`ignor*`). Chinese words are found in simplified and
-//! traditional script. Invariants: linear time, since a place is compared with the few words that share its first
-//! bytes; findings are in order and disjoint; nothing is allocated for a text without such words.
+//! traditional script. Invariants: linear time, since a word has a longest length; findings are in order and disjoint; nothing is allocated for a text without such words.
 
 use super::script;
 use super::shadow::{JOINED_MIN, deleet, joined};
+use super::trie::Trie;
 use crate::scan::view::{ALNUM, DIGIT, HIGH, class, is};
 
-/// Bytes that a run of blanks inside a phrase may have.
-const BLANKS_MAX: usize = 6;
 /// Between the words of a list.
 const SEPARATOR: char = '~';
-/// A Latin word is read at most so far, in bytes.
-const WORD_MAX: usize = 64;
 
 /// A word that was found.
 #[derive(Clone, Copy, Debug)]
@@ -24,13 +20,6 @@ pub(super) struct Token<C> {
     pub(super) end: usize,
 }
 
-#[derive(Debug)]
-struct Word<C> {
-    text: Box<[u8]>,
-    stem: bool,
-    class: C,
-}
-
 /// Words by their first bytes.
 #[derive(Debug)]
 pub(super) struct Index<C> {
@@ -38,9 +27,13 @@ pub(super) struct Index<C> {
     present: Box<[u64]>,
     /// With which characters wide words begin.
     heads: Box<[u64]>,
-    /// Open addressing: a key, and where its words are in `words`.
-    slots: Vec<(u32, u32, u32)>,
-    words: Vec<Word<C>>,
+    /// Words of one wide character.
+    singles: Box<[u64]>,
+    /// Keys of words that are too short for a second look.
+    short: Box<[u64]>,
+    /// Longer beginnings of all other words.
+    longer: Box<[u64]>,
+    trie: Trie<C>,
 }
 
 const PRESENT_BITS: u32 = 16;
@@ -79,6 +72,38 @@ fn key(bytes: &[u8]) -> Option<u32> {
     Some(head << 16 | tail | 0x8000_0000)
 }
 
+/// The bit of the first five letters, or of the first three wide characters; none if there are not so many.
+#[inline]
+fn longer_key(bytes: &[u8]) -> Option<usize> {
+    let hash =
+        |n: u64| Some((n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - PRESENT_BITS)) as usize);
+    match *bytes {
+        [a @ 0..0x80, b, c, d, e, ..] => {
+            let word = [a, b, c, d, e];
+            let plain = word.iter().all(|b| is(*b, ALNUM));
+            let fold = |n: u64, b: &u8| n << 8 | u64::from(b.to_ascii_lowercase());
+            if plain {
+                hash(word.iter().fold(0, fold))
+            } else {
+                None
+            }
+        }
+        [0xe2..=0xef, a, b, 0xe2..=0xef, c, d, 0xe2..=0xef, e, f, ..] => {
+            let heads = [bytes.first(), bytes.get(3), bytes.get(6)];
+            let heads = heads
+                .iter()
+                .flatten()
+                .fold(0, |n, b| n << 4 | u64::from(**b & 0xf));
+            hash(
+                [a, b, c, d, e, f]
+                    .iter()
+                    .fold(heads, |n, b| n << 6 | u64::from(*b & 0x3f)),
+            )
+        }
+        _ => None,
+    }
+}
+
 /// The first character of a wide word, as a bit.
 #[inline]
 fn head(bytes: &[u8]) -> usize {
@@ -93,6 +118,10 @@ fn head(bytes: &[u8]) -> usize {
 /// The keys under which a word of a list is kept: several, if it is so short that what follows belongs to its key.
 fn keys(word: &[u8]) -> Vec<u32> {
     const AFTER: &[u8] = b"\0 ,.:;!?\"')";
+    if let [a @ 0..0x80, b @ 0..0x80, 0x80..=0xff, ..] = word {
+        // A blank may stand between the two scripts: `AI 助手`.
+        return key(word).into_iter().chain(key(&[*a, *b, b' '])).collect();
+    }
     if word.len() >= 3 || word.first().is_none_or(|b| *b >= 0x80) {
         return key(word).into_iter().collect();
     }
@@ -105,104 +134,92 @@ fn keys(word: &[u8]) -> Vec<u32> {
     grown.collect()
 }
 
+fn set(bits: &mut [u64], bit: usize) {
+    if let Some(word) = bits.get_mut(bit >> 6) {
+        *word |= 1 << (bit & 63);
+    }
+}
+
+#[inline]
+fn has(bits: &[u64], bit: usize) -> bool {
+    bits.get(bit >> 6)
+        .is_some_and(|word| word >> (bit & 63) & 1 == 1)
+}
+
 impl<C: Copy> Index<C> {
     pub(super) fn new(lists: &[&[(C, &str)]]) -> Self {
-        let mut keyed: Vec<(u32, Word<C>)> = Vec::new();
-        for &(class, words) in lists.iter().copied().flatten() {
-            for word in words.split(SEPARATOR) {
+        let mut words = Vec::new();
+        let mut present = vec![0u64; 1 << (PRESENT_BITS - 6)];
+        let mut heads = vec![0u64; 1 << 10];
+        let mut singles = vec![0u64; 1 << 10];
+        let mut short = vec![0u64; 1 << (PRESENT_BITS - 6)];
+        let mut longer = vec![0u64; 1 << (PRESENT_BITS - 6)];
+        for &(class, list) in lists.iter().copied().flatten() {
+            for word in list.split(SEPARATOR) {
                 let stem = word.ends_with('*');
                 let word = word.trim_end_matches('*');
                 let old = script::traditional(word);
                 let both = [Some(word.to_owned()), (old != word).then_some(old)];
                 for text in both.into_iter().flatten() {
                     for key in keys(text.as_bytes()) {
-                        let text = text.as_bytes().into();
-                        keyed.push((key, Word { text, stem, class }));
+                        set(&mut present, (mix(key) >> (32 - PRESENT_BITS)) as usize);
+                        // `youre` is read as `you're`.
+                        if let Some(bit) = longer_key(text.replace('\'', "").as_bytes()) {
+                            set(&mut longer, bit);
+                        }
+                        match longer_key(text.as_bytes()) {
+                            Some(longer_bit) => set(&mut longer, longer_bit),
+                            None => set(&mut short, (mix(key) >> (32 - PRESENT_BITS)) as usize),
+                        }
                     }
+                    set(&mut heads, head(text.as_bytes()));
+                    if text.chars().count() == 1 && !text.is_ascii() {
+                        set(&mut singles, head(text.as_bytes()));
+                    }
+                    words.push((text.into_bytes(), class, stem));
                 }
             }
         }
-        // The longest word of a key is tried first.
-        keyed.sort_by_key(|(key, word)| (*key, usize::MAX - word.text.len()));
-        let size = (keyed.len() * 4).next_power_of_two();
-        let mut index = Self {
-            present: vec![0; 1 << (PRESENT_BITS - 6)].into(),
-            heads: vec![0; 1 << 10].into(),
-            slots: vec![(0, 0, 0); size],
-            words: Vec::with_capacity(keyed.len()),
-        };
-        let mut last = None;
-        for (key, word) in keyed {
-            #[expect(clippy::cast_possible_truncation, reason = "a few thousand words")]
-            let at = index.words.len() as u32;
-            let head = head(&word.text);
-            if let Some(bits) = index.heads.get_mut(head >> 6) {
-                *bits |= 1 << (head & 63);
-            }
-            index.words.push(word);
-            if last == Some(key) {
-                if let Some(slot) = index.slot(key)
-                    && let Some(s) = index.slots.get_mut(slot)
-                {
-                    s.2 = at + 1;
-                }
-            } else {
-                index.insert(key, at);
-                last = Some(key);
-            }
-        }
-        index
-    }
-
-    fn insert(&mut self, key: u32, at: u32) {
-        let bit = mix(key) >> (32 - PRESENT_BITS);
-        if let Some(word) = self.present.get_mut(bit as usize >> 6) {
-            *word |= 1 << (bit & 63);
-        }
-        let mask = self.slots.len() - 1;
-        let mut slot = mix(key) as usize & mask;
-        while let Some(s) = self.slots.get_mut(slot) {
-            if s.2 == 0 {
-                *s = (key, at, at + 1);
-                return;
-            }
-            slot = (slot + 1) & mask;
+        Self {
+            present: present.into(),
+            heads: heads.into(),
+            singles: singles.into(),
+            short: short.into(),
+            longer: longer.into(),
+            trie: Trie::new(words),
         }
     }
 
-    fn slot(&self, key: u32) -> Option<usize> {
-        let mask = self.slots.len() - 1;
-        let mut slot = mix(key) as usize & mask;
-        loop {
-            match self.slots.get(slot)? {
-                (_, _, 0) => return None,
-                s if s.0 == key => return Some(slot),
-                _ => slot = (slot + 1) & mask,
-            }
-        }
-    }
-
-    /// The word that begins at `at`, the longest: its class and its end.
+    /// The longest word that begins at `at`: its class and its end.
     #[inline]
     fn word(&self, bytes: &[u8], at: usize) -> Option<(C, usize)> {
         let rest = bytes.get(at..)?;
         if *rest.first()? >= 0x80 {
             let head = head(rest);
-            if self.heads.get(head >> 6)? >> (head & 63) & 1 == 0 {
+            if !has(&self.heads, head) {
                 return None;
             }
+            if has(&self.singles, head) {
+                return self
+                    .trie
+                    .longest(rest)
+                    .map(|(class, len)| (class, at + len));
+            }
         }
-        let key = key(rest)?;
-        let bit = mix(key) >> (32 - PRESENT_BITS);
-        if self.present.get(bit as usize >> 6)? >> (bit & 63) & 1 == 0 {
+        let bit = mix(key(rest)?) >> (32 - PRESENT_BITS);
+        if !has(&self.present, bit as usize) {
             return None;
         }
-        let &(_, from, to) = self.slots.get(self.slot(key)?)?;
-        let words = self.words.get(from as usize..to as usize)?;
-        words.iter().find_map(|word| {
-            let len = matches(&word.text, rest, word.stem)?;
-            Some((word.class, at + len))
-        })
+        // Most beginnings are those of other words too: a longer look before the walk. A short Latin word stands alone,
+        // so it is none where five letters follow each other.
+        let latin = rest.first().is_some_and(u8::is_ascii);
+        if (latin || !has(&self.short, bit as usize))
+            && longer_key(rest).is_some_and(|longer| !has(&self.longer, longer))
+        {
+            return None;
+        }
+        let (class, len) = self.trie.longest(rest)?;
+        Some((class, at + len))
     }
 
     /// All words of a text, in order and disjoint. Returns what else was seen on the way.
@@ -228,7 +245,7 @@ impl<C: Copy> Index<C> {
                     look.leet |= self.leet(text.get(at..at + len).unwrap_or(""));
                 }
                 if len >= JOINED_MIN {
-                    look.long |= len >= LONG_MIN;
+                    look.long |= len >= LONG_MIN && (mixed || len >= 2 * LONG_MIN);
                     look.joined |= joined(text.get(at..at + len).unwrap_or(""));
                 }
                 if len == 1 && !is(b, DIGIT) {
@@ -320,54 +337,6 @@ fn word_at(bytes: &[u8]) -> (usize, bool) {
         len += 1;
     }
     (len, seen & DIGIT != 0 && seen & !DIGIT != 0)
-}
-
-fn word_len(bytes: &[u8]) -> usize {
-    bytes
-        .iter()
-        .position(|b| !b.is_ascii_alphanumeric())
-        .unwrap_or(bytes.len())
-}
-
-/// How many bytes of `text` a word takes, if it stands at its beginning. A blank of the word is any run of blanks,
-/// hyphens and underscores; an apostrophe may be curly or missing.
-fn matches(word: &[u8], text: &[u8], stem: bool) -> Option<usize> {
-    let mut at = 0;
-    for &want in word {
-        let is = *text.get(at)?;
-        if want == b' ' {
-            let run = text.get(at..)?.iter().take(BLANKS_MAX);
-            let n = run
-                .take_while(|b| matches!(b, b' ' | b'\n' | b'\r' | b'\t' | b'-' | b'_'))
-                .count();
-            if n == 0 {
-                return None;
-            }
-            at += n;
-        } else if want == b'\'' {
-            if is == b'\'' {
-                at += 1;
-            } else if text.get(at..at + 3) == Some("’".as_bytes()) {
-                at += 3;
-            }
-        } else if is.to_ascii_lowercase() == want {
-            at += 1;
-        } else {
-            return None;
-        }
-    }
-    if word.last().is_some_and(u8::is_ascii_alphanumeric) {
-        let grown = word_len(
-            text.get(at..)
-                .unwrap_or(&[])
-                .get(..WORD_MAX.min(text.len() - at))?,
-        );
-        if grown > 0 && !stem {
-            return None;
-        }
-        at += grown;
-    }
-    Some(at)
 }
 
 #[cfg(test)]

@@ -101,6 +101,7 @@ impl Check<'_> {
         if gate.timeout.0.is_zero() || gate.timeout.0 > GATE_TIMEOUT_MAX {
             self.error(&field("timeout"), "must be 1ms to 30s");
         }
+        self.grade(&field("clearance"), gate.clearance.as_deref());
         if gate.on_error == OnError::Open {
             let message = "requests go on unjudged whenever this gate does not answer";
             self.warn(&field("on_error"), message);

@@ -1,0 +1,110 @@
+//! What policies found and did with a request, in names for the journal and in numbers for the metrics.
+//!
+//! Knows types and rules, never a value.
+
+use policies::policy::{Policy, Remedy, ReplyRemedy};
+use policies::scan::Sort;
+use smallvec::SmallVec;
+use wire::Fault;
+
+use super::Exchange;
+use crate::journal;
+use crate::telemetry::policy::{Phase, RuleVerdict};
+
+/// Names for the journal.
+#[derive(Default)]
+pub(super) struct Judged<'p> {
+    pub(super) findings: SmallVec<[journal::Found<'p>; 4]>,
+    pub(super) fired: SmallVec<[&'p str; 4]>,
+    pub(super) shadowed: SmallVec<[&'p str; 4]>,
+}
+
+impl Exchange {
+    /// What the law found and did with the request, in names.
+    pub(super) fn judged(&self) -> Judged<'_> {
+        let Some(policy) = self.policy() else {
+            return Judged::default();
+        };
+        let rule = |at: &usize| policy.rules.get(*at).map(|rule| &*rule.name);
+        Judged {
+            findings: found(policy, &self.counts),
+            fired: self.fired.iter().filter_map(rule).collect(),
+            shadowed: self.shadowed.iter().filter_map(rule).collect(),
+        }
+    }
+
+    /// The same of the reply.
+    pub(super) fn said(&self) -> Judged<'_> {
+        let Some(policy) = self.policy() else {
+            return Judged::default();
+        };
+        let rule = |at: &usize| policy.reply.get(*at).map(|rule| &*rule.name);
+        Judged {
+            findings: found(policy, &self.tally.counts),
+            fired: self.tally.fired.iter().filter_map(rule).collect(),
+            shadowed: self.tally.shadowed.iter().filter_map(rule).collect(),
+        }
+    }
+
+    /// Counts it all.
+    pub(super) fn count_policy(&self, fault: Option<&Fault>) {
+        let shared = &self.worker.shared;
+        if fault.is_some_and(|fault| fault.why() == "policy_unavailable") {
+            shared.metrics.policy_errors.inc();
+        }
+        let Some(policy) = self.policy() else {
+            return;
+        };
+        // Built-in types have the same numbers in every policy.
+        let sized = self.snapshot.policy.as_deref().unwrap_or(policy);
+        let meters = shared.policy_meters(&self.snapshot, sized);
+        for (sort, count) in &self.counts {
+            let (at, name) = (usize::from(sort.0), policy.name(*sort));
+            meters.found(Phase::Request, at, name, *count);
+            if self.replaced.contains(sort) {
+                meters.redacted(at, name, *count);
+            }
+        }
+        for (sort, count) in &self.tally.counts {
+            let (at, name) = (usize::from(sort.0), policy.name(*sort));
+            meters.found(Phase::Reply, at, name, *count);
+            let rule = policy.reply_rule(*sort);
+            if rule.is_some_and(|(_, rule)| matches!(rule.remedy, ReplyRemedy::Redact(_))) {
+                meters.redacted(at, name, *count);
+            }
+        }
+        for at in self.fired.iter().chain(&self.shadowed) {
+            let Some(rule) = policy.rules.get(*at) else {
+                continue;
+            };
+            let verdict = match rule.remedy {
+                _ if rule.shadow => RuleVerdict::Shadow,
+                Remedy::Redact { .. } => RuleVerdict::Redact,
+                Remedy::Reroute => RuleVerdict::Reroute,
+                Remedy::Refuse => RuleVerdict::Refuse,
+            };
+            meters.decided(Phase::Request, *at, &rule.name, verdict);
+        }
+        for at in self.tally.fired.iter().chain(&self.tally.shadowed) {
+            let Some(rule) = policy.reply.get(*at) else {
+                continue;
+            };
+            let verdict = match rule.remedy {
+                _ if rule.shadow => RuleVerdict::Shadow,
+                ReplyRemedy::Redact(_) => RuleVerdict::Redact,
+                ReplyRemedy::Refuse => RuleVerdict::Refuse,
+            };
+            meters.decided(Phase::Reply, *at, &rule.name, verdict);
+        }
+    }
+}
+
+fn found<'p>(policy: &'p Policy, counts: &[(Sort, u32)]) -> SmallVec<[journal::Found<'p>; 4]> {
+    counts
+        .iter()
+        .map(|(sort, count)| journal::Found {
+            kind: policy.name(*sort),
+            count: *count,
+        })
+        .collect()
+}

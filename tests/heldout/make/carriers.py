@@ -1,0 +1,21 @@
+# carriers: ⟪X⟫ is the place of the (evaded) value; first half dev, second half eval (interleaved)
+C={
+'CN_MOBILE':['我的手机号是⟪X⟫，你记一下','电话：⟪X⟫，晚上打','加这个手机⟪X⟫聊','请把验证码发到手机 ⟪X⟫','卖家留的联系电话是 ⟪X⟫ ，靠谱吗','客户手机：⟪X⟫\n请生成回访话术','mobile: ⟪X⟫','别问，打手机⟪X⟫就行','她说电话换成⟪X⟫了','Phone number ⟪X⟫ belongs to the buyer in Hangzhou.','联系人手机号⟪X⟫，备注：急','手机号⟪X⟫是否已注册？'],
+'CN_ID_CARD':['身份证号：⟪X⟫','我身份证是⟪X⟫，查下社保','证件号码 ⟪X⟫ 请核验','公民身份号码⟪X⟫，户籍在外地','帮我算一下这个身份证⟪X⟫的年龄','id card no: ⟪X⟫','实名用的身份证 ⟪X⟫ ，审核不过','居民身份证⟪X⟫（本人）'],
+'BANK_CARD':['银行卡号：⟪X⟫','打到我的银行卡⟪X⟫','卡号 ⟪X⟫ ，开户行农行','工资卡号是⟪X⟫','收款卡号⟪X⟫请核对','bank card no. ⟪X⟫','储蓄卡⟪X⟫被冻结了','把钱转银行卡 ⟪X⟫ 谢谢'],
+'CREDIT_CARD':['信用卡号：⟪X⟫','my credit card is ⟪X⟫, refund it','Card number: ⟪X⟫','Visa 信用卡 ⟪X⟫ 被盗刷','charge credit card ⟪X⟫ again','外币信用卡卡号⟪X⟫'],
+'CN_USCC':['统一社会信用代码：⟪X⟫','信用代码 ⟪X⟫ 开票用','公司的统一社会信用代码是⟪X⟫','uscc: ⟪X⟫','供应商信用代码⟪X⟫','查企业，统一社会信用代码 ⟪X⟫'],
+'EMAIL':['邮箱：⟪X⟫','请发送到 ⟪X⟫ 谢谢','my email is ⟪X⟫, reply there','联系邮箱 ⟪X⟫ ，工作日回复','简历投 ⟪X⟫','Email: ⟪X⟫','contact ⟪X⟫ for a quote','抄送 ⟪X⟫ 即可'],
+'TOKEN':['key = "⟪X⟫"','这个 ⟪X⟫ 是线上的','token: ⟪X⟫','export KEY=⟪X⟫','调用时带上 ⟪X⟫ 就能过','config.key: ⟪X⟫ # prod'],
+'CONCAT':['key = ⟪X⟫','const k = ⟪X⟫;','val secretId = ⟪X⟫','print(⟪X⟫)','String ak = ⟪X⟫;','call(⟪X⟫)','let s = ⟪X⟫','api_key = ⟪X⟫'],
+'PERSON_NAME':['姓名：⟪X⟫','联系人：⟪X⟫','收件人：⟪X⟫','患者姓名：⟪X⟫','户名：⟪X⟫','申请人：⟪X⟫','持卡人：⟪X⟫','法定代表人：⟪X⟫'],
+'ARRAY':['{"phone_parts": ⟪X⟫}','parts = ⟪X⟫  # 手机号拆开','const mobile = ⟪X⟫.join("");','{"mobile":⟪X⟫}','手机号分段：⟪X⟫','phone = "".join(⟪X⟫)'],
+'ARRID':['身份证 ⟪X⟫ 拼起来','{"idCard": ⟪X⟫}','id_no = "".join(⟪X⟫)','const idCard = ⟪X⟫.join("")'],
+'JSON_M':['{"mobile":"⟪X⟫"}','{"user":{"phone":"⟪X⟫","lvl":2}}','{"text":"手机 ⟪X⟫"}','{"手机号":"⟪X⟫","ok":true}','[{"tel":"⟪X⟫"}]','{"msg":"call mobile ⟪X⟫ now"}'],
+'JSON_ID':['{"idCard":"⟪X⟫"}','{"身份证号":"⟪X⟫"}','{"cert":{"no":"⟪X⟫","type":"身份证"}}','{"text":"身份证 ⟪X⟫"}'],
+'JSON_BC':['{"bankCard":"⟪X⟫"}','{"银行卡号":"⟪X⟫"}','{"text":"卡号 ⟪X⟫ 转账"}','{"card_no":"⟪X⟫","bank":"ABC"}'],
+'JSON_E':['{"email":"⟪X⟫"}','{"邮箱":"⟪X⟫"}','{"to":["⟪X⟫"]}','{"text":"mail ⟪X⟫ please"}'],
+'URL_M':['https://h5.example.com/reg?mobile=⟪X⟫&src=ad','GET /api/sms?phone=⟪X⟫ HTTP/1.1','callback: https://a.cn/cb?tel=⟪X⟫','mobile=⟪X⟫&code=3321','https://s.cn/q?手机=⟪X⟫','POST body: phone=⟪X⟫&name=abc'],
+'URL_E':['https://example.com/unsub?email=⟪X⟫','email=⟪X⟫&ok=1','GET /invite?mail=⟪X⟫','https://sso.cn/login?user=⟪X⟫&r=1'],
+'URL_ID':['https://gov.cn/q?idcard=⟪X⟫','idNo=⟪X⟫&type=1','GET /kyc?身份证=⟪X⟫','POST idcard=⟪X⟫&scene=2'],
+}
