@@ -1,4 +1,4 @@
-//! Sixty-four bytes at a time: which of them are letters, blanks, commas, full stops; one bit each.
+//! Sixty-four bytes at a time: which of them are letters, blanks, commas and full stops; one bit each.
 //!
 //! Knows bytes only. Invariant: the masks are those that looking at each byte alone would give. Without branches, so that
 //! the compiler makes vectors of it.
@@ -15,14 +15,10 @@ pub(super) struct Masks {
     pub(super) upper: u64,
     /// `t` and `T`.
     pub(super) tee: u64,
-    /// Spaces.
-    pub(super) space: u64,
-    /// Ends of lines.
-    pub(super) line: u64,
-    /// Commas.
-    pub(super) comma: u64,
-    /// Full stops.
-    pub(super) stop: u64,
+    /// Spaces and ends of lines.
+    pub(super) blank: u64,
+    /// Commas and full stops.
+    pub(super) point: u64,
 }
 
 impl Masks {
@@ -33,10 +29,8 @@ impl Masks {
             letters: mask(block, |b| (b | 0x20).wrapping_sub(b'a') < 26),
             upper: mask(block, |b| b & 0x20 == 0),
             tee: mask(block, |b| b | 0x20 == b't'),
-            space: mask(block, |b| b == b' '),
-            line: mask(block, |b| b == b'\n'),
-            comma: mask(block, |b| b == b','),
-            stop: mask(block, |b| b == b'.'),
+            blank: mask(block, |b| (b == b' ') | (b == b'\n')),
+            point: mask(block, |b| (b == b',') | (b == b'.')),
         }
     }
 }
@@ -70,10 +64,8 @@ mod tests {
                 assert_eq!(bit(masks.letters), b.is_ascii_alphabetic(), "{b}");
                 assert_eq!(bit(masks.upper), b & 0x20 == 0, "{b}");
                 assert_eq!(bit(masks.tee), matches!(b, b't' | b'T'), "{b}");
-                assert_eq!(bit(masks.space), b == b' ', "{b}");
-                assert_eq!(bit(masks.line), b == b'\n', "{b}");
-                assert_eq!(bit(masks.comma), b == b',', "{b}");
-                assert_eq!(bit(masks.stop), b == b'.', "{b}");
+                assert_eq!(bit(masks.blank), matches!(b, b' ' | b'\n'), "{b}");
+                assert_eq!(bit(masks.point), matches!(b, b',' | b'.'), "{b}");
             }
         }
     }

@@ -80,24 +80,35 @@ pub(crate) struct Folded {
 
 /// Whether there is anything to undo. Fast: most texts have nothing.
 pub(crate) fn is_plain(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    let mut at = 0;
-    while at < bytes.len() {
-        let end = (at + CHUNK).min(bytes.len());
-        // Two bytes more, since a character is told by up to three.
-        let suspicious = match bytes
-            .get(at..at + CHUNK + 2)
-            .map(<&[u8; CHUNK + 2]>::try_from)
-        {
-            Some(Ok(chunk)) => suspicious(chunk),
-            _ => true,
-        };
-        if suspicious && !plain_within(text, at, end) {
+    let mut rest = text.as_bytes();
+    // Two bytes more, since a character is told by up to three.
+    while let Some(chunk) = rest.first_chunk::<{ CHUNK + 2 }>() {
+        let at = text.len() - rest.len();
+        if ascii_suspicious(chunk) && suspicious(chunk) && !plain_within(text, at, at + CHUNK) {
             return false;
         }
-        at = end;
+        rest = rest.get(CHUNK..).unwrap_or(&[]);
     }
-    true
+    // What is left, and nothing behind it.
+    let mut chunk = [0; CHUNK + 2];
+    if let Some(to) = chunk.get_mut(..rest.len()) {
+        to.copy_from_slice(rest);
+    }
+    let at = text.len() - rest.len();
+    !ascii_suspicious(&chunk) || !tail_suspicious(&chunk) || plain_within(text, at, text.len())
+}
+
+/// Whether a chunk and the two bytes behind it need a closer look.
+fn tail_suspicious(chunk: &[u8; CHUNK + 2]) -> bool {
+    let [.., a, b] = *chunk;
+    suspicious(chunk) || a != 0 || b != 0
+}
+
+/// Whether a chunk has anything but ordinary ASCII: the first look, since much text has nothing else.
+fn ascii_suspicious(chunk: &[u8; CHUNK + 2]) -> bool {
+    chunk.iter().fold(false, |any, &b| {
+        any | (b >= 0x80) | (b == b'\\') | (b == b'%') | (b == b'&')
+    })
 }
 
 const CHUNK: usize = 64;

@@ -69,14 +69,14 @@ impl Window {
 }
 
 /// A block that the text does not fill: blanks before it, zeros behind.
-#[cold]
 fn padded(bytes: &[u8], blanks: usize) -> [u8; BLOCK] {
     let mut block = [0; BLOCK];
-    for (i, slot) in block.iter_mut().enumerate() {
-        *slot = match i.checked_sub(blanks) {
-            Some(i) => bytes.get(i).copied().unwrap_or(0),
-            None => b' ',
-        };
+    if let Some((before, rest)) = block.split_at_mut_checked(blanks) {
+        before.fill(b' ');
+        let n = rest.len().min(bytes.len());
+        if let (Some(to), Some(from)) = (rest.get_mut(..n), bytes.get(..n)) {
+            to.copy_from_slice(from);
+        }
     }
     block
 }
@@ -90,24 +90,21 @@ fn marks(masks: &Masks) -> u64 {
         letters,
         upper,
         tee,
-        space,
-        line,
-        comma,
-        stop,
+        blank,
+        point,
     } = masks;
-    let other = !(letters | space | line | comma | stop);
-    let blank = space | line;
+    let other = !(letters | blank | point);
     let first = letters & !(letters << 1);
     let last = !letters & letters << 1;
-    // Behind a sign, or behind a sign and a space.
-    let led = first & (other << 1 | (space << 1 & other << 2));
+    // Behind a sign, or behind a sign and a blank.
+    let led = first & (other << 1 | (blank << 1 & other << 2));
     let capital = first & upper;
     // A sign, or the end, within three bytes.
-    let spaced = space & (other >> 1 | other >> 2 | other >> 3)
+    let spaced = blank & (other >> 1 | other >> 2 | other >> 3)
         // ` at `
-        | space & tee >> 2 & space >> 3;
-    let stopped = stop & !(blank >> 1);
-    let ended = last & (spaced | stopped);
+        | blank & tee >> 2 & blank >> 3;
+    let pointed = point & !(blank >> 1);
+    let ended = last & (spaced | pointed);
     let mut long = letters;
     long &= long << 1;
     long &= long << 2;
