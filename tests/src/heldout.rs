@@ -236,7 +236,7 @@ mod tests {
     fn the_held_out_half_meets_the_goals() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let figures = pii(&root.join("heldout/pii.jsonl"), "eval").unwrap();
-        println!(
+        eprintln!(
             "precision {:.4}, micro recall {:.4}, macro recall {:.4}, evasions {:.4}, flagged {:.4}, uncovered {:.4}",
             figures.precision(),
             figures.micro_recall(),
@@ -265,7 +265,7 @@ mod tests {
             .filter(|prompt| prompt.split == "eval" && prompt.family != "cross_border")
             .collect();
         let total = Score::of(&chosen).total();
-        println!(
+        eprintln!(
             "deny F1 {:.4}, benign denied {:.4}",
             total.f1(),
             total.benign_denied()
