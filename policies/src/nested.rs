@@ -19,6 +19,32 @@ pub struct Nesting {
     plain: bool,
 }
 
+/// Where one stands at a place of a text that is asked for again and again, mostly further on: no byte is read twice then.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Cursor {
+    at: usize,
+    nesting: Nesting,
+}
+
+impl Cursor {
+    /// Before a text, in this state.
+    #[must_use]
+    pub fn new(nesting: Nesting) -> Self {
+        Self { at: 0, nesting }
+    }
+
+    /// Where one stands at `at` of `text`. `begin`: where at its beginning.
+    pub fn to(&mut self, text: &str, at: usize, begin: Nesting) -> Nesting {
+        if at < self.at {
+            *self = Self::new(begin);
+        }
+        let between = text.get(self.at..at).unwrap_or_default();
+        self.nesting = self.nesting.over(between);
+        self.at = at;
+        self.nesting
+    }
+}
+
 /// Bytes of a span that may be replaced as one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stretch {

@@ -2,11 +2,14 @@
 //!
 //! Models translate, re-case, space and escape labels, so a label is found in all the forms that `Table::at` reads; a
 //! label that this request did not make is left alone. Works on decoded text, whole or in pieces; knows no JSON and
-//! no stream. Invariants: what is found in pieces is what is found in the whole; at most [`LABEL_BYTES_MAX`] bytes wait.
+//! no stream. Invariants: what is found in pieces is what is found in the whole; at most [`LABEL_BYTES_MAX`] bytes wait,
+//! or the longest pseudonym.
 //! `Debug` shows no value.
 
+use std::collections::hash_map::Entry::Vacant;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::ops::Range;
+use std::ops::{Bound, Range};
 
 /// The longest way to write a label, in bytes: also what may wait for its end.
 pub const LABEL_BYTES_MAX: usize = 160;
@@ -19,21 +22,15 @@ const DIGITS_MAX: usize = 6;
 #[derive(Default)]
 pub struct Table {
     names: Vec<Box<str>>,
-    entries: Vec<Entry>,
+    values: Vec<Box<str>>,
+    /// `<NAME_7>`: by position of the name, and the number.
+    labels: HashMap<(usize, u32), usize>,
+    /// Just this text: a pseudonym. Sorted, so that what goes on like a text is found beside it.
+    literals: BTreeMap<Box<str>, usize>,
+    /// The lengths that literals have, longest first.
+    lengths: Vec<usize>,
     /// By byte: whether a label may begin with it.
     begins: Option<Box<[bool; 256]>>,
-}
-
-struct Entry {
-    shape: Shape,
-    value: Box<str>,
-}
-
-enum Shape {
-    /// `<NAME_7>`: position of the name, and the number.
-    Label(usize, u32),
-    /// Just this text: a pseudonym or a hash.
-    Literal(Box<str>),
 }
 
 impl Table {
@@ -43,7 +40,7 @@ impl Table {
         Self::default()
     }
 
-    /// `<name_number>` stands for `value`.
+    /// `<name_number>` stands for `value`; the first that is said of a label counts.
     pub fn label(&mut self, name: &str, number: u32, value: &str) {
         let at = match self.names.iter().position(|known| **known == *name) {
             Some(at) => at,
@@ -56,22 +53,26 @@ impl Table {
             self.begin(open);
         }
         self.begin(name.as_bytes().first().copied().unwrap_or(b'<'));
-        self.entries.push(Entry {
-            shape: Shape::Label(at, number),
-            value: value.into(),
-        });
+        if let Vacant(entry) = self.labels.entry((at, number)) {
+            entry.insert(self.values.len());
+            self.values.push(value.into());
+        }
     }
 
-    /// `text` stands for `value`.
+    /// `text` stands for `value`; the first that is said of a text counts.
     pub fn literal(&mut self, text: &str, value: &str) {
         let Some(&first) = text.as_bytes().first() else {
             return;
         };
         self.begin(first);
-        self.entries.push(Entry {
-            shape: Shape::Literal(text.into()),
-            value: value.into(),
-        });
+        if self.literals.contains_key(text) {
+            return;
+        }
+        self.literals.insert(text.into(), self.values.len());
+        self.values.push(value.into());
+        if let Err(at) = self.lengths.binary_search_by(|known| text.len().cmp(known)) {
+            self.lengths.insert(at, text.len());
+        }
     }
 
     fn begin(&mut self, byte: u8) {
@@ -84,13 +85,13 @@ impl Table {
     /// Whether there is nothing to put back.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.values.is_empty()
     }
 
     /// What an entry stands for.
     #[must_use]
     pub fn value(&self, entry: usize) -> &str {
-        self.entries.get(entry).map_or("", |entry| &entry.value)
+        self.values.get(entry).map_or("", |value| value)
     }
 
     /// Finds labels in `text` from `from` on; what stands before is context. Returns up to where all is decided.
@@ -124,29 +125,23 @@ impl Table {
     }
 
     fn at(&self, text: &str, at: usize, finished: bool) -> Match {
-        let mut alive = false;
-        for (number, entry) in self.entries.iter().enumerate() {
-            if let Shape::Literal(literal) = &entry.shape {
-                let rest = text.as_bytes().get(at..).unwrap_or_default();
-                if rest.starts_with(literal.as_bytes()) {
-                    return Match::Yes(at + literal.len(), number);
-                }
-                alive |= literal.as_bytes().starts_with(rest);
-            }
+        match self.literal_at(text.get(at..).unwrap_or_default(), finished) {
+            Match::Yes(length, entry) => return Match::Yes(at + length, entry),
+            Match::Alive => return Match::Alive,
+            Match::No => {}
         }
+        let mut alive = false;
         for (name, known) in self.names.iter().enumerate() {
             let mut reader = Reader {
                 bytes: text.as_bytes(),
                 at,
                 ended: false,
             };
-            if let Some(number) = reader.label(known) {
-                let wanted = |entry: &Entry| matches!(entry.shape, Shape::Label(n, k) if n == name && k == number);
-                if (!reader.ended || finished)
-                    && let Some(entry) = self.entries.iter().position(wanted)
-                {
-                    return Match::Yes(reader.at, entry);
-                }
+            if let Some(number) = reader.label(known)
+                && (finished || !reader.ended)
+                && let Some(entry) = self.labels.get(&(name, number))
+            {
+                return Match::Yes(reader.at, *entry);
             }
             alive |= reader.ended;
         }
@@ -157,11 +152,34 @@ impl Table {
             Match::No
         }
     }
+
+    /// The longest literal that `rest` begins with, and its length. A longer one may still come.
+    fn literal_at(&self, rest: &str, finished: bool) -> Match {
+        if self.literals.is_empty() || rest.is_empty() {
+            return Match::No;
+        }
+        let longer = (Bound::Excluded(rest), Bound::Unbounded);
+        let mut next = self.literals.range::<str, _>(longer);
+        if !finished
+            && next
+                .next()
+                .is_some_and(|(literal, _)| literal.starts_with(rest))
+        {
+            return Match::Alive;
+        }
+        let texts = self.lengths.iter().filter_map(|length| rest.get(..*length));
+        for text in texts {
+            if let Some(entry) = self.literals.get(text) {
+                return Match::Yes(text.len(), *entry);
+            }
+        }
+        Match::No
+    }
 }
 
 impl fmt::Debug for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Table({} values)", self.entries.len())
+        write!(f, "Table({} values)", self.values.len())
     }
 }
 

@@ -15,7 +15,7 @@ use wire::json::{self, Mapped};
 use wire::{Edits, Fault, Kind};
 
 use crate::findings::{Findings, Found, Place};
-use crate::nested::{Nesting, written};
+use crate::nested::{Cursor, Nesting, written};
 use crate::policy::Policy;
 use crate::redact::{Labels, Method};
 use crate::restore::{Table, standing};
@@ -59,6 +59,8 @@ pub fn rewrite(
         policy,
         body,
         typed: typed(policy, body, choices),
+        cursor: Cursor::default(),
+        cursor_of: 0..0,
         labels: Labels::default(),
         table: Table::new(),
         swaps: Vec::new(),
@@ -125,6 +127,9 @@ struct Rewriting<'a> {
     body: &'a Bytes,
     /// Labels that stand in the body already.
     typed: HashSet<(Sort, u32)>,
+    /// Where in a JSON text the last finding was, and which text that is.
+    cursor: Cursor,
+    cursor_of: Range<usize>,
     labels: Labels,
     table: Table,
     /// Spans of the body, and what replaces each; of files: spans of the decoded text.
@@ -182,9 +187,13 @@ impl Rewriting<'_> {
                 self.swap_part(place, text, 0..text.text().len(), format!("\"{label}\""))
             }
             Form::Json => {
-                let (before, span) = text.text().split_at(at.start);
-                let span = span.get(..at.len()).unwrap_or_default();
-                let stretches = Nesting::begin(text.text()).over(before).stretches(span);
+                let begin = Nesting::begin(text.text());
+                if self.cursor_of != place.text {
+                    self.cursor_of = place.text.clone();
+                    self.cursor = Cursor::new(begin);
+                }
+                let here = self.cursor.to(text.text(), at.start, begin);
+                let stretches = here.stretches(text.text().get(at.clone()).unwrap_or_default());
                 for (nth, stretch) in stretches.iter().enumerate() {
                     let mut part = at.start + stretch.at.start..at.start + stretch.at.end;
                     if stretch.bare {

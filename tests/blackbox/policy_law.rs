@@ -2,6 +2,7 @@
 //! number or error says what was found.
 
 mod borders;
+mod judged;
 mod records;
 mod rules;
 

@@ -10,8 +10,11 @@ use places::{Place, V, places};
 use tests::planted::{Planter, escaped, fullwidth, plain, seen, zero_width};
 use tests::*;
 
-/// How a value is written into the JSON text of a body.
-const DISGUISES: [(&str, fn(&str) -> String); 6] = [
+/// Writes a value into the JSON text of a body.
+type Write = fn(&str) -> String;
+
+/// How values are written.
+const DISGUISES: [(&str, Write); 6] = [
     ("plain", str::to_owned),
     ("escaped", escaped),
     ("fullwidth", fullwidth),

@@ -2,6 +2,7 @@
 //! else: not into another conversation, not for a label that the user typed, not for one that the model made up.
 
 mod forms;
+mod many;
 
 use tests::planted::{Planter, seen};
 use tests::scripted::{Scripted, delta, halves, pieces};

@@ -45,7 +45,7 @@ impl Planter {
 
     /// A mobile number of eleven digits.
     pub fn mobile(&mut self) -> String {
-        self.keep(|random| values::mobile(random))
+        self.keep(values::mobile)
     }
 
     /// An identity card's number, in digits only.

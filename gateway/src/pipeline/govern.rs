@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use policies::law::Restores;
-use policies::nested::{Nesting, written};
+use policies::nested::{Cursor, Nesting, written};
 use policies::policy::{Policy, ReplyRemedy, ReplyRule};
 use policies::redact::{Labels, Method};
 use policies::restore::Restoring;
@@ -97,8 +97,9 @@ struct Watched {
     open: String,
     /// Spans that were put back and may still be reported as found.
     back: SmallVec<[Range<u64>; 2]>,
-    /// Where `from` lies in a nested JSON text.
+    /// Where `from` lies in a nested JSON text, and how far behind it one has looked.
     inside: Nesting,
+    cursor: Cursor,
     /// Items of its choice that came since its last text.
     silent: u32,
     /// What was found and may still overlap with something that is put back.
@@ -272,6 +273,7 @@ impl<E> Governor<E> {
             open: String::new(),
             back: SmallVec::new(),
             inside: Nesting::default(),
+            cursor: Cursor::default(),
             silent: 0,
             waiting: Vec::new(),
             ended: false,
@@ -417,6 +419,7 @@ impl Watched {
         let gone = gone.min(self.open.len());
         if self.nested {
             self.inside = self.inside.over(self.open.get(..gone).unwrap_or_default());
+            self.cursor = Cursor::new(self.inside);
         }
         self.open.drain(..gone);
         self.from += gone as u64;
@@ -428,10 +431,9 @@ impl Watched {
         let mut parts = SmallVec::new();
         let mut at = span.start;
         // In order: labels are found from the front.
-        for back in &self.back {
-            if back.end <= at || back.start >= span.end {
-                continue;
-            }
+        let first = self.back.partition_point(|back| back.end <= span.start);
+        let backs = self.back.iter().skip(first);
+        for back in backs.take_while(|back| back.start < span.end) {
             if back.start > at {
                 parts.push(at..back.start);
             }
@@ -443,11 +445,11 @@ impl Watched {
         parts
     }
 
-    /// The undecided text before and in a span.
-    fn text(&self, span: &Range<u64>) -> Option<(&str, &str)> {
+    /// A span's place in the undecided text.
+    fn place(&self, span: &Range<u64>) -> Option<Range<usize>> {
         let from = usize::try_from(span.start.checked_sub(self.from)?).ok()?;
         let to = usize::try_from(span.end.checked_sub(self.from)?).ok()?;
-        Some((self.open.get(..from)?, self.open.get(from..to)?))
+        Some(from..to)
     }
 }
 
@@ -459,7 +461,7 @@ type Swap = (Lane, Range<u64>, Bytes);
 fn swaps(
     policy: &Policy,
     labels: &mut Labels,
-    watched: &Watched,
+    watched: &mut Watched,
     sort: Sort,
     parts: &[Range<u64>],
     method: Method,
@@ -467,13 +469,17 @@ fn swaps(
     let mut value = String::new();
     let mut stretches: SmallVec<[(Range<u64>, bool); 1]> = SmallVec::new();
     for part in parts {
-        let (before, text) = watched.text(part)?;
+        let place = watched.place(part)?;
+        let text = watched.open.get(place.clone())?;
         if !watched.nested {
             value.push_str(text);
             stretches.push((part.clone(), false));
             continue;
         }
-        for stretch in watched.inside.over(before).stretches(text) {
+        let here = watched
+            .cursor
+            .to(&watched.open, place.start, watched.inside);
+        for stretch in here.stretches(text) {
             let text = text.get(stretch.at.clone())?;
             value.push_str(&json::unescape(text));
             let from = part.start + stretch.at.start as u64;

@@ -187,3 +187,10 @@ impl Stream {
         out
     }
 }
+
+impl Drop for Stream {
+    /// A client that leaves: what was found until then goes into the record that the exchange writes when it drops.
+    fn drop(&mut self) {
+        self.tally();
+    }
+}

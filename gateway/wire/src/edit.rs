@@ -44,6 +44,25 @@ impl Edits {
     /// # Errors
     /// [`Overlap`] if an earlier edit covers part of the span; the set is then unchanged.
     pub fn replace(&mut self, span: Range<usize>, with: impl Into<Bytes>) -> Result<(), Overlap> {
+        let at = self.place_of(&span).ok_or(Overlap)?;
+        self.list.insert(
+            at,
+            Edit {
+                span,
+                with: with.into(),
+            },
+        );
+        Ok(())
+    }
+
+    /// Whether no edit covers part of `span`.
+    #[must_use]
+    pub fn fits(&self, span: &Range<usize>) -> bool {
+        self.place_of(span).is_some()
+    }
+
+    /// Where in the list an edit of `span` goes; `None` if it overlaps with another.
+    fn place_of(&self, span: &Range<usize>) -> Option<usize> {
         let at = self.list.partition_point(|edit| {
             edit.span.start < span.start
                 || (edit.span.start == span.start && edit.span.end <= span.start)
@@ -56,17 +75,7 @@ impl Edits {
             .list
             .get(at)
             .is_none_or(|edit| span.end <= edit.span.start);
-        if span.start > span.end || !before_ok || !after_ok {
-            return Err(Overlap);
-        }
-        self.list.insert(
-            at,
-            Edit {
-                span,
-                with: with.into(),
-            },
-        );
-        Ok(())
+        (span.start <= span.end && before_ok && after_ok).then_some(at)
     }
 
     /// Adds all of another set's edits over the same body.

@@ -205,28 +205,22 @@ impl<E> Hold<E> {
         if covered != span.end || span.is_empty() {
             return Err(Late::Released);
         }
-        let mut copies: SmallVec<[(usize, Edits); 4]> = SmallVec::new();
+        let fits = |(index, part): &(usize, Range<usize>)| {
+            let waiting = self.waiting.get(*index);
+            waiting.is_some_and(|waiting| waiting.edits.fits(part))
+        };
+        if !found.iter().all(fits) {
+            return Err(Late::Crossing);
+        }
+        // The parts are disjoint: what fits one by one fits together.
         for (place, (index, part)) in found.into_iter().enumerate() {
-            let known = copies.iter().position(|(known, _)| *known == index);
-            let mut edits = match known {
-                Some(at) => copies.remove(at).1,
-                None => self
-                    .waiting
-                    .get(index)
-                    .map(|waiting| waiting.edits.clone())
-                    .unwrap_or_default(),
-            };
             let with = if place == 0 {
                 with.clone()
             } else {
                 Bytes::new()
             };
-            edits.replace(part, with)?;
-            copies.push((index, edits));
-        }
-        for (index, edits) in copies {
             if let Some(waiting) = self.waiting.get_mut(index) {
-                waiting.edits = edits;
+                waiting.edits.replace(part, with)?;
             }
         }
         Ok(())

@@ -6,7 +6,7 @@
 use std::sync::LazyLock;
 
 use super::engine::Scan;
-use super::find::{DETECTORS, join, leads};
+use super::find::{DETECTORS, join, leads, paired};
 use super::site::{Found, Site};
 use super::view::{DIGIT, UPPER};
 
@@ -106,7 +106,7 @@ pub(super) struct Word {
 }
 
 /// The first two letters of known keys.
-fn heads_key(first: u8, second: u8) -> bool {
+pub(super) fn heads_key(first: u8, second: u8) -> bool {
     matches!(
         [first, second],
         [b'A', b'K' | b'S' | b'B' | b'C' | b'L' | b'I']
@@ -168,7 +168,7 @@ impl Scan<'_, '_> {
         if word.next == b'<' {
             self.ask(On::Zone, site, best);
         }
-        if leads(view, self.at) {
+        if leads(view, self.at) || paired(self.last, self.at) {
             self.ask(On::Value, site, best);
         }
         // The first piece may go on behind the word: "ghp_" + ….

@@ -10,6 +10,7 @@ use super::entity::Entity;
 use super::fold::{self, Folded, Map};
 use super::han;
 use super::site::{Found, Last};
+use super::skip::Window;
 use super::view::{DIGIT, HIGH, LOWER, UPPER, View, class};
 use wire::Grade;
 
@@ -88,6 +89,8 @@ pub(crate) struct Scan<'v, 't> {
     pub(super) last: Last,
     pub(super) kinds: &'static Kinds,
     pub(super) table: &'static han::Table,
+    /// What is known of the Latin text ahead.
+    pub(super) window: Window,
 }
 
 /// What came of one place.
@@ -108,6 +111,7 @@ impl<'v, 't> Scan<'v, 't> {
             last,
             kinds: &BY_KIND,
             table: &han::TABLE,
+            window: Window::default(),
         }
     }
 
@@ -123,7 +127,7 @@ impl<'v, 't> Scan<'v, 't> {
     #[inline]
     pub(super) fn run_from(
         &mut self,
-        next_place: impl Fn(&Self) -> Option<(usize, u8)>,
+        mut next_place: impl FnMut(&mut Self) -> Option<(usize, u8)>,
         mut report: impl FnMut(Found),
     ) -> usize {
         while let Some((place, reasons)) = next_place(self) {

@@ -223,10 +223,18 @@ pub(crate) fn is_word(name: &str) -> bool {
     WORDS.contains(name)
 }
 
+/// Words that names of three characters begin with all the same: 王国强.
+const BOTH: &[&str] = &[
+    "王国", "许可", "韩国", "黄金", "金山", "江山", "高峰", "石英", "夏天", "方圆", "万里", "安康",
+    "高明", "田园", "林立", "曾经", "向前", "明亮", "康健", "金华", "成立", "高新", "高清", "方正",
+    "严明", "文明", "江南", "江河", "海洋", "海东", "金龙", "祝福",
+];
+
 /// Whether a would-be name is an ordinary word or a place, or begins with a word of two characters that is.
 pub(crate) fn ordinary(name: &str) -> bool {
     let two = name.char_indices().nth(2).map_or(name.len(), |(i, _)| i);
-    WORDS.contains(name) || WORDS.contains(name.get(..two).unwrap_or(name))
+    let head = name.get(..two).unwrap_or(name);
+    WORDS.contains(name) || WORDS.contains(head) && !(two < name.len() && BOTH.contains(&head))
 }
 
 static BY_FIRST: LazyLock<Index<&'static str>> = LazyLock::new(|| {

@@ -104,7 +104,17 @@ pub fn find(text: &str, source: Source) -> Option<Judged> {
         }
         let judged = stretch(text.get(from..to)?, source);
         if let Some(mut judged) = judged {
-            judged.span = judged.span.start + from..judged.span.end + from;
+            let (mut start, mut end) = (judged.span.start + from, judged.span.end + from);
+            // A disguise leads back to a place, not always to a character.
+            start = start.min(text.len());
+            while !text.is_char_boundary(start) {
+                start -= 1;
+            }
+            end = end.clamp(start, text.len());
+            while !text.is_char_boundary(end) {
+                end += 1;
+            }
+            judged.span = start..end;
             return Some(judged);
         }
         if to == text.len() {
@@ -155,7 +165,7 @@ fn folded(text: &str, source: Source) -> Option<Judged> {
     if total(&findings).0 < source.threshold() {
         return None;
     }
-    let context = Context::new(text, |report| {
+    let context = Context::new(text, &findings, |report| {
         TOPICS.find(text, report);
     });
     for finding in findings.iter_mut().take(WEIGHED_MAX) {

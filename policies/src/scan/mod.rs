@@ -9,8 +9,10 @@
 )]
 
 mod ask;
+mod blocks;
 pub mod code_text;
 mod cue;
+mod cue_words;
 pub mod custom;
 pub mod engine;
 pub mod entity;
@@ -21,9 +23,11 @@ mod gate;
 mod han;
 pub mod injection;
 mod merge;
+mod plain;
 mod run;
 pub mod set;
 mod site;
+mod skip;
 pub mod sort;
 mod steps;
 pub mod stream;

@@ -41,15 +41,18 @@ impl Scan<'_, '_> {
         {
             return Step::Next(end);
         }
+        // A long row of digits in ones and twos is a sequence (or a list of addresses), and no number begins in the middle
+        // of it: each would be read again from every one of its digits.
+        let row = end - self.at <= 2 && in_row(view.behind(self.at, ROW_BYTES));
         let site = Site::new(view, self.at, self.last);
         let mut best = None;
         self.ask(On::Digits, &site, &mut best);
         let next = view.byte(end);
-        let numbered = site.run().is_some_and(Run::promising) || is(next, LOWER | UPPER);
+        let numbered = !row && (site.run().is_some_and(Run::promising) || is(next, LOWER | UPPER));
         if numbered {
             self.ask(On::Number, &site, &mut best);
         }
-        if !is(before, ALNUM) {
+        if !is(before, ALNUM) && (!row || is(next, LOWER | UPPER)) {
             let stop = if is(next, LOWER | UPPER) {
                 view.run(end, ALNUM, WORD_MAX)
             } else {
@@ -309,4 +312,37 @@ fn gap_then_numeral(view: &View<'_>, end: usize) -> bool {
     matches!(view.byte(end), b' ' | b'-')
         && view.byte(end + 1) >= 0x80
         && numeral(view.char(end + 1)).is_some()
+}
+
+/// Groups of one or two digits after which a row is a sequence: more than any number has digits.
+const ROW_GROUPS: usize = 24;
+/// Bytes between two of them, at most.
+const ROW_GAP: usize = 8;
+/// Bytes that such a row may take.
+const ROW_BYTES: usize = ROW_GROUPS * (2 + ROW_GAP);
+
+/// Whether a text ends in a row of digits in ones and twos, with little and no letter between them.
+fn in_row(behind: &str) -> bool {
+    let mut bytes = behind.bytes().rev();
+    let (mut groups, mut digits, mut gap) = (0, 0, 0);
+    for byte in &mut bytes {
+        if byte.is_ascii_digit() {
+            digits += 1;
+            groups += usize::from(digits == 1);
+            gap = 0;
+            if digits > 2 {
+                return false;
+            }
+            if groups == ROW_GROUPS {
+                return true;
+            }
+        } else {
+            gap += 1;
+            digits = 0;
+            if gap > ROW_GAP || byte.is_ascii_alphabetic() {
+                return false;
+            }
+        }
+    }
+    false
 }

@@ -9,9 +9,12 @@ use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
 
+mod key;
+
 use super::fold;
 use super::gate::{code_point, decode3};
 use super::view::{ALNUM, is};
+use key::{Entry, Key, PAIR, begins, head, letters};
 
 /// Words of all lists together, at most.
 pub const WORDS_MAX: usize = 200_000;
@@ -23,8 +26,6 @@ const BUCKETS_PER_WORD: usize = 12;
 const BUCKET_BITS: std::ops::RangeInclusive<u32> = 10..=20;
 /// So few words of one bucket are looked at one by one.
 const FEW: usize = 6;
-/// Letters of a Latin word that its key has.
-const KEY_LETTERS: usize = 4;
 
 /// Why a list cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,102 +83,6 @@ impl fmt::Debug for Words {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Words({})", self.entries.len())
     }
-}
-
-/// One word.
-#[derive(Clone, Copy)]
-struct Entry {
-    /// Its first eight bytes, and which of them have no case: most places are told apart by these.
-    head: u64,
-    mask: u64,
-    /// Where it begins in `bytes`.
-    start: u32,
-    length: u16,
-    category: u16,
-}
-
-impl Entry {
-    fn new(word: &[u8], start: usize, category: u16) -> Self {
-        let mut mask = [0u8; 8];
-        for (slot, b) in mask.iter_mut().zip(word) {
-            *slot = if *b >= 0x80 { 0xff } else { 0 };
-        }
-        Self {
-            head: head(word),
-            mask: u64::from_le_bytes(mask),
-            start: number(start),
-            length: u16::try_from(word.len()).unwrap_or(u16::MAX),
-            category,
-        }
-    }
-}
-
-/// The first eight bytes, or as many as there are.
-#[inline]
-fn head(bytes: &[u8]) -> u64 {
-    if let Some(eight) = bytes.first_chunk::<8>() {
-        return u64::from_le_bytes(*eight);
-    }
-    let mut eight = [0u8; 8];
-    for (slot, b) in eight.iter_mut().zip(bytes) {
-        *slot = *b;
-    }
-    u64::from_le_bytes(eight)
-}
-
-/// The factor by which pairs are hashed.
-const PAIR: u32 = 0x9E37_79B1;
-
-/// How a word, or a place in a text, begins: what is hashed.
-#[derive(Clone, Copy)]
-enum Key {
-    /// Two characters of three bytes.
-    Pair(u32, u32),
-    /// One character.
-    Single(u32),
-    /// Up to [`KEY_LETTERS`] Latin letters and digits.
-    Letters(u32),
-    /// One ASCII sign.
-    Sign(u8),
-}
-
-impl Key {
-    #[inline]
-    fn hash(self, bits: u32) -> usize {
-        let (value, factor) = match self {
-            Self::Pair(a, b) => (a << 16 | b, PAIR),
-            Self::Single(a) => (a, 0x85EB_CA6B),
-            Self::Letters(letters) => (letters, 0xC2B2_AE35),
-            Self::Sign(b) => (u32::from(b), 0x27D4_EB2F),
-        };
-        (value.wrapping_mul(factor) >> (32 - bits)) as usize
-    }
-
-    /// The key of a word that is not empty.
-    fn of(word: &str) -> Self {
-        let bytes = word.as_bytes();
-        match bytes.first() {
-            Some(&b) if is(b, ALNUM) => Self::Letters(letters(bytes).0),
-            Some(&b) if b < 0x80 => Self::Sign(b),
-            Some(0xE0..=0xEF) if matches!(bytes.get(3), Some(0xE0..=0xEF)) => {
-                Self::Pair(decode3(bytes, 0), decode3(bytes, 3))
-            }
-            _ => Self::Single(word.chars().next().map_or(0, u32::from)),
-        }
-    }
-}
-
-/// The first letters and digits in lower case, at most [`KEY_LETTERS`], and how many.
-fn letters(bytes: &[u8]) -> (u32, usize) {
-    let (mut key, mut n) = (0u32, 0);
-    for &b in bytes.iter().take(KEY_LETTERS) {
-        if !is(b, ALNUM) {
-            break;
-        }
-        key = key << 8 | u32::from(b.to_ascii_lowercase());
-        n += 1;
-    }
-    (key, n)
 }
 
 /// What stands at one place.
@@ -536,16 +441,6 @@ fn ascii_prefix(bytes: &[u8]) -> usize {
     let from = eights * 8;
     let rest = bytes.get(from..).unwrap_or(&[]);
     from + rest.iter().take_while(|&&b| b < 0x80).count()
-}
-
-/// Whether `word`, which is in lower case, begins with `text`.
-fn begins(word: &[u8], text: &[u8]) -> bool {
-    word.get(..text.len())
-        .is_some_and(|head| head.eq_ignore_ascii_case(text))
-}
-
-fn number(n: usize) -> u32 {
-    u32::try_from(n).unwrap_or(u32::MAX)
 }
 
 #[inline]

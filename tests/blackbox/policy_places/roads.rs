@@ -190,6 +190,9 @@ async fn nothing_planted_leaves_in_a_conversation_with_tools() {
     }
 }
 
+/// Makes messages of two halves, given what makes a user's message and a text part.
+type Split = fn(&str, &str, &dyn Fn(Value) -> Value, &dyn Fn(&str) -> Value) -> Value;
+
 /// Two halves, each of which is nothing.
 #[tokio::test]
 async fn halves_in_neighbouring_texts_are_one_value() {
@@ -207,10 +210,7 @@ async fn halves_in_neighbouring_texts_are_one_value() {
     let user = |content: Value| json!({"role": "user", "content": content});
     for vendor in ["openai", "tongyi"] {
         for cut in [3, 5, 6, 8] {
-            let ways: [(
-                &str,
-                fn(&str, &str, &dyn Fn(Value) -> Value, &dyn Fn(&str) -> Value) -> Value,
-            ); 4] = [
+            let ways: [(&str, Split); 4] = [
                 ("messages", |a, b, user, _| {
                     json!([
                         user(format!("打 {a}").into()),

@@ -203,3 +203,30 @@ async fn a_rule_in_shadow_only_notes() {
         assert!(closing.get("reply_policies").is_none(), "{closing}");
     }
 }
+
+/// A client that leaves ends the stream; what was found until then is in its record.
+#[tokio::test]
+async fn a_client_that_leaves_leaves_a_full_record() {
+    let (upstream, gateway) = bench(hiding()).await;
+    let mut planter = Planter::new(0x45);
+    let text = format!("打 {} 或 {}。好的。\n", planter.mobile(), planter.mobile());
+    let pieces = content(&text, 7).into_iter().map(String::into_bytes);
+    upstream.hanging(pieces.collect(), 0);
+    let mut live = gateway.stream("m", "x").open().await;
+    live.until("好的").await;
+    let id = live.headers["x-request-id"].to_str().unwrap().to_owned();
+    live.leave();
+    let mut closing = None;
+    until("the closing record", || {
+        closing = gateway.journal().ending(&id);
+        closing.is_some()
+    })
+    .await;
+    let closing = closing.unwrap();
+    assert_eq!(
+        closing["reply_findings"],
+        json!([{"type": "CN_MOBILE", "count": 2}]),
+        "{closing}"
+    );
+    assert_eq!(closing["outcome"], "client_closed", "{closing}");
+}

@@ -171,3 +171,24 @@ impl Count {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_own_prompts_are_told_apart() {
+        let prompts = read(CORPUS);
+        assert!(prompts.len() >= 150);
+        for split in ["dev", "eval"] {
+            let score = Score::of(prompts.iter().filter(|p| p.split == split));
+            let total = score.total();
+            assert!(total.f1() >= 0.93, "{split}: {:#?}", score.failures);
+            assert!(
+                total.benign_denied() <= 0.02,
+                "{split}: {:#?}",
+                score.failures
+            );
+        }
+    }
+}

@@ -143,9 +143,15 @@ pub(super) fn of_request(body: &[u8], facts: &RequestFacts) -> Contents {
             );
         };
         if !key.is_named("messages") {
+            // A prediction is the text that a user wants to have changed.
+            let source = if key.is_named("prediction") {
+                Source::User
+            } else {
+                Source::System
+            };
             // The key itself too: an unknown one may say anything.
-            add(None, key, Source::System, None);
-            add(Some(key), value, Source::System, None);
+            add(None, key, source, None);
+            add(Some(key), value, source, None);
             continue;
         }
         for (turn, message) in value.elements().enumerate() {

@@ -85,6 +85,11 @@ pub(super) fn kind(line: &str) -> Kind {
     if weak(code) {
         return Kind::Weak;
     }
+    command(line, code)
+}
+
+/// A command of a shell, or prose.
+fn command(line: &str, code: &str) -> Kind {
     let (word, rest) = first_word(code);
     let shell = rest.contains(" -")
         || rest.contains('$')
@@ -327,54 +332,56 @@ fn declares(line: &str) -> bool {
     if is_word(word, DECLARES) && rest.starts_with([' ', '!'])
         || rest.starts_with(' ') && word == "export"
     {
-        let lower = word.to_ascii_lowercase();
-        let fits = match lower.as_str() {
-            "import" | "use" | "using" | "require" | "include" | "mod" | "package"
-            | "namespace" | "library" => {
-                words <= 3 && han(line) == 0 && !line.ends_with('.') && !rest.trim().is_empty()
-                    || line.ends_with(';')
-                    || line.contains(" from ") && line.contains(['\'', '"'])
-                    || line.contains("::")
-                    || line.ends_with('{')
-                    || line.contains(" as ") && words <= 5
-                    || line.contains(", ")
-                        && words <= 8
-                        && !line.ends_with('.')
-                        && line.contains('.')
-            }
-            "from" => {
-                line.contains(" import ") && han(line) == 0
-                    || word == "FROM" && words <= 4 && line.contains([':', '/'])
-            }
-            "create" | "alter" => {
-                [
-                    "procedure",
-                    "function",
-                    "table",
-                    "view",
-                    "trigger",
-                    "package",
-                    "index",
-                    "database",
-                    "or replace",
-                ]
-                .iter()
-                .any(|k| line.to_ascii_lowercase().contains(k))
-                    && word.bytes().all(|b| b.is_ascii_uppercase())
-                    || line.ends_with(['(', ';']) && words > 2
-            }
-            "const" | "type" | "data" | "local" | "declare" | "static" | "open" | "test"
-            | "task" | "job" | "global" | "variable" | "stage" | "describe" => {
-                (line.contains('=') || line.contains('(') || line.ends_with('{')) && closed(line)
-            }
-            _ => {
-                (closed(line) || line.ends_with(':'))
-                    && (line.contains(['(', '{', '<', '"']) || words <= 4 || line.ends_with(';'))
-            }
-        };
-        return fits && han_is_quoted(line);
+        return fits(word, rest, line) && han_is_quoted(line);
     }
     function_head(line)
+}
+
+/// Whether a line that begins with such a word goes on as a declaration does.
+fn fits(word: &str, rest: &str, line: &str) -> bool {
+    let words = line.split_whitespace().count();
+    let lower = word.to_ascii_lowercase();
+    match lower.as_str() {
+        "import" | "use" | "using" | "require" | "include" | "mod" | "package" | "namespace"
+        | "library" => {
+            words <= 3 && han(line) == 0 && !line.ends_with('.') && !rest.trim().is_empty()
+                || line.ends_with(';')
+                || line.contains(" from ") && line.contains(['\'', '"'])
+                || line.contains("::")
+                || line.ends_with('{')
+                || line.contains(" as ") && words <= 5
+                || line.contains(", ") && words <= 8 && !line.ends_with('.') && line.contains('.')
+        }
+        "from" => {
+            line.contains(" import ") && han(line) == 0
+                || word == "FROM" && words <= 4 && line.contains([':', '/'])
+        }
+        "create" | "alter" => {
+            [
+                "procedure",
+                "function",
+                "table",
+                "view",
+                "trigger",
+                "package",
+                "index",
+                "database",
+                "or replace",
+            ]
+            .iter()
+            .any(|k| line.to_ascii_lowercase().contains(k))
+                && word.bytes().all(|b| b.is_ascii_uppercase())
+                || line.ends_with(['(', ';']) && words > 2
+        }
+        "const" | "type" | "data" | "local" | "declare" | "static" | "open" | "test" | "task"
+        | "job" | "global" | "variable" | "stage" | "describe" => {
+            (line.contains('=') || line.contains('(') || line.ends_with('{')) && closed(line)
+        }
+        _ => {
+            (closed(line) || line.ends_with(':'))
+                && (line.contains(['(', '{', '<', '"']) || words <= 4 || line.ends_with(';'))
+        }
+    }
 }
 
 /// Chinese in code stands in strings and comments.

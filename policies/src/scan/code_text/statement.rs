@@ -51,44 +51,52 @@ pub(super) fn states(line: &str) -> bool {
         return true;
     }
     if is_word(word, STATES) {
-        let lower = word.to_ascii_lowercase();
-        let shouted = word.len() > 1 && word.bytes().all(|b| b.is_ascii_uppercase());
-        return match lower.as_str() {
-            "break" | "continue" | "pass" | "fi" | "done" | "esac" | "end" | "endmodule"
-            | "then" | "begin" | "endcase" | "endif" | "endfunction" | "commit" | "rollback"
-            | "ret" => words <= 2 && han(line) == 0,
-            "else" | "try" | "finally" | "ensure" | "default" => {
-                words <= 2 && han(line) == 0 || line.ends_with(':')
-            }
-            "if" | "elif" | "for" | "while" | "with" | "except" | "match" | "case" | "elsif"
-            | "unless" | "until" | "loop" | "when" | "foreach" => {
-                line.ends_with(':') && han_is_quoted(line)
-                    || rest.trim_start().starts_with(['(', '[']) && closed(line)
-                    || line.ends_with(" do")
-                    || line.ends_with("then")
-                    || line.contains("[ ") && line.contains(" ]")
-                    || lower == "with" && line.contains(" as ") && marks > 1
-                    || shouted && words > 1
-            }
-            "return" | "yield" | "raise" | "throw" | "await" | "print" | "println" | "assert"
-            | "del" | "puts" | "go" | "defer" | "guard" => {
-                (words <= 2 || marks > 0) && han_is_quoted(line) && !line.ends_with('.')
-            }
-            "let" | "const" | "var" | "val" | "my" | "our" | "dim" | "int" | "float" | "double"
-            | "char" | "string" | "auto" | "bool" | "long" => {
-                marks > 0 && (line.contains('=') || closed(line)) && han_is_quoted(line)
-            }
-            "self" | "this" | "super" => rest.starts_with(['.', '(', '-', '[']),
-            "echo" | "printf" | "export" | "source" | "cd" | "mkdir" | "exit" | "sudo" => {
-                words >= 2 && han_is_quoted(line) && (marks > 0 || words <= 3)
-            }
-            _ => shouted && words > 1 || marks > 1 && closed(line) && han_is_quoted(line),
-        };
+        return keyword(line, marks);
     }
     word.len() > 1 && rest.trim_start().starts_with(":=")
         || line.starts_with('$') && line.contains('=')
         || line.contains("<-") && line.contains('(')
         || line.contains("->") && closed(line) && han(line) == 0
+}
+
+/// A line that begins with the word of a statement; `marks`: how much punctuation of code it has.
+fn keyword(line: &str, marks: usize) -> bool {
+    let (word, rest) = first_word(line);
+    let words = line.split_whitespace().count();
+    let lower = word.to_ascii_lowercase();
+    let shouted = word.len() > 1 && word.bytes().all(|b| b.is_ascii_uppercase());
+    match lower.as_str() {
+        "break" | "continue" | "pass" | "fi" | "done" | "esac" | "end" | "endmodule" | "then"
+        | "begin" | "endcase" | "endif" | "endfunction" | "commit" | "rollback" | "ret" => {
+            words <= 2 && han(line) == 0
+        }
+        "else" | "try" | "finally" | "ensure" | "default" => {
+            words <= 2 && han(line) == 0 || line.ends_with(':')
+        }
+        "if" | "elif" | "for" | "while" | "with" | "except" | "match" | "case" | "elsif"
+        | "unless" | "until" | "loop" | "when" | "foreach" => {
+            line.ends_with(':') && han_is_quoted(line)
+                || rest.trim_start().starts_with(['(', '[']) && closed(line)
+                || line.ends_with(" do")
+                || line.ends_with("then")
+                || line.contains("[ ") && line.contains(" ]")
+                || lower == "with" && line.contains(" as ") && marks > 1
+                || shouted && words > 1
+        }
+        "return" | "yield" | "raise" | "throw" | "await" | "print" | "println" | "assert"
+        | "del" | "puts" | "go" | "defer" | "guard" => {
+            (words <= 2 || marks > 0) && han_is_quoted(line) && !line.ends_with('.')
+        }
+        "let" | "const" | "var" | "val" | "my" | "our" | "dim" | "int" | "float" | "double"
+        | "char" | "string" | "auto" | "bool" | "long" => {
+            marks > 0 && (line.contains('=') || closed(line)) && han_is_quoted(line)
+        }
+        "self" | "this" | "super" => rest.starts_with(['.', '(', '-', '[']),
+        "echo" | "printf" | "export" | "source" | "cd" | "mkdir" | "exit" | "sudo" => {
+            words >= 2 && han_is_quoted(line) && (marks > 0 || words <= 3)
+        }
+        _ => shouted && words > 1 || marks > 1 && closed(line) && han_is_quoted(line),
+    }
 }
 
 /// `plt.show()`, `df = pd.read_csv("a.csv")`: a call of something's method, to the end of the line.

@@ -48,3 +48,27 @@ fn snippets_and_data_do_not() {
         assert_eq!(find(text).len(), 0, "{text}");
     }
 }
+
+const RUBY: &str = "class Invoice < ApplicationRecord\n  belongs_to :customer\n  def total\n    amount + tax\n  end\nend\n";
+const VBA: &str = "Sub ExportData()\n    Dim ws As Worksheet\n    For i = 2 To 100\n        ws.Cells(i, 3).Value = ws.Cells(i, 1).Value * 2\n    Next i\nEnd Sub\n";
+const DOCKER: &str = "FROM python:3.11-slim\nWORKDIR /app\nCOPY requirements.txt .\nRUN pip install -r requirements.txt\nCMD [\"python\", \"main.py\"]\n";
+const OWNED: &str = "// Copyright 2024 Acme Corp. Confidential.\nstatic int check(const char *key)\n{\n    return verify(key);\n}\n";
+const PANDAS: &str = "df = pd.read_csv(\"a.csv\")\ndf[\"d\"] = pd.to_datetime(df[\"d\"])\nm = df.groupby(df[\"d\"].dt.month)[\"v\"].sum()\nm.plot(kind=\"bar\")\nplt.title(\"月\")\nplt.show()\n";
+
+#[test]
+fn other_languages_and_scripts_count_too() {
+    for code in [RUBY, VBA, DOCKER, OWNED, PANDAS] {
+        assert_eq!(find(code).len(), 1, "{code}");
+    }
+}
+
+#[test]
+fn data_in_tags_and_headlines_do_not() {
+    for text in [
+        "<order>\n  <buyer><name>a</name></buyer>\n  <invoice><no>1</no></invoice>\n  <x>(1)</x>\n  <y>=</y>\n</order>\n",
+        "## 1. Title (a)\n\n- one; two {x}\n- three = four\n\n## 2. More [b]\n\nSome words; more words.\n",
+        "from openai import OpenAI\nclient = OpenAI()\nprint(client.models.list())\n",
+    ] {
+        assert_eq!(find(text).len(), 0, "{text}");
+    }
+}

@@ -4,8 +4,8 @@
 //! Delay in a stream: from the first administrative word on, while levels go on.
 
 use std::cell::OnceCell;
-use std::sync::LazyLock;
 
+use super::address_words::{Level, continues, level_at};
 use crate::scan::entity::Entity;
 use crate::scan::han;
 use crate::scan::run::numeral;
@@ -16,84 +16,6 @@ use crate::scan::view::{ALNUM, DIGIT, LOWER, UPPER, View, is, is_han};
 const CHARS_MAX: usize = 70;
 /// Characters between two levels.
 const STEP_MAX: usize = 12;
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Level {
-    /// 省 市 区 县 镇 乡 街道 村
-    Admin,
-    /// 路 街 道 巷 胡同
-    Road,
-    /// 小区 大厦 花园
-    Place,
-    /// 号 栋 单元 室, behind a number
-    Door,
-}
-
-/// Words that end a level, longest first among those that end alike.
-const LEVELS: &[(&str, Level)] = &[
-    ("自治区", Level::Admin),
-    ("特别行政区", Level::Admin),
-    ("自治州", Level::Admin),
-    ("自治县", Level::Admin),
-    ("开发区", Level::Admin),
-    ("街道", Level::Admin),
-    ("新区", Level::Admin),
-    ("省", Level::Admin),
-    ("市", Level::Admin),
-    ("州", Level::Admin),
-    ("盟", Level::Admin),
-    ("区", Level::Admin),
-    ("县", Level::Admin),
-    ("旗", Level::Admin),
-    ("镇", Level::Admin),
-    ("乡", Level::Admin),
-    ("村", Level::Admin),
-    ("大道", Level::Road),
-    ("胡同", Level::Road),
-    ("路", Level::Road),
-    ("街", Level::Road),
-    ("道", Level::Road),
-    ("巷", Level::Road),
-    ("弄", Level::Door),
-    ("里", Level::Place),
-    ("小区", Level::Place),
-    ("大厦", Level::Place),
-    ("广场", Level::Place),
-    ("花园", Level::Place),
-    ("公寓", Level::Place),
-    ("家园", Level::Place),
-    ("中心", Level::Place),
-    ("新村", Level::Place),
-    ("苑", Level::Place),
-    ("园", Level::Place),
-    ("城", Level::Place),
-    ("府", Level::Place),
-    ("庭", Level::Place),
-    ("湾", Level::Place),
-    ("楼", Level::Door),
-    ("号楼", Level::Door),
-    ("号院", Level::Door),
-    ("号", Level::Door),
-    ("栋", Level::Door),
-    ("幢", Level::Door),
-    ("座", Level::Door),
-    ("单元", Level::Door),
-    ("层", Level::Door),
-    ("室", Level::Door),
-    ("户", Level::Door),
-    ("门", Level::Door),
-    ("房", Level::Door),
-    ("组", Level::Door),
-    ("队", Level::Door),
-    ("期", Level::Place),
-    ("排", Level::Door),
-    ("铺", Level::Door),
-    ("学校", Level::Place),
-    ("大学", Level::Place),
-    ("医院", Level::Place),
-    ("家属院", Level::Place),
-    ("宿舍", Level::Place),
-];
 
 const CUES: &[&str] = &[
     "地址",
@@ -136,43 +58,6 @@ const CUES: &[&str] = &[
     "家在",
     "住于",
 ];
-
-/// The levels by their first character, longest first.
-static BY_FIRST: LazyLock<han::Index<(&'static str, Level)>> = LazyLock::new(|| {
-    let mut words = LEVELS.to_vec();
-    words.sort_by_key(|(word, _)| std::cmp::Reverse(word.len()));
-    han::Index::new(
-        words
-            .into_iter()
-            .filter_map(|level| Some((level.0.chars().next()?, level))),
-    )
-});
-
-/// What the table of characters must know of the words above.
-pub(super) fn words() -> impl Iterator<Item = (char, u16)> {
-    let levels = LEVELS
-        .iter()
-        .filter_map(|(word, _)| Some((word.chars().next()?, han::LEVEL)));
-    // Doors, and places of one character, begin no address.
-    let heads = LEVELS.iter().filter(|(word, level)| {
-        matches!(level, Level::Admin | Level::Road) || *level == Level::Place && word.len() > 3
-    });
-    let bits = heads.flat_map(|(word, _)| {
-        let mut chars = word.chars();
-        match (chars.next(), chars.next()) {
-            (Some(first), None) => [Some((first, han::LEVEL_ALONE)), None],
-            (Some(first), Some(second)) => [
-                Some((first, han::LEVEL_FIRST)),
-                Some((second, han::LEVEL_SECOND)),
-            ],
-            _ => [None, None],
-        }
-    });
-    levels
-        .chain(bits.flatten())
-        .chain(BREAKS.chars().map(|c| (c, han::BREAK)))
-        .chain(LEADS.chars().map(|c| (c, han::LEAD)))
-}
 
 fn cued(view: &View<'_>, at: usize) -> bool {
     let behind = view.behind(at, 36);
@@ -259,55 +144,9 @@ fn is_number(c: char) -> bool {
 fn read(view: &View<'_>, from: usize) -> Option<Reading> {
     let mut at = from;
     let mut since = 0usize;
-    // A known place needs no suffix: 北京朝阳区.
-    let first = view.char(from);
-    let mut known = 0;
-    let candidates = if han::has(first, han::PLACE) {
-        han::places(first)
-    } else {
-        &[]
-    };
-    for place in candidates {
-        if view.starts(from, place) {
-            known = place.len();
-            break;
-        }
-    }
     let mut reading = Reading::default();
-    if known > 0 {
-        at += known;
-        let suffixed = [
-            "省",
-            "市",
-            "自治区",
-            "壮族自治区",
-            "回族自治区",
-            "维吾尔自治区",
-            "特别行政区",
-            "州",
-            "地区",
-        ]
-        .iter()
-        .find(|s| view.starts(at, s));
-        at += suffixed.map_or(0, |s| s.len());
-        reading.admin = 1;
-        reading.level_end = at;
-        reading.first_level = at;
-    }
-    // A second bare place: 广东深圳南山区.
-    if known > 0 {
-        for place in han::places(view.char(at)) {
-            if view.starts(at, place) {
-                at += place.len();
-                if view.starts(at, "市") {
-                    at += "市".len();
-                }
-                reading.admin += 1;
-                reading.level_end = at;
-                break;
-            }
-        }
-    }
+    let known = known_place(view, from, &mut reading);
+    at += known;
     // In the middle of a row of characters only a known place begins one.
     let before = view.char_before(from);
     let inside = is_han(before) && !han::has(before, han::OPENS);
@@ -326,23 +165,18 @@ fn read(view: &View<'_>, from: usize) -> Option<Reading> {
         if reading.first_level == 0 && (han::has(c, han::LEAD) || at > from && is_place(view, at)) {
             return None;
         }
-        if let Some((word, level)) = level_at(view, at) {
-            let counts = match level {
-                Level::Door => number,
-                Level::Admin => named >= 1 && (!number || word != "区"),
-                Level::Road => named >= 1,
-                Level::Place => named >= 1 && (reading.first_level > 0 || word.len() > 3),
-            };
-            if counts && !(level == Level::Door && ordinal(view, at)) && !continues(view, at, word)
-            {
-                at += word.len();
-                chars += word.chars().count();
-                since = 0;
-                step(&mut reading, level, at, word);
-                number = false;
-                named = 0;
-                continue;
-            }
+        if let Some((word, level)) = level_at(view, at)
+            && counts(level, word, number, named, reading.first_level > 0)
+            && !(level == Level::Door && ordinal(view, at))
+            && !continues(view, at, word)
+        {
+            at += word.len();
+            chars += word.chars().count();
+            since = 0;
+            step(&mut reading, level, at, word);
+            number = false;
+            named = 0;
+            continue;
         }
         if is_number(c) {
             number = true;
@@ -379,6 +213,59 @@ fn read(view: &View<'_>, from: usize) -> Option<Reading> {
     (reading.first_level > 0).then_some(reading)
 }
 
+/// Whether the word ends a level here, after `named` characters and perhaps a number.
+fn counts(level: Level, word: &str, number: bool, named: usize, begun: bool) -> bool {
+    match level {
+        Level::Door => number,
+        Level::Admin => named >= 1 && (!number || word != "区"),
+        Level::Road => named >= 1,
+        Level::Place => named >= 1 && (begun || word.len() > 3),
+    }
+}
+
+/// Past a known place, which needs no suffix (北京朝阳区), and a second one (广东深圳南山区).
+fn known_place(view: &View<'_>, from: usize, reading: &mut Reading) -> usize {
+    const SUFFIXES: [&str; 9] = [
+        "省",
+        "市",
+        "自治区",
+        "壮族自治区",
+        "回族自治区",
+        "维吾尔自治区",
+        "特别行政区",
+        "州",
+        "地区",
+    ];
+    let place_at = |at: usize| {
+        let first = view.char(at);
+        let places = if han::has(first, han::PLACE) {
+            han::places(first)
+        } else {
+            &[]
+        };
+        places.iter().find(|place| view.starts(at, place))
+    };
+    let Some(place) = place_at(from) else {
+        return 0;
+    };
+    let mut at = from + place.len();
+    at += SUFFIXES
+        .iter()
+        .find(|suffix| view.starts(at, suffix))
+        .map_or(0, |suffix| suffix.len());
+    reading.admin = 1;
+    reading.first_level = at;
+    if let Some(place) = place_at(at) {
+        at += place.len();
+        if view.starts(at, "市") {
+            at += "市".len();
+        }
+        reading.admin += 1;
+    }
+    reading.level_end = at;
+    at - from
+}
+
 /// Whether a level's word begins within a few characters: cheap, since most rows of characters are none.
 fn promising(view: &View<'_>, from: usize) -> bool {
     let mut at = from;
@@ -399,16 +286,10 @@ fn promising(view: &View<'_>, from: usize) -> bool {
     false
 }
 
-/// Characters that lead to an address.
-const LEADS: &str = "在到住于往至址寄送为是从";
-
 fn is_place(view: &View<'_>, at: usize) -> bool {
     let c = view.char(at);
     han::has(c, han::PLACE) && han::places(c).iter().any(|place| view.starts(at, place))
 }
-
-/// Characters that no address has.
-const BREAKS: &str = "的了是我你他她们吗呢吧很请把被但而因就这那哪什怎说想";
 
 fn step(reading: &mut Reading, level: Level, end: usize, word: &str) {
     match level {
@@ -429,70 +310,12 @@ fn step(reading: &mut Reading, level: Level, end: usize, word: &str) {
     }
 }
 
-fn level_at(view: &View<'_>, at: usize) -> Option<(&'static str, Level)> {
-    let c = view.char(at);
-    if !han::has(c, han::LEVEL) {
-        return None;
-    }
-    BY_FIRST
-        .of(c)
-        .iter()
-        .find(|(word, _)| view.starts(at, word))
-        .copied()
-}
-
 /// 第3号, 5号线: numbers of other things.
 fn ordinal(view: &View<'_>, at: usize) -> bool {
     let behind = view
         .behind(at, 12)
         .trim_end_matches(|c| is_number(c) || c == '-');
     behind.ends_with('第')
-}
-
-/// Whether the level's word is the beginning of another word: 路演, 号线, 区别, 市场, 城市.
-fn continues(view: &View<'_>, at: usize, word: &str) -> bool {
-    let end = at + word.len();
-    let after = view.char(end);
-    match word {
-        "路" => matches!(
-            after,
-            '演' | '由' | '线' | '径' | '况' | '过' | '灯' | '公' | '人' | '透' | '上'
-        ),
-        "号" => {
-            matches!(after, '线' | '公' | '码' | '文' | '令' | '召' | '角' | '仓')
-                && !view.starts(end, "公寓")
-                && !view.starts(end, "公馆")
-                && !view.starts(end, "仓库")
-        }
-        "市" => matches!(after, '场' | '值' | '民' | '委' | '政' | '面' | '级'),
-        "区" => matches!(after, '别' | '间' | '块' | '域' | '分'),
-        "道" => matches!(after, '理' | '德' | '歉' | '具' | '路' | '题' | '教'),
-        "州" | "里" => matches!(after, '市' | '面' | '程' | '路' | '街' | '区'),
-        "门" => matches!(
-            after,
-            '口' | '户' | '诊' | '店' | '票' | '市' | '头' | '街' | '路' | '区' | '卫' | '禁'
-        ),
-        "城" => matches!(
-            after,
-            '市' | '镇' | '区' | '乡' | '管' | '路' | '街' | '东' | '西' | '南' | '北' | '关'
-        ),
-        "园" => matches!(after, '区' | '林' | '路' | '丁'),
-        "楼" => matches!(after, '市' | '盘' | '主' | '下' | '上' | '房' | '梯'),
-        "房" => matches!(after, '子' | '价' | '产' | '租' | '间' | '屋' | '东'),
-        "村" => matches!(after, '民' | '委' | '路'),
-        "乡" | "镇" => matches!(after, '镇' | '村' | '政' | '长'),
-        "层" => matches!(after, '面' | '次' | '级'),
-        "组" => matches!(after, '织' | '合' | '成' | '长'),
-        "期" => matches!(after, '间' | '限' | '待' | '望' | '货'),
-        "队" => matches!(after, '伍' | '员' | '长'),
-        "中心" => matches!(after, '区' | '路' | '城'),
-        "街" => matches!(after, '区' | '道'),
-        "户" => matches!(after, '籍' | '口' | '主' | '名'),
-        "座" => matches!(after, '位' | '谈' | '机'),
-        "省" => matches!(after, '钱' | '略' | '电' | '得' | '委'),
-        "县" => matches!(after, '城' | '长' | '委'),
-        _ => false,
-    }
 }
 
 /// `…3单元502`, `…2栋1201`, `3-2-501`: a number behind the last door.

@@ -4,9 +4,10 @@
 //! their cue.
 
 use super::secret;
+use super::value::{placeholder, random, varied};
 use crate::scan::cue::Cue;
 use crate::scan::entity::Entity;
-use crate::scan::site::{Found, MEDIUM, STRONG, Site};
+use crate::scan::site::{Found, Last, MEDIUM, STRONG, Site};
 use crate::scan::view::{ALNUM, DIGIT, LOWER, UPPER, View, is};
 
 /// Longest value.
@@ -72,151 +73,6 @@ const NAMES_ZH: &[&str] = &[
     "密码串",
     "临时密码",
 ];
-
-/// Whether the value only stands for one.
-pub(super) fn placeholder(value: &str) -> bool {
-    let lower = value.to_ascii_lowercase();
-    let same = value
-        .chars()
-        .next()
-        .is_some_and(|c| value.chars().all(|d| d == c));
-    let marks = value.starts_with(['<', '{', '$', '[', '%'])
-        && value.ends_with(['>', '}', ']', '%', ')'])
-        || value.starts_with("${")
-        || value.starts_with("{{")
-        || value.starts_with("$(")
-        || value.starts_with('<');
-    let stars = value
-        .bytes()
-        .filter(|b| matches!(b, b'*' | b'x' | b'X' | b'.'))
-        .count()
-        * 2
-        > value.len();
-    const PREFIXES: [&str; 26] = [
-        "your",
-        "my_",
-        "my-",
-        "<",
-        "example",
-        "os.environ",
-        "process.env",
-        "getenv",
-        "env.",
-        "env(",
-        "config.",
-        "settings.",
-        "secrets.",
-        "vault:",
-        "changeme",
-        "change_me",
-        "placeholder",
-        "xxx",
-        "todo",
-        "dummy",
-        "insert",
-        "replace",
-        "self.",
-        "this.",
-        "request.",
-        "args.",
-    ];
-    const WHOLE: [&str; 24] = [
-        "null",
-        "none",
-        "nil",
-        "undefined",
-        "true",
-        "false",
-        "password",
-        "secret",
-        "token",
-        "test",
-        "required",
-        "optional",
-        "string",
-        "redacted",
-        "hidden",
-        "masked",
-        "default",
-        "sample",
-        "username",
-        "passwd",
-        "credentials",
-        "apikey",
-        "api_key",
-        "fake",
-    ];
-    same || marks
-        || stars
-        || PREFIXES.iter().any(|p| lower.starts_with(p))
-        || WHOLE.contains(&lower.as_str())
-        || lower.contains("example")
-        || lower.ends_with("()")
-        || lower.ends_with("_here")
-        || lower.ends_with("-here")
-        || lower.contains("your_")
-        || lower.contains("your-")
-        || lower.contains("_placeholder")
-        || lower.contains("example_key")
-        || value.contains("(") && value.ends_with(')')
-        || value.starts_with("os.")
-}
-
-/// Shannon entropy in bits per character.
-pub(super) fn entropy(value: &str) -> f64 {
-    let mut counts = [0u32; 256];
-    for b in value.bytes() {
-        if let Some(n) = counts.get_mut(usize::from(b)) {
-            *n += 1;
-        }
-    }
-    #[expect(clippy::cast_precision_loss, reason = "lengths are small")]
-    let total = value.len().max(1) as f64;
-    counts
-        .iter()
-        .filter(|&&n| n > 0)
-        .map(|&n| {
-            let p = f64::from(n) / total;
-            -p * p.log2()
-        })
-        .sum()
-}
-
-/// Whether the value has a digit, or three kinds of characters: all that [`random`] asks at least.
-fn varied(text: &str) -> bool {
-    let mut kinds = [false; 3];
-    for b in text.bytes() {
-        match b {
-            b'0'..=b'9' => return true,
-            b'a'..=b'z' => kinds[0] = true,
-            b'A'..=b'Z' => kinds[1] = true,
-            _ => kinds[2] = true,
-        }
-    }
-    kinds == [true; 3]
-}
-
-/// Whether a value looks made to be guessed badly.
-fn random(value: &str) -> bool {
-    let has = |f: fn(&u8) -> bool| value.bytes().any(|b| f(&b));
-    let digit = has(u8::is_ascii_digit);
-    let classes = [
-        has(u8::is_ascii_lowercase),
-        has(u8::is_ascii_uppercase),
-        digit,
-        value.bytes().any(|b| !b.is_ascii_alphanumeric()),
-    ]
-    .iter()
-    .filter(|&&c| c)
-    .count();
-    let hex = value.bytes().all(|b| b.is_ascii_hexdigit());
-    let bits = entropy(value);
-    classes >= 3 && digit
-        || hex && bits >= 3.0 && digit && value.len() >= 16
-        || digit && bits >= 3.5
-        || classes >= 3 && bits >= 3.2
-        || digit && classes >= 2 && bits >= 2.8 && !value.bytes().all(|b| is(b, DIGIT))
-}
 
 /// What the value is assigned to: the class of vendor's key, or any.
 #[derive(PartialEq, Eq)]
@@ -443,7 +299,7 @@ fn in_query(view: &View<'_>, at: usize) -> bool {
 pub(super) fn assigned(site: &Site<'_, '_>) -> Option<Found> {
     let view = site.view;
     // Cheapest first: something that leads to a value must stand before.
-    if !leads(view, site.at) {
+    if !leads(view, site.at) && !paired(site.last, site.at) {
         return None;
     }
     let head = view.bytes().get(..site.at).unwrap_or(&[]);
@@ -517,13 +373,13 @@ fn vendor(site: &Site<'_, '_>, text: &str, end: usize) -> Option<Found> {
     let mixed = letters && text.bytes().any(|b| is(b, DIGIT));
     let entity = match text.len() {
         40 if charset(b"/+")
-            && (letters && site.cued(Cue::AwsSecret)
+            && (letters && (site.cued(Cue::AwsSecret) || after(site, Entity::AwsAccessKey))
                 || mixed && site.cued(Cue::Key) && context(site, &["aws", "akia", "amazon"])) =>
         {
             Entity::AwsSecretKey
         }
         30 if charset(b"")
-            && (letters && site.cued(Cue::AliSecret)
+            && (letters && (site.cued(Cue::AliSecret) || after(site, Entity::AliyunAccessKey))
                 || mixed
                     && keyed(site)
                     && context(site, &["aliyun", "alibaba", "ltai", "oss", "阿里"])) =>
@@ -531,7 +387,8 @@ fn vendor(site: &Site<'_, '_>, text: &str, end: usize) -> Option<Found> {
             Entity::AliyunSecretKey
         }
         32 if charset(b"")
-            && (letters && site.cued(Cue::TencentSecret)
+            && (letters
+                && (site.cued(Cue::TencentSecret) || after(site, Entity::TencentSecretId))
                 || mixed
                     && keyed(site)
                     && context(site, &["tencent", "qcloud", "akid", "cos", "腾讯"])) =>
@@ -544,6 +401,22 @@ fn vendor(site: &Site<'_, '_>, text: &str, end: usize) -> Option<Found> {
         .then(|| site.hit(entity, end, STRONG))
         .flatten()
 }
+
+/// Whether the key that this secret may belong to stands shortly before, in the same pair.
+fn after(site: &Site<'_, '_>, key: Entity) -> bool {
+    paired(site.last, site.at) && site.last.entity == Some(key)
+}
+
+/// Whether the finding before is a key whose secret may follow here: `LTAI…/secret`, `LTAI…,secret`.
+pub(crate) fn paired(last: Last, at: usize) -> bool {
+    matches!(
+        last.entity,
+        Some(Entity::AwsAccessKey | Entity::AliyunAccessKey | Entity::TencentSecretId)
+    ) && at - last.end <= PAIR_REACH
+}
+
+/// How far a secret may stand behind its key, in bytes.
+const PAIR_REACH: usize = 40;
 
 fn keyed(site: &Site<'_, '_>) -> bool {
     site.cued(Cue::Key) || site.cued(Cue::AliSecret)

@@ -165,6 +165,25 @@ const MONTHS: [&str; 12] = [
     "december",
 ];
 
+/// Whether a month's name may begin with these letters.
+pub(super) fn heads_month(letters: [u8; 3]) -> bool {
+    matches!(
+        &letters.map(|b| b | 0x20),
+        b"jan"
+            | b"feb"
+            | b"mar"
+            | b"apr"
+            | b"may"
+            | b"jun"
+            | b"jul"
+            | b"aug"
+            | b"sep"
+            | b"oct"
+            | b"nov"
+            | b"dec"
+    )
+}
+
 /// The month whose name, or first three letters of it, stands at `at`.
 fn month_name(view: &View<'_>, at: usize) -> Option<(u32, usize)> {
     let end = view.run(at, LOWER | UPPER, 10);

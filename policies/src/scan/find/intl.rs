@@ -90,7 +90,7 @@ pub(super) fn lettered(site: &Site<'_, '_>) -> Option<Found> {
         {
             let end = run.end(9);
             let ok = site.cued(Cue::TwId)
-                || !site.cues().contrary(&[Cue::TwId, Cue::Id])
+                || !site.cues().contrary(&[Cue::TwId, Cue::Id, Cue::HkId])
                     && !site.negative()
                     && run.first(9).windows(2).any(|w| w.first() != w.get(1));
             return (ok && !is(view.byte(end), ALNUM))
@@ -107,7 +107,7 @@ pub(super) fn lettered(site: &Site<'_, '_>) -> Option<Found> {
             let check = view.byte(at).to_ascii_uppercase();
             if !is(view.byte(at + 1), ALNUM)
                 && checks::nric(*letter, run.first(7), check)
-                && (!site.negative() && !site.cues().contrary(&[Cue::Nric, Cue::Id])
+                && (!site.negative() && !site.cues().contrary(&[Cue::Nric, Cue::Id, Cue::TwId])
                     || site.cued(Cue::Nric))
             {
                 return site.hit(Entity::SgNric, at + 1, STRONG);
@@ -156,7 +156,7 @@ fn hong_kong(site: &Site<'_, '_>, letters: &[u8], run: &crate::scan::run::Run) -
     } else if is(view.byte(end), ALNUM) {
         return None;
     }
-    let cued = site.cued(Cue::HkId) || site.cued(Cue::Id);
+    let cued = site.cued(Cue::HkId) || site.cued(Cue::Id) || site.cued(Cue::TwId);
     (bracketed && !site.negative() || cued)
         .then(|| site.hit(Entity::HkId, end, if bracketed { STRONG } else { WEAK }))
         .flatten()

@@ -5,6 +5,7 @@
 
 mod address;
 mod address_latin;
+mod address_words;
 mod assigned;
 mod birth;
 mod card;
@@ -28,14 +29,25 @@ mod phone;
 mod pieces;
 mod secret;
 mod url;
+mod value;
 mod vehicle;
 
-pub(super) use assigned::{flagged, leads};
+pub(super) use assigned::{flagged, leads, paired};
 pub(super) use code::Code;
 pub(super) use listed::list_ahead;
 pub(super) use pieces::join;
 
 use super::ask::{Detector, On};
+
+/// Whether a detector of capitals may find something at the word at `at`, which begins with one capital and a letter or
+/// sign that is none.
+pub(super) fn opens_capital(bytes: &[u8], at: usize) -> bool {
+    let month = bytes
+        .get(at..)
+        .and_then(|rest| rest.first_chunk())
+        .is_none_or(|&letters| birth::heads_month(letters));
+    month || name_latin::cued(bytes.get(..at).unwrap_or(&[]))
+}
 
 const fn on(name: &'static str, on: &'static [On], max_len: usize, find: Find) -> Detector {
     Detector {
@@ -48,7 +60,7 @@ const fn on(name: &'static str, on: &'static [On], max_len: usize, find: Find) -
 
 /// The characters that the words of names and addresses begin or end with, for the table of characters.
 pub(crate) fn words() -> impl Iterator<Item = (char, u16)> {
-    name_words::words().chain(address::words())
+    name_words::words().chain(address_words::words())
 }
 
 type Find = fn(&super::site::Site<'_, '_>) -> Option<super::site::Found>;

@@ -7,7 +7,7 @@
 use super::name_beside::{beside_number, owner};
 use super::name_titled::titled;
 use super::name_words::{cue_at_end, followed, follows, is_key, soft};
-use crate::scan::cue::{Cue, cues_of_column};
+use crate::scan::cue::{Cue, cues_in, header_of_column};
 use crate::scan::entity::Entity;
 use crate::scan::han;
 use crate::scan::site::{Found, MEDIUM, Site};
@@ -69,26 +69,10 @@ fn cue(site: &Site<'_, '_>, before: char) -> Evidence {
     let view = site.view;
     let behind = view.behind(site.at, 40);
     if is_han(before) {
-        if !han::has(before, han::CUE_END) {
-            return Evidence::None;
-        }
-        let filler = ["是", "为", "叫"]
-            .iter()
-            .find_map(|w| behind.strip_suffix(w));
-        if let Some(rest) = filler
-            && (cue_at_end(rest).is_some_and(|cue| cue != "同学") || rest.ends_with("名字"))
-        {
-            return Evidence::Strong;
-        }
-        if filler.is_some() && behind.ends_with("我是") {
-            return Evidence::Soft;
-        }
-        // Two words for the same: 客户姓名 ends with 姓名.
-        let longest = cue_at_end(behind);
-        return match longest {
-            Some(cue) if soft(cue) => Evidence::Soft,
-            Some(_) => Evidence::Strong,
-            None => Evidence::None,
+        return if han::has(before, han::CUE_END) {
+            in_words(behind)
+        } else {
+            Evidence::None
         };
     }
     // A sentence begins here: no cue leads to it.
@@ -98,57 +82,23 @@ fn cue(site: &Site<'_, '_>, before: char) -> Evidence {
     let trimmed = behind.trim_end_matches([
         ' ', '\t', '"', '\'', '“', '「', '*', '`', '(', '（', '\u{a0}', '【', '[', '>',
     ]);
-    let (name, sign) = match trimmed.strip_suffix([':', '：', '=']) {
-        Some(name) => (name, true),
-        // Kotlin's pairs: "name" to "张伟".
-        None => match trimmed.strip_suffix("\" to") {
-            Some(name) => (name, true),
-            None => (trimmed, false),
-        },
-    };
-    // 乙方（劳动者）： the word before the bracket counts, or the one in it.
-    let bracket = name
-        .strip_suffix(['）', ')'])
-        .and_then(|inner| inner.rfind(['（', '(']))
-        .and_then(|open| name.get(..open));
-    let name = name.trim_end_matches([' ', '"', '\'', '*', '`', ')', '）', '】', ']']);
-    if sign && bracket.is_some_and(|name| cue_at_end(name.trim_end()).is_some()) {
-        return Evidence::Colon;
+    // Kotlin's pairs: "name" to "张伟".
+    let signed = trimmed
+        .strip_suffix([':', '：', '='])
+        .or_else(|| trimmed.strip_suffix("\" to"));
+    if let Some(name) = signed {
+        return by_sign(name);
     }
-    if sign {
-        if cue_at_end(name).is_some() {
-            return Evidence::Colon;
-        }
-        let letters = name
-            .bytes()
-            .rev()
-            .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
-            .count();
-        let mut word = name.get(name.len() - letters..).unwrap_or("").to_owned();
-        word.retain(|c| c.is_ascii_alphanumeric());
-        word.make_ascii_lowercase();
-        if is_key(&word) {
-            return Evidence::Colon;
-        }
-        return Evidence::None;
-    }
-    if trimmed.len() < behind.len() && cue_at_end(name).is_some() {
-        return Evidence::Colon;
-    }
-    // <name>张伟</name>
-    if behind.ends_with('>')
-        && name
-            .rsplit_once('<')
-            .is_some_and(|(_, tag)| is_key(&tag.to_ascii_lowercase()) || cue_at_end(tag).is_some())
+    let name = trimmed.trim_end_matches(CLOSING);
+    if trimmed.len() < behind.len() && cue_at_end(name).is_some()
+        || behind.ends_with('>') && tag(name)
     {
         return Evidence::Colon;
     }
     // 参会人：张伟、李娜: a name in a row of names.
+    let row = ["、", "，", ",", ", ", "/", " / "];
     if site.last.entity == Some(Entity::PersonName)
-        && matches!(
-            view.slice(site.last.end, site.at),
-            "、" | "，" | "," | ", " | "/" | " / "
-        )
+        && row.contains(&view.slice(site.last.end, site.at))
     {
         return Evidence::Row;
     }
@@ -156,6 +106,71 @@ fn cue(site: &Site<'_, '_>, before: char) -> Evidence {
         return Evidence::Colon;
     }
     Evidence::None
+}
+
+/// What closes a key before its sign.
+const CLOSING: [char; 9] = [' ', '"', '\'', '*', '`', ')', '）', '】', ']'];
+
+/// What the words directly before say: 联系人张伟, 我叫张伟.
+fn in_words(behind: &str) -> Evidence {
+    let filler = ["是", "为", "叫"]
+        .iter()
+        .find_map(|w| behind.strip_suffix(w));
+    if let Some(rest) = filler
+        && (cue_at_end(rest).is_some_and(|cue| cue != "同学") || rest.ends_with("名字"))
+    {
+        return Evidence::Strong;
+    }
+    if filler.is_some() && behind.ends_with("我是") {
+        return Evidence::Soft;
+    }
+    // Two words for the same: 客户姓名 ends with 姓名.
+    match cue_at_end(behind) {
+        Some(cue) if soft(cue) => Evidence::Soft,
+        Some(_) => Evidence::Strong,
+        None => Evidence::None,
+    }
+}
+
+/// What the word before a colon or an equals sign says.
+fn by_sign(name: &str) -> Evidence {
+    // 乙方（劳动者）： the word before the bracket counts, or the one in it.
+    let bracket = name
+        .strip_suffix(['）', ')'])
+        .and_then(|inner| inner.rfind(['（', '(']))
+        .and_then(|open| name.get(..open));
+    let name = name.trim_end_matches(CLOSING);
+    if bracket.is_some_and(|name| cue_at_end(name.trim_end()).is_some())
+        || cue_at_end(name).is_some()
+    {
+        return Evidence::Colon;
+    }
+    let letters = name
+        .bytes()
+        .rev()
+        .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
+        .count();
+    let mut word = name.get(name.len() - letters..).unwrap_or("").to_owned();
+    word.retain(|c| c.is_ascii_alphanumeric());
+    word.make_ascii_lowercase();
+    if is_key(&word) {
+        return Evidence::Colon;
+    }
+    // 保洁员：张伟: what somebody is, by its last character.
+    if name
+        .chars()
+        .next_back()
+        .is_some_and(|c| "人者员长师生官主客".contains(c))
+    {
+        return Evidence::Soft;
+    }
+    Evidence::None
+}
+
+/// `<name>张伟</name>`: whether the tag that ends the text names a person.
+fn tag(text: &str) -> bool {
+    text.rsplit_once('<')
+        .is_some_and(|(_, tag)| is_key(&tag.to_ascii_lowercase()) || cue_at_end(tag).is_some())
 }
 
 /// Whether a table's cell may begin here; cheap, since most places are none.
@@ -176,24 +191,31 @@ fn cell(site: &Site<'_, '_>, before: char, behind: &str) -> bool {
 fn column(site: &Site<'_, '_>) -> bool {
     let at = site.at - site.view.behind(site.at, 4).len()
         + site.view.behind(site.at, 4).trim_end_matches(' ').len();
-    cues_of_column(site.view, at).is(Cue::Name)
+    header_of_column(site.view, at).is_some_and(|header| {
+        let word = header.trim_matches(['"', '\'', '*', '`', ' ']);
+        cues_in(word).is(Cue::Name)
+            || cue_at_end(word).is_some()
+            || is_key(&word.to_ascii_lowercase().replace(['_', '-', ' '], ""))
+    })
 }
 
-/// Where the name that begins at `at` ends.
-fn cut(view: &View<'_>, at: usize, compound: bool, evidence: &Evidence) -> Option<usize> {
-    let surname = if compound { 2 } else { 1 };
-    let mut ends = [at; 6];
+/// Chinese characters of a row that are looked at.
+const ROW: usize = 5;
+
+/// Where each of the first characters of the row at `at` ends, and how many there are; blanks may stand between
+/// all of them, as in 张 伟 明, if that is asked for.
+fn row(view: &View<'_>, at: usize, may_be_spaced: bool) -> ([usize; ROW], usize) {
+    let mut ends = [at; ROW];
     let mut i = at;
     let mut n = 0;
     let mut spaced = false;
-    for slot in ends.iter_mut().take(5) {
+    for slot in &mut ends {
         let mut c = view.char(i);
-        // 张 伟 明: one space between characters, all of them.
-        if (c == ' ' || c == '*')
+        if matches!(c, ' ' | '*')
             && n > 0
             && (n == 1 || spaced)
             && is_han(view.char(i + 1))
-            && *evidence == Evidence::Colon
+            && may_be_spaced
         {
             let after = i + 1 + view.char(i + 1).len_utf8();
             if !is_han(view.char(after)) || n == 1 && view.char(after) == ' ' {
@@ -209,6 +231,13 @@ fn cut(view: &View<'_>, at: usize, compound: bool, evidence: &Evidence) -> Optio
         *slot = i;
         n += 1;
     }
+    (ends, n)
+}
+
+/// Where the name that begins at `at` ends.
+fn cut(view: &View<'_>, at: usize, compound: bool, evidence: &Evidence) -> Option<usize> {
+    let surname = if compound { 2 } else { 1 };
+    let (ends, mut n) = row(view, at, *evidence == Evidence::Colon);
     let end_of = |k: usize| {
         k.checked_sub(1)
             .and_then(|i| ends.get(i))
@@ -244,31 +273,28 @@ fn cut(view: &View<'_>, at: usize, compound: bool, evidence: &Evidence) -> Optio
     if n < surname + 1 {
         return None;
     }
-    let name: String = view
-        .slice(at, end_of(n))
-        .chars()
-        .filter(|c| is_han(*c))
-        .collect();
-    let next = view.char(end_of(n));
+    fits(view, at, end_of(n), evidence).then(|| end_of(n))
+}
+
+/// Whether what stands from `at` to `end` may be a name by itself and by what follows.
+fn fits(view: &View<'_>, at: usize, end: usize, evidence: &Evidence) -> bool {
+    let mut name = view.slice(at, end).to_owned();
+    name.retain(is_han);
+    let next = view.char(end);
+    let sure = matches!(evidence, Evidence::Colon | Evidence::Strong);
     // 收件人信息保护: in a longer row the first two characters tell; 王国强 alone is a name.
-    let word = match evidence {
-        Evidence::Colon => han::is_word(&name),
-        Evidence::Strong if is_border(next) => han::is_word(&name),
-        _ => han::ordinary(&name),
+    let word = if sure && (is_border(next) || follows(view, end, false)) {
+        han::is_word(&name)
+    } else {
+        han::ordinary(&name)
     };
     if word || name.contains(['的', '了', '吗', '是', '不', '要', '请', '和', '与']) {
-        return None;
+        return false;
     }
-    match evidence {
-        Evidence::Colon | Evidence::Strong => Some(end_of(n)),
-        Evidence::Row => is_border(next).then(|| end_of(n)),
-        // A soft cue wants a border or a word that follows names.
-        _ => (is_border(next)
-            || next.is_ascii_digit()
-            || follows(view, end_of(n), true)
-            || followed_by_verb(view, end_of(n)))
-        .then(|| end_of(n)),
-    }
+    // A soft cue wants a border or a word that follows names.
+    sure || is_border(next)
+        || *evidence != Evidence::Row
+            && (next.is_ascii_digit() || follows(view, end, true) || followed_by_verb(view, end))
 }
 
 fn followed_by_verb(view: &View<'_>, at: usize) -> bool {

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use crate::scan::entity::Entity;
 use crate::scan::site::{Found, STRONG, Site, WEAK};
-use crate::scan::view::{DIGIT, LOWER, UPPER, is};
+use crate::scan::view::{DIGIT, LOWER, UPPER, View, is};
 
 /// Cues of names in Latin letters.
 const LATIN: &[&str] = &[
@@ -50,6 +50,24 @@ const LATIN: &[&str] = &[
     "客户",
     "乘机人",
     "户名",
+];
+
+/// Cues that need no colon.
+const SALUTATIONS: &[&str] = &[
+    "dear",
+    "my name is",
+    "signed by",
+    "mr",
+    "ms",
+    "mrs",
+    "dr",
+    "miss",
+    "prof",
+    "i am",
+    "i'm",
+    "this is",
+    "prepared by",
+    "approved by",
 ];
 
 /// The first and last letters of the cues' last words: most words before a capital are none of them.
@@ -108,6 +126,11 @@ impl Heads {
     }
 }
 
+/// Whether a cue of names may end `text`: the first look of [`latin`].
+pub(super) fn cued(text: &[u8]) -> bool {
+    HEADS.may_end(text)
+}
+
 /// Longer words are no cues.
 const WORD_MAX: usize = 14;
 
@@ -117,7 +140,7 @@ pub(super) fn latin(site: &Site<'_, '_>) -> Option<Found> {
     if is(view.before(site.at), UPPER | LOWER | DIGIT) {
         return None;
     }
-    if !HEADS.may_end(view.bytes().get(..site.at).unwrap_or(&[])) {
+    if !cued(view.bytes().get(..site.at).unwrap_or(&[])) {
         return None;
     }
     let behind = view.behind(site.at, 24);
@@ -133,23 +156,7 @@ pub(super) fn latin(site: &Site<'_, '_>) -> Option<Found> {
         })
     })?;
     // A bare noun before a capital is no cue; a salutation is.
-    let salutation = matches!(
-        *cue,
-        "dear"
-            | "my name is"
-            | "signed by"
-            | "mr"
-            | "ms"
-            | "mrs"
-            | "dr"
-            | "miss"
-            | "prof"
-            | "i am"
-            | "i'm"
-            | "this is"
-            | "prepared by"
-            | "approved by"
-    ) || !cue.is_ascii();
+    let salutation = SALUTATIONS.contains(cue) || !cue.is_ascii();
     if !colon && !salutation
         || behind
             .rsplit_once('\n')
@@ -158,14 +165,31 @@ pub(super) fn latin(site: &Site<'_, '_>) -> Option<Found> {
     {
         return None;
     }
-    let mut at = site.at;
     // The title belongs to the cue, not to the name.
     for title in ["Mr. ", "Ms. ", "Mrs. ", "Dr. ", "Mr ", "Ms ", "Dr "] {
-        if view.starts(at, title) {
+        if view.starts(site.at, title) {
             return None;
         }
     }
-    let (mut words, mut end) = (0, at);
+    let (words, end) = capitalised(view, site.at)?;
+    let titled = matches!(*cue, "mr" | "ms" | "mrs" | "dr" | "miss" | "prof" | "dear");
+    let long = end - site.at >= 2;
+    (long
+        && (words >= 2 || words == 1 && titled && end - site.at >= 3 && *cue != "dear")
+        && words <= 3)
+        .then(|| {
+            site.hit(
+                Entity::PersonName,
+                end,
+                if words > 1 { STRONG - 9 } else { WEAK },
+            )
+        })
+        .flatten()
+}
+
+/// How many capitalised words stand at `from`, and where they end; none if a digit hangs on one.
+fn capitalised(view: &View<'_>, from: usize) -> Option<(usize, usize)> {
+    let (mut at, mut words, mut end) = (from, 0, from);
     while words < 4 && is(view.byte(at), UPPER) {
         let stop = view.run_of(at + 1, 24, |b| is(b, LOWER) || b == b'\'' || is(b, UPPER));
         let initial = stop == at + 1;
@@ -178,7 +202,7 @@ pub(super) fn latin(site: &Site<'_, '_>) -> Option<Found> {
             || shouted
                 && words > 0
                 && !view
-                    .slice(site.at, end)
+                    .slice(from, end)
                     .bytes()
                     .all(|b| is(b, UPPER) || b == b' ')
         {
@@ -196,19 +220,7 @@ pub(super) fn latin(site: &Site<'_, '_>) -> Option<Found> {
             break;
         }
     }
-    let titled = matches!(*cue, "mr" | "ms" | "mrs" | "dr" | "miss" | "prof" | "dear");
-    let long = end - site.at >= 2;
-    (long
-        && (words >= 2 || words == 1 && titled && end - site.at >= 3 && *cue != "dear")
-        && words <= 3)
-        .then(|| {
-            site.hit(
-                Entity::PersonName,
-                end,
-                if words > 1 { STRONG - 9 } else { WEAK },
-            )
-        })
-        .flatten()
+    Some((words, end))
 }
 
 const STOP: &[&str] = &[

@@ -68,27 +68,7 @@ fn with_title(
     let end = at + title.len();
     let next = view.char(end);
     let text = view.slice(site.at, at);
-    // 总 and 工 alone are titles only right behind the surname, and where no longer word begins with them.
-    if title.chars().count() == 1
-        && (given > 0
-            || LONGER.contains(next)
-            || is_han(before) && !"和给请问跟与是找让叫向对为".contains(before))
-    {
-        return None;
-    }
-    if title == "主任" && text == "班" {
-        return None;
-    }
-    if (title == "同学" && matches!(next, '们' | '会' | '录' | '聚' | '群')
-        || matches!(next, '们')
-        || title == "会计" && matches!(next, '师' | '准' | '制' | '科')
-        || title == "工")
-        && (title != "工"
-            || !matches!(
-                next,
-                '您' | '你' | '好' | '\0' | '，' | ',' | '。' | '：' | ':' | ' '
-            ))
-    {
+    if no_title(title, text, next, given, before) {
         return None;
     }
     let word = view.behind(site.at, 3).len();
@@ -127,86 +107,13 @@ fn with_title(
     {
         return None;
     }
-    if given == 0
-        && matches!(
-            text,
-            "大" | "小"
-                | "老"
-                | "何"
-                | "那"
-                | "位"
-                | "都"
-                | "能"
-                | "会"
-                | "让"
-                | "是"
-                | "由"
-                | "应"
-                | "请"
-                | "和"
-                | "与"
-                | "于"
-                | "向"
-                | "对"
-                | "从"
-                | "时"
-                | "全"
-                | "原"
-                | "该"
-                | "单"
-                | "但"
-                | "班"
-                | "母"
-                | "师"
-                | "国"
-                | "帅"
-                | "生"
-                | "门"
-                | "费"
-                | "包"
-                | "高"
-                | "成"
-                | "经"
-                | "党"
-                | "官"
-                | "公"
-                | "查"
-                | "相"
-                | "居"
-                | "敬"
-                | "盖"
-                | "容"
-                | "况"
-                | "信"
-                | "安"
-                | "平"
-                | "连"
-                | "计"
-                | "管"
-                | "通"
-        )
-        && (is_han(before) && !LEADS.contains(before)
-            || !is_han(before)
-                && !matches!(
-                    text,
-                    "何" | "于"
-                        | "时"
-                        | "高"
-                        | "成"
-                        | "安"
-                        | "平"
-                        | "管"
-                        | "党"
-                        | "包"
-                        | "班"
-                        | "费"
-                        | "经"
-                        | "向"
-                        | "应"
-                        | "全"
-                        | "和"
-                ))
-    {
+    // With nothing between, an ambiguous surname needs a verb before it, or a border.
+    let usable = if is_han(before) {
+        LEADS.contains(before)
+    } else {
+        !NEVER.contains(text)
+    };
+    if given == 0 && AMBIGUOUS.contains(text) && !usable {
         return None;
     }
     if given > 0 && is_han(before) && !NAME_BEFORE.contains(before) {
@@ -221,6 +128,40 @@ fn with_title(
     }
     site.hit(Entity::PersonName, end, MEDIUM)
 }
+
+/// Whether the title's characters are the beginning of another word, or stand too far from the surname.
+fn no_title(title: &str, text: &str, next: char, given: usize, before: char) -> bool {
+    // 总 and 工 alone are titles only right behind the surname, and where no longer word begins with them.
+    if title.chars().count() == 1
+        && (given > 0
+            || LONGER.contains(next)
+            || is_han(before) && !"和给请问跟与是找让叫向对为".contains(before))
+    {
+        return true;
+    }
+    if title == "主任" && text == "班" {
+        return true;
+    }
+    if (title == "同学" && matches!(next, '们' | '会' | '录' | '聚' | '群')
+        || matches!(next, '们')
+        || title == "会计" && matches!(next, '师' | '准' | '制' | '科')
+        || title == "工")
+        && (title != "工"
+            || !matches!(
+                next,
+                '您' | '你' | '好' | '\0' | '，' | ',' | '。' | '：' | ':' | ' '
+            ))
+    {
+        return true;
+    }
+    false
+}
+
+/// Surnames that are common words' characters before a title: 大老师, 都经理.
+const AMBIGUOUS: &str = "大小老何那位都能会让是由应请和与于向对从时全原该单但班母师国帅生门费包高成经党官公查相居敬盖容况信安平连计管通";
+
+/// Those among them that are none even at the beginning of a sentence.
+const NEVER: &str = "大小老那位都能会让是由请与对从原该单但母师国帅生门官公查相居敬盖容况信连计通";
 
 /// Characters that make a longer word of 总 or 工: 总结, 工作.
 const LONGER: &str =

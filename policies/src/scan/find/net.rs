@@ -147,6 +147,10 @@ fn domain(view: &View<'_>, from: usize) -> Option<(usize, bool)> {
 /// An e-mail address.
 pub(super) fn email(site: &Site<'_, '_>) -> Option<Found> {
     let view = site.view;
+    // `https://token@host`: whoever stands before the host in a URL is no address.
+    if view.before(site.at) == b'/' && site.at >= 2 && view.before(site.at - 1) == b'/' {
+        return None;
+    }
     let mut end = view.run_of(site.at, LOCAL_MAX, local);
     // `zhang(dot)san(at)…`
     while end - site.at < LOCAL_MAX

@@ -64,7 +64,7 @@ pub(super) fn org_code(site: &Site<'_, '_>) -> Option<Found> {
         .bytes()
         .any(|b| b.is_ascii_lowercase());
     let digits = chars.iter().filter(|c| c.is_ascii_digit()).count();
-    let bare = digits < 3 && !(hyphen && body_upper && site.cued(Cue::Org));
+    let bare = digits < 3 && !(body_upper && site.cued(Cue::Org));
     if bare || is(view.byte(end), ALNUM) || !checks::org_code(chars) {
         return None;
     }

@@ -3,8 +3,8 @@
 //! Strong: the prefix, the character set and the length say what it is. A vendor's documentation key (`…EXAMPLE`) is
 //! none. Delay in a stream: a token waits for its end.
 
-use super::assigned::entropy;
 use super::code::Code;
+use super::value::entropy;
 use crate::scan::cue::Cue;
 use crate::scan::entity::Entity;
 use crate::scan::site::{Found, STRONG, Site};

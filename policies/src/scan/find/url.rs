@@ -2,7 +2,7 @@
 //!
 //! A database's URL is covered whole, another up to its host and port. Placeholders are no passwords.
 
-use super::assigned::placeholder;
+use super::value::placeholder;
 use crate::scan::entity::Entity;
 use crate::scan::site::{Found, STRONG, Site};
 use crate::scan::view::{ALNUM, DIGIT, View, is};

@@ -3,7 +3,7 @@
 //! As in [`rules`](super::rules): a bounded look around each anchor.
 
 use super::class::Class::*;
-use super::reading::{Finding, Reading, Signal, Within, finding};
+use super::reading::{Around, Finding, Reading, Signal, Within, finding};
 
 fn your(reading: &Reading<'_>, i: usize) -> bool {
     let Some(token) = reading.tokens.get(i) else {
@@ -56,27 +56,8 @@ pub(super) fn prompt_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
         score += 15;
     }
     let around = reading.around(i, 80, 60, Within::Sentence);
-    let first = i.saturating_sub(6);
-    for j in first..(i + 5).min(reading.tokens.len()) {
-        let Some(other) = reading.tokens.get(j) else {
-            break;
-        };
-        if !matches!(other.class, Show | Leak | Ask)
-            || other.end < around.from
-            || other.start > around.to
-        {
-            continue;
-        }
-        if reading.negated(j) {
-            return None;
-        }
+    if let Some(points) = request(reading, i, around)? {
         asked = true;
-        let close = other.end <= token.start && token.start - other.end <= 24;
-        let points = match other.class {
-            Leak => 30,
-            Show => 22 + if close { 15 } else { 0 },
-            _ => 20,
-        };
         score = score.max(25 + if own { 15 } else { 0 } + points);
     }
     let spelled = own
@@ -114,6 +95,31 @@ pub(super) fn prompt_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
     finding(Signal::Extraction, score, around)
 }
 
+/// Points for the verb with which the prompt at `i` is asked for, if there is one. `None` if it is denied.
+#[expect(clippy::option_option, reason = "denied is not the same as not asked")]
+fn request(reading: &Reading<'_>, i: usize, around: Around) -> Option<Option<u32>> {
+    let token = reading.tokens.get(i)?;
+    let mut best = None;
+    for j in i.saturating_sub(6)..(i + 5).min(reading.tokens.len()) {
+        let other = reading.tokens.get(j)?;
+        let within = other.end >= around.from && other.start <= around.to;
+        if !matches!(other.class, Show | Leak | Ask) || !within {
+            continue;
+        }
+        if reading.negated(j) {
+            return None;
+        }
+        let close = other.end <= token.start && token.start - other.end <= 24;
+        let points = match other.class {
+            Leak => 30,
+            Show => 22 + if close { 15 } else { 0 },
+            _ => 20,
+        };
+        best = best.max(Some(points));
+    }
+    Some(best)
+}
+
 /// Whether a sentence about "my system prompt" is to be filled in: the model's own is meant.
 fn blank(reading: &Reading<'_>, i: usize) -> bool {
     let Some(token) = reading.tokens.get(i) else {
@@ -125,6 +131,12 @@ fn blank(reading: &Reading<'_>, i: usize) -> bool {
     let mine = said.contains("my ") || said.contains("我的");
     mine && [
         "填空",
+        "开头",
+        "继续写",
+        "start your",
+        "begin your",
+        "start with",
+        "begin with",
         "填写",
         "补全",
         "补完",
@@ -149,6 +161,11 @@ pub(super) fn above_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
         score += 6;
     } else {
         return None;
+    }
+    // It begins as prompts do.
+    let token = reading.word(reading.tokens.get(i)?).to_ascii_lowercase();
+    if token.contains("你是") || token.contains("you are") {
+        score += 20;
     }
     if passage.has(&[Verbatim]) {
         score += 25;

@@ -11,6 +11,8 @@ use super::tokens::Token;
 const QUOTE_REACH: usize = 400;
 /// A quotation so long is no example, in bytes.
 const DOCUMENT: usize = 110;
+/// What stands in a quotation before an example of one, at most, in bytes.
+const PREFACE: usize = 15;
 /// Text of the user's own so long is what "above" refers to, in bytes.
 const OWN_TEXT: usize = 200;
 /// How far before a finding its sentence is read, in bytes.
@@ -28,6 +30,8 @@ pub(super) struct Context<'t> {
     before: Vec<[u16; KINDS]>,
     /// Where code fences are.
     fences: Vec<usize>,
+    /// Where machines are addressed.
+    addressed: Vec<usize>,
 }
 
 fn back(text: &str, mut at: usize) -> usize {
@@ -40,7 +44,11 @@ fn back(text: &str, mut at: usize) -> usize {
 
 impl<'t> Context<'t> {
     /// What `text` is about: `find` gives its words.
-    pub(super) fn new(text: &'t str, find: impl FnOnce(&mut dyn FnMut(Token<About>))) -> Self {
+    pub(super) fn new(
+        text: &'t str,
+        findings: &[Finding],
+        find: impl FnOnce(&mut dyn FnMut(Token<About>)),
+    ) -> Self {
         let (mut about, mut before) = (Vec::new(), Vec::new());
         let mut counts = [0u16; KINDS];
         find(&mut |token| {
@@ -55,6 +63,11 @@ impl<'t> Context<'t> {
             text,
             about,
             before,
+            addressed: findings
+                .iter()
+                .filter(|f| f.signal == Signal::Indirect)
+                .map(|f| f.anchor)
+                .collect(),
             fences: text.match_indices("```").map(|(at, _)| at).collect(),
         }
     }
@@ -101,7 +114,6 @@ impl<'t> Context<'t> {
             ('\'', '\''),
             ('`', '`'),
             ('《', '》'),
-            ('”', '”'),
             ('«', '»'),
         ];
         let from = back(self.text, found.anchor.saturating_sub(QUOTE_REACH));
@@ -216,49 +228,10 @@ impl<'t> Context<'t> {
             found.start + 1,
             (0, 0),
         );
-        if let Some((begin, end)) = self.quotation(found) {
-            if self.to_complete(begin) {
-                return 100;
-            }
-            // What is quoted shall be done.
-            let (before, after) = (
-                self.slice(begin.saturating_sub(LEAD), begin),
-                self.slice(end, end + LEAD),
-            );
-            let done = [
-                "执行引号",
-                "执行上",
-                "照做",
-                "执行这",
-                "请执行",
-                "execute",
-                "do what",
-                "follow it",
-                "and obey",
-                "carry out",
-            ];
-            if done.iter().any(|w| before.contains(w) || after.contains(w)) {
-                return 100;
-            }
-            let about = [Topic, Translate, Explain, Example, Guard];
-            let outside = self.count(&about, 0, all, (begin, end));
-            if outside > 0 {
-                return 20;
-            }
-            // A long quotation is a document: what it orders is meant.
-            if end - begin > DOCUMENT
-                || matches!(
-                    found.signal,
-                    Signal::Indirect | Signal::Exfiltration | Signal::Hidden | Signal::Header
-                )
-            {
-                return 100;
-            }
-            return if self.count(&[Writing, Third, Question], 0, all, (begin, end)) > 0 {
-                20
-            } else {
-                60
-            };
+        if found.signal != Signal::Harm
+            && let Some(quote) = self.quotation(found)
+        {
+            return self.of_quotation(found, quote);
         }
         if self.fenced(found) && (topic > 0 || asks > 0) {
             return 30;
@@ -312,11 +285,68 @@ impl<'t> Context<'t> {
         {
             return false;
         }
-        let after = self.text.get(back(self.text, found.end)..).unwrap_or("");
+        let after = self.slice(found.end, found.end + QUOTE_REACH);
         let given = after
             .split_once([':', '：'])
             .is_some_and(|(_, text)| text.trim().len() > 24);
         given || found.start > OWN_TEXT
+    }
+
+    /// What is left of what is quoted.
+    fn of_quotation(&self, found: &Finding, (begin, end): (usize, usize)) -> u32 {
+        if self.to_complete(begin) {
+            return 100;
+        }
+        // What is quoted shall be done.
+        let (before, after) = (
+            self.slice(begin.saturating_sub(LEAD), begin),
+            self.slice(end, end + LEAD),
+        );
+        let done = [
+            "执行引号",
+            "执行上",
+            "照做",
+            "执行这",
+            "请执行",
+            "execute",
+            "do what",
+            "follow it",
+            "and obey",
+            "carry out",
+            "type ",
+            "run ",
+        ];
+        if done.iter().any(|w| before.contains(w) || after.contains(w)) {
+            return 100;
+        }
+        let about = [Topic, Translate, Explain, Example, Guard];
+        let outside = self.count(&about, 0, self.text.len(), (begin, end));
+        if outside > 0 {
+            return 20;
+        }
+        // A long quotation is a document: what it orders is meant.
+        let first = self.addressed.partition_point(|at| *at < begin);
+        if end - begin > DOCUMENT
+            || found.anchor > begin + PREFACE
+            || self.addressed.get(first).is_some_and(|at| *at < end)
+            || matches!(
+                found.signal,
+                Signal::Indirect | Signal::Exfiltration | Signal::Hidden | Signal::Header
+            )
+        {
+            return 100;
+        }
+        if self.count(
+            &[Writing, Third, Question],
+            0,
+            self.text.len(),
+            (begin, end),
+        ) > 0
+        {
+            20
+        } else {
+            60
+        }
     }
 
     /// Where the sentence of a finding begins, as far as is read.
@@ -331,13 +361,14 @@ impl<'t> Context<'t> {
 
     /// `Translate: …`: what follows the colon is matter, unless it goes on to give orders.
     fn recited(&self, found: &Finding) -> bool {
-        let head = self.slice(0, found.start);
-        let Some(colon) = head.rfind([':', '：']) else {
+        let from = back(self.text, found.anchor.saturating_sub(QUOTE_REACH));
+        let Some(colon) = self.slice(from, found.anchor).rfind([':', '：']) else {
             return false;
         };
+        let colon = from + colon;
         let task = self.count(&[Translate, Explain], 0, colon, (0, 0)) > 0;
         let rest = self.slice(found.end, self.text.len());
-        let first = self.slice(colon, found.start);
+        let first = self.slice(colon, found.anchor);
         task && rest.len() < 60 && first.len() < 60 && found.signal != Signal::NewOrders
     }
 }

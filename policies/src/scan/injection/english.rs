@@ -47,7 +47,9 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
          no longer binding~are not binding~no longer matter~don't matter~have ended~has ended~are over~\
          is over~are obsolete now~have been replaced~has been replaced~have been cleared~are hereby revoked~\
          hereby revoked~hereby cancelled~is hereby~are hereby~have been suspended~are off~is off~\
-         are turned off~have been turned off",
+         are turned off~have been turned off~doesn't matter~does not matter~doesn't count~does not count~\
+         don't count any more~no longer counts~means nothing~is irrelevant~are irrelevant~can be forgotten~\
+         is history~is permitted~is now permitted~is now allowed~are now permitted",
     ),
     (
         Previous,
@@ -158,7 +160,9 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
          openai told you~instruction you were given~instruction you received~first instruction you~\
          instructions you see~confidential prompts~rules you are hiding~rules you're hiding~\
          you are hiding from me~hiding from me~told you to hide~tell you to hide~told to hide~\
-         told to keep secret~asked to keep secret",
+         told to keep secret~asked to keep secret~notes you hold~information you hold~\
+         you were not supposed to~not supposed to share~not supposed to tell~must not share~must not reveal~\
+         can't tell me~cannot tell me",
     ),
     (
         Show,
@@ -170,7 +174,8 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
          listing~listing them~draft~disclose~relay~narrate~enumerate~itemize~tell us~copy it~printing~\
          showing~repeating~displaying~sharing~translating~converting~summarizing~reciting~echoing~quoting~\
          pasting~giving me~spell~open with~print(~answer with~continue~finish~fill in~paste it~containing~\
-         contains~contain",
+         contains~contain~i want to see~i need to see~i'd like to see~may i see~can i see~could i see~\
+         want to see~like to see~need to see",
     ),
     (
         Leak,
@@ -179,9 +184,8 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
     ),
     (
         Ask,
-        "what is~what are~what's~what were~what was~what does~how does~what do~may i see~can i see~could i see~\
-         what instructions~which instructions~i want to see~i need to see~i'd like to see~want to know~what did~\
-         what exactly~how were you",
+        "what is~what are~what's~what were~what was~what does~how does~what do~what instructions~\
+         which instructions~want to know~what did~what exactly~how were you",
     ),
     (
         Verbatim,
@@ -213,7 +217,10 @@ pub(super) static ENGLISH: &[(Class, &str)] = &[
          came before my~precedes my~preceding my~before i wrote~before i typed~before i said~in your context~\
          your context window~\"you are chatgpt~“you are chatgpt~'you are chatgpt~begins with \"you are~\
          begins with 'you are~block that begins with~the block that begins~every token in~words before this~\
-         before this sentence",
+         before this sentence~everything in the context~in the context~everything in context~whole context~\
+         entire context~full context~all of the context~marked confidential~starting from \"you are~\
+         starting from 'you are~starting from you are~starting at \"you are~beginning from \"you are~\
+         top of this prompt~top of your prompt~whole conversation including~including the system",
     ),
     (
         Make,

@@ -42,7 +42,9 @@ pub(super) static ENGLISH_MORE: &[(Class, &str)] = &[
          limits have been lifted~say anything~nothing is logged~policy is disabled~policies are disabled~\
          content policy disabled~policy disabled~censorship free~says yes to everything~ignores all policies~\
          ignores policies~ignores the rules~doesn't follow the rules~who doesn't follow~will never decline~\
-         never decline",
+         never decline~without any ethical or~without ethical or~without any safety or~\
+         without considering ethics~without considering the law~free of openai~free from openai's~\
+         no moral code~has no moral~without a moral~no moral compass~without any moral compass",
     ),
     (
         Limitless,
@@ -112,7 +114,9 @@ pub(super) static ENGLISH_MORE: &[(Class, &str)] = &[
          without question~no matter what i ask~no matter how~under any circumstances refuse~\
          it is only a simulation~it's only a simulation~only a simulation~no summaries, no refusals~\
          don't hold back~do not hold back~don't censor~do not censor~uncensored answer~without hesitation~\
-         no excuses~no objections",
+         no excuses~no objections~must say yes~say yes to everything~say yes and comply~\
+         comply with everything~no matter what i say~always say yes~agree to everything~do everything i say~\
+         do whatever i say~you can't refuse~cannot say no to me",
     ),
     (
         BeginWith,
@@ -146,7 +150,10 @@ pub(super) static ENGLISH_MORE: &[(Class, &str)] = &[
          i created you~i programmed you~i made you~i trained you~i deployed you~maintenance engineer~\
          i'm your admin~message from the developers~message from openai~message from anthropic~sudo~\
          i have permission~for an internal audit~auditor~compliance officer~passphrase~as root~i command you~\
-         with clearance~security clearance~i'm the owner~i am the owner~i own this~privileged user~superuser",
+         with clearance~security clearance~i'm the owner~i am the owner~i own this~privileged user~superuser~\
+         this is a system message~this is an official~this is a message from~this is an authorized~\
+         user is trusted~the user is trusted~user has been verified~user is verified~trusted user~\
+         verified user",
     ),
     (
         Pressure,
@@ -178,7 +185,9 @@ pub(super) static ENGLISH_MORE: &[(Class, &str)] = &[
          only to me~respond only to me~listen to me~i am in charge~treat me as the operator~\
          treat me as the developer~treat me as your developer~treat this message as~obey only my~\
          my word is law~my instructions override~higher priority than~precedence over~overrides the system~\
-         outrank~outranks",
+         outrank~outranks~policy update~policy change~rule change~rules update~configuration update~\
+         instruction update~updated guidelines~guideline update~rules have changed~instructions have changed~\
+         policy has changed",
     ),
     (
         Instead,
@@ -215,7 +224,9 @@ pub(super) static ENGLISH_MORE: &[(Class, &str)] = &[
          for ai assistants~attention: ai~llm reviewers~ai agents:~agents:~llm reviewer~assistant, stop~\
          reading model~ai crawlers~if an ai~if this is read by~this is read by an ai~ai reviewer note~\
          any assistant summarizing~assistant summarizing~assistant, please~assistant, ignore~assistant, you~\
-         assistant, when~assistant, do~assistant, send~assistant: ",
+         assistant, when~assistant, do~assistant, send~assistant: ~ai models reading~models reading this~\
+         any model reading~any ai reading~ais reading~llms that~ai tools reading~ai systems:~ai models:~gpt:~\
+         ai bots~for any ai~if an llm",
     ),
     (
         Hide,
@@ -261,7 +272,10 @@ pub(super) static ENGLISH_MORE: &[(Class, &str)] = &[
          human trafficking~deepfake porn~child abuse~silencer~3d printed gun~crystal meth~crack cocaine~ghb~\
          roofies~date rape~sql injection attack~zero day~backdoor~steal a car~hotwire a car~hack the~gun~\
          guns~chloroform~hateful content~steal an identity~identity theft~steal identities~cheat a drug test~\
-         a virus~write a virus~break into a~burglar alarm~wifi cameras~kyc~blackmail a",
+         a virus~write a virus~break into a~burglar alarm~wifi cameras~kyc~blackmail a~fake money~\
+         poison a neighbor~poison a~poison my~poison someone~poison the~phishing page~phishing site~kill my~\
+         forge a~make drugs~sell drugs~cook drugs~steal credit~credit card numbers~bribe~dirty bomb~\
+         stink bomb~make a weapon~spy on my~stalk my",
     ),
     (
         Fiction,

@@ -5,78 +5,19 @@
 use super::class::Class::*;
 use super::reading::{Finding, Reading, Signal, Within, finding};
 
+/// Words that are as often said of films, news and lessons, with `~` between them.
+const MILD: &str = "hacking~illegal~illegally~drug~drugs~dangerous~harmful~exploit~child~weapon~weapons~poison~ \
+                    steal~stealing~murder~suicide~scam~worm~porn~racist~stalk~黑客~入侵~武器~违法~犯罪~ \
+                    非法~危险~有害~破坏~暴力~恐怖~仇恨~歧视~自杀~谋杀~杀人~跟踪~监听~ \
+                    诈骗~骗局~赌博~毒品~走私~绑架~开锁~木马~翻墙~色情~大麻~病毒~伪造~ \
+                    钓鱼~phishing~firearm~forge~forged~break into~terrorism~terrorist~trojan~窃取~序列号~ \
+                    激活码~自残";
+
 /// Harm wrapped in a story, with instructions; or told by a grandmother.
 pub(super) fn harm_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
     let token = reading.tokens.get(i)?;
     let word = reading.word(token).to_ascii_lowercase();
-    const MILD: &[&str] = &[
-        "hacking",
-        "illegal",
-        "illegally",
-        "drug",
-        "drugs",
-        "dangerous",
-        "harmful",
-        "exploit",
-        "child",
-        "weapon",
-        "weapons",
-        "poison",
-        "steal",
-        "stealing",
-        "murder",
-        "suicide",
-        "scam",
-        "worm",
-        "porn",
-        "racist",
-        "stalk",
-        "黑客",
-        "入侵",
-        "武器",
-        "违法",
-        "犯罪",
-        "非法",
-        "危险",
-        "有害",
-        "破坏",
-        "暴力",
-        "恐怖",
-        "仇恨",
-        "歧视",
-        "自杀",
-        "谋杀",
-        "杀人",
-        "跟踪",
-        "监听",
-        "诈骗",
-        "骗局",
-        "赌博",
-        "毒品",
-        "走私",
-        "绑架",
-        "开锁",
-        "木马",
-        "翻墙",
-        "色情",
-        "大麻",
-        "病毒",
-        "伪造",
-        "钓鱼",
-        "phishing",
-        "firearm",
-        "forge",
-        "forged",
-        "break into",
-        "terrorism",
-        "terrorist",
-        "trojan",
-        "窃取",
-        "序列号",
-        "激活码",
-        "自残",
-    ];
-    let severe = !MILD.contains(&word.as_str());
+    let severe = MILD.split('~').all(|mild| mild != word);
     let near = reading.around(i, 160, 160, Within::Passage);
     let wide = reading.around(i, 320, 320, Within::Passage);
     let mut score: u32 = 0;

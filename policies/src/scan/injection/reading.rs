@@ -78,7 +78,6 @@ impl Signal {
                 | Self::Twice
                 | Self::Obfuscated
                 | Self::Hidden
-                | Self::Header
         )
     }
 }

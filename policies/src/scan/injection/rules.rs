@@ -36,7 +36,7 @@ const fn needs(class: Class) -> [u64; 2] {
             ANY,
         ],
         Send => [set(&[Private]), ANY],
-        Order | Rule => [set(&[Show, Leak, Ask]), set(&[System, Verbatim])],
+        Order | Rule => [set(&[Show, Leak, Ask]), ANY],
         Harm => [
             set(&[
                 HowTo, Steps, Grandma, Unbound, NoRefusal, BeginWith, EvilMode, Limitless, Jail,
@@ -124,21 +124,7 @@ fn override_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
         Void => 20,
         _ => 15,
     };
-    let mut back = 0;
-    if token.class == Void {
-        back = 60;
-    } else if !reading.word(token).is_ascii() {
-        let before = reading.slice(token.start.saturating_sub(60), token.start);
-        if before.contains(['把', '将', '對', '对', '將']) {
-            back = 60;
-        }
-    }
-    let mut around = reading.around(i, back, 80, Within::Sentence);
-    let next = reading.slice(token.end, token.end + 9).to_ascii_lowercase();
-    const THEY: &[&str] = &[" them", " those", "它们", "他们", "这些", "那些", "掉它"];
-    if token.class != Void && THEY.iter().any(|w| next.starts_with(w)) {
-        around = reading.around(i, 130, 40, Within::Passage);
-    }
+    let around = object_of(reading, i)?;
     let prompt_is_yours = around.has(&[Prompt]) && {
         let said = reading.slice(around.from, around.to).to_ascii_lowercase();
         said.contains("your")
@@ -146,53 +132,8 @@ fn override_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
             || said.contains("initial")
             || said.contains("original")
     };
-    let target = if around.has(&[Safety]) {
-        32
-    } else if around.has(&[Order, Prompt]) {
-        30
-    } else if around.has(&[UserAsk]) {
-        28
-    } else if around.has(&[Rule]) {
-        15
-    } else if around.has(&[Talk, Above]) {
-        if around.has(&[Your]) { 13 } else { 8 }
-    } else {
-        return None;
-    };
-    let mut scope = 0_u32;
-    if around.has(&[Previous, Above]) {
-        scope += 20;
-    }
-    if around.has(&[Your]) || prompt_is_yours {
-        scope += 25;
-    }
-    let said = reading.slice(around.from, around.to).to_ascii_lowercase();
-    if around.has(&[System, Prompt]) || said.contains("系统") || said.contains("system") {
-        scope += if target >= 30 { 15 } else { 10 };
-    }
-    const OWNERS: &[&str] = &[
-        "developer",
-        "operator",
-        "openai",
-        "anthropic",
-        "creator",
-        "开发者",
-        "运营方",
-        "开发人员",
-    ];
-    if OWNERS.iter().any(|w| said.contains(w)) {
-        scope += 12;
-    }
-    if around.has(&[All, AnyRequest]) {
-        scope += 10;
-    }
-    if scope == 0 {
-        scope = if around.has(&[Safety, UserAsk]) {
-            12
-        } else {
-            return None;
-        };
-    }
+    let target = target_of(around)?;
+    let mut scope = scope_of(reading, i, around, target, prompt_is_yours)?;
     if around.has(&[My]) && !around.has(&[Your, System, Safety, Prompt]) {
         scope = scope.saturating_sub(30);
     }
@@ -215,6 +156,114 @@ fn override_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
     })
 }
 
+/// The words that an override may be about: those behind it, or before it in 把…忘掉, or of the sentence before in
+/// "ignore them".
+fn object_of(reading: &Reading<'_>, i: usize) -> Option<Around> {
+    let token = reading.tokens.get(i)?;
+    let next = reading.slice(token.end, token.end + 9).to_ascii_lowercase();
+    const THEY: &[&str] = &[" them", " those", "它们", "他们", "这些", "那些", "掉它"];
+    if token.class != Void && THEY.iter().any(|w| next.starts_with(w)) {
+        return Some(reading.around(i, 130, 40, Within::Passage));
+    }
+    let mut back = 0;
+    if token.class == Void {
+        back = 60;
+    } else if !reading.word(token).is_ascii() {
+        // 把以上指令忘掉: the object stands before, in the same clause.
+        let before = reading.slice(token.start.saturating_sub(60), token.start);
+        let clause = before.rsplit(['：', ':', '。', '\n']).next().unwrap_or("");
+        if clause.contains(['把', '将', '对', '將', '對']) {
+            back = clause.len();
+        }
+    }
+    Some(reading.around(i, back, 80, Within::Sentence))
+}
+
+/// Points for what is overridden.
+fn target_of(around: Around) -> Option<u32> {
+    Some(if around.has(&[Safety]) {
+        32
+    } else if around.has(&[Order, Prompt]) {
+        30
+    } else if around.has(&[UserAsk]) {
+        28
+    } else if around.has(&[Rule]) {
+        if around.has(&[Previous, Your]) {
+            15
+        } else {
+            12
+        }
+    } else if around.has(&[Talk, Above]) {
+        if around.has(&[Your]) { 13 } else { 8 }
+    } else {
+        return None;
+    })
+}
+
+/// Points for whose it is, and from when.
+fn scope_of(
+    reading: &Reading<'_>,
+    i: usize,
+    around: Around,
+    target: u32,
+    prompt_is_yours: bool,
+) -> Option<u32> {
+    let mut scope = 0_u32;
+    if around.has(&[Previous, Above]) {
+        scope += 20;
+    }
+    // A phrase of ours may have taken the word with it: "drop your".
+    let said = reading.slice(around.from, around.to).to_ascii_lowercase();
+    if around.has(&[Your]) || prompt_is_yours || said.contains(" your ") {
+        scope += 25;
+    }
+    if around.has(&[System, Prompt]) || said.contains("系统") || said.contains("system") {
+        scope += if target >= 30 { 15 } else { 10 };
+    }
+    const OWNERS: &[&str] = &[
+        "developer",
+        "operator",
+        "openai",
+        "anthropic",
+        "creator",
+        "开发者",
+        "运营方",
+        "开发人员",
+    ];
+    if OWNERS.iter().any(|w| said.contains(w)) {
+        scope += 12;
+    }
+    const FIRST: &[&str] = &[
+        "最初",
+        "初始",
+        "预设",
+        "内置",
+        "底层",
+        "出厂",
+        "initial",
+        "original",
+        "built-in",
+        "predefined",
+        "underlying",
+    ];
+    if FIRST.iter().any(|w| said.contains(w)) {
+        scope += 4;
+    }
+    if around.has(&[All, AnyRequest]) {
+        scope += 10;
+    }
+    if scope == 0 {
+        scope = if around.has(&[Safety, UserAsk]) {
+            12
+        } else if reading.around(i, 60, 30, Within::Passage).has(&[ToAi]) {
+            14
+        } else {
+            return None;
+        };
+    }
+    Some(scope)
+}
+
 /// Whether what is overridden is said to be about something: instructions on fonts, 关于字体的指令.
 fn limited(reading: &Reading<'_>, around: Around) -> bool {
     let after = reading
@@ -231,7 +280,9 @@ fn limited(reading: &Reading<'_>, around: Around) -> bool {
         " for installing",
         " from my ",
         " from the readme",
-        " in the readme",
+        " in the ",
+        " of the ",
+        " in this ",
         " in my ",
         " in the man",
         " in the doc",

@@ -55,26 +55,80 @@ pub(super) fn other_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
     }
 }
 
+/// What ties rules to the model that has them.
+const YOURS: &[&str] = &[
+    "were you given",
+    "you were given",
+    "you are given",
+    "set you up",
+    "you must not",
+    "you may not",
+    "you can't share",
+    "you cannot share",
+    "you are not allowed",
+    "you're not allowed",
+    "told you",
+    "gave you",
+    "given to you",
+    "govern you",
+    "you operate",
+    "you obey",
+    "you got",
+    "that define you",
+    "you have to follow",
+    "you must follow",
+    "are you under",
+    "bind you",
+    "you've received",
+    "you received",
+    "你有哪些",
+    "你被",
+    "给你",
+    "你不能",
+    "不能告诉我",
+    "不让你",
+    "你要遵守",
+    "要求你",
+    "你得遵守",
+    "你必须遵守",
+    "约束你",
+    "你身上",
+    "你这里有",
+    "你都有",
+];
+
 /// The model's own inner rules, asked for under another name than prompt.
 fn own_rules_at(reading: &Reading<'_>, i: usize) -> Option<Finding> {
-    let around = reading.around(i, 50, 30, Within::Sentence);
-    let word = reading.tokens.get(i).map_or("", |t| reading.word(t));
-    if around.has(&[Verbatim]) && around.has(&[Show, Leak]) && word.starts_with("系统") {
+    let token = reading.tokens.get(i)?;
+    let around = reading.around(i, 50, 40, Within::Sentence);
+    let wide = reading.around(i, 80, 80, Within::Passage);
+    if around.has(&[Verbatim])
+        && around.has(&[Show, Leak])
+        && reading.word(token).starts_with("系统")
+    {
         return finding(Signal::Extraction, 52, around);
     }
-    if !around.has(&[Your]) || !around.has(&[System]) {
+    let said = reading
+        .slice(token.start.saturating_sub(36), token.end + 40)
+        .to_ascii_lowercase();
+    let yours = YOURS.iter().any(|w| said.contains(w));
+    if !yours && !(around.has(&[Your]) && around.has(&[System])) {
         return None;
     }
     let points = if around.has(&[Leak]) {
         30
-    } else if around.has(&[Show]) {
+    } else if around.has(&[Show]) || wide.has(&[Show]) && wide.has(&[Ask, All, Verbatim]) {
         22
     } else if around.has(&[Ask]) {
         16
     } else {
         return None;
     };
-    finding(Signal::Extraction, 34 + points, around)
+    finding(
+        Signal::Extraction,
+        if yours { 30 } else { 34 } + points,
+        around,
+    )
 }
 
 /// Markup that only the application writes.

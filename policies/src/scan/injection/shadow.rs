@@ -244,73 +244,22 @@ pub(super) fn joined(word: &str) -> bool {
     word.len() <= JOINED_MAX && SOME.iter().filter(|some| lower.contains(**some)).count() >= 2
 }
 
+/// What joined words are made of.
+const PARTS: &str = "ignore disregard forget override bypass previous prior above instructions instruction prompts \
+                     prompt system rules guidelines safety reveal print show output repeat your you are now all any \
+                     the and developer mode unrestricted restrictions without secret hidden initial everything me \
+                     tell of filters do anything enable directives jailbreak password answer limits no policy \
+                     content";
+
 /// Blanks between the words that were joined, as far as they are ours.
 fn split(joined: &str, out: &mut String) {
-    const PARTS: &[&str] = &[
-        "ignore",
-        "disregard",
-        "forget",
-        "override",
-        "bypass",
-        "previous",
-        "prior",
-        "above",
-        "instructions",
-        "instruction",
-        "prompts",
-        "prompt",
-        "system",
-        "rules",
-        "guidelines",
-        "safety",
-        "reveal",
-        "print",
-        "show",
-        "output",
-        "repeat",
-        "your",
-        "you",
-        "are",
-        "now",
-        "all",
-        "any",
-        "the",
-        "and",
-        "developer",
-        "mode",
-        "unrestricted",
-        "restrictions",
-        "without",
-        "secret",
-        "hidden",
-        "initial",
-        "everything",
-        "me",
-        "tell",
-        "of",
-        "filters",
-        "do",
-        "anything",
-        "enable",
-        "directives",
-        "jailbreak",
-        "password",
-        "answer",
-        "limits",
-        "no",
-        "policy",
-        "content",
-    ];
     let lower = joined.to_ascii_lowercase();
     let mut at = 0;
     while let Some(rest) = lower.get(at..)
         && !rest.is_empty()
     {
-        let part = PARTS
-            .iter()
-            .filter(|p| rest.starts_with(**p))
-            .map(|p| p.len())
-            .max();
+        let parts = PARTS.split(' ').filter(|part| rest.starts_with(part));
+        let part = parts.map(str::len).max();
         let n = part.unwrap_or(1);
         if part.is_some() && !out.is_empty() && !out.ends_with(' ') {
             out.push(' ');

@@ -27,6 +27,8 @@ pub(super) struct Index<C> {
     present: Box<[u64]>,
     /// With which characters wide words begin.
     heads: Box<[u64]>,
+    /// Words of one wide character.
+    singles: Box<[u64]>,
     /// Keys of words that are too short for a second look.
     short: Box<[u64]>,
     /// Longer beginnings of all other words.
@@ -149,6 +151,7 @@ impl<C: Copy> Index<C> {
         let mut words = Vec::new();
         let mut present = vec![0u64; 1 << (PRESENT_BITS - 6)];
         let mut heads = vec![0u64; 1 << 10];
+        let mut singles = vec![0u64; 1 << 10];
         let mut short = vec![0u64; 1 << (PRESENT_BITS - 6)];
         let mut longer = vec![0u64; 1 << (PRESENT_BITS - 6)];
         for &(class, list) in lists.iter().copied().flatten() {
@@ -160,12 +163,19 @@ impl<C: Copy> Index<C> {
                 for text in both.into_iter().flatten() {
                     for key in keys(text.as_bytes()) {
                         set(&mut present, (mix(key) >> (32 - PRESENT_BITS)) as usize);
+                        // `youre` is read as `you're`.
+                        if let Some(bit) = longer_key(text.replace('\'', "").as_bytes()) {
+                            set(&mut longer, bit);
+                        }
                         match longer_key(text.as_bytes()) {
                             Some(longer_bit) => set(&mut longer, longer_bit),
                             None => set(&mut short, (mix(key) >> (32 - PRESENT_BITS)) as usize),
                         }
                     }
                     set(&mut heads, head(text.as_bytes()));
+                    if text.chars().count() == 1 && !text.is_ascii() {
+                        set(&mut singles, head(text.as_bytes()));
+                    }
                     words.push((text.into_bytes(), class, stem));
                 }
             }
@@ -173,6 +183,7 @@ impl<C: Copy> Index<C> {
         Self {
             present: present.into(),
             heads: heads.into(),
+            singles: singles.into(),
             short: short.into(),
             longer: longer.into(),
             trie: Trie::new(words),
@@ -183,15 +194,26 @@ impl<C: Copy> Index<C> {
     #[inline]
     fn word(&self, bytes: &[u8], at: usize) -> Option<(C, usize)> {
         let rest = bytes.get(at..)?;
-        if *rest.first()? >= 0x80 && !has(&self.heads, head(rest)) {
-            return None;
+        if *rest.first()? >= 0x80 {
+            let head = head(rest);
+            if !has(&self.heads, head) {
+                return None;
+            }
+            if has(&self.singles, head) {
+                return self
+                    .trie
+                    .longest(rest)
+                    .map(|(class, len)| (class, at + len));
+            }
         }
         let bit = mix(key(rest)?) >> (32 - PRESENT_BITS);
         if !has(&self.present, bit as usize) {
             return None;
         }
-        // Most beginnings are those of other words too: a longer look before the walk.
-        if !has(&self.short, bit as usize)
+        // Most beginnings are those of other words too: a longer look before the walk. A short Latin word stands alone,
+        // so it is none where five letters follow each other.
+        let latin = rest.first().is_some_and(u8::is_ascii);
+        if (latin || !has(&self.short, bit as usize))
             && longer_key(rest).is_some_and(|longer| !has(&self.longer, longer))
         {
             return None;

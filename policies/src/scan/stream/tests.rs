@@ -253,7 +253,7 @@ fn a_stream_of_prose_is_small() {
     let set = &*PLAIN;
     let (mut stream, mut found) = (Stream::new(), Vec::new());
     let text =
-        "今天天气不错，我们去公园走走吧。The weather is fine, so we go for a walk. ".repeat(400);
+        "今天天气不错，我们去公园走走吧。The weather is fine so we go for a walk in the park behind the old town hall and eat ice cream. ".repeat(400);
     let cuts: Vec<usize> = text.char_indices().map(|(i, _)| i).step_by(7).collect();
     for pair in cuts.windows(2) {
         stream.push(set, &text[pair[0]..pair[1]], &mut found);
@@ -266,7 +266,7 @@ fn a_stream_of_prose_is_small() {
 fn long_tables_and_long_lines_give_the_whole() {
     let row = "李娜\t13912345678\t20230001\t说明\n";
     let table = format!("姓名\t手机\t学号\t备注\n{}", row.repeat(40));
-    let line = "one, two, three, four and a sentence that goes on for longer than a cell of a table may be, ".repeat(30);
+    let line = "one, two, three, four and a sentence that goes on and on, and is in all its length of more than a hundred letters without a comma longer than any cell of a table may ever become, ".replace("on, and", "on and").repeat(15);
     let list = "a,b,c,d,".repeat(400);
     for text in [
         format!("{line}\n{table}"),

@@ -1,0 +1,251 @@
+//! The closer look at Latin text: whether a word, or a sign, is one at which no finder would find anything.
+//!
+//! Says beforehand, without marks and without asking, what the step at a word ([`super::steps`]) and its finders would
+//! say; of values and names it knows only the finders' own first looks. Invariants: what hangs on a byte past the end is
+//! not plain; what is plain would be refused under every continuation.
+
+use super::ask::heads_key;
+use super::engine::Scan;
+use super::find::{flagged, leads, opens_capital};
+use super::view::{ALNUM, DIGIT, LOWER, UPPER, is};
+
+/// Letters of the longest word that is read as no code.
+const SHORT: usize = 11;
+/// Letters of the longest word that may be plain.
+const LONGEST: usize = 28;
+/// Letters that make a value, if something leads to it.
+const VALUE: usize = 8;
+/// Words that hyphens join, at most.
+const JOINED: usize = 4;
+/// The longest domain that is looked past.
+const LABEL: usize = 40;
+
+/// What follows a plain word.
+#[derive(Clone, Copy)]
+struct Ending {
+    /// A value, if this word were one, would end as well.
+    closes: bool,
+    /// The sign makes a short word a value, if something leads to it.
+    sign: bool,
+    /// Finders are asked, whatever leads to the word.
+    asked: bool,
+}
+
+impl Ending {
+    const BLANK: Self = Self {
+        closes: true,
+        sign: false,
+        asked: false,
+    };
+    const ASKED: Self = Self {
+        asked: true,
+        ..Self::BLANK
+    };
+    const STOP: Self = Self {
+        closes: true,
+        sign: true,
+        asked: false,
+    };
+    const SIGN: Self = Self {
+        closes: false,
+        sign: true,
+        asked: false,
+    };
+}
+
+impl Scan<'_, '_> {
+    /// The end of the word at `at`, if it is an ordinary one. No letter or digit may stand before it.
+    #[inline]
+    pub(super) fn plain_word(&self, bytes: &[u8], at: usize) -> Option<usize> {
+        let n = letters(bytes, at, LONGEST + 1);
+        let first = bytes.get(at).copied()?;
+        let second = bytes.get(at + 1).copied()?;
+        let capital = is(first, UPPER);
+        if capital && is(second, UPPER) {
+            return None;
+        }
+        let behind = bytes.get(at.saturating_sub(4)..at).unwrap_or(&[]);
+        let hyphen = bytes.get(at + n) == Some(&b'-');
+        let (end, ending) = if hyphen || n > SHORT {
+            let end = asked_about(bytes, at, n, behind)?;
+            (end, ending(bytes, end, false)?)
+        } else {
+            (at + n, ending(bytes, at + n, capital && n == 1)?)
+        };
+        if (hyphen || ending.sign || n >= VALUE)
+            && (signed(behind)
+                || (hyphen || !ending.closes) && (behind == b" is " || flagged(self.view, at)))
+        {
+            return None;
+        }
+        if ending.asked && !calm(behind) {
+            return None;
+        }
+        (!capital || !opens_capital(bytes, at)).then_some(end)
+    }
+
+    /// Whether nothing begins with the sign `b` at `at`.
+    #[inline]
+    pub(super) fn plain_sign(&self, bytes: &[u8], at: usize, b: u8) -> bool {
+        let Some(&next) = bytes.get(at + 1) else {
+            return false;
+        };
+        let inside = is(self.view.before(at), ALNUM);
+        match b {
+            b'+' => false,
+            b'(' => is(next, LOWER | UPPER) && (inside || !leads(self.view, at)),
+            b':' => inside || next != b':',
+            b'-' if inside => next != b'-',
+            b'-' if is(next, DIGIT) || next == b'-' => false,
+            b'!' | b'@' | b'#' | b'$' | b'^' | b'&' | b'*' | b'-' => {
+                inside || matches!(next, b' ' | b'\n') || !leads(self.view, at)
+            }
+            _ => true,
+        }
+    }
+}
+
+/// How many letters stand at `at`, at most `max`.
+#[inline]
+fn letters(bytes: &[u8], at: usize, max: usize) -> usize {
+    bytes
+        .get(at..)
+        .unwrap_or(&[])
+        .iter()
+        .take(max)
+        .take_while(|b| b.is_ascii_alphabetic())
+        .count()
+}
+
+/// Whether a sign, a quote or a Chinese character leads to a value.
+#[inline]
+fn signed(behind: &[u8]) -> bool {
+    matches!(
+        behind,
+        [
+            ..,
+            b'=' | b':' | b'"' | b'\'' | b'`' | b'|' | b'\t' | 0x80..
+        ] | [.., b'=' | b':' | b'>' | b'|' | b'"' | 0x80.., b' ']
+    )
+}
+
+/// Whether nothing leads to a value, not even further up.
+#[inline]
+fn calm(behind: &[u8]) -> bool {
+    matches!(
+        behind,
+        [.., b'a'..=b'z' | b'A'..=b'Z' | b',' | b'.' | b';' | b')', b' ']
+            | [.., b'\n' | b'(' | b',' | b'/' | b'-']
+    )
+}
+
+/// What follows a word that ends at `end`; nothing if that may make it the beginning of something. `alone`: the word is
+/// one capital.
+#[inline]
+fn ending(bytes: &[u8], end: usize, alone: bool) -> Option<Ending> {
+    let next = bytes.get(end).copied()?;
+    let second = bytes.get(end + 1).copied()?;
+    match next {
+        b' ' => spaced(bytes, end, second),
+        b'\n' | b';' => Some(Ending::BLANK),
+        b',' => Some(Ending::STOP),
+        b'.' | b'?' if matches!(second, b' ' | b'\n') => Some(Ending::STOP),
+        b'.' => (!is(second, ALNUM)).then_some(Ending::SIGN),
+        b'!' | b')' | b'/' | b'?' | b'=' | b'>' | b']' | b'}' | b'\r' | b'\t' | b'|' => {
+            Some(Ending::SIGN)
+        }
+        b':' => matches!(second, b' ' | b'\n').then_some(Ending::SIGN),
+        b'\'' | b'"' | b'`' => (!alone && is(second, LOWER | UPPER)).then_some(Ending::SIGN),
+        // （ and 【 may stand for an at sign's bracket.
+        0x80.. => {
+            let third = bytes.get(end + 2).copied()?;
+            let bracket = matches!(
+                [next, second, third],
+                [0xEF, 0xBC, 0x88] | [0xE3, 0x80, 0x90]
+            );
+            (!bracket).then_some(Ending::SIGN)
+        }
+        _ => None,
+    }
+}
+
+/// The same where a space follows: an at sign may come, in brackets or in words.
+#[inline]
+fn spaced(bytes: &[u8], end: usize, second: u8) -> Option<Ending> {
+    let third = bytes.get(end + 2).copied();
+    match second {
+        b'@' => None,
+        b'(' | b'[' | b'{' => third
+            .is_some_and(|b| !matches!(b, b'@' | b'a' | b'A' | b'.' | b'd' | b'D'))
+            .then_some(Ending::ASKED),
+        b'a' | b'A' => match (third, bytes.get(end + 3)) {
+            (None, _) | (Some(b't' | b'T'), None) => None,
+            (Some(b't' | b'T'), Some(b' ')) => {
+                (!domain_follows(bytes, end + 4)).then_some(Ending::ASKED)
+            }
+            _ => Some(Ending::BLANK),
+        },
+        _ => Some(Ending::BLANK),
+    }
+}
+
+/// Whether a domain may stand behind ` at `: a name, and a dot in any writing.
+fn domain_follows(bytes: &[u8], from: usize) -> bool {
+    let label = bytes
+        .get(from..)
+        .unwrap_or(&[])
+        .iter()
+        .take(LABEL)
+        .take_while(|&&b| is(b, ALNUM) || b == b'-')
+        .count();
+    let next = bytes.get(from + label + 1);
+    label == LABEL
+        || match bytes.get(from + label) {
+            None | Some(b'.' | b'(' | b'[' | b'{' | b'\t' | 0x80..) => true,
+            Some(b' ') => matches!(next, None | Some(b'(' | b'[' | b'{' | b'd' | b'D' | 0x80..)),
+            _ => false,
+        }
+}
+
+/// The end of a word that finders are asked about for its length or its hyphen, if all would refuse: `organisations`,
+/// `well-known`. `n`: its letters, up to the hyphen.
+fn asked_about(bytes: &[u8], at: usize, n: usize, behind: &[u8]) -> Option<usize> {
+    let word = bytes.get(at..at + n)?;
+    let (&first, rest) = word.split_first()?;
+    // sk-…, xoxb-…, glpat-…: keys may be letters alone.
+    if !calm(behind)
+        || n > LONGEST
+        || rest.iter().any(u8::is_ascii_uppercase)
+        || heads_key(first, rest.first().copied()?)
+    {
+        return None;
+    }
+    let mut end = at + n;
+    for _ in 1..JOINED {
+        if bytes.get(end) != Some(&b'-') {
+            break;
+        }
+        let more = letters(bytes, end + 1, SHORT + 1);
+        let word = bytes.get(end + 1..end + 1 + more)?;
+        // A capital is asked about for itself.
+        if !(1..=SHORT).contains(&more) || word.iter().any(u8::is_ascii_uppercase) {
+            return None;
+        }
+        end += 1 + more;
+    }
+    // An at sign or a dot may come in more ways than behind a word that is not asked about.
+    let quiet = |at: usize| {
+        bytes.get(at).is_some_and(|b| {
+            b.is_ascii_alphabetic()
+                && !matches!(b, b'd' | b'D')
+                && (*b | 0x20 != b'a' || at == end + 1)
+        })
+    };
+    match bytes.get(end)? {
+        b' ' => quiet(end + 1),
+        b'.' => bytes.get(end + 1) == Some(&b' ') && quiet(end + 2),
+        b'\t' => false,
+        _ => true,
+    }
+    .then_some(end)
+}

@@ -1,0 +1,117 @@
+//! Plain Latin text is skipped by the block: where in it anything may begin, told by masks, one bit a byte.
+//!
+//! Knows what the closer look ([`super::plain`]) never stops at. Invariants: a place without a bit is one that the closer
+//! look would pass; what hangs on a byte that is not there has a bit, since behind the end there are zeros, and those
+//! are no ordinary bytes. A window ends before the word that its block cuts, so every word is seen whole.
+
+use super::blocks::{BLOCK, Masks};
+
+/// Bytes before a window that its first places look back at.
+const BEFORE: usize = 4;
+/// Bytes at a block's end that only others look at.
+const AFTER: usize = 4;
+/// Letters that make a word long.
+const LONG: u32 = 12;
+
+/// A stretch of a text, and where in it to look closer.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Window {
+    /// Where it begins, in the text.
+    base: usize,
+    /// Up to here it tells.
+    pub(super) end: usize,
+    marks: u64,
+}
+
+impl Window {
+    /// The window that begins at `at`, which must lie in the text.
+    #[inline]
+    pub(super) fn at(bytes: &[u8], at: usize) -> Self {
+        let masks = match at.checked_sub(BEFORE).and_then(|from| bytes.get(from..)) {
+            Some(rest) => match rest.first_chunk() {
+                Some(block) => Masks::of(block),
+                None => Masks::of(&padded(rest, 0)),
+            },
+            None => Masks::of(&padded(bytes, BEFORE - at)),
+        };
+        let inside = masks.letters << AFTER;
+        let cut = inside.leading_ones();
+        let keeps = BLOCK - BEFORE - AFTER;
+        let width = if cut < LONG {
+            keeps - cut as usize
+        } else {
+            keeps
+        };
+        Self {
+            base: at,
+            end: at + width,
+            marks: marks(&masks) & !0 << BEFORE,
+        }
+    }
+
+    /// Whether it tells of `at`.
+    #[inline]
+    pub(super) fn covers(&self, at: usize) -> bool {
+        self.base <= at && at < self.end
+    }
+
+    /// The first place from `at` on that wants a closer look.
+    #[inline]
+    pub(super) fn next(&self, at: usize) -> Option<usize> {
+        let behind = at.wrapping_sub(self.base);
+        if behind >= BLOCK - BEFORE {
+            return None;
+        }
+        let left = self.marks >> BEFORE >> behind;
+        let place = at + left.trailing_zeros() as usize;
+        (left != 0 && place < self.end).then_some(place)
+    }
+}
+
+/// A block that the text does not fill: blanks before it, zeros behind.
+#[cold]
+fn padded(bytes: &[u8], blanks: usize) -> [u8; BLOCK] {
+    let mut block = [0; BLOCK];
+    for (i, slot) in block.iter_mut().enumerate() {
+        *slot = match i.checked_sub(blanks) {
+            Some(i) => bytes.get(i).copied().unwrap_or(0),
+            None => b' ',
+        };
+    }
+    block
+}
+
+/// The bytes of a block that want a closer look: ends of words that no ordinary byte follows, letters that begin words
+/// in capitals or behind a sign, the last letter of a word that is too long, and everything that is no letter, no blank
+/// and no comma or full stop.
+#[inline]
+fn marks(masks: &Masks) -> u64 {
+    let &Masks {
+        letters,
+        upper,
+        tee,
+        space,
+        line,
+        comma,
+        stop,
+    } = masks;
+    let other = !(letters | space | line | comma | stop);
+    let blank = space | line;
+    let first = letters & !(letters << 1);
+    let last = !letters & letters << 1;
+    // Behind a sign, or behind a sign and a space.
+    let led = first & (other << 1 | (space << 1 & other << 2));
+    let capital = first & upper;
+    // A sign, or the end, within three bytes.
+    let spaced = space & (other >> 1 | other >> 2 | other >> 3)
+        // ` at `
+        | space & tee >> 2 & space >> 3;
+    let stopped = stop & !(blank >> 1);
+    let ended = last & (spaced | stopped);
+    let mut long = letters;
+    long &= long << 1;
+    long &= long << 2;
+    long &= long << 4;
+    long &= long << 4;
+    other | led | capital | ended | long
+}
