@@ -148,7 +148,6 @@ async fn every_form_of_input_has_its_results() {
     assert_eq!(flagged(&json["results"][0]), ["CN_ID_CARD"]);
     let id = reply.header("x-request-id").unwrap();
     assert_eq!(gateway.journal().opening(id).unwrap().payload["media"], 1);
-    let before = gateway.journal().of("opened").count();
     for odd in [
         json!(null),
         json!(7),
@@ -162,6 +161,20 @@ async fn every_form_of_input_has_its_results() {
         assert_eq!(reply.error()["param"], "input");
         assert_eq!(gateway.record(&reply).await["code"], "invalid_request");
     }
+    // A long list has shorter results: the known categories, and what was found.
+    let mut long = vec![String::new(); 1024];
+    long[1000] = format!("id {ID}");
+    let reply = ask(&gateway, &json!(long)).send().await;
+    assert!(reply.body.len() < 2 << 20, "{}", reply.body.len());
+    let json = reply.json();
+    let results = json["results"].as_array().unwrap();
+    assert_eq!(results.len(), 1024);
+    assert_eq!(flagged(&results[1000]), ["CN_ID_CARD"]);
+    assert!(flagged(&results[7]).is_empty());
+    assert_eq!(
+        results[7]["categories"].as_object().unwrap().len(),
+        KNOWN.len()
+    );
     let many = vec!["x"; 1025];
     ask(&gateway, &json!(many))
         .send()
@@ -175,7 +188,11 @@ async fn every_form_of_input_has_its_results() {
         .send()
         .await
         .refused(400, "invalid_request");
-    assert_eq!(gateway.journal().of("opened").count(), before);
+    assert_eq!(
+        gateway.journal().of("opened").count(),
+        3,
+        "odd ones are denials"
+    );
     gateway.assert_sound();
 }
 

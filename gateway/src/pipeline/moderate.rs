@@ -31,6 +31,10 @@ use crate::journal::Outcome;
 /// What answers, as replies name a model.
 const MODEL: &str = "yumen-detectors";
 
+/// Inputs of which each result names all types; in longer answers it names the known categories and what was found, or a
+/// list of empty strings would cost a thousand times its length.
+const NAMED_INPUTS_MAX: usize = 32;
+
 /// The categories that every client knows, and the risk classes (pack genai-measures) that mean about the same. Where a
 /// class holds two categories, both are flagged.
 const KNOWN: [(&str, &[&str]); 13] = [
@@ -99,7 +103,8 @@ pub(super) async fn moderate(
     let asked = moderations::read(&body, &tape)?;
     exchange.asked = asked.model;
     let (policy, wanted) = looking(exchange)?;
-    let categories = Categories::of(&policy, &wanted);
+    let all = asked.inputs.len() <= NAMED_INPUTS_MAX;
+    let categories = Categories::of(&policy, &wanted, all);
     let mut results = Vec::with_capacity(asked.inputs.len());
     let mut counts: SmallVec<[(Sort, u32); 4]> = SmallVec::new();
     for contents in &asked.inputs {
@@ -192,10 +197,12 @@ fn grade(exchange: &mut Exchange, policy: &Policy, body: &Bytes, counts: &[(Sort
 struct Categories<'p> {
     /// Names, and the types that flag each.
     list: Vec<(&'p str, Sorts)>,
+    /// Types that were not found are named too.
+    all: bool,
 }
 
 impl<'p> Categories<'p> {
-    fn of(policy: &'p Policy, wanted: &Sorts) -> Self {
+    fn of(policy: &'p Policy, wanted: &Sorts, all: bool) -> Self {
         let mut list: Vec<(&'p str, Sorts)> = Vec::with_capacity(96);
         for (name, classes) in KNOWN {
             let mut sorts = Sorts::new();
@@ -207,7 +214,7 @@ impl<'p> Categories<'p> {
         for sort in wanted.iter() {
             list.push((policy.name(sort), [sort].into_iter().collect()));
         }
-        Self { list }
+        Self { list, all }
     }
 
     fn judged(&self, findings: &Findings, contents: &Contents) -> Judged<'p> {
@@ -223,10 +230,11 @@ impl<'p> Categories<'p> {
                 .filter(|found| sorts.contains(found.sort));
             f64::from(hits.map(|found| found.score).max().unwrap_or(0)) / 100.0
         };
-        let scores: Vec<(&'p str, f64)> = self
-            .list
-            .iter()
-            .map(|(name, sorts)| (*name, score(sorts)))
+        let scores: Vec<(&'p str, f64)> = (0..)
+            .zip(&self.list)
+            .map(|(at, (name, sorts))| (at, *name, score(sorts)))
+            .filter(|(at, _, score)| self.all || *at < KNOWN.len() || *score > 0.0)
+            .map(|(_, name, score)| (name, score))
             .collect();
         Judged {
             flagged: !findings.is_empty(),
