@@ -165,19 +165,18 @@ fn read(view: &View<'_>, from: usize) -> Option<Reading> {
         if reading.first_level == 0 && (han::has(c, han::LEAD) || at > from && is_place(view, at)) {
             return None;
         }
-        if let Some((word, level)) = level_at(view, at) {
-            if counts(level, word, number, named, reading.first_level > 0)
-                && !(level == Level::Door && ordinal(view, at))
-                && !continues(view, at, word)
-            {
-                at += word.len();
-                chars += word.chars().count();
-                since = 0;
-                step(&mut reading, level, at, word);
-                number = false;
-                named = 0;
-                continue;
-            }
+        if let Some((word, level)) = level_at(view, at)
+            && counts(level, word, number, named, reading.first_level > 0)
+            && !(level == Level::Door && ordinal(view, at))
+            && !continues(view, at, word)
+        {
+            at += word.len();
+            chars += word.chars().count();
+            since = 0;
+            step(&mut reading, level, at, word);
+            number = false;
+            named = 0;
+            continue;
         }
         if is_number(c) {
             number = true;
