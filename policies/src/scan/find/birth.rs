@@ -47,24 +47,12 @@ pub(super) fn birth(site: &Site<'_, '_>) -> Option<Found> {
     if is(view.before(site.at), ALNUM) {
         return None;
     }
-    // Eight digits, or few and a sign of dates behind.
-    let digits = view.run(site.at, DIGIT, 9);
-    let dated = match digits - site.at {
-        0 | 8 => true,
-        1..=4 => matches!(
-            view.byte(digits),
-            b'-' | b'/' | b'.' | b' ' | b't' | b's' | b'n' | b'r' | 0x80..
-        ),
-        _ => false,
+    let (end, (y, m, d)) = match view.byte(site.at) {
+        // The first letters of months.
+        b'J' | b'F' | b'M' | b'A' | b'S' | b'O' | b'N' | b'D' => month_first(view, site.at)?,
+        b'a'..=b'z' | b'A'..=b'Z' => return None,
+        _ => in_digits(view, site.at)?,
     };
-    if !dated {
-        return None;
-    }
-    let (end, (y, m, d)) = compact(view, site.at)
-        .or_else(|| separated(view, site.at))
-        .or_else(|| day_first(view, site.at))
-        .or_else(|| day_and_month(view, site.at))
-        .or_else(|| month_first(view, site.at))?;
     if !birth_date(y, m, d) || is(view.byte(end), ALNUM) {
         return None;
     }
@@ -73,6 +61,24 @@ pub(super) fn birth(site: &Site<'_, '_>) -> Option<Found> {
     let cued = born || near.leads(Cue::Birth) || near.none() && site.column().is(Cue::Birth);
     cued.then(|| site.hit(Entity::DateOfBirth, end, MEDIUM))
         .flatten()
+}
+
+/// A date that begins with digits, ASCII or Chinese.
+fn in_digits(view: &View<'_>, at: usize) -> Option<Date> {
+    let end = view.run(at, DIGIT, 9);
+    let next = view.byte(end);
+    match end - at {
+        8 => compact(view, at),
+        // `5 March 1990`, `5th of March`, `05-Mar-1990`
+        1..=2 if matches!(next, b' ' | b't' | b's' | b'n' | b'r') => {
+            separated(view, at).or_else(|| day_and_month(view, at))
+        }
+        1..=2 if matches!(next, b'-' | b'/' | b'.') => separated(view, at)
+            .or_else(|| day_first(view, at))
+            .or_else(|| day_and_month(view, at)),
+        0..=4 if matches!(next, b'-' | b'/' | b'.' | b' ' | 0x80..) => separated(view, at),
+        _ => None,
+    }
 }
 
 /// `1990年3月5日生，汉族`

@@ -28,7 +28,7 @@ pub(super) fn keyed(site: &Site<'_, '_>) -> Option<Found> {
     {
         return None;
     }
-    if view.starts_fold(site.at, "wxid_") {
+    if view.byte(site.at) | 0x20 == b'w' && view.starts_fold(site.at, "wxid_") {
         let end = view.run(site.at + 5, ALNUM, 23);
         return ((12..=22).contains(&(end - site.at - 5)))
             .then(|| site.hit(Entity::WechatId, end, STRONG))
