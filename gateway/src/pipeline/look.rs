@@ -170,7 +170,9 @@ impl Looking<'_> {
         if text.form == Form::Key || text.form == Form::Number {
             return;
         }
-        if wanted.contains(Sort::SOURCE_CODE) && text.source != Source::System {
+        // Tool definitions and fields are the application's own; a system message may hold what somebody pasted.
+        let own = text.source == Source::System && text.turn.is_none();
+        if wanted.contains(Sort::SOURCE_CODE) && !own {
             for span in policies::scan::code_text::find(decoded) {
                 let place = Place {
                     text: text.span.clone(),
