@@ -269,9 +269,15 @@ pub(super) async fn read_body(exchange: &mut Exchange, mut body: Incoming) -> Re
         if seen > limit {
             return Err(too_large());
         }
+        // A body of known length says itself that this was all: asking for more would cost another turn of the whole
+        // connection, only to hear that there is none.
+        let over = body.is_end_stream();
         if seen == data.len() as u64 {
             // The wait for it had its own bound; most bodies are this one frame.
             first = data;
+            if over {
+                break;
+            }
             continue;
         }
         let took = began.elapsed();
@@ -285,6 +291,9 @@ pub(super) async fn read_body(exchange: &mut Exchange, mut body: Incoming) -> Re
             joined.extend_from_slice(&first);
         }
         joined.extend_from_slice(&data);
+        if over {
+            break;
+        }
     }
     exchange.is_whole();
     Ok(if joined.is_empty() {
