@@ -70,14 +70,6 @@ impl<T> Cleared<T> {
     }
 
     /// What the reply gets back.
-    pub fn table(&self) -> Option<&Table> {
-        match &self.form {
-            Form::Whole => None,
-            Form::Redacted(rewritten) => Some(&rewritten.table).filter(|table| !table.is_empty()),
-        }
-    }
-
-    /// The same, to keep.
     pub fn restores(&self) -> Option<Restores> {
         match &self.form {
             Form::Redacted(rewritten) if !rewritten.table.is_empty() => {
@@ -127,7 +119,6 @@ impl Restores {
 }
 
 /// A request before the law.
-#[derive(Debug)]
 pub struct Case<'a> {
     /// What holds; `None`: only the law itself.
     pub policy: Option<&'a Policy>,
@@ -172,7 +163,7 @@ pub fn judge<T: Destination>(
 }
 
 /// What a service that only judges requests may see of one.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Shown {
     /// The bodies it may see, each once: for each target what goes there, and no more than the service is cleared for.
     pub bodies: SmallVec<[Bytes; 1]>,

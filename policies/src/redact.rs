@@ -77,7 +77,7 @@ fn canonical(value: &str) -> String {
 }
 
 /// The replacements of one request or one reply.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Labels {
     numbers: HashMap<(Sort, String), u32>,
     next: HashMap<Sort, u32>,

@@ -315,7 +315,7 @@ impl Reader<'_> {
 }
 
 /// Finds labels in a text that comes in pieces.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Restoring {
     /// What is not decided, behind up to [`CONTEXT`] bytes that are.
     tail: String,

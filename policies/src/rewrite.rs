@@ -33,7 +33,6 @@ pub struct Choice {
 }
 
 /// A rewritten body.
-#[derive(Debug)]
 pub struct Rewritten {
     /// The body.
     pub body: Bytes,
@@ -43,6 +42,13 @@ pub struct Rewritten {
     pub count: usize,
     /// Their types.
     pub sorts: SmallVec<[Sort; 4]>,
+}
+
+impl std::fmt::Debug for Rewritten {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Never the body: it is somebody's prompt.
+        write!(f, "Rewritten({} replaced)", self.count)
+    }
 }
 
 /// Replaces the findings of the chosen types.

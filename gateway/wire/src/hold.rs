@@ -52,7 +52,6 @@ pub struct Caps {
 }
 
 /// The queue of one stream. Offsets of a lane count the bytes of its decoded text from the stream's beginning.
-#[derive(Debug)]
 pub struct Hold<E> {
     caps: Caps,
     waiting: VecDeque<Waiting<E>>,
@@ -60,7 +59,6 @@ pub struct Hold<E> {
     lanes: SmallVec<[Progress; 1]>,
 }
 
-#[derive(Debug)]
 struct Waiting<E> {
     item: E,
     bytes: usize,

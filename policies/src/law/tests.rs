@@ -147,7 +147,7 @@ proptest! {
         if let Some(body) = cleared[0].redacted() {
             let sent: String = wire::json::unescape(std::str::from_utf8(&body[1..body.len() - 1]).unwrap()).into_owned();
             prop_assert!(found(&policy, &sent).1.is_empty(), "{}", sent);
-            let back = restore(cleared[0].table().unwrap(), &sent);
+            let back = restore(cleared[0].restores().unwrap().table(), &sent);
             let digits = |text: &str| text.chars().filter(|c| !"-\\".contains(*c)).collect::<String>();
             prop_assert_eq!(digits(&back), digits(&text));
         }
@@ -201,6 +201,18 @@ fn without_a_rule_the_law_stays_and_says_what_was_found() {
     let judgement = judged(&policy, "11010519491231002X 13800138000", 0, &[1]);
     let fault = judgement.cleared.unwrap_err();
     assert!(fault.sentence().contains("CN_MOBILE") && fault.sentence().contains("far"));
+}
+
+#[test]
+fn debug_shows_no_text() {
+    let redact = policy(vec![("id", &["CN_MOBILE"], REDACT)]);
+    let judgement = judged(&redact, "张三的电话13800138000", 0, &[1, 3]);
+    let shown = format!("{judgement:?}");
+    assert!(shown.contains("1 replaced"), "{shown}");
+    assert!(
+        !shown.contains("138") && !shown.contains('张') && !shown.contains("\\x"),
+        "{shown}"
+    );
 }
 
 #[test]

@@ -70,7 +70,6 @@ impl Map {
 }
 
 /// A folded text, its map, and how much of the text it covers.
-#[derive(Debug)]
 pub(crate) struct Folded {
     pub(crate) text: String,
     pub(crate) map: Map,

@@ -38,7 +38,6 @@ pub(crate) struct Last {
 const CODE_READ: usize = 20;
 
 /// A place where something may begin.
-#[derive(Debug)]
 pub(crate) struct Site<'v, 't> {
     pub(crate) view: &'v View<'t>,
     pub(crate) at: usize,

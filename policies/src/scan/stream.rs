@@ -23,7 +23,7 @@ const KEPT_STEP: usize = 256;
 const RAW_KEPT: usize = BACK + 8;
 
 /// A scan over a text that is still coming in. One for each lane: choice, part, tool call.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Stream {
     /// Folded: context, then from `base` on what is not decided.
     text: String,
@@ -42,7 +42,6 @@ pub struct Stream {
 }
 
 /// Text as given, which folds to something else.
-#[derive(Debug)]
 struct Raw {
     text: String,
     /// Where the undecided part begins.

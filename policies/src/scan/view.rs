@@ -60,7 +60,6 @@ pub(crate) fn is(byte: u8, classes: u8) -> bool {
 }
 
 /// Folded text with an end that may still move.
-#[derive(Debug)]
 pub(crate) struct View<'t> {
     text: &'t str,
     finished: bool,
