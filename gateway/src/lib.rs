@@ -1,14 +1,11 @@
-//! The gateway: config, server, pipeline, upstream connections, journal.
+//! The gateway: config, server, pipeline, upstream connections, admin endpoint. The audit log is the crate `journal`.
 
 pub mod admin;
 pub mod alarm;
 pub mod book;
 pub mod cli;
-pub mod clock;
 pub mod config;
-pub mod decimal;
 pub mod demo;
-pub mod journal;
 pub mod pipeline;
 pub mod secret;
 pub mod serve;

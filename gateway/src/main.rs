@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use gateway::book::Registry;
 use gateway::cli::{self, AuditShowArgs, Runners};
-use gateway::{demo, journal, serve};
+use gateway::{demo, serve};
 
 fn main() -> ExitCode {
     cli::run(&Runners {

@@ -16,16 +16,16 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::admin::AdminState;
 use crate::book::Registry;
-use crate::clock::{Clock, SystemClock};
 use crate::config::address::Listen;
 use crate::config::problem::Problem;
 use crate::config::tuning::Mode;
 use crate::config::watch::ConfigStore;
-use crate::journal::{self, Event, Journal, What};
 use crate::server::{self, drain, listen};
 use crate::tasks;
 use crate::telemetry::{log, metrics::Metrics};
 use crate::worker::{Phase, Shared, Worker};
+use journal::clock::{Clock, SystemClock};
+use journal::{self, Event, Journal, What};
 
 /// Most workers: each has a shard of the journal.
 const WORKERS_MAX: usize = 64;

@@ -13,15 +13,15 @@ use wire::Fault;
 use wire::fault::Level;
 
 use crate::alarm::SharedAlarm;
-use crate::clock::Clock;
 use crate::config::snapshot::{Snapshot, Target};
 use crate::config::watch::ConfigStore;
-use crate::journal::{Journal, State};
 use crate::server::guard::HeadWatch;
 use crate::telemetry::metrics::{Metrics, RouteMeters, TargetMeters};
 use crate::telemetry::policy::PolicyMeters;
 use crate::upstream::client::Client;
 use crate::upstream::token::Cells;
+use journal::clock::Clock;
+use journal::{Journal, State};
 
 /// How far the gateway is on its way out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -10,7 +10,7 @@ use super::body::ReplyBody;
 use super::refuse;
 use super::settle::Exchange;
 use crate::config::snapshot::Snapshot;
-use crate::journal::Outcome;
+use journal::Outcome;
 
 #[derive(Serialize)]
 struct Listing<'a> {

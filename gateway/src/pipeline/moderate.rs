@@ -26,7 +26,7 @@ use super::look::look_for;
 use super::route::Candidate;
 use super::settle::Exchange;
 use super::{inspect, refuse};
-use crate::journal::Outcome;
+use journal::Outcome;
 
 /// What answers, as replies name a model.
 const MODEL: &str = "yumen-detectors";

@@ -10,8 +10,8 @@ use wire::{Fault, Verdict};
 
 use super::body::ReplyBody;
 use super::settle::{Exchange, outcome_of};
-use crate::decimal::decimal;
 use crate::worker::RequestId;
+use wire::decimal::decimal;
 
 /// Longest `retry-after` that is passed on, in seconds: a day.
 const RETRY_AFTER_MAX_S: u64 = 86_400;

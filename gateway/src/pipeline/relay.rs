@@ -8,7 +8,7 @@ use super::dispatch::Sent;
 use super::refuse;
 use super::settle::Exchange;
 use super::stream::Stream;
-use crate::journal::Outcome;
+use journal::Outcome;
 
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 

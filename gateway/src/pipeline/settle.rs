@@ -24,8 +24,8 @@ use super::route::Candidate;
 use crate::alarm::SharedAlarm;
 use crate::config::snapshot::{Snapshot, Target};
 use crate::config::tuning::Limits;
-use crate::journal::{self, Attempt, Closing, Denial, Opening, Outcome, Tokens};
 use crate::worker::{Inflight, OnPeer, Peer, RequestId, Worker};
+use journal::{self, Attempt, Closing, Denial, Opening, Outcome, Tokens};
 
 /// What a reply has told so far.
 #[derive(Clone, Copy, Debug, Default)]

@@ -12,8 +12,8 @@ use wire::{Fault, Kind, Rope};
 use super::clocks::Clocks;
 use super::reading::Reading;
 use super::settle::{Exchange, outcome_of};
-use crate::journal::Outcome;
 use crate::upstream::client;
+use journal::Outcome;
 
 /// How long the upstream may take to end its body after its last event, so that its connection can be kept.
 const LINGER: Duration = Duration::from_millis(250);

@@ -19,7 +19,7 @@ use wire::{Fault, Kind, Rope};
 use super::h2;
 use super::io::Io;
 use super::reply::{self, Head};
-use crate::decimal::decimal;
+use wire::decimal::decimal;
 
 /// Where a provider listens, and how to talk to it. Shared by all workers and snapshots.
 #[derive(Debug)]

@@ -21,9 +21,9 @@ use wire::Grade;
 use super::outcome::Outcome;
 use super::{Means, ReplayArgs, UNUSABLE, unusable};
 use crate::config::trial::Bench;
-use crate::journal::Kind;
-use crate::journal::read::{Item, OwnedRecord, records};
 use crate::pipeline::trial::Asker;
+use journal::Kind;
+use journal::read::{Item, OwnedRecord, records};
 
 /// Asks what is found in a text and sends it nowhere: no rule decides about it.
 const MODERATIONS: &str = "/v1/moderations";

@@ -8,8 +8,8 @@ use smallvec::SmallVec;
 use wire::Fault;
 
 use super::Exchange;
-use crate::journal;
 use crate::telemetry::policy::{Phase, RuleVerdict};
+use journal;
 
 /// Names for the journal.
 #[derive(Default)]

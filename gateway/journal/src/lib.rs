@@ -13,6 +13,7 @@
 //! takes it, or its opening is found open at the next start; no thread waits for a sync except in a rotation that
 //! outran the background thread.
 
+pub mod clock;
 mod config;
 mod entry;
 mod inert;
@@ -40,7 +41,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 
-use crate::clock::Clock;
+use clock::Clock;
 use config::check;
 pub use config::{Config, Error, SHARDS_MAX};
 pub use entry::Entry;

@@ -10,7 +10,7 @@ use serde::ser::{Impossible, SerializeSeq, SerializeStruct};
 use serde::{Serialize, Serializer};
 
 use super::inert::{Inert, is_plain};
-use crate::decimal::decimal;
+use wire::decimal::decimal;
 
 /// A type that payloads may not contain.
 #[derive(Debug)]
