@@ -27,6 +27,7 @@ mod recover;
 mod reserve;
 pub mod row;
 mod scan;
+pub mod seal;
 mod segment;
 mod store;
 #[cfg(test)]
