@@ -3,6 +3,7 @@
 mod crash;
 mod disk;
 mod faults;
+mod inbox;
 mod payloads;
 
 use std::path::Path;
