@@ -26,8 +26,6 @@ const FINDINGS_MAX: usize = 128;
 const FEW_MAX: usize = 8;
 /// Longest list of attempts; the rest is counted. Retries are bounded far below.
 const ATTEMPTS_MAX: usize = 8;
-/// Longest detail of an event, in escaped bytes.
-const DETAIL_BYTES_MAX: usize = 4096;
 
 /// A request as it is about to go upstream. Strings of no content are left out of the record.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
@@ -356,56 +354,6 @@ pub struct Denial<'a> {
     pub request_body: Option<&'a Kept>,
 }
 
-/// Something that happened to the gateway itself.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
-pub struct Event<'a> {
-    /// What happened.
-    pub what: What,
-    /// Who caused it; empty for the gateway itself.
-    #[serde(
-        serialize_with = "short::<128, _>",
-        skip_serializing_if = "str::is_empty"
-    )]
-    pub actor: &'a str,
-    /// Digest or version of the config in force after it.
-    #[serde(
-        serialize_with = "short::<128, _>",
-        skip_serializing_if = "str::is_empty"
-    )]
-    pub config: &'a str,
-    /// A sentence for people. Never a secret or a value that was found.
-    #[serde(
-        serialize_with = "short::<DETAIL_BYTES_MAX, _>",
-        skip_serializing_if = "str::is_empty"
-    )]
-    pub detail: &'a str,
-}
-
-/// Kinds of events.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum What {
-    /// The gateway serves.
-    #[default]
-    Start,
-    /// The gateway ends.
-    Stop,
-    /// It takes no new requests.
-    Drain,
-    /// A config was read again.
-    Reload,
-    /// The config in force changed.
-    ConfigChange,
-    /// The journal was opened after an earlier run; written by the journal.
-    Recovery,
-    /// The journal accepts requests again; written by the journal.
-    Resumed,
-    /// A segment could not be synced; written by the journal.
-    SyncFailed,
-    /// Bodies are dropped for want of room, or kept again; written where they are kept.
-    Payload,
-}
-
 /// What every `closed` payload begins with.
 #[derive(Serialize)]
 pub(super) struct Closes<'a> {
@@ -460,11 +408,14 @@ impl Parts<'_> {
     }
 }
 
-fn short<const N: usize, S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn short<const N: usize, S: Serializer>(
+    text: &str,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     Short::<N>(text).serialize(serializer)
 }
 
-fn names<S: Serializer>(list: &[&str], serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn names<S: Serializer>(list: &[&str], serializer: S) -> Result<S::Ok, S::Error> {
     some_names::<POLICIES_MAX, S>(list, serializer)
 }
 

@@ -111,11 +111,12 @@ impl Exchange {
         peer: &Arc<Peer>,
         id: RequestId,
         now_ms: i64,
+        dialect: &'static dyn ClientDialect,
     ) -> Self {
         let now = Instant::now();
         Self {
             snapshot: worker.shared.store.load(),
-            dialect: &adapters::dialects::openai_chat::OpenAiChat,
+            dialect,
             id,
             now_ms,
             started: now,

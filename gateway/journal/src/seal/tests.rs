@@ -362,7 +362,7 @@ fn without_room_bodies_are_dropped_and_that_is_an_event() {
     let events = crate::read::records(place.dir.path()).unwrap();
     let told = events.filter_map(Result::ok).any(|item| match item {
         crate::read::Item::Record(record) => {
-            String::from_utf8_lossy(&record.payload).contains(r#""what":"payload""#)
+            String::from_utf8_lossy(&record.payload).contains(r#""what":"payload_dropped""#)
         }
         _ => false,
     });

@@ -91,7 +91,7 @@ impl Bodies {
             } else {
                 "no room for bodies: they are dropped, records go on"
             };
-            note(journal, What::Payload, detail);
+            note(journal, What::PayloadDropped, detail);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What strangers put into strings must not get out of them.
 
+use super::super::event::Event;
 use super::super::inert::is_active;
 use super::super::payload::*;
 use super::super::record::{self, Kind};
