@@ -19,7 +19,7 @@ mod entry;
 mod event;
 pub mod follow;
 pub mod inbox;
-mod inert;
+pub mod inert;
 pub mod join;
 mod line;
 mod payload;
@@ -36,6 +36,7 @@ mod store;
 pub(crate) mod tests;
 pub mod tree;
 mod upkeep;
+pub mod verify;
 
 use std::cell::Cell;
 use std::collections::VecDeque;
