@@ -3,6 +3,8 @@
 mod crash;
 mod disk;
 mod faults;
+mod follow;
+mod inbox;
 mod payloads;
 
 use std::path::Path;
