@@ -16,18 +16,27 @@
 pub mod clock;
 mod config;
 mod entry;
+mod event;
+pub mod follow;
+pub mod inbox;
+pub mod index;
 mod inert;
+pub mod join;
 mod line;
 mod payload;
 pub mod read;
 pub mod record;
 mod recover;
 mod reserve;
+pub mod row;
+pub mod rows;
 mod scan;
+pub mod seal;
 mod segment;
 mod store;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
+pub mod tree;
 mod upkeep;
 
 use std::cell::Cell;
@@ -35,7 +44,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -45,10 +54,10 @@ use clock::Clock;
 use config::check;
 pub use config::{Config, Error, SHARDS_MAX};
 pub use entry::Entry;
+pub use event::{Event, What};
 use line::Unsupported;
 pub use payload::{
-    Attempt, CLOSING_ROOM, Closing, Denial, Event, Found, ID_BYTES_MAX, Opening, Outcome, Tokens,
-    What,
+    Attempt, CLOSING_ROOM, Closing, Denial, Found, ID_BYTES_MAX, Opening, Outcome, Tokens,
 };
 use payload::{Moment, Parts};
 pub use record::Kind;
@@ -96,10 +105,15 @@ pub struct Counters {
 
 /// An append-only log in a directory, one writer. Shared by all workers.
 pub struct Journal {
+    dir: PathBuf,
     files: Files,
     shards: Vec<Mutex<Shard>>,
     clock: Arc<dyn Clock>,
     reserve: Reserve,
+    /// The largest frontier told so far.
+    frontier: AtomicU64,
+    /// The frontier that the last sync has covered.
+    synced: AtomicU64,
     /// `Health` as a number.
     health: AtomicU8,
     stopped: AtomicBool,
@@ -157,6 +171,7 @@ impl Journal {
             store,
             clock: Arc::clone(&clock),
             next_index: AtomicU64::new(survey.found.next_index),
+            given_back: AtomicU64::new(0),
             next_number: AtomicU64::new(survey.next_number),
             epoch: survey.found.epoch,
             segment_bytes: config.segment_bytes,
@@ -166,9 +181,12 @@ impl Journal {
             .collect();
         let found_bytes = Reserve::found(&config.dir);
         let journal = Arc::new(Self {
+            dir: config.dir,
             files,
             shards,
             reserve: Reserve::new(config.reserve_bytes, found_bytes),
+            frontier: AtomicU64::new(0),
+            synced: AtomicU64::new(0),
             health: AtomicU8::new(Health::Good as u8),
             stopped: AtomicBool::new(false),
             errors: AtomicU64::new(0),
@@ -235,6 +253,33 @@ impl Journal {
     /// Writes down an event of the gateway itself; returns its index. Tried even while requests are refused.
     pub fn note(&self, event: &Event<'_>) -> Result<u64, Error> {
         self.write(0, Kind::Event, event)
+    }
+
+    /// Every index below this one is on disk or will never be: how far a reader of the files may go. Never goes back.
+    ///
+    /// Whoever holds an index below the counter holds his shard's lock until his write is over, so passing through each
+    /// lock once waits for all of them. An index that was given back meanwhile may be in other hands: then again.
+    pub fn frontier(&self) -> u64 {
+        /// Only a disk that fails gives indices back; it then gets the answer of last time.
+        const TRIES: usize = 8;
+        for _ in 0..TRIES {
+            let before = self.files.given_back.load(Ordering::Acquire);
+            let next = self.files.next_index.load(Ordering::Relaxed);
+            for shard in &self.shards {
+                drop(locked(shard));
+            }
+            if self.files.given_back.load(Ordering::Acquire) == before {
+                self.frontier.fetch_max(next, Ordering::Relaxed);
+                break;
+            }
+        }
+        self.frontier.load(Ordering::Relaxed)
+    }
+
+    /// Every index below this one is on disk, synced, or will never be: what may be signed. Never goes back, and stays
+    /// where it is once a sync failed.
+    pub fn synced_frontier(&self) -> u64 {
+        self.synced.load(Ordering::Acquire)
     }
 
     /// Whether openings are taken: for readiness.

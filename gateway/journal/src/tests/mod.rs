@@ -1,8 +1,10 @@
 //! The journal's promises, shown on real directories and on disks that fail on command.
 
 mod crash;
-mod disk;
+pub(crate) mod disk;
 mod faults;
+mod follow;
+mod inbox;
 mod payloads;
 
 use std::path::Path;
