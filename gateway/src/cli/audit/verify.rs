@@ -91,12 +91,26 @@ fn print(report: &Report, out: &mut impl Write, talk: &mut impl Write) -> anyhow
     writeln!(
         out,
         "{} records in {} segments, {} bytes; {} entries covered by {} checkpoints{}",
-        report.records, report.segments, report.bytes, report.covered, report.checkpoints,
-        if report.cosignatures > 0 { format!(", {} cosignatures", report.cosignatures) } else { String::new() },
+        report.records,
+        report.segments,
+        report.bytes,
+        report.covered,
+        report.checkpoints,
+        if report.cosignatures > 0 {
+            format!(", {} cosignatures", report.cosignatures)
+        } else {
+            String::new()
+        },
     )?;
     for (count, what) in [
-        (report.not_covered, "entries are not covered yet by a checkpoint"),
-        (report.lost, "indices were lost to failed writes, and the log says so"),
+        (
+            report.not_covered,
+            "entries are not covered yet by a checkpoint",
+        ),
+        (
+            report.lost,
+            "indices were lost to failed writes, and the log says so",
+        ),
         (report.retired, "entries were retired"),
         (report.open, "requests are open"),
         (report.bodies, "bodies checked"),
@@ -112,7 +126,11 @@ fn print(report: &Report, out: &mut impl Write, talk: &mut impl Write) -> anyhow
     if report.ok {
         writeln!(out, "the log holds")?;
     } else {
-        writeln!(talk, "the log does not hold: {} problems", report.counts.values().sum::<u64>())?;
+        writeln!(
+            talk,
+            "the log does not hold: {} problems",
+            report.counts.values().sum::<u64>()
+        )?;
     }
     Ok(())
 }
