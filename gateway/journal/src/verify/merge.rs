@@ -330,10 +330,18 @@ impl<'t> Merge<'t> {
         let signed = root.checkpoint.root;
         if self.rows.root() == signed {
             self.other = None;
-            let mut numbers: Vec<u64> = self.differing.drain(..).map(|at| at.index / WIDTH as u64).collect();
+            let mut numbers: Vec<u64> = self
+                .differing
+                .drain(..)
+                .map(|at| at.index / WIDTH as u64)
+                .collect();
             numbers.dedup();
             for number in numbers {
-                let tile = TileName { level: 0, number, width: WIDTH };
+                let tile = TileName {
+                    level: 0,
+                    number,
+                    width: WIDTH,
+                };
                 let detail = "it was altered: the entries lead to the signed root";
                 self.report.file(What::Tile, &show(tile), detail);
             }
@@ -500,6 +508,9 @@ impl<'t> Merge<'t> {
             }
         }
         for (file, gap) in std::mem::take(&mut self.damages) {
+            if gap.told {
+                continue;
+            }
             self.report.add(Problem {
                 what: What::Damaged,
                 index: gap.after.map(|after| after + 1),
@@ -517,15 +528,21 @@ impl<'t> Merge<'t> {
             gap.after.is_none_or(|after| after < from)
                 && gap.before.is_none_or(|before| before > from)
         };
-        let damage = self.damages.iter().find(|(_, gap)| around(gap));
-        self.report.add(Problem {
+        let mut problem = Problem {
             what,
             index: Some(from),
             count: Some(count),
-            file: damage.map(|(file, _)| file.clone()).unwrap_or_default(),
-            offset: damage.map(|(_, gap)| gap.offset),
+            file: String::new(),
+            offset: None,
             detail: detail.to_owned(),
-        });
+        };
+        if let Some((file, gap)) = self.damages.iter_mut().find(|(_, gap)| around(gap)) {
+            gap.told = true;
+            problem.file.clone_from(file);
+            problem.offset = Some(gap.offset);
+            problem.detail += &format!("; {} bytes there are no record", gap.bytes);
+        }
+        self.report.add(problem);
     }
 
     fn judge_pairs(&mut self) {

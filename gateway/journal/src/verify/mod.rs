@@ -3,7 +3,7 @@
 //! One pass. Threads read and hash segments; one merges them in the order of their indices (`merge`). What the log says about
 //! itself is compared with what is there; what no file can show, a checkpoint that was kept elsewhere can.
 //!
-//! Must never know the gateway, or change a file. Invariants: at most `lanes * 2 + threads` segments are in memory, each at a
+//! Must never know the gateway, or change a file. Invariants: at most `lanes * 2 + threads` segments of a sound log are in memory, each at a
 //! fraction of its size; whatever the files hold, the answer is a report.
 
 mod bodies;
@@ -105,6 +105,8 @@ struct Ahead {
 #[derive(Default)]
 struct State {
     begun: usize,
+    /// The segment that the merge waits for, or had last.
+    wanted: usize,
     /// Segments that were taken out and let go.
     released: usize,
     ready: BTreeMap<usize, io::Result<Option<Part>>>,
@@ -118,7 +120,9 @@ impl Ahead {
                 let state = locked(&self.state);
                 let may = |state: &mut State| {
                     let all = state.begun >= segments.len();
-                    !state.ended && !all && state.begun - state.released >= self.most
+                    let enough = state.begun - state.released >= self.most;
+                    // What the merge waits for is read in any case: a forged index may keep a segment from being let go.
+                    !state.ended && !all && enough && state.begun > state.wanted
                 };
                 let mut state = self
                     .rung
@@ -140,7 +144,9 @@ impl Ahead {
     }
 
     fn take(&self, number: usize) -> io::Result<Option<Part>> {
-        let state = locked(&self.state);
+        let mut state = locked(&self.state);
+        state.wanted = number;
+        self.rung.notify_all();
         let mut state = self
             .rung
             .wait_while(state, |state| !state.ready.contains_key(&number))

@@ -55,9 +55,7 @@ pub(super) fn read(tree: &TreeDir, options: &Options, report: &mut Report) -> (V
         let listed = all.iter().any(|one| one.checkpoint == signed.checkpoint);
         if !listed {
             let detail = "a cosigned checkpoint is not listed";
-            signatures
-                .report
-                .file(What::Checkpoint, COSIGNED, detail);
+            signatures.report.file(What::Checkpoint, COSIGNED, detail);
         }
         signatures.root(&signed, COSIGNED, false);
     }

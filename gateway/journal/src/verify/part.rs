@@ -63,6 +63,8 @@ pub(super) struct Gap {
     pub(super) bytes: u64,
     pub(super) after: Option<u64>,
     pub(super) before: Option<u64>,
+    /// It was told as the place of entries that are missing.
+    pub(super) told: bool,
 }
 
 #[derive(Deserialize, Default)]
@@ -114,6 +116,7 @@ pub(super) fn read(dir: &Path, path: &SegmentPath) -> io::Result<Option<Part>> {
                 bytes: damaged.bytes,
                 after: last,
                 before: None,
+                told: false,
             }),
             Found::Damage(_) => {}
         }

@@ -141,8 +141,12 @@ impl Report {
 
     /// Nothing more will be added.
     pub(super) fn finish(&mut self) {
-        self.problems
-            .sort_by_key(|problem| (problem.index.unwrap_or(u64::MAX), problem.what));
+        // What may follow from others comes behind them.
+        let follows = |what| matches!(what, What::NoOutcome | What::Unpaired);
+        self.problems.sort_by_key(|problem| {
+            let index = problem.index.unwrap_or(u64::MAX);
+            (follows(problem.what), index, problem.what)
+        });
         self.ok = self.problems.is_empty();
     }
 }
