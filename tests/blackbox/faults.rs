@@ -348,6 +348,7 @@ macro_rules! matrix {
 }
 
 matrix! {
+    every_fault_of_anthropic = "anthropic",
     every_fault_of_wenxin = "wenxin",
     every_fault_of_wenxin_v1 = "wenxin-v1",
     every_fault_of_tongyi = "tongyi",

@@ -9,7 +9,8 @@ use sim::Sim;
 pub const KEY: &str = "ym-blackbox-7Qm2xT9vKdLw";
 
 /// Every vendor, with the model name that its simulator is asked for.
-pub const VENDORS: [(&str, &str); 11] = [
+pub const VENDORS: [(&str, &str); 12] = [
+    ("anthropic", "claude-3-7-sonnet-sim"),
     ("wenxin", "ernie-4.0-turbo-8k"),
     ("wenxin-v1", "completions_pro"),
     ("tongyi", "qwen-plus"),
@@ -24,7 +25,7 @@ pub const VENDORS: [(&str, &str); 11] = [
 ];
 
 /// Vendors whose wire dialect is not the client's.
-pub const TRANSLATED: [&str; 2] = ["wenxin-v1", "tongyi"];
+pub const TRANSLATED: [&str; 3] = ["wenxin-v1", "tongyi", "anthropic"];
 
 /// The vendors that speak the client's dialect.
 pub fn same_dialect() -> impl Iterator<Item = &'static str> {

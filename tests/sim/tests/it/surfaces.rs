@@ -445,7 +445,7 @@ async fn base_urls_are_what_a_provider_configures() {
     assert_eq!(sim.base_url("wenxin"), format!("{origin}/v2"));
     assert_eq!(sim.base_url("wenxin-v1"), origin);
     assert_eq!(sim.base_url("glm"), format!("{origin}/api/paas/v4"));
-    assert_eq!(sim::Sim::surfaces().count(), 10);
+    assert_eq!(sim::Sim::surfaces().count(), 11);
 }
 
 #[tokio::test]
