@@ -188,6 +188,14 @@ impl Shard {
         {
             return Ok(());
         }
+        // Making a file or syncing one takes a disk's time, which no request is to wait for: without a spare, or while a
+        // sealed segment is not synced yet, the active one grows on for a while, and upkeep catches up.
+        if let Some(active) = self.active.as_mut().filter(|active| !active.suspect)
+            && (self.spare.is_none() || self.sealed.len() >= SEALED_MAX)
+            && active.bytes + need <= 2 * files.segment_bytes
+        {
+            return Ok(());
+        }
         match self.begin_segment(files) {
             Ok(new) => {
                 if let Some(old) = self.active.replace(new) {
