@@ -117,9 +117,9 @@ impl Commit {
         }
     }
 
-    /// Whether everything below `bound` is durable.
-    pub(super) fn is_durable_to(&self, bound: u64) -> bool {
-        self.durable_to.load(Ordering::Acquire) >= bound
+    /// Everything below this index is durable, or will never be.
+    pub(super) fn durable_to(&self) -> u64 {
+        self.durable_to.load(Ordering::Acquire)
     }
 
     pub(super) fn is_slow(&self) -> bool {
@@ -154,7 +154,7 @@ pub struct Durable {
 
 impl Durable {
     /// There is nothing to wait for.
-    pub(super) const NOW: Self = Self {
+    pub const NOW: Self = Self {
         journal: None,
         index: None,
     };
@@ -223,7 +223,7 @@ impl Journal {
     }
 
     fn answer(&self, index: u64) -> Option<Result<(), Error>> {
-        if self.commit.is_durable_to(index + 1) {
+        if self.commit.durable_to() > index {
             Some(Ok(()))
         } else if self.health() == Health::Unsynced {
             Some(Err(Error::Failed))

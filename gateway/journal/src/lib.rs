@@ -21,6 +21,7 @@ mod entry;
 mod event;
 pub mod follow;
 pub mod inbox;
+pub mod index;
 mod inert;
 pub mod join;
 mod line;
@@ -30,11 +31,14 @@ pub mod record;
 mod recover;
 mod reserve;
 pub mod row;
+pub mod rows;
 mod scan;
+pub mod seal;
 mod segment;
 mod store;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
+pub mod tree;
 mod upkeep;
 
 use std::cell::Cell;
@@ -286,6 +290,12 @@ impl Journal {
             }
         }
         self.frontier.load(Ordering::Relaxed)
+    }
+
+    /// Every index below this one is on disk, synced, or will never be: what may be signed. Never goes back, and stays
+    /// where it is once a sync failed.
+    pub fn synced_frontier(&self) -> u64 {
+        self.commit.durable_to()
     }
 
     /// Whether openings are taken: for readiness.

@@ -12,6 +12,7 @@ use serde::{Serialize, Serializer, ser::SerializeSeq};
 use super::inert::Short;
 use super::line::{self, Line, Place, Unsupported};
 use super::record::{self, Kind};
+use super::seal::{Digest, Kept, hex32};
 
 /// Bytes kept free on the disk for each closing record that is still to come: more than the longest one.
 pub const CLOSING_ROOM: u64 = 7168;
@@ -113,6 +114,12 @@ pub struct Opening<'a> {
     pub request_bytes: u64,
     /// Targets that the request was cleared for.
     pub targets: u32,
+    /// HMAC-SHA-256 of the request's body as it was received.
+    #[serde(serialize_with = "digest", skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<&'a Digest>,
+    /// The request's body, if it is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_body: Option<&'a Kept>,
 }
 
 /// How a request that was opened ended. Its id and its opening are the entry's.
@@ -181,6 +188,12 @@ pub struct Closing<'a> {
         skip_serializing_if = "str::is_empty"
     )]
     pub code: &'a str,
+    /// HMAC-SHA-256 of the reply as it was sent.
+    #[serde(serialize_with = "digest", skip_serializing_if = "Option::is_none")]
+    pub reply_fingerprint: Option<&'a Digest>,
+    /// The reply, if it is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reply_body: Option<&'a Kept>,
 }
 
 /// How often a type was found.
@@ -333,6 +346,12 @@ pub struct Denial<'a> {
     pub code: &'a str,
     /// From arrival to the refusal, in ms.
     pub total_ms: u64,
+    /// HMAC-SHA-256 of the request's body as it was received.
+    #[serde(serialize_with = "digest", skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<&'a Digest>,
+    /// The request's body, if it is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_body: Option<&'a Kept>,
 }
 
 /// What every `closed` payload begins with.
@@ -455,6 +474,11 @@ fn attempts<S: Serializer>(list: &[Attempt<'_>], serializer: S) -> Result<S::Ok,
 #[derive(Serialize)]
 struct More {
     more: usize,
+}
+
+fn digest<S: Serializer>(digest: &Option<&Digest>, serializer: S) -> Result<S::Ok, S::Error> {
+    let hex = digest.map(hex32).unwrap_or([b'0'; 64]);
+    serializer.serialize_str(str::from_utf8(&hex).unwrap_or_default())
 }
 
 fn whole_id<S: Serializer>(id: &str, serializer: S) -> Result<S::Ok, S::Error> {

@@ -169,7 +169,7 @@ impl Journal {
     /// Deletes those files of the inbox whose events are durable.
     fn empty_inbox(&self) {
         let mut keeper = locked(&self.keeper);
-        if self.commit.is_durable_to(keeper.posted_to) {
+        if self.commit.durable_to() >= keeper.posted_to {
             for path in mem::take(&mut keeper.posted) {
                 // One that stays is written once more, with the same ticket.
                 let _ = fs::remove_file(path);
@@ -180,13 +180,13 @@ impl Journal {
     /// Syncs what was written since the last time. Never holds a shard's lock while the disk works.
     pub(super) fn sync(&self) {
         let mut sound = true;
-        let mut bound = 0;
+        let mut bound = self.frontier();
         self.commit.begins(self.clock.mono_ns());
-        for (number, shard) in self.shards.iter().enumerate() {
+        for shard in &self.shards {
             let (files, mut failed) = {
                 let mut shard = locked(shard);
-                if number == 0 {
-                    // Whoever has taken a smaller index holds his shard's lock until he has written.
+                if self.shards.len() == 1 {
+                    // Nobody else has an index in hand: what came since is covered too.
                     bound = self.files.next_index.load(Ordering::Relaxed);
                 }
                 (shard.take_unsynced(), shard.take_failed_syncs())

@@ -286,14 +286,14 @@ impl Reading {
         {
             match text {
                 None => {
-                    encoder.events(events, out);
+                    encoder.events(events, out)?;
                     events.clear();
                 }
                 Some(governor) => {
                     let mut ready = Vec::with_capacity(events.len());
                     let now = nanos(*opened);
                     govern_events(governor, events.drain(..), now, &mut ready)?;
-                    encoder.events(&ready, out);
+                    encoder.events(&ready, out)?;
                 }
             }
         } else {
@@ -327,13 +327,13 @@ impl Reading {
             decoder.end(events)?;
             note(events, meter, self.vendor, &self.head)?;
             match text {
-                None => encoder.events(events, out),
+                None => encoder.events(events, out)?,
                 Some(governor) => {
                     let mut ready = Vec::new();
                     let now = nanos(self.opened);
                     govern_events(governor, events.drain(..), now, &mut ready)?;
                     end_events(governor, &mut ready)?;
-                    encoder.events(&ready, out);
+                    encoder.events(&ready, out)?;
                 }
             }
             events.clear();
@@ -387,7 +387,7 @@ pub(super) fn note(
                     .fault(&head.view(), root)
                     .unwrap_or_else(|| Kind::UpstreamError.into()));
             }
-            canon::Event::Usage(usage) => meter.usage = Some(*usage),
+            canon::Event::Usage(usage) => meter.usage = Some(usage.after(meter.usage)),
             canon::Event::Finish {
                 finish: Finish::Failed,
                 ..
@@ -451,9 +451,8 @@ fn tally(facts: &EventFacts, meter: &mut Meter) -> Said {
         meter.content_events += 1;
         meter.first_content.get_or_insert_with(Instant::now);
     }
-    if facts.usage.is_some() {
-        // The last one counts; usage is never summed.
-        meter.usage = facts.usage;
+    if let Some(usage) = facts.usage {
+        meter.usage = Some(usage.after(meter.usage));
     }
     if facts.finish.is_some() {
         meter.finish = facts.finish;
@@ -494,6 +493,16 @@ fn release(
     }
 }
 
+/// The beginning of an event that is written anew, up to its data: with the name it had, if that is a word.
+fn named(event: &sse::Event<'_>) -> Vec<u8> {
+    let name = event.word();
+    let lines = ["event: ", name.unwrap_or_default(), "\ndata: "];
+    match name {
+        Some(_) => lines.concat().into_bytes(),
+        None => b"data: ".to_vec(),
+    }
+}
+
 /// The event with its usage value replaced by `null`, and with the dialect's word for a vendor's own finish reason.
 fn edited(event: &sse::Event<'_>, facts: &EventFacts, hide: bool) -> Rope {
     let mut edits = Edits::new();
@@ -508,7 +517,7 @@ fn edited(event: &sse::Event<'_>, facts: &EventFacts, hide: bool) -> Rope {
         change(&facts.odd_finish, format!("\"{}\"", finish.as_str()));
     }
     let data = Bytes::from(event.data().unwrap_or_default().into_owned());
-    let mut whole = Rope::from(Bytes::from_static(b"data: "));
+    let mut whole = Rope::from(Bytes::from(named(event)));
     whole.append(edits.apply(&data));
     whole.push(Bytes::from_static(b"\n\n"));
     whole

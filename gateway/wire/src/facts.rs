@@ -28,6 +28,18 @@ pub struct Usage {
 pub const TOKENS_MAX: u64 = 1_000_000_000;
 
 impl Usage {
+    /// This report, made after `earlier` of the same reply. The later one counts, nothing is summed; but one that does not
+    /// count the prompt, as some dialects' last one does not, leaves it as it was.
+    #[must_use]
+    pub fn after(mut self, earlier: Option<Self>) -> Self {
+        if let Some(earlier) = earlier.filter(|_| self.prompt == 0) {
+            self.prompt = earlier.prompt;
+            self.cached = earlier.cached;
+            self.cache_write = earlier.cache_write;
+        }
+        self
+    }
+
     /// Keeps the inner counts inside the outer ones; a vendor's usage is a claim.
     #[must_use]
     pub fn clamped(mut self) -> Self {
@@ -48,7 +60,7 @@ pub struct RequestFacts {
     pub tape: Tape,
     /// The model asked for.
     pub model: String,
-    /// Span of the model's value, quotes included.
+    /// Span of the model's value, quotes included; empty if it does not stand in the body.
     pub model_span: Range<usize>,
     /// Whether a stream is wanted.
     pub stream: bool,
@@ -58,6 +70,14 @@ pub struct RequestFacts {
     pub max_tokens: Option<u64>,
     /// How many choices are wanted.
     pub choices: u32,
+    /// How many messages it has.
+    pub turns: u32,
+    /// Whether tools are offered.
+    pub tools: bool,
+    /// Whether the answer must be written in a form for machines: nothing may stand before it.
+    pub structured: bool,
+    /// Whether probabilities are wanted: they hold the answer once more.
+    pub logprobs: bool,
 }
 
 /// Why a reply ended, over all dialects.

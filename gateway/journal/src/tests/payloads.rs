@@ -52,6 +52,7 @@ fn the_longest_closing_fits_its_room() {
             model: &text,
             fault: &text,
         };
+        let body = crate::seal::Kept::longest();
         let closing = Closing {
             outcome: Outcome::InternalError,
             status: u16::MAX,
@@ -80,6 +81,8 @@ fn the_longest_closing_fits_its_room() {
             first_content_ms: Some(u64::MAX),
             total_ms: u64::MAX,
             code: &text,
+            reply_fingerprint: Some(&[0xff; 32]),
+            reply_body: Some(&body),
         };
         let mut buf = Vec::new();
         let at = Moment {
