@@ -12,7 +12,7 @@
 //! Must never know HTTP, tokio, policies or the config's shape.
 //! Invariants: at most `reserve_bytes / CLOSING_ROOM` entries are open; a closing is on disk, or in memory until the disk
 //! takes it, or its opening is found open at the next start; no thread waits for a sync except in a rotation that
-//! follows a failed write.
+//! outran the background thread by far, or follows a failed write.
 
 pub mod clock;
 mod commit;
@@ -179,6 +179,7 @@ impl Journal {
             next_number: AtomicU64::new(survey.next_number),
             epoch: survey.found.epoch,
             segment_bytes: config.segment_bytes,
+            grows_on: config.durability == Durability::Synced,
         };
         // One file takes one sync; with several, a group commit would be one after another.
         let shards = match config.durability {
