@@ -24,6 +24,8 @@ pub enum DialectId {
     Anthropic,
     /// OpenAI chat completions.
     OpenAiChat,
+    /// Chat completions as vendors write them that no OpenAI client could read.
+    OpenAiLoose,
     /// DashScope's native text generation.
     DashScope,
     /// Baidu's legacy wenxinworkshop chat.
