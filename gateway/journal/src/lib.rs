@@ -20,7 +20,7 @@ mod event;
 pub mod follow;
 pub mod inbox;
 pub mod index;
-mod inert;
+pub mod inert;
 pub mod join;
 mod line;
 mod payload;
@@ -38,6 +38,7 @@ mod store;
 pub(crate) mod tests;
 pub mod tree;
 mod upkeep;
+pub mod utc;
 
 use std::cell::Cell;
 use std::collections::VecDeque;

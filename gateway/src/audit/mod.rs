@@ -2,4 +2,5 @@
 //!
 //! The log and its format are the crate `journal`. Must never run on a worker's runtime.
 
+pub mod asked;
 pub mod events;
