@@ -4,3 +4,4 @@
 
 pub mod asked;
 pub mod events;
+pub mod indexing;
