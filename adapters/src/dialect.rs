@@ -22,6 +22,8 @@ use crate::vendor::Call;
 pub enum DialectId {
     /// OpenAI chat completions.
     OpenAiChat,
+    /// Chat completions as vendors write them that no OpenAI client could read.
+    OpenAiLoose,
     /// DashScope's native text generation.
     DashScope,
     /// Baidu's legacy wenxinworkshop chat.
