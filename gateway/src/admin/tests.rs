@@ -176,3 +176,89 @@ async fn a_refused_reload_says_where() {
     let (_, metrics) = bench.ask("GET /metrics", &[LOCAL]).await;
     assert!(metrics.contains("yumen_config_reload_failures_total 1"));
 }
+
+#[tokio::test]
+async fn the_log_is_searched_and_that_is_written_down() {
+    let bench = bench(FULL, Vec::new());
+    let journal = Arc::clone(&bench.state.searches.journal);
+    for n in 0..5 {
+        let denial = journal::Denial {
+            id: &format!("r{n}"),
+            key: ["crm", "=evil\u{202e}\n"][n % 2],
+            status: 403,
+            ..journal::Denial::default()
+        };
+        journal.deny(0, &denial).unwrap();
+    }
+    let ask = async |line: &str| {
+        let (status, body) = bench.ask(&format!("GET {line}"), &[LOCAL, TOKEN]).await;
+        let json: serde_json::Value = serde_json::from_str(&body).unwrap();
+        assert!(
+            !body
+                .chars()
+                .any(|c| c != '\n' && journal::inert::is_active(c)),
+            "{body}"
+        );
+        (status, json)
+    };
+    let (status, first) = ask("/api/audit/entries?kind=denial&limit=2").await;
+    assert_eq!(status, 200, "{first}");
+    assert_eq!(first["entries"][0]["id"], "r4");
+    assert_eq!(first["entries"].as_array().unwrap().len(), 2);
+    let cursor = first["next"].as_str().unwrap();
+    let (_, rest) = ask(&format!("/api/audit/entries?kind=denial&cursor={cursor}")).await;
+    assert_eq!(rest["entries"][0]["id"], "r2");
+    assert_eq!(rest["next"], serde_json::Value::Null);
+    let (_, evil) = ask("/api/audit/entries?key=%3Devil%E2%80%AE%0A").await;
+    assert_eq!(evil["entries"].as_array().unwrap().len(), 2);
+    let (_, one) = ask("/api/audit/entries/r3").await;
+    assert_eq!(one["entry"]["status"], 403);
+    let index = one["entry"]["index"].as_u64().unwrap();
+    assert_eq!(ask(&format!("/api/audit/entries/{index}")).await.1, one);
+    let (_, stats) = ask("/api/audit/stats?bucket=1d&key=crm").await;
+    assert_eq!(stats["buckets"][0]["by"]["status"]["403"], 3, "{stats}");
+    for (line, status) in [
+        ("/api/audit/entries?nmae=x", 400),
+        ("/api/audit/entries?limit=0", 400),
+        ("/api/audit/entries?limit=1001", 400),
+        ("/api/audit/entries?cursor=x", 400),
+        ("/api/audit/entries?from=soon", 400),
+        ("/api/audit/entries?key=%ff", 400),
+        ("/api/audit/entries/nobody", 404),
+        ("/api/audit/entries/a/b", 404),
+        ("/api/audit/stats?text=x", 400),
+        ("/api/audit/stats?bucket=0s", 400),
+    ] {
+        let (got, body) = ask(line).await;
+        assert_eq!(got, status, "{line}: {body}");
+        assert!(body["error"]["message"].is_string(), "{line}: {body}");
+    }
+    // Every one of those that was answered is an entry.
+    let (_, searches) = ask("/api/audit/entries?what=search&limit=100").await;
+    let told = searches["entries"].as_array().unwrap();
+    assert!(told.iter().any(|entry| entry["detail"] == "kind=denial"));
+    assert!(told.iter().any(|entry| entry["detail"] == "entry nobody"));
+    assert!(told.iter().all(|entry| entry["origin"] == "127.0.0.1"));
+}
+
+#[tokio::test]
+async fn the_document_has_every_route() {
+    let bench = bench(FULL, Vec::new());
+    let (status, body) = bench.ask("GET /api/openapi.json", &[LOCAL, TOKEN]).await;
+    assert_eq!(status, 200);
+    let document: serde_json::Value = serde_json::from_str(&body).unwrap();
+    for route in &routes::ROUTES {
+        let method = route.method.as_str().to_ascii_lowercase();
+        let operation = &document["paths"][route.path][&method];
+        assert!(operation["summary"].is_string(), "{}", route.path);
+        assert_eq!(operation["security"].is_array(), route.guarded);
+        assert_eq!(route.guarded, route.path.starts_with("/api/"));
+    }
+    let properties = &document["components"]["schemas"]["Entry"]["properties"];
+    assert_eq!(
+        properties["findings"]["additionalProperties"]["type"],
+        "integer"
+    );
+    let parameters = document["paths"]["/api/audit/entries"]["get"]["parameters"].to_string();
+    assert!(parameters.contains("\"verdict\"") && parameters.contains("\"cursor\""));
+}
