@@ -157,6 +157,7 @@ pub(super) fn request(
         headers,
         usual: if free { usual } else { &[] },
         body: prepared.body.clone(),
+        after: exchange.opened(),
     })
 }
 
