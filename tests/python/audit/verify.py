@@ -25,8 +25,8 @@ def crc32c(data):
 def records(path, bad):
     """Index, epoch and leaf data of each record, as far as the segment is sound."""
     data, last, at = path.read_bytes(), -1, 64
-    head = struct.unpack("<8s5I3Qq2I", data[:64]) if len(data) >= 64 else (b"",) * 12
-    if data and (head[0] != b"yumenlog" or head[1] != 1 or crc32c(data[:60]) != head[11] or path.stem != f"{head[5]:010}-{head[3]:02}"):
+    head = struct.unpack("<8s4I3Qq2I", data[:64]) if len(data) >= 64 else (b"",) * 11
+    if data and (head[0] != b"yumenlog" or head[1] != 1 or crc32c(data[:60]) != head[10] or path.stem != f"{head[5]:010}-{head[3]:02}"):
         bad.append(f"{path.name}: its header is not that of this file")
     while at < len(data):
         length, crc, index, kind = struct.unpack_from("<IIQB", data[at:] + bytes(17))

@@ -95,6 +95,7 @@ impl Post {
             headers: self.headers.clone(),
             usual: &[],
             body: body.into_bytes().into(),
+            after: journal::Durable::NOW,
         };
         let failed = |fault: wire::Fault| anyhow::anyhow!("{}", fault.why());
         let sent = self.client.send(&self.endpoint, &BOUNDS, &request);
