@@ -1,4 +1,4 @@
-//! A part of the index: what it knows of some 64,000 rows that follow each other, in one file that never changes
+//! A part of the index: what it knows of some 32,000 rows that follow each other, in one file that never changes
 //! (but for what a text said, when that must be forgotten: then it is written anew).
 //!
 //! ```text
