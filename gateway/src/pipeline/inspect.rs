@@ -53,7 +53,7 @@ pub(super) async fn inspect(
             look(&policy, &body, &contents).await?
         }
     };
-    exchange.counts = findings.counts().into();
+    exchange.counts = findings.counts().to_vec();
     exchange.media = findings.media;
     Ok(Inspected {
         asked,
