@@ -111,7 +111,7 @@ def harms(log, chance):
         while at < len(data):
             at += 8 + struct.unpack_from("<I", data, at)[0]
             bounds.append(at)
-        for _ in range(6):
+        for _ in range(4):
             bit = chance.randrange(len(data) * 8)
             bad = bytearray(data)
             bad[bit // 8] ^= 1 << bit % 8
@@ -133,6 +133,7 @@ def harms(log, chance):
     yield "segment copied", {log / "0000000999-00.seg": first.read_bytes()}
     tree = log / "tree"
     tiles = [p for p in (tree / "tile").rglob("*") if p.is_file()]
+    tiles = chance.sample(sorted(tiles), min(6, len(tiles)))
     for path in [tree / "checkpoints", tree / "checkpoint", tree / "key.pub", *tiles]:
         data = path.read_bytes()
         for _ in range(4):
@@ -143,6 +144,7 @@ def harms(log, chance):
     yield "no checkpoints", {tree / "checkpoints": None}
 
 
+@pytest.mark.timeout(400)
 def test_whatever_is_done_to_it_is_found_by_both(log, tmp_path):
     harmed, missed = tmp_path / "audit", []
     shutil.copytree(log, harmed)
