@@ -449,17 +449,20 @@ impl Exchange {
         journal.durable(denied)
     }
 
-    /// The vendor's usage, or an estimate: four bytes a prompt token, one token a content event.
+    /// The vendor's usage, or an estimate: four bytes a prompt token, one token a content event. Some dialects report usage
+    /// before the answer too; where that was the last that was heard, the answer is estimated.
     fn tokens(&self) -> Tokens {
         match self.meter.usage {
             Some(usage) => {
                 let usage = usage.clamped();
+                let seen = self.meter.content_events;
+                let early = self.meter.finish.is_none() && seen > usage.completion;
                 Tokens {
                     prompt: usage.prompt,
-                    completion: usage.completion,
+                    completion: if early { seen } else { usage.completion },
                     cached: usage.cached,
                     reasoning: usage.reasoning,
-                    estimated: false,
+                    estimated: early,
                 }
             }
             None if self.meter.first_content.is_some() => Tokens {
