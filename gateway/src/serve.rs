@@ -16,6 +16,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::admin::AdminState;
 use crate::audit::events::{self, Visits};
+use crate::audit::retention;
 use crate::book::Registry;
 use crate::config::address::Listen;
 use crate::config::problem::Problem;
@@ -222,6 +223,7 @@ fn start_control(
 ) -> anyhow::Result<()> {
     let _inside = control.enter();
     let listener = listeners.into_iter().next().context("no listener")?;
+    retention::start(shared);
     let state = admin_state(shared);
     tasks::detach(server::admin::serve(
         Arc::clone(&state),

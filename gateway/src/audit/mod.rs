@@ -3,6 +3,7 @@
 //! The log and its format are the crate `journal`. Must never run on a worker's runtime.
 
 pub mod events;
+pub mod retention;
 
 use std::time::Duration;
 

@@ -7,6 +7,7 @@
 mod access;
 mod policies;
 mod providers;
+mod retention;
 mod server;
 
 use super::load::{Doc, Loaded};
@@ -41,6 +42,7 @@ pub fn check(loaded: &Loaded, book: &dyn VendorBook, now_ms: u64) -> Vec<Problem
     check.access();
     check.policies();
     check.server();
+    check.retention();
     let mut problems = check.problems;
     problems.sort_by_key(|p| {
         (
