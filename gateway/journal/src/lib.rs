@@ -22,7 +22,7 @@ mod event;
 pub mod follow;
 pub mod inbox;
 pub mod index;
-mod inert;
+pub mod inert;
 pub mod join;
 mod line;
 mod payload;
@@ -41,6 +41,7 @@ mod store;
 pub(crate) mod tests;
 pub mod tree;
 mod upkeep;
+pub mod utc;
 
 use std::cell::Cell;
 use std::collections::VecDeque;

@@ -2,7 +2,9 @@
 //!
 //! The log and its format are the crate `journal`. Must never run on a worker's runtime.
 
+pub mod asked;
 pub mod events;
+pub mod indexing;
 pub mod retention;
 
 use std::time::Duration;

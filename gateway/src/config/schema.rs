@@ -350,6 +350,8 @@ pub struct Audit {
     pub max_bytes: Option<Size>,
     /// Kept bodies go after so long; default as `retention`.
     pub payload_retention: Option<Span>,
+    /// The index by which it is searched.
+    pub index: AuditIndex,
     /// A segment file is closed beyond this size.
     pub segment_bytes: Size,
     /// Room on disk that is set aside, so that open requests can be closed when the disk is full.
@@ -369,8 +371,28 @@ impl Default for Audit {
             retention_min: HALF_A_YEAR,
             max_bytes: None,
             payload_retention: None,
+            index: AuditIndex::default(),
             segment_bytes: Size::mib(128),
             reserve_bytes: Size::mib(64),
+        }
+    }
+}
+
+/// The index of the audit log. Losing it loses nothing: it is built again from the log.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct AuditIndex {
+    /// Whether there is one. Without it a search reads the whole log.
+    pub enabled: bool,
+    /// Its directory; `index` in that of the log if absent.
+    pub dir: Option<String>,
+}
+
+impl Default for AuditIndex {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            dir: None,
         }
     }
 }
