@@ -18,8 +18,10 @@ pub use super::tuning::{
 use super::units::{Size, Span};
 use crate::secret::Secret;
 
+mod checkpoint;
 mod policies;
 
+pub use checkpoint::{Anchor, Checkpoint, Witness};
 pub use policies::{
     CrossBorder, EntityDef, Explicit, Gate, GateOn, GateShape, Labelling, Method, OnError, Output,
     Pack, Policies, Remedy, Rule, RuleMode, Validator, Words,
@@ -350,6 +352,8 @@ pub struct Audit {
     pub max_bytes: Option<Size>,
     /// Kept bodies go after so long; default as `retention`.
     pub payload_retention: Option<Span>,
+    /// Its Merkle root, signed.
+    pub checkpoint: Checkpoint,
     /// The index by which it is searched.
     pub index: AuditIndex,
     /// A segment file is closed beyond this size.
@@ -371,6 +375,7 @@ impl Default for Audit {
             retention_min: HALF_A_YEAR,
             max_bytes: None,
             payload_retention: None,
+            checkpoint: Checkpoint::default(),
             index: AuditIndex::default(),
             segment_bytes: Size::mib(128),
             reserve_bytes: Size::mib(64),

@@ -17,6 +17,7 @@ use wire::{Kind, Verdict};
 use super::policy::{Families, GateVerdict, PolicyMeters};
 use super::process::{Process, Reloads};
 use super::series::{Family, OTHER, Timer};
+use super::tree::TreeMeters;
 use crate::config::watch::ReloadCounters;
 
 /// The type of what [`Metrics::encode`] writes.
@@ -79,6 +80,8 @@ pub struct Metrics {
     pub audit_over_limit: Gauge,
     /// Segments that retention removed.
     pub audit_retired: Counter,
+    /// The audit log's tree.
+    pub tree: TreeMeters,
 }
 
 /// One route and method; made once.
@@ -253,6 +256,7 @@ impl Metrics {
                 "yumen_audit_retired_segments",
                 "Segments removed by retention",
             ),
+            tree: TreeMeters::new(&mut m.0),
             registry: m.0,
         }
     }
