@@ -255,7 +255,7 @@ async fn strangers_strings_stay_inside_their_record() {
     let sim = sim().await;
     let gateway = Gateway::start(&Config::plain(&sim)).await;
     let nasty = "x\n{\"index\":1}\r\u{1b}[2J\u{7}\u{202e}gpj.exe\u{2066}\u{9b}31m\u{2028}\0";
-    // Controls in a name are refused before anybody looks it up; what turns text around is not.
+    // A name with such characters is refused before anybody looks it up or writes it down.
     let name = "x\u{202e}gpj.exe\u{2066}\u{9b}31m\u{2028}\\\"";
     let mut replies = Vec::new();
     for (model, id) in [
@@ -277,7 +277,7 @@ async fn strangers_strings_stay_inside_their_record() {
         replies.push(ask.send().await);
     }
     let denial = gateway.record(&replies[0]).await;
-    assert_eq!(denial["asked"], name, "{denial}");
+    assert!(denial["asked"].is_null(), "{denial}");
     assert_eq!(denial["client_request_id"], "ok-1.A_z");
     assert_eq!(denial["trace"], "4bf92f3577b34da6a3ce929d0e0e4736");
     let journal = gateway.journal();

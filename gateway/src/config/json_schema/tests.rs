@@ -42,7 +42,7 @@ fn validate(schema: &Value, root: &Value, value: &Value, at: &str) -> Result<(),
     let number = kind == "integer";
     if schema
         .get("type")
-        .is_some_and(|types| !mentions(types, kind) && !(number && mentions(types, "number")))
+        .is_some_and(|types| !(mentions(types, kind) || number && mentions(types, "number")))
     {
         return Err(format!("{at}: is {kind}"));
     }
