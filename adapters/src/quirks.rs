@@ -34,6 +34,8 @@ pub struct Quirks {
     pub omit_empty_tools: bool,
     /// `tool_choice: "none"` is unknown: the tools go instead.
     pub none_drops_tools: bool,
+    /// Features by the matrix' names that its replies lack, whatever a request says; asked by the matrix only.
+    pub replies_lack: &'static [&'static str],
     /// Temperature 0 is not a number here but this member (name, raw value); `top_p` goes too.
     pub greedy: Option<(&'static str, &'static str)>,
 }
@@ -50,6 +52,7 @@ pub static PLAIN: Quirks = Quirks {
     short_call_ids: false,
     omit_empty_tools: false,
     none_drops_tools: false,
+    replies_lack: &[],
     greedy: None,
 };
 

@@ -52,8 +52,8 @@ const EARLY: [Case; 19] = [
     case("@status:401", &[502], FAILED),
     case(
         "@status:403",
-        &[502, 429],
-        &["upstream_error", "rate_limit_exceeded"],
+        &[502, 429, 400],
+        &["upstream_error", "rate_limit_exceeded", "content_filtered"],
     ),
     case("@status:404", &[404, 502], BLAMED),
     case("@status:400", &[400, 502], BLAMED),
@@ -89,11 +89,11 @@ const EARLY_WHOLE: [Case; 6] = [
 
 /// Faults after the first content: an error event, and no `[DONE]` behind it.
 const LATE: [(&str, &[&str]); 5] = [
-    ("@events:20@gap:15@cutevent:8", &["upstream_error"]),
-    ("@events:20@gap:15@errorevent:8", &["upstream_error"]),
-    ("@events:20@gap:15@stall:8", &["upstream_timeout"]),
-    ("@events:20@gap:15@badjson:8", &["upstream_error"]),
-    ("@events:20@gap:15@cut:2500", &["upstream_error"]),
+    ("@events:20@gap:30@cutevent:8", &["upstream_error"]),
+    ("@events:20@gap:30@errorevent:8", &["upstream_error"]),
+    ("@events:20@gap:30@stall:8", &["upstream_timeout"]),
+    ("@events:20@gap:30@badjson:8", &["upstream_error"]),
+    ("@events:20@gap:30@cut:2500", &["upstream_error"]),
 ];
 
 /// Oddities that are none.

@@ -13,7 +13,7 @@ use serde_json::Value;
 pub(crate) struct Profile {
     pub(crate) name: &'static str,
     pub(crate) label: &'static str,
-    /// Of chat completions, below the base.
+    /// Of chat completions, below the base; `*` is any one segment.
     pub(crate) path: &'static str,
     pub(crate) codes: &'static [Code],
     pub(crate) usual: Usual,
@@ -38,6 +38,8 @@ pub(crate) struct Profile {
     pub(crate) envelope: fn(&Envelope<'_>) -> String,
     pub(crate) usage_body: fn(&Usage) -> String,
     pub(crate) error_body: fn(&Trouble, u64) -> String,
+    /// An error in a stream, where it is written in another way.
+    pub(crate) error_event: Option<fn(&Trouble) -> String>,
     pub(crate) error_then_done: bool,
     pub(crate) admit: fn(&Profile, &Arrived<'_>) -> Result<(), Trouble>,
     pub(crate) check: fn(&Profile, &Value, &mut Ask) -> Result<(), Trouble>,
@@ -146,7 +148,10 @@ impl Voice for Profile {
         (self.error_body)(trouble, serial)
     }
     fn error_frames(&self, trouble: &Trouble, stamp: &Stamp) -> Vec<Frame> {
-        let body = self.error_body(trouble, stamp.serial);
+        let body = match self.error_event {
+            Some(written) => written(trouble),
+            None => self.error_body(trouble, stamp.serial),
+        };
         let mut frames = vec![self.data(Kind::Error, &body)];
         if self.error_then_done {
             frames.push(self.data(Kind::Done, "[DONE]"));
@@ -154,7 +159,12 @@ impl Voice for Profile {
         frames
     }
     fn is_chat(&self, arrived: &Arrived<'_>) -> bool {
-        arrived.rest == self.path
+        let Some((before, after)) = self.path.split_once('*') else {
+            return arrived.rest == self.path;
+        };
+        let inside = arrived.rest.strip_prefix(before);
+        let segment = inside.and_then(|rest| rest.strip_suffix(after));
+        segment.is_some_and(|segment| !segment.is_empty() && !segment.contains('/'))
     }
     fn status_on_wire(&self, trouble: &Trouble) -> u16 {
         let front = trouble.status == 401;
