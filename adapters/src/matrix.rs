@@ -9,7 +9,7 @@ use wire::{Fault, canon};
 
 use crate::dialect::{ClientDialect, Dialect, Lossy};
 use crate::dialects::openai_chat::OpenAiChat;
-use crate::places::Asked;
+use crate::places::{Asked, Asks};
 use crate::vendor::{Call, Vendor};
 use crate::{CLIENT_DIALECTS, VENDORS};
 
@@ -148,6 +148,7 @@ fn write(vendor: &'static dyn Vendor, request: &canon::Request) -> Result<bool, 
         model: "m",
         stream: request.stream,
         dialect: spoken.id(),
+        asks: Asks::Reply,
         multimodal: request.multimodal(),
         request_id: "",
         now_ms: 0,

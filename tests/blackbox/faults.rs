@@ -44,7 +44,8 @@ const LIMITED: &[&str] = &["rate_limit_exceeded"];
 /// Faults that show before any content, streamed or not.
 const EARLY: [Case; 19] = [
     case("@status:500", &[500, 502, 503], FAILED),
-    case("@status:502", &[502, 500], FAILED),
+    // A vendor that has no error for a status says its general one under it, and that is what counts.
+    case("@status:502", &[502, 500, 503], FAILED),
     case("@status:503", &[503, 500, 502], FAILED),
     case("@status:529", &[529, 500, 502, 503], FAILED),
     case("@status:429", &[429], LIMITED),
@@ -57,7 +58,7 @@ const EARLY: [Case; 19] = [
     ),
     case("@status:404", &[404, 502], BLAMED),
     case("@status:400", &[400, 502], BLAMED),
-    case("@status:422", &[422, 400, 502], BLAMED),
+    case("@status:422", &[422, 400, 502, 503], BLAMED),
     case("@errorin200", &[500, 502, 503], FAILED),
     case("@html", &[502], FAILED),
     case("@html@status:503", &[503, 502], FAILED),

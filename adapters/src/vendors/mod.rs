@@ -1,9 +1,10 @@
 //! The vendors, one file each, and what several of them share.
 
-pub(crate) mod blame;
+mod blame;
 pub(crate) mod openai_like;
 
 pub(crate) mod ainnogc;
+pub(crate) mod anthropic;
 pub(crate) mod azure_openai;
 pub(crate) mod baichuan;
 pub(crate) mod bluelm;

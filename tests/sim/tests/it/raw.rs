@@ -46,12 +46,16 @@ pub(crate) async fn sim() -> Sim {
 /// The path of a surface's chat endpoint.
 pub(crate) fn chat_path(surface: &str) -> String {
     let odd = match surface {
+        "anthropic" => "/anthropic/v1/messages",
         "wenxin" => "/v2/chat/completions",
         "tongyi" => "/api/v1/services/aigc/text-generation/generation",
         "tongyi-compatible" => "/compatible-mode/v1/chat/completions",
         "glm" => "/api/paas/v4/chat/completions",
         "minimax-v2" => "/minimax-v2/v1/text/chatcompletion_v2",
         "doubao" => "/doubao/api/v3/chat/completions",
+        "azure-openai" => {
+            "/azure-openai/openai/deployments/m/chat/completions?api-version=2024-10-21"
+        }
         "sensenova-native" => "/sensenova-native/v1/llm/chat-completions",
         other => return format!("/{other}/v1/chat/completions"),
     };
