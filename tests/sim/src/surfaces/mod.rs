@@ -19,6 +19,7 @@ mod moonshot;
 mod openai;
 mod overseas;
 mod private;
+mod profile;
 mod read;
 mod runtimes;
 mod runtimes_more;
