@@ -323,4 +323,15 @@ UPSTREAMS = [
     local("ainnogc", **VLLM),
     local("xuanyuan", tools=False, images=False, **VLLM),
     local("medgpt", tools=False, images=False, **VLLM),
+    hosted(
+        "anthropic",
+        "/anthropic",
+        too_long="too_long",
+        filtered="filtered",
+        recall=True,
+        forwarded=False,
+        choices=False,
+        logprobs=False,
+        credential={"api_key": "sk-ant-fake-0001"},
+    ),
 ]
