@@ -59,6 +59,9 @@ pub const TRANSLATED: [&str; 7] = [
     "mistral",
 ];
 
+/// Vendors whose models call no tools.
+pub const WITHOUT_TOOLS: [&str; 2] = ["xuanyuan", "medgpt"];
+
 /// The vendors that speak the client's dialect.
 pub fn same_dialect() -> impl Iterator<Item = &'static str> {
     VENDORS
