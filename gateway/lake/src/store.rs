@@ -1,0 +1,334 @@
+//! Where the table lives: a directory or an object store, opened by URL and options.
+//!
+//! Object stores speak HTTP through a function that the caller passes in, so this crate opens no socket and brings no second
+//! TLS. Signatures and errors are the `object_store` crate's.
+//!
+//! Must never know what the objects hold, or show an option's value.
+//! Invariants: an object is seen whole or not at all; every call is bounded in tries and time.
+
+use std::fmt;
+use std::future::Future;
+use std::path::{Path as FilePath, PathBuf};
+use std::pin::Pin;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::BodyExt as _;
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
+use object_store::client::{
+    HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService,
+};
+use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::{
+    BackoffConfig, ClientOptions, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions,
+    PutPayload, RetryConfig,
+};
+
+/// Tries of one call beyond the first; the caller tries again later, for as long as it takes.
+const RETRIES_MAX: usize = 3;
+/// Time of one call with its retries.
+const CALL_TIME: Duration = Duration::from_secs(90);
+/// Pause between two tries, at most.
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+/// Largest object that is read back: manifests.
+const READ_BYTES_MAX: u64 = 64 << 20;
+
+/// Why a call got no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallError {
+    /// No connection.
+    Connect,
+    /// It took too long.
+    Timeout,
+    /// The connection broke.
+    Broken,
+    /// The answer makes no sense, or is too large.
+    Malformed,
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Connect => "cannot connect",
+            Self::Timeout => "timed out",
+            Self::Broken => "the connection broke",
+            Self::Malformed => "the answer is malformed",
+        })
+    }
+}
+
+impl std::error::Error for CallError {}
+
+/// A call under way.
+pub type Answer =
+    Pin<Box<dyn Future<Output = Result<http::Response<Bytes>, CallError>> + Send + 'static>>;
+/// Makes an HTTP call, whole body to whole body.
+pub type Call = Arc<dyn Fn(http::Request<Bytes>) -> Answer + Send + Sync>;
+
+/// Why something could not be stored or read. Its text holds no credential.
+#[derive(Debug)]
+pub struct StoreError(String);
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for StoreError {}
+
+/// A place for objects.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<dyn ObjectStore>,
+    prefix: Path,
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Store")
+    }
+}
+
+/// What kind of place a URL names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A directory of this machine.
+    Directory,
+    /// S3, or what speaks like it.
+    S3,
+    /// Alibaba's, over its S3 interface.
+    Oss,
+    /// Google's.
+    Gcs,
+    /// Microsoft's.
+    Azure,
+}
+
+/// What a URL says: the kind of place, and what follows the scheme.
+///
+/// # Errors
+/// What is wrong with it, without repeating it.
+pub fn place(url: &str) -> Result<(Place, &str), &'static str> {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return Ok((Place::Directory, url));
+    };
+    let place = match scheme {
+        "file" => Place::Directory,
+        "s3" | "s3a" => Place::S3,
+        "oss" => Place::Oss,
+        "gs" => Place::Gcs,
+        "az" | "abfs" | "abfss" => Place::Azure,
+        _ => return Err("not s3://, oss://, gs://, az://, file:// or the path of a directory"),
+    };
+    if rest.is_empty() || (place != Place::Directory && rest.starts_with('/')) {
+        return Err("names no bucket or directory");
+    }
+    Ok((place, rest))
+}
+
+/// Whether a place takes an option of this name.
+#[must_use]
+pub fn takes(place: Place, option: &str) -> bool {
+    match place {
+        Place::Directory => false,
+        Place::S3 | Place::Oss => AmazonS3ConfigKey::from_str(option).is_ok(),
+        Place::Gcs => GoogleConfigKey::from_str(option).is_ok(),
+        Place::Azure => AzureConfigKey::from_str(option).is_ok(),
+    }
+}
+
+/// Opens a place. `base` is where relative directories begin.
+///
+/// # Errors
+/// What is missing or wrong among the options.
+pub fn open(
+    url: &str,
+    options: &[(String, String)],
+    base: &FilePath,
+    call: Call,
+) -> Result<Store, StoreError> {
+    let (place, rest) = place(url).map_err(|why| StoreError(why.into()))?;
+    if place == Place::Directory {
+        return directory(&base.join(rest));
+    }
+    let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+    let connector = Connector(call);
+    let inner: Arc<dyn ObjectStore> = match place {
+        Place::Directory | Place::S3 | Place::Oss => {
+            let mut builder = AmazonS3Builder::new().with_bucket_name(bucket);
+            if place == Place::Oss {
+                builder = builder.with_virtual_hosted_style_request(true);
+            }
+            for (name, value) in options {
+                let key = AmazonS3ConfigKey::from_str(name).map_err(|_| unknown(name))?;
+                builder = builder.with_config(key, value);
+            }
+            let builder = builder.with_retry(retries()).with_http_connector(connector);
+            Arc::new(builder.build().map_err(failed)?)
+        }
+        Place::Gcs => {
+            let mut builder = GoogleCloudStorageBuilder::new().with_bucket_name(bucket);
+            for (name, value) in options {
+                let key = GoogleConfigKey::from_str(name).map_err(|_| unknown(name))?;
+                builder = builder.with_config(key, value);
+            }
+            let builder = builder.with_retry(retries()).with_http_connector(connector);
+            Arc::new(builder.build().map_err(failed)?)
+        }
+        Place::Azure => {
+            let mut builder = MicrosoftAzureBuilder::new().with_container_name(bucket);
+            for (name, value) in options {
+                let key = AzureConfigKey::from_str(name).map_err(|_| unknown(name))?;
+                builder = builder.with_config(key, value);
+            }
+            let builder = builder.with_retry(retries()).with_http_connector(connector);
+            Arc::new(builder.build().map_err(failed)?)
+        }
+    };
+    let prefix = Path::parse(prefix.trim_end_matches('/')).map_err(failed)?;
+    Ok(Store { inner, prefix })
+}
+
+/// A directory of this machine; made if it is not there.
+///
+/// # Errors
+/// If it cannot be made.
+pub fn directory(dir: &FilePath) -> Result<Store, StoreError> {
+    std::fs::create_dir_all(dir).map_err(|error| StoreError(error.kind().to_string()))?;
+    let dir: PathBuf = dir
+        .canonicalize()
+        .map_err(|error| StoreError(error.kind().to_string()))?;
+    let inner = LocalFileSystem::new_with_prefix(dir).map_err(failed)?;
+    Ok(Store {
+        inner: Arc::new(inner.with_fsync(true)),
+        prefix: Path::default(),
+    })
+}
+
+fn retries() -> RetryConfig {
+    RetryConfig {
+        backoff: BackoffConfig {
+            max_backoff: PAUSE_MAX,
+            ..BackoffConfig::default()
+        },
+        max_retries: RETRIES_MAX,
+        retry_timeout: CALL_TIME,
+    }
+}
+
+fn unknown(option: &str) -> StoreError {
+    StoreError(format!("there is no option `{option}`"))
+}
+
+fn failed(error: impl std::error::Error) -> StoreError {
+    // The crate's errors name the object and what the server said, never a credential; a server's page may be long.
+    let mut text = error.to_string();
+    text.truncate(text.floor_char_boundary(400));
+    StoreError(text.replace(char::is_control, " "))
+}
+
+impl Store {
+    /// Stores an object in place of what was there.
+    ///
+    /// # Errors
+    /// If it may not be there.
+    pub async fn put(&self, name: &str, bytes: Bytes) -> Result<(), StoreError> {
+        let payload = PutPayload::from_bytes(bytes);
+        let put = self.inner.put(&self.at(name)?, payload).await;
+        put.map(|_| ()).map_err(failed)
+    }
+
+    /// Stores an object unless there is one of that name: then `false`.
+    ///
+    /// # Errors
+    /// If it may not be there. A store that cannot do this says so.
+    pub async fn put_new(&self, name: &str, bytes: Bytes) -> Result<bool, StoreError> {
+        let options = PutOptions::from(PutMode::Create);
+        let payload = PutPayload::from_bytes(bytes);
+        match self.inner.put_opts(&self.at(name)?, payload, options).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    /// Reads an object; `None` if there is none.
+    ///
+    /// # Errors
+    /// If it cannot be read, or is larger than a manifest may be.
+    pub async fn get(&self, name: &str) -> Result<Option<Bytes>, StoreError> {
+        let found = match self.inner.get(&self.at(name)?).await {
+            Ok(found) => found,
+            Err(object_store::Error::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err(failed(error)),
+        };
+        if found.meta.size > READ_BYTES_MAX {
+            return Err(StoreError(format!("`{name}` is too large")));
+        }
+        found.bytes().await.map(Some).map_err(failed)
+    }
+
+    fn at(&self, name: &str) -> Result<Path, StoreError> {
+        let whole = format!("{}/{name}", self.prefix);
+        Path::parse(whole.trim_start_matches('/')).map_err(failed)
+    }
+}
+
+/// The crate's HTTP through ours.
+struct Connector(Call);
+
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Connector")
+    }
+}
+
+impl HttpConnector for Connector {
+    fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
+        Ok(HttpClient::new(Service(Arc::clone(&self.0))))
+    }
+}
+
+struct Service(Call);
+
+impl fmt::Debug for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Service")
+    }
+}
+
+impl HttpService for Service {
+    // Written out as `async_trait` would: one function is not worth a macro.
+    fn call<'a, 'b>(
+        &'a self,
+        request: HttpRequest,
+    ) -> Pin<Box<dyn Future<Output = Result<HttpResponse, HttpError>> + Send + 'b>>
+    where
+        'a: 'b,
+        Self: 'b,
+    {
+        Box::pin(async move {
+            let (parts, body) = request.into_parts();
+            let body = body.collect().await?.to_bytes();
+            let answer = (self.0)(http::Request::from_parts(parts, body)).await;
+            let (parts, body) = answer.map_err(told)?.into_parts();
+            Ok(HttpResponse::from_parts(parts, body.into()))
+        })
+    }
+}
+
+fn told(error: CallError) -> HttpError {
+    let kind = match error {
+        CallError::Connect => HttpErrorKind::Connect,
+        CallError::Timeout => HttpErrorKind::Timeout,
+        CallError::Broken => HttpErrorKind::Interrupted,
+        CallError::Malformed => HttpErrorKind::Decode,
+    };
+    HttpError::new(kind, error)
+}
