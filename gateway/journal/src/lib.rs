@@ -16,13 +16,16 @@
 pub mod clock;
 mod config;
 mod entry;
+pub mod follow;
 mod inert;
+pub mod join;
 mod line;
 mod payload;
 pub mod read;
 pub mod record;
 mod recover;
 mod reserve;
+pub mod row;
 mod scan;
 mod segment;
 mod store;
@@ -100,6 +103,8 @@ pub struct Journal {
     shards: Vec<Mutex<Shard>>,
     clock: Arc<dyn Clock>,
     reserve: Reserve,
+    /// The largest frontier told so far.
+    frontier: AtomicU64,
     /// `Health` as a number.
     health: AtomicU8,
     stopped: AtomicBool,
@@ -157,6 +162,7 @@ impl Journal {
             store,
             clock: Arc::clone(&clock),
             next_index: AtomicU64::new(survey.found.next_index),
+            given_back: AtomicU64::new(0),
             next_number: AtomicU64::new(survey.next_number),
             epoch: survey.found.epoch,
             segment_bytes: config.segment_bytes,
@@ -169,6 +175,7 @@ impl Journal {
             files,
             shards,
             reserve: Reserve::new(config.reserve_bytes, found_bytes),
+            frontier: AtomicU64::new(0),
             health: AtomicU8::new(Health::Good as u8),
             stopped: AtomicBool::new(false),
             errors: AtomicU64::new(0),
@@ -235,6 +242,27 @@ impl Journal {
     /// Writes down an event of the gateway itself; returns its index. Tried even while requests are refused.
     pub fn note(&self, event: &Event<'_>) -> Result<u64, Error> {
         self.write(0, Kind::Event, event)
+    }
+
+    /// Every index below this one is on disk or will never be: how far a reader of the files may go. Never goes back.
+    ///
+    /// Whoever holds an index below the counter holds his shard's lock until his write is over, so passing through each
+    /// lock once waits for all of them. An index that was given back meanwhile may be in other hands: then again.
+    pub fn frontier(&self) -> u64 {
+        /// Only a disk that fails gives indices back; it then gets the answer of last time.
+        const TRIES: usize = 8;
+        for _ in 0..TRIES {
+            let before = self.files.given_back.load(Ordering::Acquire);
+            let next = self.files.next_index.load(Ordering::Relaxed);
+            for shard in &self.shards {
+                drop(locked(shard));
+            }
+            if self.files.given_back.load(Ordering::Acquire) == before {
+                self.frontier.fetch_max(next, Ordering::Relaxed);
+                break;
+            }
+        }
+        self.frontier.load(Ordering::Relaxed)
     }
 
     /// Whether openings are taken: for readiness.

@@ -4,14 +4,13 @@
 //! Invariants: one record of each shard in memory at a time; whatever the files hold, every line of `dump` is one JSON
 //! object of printable characters; bytes that are no record are reported, never skipped in silence.
 
-use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Write};
 use std::path::Path;
 
+use super::follow::{Follower, Next, Until};
 use super::inert::{Inert, write_inert};
-use super::record::{Kind, Record};
-use super::recover::{self, Damage, SegmentPath};
-use super::scan::{Found, Scanner};
+use super::record::Kind;
+use super::recover::Damage;
 
 /// What the log says next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,106 +39,29 @@ pub struct OwnedRecord {
 }
 
 /// Iterates over a directory in the order of the indices; damage comes where it was met.
-pub struct Reader {
-    lanes: Vec<Lane>,
-    pending: VecDeque<Item>,
-    next_index: Option<u64>,
-}
-
-/// The segments of one shard.
-struct Lane {
-    segments: VecDeque<SegmentPath>,
-    current: Option<(String, Scanner<std::fs::File>)>,
-    head: Option<OwnedRecord>,
-}
+pub struct Reader(Follower);
 
 /// Reads `dir` from its oldest record on.
 pub fn records(dir: &Path) -> io::Result<Reader> {
-    let mut shards: BTreeMap<u32, VecDeque<SegmentPath>> = BTreeMap::new();
-    for segment in recover::list(dir)? {
-        shards.entry(segment.shard).or_default().push_back(segment);
-    }
-    let mut reader = Reader {
-        lanes: Vec::new(),
-        pending: VecDeque::new(),
-        next_index: None,
-    };
-    for segments in shards.into_values() {
-        let mut lane = Lane {
-            segments,
-            current: None,
-            head: None,
-        };
-        lane.advance(&mut reader.pending)?;
-        reader.lanes.push(lane);
-    }
-    Ok(reader)
+    Ok(Reader(Follower::oldest(dir)?))
 }
 
 impl Iterator for Reader {
     type Item = io::Result<Item>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if let Some(item) = self.pending.pop_front() {
-            return Some(Ok(item));
-        }
-        let lane = self
-            .lanes
-            .iter_mut()
-            .filter(|lane| lane.head.is_some())
-            .min_by_key(|lane| lane.head.as_ref().map(|head| head.index))?;
-        let record = lane.head.take()?;
-        if let Err(error) = lane.advance(&mut self.pending) {
-            return Some(Err(error));
-        }
-        // What retention removed from the front is not missing.
-        let expected = self.next_index.unwrap_or(record.index);
-        self.next_index = Some(record.index + 1);
-        if record.index > expected {
-            let missing = Item::Missing(expected, record.index - expected);
-            self.pending.push_front(Item::Record(record));
-            return Some(Ok(missing));
-        }
-        Some(Ok(Item::Record(record)))
-    }
-}
-
-impl Lane {
-    /// Fetches the next record; damage on the way goes to `pending`.
-    fn advance(&mut self, pending: &mut VecDeque<Item>) -> io::Result<()> {
-        loop {
-            let Some((segment, scanner)) = self.current.as_mut() else {
-                let Some(next) = self.segments.pop_front() else {
-                    return Ok(());
-                };
-                self.current = Some((next.name, Scanner::open(&next.path)?));
-                continue;
-            };
-            match scanner.next()? {
-                None => self.current = None,
-                Some(Found::Record(offset, record)) => {
-                    self.head = Some(OwnedRecord::of(segment, offset, &record));
-                    return Ok(());
-                }
-                Some(Found::Damage(damaged)) => pending.push_back(Item::Damage(Damage {
-                    segment: segment.clone(),
-                    offset: damaged.offset,
-                    bytes: damaged.bytes,
-                })),
-            }
-        }
-    }
-}
-
-impl OwnedRecord {
-    fn of(segment: &str, offset: u64, record: &Record<'_>) -> Self {
-        Self {
-            index: record.index,
-            kind: record.kind,
-            segment: segment.to_owned(),
-            offset,
-            payload: record.payload.to_vec(),
-        }
+        let next = self.0.next(Until::End).transpose()?;
+        Some(next.map(|next| match next {
+            Next::Record(record) => Item::Record(OwnedRecord {
+                index: record.index,
+                kind: record.kind,
+                segment: record.segment.to_string(),
+                offset: record.offset,
+                payload: record.payload.to_vec(),
+            }),
+            Next::Missing { from, count } => Item::Missing(from, count),
+            Next::Damage(damage) => Item::Damage(damage),
+        }))
     }
 }
 

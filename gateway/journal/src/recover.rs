@@ -321,7 +321,7 @@ fn sync_parent(path: &Path) -> io::Result<()> {
         .map_or(Ok(()), |dir| File::open(dir)?.sync_all())
 }
 
-fn read_header(path: &Path) -> io::Result<Option<SegmentHeader>> {
+pub(super) fn read_header(path: &Path) -> io::Result<Option<SegmentHeader>> {
     let mut bytes = Vec::with_capacity(HEADER_BYTES);
     File::open(path)?
         .take(HEADER_BYTES as u64)

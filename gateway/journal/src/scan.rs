@@ -5,7 +5,7 @@
 //! one record or one damage; indices that are returned grow.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use super::record::{self, HEADER_BYTES, RECORD_BYTES_MAX, Record, SegmentHeader};
@@ -49,6 +49,21 @@ impl Scanner<File> {
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         Self::new(File::open(path)?)
     }
+
+    /// Length of the file as it is now.
+    pub(super) fn file_bytes(&self) -> io::Result<u64> {
+        Ok(self.source.metadata()?.len())
+    }
+
+    /// Reads on from `offset` with what the file holds now.
+    pub(super) fn rewind(&mut self, offset: u64) -> io::Result<()> {
+        self.source.seek(SeekFrom::Start(offset))?;
+        self.window.clear();
+        self.at = 0;
+        self.offset = offset;
+        self.ended = false;
+        Ok(())
+    }
 }
 
 impl<R: Read> Scanner<R> {
@@ -67,6 +82,17 @@ impl<R: Read> Scanner<R> {
             scanner.consume(HEADER_BYTES);
         }
         Ok(scanner)
+    }
+
+    /// Takes only records with a larger index.
+    pub(super) fn after(mut self, last_index: Option<u64>) -> Self {
+        self.last_index = last_index;
+        self
+    }
+
+    /// Where the next record or damage begins.
+    pub(super) fn offset(&self) -> u64 {
+        self.offset
     }
 
     /// The next record or damage; `None` at the end.

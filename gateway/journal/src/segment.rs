@@ -33,6 +33,8 @@ pub(super) struct Files {
     pub(super) clock: Arc<dyn Clock>,
     /// Index of the next record.
     pub(super) next_index: AtomicU64,
+    /// How often an index was given back: see `Journal::frontier`.
+    pub(super) given_back: AtomicU64,
     /// Number of the next segment.
     pub(super) next_number: AtomicU64,
     pub(super) epoch: u32,
@@ -170,6 +172,10 @@ impl Shard {
                 .next_index
                 .compare_exchange(index + 1, index, Ordering::Relaxed, Ordering::Relaxed)
                 .is_ok();
+        if given_back {
+            // Still under the shard's lock, which is what `frontier` relies on.
+            files.given_back.fetch_add(1, Ordering::Release);
+        }
         failure.lost = (!given_back).then_some(index);
         Err(failure)
     }

@@ -1,9 +1,10 @@
 //! The command line: what `yumen` is asked to do, and what it answers.
 //!
-//! Knows how to check, print a schema, try a policy and make a key; serving, the demo and the journal are run by functions that the
-//! binary passes in. Invariants: data goes to stdout, talk to stderr; exit codes are 0 ok, 1 the thing checked does not
+//! Knows how to check, print a schema, try a policy, make a key and read an audit log; serving and the demo are run by
+//! functions that the binary passes in. Invariants: data goes to stdout, talk to stderr; exit codes are 0 ok, 1 the thing checked does not
 //! hold, 2 wrong usage or unusable config.
 
+mod audit;
 mod check;
 mod key;
 mod policy;
@@ -58,7 +59,7 @@ enum Command {
     Key(KeyCommand),
     /// The audit log
     #[command(subcommand)]
-    Audit(AuditCommand),
+    Audit(audit::AuditCommand),
     /// Print completions for a shell
     Completions {
         /// Which shell
@@ -130,30 +131,12 @@ struct KeyCreateArgs {
     json: bool,
 }
 
-#[derive(Debug, Subcommand)]
-enum AuditCommand {
-    /// Print the records of an audit log, oldest first
-    Show(AuditShowArgs),
-}
-
-/// `yumen audit show`.
-#[derive(Debug, Args)]
-pub struct AuditShowArgs {
-    /// The audit log's directory
-    pub dir: PathBuf,
-    /// Print one JSON object per record
-    #[arg(long)]
-    pub json: bool,
-}
-
 /// What the binary provides: the parts of the gateway that a command starts.
 pub struct Runners {
     /// `yumen serve`.
     pub serve: fn(ServeArgs) -> anyhow::Result<ExitCode>,
     /// `yumen demo`.
     pub demo: fn(DemoArgs) -> anyhow::Result<ExitCode>,
-    /// `yumen audit show`.
-    pub audit_show: fn(AuditShowArgs) -> anyhow::Result<ExitCode>,
     /// The vendors that a config may name.
     pub book: Arc<dyn VendorBook>,
 }
@@ -190,7 +173,7 @@ fn dispatch(command: Command, runners: &Runners, out: &mut impl Write) -> anyhow
     match command {
         Command::Serve(args) => (runners.serve)(args),
         Command::Demo(args) => (runners.demo)(args),
-        Command::Audit(AuditCommand::Show(args)) => (runners.audit_show)(args),
+        Command::Audit(command) => audit::run(&command, out, &mut io::stderr()),
         Command::Check(args) => {
             let env = |name: &str| std::env::var(name).ok();
             check::run(&args, &env, &*runners.book, out, &mut io::stderr())

@@ -3,6 +3,7 @@
 mod crash;
 mod disk;
 mod faults;
+mod follow;
 mod payloads;
 
 use std::path::Path;

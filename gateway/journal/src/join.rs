@@ -1,0 +1,290 @@
+//! Joins what a request's records say into one row, while reading the log in the order of its indices.
+//!
+//! A request's row comes with its closing; until then its opening is kept here. An opening that got no closing although a
+//! later epoch began (its closing was lost or damaged) comes then, without an outcome. A closing whose opening is gone
+//! (retention, damage) comes as a row of what it says itself.
+//!
+//! Must never know where records come from. Invariants: rows come in the order of `settled`, then `index`; every opening,
+//! denial, event and `lost` record gives exactly one row; at most `OPEN_MAX` openings are kept.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::record::Kind;
+use super::row::Row;
+
+/// Openings kept at once; the journal's reserve bounds them far below. Beyond it the oldest comes as a row without outcome.
+const OPEN_MAX: usize = 1 << 20;
+
+/// Where a record begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Number of its segment.
+    pub number: u64,
+    /// Shard of its segment.
+    pub shard: u32,
+    /// Offset in the file.
+    pub offset: u64,
+}
+
+/// A record as it is handed to the join.
+#[derive(Debug, Clone, Copy)]
+pub struct Input<'a> {
+    /// Place in the order of the whole journal.
+    pub index: u64,
+    /// What it says.
+    pub kind: Kind,
+    /// Epoch of its segment.
+    pub epoch: u32,
+    /// Where it stands.
+    pub place: Place,
+    /// One JSON object.
+    pub payload: &'a [u8],
+}
+
+/// A row that is complete.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settled {
+    /// What the log says.
+    pub row: Row,
+    /// Where the opening stands, or the only record; `None` if the opening is gone.
+    pub first: Option<Place>,
+    /// Where the closing stands.
+    pub closing: Option<Place>,
+}
+
+/// The requests that are open at some index.
+#[derive(Debug, Default)]
+pub struct Join {
+    open: BTreeMap<u64, Opened>,
+    epoch: u32,
+}
+
+/// An opening that waits for its closing.
+#[derive(Debug)]
+struct Opened {
+    epoch: u32,
+    place: Place,
+    payload: Box<[u8]>,
+}
+
+impl Join {
+    /// Takes the next record; rows that it completes go to `out`.
+    pub fn push(&mut self, record: &Input<'_>, out: &mut Vec<Settled>) {
+        match record.kind {
+            Kind::Opened => {
+                self.begin_epoch(record, out);
+                if self.open.len() >= OPEN_MAX
+                    && let Some((index, opened)) = self.open.pop_first()
+                {
+                    out.push(opened.unclosed(index, record.index));
+                }
+                let opened = Opened {
+                    epoch: record.epoch,
+                    place: record.place,
+                    payload: record.payload.into(),
+                };
+                self.open.insert(record.index, opened);
+            }
+            Kind::Closed => out.push(self.close(record)),
+            Kind::Denied | Kind::Event => {
+                self.begin_epoch(record, out);
+                out.push(alone(record));
+            }
+            Kind::Lost => out.push(alone(record)),
+        }
+    }
+
+    /// Index and place of every opening that waits, in order: enough to restore this join after a restart.
+    pub fn open(&self) -> impl Iterator<Item = (u64, Place)> {
+        self.open
+            .iter()
+            .map(|(index, opened)| (*index, opened.place))
+    }
+
+    /// The smallest index that waits for its closing. A reader without a place to keep `open` begins here after a restart,
+    /// and skips the rows that it had.
+    pub fn oldest_open(&self) -> Option<u64> {
+        self.open.first_key_value().map(|(index, _)| *index)
+    }
+
+    /// Openings that got no closing although a new epoch began. Recovery writes closings and what was lost first, so
+    /// any other record of the new epoch says that there are no more.
+    fn begin_epoch(&mut self, record: &Input<'_>, out: &mut Vec<Settled>) {
+        if record.epoch <= self.epoch {
+            return;
+        }
+        self.epoch = record.epoch;
+        let earlier = self
+            .open
+            .extract_if(.., |_, opened| opened.epoch < record.epoch);
+        out.extend(earlier.map(|(index, opened)| opened.unclosed(index, record.index)));
+    }
+
+    fn close(&mut self, closing: &Input<'_>) -> Settled {
+        #[derive(Deserialize)]
+        struct Closes {
+            opening: u64,
+        }
+        let names: Option<u64> = serde_json::from_slice::<Closes>(closing.payload)
+            .ok()
+            .map(|closes| closes.opening);
+        let mut row = Row {
+            index: number(names.unwrap_or(closing.index)),
+            kind: "request".to_owned(),
+            ..Row::default()
+        };
+        let opened = names.and_then(|index| self.open.remove(&index));
+        if let Some(opened) = &opened {
+            row.epoch = Some(opened.epoch.into());
+            row.read(Kind::Opened, &opened.payload);
+        }
+        row.settled = number(closing.index);
+        row.read(Kind::Closed, closing.payload);
+        Settled {
+            row,
+            first: opened.map(|opened| opened.place),
+            closing: Some(closing.place),
+        }
+    }
+}
+
+impl Opened {
+    /// The row of an opening without its closing, which stands where that became known.
+    fn unclosed(self, index: u64, settled: u64) -> Settled {
+        let mut row = Row {
+            index: number(index),
+            settled: number(settled),
+            kind: "request".to_owned(),
+            epoch: Some(self.epoch.into()),
+            ..Row::default()
+        };
+        row.read(Kind::Opened, &self.payload);
+        Settled {
+            row,
+            first: Some(self.place),
+            closing: None,
+        }
+    }
+}
+
+/// The row of a record that stands for itself.
+fn alone(record: &Input<'_>) -> Settled {
+    let kind = match record.kind {
+        Kind::Denied => "denial",
+        Kind::Lost => "lost",
+        _ => "event",
+    };
+    let mut row = Row {
+        index: number(record.index),
+        settled: number(record.index),
+        kind: kind.to_owned(),
+        epoch: Some(record.epoch.into()),
+        ..Row::default()
+    };
+    row.read(record.kind, record.payload);
+    Settled {
+        row,
+        first: Some(record.place),
+        closing: None,
+    }
+}
+
+/// Indices stay far below 2^63.
+fn number(index: u64) -> Option<i64> {
+    i64::try_from(index).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rows as `index settled kind outcome` after records given as `index kind epoch payload`.
+    fn joined(records: &[(u64, Kind, u32, &str)]) -> (Vec<String>, Join) {
+        let (mut join, mut out) = (Join::default(), Vec::new());
+        for (index, kind, epoch, payload) in records {
+            join.push(
+                &Input {
+                    index: *index,
+                    kind: *kind,
+                    epoch: *epoch,
+                    place: Place {
+                        number: 1,
+                        shard: 0,
+                        offset: *index,
+                    },
+                    payload: payload.as_bytes(),
+                },
+                &mut out,
+            );
+        }
+        let shown = out
+            .iter()
+            .map(|settled| {
+                let row = &settled.row;
+                let place = |place: &Option<Place>| place.map_or(-1, |place| place.offset as i64);
+                format!(
+                    "{} {} {} {} {} {}",
+                    row.index.unwrap(),
+                    row.settled.unwrap(),
+                    row.kind,
+                    row.outcome,
+                    place(&settled.first),
+                    place(&settled.closing)
+                )
+            })
+            .collect();
+        (shown, join)
+    }
+
+    #[test]
+    fn rows_come_when_they_are_complete() {
+        use Kind::{Closed, Denied, Event, Lost, Opened};
+        let (rows, join) = joined(&[
+            (0, Event, 1, "{}"),
+            (1, Opened, 1, r#"{"id":"a"}"#),
+            (2, Opened, 1, r#"{"id":"b"}"#),
+            (3, Denied, 1, "{}"),
+            (
+                4,
+                Closed,
+                1,
+                r#"{"opening":2,"id":"b","outcome":"completed"}"#,
+            ),
+            (5, Opened, 1, r#"{"id":"c"}"#),
+            // Its opening was removed by retention.
+            (
+                6,
+                Closed,
+                1,
+                r#"{"opening":-1,"id":"x","outcome":"refused"}"#,
+            ),
+            // Recovery: one of two openings got its closing.
+            (
+                7,
+                Closed,
+                2,
+                r#"{"opening":1,"id":"a","outcome":"crashed"}"#,
+            ),
+            (8, Lost, 2, "{}"),
+            (9, Event, 2, "{}"),
+            (10, Opened, 2, "{}"),
+        ]);
+        assert_eq!(
+            rows,
+            [
+                "0 0 event  0 -1",
+                "3 3 denial  3 -1",
+                "2 4 request completed 2 4",
+                "6 6 request refused -1 6",
+                "1 7 request crashed 1 7",
+                "8 8 lost  8 -1",
+                "5 9 request  5 -1",
+                "9 9 event  9 -1",
+            ]
+        );
+        assert_eq!(join.oldest_open(), Some(10));
+        assert_eq!(join.open().count(), 1);
+    }
+}

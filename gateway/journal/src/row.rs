@@ -1,0 +1,235 @@
+//! One request of the log as one row: its opening and its closing joined, or its denial; or an event of the gateway.
+//!
+//! What searches, exports or ships the log shows rows with the columns of the table below, and nothing else knows how a
+//! payload becomes a row. **To add a column, add one entry to the table**: name, type, where it comes from, and what it
+//! can be searched by. JSON lines, CSV, Parquet and the index follow.
+//!
+//! The order of rows is that of `settled`, then `index`: a row stands where it was complete, so what is shown never changes.
+//! An empty text, list or number is null. Types are those of [`ColumnType`]; numbers are signed, because lakes are.
+//! Payload fields that no column takes are in `extra`, so nothing of the log is missing from an export.
+//!
+//! [`SCHEMA_VERSION`] grows when a column changes its meaning or goes; columns may be added at the end without that.
+//!
+//! Must never know segments, or who reads rows. Invariants: a payload that is not understood gives the columns read so far
+//! and never an error: whoever can write files must not stop a search; column names are unique and plain ASCII.
+
+mod cell;
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Deserializer as _;
+use serde::de::{DeserializeSeed, Error as _, MapAccess, Visitor};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+use super::inert::Inert;
+use super::record::Kind;
+pub use cell::{Attempts, Cell, ColumnType, Count, Json, Time, Value};
+
+/// Version of the meaning of the columns.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// What an export says of a column.
+#[derive(Debug, Clone, Copy)]
+pub struct Column {
+    /// Its name in every format.
+    pub name: &'static str,
+    /// What its values are.
+    pub kind: ColumnType,
+    /// What it means.
+    pub doc: &'static str,
+    /// The filter of a search that looks at it; several columns may share one.
+    pub filter: Option<&'static str>,
+}
+
+/// Objects inside a payload whose fields are columns of their own.
+const NESTED: [&str; 1] = ["tokens"];
+
+macro_rules! columns {
+    ($($name:ident: $kind:ty, [$($record:ident $outer:literal $field:literal),*], $filter:expr, $doc:literal;)*) => {
+        /// One row; the fields are the columns.
+        #[derive(Debug, Clone, Default, PartialEq, Eq)]
+        pub struct Row {
+            $(#[doc = $doc] pub $name: $kind,)*
+        }
+
+        /// All columns, in the order of every export.
+        pub const COLUMNS: &[Column] = &[$(Column {
+            name: stringify!($name),
+            kind: <$kind as Cell>::TYPE,
+            doc: $doc,
+            filter: $filter,
+        },)*];
+
+        impl Row {
+            /// The values, in the order of `COLUMNS`.
+            pub fn values(&self) -> impl Iterator<Item = Value<'_>> {
+                [$(self.$name.value(),)*].into_iter()
+            }
+
+            /// Calls `take` with filter and text, for everything that a filter of a search compares.
+            pub fn each_term(&self, mut take: impl FnMut(&'static str, &str)) {
+                $(if let Some(filter) = $filter {
+                    let filter: &'static str = filter;
+                    self.$name.each_term(&mut |text| take(filter, text));
+                })*
+            }
+
+            /// Takes one field of a payload; false if no column wants it, and then it is still to be read.
+            fn take<'de, A: MapAccess<'de>>(
+                &mut self,
+                kind: Kind,
+                outer: &str,
+                field: &str,
+                map: &mut A,
+            ) -> Result<bool, A::Error> {
+                match (kind, outer, field) {
+                    $($((Kind::$record, $outer, $field) => self.$name = map.next_value()?,)*)*
+                    _ => return Ok(false),
+                }
+                Ok(true)
+            }
+        }
+    };
+}
+
+columns! {
+    index: Option<i64>, [], Some("index"), "Place of the first record (opening, denial, event) in the log";
+    settled: Option<i64>, [], None, "Place of the record that completes the row: the closing; else as `index`";
+    kind: String, [], Some("kind"), "`request`, `denial`, `event` or `lost`";
+    time: Time, [Opened "" "at", Denied "" "at", Event "" "at", Lost "" "at"], None, "When the first record was made, ms since 1970 UTC";
+    ended: Time, [Closed "" "at"], None, "When the closing was made, ms since 1970 UTC";
+    mono_ns: Option<i64>, [Opened "" "mono", Denied "" "mono", Event "" "mono", Lost "" "mono"], None, "Monotonic time of the first record, ns; comparable within one epoch";
+    ended_mono_ns: Option<i64>, [Closed "" "mono"], None, "Monotonic time of the closing, ns";
+    epoch: Option<i64>, [], None, "How often the log had been opened when the first record was made";
+    id: String, [Opened "" "id", Closed "" "id", Denied "" "id"], Some("id"), "Request id, as in `x-request-id`";
+    key: String, [Opened "" "key", Denied "" "key"], Some("key"), "Id of the virtual key";
+    user: String, [Opened "" "user", Denied "" "user"], Some("user"), "The user, if one is known";
+    team: String, [Opened "" "team", Denied "" "team"], Some("team"), "Team of the key";
+    client: String, [Opened "" "client", Denied "" "client"], Some("client"), "Address of the client";
+    dialect: String, [Opened "" "dialect", Denied "" "dialect"], Some("dialect"), "Dialect of the caller";
+    endpoint: String, [Opened "" "endpoint", Denied "" "endpoint"], Some("endpoint"), "Path or operation";
+    asked: String, [Opened "" "asked", Denied "" "asked"], Some("model"), "Model that the application asked for";
+    first_provider: String, [Opened "" "provider"], Some("provider"), "Provider chosen first";
+    first_model: String, [Opened "" "model"], Some("model"), "Model at the provider chosen first";
+    provider: String, [Closed "" "provider"], Some("provider"), "Provider that answered";
+    model: String, [Closed "" "model"], Some("model"), "Model that answered";
+    attempts: Attempts, [Closed "" "attempts"], Some("provider"), "Every upstream that was tried, in order: JSON array of `provider`, `model`, `fault`";
+    stream: Option<bool>, [Opened "" "stream"], None, "Whether a stream was asked for";
+    targets: Option<i64>, [Opened "" "targets"], None, "Targets that the request was cleared for";
+    grade: String, [Opened "" "grade", Denied "" "grade"], Some("grade"), "Grade of the request";
+    verdict: String, [Opened "" "verdict", Denied "" "verdict"], Some("verdict"), "`allow`, `redact`, `reroute` or `refuse`";
+    policies: Vec<String>, [Opened "" "policies", Denied "" "policies"], Some("policy"), "Policies that fired on the request";
+    shadowed: Vec<String>, [Opened "" "shadowed", Denied "" "shadowed"], Some("shadowed"), "Policies in shadow mode that would have";
+    findings: Vec<Count>, [Opened "" "findings", Denied "" "findings"], Some("type"), "What was found in the request: type and count, never values; type `…` counts the types beyond the longest list";
+    redactions: Option<i64>, [Opened "" "redactions"], None, "Findings replaced in what went to the first target";
+    media: Option<i64>, [Opened "" "media", Denied "" "media"], None, "Images, sound and files of the request";
+    request_bytes: Option<i64>, [Opened "" "request_bytes", Denied "" "request_bytes"], None, "Bytes of the request's body";
+    outcome: String, [Closed "" "outcome"], Some("outcome"), "How a request ended; null if the log does not say";
+    status: Option<i64>, [Closed "" "status", Denied "" "status"], Some("status"), "HTTP status sent to the client, 0 if none was";
+    code: String, [Closed "" "code", Denied "" "code"], Some("code"), "Public error code";
+    finish: String, [Closed "" "finish"], None, "The model's reason to stop";
+    prompt_tokens: Option<i64>, [Closed "tokens" "prompt"], None, "Tokens of the prompt, cached ones included";
+    completion_tokens: Option<i64>, [Closed "tokens" "completion"], None, "Tokens of the reply, reasoning included";
+    cached_tokens: Option<i64>, [Closed "tokens" "cached"], None, "Prompt tokens read from the vendor's cache";
+    reasoning_tokens: Option<i64>, [Closed "tokens" "reasoning"], None, "Tokens of reasoning";
+    tokens_estimated: Option<bool>, [Closed "tokens" "estimated"], None, "Whether the tokens are our estimate";
+    cost_nano: Option<i64>, [Closed "" "cost_nano"], None, "Cost in billionths of a unit of `currency`";
+    currency: String, [Closed "" "currency"], Some("currency"), "Currency of the cost";
+    bytes_down: Option<i64>, [Closed "" "bytes_down"], None, "Body bytes sent to the client";
+    events_down: Option<i64>, [Closed "" "events"], None, "Events sent to the client; 0 for a reply in one piece";
+    stop_policies: Vec<String>, [Closed "" "policies"], Some("policy"), "Policies that stopped the request after it was opened";
+    gates_open: Vec<String>, [Closed "" "gates_open"], None, "Gates that did not answer and let the request pass";
+    reply_findings: Vec<Count>, [Closed "" "reply_findings"], Some("type"), "What was found in the reply: type and count, never values";
+    reply_policies: Vec<String>, [Closed "" "reply_policies"], Some("policy"), "Policies that fired on the reply";
+    reply_shadowed: Vec<String>, [Closed "" "reply_shadowed"], Some("shadowed"), "Policies in shadow mode that would have";
+    restored: Option<i64>, [Closed "" "restored"], None, "Labels that were put back in the reply";
+    first_content_ms: Option<i64>, [Closed "" "first_content_ms"], None, "From arrival to the first content, ms";
+    total_ms: Option<i64>, [Closed "" "total_ms", Denied "" "total_ms"], None, "From arrival to the end, ms";
+    what: String, [Event "" "what"], Some("what"), "What an event is about";
+    actor: String, [Event "" "actor"], Some("actor"), "Who caused an event";
+    config: String, [Event "" "config"], None, "Fingerprint of the config in force after an event";
+    detail: String, [Event "" "detail"], None, "A sentence about an event";
+    reason: String, [Event "" "reason"], None, "The reason that the actor gave";
+    extra: Json, [], None, "JSON object of all other fields of the records, as `record kind.field`";
+}
+
+impl Row {
+    /// Adds what a record's payload says. False if it is not the JSON object that it should be.
+    pub fn read(&mut self, kind: Kind, payload: &[u8]) -> bool {
+        let mut json = serde_json::Deserializer::from_slice(payload);
+        let fields = Fields {
+            row: self,
+            kind,
+            outer: "",
+        };
+        json.deserialize_map(fields).is_ok() && json.end().is_ok()
+    }
+
+    /// One line of JSON, columns that are null left out; harmless on a terminal. With the line's end.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn write_json(&self, out: &mut dyn std::io::Write) -> std::io::Result<()> {
+        let mut json = serde_json::Serializer::with_formatter(&mut *out, Inert);
+        self.serialize(&mut json)?;
+        out.write_all(b"\n")
+    }
+}
+
+/// Reads the fields of a payload, or of an object in it, into a row.
+struct Fields<'r> {
+    row: &'r mut Row,
+    kind: Kind,
+    outer: &'r str,
+}
+
+impl<'de> Visitor<'de> for Fields<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(field) = map.next_key::<Cow<'de, str>>()? {
+            if self.row.take(self.kind, self.outer, &field, &mut map)? {
+                continue;
+            }
+            if self.outer.is_empty() && NESTED.contains(&&*field) {
+                map.next_value_seed(Fields {
+                    row: &mut *self.row,
+                    kind: self.kind,
+                    outer: &field,
+                })?;
+                continue;
+            }
+            let name = [self.kind.name(), self.outer, &field];
+            let value: &serde_json::value::RawValue = map.next_value()?;
+            self.row.extra.add(&name, value).map_err(A::Error::custom)?;
+        }
+        Ok(())
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Fields<'_> {
+    type Value = ();
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl Serialize for Row {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for (column, value) in COLUMNS.iter().zip(self.values()) {
+            if value != Value::Null {
+                map.serialize_entry(column.name, &value)?;
+            }
+        }
+        map.end()
+    }
+}
