@@ -6,3 +6,4 @@
 //! Must never know the config, open a socket, or read a clock.
 
 pub mod store;
+pub mod table;
