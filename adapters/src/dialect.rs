@@ -5,6 +5,7 @@
 //! through [`wire::canon`]. Nothing here opens, waits, or reads a clock.
 
 use bytes::Bytes;
+use http::HeaderMap;
 use smallvec::SmallVec;
 use wire::canon;
 use wire::facts::{Contents, EventFacts, ReplyFacts, RequestFacts, Saying};
@@ -12,6 +13,7 @@ use wire::json::{self, Value};
 use wire::sse;
 use wire::{Edits, Fault, Rope};
 
+use crate::places::{Asked, Endpoint, Listed, RequestHead};
 use crate::quirks::Quirks;
 use crate::vendor::Call;
 
@@ -105,11 +107,37 @@ pub trait Dialect: Sync {
 
 /// What a client may speak.
 pub trait ClientDialect: Dialect {
-    /// Lens: what a request says. `body` was accepted by [`json::scan`] onto `tape`.
+    /// The paths at which it is spoken, the usual one first; never empty.
+    fn endpoints(&self) -> &'static [Endpoint];
+
+    /// The path of its list of models; several dialects may share it.
+    fn listing(&self) -> &'static str {
+        "/v1/models"
+    }
+
+    /// Whether headers tell a client of this dialect, on paths that it shares with others.
+    fn claims(&self, _headers: &HeaderMap) -> bool {
+        false
+    }
+
+    /// Reads what it needs of a request's head: a stream that is asked for there, headers that travel on.
+    ///
+    /// # Errors
+    /// `BadRequest` for headers that cannot be what they should be.
+    fn read_head(&self, _head: RequestHead<'_>, _asked: &mut Asked) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    /// Lens: what a request says. `body` was accepted by [`json::scan`] onto `tape`; `asked` is what its head said.
     ///
     /// # Errors
     /// `BadRequest` for wrong types and governed or forbidden fields, with the field's name.
-    fn read_request(&self, body: &Bytes, tape: json::Tape) -> Result<RequestFacts, Fault>;
+    fn read_request(
+        &self,
+        body: &Bytes,
+        tape: json::Tape,
+        asked: &Asked,
+    ) -> Result<RequestFacts, Fault>;
 
     /// Lens: all texts of a request, and what in it cannot be read. What is not told here is inert: words and numbers of
     /// the dialect itself.
@@ -155,6 +183,17 @@ pub trait ClientDialect: Dialect {
     /// A whole error event's or comment's bytes that mean nothing, to keep a silent stream open; `None` if the dialect
     /// has none.
     fn ping(&self) -> Option<&'static [u8]>;
+
+    /// The list of models, sorted by name; `query` as it came may ask for a part of it.
+    fn models(&self, models: &[Listed<'_>], query: &str) -> Bytes;
+
+    /// One model.
+    fn model(&self, model: &Listed<'_>) -> Bytes;
+
+    /// The answer to [`Asks::Count`](crate::places::Asks) where no upstream counts; `None`: it has no such endpoint.
+    fn counted(&self, _tokens: u64) -> Option<Bytes> {
+        None
+    }
 }
 
 /// What an encoder must know before the first event.

@@ -9,6 +9,7 @@ use wire::sse::{Limits, Splitter};
 use wire::{Kind, canon};
 
 use crate::dialect::{DialectId, Lossy, ReplyHead};
+use crate::places::Asked;
 use crate::vendor::{Call, Head};
 
 /// A stream: every dialect's lens and decoder, and the encoder behind them.
@@ -67,7 +68,14 @@ pub fn fuzz_request(data: &[u8]) {
         let Ok(tape) = json::scan(&body, &json::Limits::default()) else {
             return;
         };
-        let Ok(facts) = client.read_request(&body, tape) else {
+        let Some(endpoint) = client.endpoints().first() else {
+            continue;
+        };
+        let asked = Asked {
+            model: "m".into(),
+            ..Asked::at(endpoint)
+        };
+        let Ok(facts) = client.read_request(&body, tape, &asked) else {
             continue;
         };
         for vendor in crate::VENDORS {

@@ -11,6 +11,7 @@ pub mod dialect;
 pub mod dialects;
 pub mod fuzz;
 mod members;
+pub mod places;
 pub mod quirks;
 #[cfg(test)]
 mod requests;
@@ -20,6 +21,7 @@ mod vendors;
 mod weave;
 
 pub use dialect::{ClientDialect, Decoder, Dialect, DialectId, Encoder, Lossy, ReplyHead};
+pub use places::{Asked, Asks, Endpoint};
 pub use quirks::Quirks;
 pub use vendor::{Call, Credential, Framing, Head, Parts, Vendor, VendorInfo};
 
@@ -30,7 +32,7 @@ pub static DIALECTS: &[&dyn Dialect] = &[
     &dialects::wenxin_v1::WenxinV1,
 ];
 
-/// Every dialect that a client may speak.
+/// Every dialect that a client may speak; the first is answered in where nothing is known of a client.
 pub static CLIENT_DIALECTS: &[&dyn ClientDialect] = &[&dialects::openai_chat::OpenAiChat];
 
 /// Every vendor, by the name in `providers.*.vendor`.

@@ -7,6 +7,7 @@ use wire::{Fault, canon};
 
 use crate::dialect::{ClientDialect, Dialect, DialectId, Dropped, Lossy};
 use crate::dialects::{dashscope::DashScope, openai_chat::OpenAiChat, wenxin_v1::WenxinV1};
+use crate::places::Asked;
 use crate::quirks::PLAIN;
 use crate::vendor::{Call, Credential, Head, Parts};
 use crate::{Quirks, vendor};
@@ -28,7 +29,7 @@ fn call(model: &str, multimodal: bool) -> Call<'_> {
 fn decode(body: &Json) -> Result<canon::Request, Fault> {
     let body = Bytes::from(body.to_string());
     let tape = scan(&body, &Limits::default()).unwrap();
-    let facts = OpenAiChat.read_request(&body, tape)?;
+    let facts = OpenAiChat.read_request(&body, tape, &Asked::at(&OpenAiChat.endpoints()[0]))?;
     OpenAiChat.decode_request(&body, &facts)
 }
 

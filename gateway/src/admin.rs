@@ -16,6 +16,7 @@ use http_body_util::Full;
 use serde::Serialize;
 use serde_json::json;
 
+use crate::audit::events::Visits;
 use crate::config::address::{Host, Listen};
 use crate::config::build::unix_ms;
 use crate::config::routing::Routing;
@@ -36,6 +37,8 @@ pub struct AdminState {
     pub ready: Vec<Ready>,
     /// Brings metrics that are counted elsewhere up to date, before they are shown.
     pub refresh: Box<dyn Fn() + Send + Sync>,
+    /// Writes down who comes.
+    pub visits: Visits,
     /// What this build calls itself.
     pub version: &'static str,
 }
@@ -54,8 +57,12 @@ const ROUTES: [(&str, Method, bool); 6] = [
     ("/api/reload", Method::POST, true),
 ];
 
-/// Answers `request`, whose body is not read.
-pub async fn answer<B>(request: Request<B>, state: Arc<AdminState>) -> Response<Full<Bytes>> {
+/// Answers `request` of `peer`, whose body is not read.
+pub async fn answer<B>(
+    request: Request<B>,
+    peer: IpAddr,
+    state: Arc<AdminState>,
+) -> Response<Full<Bytes>> {
     let (head, body) = request.into_parts();
     drop(body);
     let snapshot = state.config.load();
@@ -68,11 +75,13 @@ pub async fn answer<B>(request: Request<B>, state: Arc<AdminState>) -> Response<
         if path.starts_with("/api/")
             && let Err(refusal) = known_token(&head.headers, &snapshot)
         {
+            state.visits.failed(&peer.to_string());
             return refusal;
         }
         return refuse(StatusCode::NOT_FOUND, "there is nothing here");
     };
     if *guarded && let Err(refusal) = known_token(&head.headers, &snapshot) {
+        state.visits.failed(&peer.to_string());
         return refusal;
     }
     let fits = head.method == *method || (*method == Method::GET && head.method == Method::HEAD);
@@ -92,7 +101,12 @@ pub async fn answer<B>(request: Request<B>, state: Arc<AdminState>) -> Response<
             reply(StatusCode::OK, CONTENT_TYPE, state.metrics.encode())
         }
         "/api/config" => config(&snapshot, state.version),
-        _ => reload(&state).await,
+        _ => {
+            // The token is one for all who have it: the address is what tells them apart.
+            let what = format!("{method} {path}");
+            state.visits.acts("admin", &peer.to_string(), &what);
+            reload(&state).await
+        }
     }
 }
 
@@ -194,7 +208,7 @@ fn age_s(since: SystemTime) -> u64 {
 
 async fn reload(state: &AdminState) -> Response<Full<Bytes>> {
     let store = Arc::clone(&state.config);
-    let Ok(outcome) = tokio::task::spawn_blocking(move || store.reload()).await else {
+    let Ok(outcome) = tokio::task::spawn_blocking(move || store.reload("api")).await else {
         return refuse(StatusCode::INTERNAL_SERVER_ERROR, "the reload panicked");
     };
     watch::log("api", &outcome);
@@ -260,6 +274,8 @@ mod tests {
     use super::*;
     use crate::config::testing::{Book, FULL, env};
     use http_body_util::BodyExt as _;
+    use journal::Journal;
+    use journal::clock::{Clock, SystemClock};
 
     struct Bench {
         _dir: tempfile::TempDir,
@@ -273,11 +289,18 @@ mod tests {
         std::fs::write(&path, text).unwrap();
         let (store, _) = ConfigStore::open(&path, Box::new(env), Arc::new(Book)).unwrap();
         let metrics = Metrics::new("0", "0", store.counters());
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let settings = journal::Config {
+            reserve_bytes: journal::CLOSING_ROOM,
+            ..journal::Config::new(dir.path().join("audit"), 1)
+        };
+        let (journal, _) = Journal::open(settings, Arc::clone(&clock)).unwrap();
         Bench {
             _dir: dir,
             path,
             state: Arc::new(AdminState {
                 refresh: Box::new(|| ()),
+                visits: Visits::new(journal, clock),
                 config: Arc::new(store),
                 metrics: Arc::new(metrics),
                 ready,
@@ -293,7 +316,8 @@ mod tests {
             for (name, value) in headers {
                 request = request.header(*name, *value);
             }
-            let response = answer(request.body(()).unwrap(), Arc::clone(&self.state)).await;
+            let peer = [127, 0, 0, 1].into();
+            let response = answer(request.body(()).unwrap(), peer, Arc::clone(&self.state)).await;
             let status = response.status().as_u16();
             assert_eq!(response.headers()["x-content-type-options"], "nosniff");
             let body = response.into_body().collect().await.unwrap().to_bytes();

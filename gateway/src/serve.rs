@@ -15,6 +15,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::admin::AdminState;
+use crate::audit::events::{self, Visits};
 use crate::book::Registry;
 use crate::config::address::Listen;
 use crate::config::problem::Problem;
@@ -29,6 +30,8 @@ use journal::{self, Event, Journal, What};
 
 /// Most workers: each has a shard of the journal.
 const WORKERS_MAX: usize = 64;
+/// How often those who were turned away at the admin endpoint are written down.
+const VISITS: Duration = Duration::from_secs(1);
 /// How often idle connections are looked through.
 const SWEEP: Duration = Duration::from_secs(15);
 
@@ -110,6 +113,8 @@ pub fn start(store: ConfigStore, warnings: &[Problem]) -> anyhow::Result<Running
     ));
     let addresses = (address(&listeners)?, address(&admin)?);
     let shared = Arc::new(Shared::new(Arc::new(store), journal, metrics, clock));
+    let witness = events::reloads(Arc::clone(&shared.journal));
+    shared.store.witnessed_by(witness);
     shared.journal.note(&Event {
         what: What::Start,
         config: &snapshot.fingerprint,
@@ -212,12 +217,19 @@ fn start_control(
 ) -> anyhow::Result<()> {
     let _inside = control.enter();
     let listener = listeners.into_iter().next().context("no listener")?;
+    let state = admin_state(shared);
     tasks::detach(server::admin::serve(
-        admin_state(shared),
+        Arc::clone(&state),
         tokio::net::TcpListener::from_std(listener)?,
     ));
     tasks::detach(Arc::clone(&shared.store).watch(std::future::pending()));
-    tasks::detach(journal_reloads(Arc::clone(shared)));
+    let visits = Arc::clone(&state);
+    tasks::detach(async move {
+        loop {
+            tokio::time::sleep(VISITS).await;
+            visits.visits.flush();
+        }
+    });
     tasks::detach(async move {
         loop {
             tokio::time::sleep(SWEEP).await;
@@ -253,26 +265,9 @@ fn admin_state(shared: &Arc<Shared>) -> Arc<AdminState> {
             }),
         ],
         refresh: Box::new(move || counted.refresh_metrics()),
+        visits: Visits::new(Arc::clone(&shared.journal), Arc::clone(&shared.clock)),
         version: env!("CARGO_PKG_VERSION"),
     })
-}
-
-/// Every config that comes into force is an entry of the journal.
-async fn journal_reloads(shared: Arc<Shared>) {
-    let mut known = shared.store.load().version;
-    loop {
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        let snapshot = shared.store.load();
-        if snapshot.version != known {
-            known = snapshot.version;
-            // What cannot be written is seen in the journal's state.
-            let _ = shared.journal.note(&Event {
-                what: What::ConfigChange,
-                config: &snapshot.fingerprint,
-                ..Event::default()
-            });
-        }
-    }
 }
 
 /// Lets go of connections and tokens that nobody will ask for.

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
+use adapters::places;
 use policies::policy::Policy;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::watch;
@@ -15,6 +16,7 @@ use wire::fault::Level;
 use crate::alarm::SharedAlarm;
 use crate::config::snapshot::{Snapshot, Target};
 use crate::config::watch::ConfigStore;
+use crate::pipeline::MODERATIONS;
 use crate::server::guard::HeadWatch;
 use crate::telemetry::metrics::{Metrics, RouteMeters, TargetMeters};
 use crate::telemetry::policy::PolicyMeters;
@@ -146,30 +148,30 @@ impl Shared {
 
 /// The counters of each route, made once.
 pub struct Routes {
-    chat: RouteMeters,
-    moderations: RouteMeters,
-    models: RouteMeters,
+    known: Vec<(&'static str, RouteMeters)>,
     other: RouteMeters,
 }
 
 impl Routes {
     fn new(metrics: &Metrics) -> Self {
+        let mut known: Vec<(&'static str, RouteMeters)> = Vec::new();
+        for (path, method) in places::all().chain([(MODERATIONS, "POST")]) {
+            if known.iter().all(|(known, _)| *known != path) {
+                known.push((path, metrics.route(path, method)));
+            }
+        }
         Self {
-            chat: metrics.route("/v1/chat/completions", "POST"),
-            moderations: metrics.route("/v1/moderations", "POST"),
-            models: metrics.route("/v1/models", "GET"),
+            known,
             other: metrics.route("other", "other"),
         }
     }
 
     /// Those of an endpoint of the route table.
     pub fn of(&self, endpoint: &str) -> &RouteMeters {
-        match endpoint {
-            "/v1/chat/completions" => &self.chat,
-            "/v1/moderations" => &self.moderations,
-            "/v1/models" | "/v1/models/{id}" => &self.models,
-            _ => &self.other,
-        }
+        // One model's page counts as its list.
+        let endpoint = endpoint.strip_suffix("/{id}").unwrap_or(endpoint);
+        let known = self.known.iter().find(|(known, _)| *known == endpoint);
+        known.map_or(&self.other, |(_, meters)| meters)
     }
 }
 

@@ -25,6 +25,7 @@
 )]
 
 mod admin;
+mod audit_events;
 mod cancel;
 mod cli;
 mod clocks;

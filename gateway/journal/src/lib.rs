@@ -16,7 +16,9 @@
 pub mod clock;
 mod config;
 mod entry;
+mod event;
 pub mod follow;
+pub mod inbox;
 mod inert;
 pub mod join;
 mod line;
@@ -27,6 +29,7 @@ mod recover;
 mod reserve;
 pub mod row;
 mod scan;
+pub mod seal;
 mod segment;
 mod store;
 #[cfg(test)]
@@ -38,7 +41,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -48,10 +51,10 @@ use clock::Clock;
 use config::check;
 pub use config::{Config, Error, SHARDS_MAX};
 pub use entry::Entry;
+pub use event::{Event, What};
 use line::Unsupported;
 pub use payload::{
-    Attempt, CLOSING_ROOM, Closing, Denial, Event, Found, ID_BYTES_MAX, Opening, Outcome, Tokens,
-    What,
+    Attempt, CLOSING_ROOM, Closing, Denial, Found, ID_BYTES_MAX, Opening, Outcome, Tokens,
 };
 use payload::{Moment, Parts};
 pub use record::Kind;
@@ -99,6 +102,7 @@ pub struct Counters {
 
 /// An append-only log in a directory, one writer. Shared by all workers.
 pub struct Journal {
+    dir: PathBuf,
     files: Files,
     shards: Vec<Mutex<Shard>>,
     clock: Arc<dyn Clock>,
@@ -172,6 +176,7 @@ impl Journal {
             .collect();
         let found_bytes = Reserve::found(&config.dir);
         let journal = Arc::new(Self {
+            dir: config.dir,
             files,
             shards,
             reserve: Reserve::new(config.reserve_bytes, found_bytes),

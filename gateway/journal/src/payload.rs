@@ -12,6 +12,7 @@ use serde::{Serialize, Serializer, ser::SerializeSeq};
 use super::inert::Short;
 use super::line::{self, Line, Place, Unsupported};
 use super::record::{self, Kind};
+use super::seal::{Digest, Kept, hex32};
 
 /// Bytes kept free on the disk for each closing record that is still to come: more than the longest one.
 pub const CLOSING_ROOM: u64 = 7168;
@@ -25,8 +26,6 @@ const FINDINGS_MAX: usize = 128;
 const FEW_MAX: usize = 8;
 /// Longest list of attempts; the rest is counted. Retries are bounded far below.
 const ATTEMPTS_MAX: usize = 8;
-/// Longest detail of an event, in escaped bytes.
-const DETAIL_BYTES_MAX: usize = 4096;
 
 /// A request as it is about to go upstream. Strings of no content are left out of the record.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
@@ -115,6 +114,12 @@ pub struct Opening<'a> {
     pub request_bytes: u64,
     /// Targets that the request was cleared for.
     pub targets: u32,
+    /// HMAC-SHA-256 of the request's body as it was received.
+    #[serde(serialize_with = "digest", skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<&'a Digest>,
+    /// The request's body, if it is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_body: Option<&'a Kept>,
 }
 
 /// How a request that was opened ended. Its id and its opening are the entry's.
@@ -183,6 +188,12 @@ pub struct Closing<'a> {
         skip_serializing_if = "str::is_empty"
     )]
     pub code: &'a str,
+    /// HMAC-SHA-256 of the reply as it was sent.
+    #[serde(serialize_with = "digest", skip_serializing_if = "Option::is_none")]
+    pub reply_fingerprint: Option<&'a Digest>,
+    /// The reply, if it is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reply_body: Option<&'a Kept>,
 }
 
 /// How often a type was found.
@@ -335,54 +346,12 @@ pub struct Denial<'a> {
     pub code: &'a str,
     /// From arrival to the refusal, in ms.
     pub total_ms: u64,
-}
-
-/// Something that happened to the gateway itself.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
-pub struct Event<'a> {
-    /// What happened.
-    pub what: What,
-    /// Who caused it; empty for the gateway itself.
-    #[serde(
-        serialize_with = "short::<128, _>",
-        skip_serializing_if = "str::is_empty"
-    )]
-    pub actor: &'a str,
-    /// Digest or version of the config in force after it.
-    #[serde(
-        serialize_with = "short::<128, _>",
-        skip_serializing_if = "str::is_empty"
-    )]
-    pub config: &'a str,
-    /// A sentence for people. Never a secret or a value that was found.
-    #[serde(
-        serialize_with = "short::<DETAIL_BYTES_MAX, _>",
-        skip_serializing_if = "str::is_empty"
-    )]
-    pub detail: &'a str,
-}
-
-/// Kinds of events.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum What {
-    /// The gateway serves.
-    #[default]
-    Start,
-    /// The gateway ends.
-    Stop,
-    /// It takes no new requests.
-    Drain,
-    /// A config was read again.
-    Reload,
-    /// The config in force changed.
-    ConfigChange,
-    /// The journal was opened after an earlier run; written by the journal.
-    Recovery,
-    /// The journal accepts requests again; written by the journal.
-    Resumed,
-    /// A segment could not be synced; written by the journal.
-    SyncFailed,
+    /// HMAC-SHA-256 of the request's body as it was received.
+    #[serde(serialize_with = "digest", skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<&'a Digest>,
+    /// The request's body, if it is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_body: Option<&'a Kept>,
 }
 
 /// What every `closed` payload begins with.
@@ -439,11 +408,14 @@ impl Parts<'_> {
     }
 }
 
-fn short<const N: usize, S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn short<const N: usize, S: Serializer>(
+    text: &str,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     Short::<N>(text).serialize(serializer)
 }
 
-fn names<S: Serializer>(list: &[&str], serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn names<S: Serializer>(list: &[&str], serializer: S) -> Result<S::Ok, S::Error> {
     some_names::<POLICIES_MAX, S>(list, serializer)
 }
 
@@ -502,6 +474,11 @@ fn attempts<S: Serializer>(list: &[Attempt<'_>], serializer: S) -> Result<S::Ok,
 #[derive(Serialize)]
 struct More {
     more: usize,
+}
+
+fn digest<S: Serializer>(digest: &Option<&Digest>, serializer: S) -> Result<S::Ok, S::Error> {
+    let hex = digest.map(hex32).unwrap_or([b'0'; 64]);
+    serializer.serialize_str(str::from_utf8(&hex).unwrap_or_default())
 }
 
 fn whole_id<S: Serializer>(id: &str, serializer: S) -> Result<S::Ok, S::Error> {

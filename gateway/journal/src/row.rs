@@ -150,7 +150,17 @@ columns! {
     total_ms: Option<i64>, [Closed "" "total_ms", Denied "" "total_ms"], None, "From arrival to the end, ms";
     what: String, [Event "" "what"], Some("what"), "What an event is about";
     actor: String, [Event "" "actor"], Some("actor"), "Who caused an event";
+    origin: String, [Event "" "origin"], None, "Where the actor of an event sat: an address or a tool";
     config: String, [Event "" "config"], None, "Fingerprint of the config in force after an event";
+    config_before: String, [Event "" "before"], None, "Fingerprint of the config in force before an event";
+    names: Vec<String>, [Event "" "names"], Some("name"), "Names that an event is about: sections of a config, ids of keys";
+    subject: String, [Event "" "subject"], Some("subject"), "Pseudonym of the subject of payloads that an event is about";
+    entry: Option<i64>, [Event "" "entry"], None, "Place of the record that an event is about";
+    retired_below: Option<i64>, [Event "" "below"], None, "Records below this place may be gone since this event";
+    count: Option<i64>, [Event "" "count"], None, "How many results, keys or attempts an event is about";
+    clock_moved_ms: Option<i64>, [Event "" "by_ms"], None, "By how much the wall clock was set, ms";
+    ticket: String, [Event "" "ticket"], None, "Name under which a tool left the event; events with one ticket are one";
+    asked_at: Time, [Event "" "asked_at"], None, "When the tool left it, ms since 1970 UTC";
     detail: String, [Event "" "detail"], None, "A sentence about an event";
     reason: String, [Event "" "reason"], None, "The reason that the actor gave";
     extra: Json, [], None, "JSON object of all other fields of the records, as `record kind.field`";

@@ -14,12 +14,15 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::payload::{self, Closes, Closing, Event, Lost, Outcome, What};
+use super::event::{Event, What};
+use super::payload::{self, Closes, Closing, Lost, Moment, Outcome};
 use super::record::{self, HEADER_BYTES, Kind, SegmentHeader};
 use super::recover::{Survey, UNFINISHED};
 use super::segment;
 use super::{Error, Health, Journal, locked};
 
+/// A wall clock that moves further than this against the monotonic one was set: threats.md section 10.
+const CLOCK_STEP_MS: i64 = 1_000;
 /// Least time between two probes.
 const PROBE_EVERY_NS: u64 = 1_000_000_000;
 
@@ -52,6 +55,8 @@ impl Bell {
 pub(super) struct Keeper {
     thread: Option<JoinHandle<()>>,
     last_probe_ns: AtomicU64,
+    /// Both clocks as the last round saw them.
+    last_seen: Option<Moment>,
 }
 
 /// Starts the thread.
@@ -86,7 +91,9 @@ impl Journal {
         }
         self.write_lost();
         self.write_waiting();
+        let posted = self.take_inbox();
         self.sync();
+        self.forget_inbox(&posted);
         if self.health() == Health::Unsynced || !locked(&self.waiting).is_empty() {
             return Err(Error::Failed);
         }
@@ -95,11 +102,35 @@ impl Journal {
 
     /// One round of the thread.
     pub(super) fn tick(&self) {
+        self.note_clock_step();
+        let posted = self.take_inbox();
         self.sync();
+        self.forget_inbox(&posted);
         self.probe();
         self.write_lost();
         self.write_waiting();
         self.make_spares();
+    }
+
+    /// Says so when somebody set the clock: the order of records is that of their indices, but readers look at times.
+    fn note_clock_step(&self) {
+        let now = self.now();
+        let Some(before) = locked(&self.keeper).last_seen.replace(now) else {
+            return;
+        };
+        let passed_ms = i64::try_from(now.mono_ns.saturating_sub(before.mono_ns) / 1_000_000);
+        let by_ms = now
+            .wall_ms
+            .saturating_sub(before.wall_ms)
+            .saturating_sub(passed_ms.unwrap_or(i64::MAX));
+        if by_ms.abs() > CLOCK_STEP_MS {
+            // What cannot be written is seen in the journal's state.
+            let _ = self.note(&Event {
+                what: What::ClockStep,
+                by_ms: Some(by_ms),
+                ..Event::default()
+            });
+        }
     }
 
     /// Syncs what was written since the last time. Never holds a shard's lock while the disk works.

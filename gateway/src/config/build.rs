@@ -146,6 +146,7 @@ fn assemble(loaded: &Loaded, ground: &Ground<'_>, files: &mut Files<'_>) -> Opti
         version: before.map_or(1, |before| before.version + 1),
         loaded_at: ground.now,
         fingerprint: loaded.fingerprint().into(),
+        marks: super::changes::Marks::of(loaded),
         keys: KeyTable::build(specs, before.map(|b| &b.keys), unix_ms(ground.now)),
         grades,
         providers,

@@ -90,6 +90,8 @@ pub struct Loaded {
     pub files: Vec<PathBuf>,
     /// SHA-256 of the text.
     pub digest: [u8; 32],
+    /// Digests of all secrets, with the section that each stands in.
+    pub secrets: Vec<(String, [u8; 32])>,
 }
 
 impl Loaded {
@@ -179,6 +181,7 @@ pub(super) fn unfetched(
         dir: dir.to_owned(),
         files: Vec::new(),
         digest: policies::access::token::digest(text.as_bytes()),
+        secrets: Vec::new(),
     })
 }
 
@@ -190,6 +193,7 @@ fn fetch_secrets(loaded: &mut Loaded) -> Vec<Problem> {
         dir,
         files,
         digest: _,
+        secrets,
     } = loaded;
     let mut problems = Vec::new();
     let mut fetch = |secret: &mut Secret, steps: &[Step]| {
@@ -205,6 +209,10 @@ fn fetch_secrets(loaded: &mut Loaded) -> Vec<Problem> {
         } else if secret.is_empty() {
             let message = "is empty; leave it out if it is not needed".into();
             problems.push(doc.problem(Severity::Error, steps, message));
+        }
+        if let Some(Step::Key(section)) = steps.first() {
+            let digest = policies::access::token::digest(secret.expose().as_bytes());
+            secrets.push((section.to_string(), digest));
         }
     };
     if let Some(token) = &mut config.admin.token {

@@ -6,10 +6,11 @@
 //! `problem` what is wrong and where, within a text too: `scalar` · `env` variables · `node` the file with places ·
 //! `decode` serde over it · `schema`, `tuning`, `units` its form · `load` all of these, with `words` · `json_schema` for
 //! editors · `check` its sense, with `address`, `time`, `zone`, `vendors` · `build` and `snapshot` what traffic uses ·
-//! `routing`, `governed` the same in words · `trial` one to try policies with · `watch` the running one and its reload.
+//! `routing`, `governed` the same in words · `changes` what a reload changed · `trial` one to try policies with · `watch` the running one and its reload.
 
 pub mod address;
 pub mod build;
+pub mod changes;
 pub mod check;
 pub mod decode;
 pub mod each;

@@ -16,6 +16,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use wire::Grade;
 
 pub use super::address::{Host, Listen, Origin, Scheme};
+use super::changes::Marks;
 pub use super::schema::Location;
 use super::schema::{Audit, GateShape, Log, OnError};
 use super::tuning::{Drain, Http2, Limits, Overload, Runtime, Timeouts};
@@ -33,6 +34,8 @@ pub struct Snapshot {
     pub loaded_at: SystemTime,
     /// The first 8 bytes of the config text's SHA-256, in hexadecimal: tells replicas apart.
     pub fingerprint: Box<str>,
+    /// Tells what another config changes.
+    pub marks: Marks,
     /// The order of grades.
     pub grades: Grades,
     /// Providers, sorted by name.

@@ -8,7 +8,7 @@
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
@@ -31,6 +31,22 @@ pub type Env = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
 /// Called with a snapshot that is about to be used; may refuse it. Whoever keeps something made from a snapshot (a TLS
 /// acceptor) makes it here, so that a failure stops the swap.
 pub type Prepare = Box<dyn Fn(&Snapshot) -> Result<(), Vec<Problem>> + Send + Sync>;
+
+/// What a reload came to.
+pub enum Reloaded<'a> {
+    /// The second config took the first one's place.
+    Used {
+        /// The config that was.
+        before: &'a Snapshot,
+        /// The config that is.
+        after: &'a Snapshot,
+    },
+    /// The running one stays.
+    Refused(&'a [Problem]),
+}
+
+/// Is told of every reload, with what set it off (`sighup`, `change`, `api`), before the next one can begin.
+pub type Witness = Box<dyn Fn(&'static str, &Reloaded<'_>) + Send + Sync>;
 
 /// What reloads came to, for metrics.
 #[derive(Debug, Default)]
@@ -64,6 +80,7 @@ pub struct ConfigStore {
     book: Arc<dyn VendorBook>,
     rates: Arc<Rates>,
     prepare: Option<Prepare>,
+    witness: OnceLock<Witness>,
     counters: Arc<ReloadCounters>,
     /// Held for a whole reload: one at a time.
     watched: Mutex<Watched>,
@@ -105,6 +122,7 @@ impl ConfigStore {
             book,
             rates,
             prepare: None,
+            witness: OnceLock::new(),
             counters: Arc::default(),
         };
         store.succeeded(now);
@@ -137,6 +155,7 @@ impl ConfigStore {
             book,
             rates,
             prepare: None,
+            witness: OnceLock::new(),
             counters: Arc::default(),
             watched: Mutex::default(),
         };
@@ -149,6 +168,17 @@ impl ConfigStore {
     pub fn with_prepare(mut self, prepare: Prepare) -> Self {
         self.prepare = Some(prepare);
         self
+    }
+
+    /// Has `witness` told of every reload from now on; only the first one that is given counts.
+    pub fn witnessed_by(&self, witness: Witness) {
+        let _ = self.witness.set(witness);
+    }
+
+    fn tell(&self, why: &'static str, reloaded: &Reloaded<'_>) {
+        if let Some(witness) = self.witness.get() {
+            witness(why, reloaded);
+        }
     }
 
     /// The running config. Once per request, which keeps it to its end.
@@ -167,12 +197,16 @@ impl ConfigStore {
     ///
     /// # Errors
     /// Everything wrong; the running config stays.
-    pub fn reload(&self) -> Result<Report, Vec<Problem>> {
+    pub fn reload(&self, why: &'static str) -> Result<Report, Vec<Problem>> {
         let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
-        self.reload_locked(&mut watched)
+        self.reload_locked(why, &mut watched)
     }
 
-    fn reload_locked(&self, watched: &mut Watched) -> Result<Report, Vec<Problem>> {
+    fn reload_locked(
+        &self,
+        why: &'static str,
+        watched: &mut Watched,
+    ) -> Result<Report, Vec<Problem>> {
         let now = SystemTime::now();
         let before = self.load();
         let outcome = self.make(&before, now);
@@ -188,6 +222,13 @@ impl ConfigStore {
                     needs_restart: needs_restart(&before, &after),
                     warnings: built.warnings,
                 };
+                self.tell(
+                    why,
+                    &Reloaded::Used {
+                        before: &before,
+                        after: &after,
+                    },
+                );
                 drop((before, after));
                 self.rates.prune();
                 self.succeeded(now);
@@ -198,6 +239,7 @@ impl ConfigStore {
                 // What was refused is not tried again until it changes.
                 watched.refused();
                 self.counters.failures.fetch_add(1, Ordering::Relaxed);
+                self.tell(why, &Reloaded::Refused(&problems));
                 Err(problems)
             }
         }
@@ -231,7 +273,9 @@ impl ConfigStore {
     /// Looks at the files, and reloads if a change of theirs has come to rest. `None`: nothing to do. Blocks shortly.
     pub fn poll(&self) -> Option<Result<Report, Vec<Problem>>> {
         let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
-        watched.poll().then(|| self.reload_locked(&mut watched))
+        watched
+            .poll()
+            .then(|| self.reload_locked("change", &mut watched))
     }
 
     /// Reloads on SIGHUP and when the config, or a file that it refers to, changes; until `shutdown`.
@@ -250,7 +294,7 @@ impl ConfigStore {
             // Files may lie on a network: not on a worker that serves streams.
             let done = tokio::task::spawn_blocking(move || {
                 if why == "sighup" {
-                    Some(store.reload())
+                    Some(store.reload(why))
                 } else {
                     store.poll()
                 }
@@ -378,7 +422,7 @@ mod tests {
             &FULL.replace("clearance: restricted", "clearance: restrictd"),
         ] {
             bench.write("y.yaml", bad);
-            let problems = bench.store.reload().unwrap_err();
+            let problems = bench.store.reload("test").unwrap_err();
             assert!(!problems.is_empty());
             assert!(Arc::ptr_eq(&running, &bench.store.load()), "{bad}");
         }
@@ -386,7 +430,7 @@ mod tests {
             "y.yaml",
             &FULL.replace("clearance: restricted", "clearance: restrictd"),
         );
-        let said = lines(&bench.store.reload().unwrap_err());
+        let said = lines(&bench.store.reload("test").unwrap_err());
         assert!(
             said.contains("y.yaml:6:75: providers.near.clearance: there is no grade `restrictd`"),
             "{said}"
@@ -396,7 +440,7 @@ mod tests {
         assert_eq!(counters.reloads.load(Ordering::Relaxed), 0);
 
         bench.write("y.yaml", FULL);
-        assert_eq!(bench.store.reload().unwrap().version, 2);
+        assert_eq!(bench.store.reload("test").unwrap().version, 2);
         assert_eq!(counters.reloads.load(Ordering::Relaxed), 1);
     }
 
@@ -409,7 +453,7 @@ mod tests {
         assert_eq!(held.standing.unwrap().remaining, 59);
 
         bench.write("y.yaml", &FULL.replace("weight: 3", "weight: 5"));
-        let report = bench.store.reload().unwrap();
+        let report = bench.store.reload("test").unwrap();
         assert_eq!((report.version, report.keys_stopped), (2, 0));
         let again = bench.store.load().keys.find(b"ym-demo", 0).unwrap();
         assert_eq!(again.admit(0).unwrap().standing.unwrap().remaining, 58);
@@ -420,7 +464,7 @@ mod tests {
             "y.yaml",
             &FULL.replace("models: [assistant]", "models: [small]"),
         );
-        assert_eq!(bench.store.reload().unwrap().keys_stopped, 1);
+        assert_eq!(bench.store.reload("test").unwrap().keys_stopped, 1);
         assert!(bot.is_stopped() && again.is_stopped());
         assert!(bench.store.load().keys.find(b"ym-demo", 0).is_ok());
     }
@@ -473,7 +517,7 @@ mod tests {
         let store = Arc::into_inner(store)
             .unwrap()
             .with_prepare(Box::new(|_| Err(Vec::new())));
-        assert!(store.reload().is_err());
+        assert!(store.reload("test").is_err());
         assert_eq!(store.load().version, 1);
         drop(dir);
     }
@@ -484,7 +528,7 @@ mod tests {
         let store = ConfigStore::from_text("demo", &text, Arc::new(Book)).unwrap();
         assert!(store.load().keys.find(b"ym-demo", 0).is_ok());
         assert!(store.poll().is_none());
-        assert!(store.reload().is_err());
+        assert!(store.reload("test").is_err());
         assert_eq!(store.load().version, 1);
     }
 
@@ -496,7 +540,7 @@ mod tests {
             &format!("{FULL}\nruntime: {{ workers: 3 }}\nlog: {{ level: debug }}\n"),
         );
         assert_eq!(
-            bench.store.reload().unwrap().needs_restart,
+            bench.store.reload("test").unwrap().needs_restart,
             ["runtime", "log"]
         );
     }

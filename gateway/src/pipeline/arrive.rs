@@ -8,6 +8,8 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use adapters::Asked;
+use adapters::places::{self, At, RequestHead};
 use bytes::{Bytes, BytesMut};
 use http::header::{
     ALLOW, AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST,
@@ -23,17 +25,17 @@ use super::settle::Exchange;
 use crate::alarm::SharedAlarm;
 use crate::worker::Peer;
 
-/// What a path asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What is asked for.
+#[derive(Debug)]
 pub(super) enum What {
-    /// `POST /v1/chat/completions`
-    Chat,
+    /// Something of a model, at an endpoint of a dialect.
+    Call(Asked),
     /// `POST /v1/moderations`
     Moderations,
-    /// `GET /v1/models`
+    /// `GET`: a dialect's list of models.
     Models,
-    /// `GET /v1/models/{id}`
-    Model,
+    /// `GET`: one of them, by its name.
+    Model(String),
 }
 
 /// A request whose head is in order.
@@ -63,8 +65,9 @@ pub(super) fn read_head(
     request: Request<Incoming>,
 ) -> Result<Arrived, Fault> {
     let (head, body) = request.into_parts();
-    let place = place(head.uri.path());
-    exchange.endpoint = place.as_ref().map_or("", |(_, endpoint, _)| endpoint);
+    let place = places::find(head.uri.path(), &head.headers);
+    let (endpoint, method) = shown(&place.at, head.uri.path());
+    exchange.endpoint = endpoint;
     if let Err(fault) = framing(&head, peer, exchange.limits().uri_bytes.bytes()) {
         if head.version < Version::HTTP_2 && fault.kind() == Kind::BadRequest {
             // Nothing that follows on this connection can be trusted to be a request.
@@ -74,7 +77,7 @@ pub(super) fn read_head(
         }
         return Err(fault);
     }
-    let Some((what, _, method)) = place else {
+    let Some(method) = method else {
         let hint = if head.uri.path().starts_with("/v1/v1/") {
             " The base URL already ends in /v1."
         } else {
@@ -99,19 +102,34 @@ pub(super) fn read_head(
             return Err(too_large());
         }
     }
+    let what = match place.at {
+        At::Call(endpoint, model) => {
+            let told = RequestHead {
+                headers: &head.headers,
+                query: head.uri.query().unwrap_or_default(),
+            };
+            What::Call(places::asked(place.dialect, endpoint, model, told)?)
+        }
+        At::Models(_) => What::Models,
+        At::Model(id) => What::Model(id),
+        At::Nothing => What::Moderations,
+    };
     Ok(Arrived { what, head, body })
 }
 
-/// The route table.
-fn place(path: &str) -> Option<(What, &'static str, Method)> {
-    match path {
-        "/v1/chat/completions" => Some((What::Chat, "/v1/chat/completions", Method::POST)),
-        "/v1/moderations" => Some((What::Moderations, "/v1/moderations", Method::POST)),
-        "/v1/models" => Some((What::Models, "/v1/models", Method::GET)),
-        _ => path
-            .strip_prefix("/v1/models/")
-            .filter(|id| !id.is_empty())
-            .map(|_| (What::Model, "/v1/models/{id}", Method::GET)),
+/// Where our own detectors answer; all other paths are the dialects'.
+pub const MODERATIONS: &str = "/v1/moderations";
+/// How the page of one model is named in metrics and records, whichever it is.
+const ONE_MODEL: &str = "/v1/models/{id}";
+
+/// How a place is named, and the method that it takes; `None`: there is nothing.
+fn shown(at: &At, path: &str) -> (&'static str, Option<Method>) {
+    match at {
+        At::Call(endpoint, _) => (endpoint.path, Some(Method::POST)),
+        At::Models(listing) => (listing, Some(Method::GET)),
+        At::Model(_) => (ONE_MODEL, Some(Method::GET)),
+        At::Nothing if path == MODERATIONS => (MODERATIONS, Some(Method::POST)),
+        At::Nothing => ("", None),
     }
 }
 

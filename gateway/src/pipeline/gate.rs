@@ -9,6 +9,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::Poll;
 
+use adapters::Asked;
 use bytes::{BufMut, Bytes, BytesMut};
 use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method};
@@ -73,7 +74,7 @@ pub(super) async fn ask(exchange: &mut Exchange, routed: &Routed) -> Result<(), 
         }
         for body in &shown.bodies {
             if !read.iter().any(|(known, _)| known == body) {
-                read.push((body.clone(), Texts::of(exchange, body)?));
+                read.push((body.clone(), Texts::of(exchange, &routed.asked, body)?));
             }
             let texts = read.iter().find(|(known, _)| known == body);
             if let Some((_, texts)) = texts.filter(|(_, texts)| !texts.list.is_empty()) {
@@ -177,8 +178,8 @@ struct Texts {
 }
 
 impl Texts {
-    fn of(exchange: &Exchange, body: &Bytes) -> Result<Self, Fault> {
-        let facts = inspect::read(exchange, body)?;
+    fn of(exchange: &Exchange, asked: &Asked, body: &Bytes) -> Result<Self, Fault> {
+        let facts = inspect::read(exchange, asked, body)?;
         let contents = exchange.dialect.contents(body, &facts);
         let mut texts = Self {
             list: Vec::with_capacity(contents.texts.len()),

@@ -15,7 +15,7 @@ use smallvec::SmallVec;
 use wire::canon::{Event, Str};
 use wire::facts::Saying;
 use wire::hold::{Caps, Lane};
-use wire::json::{self, Tape, Value};
+use wire::json::{self, Tape};
 use wire::{Edits, Fault, Kind, Rope};
 
 use super::govern::{Governor, Spoken, Taken};
@@ -37,7 +37,8 @@ impl Governing {
         let prefix = policy
             .as_ref()
             .and_then(|policy| policy.labelling.as_ref()?.prefix.clone())
-            .filter(|_| is_prose(routed));
+            // A label must not break JSON.
+            .filter(|_| !routed.facts.structured);
         Self {
             restores: cleared.restores(),
             prefix: prefix.map(|prefix| {
@@ -63,11 +64,7 @@ impl Governing {
 
     /// Probabilities hold the text once more, token by token: they go where text may be changed.
     pub(super) fn drops_logprobs(&self, routed: &Routed) -> bool {
-        let root = Value::root(&routed.facts.tape, &routed.body);
-        self.is_needed()
-            && root
-                .and_then(|root| root.get("logprobs")?.as_bool())
-                .unwrap_or(false)
+        self.is_needed() && routed.facts.logprobs
     }
 
     pub(super) fn governor<E>(&self) -> Option<Governor<E>> {
@@ -122,13 +119,6 @@ impl Governing {
 fn unbounded<E>(mut governor: Governor<E>) -> Governor<E> {
     governor.lift_caps();
     governor
-}
-
-/// Whether the answer is text for a person: a label must not break JSON.
-fn is_prose(routed: &Routed) -> bool {
-    let root = Value::root(&routed.facts.tape, &routed.body);
-    let format = root.and_then(|root| root.get("response_format")?.get("type"));
-    format.is_none_or(|kind| kind.is_named("text"))
 }
 
 fn govern_whole(

@@ -3,7 +3,7 @@
 //! What is declared is the higher of the key's grade and the header's; what the policy's detectors find is the law's to
 //! grade.
 
-use adapters::ClientDialect;
+use adapters::{Asked, ClientDialect};
 use bytes::Bytes;
 use http::request::Parts;
 use policies::findings::Findings;
@@ -21,6 +21,7 @@ const GRADE_HEADER: &str = "x-yumen-grade";
 
 /// A request that was read and graded.
 pub(super) struct Inspected {
+    pub(super) asked: Asked,
     pub(super) body: Bytes,
     pub(super) facts: RequestFacts,
     pub(super) findings: Findings,
@@ -29,7 +30,7 @@ pub(super) struct Inspected {
 pub(super) async fn inspect(
     exchange: &mut Exchange,
     head: &Parts,
-    body: Bytes,
+    (asked, body): (Asked, Bytes),
 ) -> Result<Inspected, Fault> {
     if let Some(value) = head.headers.get(GRADE_HEADER) {
         let named = value
@@ -41,7 +42,7 @@ pub(super) async fn inspect(
         })?;
         exchange.grade = exchange.grade.max(declared);
     }
-    let facts = read(exchange, &body)?;
+    let facts = read(exchange, &asked, &body)?;
     exchange.asked.clone_from(&facts.model);
     exchange.streams = facts.stream;
     exchange.usage_asked = facts.usage_asked;
@@ -55,6 +56,7 @@ pub(super) async fn inspect(
     exchange.counts = findings.counts().into();
     exchange.media = findings.media;
     Ok(Inspected {
+        asked,
         body,
         facts,
         findings,
@@ -62,18 +64,23 @@ pub(super) async fn inspect(
 }
 
 /// A body's facts, if it is what the limits and its dialect allow.
-pub(super) fn read(exchange: &Exchange, body: &Bytes) -> Result<RequestFacts, Fault> {
-    read_as(exchange.dialect, exchange.limits(), body)
+pub(super) fn read(
+    exchange: &Exchange,
+    asked: &Asked,
+    body: &Bytes,
+) -> Result<RequestFacts, Fault> {
+    read_as(exchange.dialect, exchange.limits(), asked, body)
 }
 
 /// The same, for a dialect and limits.
 pub(super) fn read_as(
     dialect: &dyn ClientDialect,
     limits: &Limits,
+    asked: &Asked,
     body: &Bytes,
 ) -> Result<RequestFacts, Fault> {
     let tape = scanned(limits, body)?;
-    dialect.read_request(body, tape)
+    dialect.read_request(body, tape, asked)
 }
 
 /// A body's tokens, if it is JSON as strictly as we read it.

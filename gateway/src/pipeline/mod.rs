@@ -28,10 +28,12 @@ pub mod trial;
 use std::sync::Arc;
 use std::time::Instant;
 
+use adapters::ClientDialect;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use wire::Fault;
 
+pub use arrive::MODERATIONS;
 pub use body::ReplyBody;
 
 use crate::worker::{Peer, RequestId, Worker};
@@ -39,15 +41,15 @@ use arrive::{Arrived, What};
 use dispatch::Sent;
 use settle::Exchange;
 
-/// Answers one request that came at `now_ms`. Never fails: what goes wrong is an answer too.
+/// Answers one request that came at `now_ms`, in the dialect of its place. Never fails: what goes wrong is an answer too.
 pub async fn serve(
     worker: &Arc<Worker>,
     peer: &Arc<Peer>,
     id: RequestId,
     now_ms: i64,
-    request: Request<Incoming>,
+    (dialect, request): (&'static dyn ClientDialect, Request<Incoming>),
 ) -> Response<ReplyBody> {
-    let mut exchange = Exchange::begin(worker, peer, id, now_ms);
+    let mut exchange = Exchange::begin(worker, peer, id, now_ms, dialect);
     match walk(&mut exchange, peer, request).await {
         Ok(Walked::Answered(reply)) => reply,
         Ok(Walked::Sent(sent)) => relay::answer(exchange, sent),
@@ -70,19 +72,20 @@ async fn walk(
     request: Request<Incoming>,
 ) -> Result<Walked, Fault> {
     let arrived = arrive::read_head(exchange, peer, request)?;
-    let admitted = admit::admit(exchange, arrived)?;
-    match admitted.what {
-        What::Models => return Ok(Walked::Answered(listing::models(exchange))),
-        What::Model => return listing::model(exchange, &admitted).map(Walked::Answered),
-        What::Chat | What::Moderations => {}
-    }
-    let body = arrive::read_body(exchange, admitted.body).await?;
+    let Arrived { what, head, body } = admit::admit(exchange, arrived)?;
+    let asked = match what {
+        What::Models => return Ok(Walked::Answered(listing::models(exchange, &head))),
+        What::Model(id) => return listing::model(exchange, &id).map(Walked::Answered),
+        What::Call(asked) => Some(asked),
+        What::Moderations => None,
+    };
+    let body = arrive::read_body(exchange, body).await?;
     exchange.complete = Instant::now();
-    if admitted.what == What::Moderations {
+    let Some(asked) = asked else {
         let answer = Box::pin(moderate::moderate(exchange, body));
         return answer.await.map(Walked::Answered);
-    }
-    let inspected = inspect::inspect(exchange, &admitted.head, body).await?;
+    };
+    let inspected = inspect::inspect(exchange, &head, (asked, body)).await?;
     let routed = route::route(exchange, inspected)?;
     if !exchange.snapshot.gates.is_empty() {
         // Boxed: few configs have gates, and every request's future would be the larger for them.
@@ -94,12 +97,16 @@ async fn walk(
 impl Arrived {
     /// Whether this request is work: limits apply.
     fn is_call(&self) -> bool {
-        matches!(self.what, What::Chat | What::Moderations)
+        matches!(self.what, What::Call(_) | What::Moderations)
     }
 }
 
 /// The answer to a request whose own answer was lost, in a panic or at the end of a drain. Its exchange closes its record
 /// as it is dropped.
-pub fn last_words(fault: &Fault, id: RequestId) -> Response<ReplyBody> {
-    refuse::bare(fault, id)
+pub fn last_words(
+    fault: &Fault,
+    id: RequestId,
+    dialect: &'static dyn ClientDialect,
+) -> Response<ReplyBody> {
+    refuse::bare(fault, id, dialect)
 }

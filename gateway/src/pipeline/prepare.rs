@@ -53,7 +53,7 @@ pub(super) fn prepare(
     let lossy = routed.model.lossy;
     // A redacted body is read anew: its edits and a target's own never meet.
     let redacted = match cleared.redacted() {
-        Some(body) => Some((body, inspect::read(exchange, body)?)),
+        Some(body) => Some((body, inspect::read(exchange, &routed.asked, body)?)),
         None => None,
     };
     let (body, facts) = match &redacted {

@@ -494,6 +494,16 @@ fn release(
     }
 }
 
+/// The beginning of an event that is written anew, up to its data: with the name it had, if that is a word.
+fn named(event: &sse::Event<'_>) -> Vec<u8> {
+    let name = event.word();
+    let lines = ["event: ", name.unwrap_or_default(), "\ndata: "];
+    match name {
+        Some(_) => lines.concat().into_bytes(),
+        None => b"data: ".to_vec(),
+    }
+}
+
 /// The event with its usage value replaced by `null`, and with the dialect's word for a vendor's own finish reason.
 fn edited(event: &sse::Event<'_>, facts: &EventFacts, hide: bool) -> Rope {
     let mut edits = Edits::new();
@@ -508,7 +518,7 @@ fn edited(event: &sse::Event<'_>, facts: &EventFacts, hide: bool) -> Rope {
         change(&facts.odd_finish, format!("\"{}\"", finish.as_str()));
     }
     let data = Bytes::from(event.data().unwrap_or_default().into_owned());
-    let mut whole = Rope::from(Bytes::from_static(b"data: "));
+    let mut whole = Rope::from(Bytes::from(named(event)));
     whole.append(edits.apply(&data));
     whole.push(Bytes::from_static(b"\n\n"));
     whole

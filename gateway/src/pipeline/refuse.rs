@@ -36,11 +36,12 @@ pub(super) fn answer(mut exchange: Exchange, fault: Fault) -> Response<ReplyBody
 }
 
 /// An error without an exchange to tell of.
-pub(super) fn bare(fault: &Fault, id: RequestId) -> Response<ReplyBody> {
-    let mut reply = response(
-        adapters::dialects::openai_chat::OpenAiChat.refusal(fault),
-        fault,
-    );
+pub(super) fn bare(
+    fault: &Fault,
+    id: RequestId,
+    dialect: &dyn ClientDialect,
+) -> Response<ReplyBody> {
+    let mut reply = response(dialect.refusal(fault), fault);
     if let Ok(id) = HeaderValue::from_str(id.as_str()) {
         reply.headers_mut().insert(name::REQUEST_ID, id);
     }

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use adapters::Asked;
 use bytes::Bytes;
 use policies::access::keys::Principal;
 use policies::law::{self, Case, Cleared, Destination, Shown};
@@ -16,7 +17,6 @@ use wire::{Fault, Grade, Kind};
 use super::inspect::Inspected;
 use super::settle::Exchange;
 use crate::config::snapshot::{Location, Model, Target};
-use wire::json::Value;
 
 /// One target of a model, kept alive by the model.
 #[derive(Clone)]
@@ -72,6 +72,7 @@ impl Destination for Candidate {
 
 /// A request with the list of targets that it may go to, never empty.
 pub(super) struct Routed {
+    pub(super) asked: Asked,
     pub(super) body: Bytes,
     pub(super) facts: RequestFacts,
     pub(super) model: Arc<Model>,
@@ -82,6 +83,7 @@ pub(super) struct Routed {
 
 pub(super) fn route(exchange: &mut Exchange, inspected: Inspected) -> Result<Routed, Fault> {
     let Inspected {
+        asked,
         body,
         facts,
         findings,
@@ -117,7 +119,7 @@ pub(super) fn route(exchange: &mut Exchange, inspected: Inspected) -> Result<Rou
             .is_some_and(|principal| principal.public),
         facts: match policy.as_ref().filter(|policy| policy.has_conditions()) {
             Some(policy) => {
-                let asked = Asked {
+                let asker = Asker {
                     principal: exchange.principal.as_deref(),
                     dialect: exchange.dialect.name(),
                     endpoint: exchange.endpoint,
@@ -125,7 +127,7 @@ pub(super) fn route(exchange: &mut Exchange, inspected: Inspected) -> Result<Rou
                     media: exchange.media,
                     now_ms: exchange.now_ms,
                 };
-                asked.facts(&body, &facts, policy)
+                asker.facts(&body, &facts, policy)
             }
             None => no_facts(&[]),
         },
@@ -142,6 +144,7 @@ pub(super) fn route(exchange: &mut Exchange, inspected: Inspected) -> Result<Rou
     let cleared = judgement.cleared?;
     exchange.verdict = cleared.first().map(Cleared::verdict);
     Ok(Routed {
+        asked,
         body,
         facts,
         model: Arc::clone(model),
@@ -152,7 +155,7 @@ pub(super) fn route(exchange: &mut Exchange, inspected: Inspected) -> Result<Rou
 
 /// What conditions may read of a request, beside its body.
 #[derive(Clone, Copy)]
-pub(super) struct Asked<'a> {
+pub(super) struct Asker<'a> {
     pub(super) principal: Option<&'a Principal>,
     pub(super) dialect: &'a str,
     pub(super) endpoint: &'a str,
@@ -161,7 +164,7 @@ pub(super) struct Asked<'a> {
     pub(super) now_ms: i64,
 }
 
-impl<'a> Asked<'a> {
+impl<'a> Asker<'a> {
     pub(super) fn facts(
         self,
         body: &Bytes,
@@ -169,22 +172,14 @@ impl<'a> Asked<'a> {
         policy: &'a Policy,
     ) -> Facts<'a> {
         let principal = self.principal;
-        let root = Value::root(&facts.tape, body);
-        let has = |name: &str| {
-            root.and_then(|root| root.get(name))
-                .is_some_and(|value| value.elements().next().is_some())
-        };
-        let messages = root.and_then(|root| root.get("messages"));
         Facts {
             request: when::Request {
                 dialect: self.dialect,
                 endpoint: self.endpoint,
                 stream: facts.stream,
                 bytes: i64::try_from(body.len()).unwrap_or(i64::MAX),
-                messages: messages.map_or(0, |list| {
-                    i64::try_from(list.elements().count()).unwrap_or(i64::MAX)
-                }),
-                tools: has("tools"),
+                messages: i64::from(facts.turns),
+                tools: facts.tools,
                 images: self.media > 0,
                 client_ip: self.client_ip,
             },

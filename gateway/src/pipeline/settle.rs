@@ -111,11 +111,12 @@ impl Exchange {
         peer: &Arc<Peer>,
         id: RequestId,
         now_ms: i64,
+        dialect: &'static dyn ClientDialect,
     ) -> Self {
         let now = Instant::now();
         Self {
             snapshot: worker.shared.store.load(),
-            dialect: &adapters::dialects::openai_chat::OpenAiChat,
+            dialect,
             id,
             now_ms,
             started: now,
@@ -269,6 +270,7 @@ impl Exchange {
             redactions: first.map_or(0, Cleared::redactions) as u64,
             request_bytes: self.request_bytes,
             targets: u32::try_from(targets).unwrap_or(u32::MAX),
+            ..Opening::default()
         };
         let journal = &self.worker.shared.journal;
         journal.begin(self.worker.index, &opening).map_err(|error| {
@@ -391,6 +393,7 @@ impl Exchange {
             first_content_ms: self.meter.first_content.map(|at| millis(at, self.started)),
             total_ms: millis(Instant::now(), self.started),
             code,
+            ..Closing::default()
         });
     }
 
@@ -422,6 +425,7 @@ impl Exchange {
             status: self.status,
             code,
             total_ms: millis(Instant::now(), self.started),
+            ..Denial::default()
         };
         // Nothing passed, so an unwritable journal changes nothing here; its state is seen in /readyz.
         let _ = self.worker.shared.journal.deny(self.worker.index, &denial);

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use adapters::ClientDialect;
+use adapters::{Asked, ClientDialect};
 use bytes::Bytes;
 use policies::access::keys::Principal;
 use policies::findings::Findings;
@@ -17,7 +17,7 @@ use wire::{Fault, Grade, Kind};
 
 use super::inspect::read_as;
 use super::look::look;
-use super::route::Asked;
+use super::route::Asker as Asks;
 pub use super::route::Candidate;
 use crate::config::snapshot::{Model, Snapshot};
 
@@ -63,13 +63,13 @@ impl std::fmt::Debug for Seen {
 /// What the caller of such a request would be told.
 pub async fn see(
     snapshot: &Snapshot,
-    dialect: &'static dyn ClientDialect,
+    (dialect, asked): (&'static dyn ClientDialect, &Asked),
     body: Bytes,
 ) -> Result<Seen, Fault> {
     if body.len() as u64 > snapshot.limits.body_bytes.0 {
         return Err(Kind::TooLarge.into());
     }
-    let facts = read_as(dialect, &snapshot.limits, &body)?;
+    let facts = read_as(dialect, &snapshot.limits, asked, &body)?;
     let findings = match &snapshot.policy {
         None => Findings::default(),
         Some(policy) => look(policy, &body, &dialect.contents(&body, &facts)).await?,
@@ -103,7 +103,7 @@ impl<'a> Asker<'a> {
         let Some(policy) = &self.snapshot.policy else {
             return no_facts(&[]);
         };
-        let asked = Asked {
+        let asks = Asks {
             principal: Some(self.principal),
             dialect: seen.dialect,
             endpoint: self.endpoint,
@@ -111,7 +111,7 @@ impl<'a> Asker<'a> {
             media: seen.findings.media,
             now_ms: self.now_ms,
         };
-        asked.facts(&seen.body, &seen.facts, policy)
+        asks.facts(&seen.body, &seen.facts, policy)
     }
 
     /// The policy.

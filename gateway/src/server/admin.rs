@@ -28,7 +28,7 @@ pub async fn serve(state: Arc<AdminState>, listener: TcpListener) {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else {
             return;
         };
-        let Ok((socket, _)) = listener.accept().await else {
+        let Ok((socket, peer)) = listener.accept().await else {
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
@@ -37,7 +37,7 @@ pub async fn serve(state: Arc<AdminState>, listener: TcpListener) {
             let _place = place;
             let service = service_fn(move |request| {
                 let state = Arc::clone(&state);
-                async move { Ok::<_, Infallible>(admin::answer(request, state).await) }
+                async move { Ok::<_, Infallible>(admin::answer(request, peer.ip(), state).await) }
             });
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())

@@ -13,6 +13,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
+use adapters::places;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::rt::bounds::Http2ServerConnExec;
@@ -388,7 +389,9 @@ async fn answer(
 ) -> Result<Response<ReplyBody>, Infallible> {
     let now_ms = worker.now_ms();
     let id = worker.next_id(now_ms);
-    let mut serving = pin!(pipeline::serve(&worker, &peer, id, now_ms, request));
+    let dialect = places::find(request.uri().path(), request.headers()).dialect;
+    let asks = (dialect, request);
+    let mut serving = pin!(pipeline::serve(&worker, &peer, id, now_ms, asks));
     let caught = std::future::poll_fn(|cx| {
         match std::panic::catch_unwind(AssertUnwindSafe(|| serving.as_mut().poll(cx))) {
             // Its connection is looked at once more when time is up: what has no answer yet gets one now.
@@ -402,7 +405,7 @@ async fn answer(
     })
     .await;
     peer.head_watch.next_head();
-    Ok(caught.unwrap_or_else(|kind| pipeline::last_words(&kind.into(), id)))
+    Ok(caught.unwrap_or_else(|kind| pipeline::last_words(&kind.into(), id, dialect)))
 }
 
 /// Spawns the tasks of HTTP/2 streams so that they are looked at again when time is up.

@@ -48,7 +48,7 @@ pub struct RequestFacts {
     pub tape: Tape,
     /// The model asked for.
     pub model: String,
-    /// Span of the model's value, quotes included.
+    /// Span of the model's value, quotes included; empty if it does not stand in the body.
     pub model_span: Range<usize>,
     /// Whether a stream is wanted.
     pub stream: bool,
@@ -58,6 +58,14 @@ pub struct RequestFacts {
     pub max_tokens: Option<u64>,
     /// How many choices are wanted.
     pub choices: u32,
+    /// How many messages it has.
+    pub turns: u32,
+    /// Whether tools are offered.
+    pub tools: bool,
+    /// Whether the answer must be written in a form for machines: nothing may stand before it.
+    pub structured: bool,
+    /// Whether probabilities are wanted: they hold the answer once more.
+    pub logprobs: bool,
 }
 
 /// Why a reply ended, over all dialects.

@@ -277,12 +277,21 @@ impl<'a> Event<'a> {
     }
 
     /// Where the data lies in `raw`, if the event is one `data` line and its blank line and nothing else, as nearly all
-    /// are.
+    /// are; before it may stand a name that is a word ([`word`](Self::word)).
     #[must_use]
     pub fn single(&self) -> Option<Range<usize>> {
         let raw = self.raw.get(self.skip..)?;
-        let line = raw.strip_prefix(b"data:")?;
-        let from = self.skip + 5 + usize::from(line.first() == Some(&b' '));
+        let named = match raw.strip_prefix(b"event:") {
+            None => 0,
+            Some(rest) => {
+                let end = memchr::memchr2(b'\n', b'\r', rest)?;
+                self.word()?;
+                let crlf = rest.get(end..)?.starts_with(b"\r\n");
+                b"event:".len() + end + 1 + usize::from(crlf)
+            }
+        };
+        let line = raw.get(named..)?.strip_prefix(b"data:")?;
+        let from = self.skip + named + 5 + usize::from(line.first() == Some(&b' '));
         let ends: [&[u8]; 3] = [b"\n\n", b"\r\n\r\n", b"\r\r"];
         let end = ends.iter().find(|end| self.raw.ends_with(end))?.len();
         let span = from..self.raw.len().checked_sub(end)?;
@@ -296,6 +305,18 @@ impl<'a> Event<'a> {
     #[must_use]
     pub fn name(&self) -> Option<&'a [u8]> {
         self.field(b"event").last()
+    }
+
+    /// The event's name if it is a word of a protocol: letters, `_` and `.`, so that nobody's data fits into it.
+    #[must_use]
+    pub fn word(&self) -> Option<&'a str> {
+        const WORD_BYTES_MAX: usize = 64;
+        let name = self.name()?;
+        let word = name
+            .iter()
+            .all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'.'));
+        let fits = word && (1..=WORD_BYTES_MAX).contains(&name.len());
+        std::str::from_utf8(name).ok().filter(|_| fits)
     }
 
     /// The comment lines, without their colon.
@@ -400,6 +421,23 @@ mod tests {
         });
         assert!(small.next(b"data: 1", &mut 0).unwrap().is_none());
         assert!(small.next(b"23456789", &mut 0).is_err());
+    }
+
+    #[test]
+    fn a_name_that_is_a_word_may_stand_before_the_data() {
+        for (raw, data) in [
+            ("event: a_b.c\ndata: {}\n\n", Some("{}")),
+            ("event:a\r\ndata:{}\r\n\r\n", Some("{}")),
+            ("data: {}\n\n", Some("{}")),
+            ("event: call 1380013\ndata: {}\n\n", None),
+            ("event: a\nid: 1\ndata: {}\n\n", None),
+            ("event: a\ndata: {}\nevent: b1\n\n", None),
+            ("event: \ndata: {}\n\n", None),
+        ] {
+            let mut splitter = Splitter::new(Limits::default());
+            let event = splitter.next(raw.as_bytes(), &mut 0).unwrap().unwrap();
+            assert_eq!(event.single().map(|span| &raw[span]), data, "{raw:?}");
+        }
     }
 
     #[test]

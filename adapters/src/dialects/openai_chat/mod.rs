@@ -9,6 +9,7 @@ mod encode_reply;
 pub(crate) mod encode_request;
 mod forward;
 pub(crate) mod lens;
+mod listing;
 pub mod request;
 
 use bytes::Bytes;
@@ -23,6 +24,7 @@ use crate::dialect::{
     ClientDialect, Decoder, Dialect, DialectId, Encoded, Encoder, ErrorBody, Forward, Lossy,
     ReplyHead,
 };
+use crate::places::{Asked, Asks, Endpoint, Listed};
 use crate::quirks::Quirks;
 use crate::vendor::Call;
 
@@ -63,7 +65,19 @@ impl Dialect for OpenAiChat {
 }
 
 impl ClientDialect for OpenAiChat {
-    fn read_request(&self, body: &Bytes, tape: json::Tape) -> Result<RequestFacts, Fault> {
+    fn endpoints(&self) -> &'static [Endpoint] {
+        &[Endpoint {
+            path: "/v1/chat/completions",
+            asks: Asks::Reply,
+        }]
+    }
+
+    fn read_request(
+        &self,
+        body: &Bytes,
+        tape: json::Tape,
+        _: &Asked,
+    ) -> Result<RequestFacts, Fault> {
         request::read(body, tape)
     }
 
@@ -116,6 +130,14 @@ impl ClientDialect for OpenAiChat {
 
     fn ping(&self) -> Option<&'static [u8]> {
         Some(b": ping\n\n")
+    }
+
+    fn models(&self, models: &[Listed<'_>], _: &str) -> Bytes {
+        listing::models(models)
+    }
+
+    fn model(&self, model: &Listed<'_>) -> Bytes {
+        listing::model(model)
     }
 }
 

@@ -84,6 +84,10 @@ pub(super) fn read(body: &Bytes, tape: json::Tape) -> Result<RequestFacts, Fault
         usage_asked: seen.usage_asked,
         max_tokens: seen.max_tokens,
         choices: seen.choices,
+        turns: seen.turns,
+        tools: seen.tools,
+        structured: seen.structured,
+        logprobs: seen.logprobs,
     })
 }
 
@@ -94,12 +98,17 @@ struct Seen {
     usage_asked: bool,
     max_tokens: Option<u64>,
     choices: u32,
+    turns: u32,
+    tools: bool,
+    structured: bool,
+    logprobs: bool,
 }
 
 fn see(root: Value<'_>) -> Result<Seen, Fault> {
     let (mut model, mut messages, mut input) = (None, None, false);
     let (mut stream, mut options, mut choices) = (false, None, 1);
     let (mut old_cap, mut cap) = (None, None);
+    let (mut tools, mut structured, mut logprobs) = (false, false, false);
     for (key, value) in root.members() {
         let name = key.text_bytes();
         check_key(&name)?;
@@ -112,6 +121,11 @@ fn see(root: Value<'_>) -> Result<Seen, Fault> {
             b"n" => choices = count(value)?,
             b"max_tokens" => old_cap = tokens(value, "max_tokens")?,
             b"max_completion_tokens" => cap = tokens(value, "max_completion_tokens")?,
+            b"tools" => tools = value.elements().next().is_some(),
+            b"response_format" => {
+                structured = value.get("type").is_some_and(|kind| !kind.is_named("text"));
+            }
+            b"logprobs" => logprobs = value.as_bool().unwrap_or(false),
             _ => {}
         }
     }
@@ -123,7 +137,7 @@ fn see(root: Value<'_>) -> Result<Seen, Fault> {
         .param("messages"));
     }
     let model = model.ok_or_else(|| bad("'model' is required.").param("model"))?;
-    check_messages(messages)?;
+    let turns = check_messages(messages)?;
     Ok(Seen {
         model: model_name(model)?,
         model_span: model.span(),
@@ -131,6 +145,10 @@ fn see(root: Value<'_>) -> Result<Seen, Fault> {
         usage_asked: usage_asked(options)?,
         max_tokens: cap.or(old_cap),
         choices,
+        turns,
+        tools,
+        structured,
+        logprobs,
     })
 }
 
@@ -190,7 +208,7 @@ fn model_name(value: Value<'_>) -> Result<String, Fault> {
     Ok(name.into_owned())
 }
 
-fn check_messages(messages: Option<Value<'_>>) -> Result<(), Fault> {
+fn check_messages(messages: Option<Value<'_>>) -> Result<u32, Fault> {
     let wrong = |message| Err(bad(message).param("messages"));
     let Some(messages) = messages.filter(|messages| messages.kind() == Type::Array) else {
         return wrong("'messages' is required and must be an array.");
@@ -211,7 +229,7 @@ fn check_messages(messages: Option<Value<'_>>) -> Result<(), Fault> {
     if count == 0 {
         return wrong("'messages' must not be empty.");
     }
-    Ok(())
+    Ok(u32::try_from(count).unwrap_or(u32::MAX))
 }
 
 fn flag(value: Value<'_>, name: &'static str) -> Result<bool, Fault> {

@@ -196,7 +196,7 @@ fn usage_is_read_where_it_stands() {
 fn forward(body: &str, quirks: &Quirks, lossy: Lossy) -> Result<(String, Forward), Fault> {
     let body = Bytes::copy_from_slice(body.as_bytes());
     let tape = scan(&body, &Limits::default()).unwrap();
-    let facts = OpenAiChat.read_request(&body, tape)?;
+    let facts = OpenAiChat.read_request(&body, tape, &Asked::at(&OpenAiChat.endpoints()[0]))?;
     let made = OpenAiChat.forward(&body, &facts, &CALL, quirks, lossy)?;
     let text = made.edits.apply(&body).into_bytes();
     scan(&text, &Limits::default()).expect("edits leave valid JSON");

@@ -172,8 +172,19 @@ fn no_field_is_without_its_column() {
     let event = Event {
         what: What::Start,
         actor: "a",
+        origin: "o",
         config: "c",
+        before: "b",
+        names: &["n"],
+        subject: "s",
+        entry: Some(1),
+        below: Some(1),
+        count: Some(1),
+        by_ms: Some(1),
         detail: "d",
+        reason: "r",
+        ticket: "t",
+        asked_at: Some(1),
     };
     assert!(row.read(
         Kind::Opened,
@@ -209,7 +220,6 @@ fn no_field_is_without_its_column() {
             "user",
             "cost_nano",
             "currency",
-            "reason",
             "extra"
         ]
     );

@@ -4,6 +4,7 @@ mod crash;
 mod disk;
 mod faults;
 mod follow;
+mod inbox;
 mod payloads;
 
 use std::path::Path;

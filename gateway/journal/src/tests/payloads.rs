@@ -1,5 +1,6 @@
 //! What strangers put into strings must not get out of them.
 
+use super::super::event::Event;
 use super::super::inert::is_active;
 use super::super::payload::*;
 use super::super::record::{self, Kind};
@@ -51,6 +52,7 @@ fn the_longest_closing_fits_its_room() {
             model: &text,
             fault: &text,
         };
+        let body = crate::seal::Kept::longest();
         let closing = Closing {
             outcome: Outcome::InternalError,
             status: u16::MAX,
@@ -79,6 +81,8 @@ fn the_longest_closing_fits_its_room() {
             first_content_ms: Some(u64::MAX),
             total_ms: u64::MAX,
             code: &text,
+            reply_fingerprint: Some(&[0xff; 32]),
+            reply_body: Some(&body),
         };
         let mut buf = Vec::new();
         let at = Moment {

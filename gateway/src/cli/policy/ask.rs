@@ -5,7 +5,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use adapters::ClientDialect;
+use adapters::places::{self, At};
 use bytes::Bytes;
+use http::HeaderMap;
 use policies::access::keys::{KeySpec, KeyTable, Models, Principal};
 use policies::limit::rate::Quota;
 use serde::Deserialize;
@@ -17,8 +20,6 @@ use crate::config::time::parse_moment_ms;
 use crate::config::trial::Bench;
 use crate::pipeline::trial::{Asker, Seen, see};
 
-/// The path that is asked if nothing else is said.
-const ENDPOINT: &str = "/v1/chat/completions";
 /// The dialect that is spoken if nothing else is said.
 const DIALECT: &str = "openai-chat";
 /// The header with which a caller raises the grade.
@@ -102,6 +103,7 @@ pub(super) fn ask(bench: &Bench, request: &Request, now_ms: i64) -> Result<Asked
             let names: Vec<&str> = known().map(|dialect| dialect.name()).collect();
             format!("there is no dialect `{named}`; known: {}", names.join(", "))
         })?;
+    let asked = asked_at(*dialect, request)?;
     let body = Bytes::from(body(request)?.to_string());
     // Looking through a request pauses now and then, for the sake of other streams; here are none.
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -111,10 +113,34 @@ pub(super) fn ask(bench: &Bench, request: &Request, now_ms: i64) -> Result<Asked
         principal: principal(bench, request, now_ms)?,
         declared: declared(bench, request)?,
         client_ip: request.client_ip.clone().unwrap_or_default(),
-        endpoint: request.path.clone().unwrap_or_else(|| ENDPOINT.to_owned()),
+        endpoint: request
+            .path
+            .clone()
+            .unwrap_or_else(|| asked.endpoint.path.to_owned()),
         now_ms,
-        seen: runtime.block_on(see(&bench.snapshot, *dialect, body)),
+        seen: runtime.block_on(see(&bench.snapshot, (*dialect, &asked), body)),
     })
+}
+
+/// Where such a request is asked: at its path, if that is one of the dialect's, else at the dialect's usual one.
+fn asked_at(
+    dialect: &'static dyn ClientDialect,
+    request: &Request,
+) -> Result<adapters::Asked, String> {
+    let path = request.path.as_deref().unwrap_or_default();
+    let place = places::find(path, &HeaderMap::new());
+    if let At::Call(endpoint, model) = place.at
+        && place.dialect.id() == dialect.id()
+    {
+        return Ok(adapters::Asked {
+            model,
+            ..adapters::Asked::at(endpoint)
+        });
+    }
+    let usual = dialect.endpoints().first();
+    usual
+        .map(adapters::Asked::at)
+        .ok_or_else(|| format!("`{}` is spoken nowhere", dialect.name()))
 }
 
 /// Unix milliseconds of a moment as people write it.

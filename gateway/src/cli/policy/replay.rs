@@ -21,12 +21,10 @@ use wire::Grade;
 use super::outcome::Outcome;
 use super::{Means, ReplayArgs, UNUSABLE, unusable};
 use crate::config::trial::Bench;
+use crate::pipeline::MODERATIONS;
 use crate::pipeline::trial::Asker;
 use journal::Kind;
 use journal::read::{Item, OwnedRecord, records};
-
-/// Asks what is found in a text and sends it nowhere: no rule decides about it.
-const MODERATIONS: &str = "/v1/moderations";
 
 /// What a record says of a request, as far as a policy could have judged it.
 #[derive(Debug, Default, Deserialize)]
@@ -141,6 +139,7 @@ pub(super) fn run(
 impl Replayed {
     fn record(&mut self, bench: &Bench, record: &OwnedRecord, show: usize) {
         let parsed = serde_json::from_slice::<Recorded>(&record.payload);
+        // What only asks for findings is decided by no rule.
         if parsed.as_ref().is_ok_and(|r| r.endpoint == MODERATIONS) {
             return;
         }

@@ -151,12 +151,13 @@ impl Step<'_> {
             return Ok(());
         };
         if single.is_none() {
-            let mut anew = b"data: ".to_vec();
+            let mut anew = super::named(event);
+            let from = anew.len();
             anew.extend_from_slice(&text);
             let end = anew.len();
             anew.extend_from_slice(b"\n\n");
             item = anew.into();
-            (single, as_it_came) = (Some(6..end), false);
+            (single, as_it_came) = (Some(from..end), false);
         }
         let Some(span) = single else { return Ok(()) };
         if self.hide_usage && self.facts.only_usage {
