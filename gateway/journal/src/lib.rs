@@ -28,13 +28,16 @@ pub mod record;
 mod recover;
 mod reserve;
 pub mod row;
+pub mod rows;
 mod scan;
 pub mod seal;
 mod segment;
+pub mod siem;
 mod store;
 #[cfg(test)]
 mod tests;
 mod upkeep;
+pub mod utc;
 
 use std::cell::Cell;
 use std::collections::VecDeque;
