@@ -16,6 +16,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::admin::AdminState;
 use crate::audit::events::{self, Visits};
+use crate::audit::ship::Shipping;
 use crate::book::Registry;
 use crate::config::address::Listen;
 use crate::config::problem::Problem;
@@ -44,6 +45,7 @@ pub struct Running {
     /// `https` if the data endpoint has TLS.
     pub scheme: &'static str,
     shared: Arc<Shared>,
+    shipping: Shipping,
     control: Runtime,
     /// Dropping it would end the shared runtime.
     _workers: Option<Runtime>,
@@ -120,6 +122,7 @@ pub fn start(store: ConfigStore, warnings: &[Problem]) -> anyhow::Result<Running
         config: &snapshot.fingerprint,
         ..Event::default()
     })?;
+    let shipping = Shipping::start(&snapshot, &shared.journal, &shared.clock, &shared.metrics)?;
     let control = Builder::new_current_thread().enable_all().build()?;
     let workers = workers(&shared, count)?;
     let runtime = start_workers(snapshot.runtime.mode, workers.clone(), listeners)?;
@@ -134,6 +137,7 @@ pub fn start(store: ConfigStore, warnings: &[Problem]) -> anyhow::Result<Running
         admin: addresses.1,
         scheme,
         shared,
+        shipping,
         control,
         _workers: runtime,
     })
@@ -329,6 +333,7 @@ impl Running {
             what: What::Stop,
             ..Event::default()
         });
+        self.shipping.stop();
         shared.journal.shutdown()?;
         Ok(if cut_short {
             ExitCode::from(130)

@@ -32,7 +32,9 @@ use std::io::Write;
 use std::sync::Arc;
 
 use journal::row::{COLUMNS, Column, ColumnType, Row, SCHEMA_VERSION, Value};
-use parquet::basic::{Compression, ConvertedType, LogicalType, Repetition, TimeUnit, Type as Physical};
+use parquet::basic::{
+    Compression, ConvertedType, LogicalType, Repetition, TimeUnit, Type as Physical,
+};
 use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, Int64Type};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
@@ -191,7 +193,12 @@ fn field(column: &Column) -> Result<TypePtr, ParquetError> {
 }
 
 fn text(name: &str, repetition: Repetition) -> Result<TypePtr, ParquetError> {
-    plain(name, Physical::BYTE_ARRAY, repetition, Some(LogicalType::String))
+    plain(
+        name,
+        Physical::BYTE_ARRAY,
+        repetition,
+        Some(LogicalType::String),
+    )
 }
 
 fn number(name: &str, repetition: Repetition) -> Result<TypePtr, ParquetError> {
@@ -390,7 +397,9 @@ mod tests {
         let mut table = TableWriter::new(Vec::new(), origin, &notes).unwrap();
         let full = r#"{"at":1764115200123,"id":"x","policies":["p","密"],"findings":[{"type":"EMAIL","count":2},{"type":"CN_ID_CARD","count":1}],"stream":true,"unknown":{"a":1}}"#;
         table.push(&row(Kind::Opened, full)).unwrap();
-        table.push(&row(Kind::Event, r#"{"what":"start"}"#)).unwrap();
+        table
+            .push(&row(Kind::Event, r#"{"what":"start"}"#))
+            .unwrap();
         assert_eq!(table.rows(), 2);
         let file = bytes::Bytes::from(table.finish().unwrap());
 
@@ -404,7 +413,10 @@ mod tests {
             .collect();
         assert_eq!(
             notes,
-            [("yumen.schema_version", Some("1")), ("yumen.from", Some("0"))]
+            [
+                ("yumen.schema_version", Some("1")),
+                ("yumen.from", Some("0"))
+            ]
         );
         let rows: Vec<HashMap<String, String>> = reader
             .get_row_iter(None)

@@ -2,4 +2,10 @@
 //!
 //! The log and its format are the crate `journal`. Must never run on a worker's runtime.
 
+pub mod cursor;
 pub mod events;
+pub mod feed;
+pub mod http;
+pub mod lake;
+pub mod ship;
+pub mod siem;

@@ -8,6 +8,7 @@ mod access;
 mod policies;
 mod providers;
 mod server;
+mod shipping;
 
 use super::load::{Doc, Loaded};
 use super::problem::{Problem, Severity, Step, suggest};
@@ -41,6 +42,7 @@ pub fn check(loaded: &Loaded, book: &dyn VendorBook, now_ms: u64) -> Vec<Problem
     check.access();
     check.policies();
     check.server();
+    check.shipping();
     let mut problems = check.problems;
     problems.sort_by_key(|p| {
         (

@@ -235,6 +235,35 @@ fn fetch_secrets(loaded: &mut Loaded) -> Vec<Problem> {
             fetch(value, &steps);
         }
     }
+    if let Some(lake) = &mut config.audit.lake {
+        for (option, value) in &mut lake.options {
+            let at: [Step; 4] = [
+                "audit".into(),
+                "lake".into(),
+                "options".into(),
+                option.as_str().into(),
+            ];
+            fetch(value, &at);
+        }
+    }
+    for (index, siem) in config.audit.siem.iter_mut().enumerate() {
+        let at = |field: &str| {
+            [
+                "audit".into(),
+                "siem".into(),
+                index.into(),
+                Step::from(field),
+            ]
+        };
+        if let Some(token) = &mut siem.token {
+            fetch(token, &at("token"));
+        }
+        for (header, value) in &mut siem.headers {
+            let mut steps = at("headers").to_vec();
+            steps.push(header.as_str().into());
+            fetch(value, &steps);
+        }
+    }
     for (index, gate) in config.policies.gates.iter_mut().enumerate() {
         for (header, value) in &mut gate.headers {
             let at: [Step; 5] = [

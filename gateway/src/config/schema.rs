@@ -18,11 +18,13 @@ use super::units::Size;
 use crate::secret::Secret;
 
 mod policies;
+mod shipping;
 
 pub use policies::{
     CrossBorder, EntityDef, Explicit, Gate, GateOn, GateShape, Labelling, Method, OnError, Output,
     Pack, Policies, Remedy, Rule, RuleMode, Validator, Words,
 };
+pub use shipping::{Lake, Siem, SiemFormat, SiemKind};
 
 /// yumen's config file.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -341,6 +343,13 @@ pub struct Audit {
     pub segment_bytes: Size,
     /// Room on disk that is set aside, so that open requests can be closed when the disk is full.
     pub reserve_bytes: Size,
+    /// This replica's name in the lake and in what analysts' tools get; default the host's. Read at start only, as is what follows.
+    pub replica: Option<String>,
+    /// The log as a table of Parquet files.
+    pub lake: Option<Lake>,
+    /// Security analysts' tools.
+    #[serde(deserialize_with = "each::listed")]
+    pub siem: Vec<Siem>,
 }
 
 impl Default for Audit {
@@ -351,6 +360,9 @@ impl Default for Audit {
             payload: Payload::None,
             segment_bytes: Size::mib(128),
             reserve_bytes: Size::mib(64),
+            replica: None,
+            lake: None,
+            siem: Vec::new(),
         }
     }
 }

@@ -1,0 +1,125 @@
+//! How far a reader of the log has come, on disk: `<audit dir>/cursors/<name>.json`, and the log's own name beside them.
+//!
+//! Knows nothing of what is read. Invariants: a file is seen whole, the old one or the new; what was saved is on disk when
+//! `save` returns; the log's name is made once and never changes.
+
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::config::load::read_bounded;
+
+/// Longest cursor.
+const CURSOR_BYTES_MAX: u64 = 64 << 10;
+
+/// A place between two records.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cursor {
+    /// Rows that were complete below this index are done with.
+    pub next: u64,
+    /// Where to begin reading for the next row: its opening may stand before `next`.
+    pub read_from: u64,
+}
+
+/// The directory of cursors of a log.
+#[derive(Clone, Debug)]
+pub struct Cursors(PathBuf);
+
+impl Cursors {
+    /// Those of the log in `dir`; made if they are not there.
+    ///
+    /// # Errors
+    /// If the directory cannot be made.
+    pub fn open(dir: &Path) -> io::Result<Self> {
+        let cursors = dir.join("cursors");
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&cursors)?;
+        Ok(Self(cursors))
+    }
+
+    /// The log's name: 16 hexadecimal digits, drawn when it is asked for first.
+    ///
+    /// # Errors
+    /// If it can be neither read nor written, or what is there is no name.
+    pub fn log_name(&self) -> io::Result<String> {
+        let known: Option<String> = self.load("log")?;
+        if let Some(name) = known {
+            let sound = name.len() == 16 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+            return if sound { Ok(name) } else { Err(damaged()) };
+        }
+        let mut random = [0; 8];
+        aws_lc_rs::rand::fill(&mut random).map_err(|_| io::Error::other("no random numbers"))?;
+        let name = format!("{:016x}", u64::from_be_bytes(random));
+        self.save("log", &name)?;
+        Ok(name)
+    }
+
+    /// What was saved last; `None` if nothing was.
+    ///
+    /// # Errors
+    /// If it cannot be read. A damaged cursor is an error: beginning again would send everything twice.
+    pub fn load<T: DeserializeOwned>(&self, name: &str) -> io::Result<Option<T>> {
+        match read_bounded(&self.file(name), CURSOR_BYTES_MAX) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .map(Some)
+                .map_err(|_| damaged()),
+        }
+    }
+
+    /// Saves in place of what was there.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn save<T: Serialize>(&self, name: &str, value: &T) -> io::Result<()> {
+        let (path, fresh) = (self.file(name), self.0.join(format!("{name}.fresh")));
+        let mut file = fs::OpenOptions::new()
+            .create(true)
+            .truncate(true)
+            .write(true)
+            .mode(0o600)
+            .open(&fresh)?;
+        file.write_all(&serde_json::to_vec(value)?)?;
+        file.sync_all()?;
+        fs::rename(&fresh, &path)?;
+        File::open(&self.0)?.sync_all()
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.0.join(format!("{name}.json"))
+    }
+}
+
+fn damaged() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "the cursor is damaged")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_saved_is_found_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let cursors = Cursors::open(dir.path()).unwrap();
+        assert_eq!(cursors.load::<Cursor>("lake").unwrap(), None);
+        let at = Cursor {
+            next: 9,
+            read_from: 4,
+        };
+        cursors.save("lake", &at).unwrap();
+        let name = cursors.log_name().unwrap();
+        let again = Cursors::open(dir.path()).unwrap();
+        assert_eq!(again.load("lake").unwrap(), Some(at));
+        assert_eq!(again.log_name().unwrap(), name);
+        fs::write(dir.path().join("cursors/lake.json"), "{").unwrap();
+        assert!(again.load::<Cursor>("lake").is_err());
+    }
+}
