@@ -311,9 +311,9 @@ fn write_part(weave: &mut Weave, part: &Part) {
             weave.string(text);
             weave.lit("}");
         }
-        Part::Image { url, detail } => {
+        Part::Image { at, detail } => {
             weave.lit(r#"{"type":"image_url","image_url":{"url":"#);
-            weave.string(url);
+            weave.blob(at);
             if let Some(detail) = detail {
                 weave.lit(",\"detail\":");
                 weave.string(detail);
@@ -327,7 +327,18 @@ fn write_part(weave: &mut Weave, part: &Part) {
             weave.string(format);
             weave.lit("}}");
         }
-        Part::File(raw) | Part::Other(raw) => weave.raw(raw),
+        Part::File { name, at } => {
+            weave.lit(r#"{"type":"file","file":{"#);
+            if let Some(name) = name {
+                weave.lit("\"filename\":");
+                weave.string(name);
+                weave.lit(",");
+            }
+            weave.lit("\"file_data\":");
+            weave.blob(at);
+            weave.lit("}}");
+        }
+        Part::Other(raw) => weave.raw(raw),
     }
 }
 
