@@ -122,7 +122,12 @@ pub fn start(store: ConfigStore, warnings: &[Problem]) -> anyhow::Result<Running
         config: &snapshot.fingerprint,
         ..Event::default()
     })?;
-    let shipping = Shipping::start(&snapshot, &shared.journal, &shared.clock, &shared.metrics)?;
+    let shipping = Shipping::start(
+        &snapshot,
+        (&shared.journal, &recovery),
+        &shared.clock,
+        &shared.metrics,
+    )?;
     let control = Builder::new_current_thread().enable_all().build()?;
     let workers = workers(&shared, count)?;
     let runtime = start_workers(snapshot.runtime.mode, workers.clone(), listeners)?;

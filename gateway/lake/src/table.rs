@@ -9,7 +9,7 @@
 //! | `replica` | the gateway that wrote the row; null in an export |
 //! | `log` | the audit log that it is from, a random number in hexadecimal; null in an export |
 //!
-//! `log`, `settled` and `index` together name a row once and for all. Every column is optional:
+//! `log`, `epoch`, `settled` and `index` together name a row once and for all. Every column is optional:
 //!
 //! | type of column | Parquet |
 //! | --- | --- |
@@ -50,13 +50,13 @@ const OWN: [Column; 2] = [
         name: "replica",
         kind: ColumnType::Text,
         doc: "The gateway that wrote the row; null in an export",
-        filter: None,
+        filters: &[],
     },
     Column {
         name: "log",
         kind: ColumnType::Text,
         doc: "The audit log that the row is from; null in an export",
-        filter: None,
+        filters: &[],
     },
 ];
 /// Definition level of a value in a list: the list is there, and so is the element.

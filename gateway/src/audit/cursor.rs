@@ -25,6 +25,17 @@ pub struct Cursor {
     pub read_from: u64,
 }
 
+impl Cursor {
+    /// A power cut may take records that were read already; what this run writes from `next_index` on is new.
+    #[must_use]
+    pub fn at_most(self, next_index: u64) -> Self {
+        Self {
+            next: self.next.min(next_index),
+            read_from: self.read_from.min(next_index),
+        }
+    }
+}
+
 /// The directory of cursors of a log.
 #[derive(Clone, Debug)]
 pub struct Cursors(PathBuf);

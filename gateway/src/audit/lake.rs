@@ -104,6 +104,8 @@ pub struct Lake {
     source: Source,
     cursors: Cursors,
     state: State,
+    /// Where this run's records begin.
+    next_index: u64,
     /// The cursor was lost, or there never was one: the manifest knows.
     ask_manifest: bool,
 }
@@ -113,7 +115,12 @@ impl Lake {
     ///
     /// # Errors
     /// A store that cannot be opened, a cursor that cannot be read.
-    pub fn open(config: &schema::Lake, source: &Source, cursors: &Cursors) -> anyhow::Result<Self> {
+    pub fn open(
+        config: &schema::Lake,
+        source: &Source,
+        cursors: &Cursors,
+        next_index: u64,
+    ) -> anyhow::Result<Self> {
         let caller = Arc::new(Caller::new(Tls {
             client: tls::client(&ClientTls::default(), false)?,
             server_name: None,
@@ -128,7 +135,11 @@ impl Lake {
             every: config.every.0,
             source: source.clone(),
             cursors: cursors.clone(),
-            state: saved.unwrap_or_default(),
+            state: saved.map_or_else(State::default, |state| State {
+                at: state.at.at_most(next_index),
+                planned: state.planned.filter(|planned| *planned <= next_index),
+            }),
+            next_index,
             ask_manifest: saved.is_none(),
         })
     }
@@ -170,7 +181,7 @@ impl Lake {
                         break;
                     }
                     lane.lag(feed.behind(self.state.at));
-                    lane.pause(backoff.next()).await;
+                    lane.pause(backoff.pause()).await;
                 }
             }
         }
@@ -242,7 +253,7 @@ impl Lake {
         };
         let head: Head = serde_json::from_slice(&bytes)?;
         self.state.at = Cursor {
-            next: head.below,
+            next: head.below.min(self.next_index),
             read_from: 0,
         };
         Ok(())

@@ -13,9 +13,9 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use journal::Journal;
 use journal::clock::Clock;
 use journal::siem::Source;
+use journal::{Journal, Recovery};
 use tokio::sync::watch;
 
 use super::cursor::{Cursor, Cursors};
@@ -43,7 +43,6 @@ pub struct Shipping {
 
 /// What a thread is started with.
 struct Ground {
-    journal: Arc<Journal>,
     clock: Arc<dyn Clock>,
     dir: PathBuf,
     cursors: Cursors,
@@ -59,7 +58,7 @@ impl Shipping {
     /// A cursor that cannot be read, a directory that cannot be made.
     pub fn start(
         snapshot: &Snapshot,
-        journal: &Arc<Journal>,
+        (journal, recovery): (&Arc<Journal>, &Recovery),
         clock: &Arc<dyn Clock>,
         metrics: &Metrics,
     ) -> anyhow::Result<Self> {
@@ -82,7 +81,6 @@ impl Shipping {
             version: env!("CARGO_PKG_VERSION").to_owned(),
         };
         let ground = Ground {
-            journal: Arc::clone(journal),
             clock: Arc::clone(clock),
             dir,
             cursors,
@@ -90,7 +88,8 @@ impl Shipping {
             ending,
         };
         if let Some(lake) = &audit.lake {
-            let lake = Lake::open(lake, &source, &ground.cursors).context("audit.lake")?;
+            let lake = Lake::open(lake, &source, &ground.cursors, recovery.next_index)
+                .context("audit.lake")?;
             let lane = shipping.lane(&ground, "lake", lake.cursor(), metrics);
             let feed = Feed::new(Arc::clone(journal), &ground.dir, lane.confirmed());
             spawn("lake", &ground, lake.run(lane, feed))?;
@@ -108,7 +107,8 @@ impl Shipping {
             let Some(sender) = Tool::new(tool, tls, source.clone()) else {
                 anyhow::bail!("audit.siem `{}` cannot be used", tool.name);
             };
-            let lane = shipping.lane(&ground, &name, cursor.unwrap_or_default(), metrics);
+            let cursor = cursor.unwrap_or_default().at_most(recovery.next_index);
+            let lane = shipping.lane(&ground, &name, cursor, metrics);
             let feed = Feed::new(Arc::clone(journal), &ground.dir, lane.confirmed());
             spawn(&name, &ground, sender.run(lane, feed))?;
         }
@@ -299,7 +299,7 @@ impl Backoff {
     }
 
     /// The next pause: half to the whole of a doubled one.
-    pub fn next(&mut self) -> Duration {
+    pub fn pause(&mut self) -> Duration {
         let whole = PAUSES.0.saturating_mul(1 << self.0.min(16)).min(PAUSES.1);
         self.0 = self.0.saturating_add(1);
         let mut random = [0];
@@ -316,15 +316,15 @@ mod tests {
     #[test]
     fn pauses_grow_and_end_at_a_minute() {
         let mut backoff = Backoff::default();
-        let first = backoff.next();
+        let first = backoff.pause();
         assert!((250..=500).contains(&first.as_millis()), "{first:?}");
         let mut last = first;
         for _ in 0..20 {
-            last = backoff.next();
+            last = backoff.pause();
         }
         assert!((30..=60).contains(&last.as_secs()), "{last:?}");
         assert_eq!(backoff.failures(), 22);
         backoff.reset();
-        assert!(backoff.next() <= Duration::from_millis(500));
+        assert!(backoff.pause() <= Duration::from_millis(500));
     }
 }

@@ -53,11 +53,18 @@ pub enum Severity {
 }
 
 impl Source {
-    /// A row's name, once and for all: log, place of its last record, place of its first.
+    /// A row's name, once and for all: log, epoch, place of its last record, place of its first. The epoch is in it because a
+    /// power cut may take records that were sent already, and their places are then given again.
     #[must_use]
     pub fn uid(&self, row: &Row) -> String {
         let number = |number: Option<i64>| number.unwrap_or_default();
-        format!("{}:{}:{}", self.log, number(row.settled), number(row.index))
+        format!(
+            "{}:{}:{}:{}",
+            self.log,
+            number(row.epoch),
+            number(row.settled),
+            number(row.index)
+        )
     }
 }
 

@@ -121,10 +121,12 @@ fn request(source: &Source, row: &Row) -> Map<String, Value> {
     } else {
         &row.user
     };
-    let mut user = json!({"name": name, "uid": row.key, "credential_uid": row.key, "type_id": 1});
-    if !row.team.is_empty() {
-        user["groups"] = json!([{"name": row.team}]);
-    }
+    let groups = if row.team.is_empty() {
+        Value::Null
+    } else {
+        json!([{"name": row.team}])
+    };
+    let user = json!({"name": name, "uid": row.key, "credential_uid": row.key, "type_id": 1, "groups": groups});
     set("actor", json!({"user": user}));
     set(
         "api",

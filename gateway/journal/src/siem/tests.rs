@@ -23,6 +23,7 @@ fn row(text: &str) -> Row {
     let mut row = Row {
         index: Some(7),
         settled: Some(9),
+        epoch: Some(3),
         kind: "request".into(),
         ..Row::default()
     };
@@ -43,8 +44,11 @@ fn event(what: &str, text: &str) -> Row {
     row
 }
 
+/// Names with their values.
+type Pairs = Vec<(String, String)>;
+
 /// Reads CEF as its specification says: header fields, then extensions.
-fn read_cef(line: &str) -> Option<(Vec<String>, Vec<(String, String)>)> {
+fn read_cef(line: &str) -> Option<(Vec<String>, Pairs)> {
     let mut rest = line.strip_prefix("CEF:")?.chars();
     let (mut fields, mut field) = (Vec::new(), String::new());
     while fields.len() < 7 {
@@ -91,7 +95,7 @@ fn read_cef(line: &str) -> Option<(Vec<String>, Vec<(String, String)>)> {
 }
 
 /// Reads one frame of octet-counted RFC 5424: structured data and message.
-fn read_syslog(frame: &[u8]) -> Option<(Vec<(String, String)>, String)> {
+fn read_syslog(frame: &[u8]) -> Option<(Pairs, String)> {
     let text = std::str::from_utf8(frame).ok()?;
     let (length, whole) = text.split_once(' ')?;
     if length.parse() != Ok(whole.len()) {
@@ -160,7 +164,7 @@ fn check(text: &str) {
         }
     }
     let json: Value = serde_json::from_str(&line(Format::Json, &source, &row)).unwrap();
-    assert_eq!(json["uid"], "00c0ffee:9:7");
+    assert_eq!(json["uid"], "00c0ffee:3:9:7");
     assert_eq!(json["asked"].as_str().unwrap_or_default(), text);
     let ocsf: Value = serde_json::from_str(&line(Format::Ocsf, &source, &row)).unwrap();
     assert_eq!(ocsf["type_uid"], 600_301);

@@ -91,8 +91,10 @@ pub struct Tool {
     way: Way,
     format: Format,
     source: Source,
-    /// Halved when the tool says that a portion is too large.
+    /// Halved when the tool says that a portion is too large; grows again slowly.
     rows_max: usize,
+    /// Of the last portion.
+    rows_sent: usize,
 }
 
 impl Tool {
@@ -130,6 +132,7 @@ impl Tool {
             },
             source,
             rows_max: PORTION_ROWS_MAX,
+            rows_sent: 0,
         })
     }
 
@@ -150,16 +153,15 @@ impl Tool {
                     }
                 }
                 Err(refused) => {
-                    if matches!(&refused, Refused::Status(status) if *status == StatusCode::PAYLOAD_TOO_LARGE)
-                    {
-                        self.rows_max = (self.rows_max / 2).max(1);
-                    }
                     lane.failed(&refused, backoff.failures());
                     feed.rewind(lane.confirmed());
                     if lane.is_over() {
                         break;
                     }
-                    lane.pause(backoff.next()).await;
+                    if self.shrinks(&refused) {
+                        continue;
+                    }
+                    lane.pause(backoff.pause()).await;
                 }
             }
         }
@@ -167,6 +169,16 @@ impl Tool {
             lane.confirm(at);
         }
         lane.save();
+    }
+
+    /// Whether the portion was too large and will be smaller.
+    fn shrinks(&mut self, refused: &Refused) -> bool {
+        let too_large = matches!(refused, Refused::Status(StatusCode::PAYLOAD_TOO_LARGE));
+        let shrinks = too_large && self.rows_sent > 1;
+        if shrinks {
+            self.rows_max = self.rows_sent / 2;
+        }
+        shrinks
     }
 
     /// Sends one portion; true if there was none.
@@ -181,6 +193,7 @@ impl Tool {
             let full = lines.len() >= self.rows_max || bytes >= PORTION_BYTES_MAX;
             if full { Go::Enough } else { Go::On }
         })?;
+        self.rows_sent = lines.len();
         if let Some(first) = lines.first() {
             lane.sending(first.time_ms);
         }
@@ -190,6 +203,7 @@ impl Tool {
             Way::Lines(poster) => poster.send(&lines).await.map(|()| Some(end))?,
             Way::File(file) => file.append(&lines).map(|()| Some(end))?,
         };
+        self.rows_max = (self.rows_max + self.rows_max / 8 + 1).min(PORTION_ROWS_MAX);
         lane.arrived(lines.len());
         if let Some(at) = confirmed {
             lane.confirm(at);

@@ -8,6 +8,7 @@
 //! Invariant: at most [`UNSETTLED_MAX`] portions wait to settle.
 
 use std::collections::VecDeque;
+use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 use lake::store::CallError;
@@ -111,9 +112,16 @@ impl Link {
         let ending = async {
             io.shutdown().await.ok()?;
             let mut rest = [0; 256];
-            // What a receiver says is not read by anybody; bounded by the time.
-            while io.read(&mut rest).await.ok()? > 0 {}
-            Some(())
+            loop {
+                match io.read(&mut rest).await {
+                    Ok(0) => return Some(()),
+                    // What a receiver says is not read by anybody; bounded by the time.
+                    Ok(_) => {}
+                    // Many receivers end a connection without TLS's own goodbye.
+                    Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Some(()),
+                    Err(_) => return None,
+                }
+            }
         };
         timeout(CLOSE_TIME, ending)
             .await
