@@ -1,6 +1,8 @@
 //! The dialects, one folder each, and the lenses of calls that we answer ourselves.
 
+pub mod anthropic;
 pub mod dashscope;
 pub mod moderations;
 pub mod openai_chat;
+pub mod openai_loose;
 pub mod wenxin_v1;

@@ -8,6 +8,7 @@ mod admit;
 mod arrive;
 mod body;
 mod clocks;
+mod count;
 mod dispatch;
 mod gate;
 mod govern;
@@ -28,7 +29,7 @@ pub mod trial;
 use std::sync::Arc;
 use std::time::Instant;
 
-use adapters::ClientDialect;
+use adapters::{Asks, ClientDialect};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use wire::Fault;
@@ -36,6 +37,7 @@ use wire::Fault;
 pub use arrive::MODERATIONS;
 pub use body::ReplyBody;
 
+use crate::audit;
 use crate::worker::{Peer, RequestId, Worker};
 use arrive::{Arrived, What};
 use dispatch::Sent;
@@ -50,10 +52,20 @@ pub async fn serve(
     (dialect, request): (&'static dyn ClientDialect, Request<Incoming>),
 ) -> Response<ReplyBody> {
     let mut exchange = Exchange::begin(worker, peer, id, now_ms, dialect);
-    match walk(&mut exchange, peer, request).await {
-        Ok(Walked::Answered(reply)) => reply,
+    let (reply, ended) = match walk(&mut exchange, peer, request).await {
+        Ok(Walked::Answered(reply)) => (reply, exchange.ended()),
         Ok(Walked::Sent(sent)) => relay::answer(exchange, sent),
         Err(fault) => refuse::answer(exchange, fault),
+    };
+    if ended.is_now() {
+        return reply;
+    }
+    match ended.await {
+        Err(error) if reply.status().is_success() => {
+            refuse::bare(&audit::unavailable(&error), id, dialect)
+        }
+        // A refusal stays one: nothing has passed.
+        _ => reply,
     }
 }
 
@@ -90,6 +102,10 @@ async fn walk(
     if !exchange.snapshot.gates.is_empty() {
         // Boxed: few configs have gates, and every request's future would be the larger for them.
         Box::pin(gate::ask(exchange, &routed)).await?;
+    }
+    if routed.asked.endpoint.asks == Asks::Count && !count::is_counted(exchange, &routed) {
+        let answer = Box::pin(count::estimate(exchange, &routed));
+        return answer.await.map(Walked::Answered);
     }
     dispatch::dispatch(exchange, routed).await.map(Walked::Sent)
 }

@@ -110,7 +110,7 @@ impl Messages<'_> {
                 self.weave.lit(",\"name\":");
                 self.weave.string(name);
             }
-            write_after_content(self.weave, turn);
+            write_after_content(self.weave, turn, self.quirks);
             self.weave.lit("}");
         }
         Ok(())

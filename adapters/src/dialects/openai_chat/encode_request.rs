@@ -6,7 +6,7 @@ use wire::Fault;
 use wire::canon::{Format, Part, Request, Role, Settings, Str, Tool, ToolCall, ToolChoice, Turn};
 
 use crate::dialect::{Dropped, Encoded, Lossy};
-use crate::quirks::{Loss, OPENAI_ONLY, Quirks, StreamUsage};
+use crate::quirks::{Loss, OPENAI_ONLY, Quirks, StreamUsage, short_call_id};
 use crate::vendor::Call;
 use crate::weave::{Fields, Weave};
 
@@ -14,7 +14,7 @@ use crate::weave::{Fields, Weave};
 ///
 /// # Errors
 /// `BadRequest` for what must not be lost.
-pub(super) fn encode(
+pub(crate) fn encode(
     request: &Request,
     call: &Call<'_>,
     quirks: &Quirks,
@@ -24,6 +24,9 @@ pub(super) fn encode(
     let mut dropped = Dropped::new();
     let tools = tools_given(request, quirks);
     let mut fields = Fields::open(&mut weave, &mut dropped, quirks, lossy);
+    if quirks.text_only && request.multimodal() {
+        fields.lose("messages", Loss::Meaning)?;
+    }
     fields.key("model");
     fields.weave.quoted(call.model);
     fields.key("messages");
@@ -204,7 +207,12 @@ pub(crate) fn write_function(weave: &mut Weave, tool: &Tool, always_parameters: 
 
 fn write_messages(weave: &mut Weave, turns: &[Turn], quirks: &Quirks) {
     weave.lit("[");
+    // What results of tools hold beside text: here that is for users to say, behind the last result.
+    let mut shown: Vec<&Part> = Vec::new();
     for (at, turn) in turns.iter().enumerate() {
+        if turn.role != Role::Tool && !shown.is_empty() {
+            write_shown(weave, &std::mem::take(&mut shown));
+        }
         weave.lit(if at == 0 { "" } else { "," });
         weave.lit("{\"role\":\"");
         weave.lit(role_name(turn.role, quirks));
@@ -215,14 +223,33 @@ fn write_messages(weave: &mut Weave, turns: &[Turn], quirks: &Quirks) {
         }
         if let Some(id) = &turn.call_id {
             weave.lit(",\"tool_call_id\":");
-            weave.string(id);
+            write_id(weave, id, quirks);
         }
         weave.lit(",\"content\":");
-        write_content(weave, turn, quirks.flat_text);
-        write_after_content(weave, turn);
+        let is_text = |part: &&Part| matches!(part, Part::Text(_) | Part::Refusal(_));
+        if turn.role == Role::Tool && !turn.parts.iter().all(|part| is_text(&part)) {
+            let texts: Vec<Part> = turn.parts.iter().filter(is_text).cloned().collect();
+            write_joined(weave, &texts, "\\n");
+            shown.extend(turn.parts.iter().filter(|part| !is_text(part)));
+        } else {
+            write_content(weave, turn, quirks);
+        }
+        write_after_content(weave, turn, quirks);
         weave.lit("}");
     }
+    if !shown.is_empty() {
+        write_shown(weave, &shown);
+    }
     weave.lit("]");
+}
+
+fn write_shown(weave: &mut Weave, parts: &[&Part]) {
+    weave.lit(",{\"role\":\"user\",\"content\":[");
+    for (at, part) in parts.iter().enumerate() {
+        weave.lit(if at == 0 { "" } else { "," });
+        write_part(weave, part);
+    }
+    weave.lit("]}");
 }
 
 /// A role by OpenAI's word.
@@ -237,8 +264,8 @@ pub(crate) fn role_name(role: Role, quirks: &Quirks) -> &'static str {
 }
 
 /// What an assistant's message has beside its content.
-pub(crate) fn write_after_content(weave: &mut Weave, turn: &Turn) {
-    if let Some(reasoning) = &turn.reasoning {
+pub(crate) fn write_after_content(weave: &mut Weave, turn: &Turn, quirks: &Quirks) {
+    if let Some(reasoning) = turn.reasoning.as_ref().filter(|_| quirks.reasoning_back) {
         weave.lit(",\"reasoning_content\":");
         weave.string(reasoning);
     }
@@ -246,15 +273,23 @@ pub(crate) fn write_after_content(weave: &mut Weave, turn: &Turn) {
         weave.lit(",\"tool_calls\":[");
         for (at, call) in turn.calls.iter().enumerate() {
             weave.lit(if at == 0 { "" } else { "," });
-            write_call(weave, call);
+            write_call(weave, call, quirks);
         }
         weave.lit("]");
     }
 }
 
-fn write_call(weave: &mut Weave, call: &ToolCall) {
+/// A tool call's id, in the vendor's form.
+fn write_id(weave: &mut Weave, id: &Str, quirks: &Quirks) {
+    match short_call_id(id.bytes()).filter(|_| quirks.short_call_ids) {
+        Some(short) => weave.quoted(&short),
+        None => weave.string(id),
+    }
+}
+
+fn write_call(weave: &mut Weave, call: &ToolCall, quirks: &Quirks) {
     weave.lit("{\"id\":");
-    weave.string(&call.id);
+    write_id(weave, &call.id, quirks);
     weave.lit(r#","type":"function","function":{"name":"#);
     weave.string(&call.name);
     weave.lit(",\"arguments\":");
@@ -263,12 +298,13 @@ fn write_call(weave: &mut Weave, call: &ToolCall) {
 }
 
 /// A message's content: null, a string, or parts.
-fn write_content(weave: &mut Weave, turn: &Turn, flat_text: bool) {
+fn write_content(weave: &mut Weave, turn: &Turn, quirks: &Quirks) {
+    let text = |part: &Part| matches!(part, Part::Text(_));
     match turn.parts.as_slice() {
         [] if turn.calls.is_empty() => weave.lit("\"\""),
         [] => weave.lit("null"),
         [Part::Text(text)] => weave.string(text),
-        parts if flat_text && parts.iter().all(|part| matches!(part, Part::Text(_))) => {
+        parts if quirks.flat_text && (quirks.text_only || parts.iter().all(text)) => {
             write_joined(weave, parts, "\\n");
         }
         parts => {
