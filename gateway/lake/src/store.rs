@@ -132,14 +132,17 @@ pub fn place(url: &str) -> Result<(Place, &str), &'static str> {
     Ok((place, rest))
 }
 
-/// Whether a place takes an option of this name.
+/// Whether a place takes an option of this name. Options of the HTTP client have no effect here: the caller's is used.
 #[must_use]
 pub fn takes(place: Place, option: &str) -> bool {
     match place {
         Place::Directory => false,
-        Place::S3 | Place::Oss => AmazonS3ConfigKey::from_str(option).is_ok(),
-        Place::Gcs => GoogleConfigKey::from_str(option).is_ok(),
-        Place::Azure => AzureConfigKey::from_str(option).is_ok(),
+        Place::S3 | Place::Oss => AmazonS3ConfigKey::from_str(option)
+            .is_ok_and(|key| !matches!(key, AmazonS3ConfigKey::Client(_))),
+        Place::Gcs => GoogleConfigKey::from_str(option)
+            .is_ok_and(|key| !matches!(key, GoogleConfigKey::Client(_))),
+        Place::Azure => AzureConfigKey::from_str(option)
+            .is_ok_and(|key| !matches!(key, AzureConfigKey::Client(_))),
     }
 }
 

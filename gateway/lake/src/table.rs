@@ -444,6 +444,29 @@ mod tests {
         assert_eq!(rows.len(), 2);
     }
 
+    /// What is written for readers is what is written into files.
+    #[test]
+    fn the_documented_columns_are_the_columns() {
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/audit-table.md");
+        let text = std::fs::read_to_string(page).unwrap();
+        let table = text.split("| column | type | meaning |").nth(1).unwrap();
+        let told: Vec<&str> = table.trim().lines().skip(1).collect();
+        let line = |column: &Column| {
+            let kind = match column.kind {
+                ColumnType::Text => "text",
+                ColumnType::Int => "number",
+                ColumnType::Bool => "truth value",
+                ColumnType::Time => "time",
+                ColumnType::Texts => "texts",
+                ColumnType::Counts => "counts",
+                ColumnType::Json => "JSON",
+            };
+            format!("| `{}` | {kind} | {} |", column.name, column.doc)
+        };
+        let real: Vec<String> = columns().map(line).collect();
+        assert_eq!(told, real, "deploy/audit-table.md tells of other columns");
+    }
+
     #[test]
     fn groups_are_bounded() {
         let mut table = TableWriter::new(Vec::new(), Origin::default(), &[]).unwrap();

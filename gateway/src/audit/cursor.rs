@@ -1,5 +1,8 @@
 //! How far a reader of the log has come, on disk: `<audit dir>/cursors/<name>.json`, and the log's own name beside them.
 //!
+//! Retention reads these files: it keeps what stands from the smallest `read_from` on. So there is one for each receiver that
+//! the config has, from the start, and none for others: theirs are set aside as `<name>.json.unused`, and taken up again.
+//!
 //! Knows nothing of what is read. Invariants: a file is seen whole, the old one or the new; what was saved is on disk when
 //! `save` returns; the log's name is made once and never changes.
 
@@ -13,6 +16,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::load::read_bounded;
 
+/// Name of the lake's cursor.
+pub const LAKE: &str = "lake";
+/// What names of the tools' cursors begin with.
+pub const SIEM: &str = "siem-";
 /// Longest cursor.
 const CURSOR_BYTES_MAX: u64 = 64 << 10;
 
@@ -59,15 +66,15 @@ impl Cursors {
     /// # Errors
     /// If it can be neither read nor written, or what is there is no name.
     pub fn log_name(&self) -> io::Result<String> {
-        let known: Option<String> = self.load("log")?;
-        if let Some(name) = known {
+        let path = self.0.join("log");
+        if let Some(name) = read::<String>(&path)? {
             let sound = name.len() == 16 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
             return if sound { Ok(name) } else { Err(damaged()) };
         }
         let mut random = [0; 8];
         aws_lc_rs::rand::fill(&mut random).map_err(|_| io::Error::other("no random numbers"))?;
         let name = format!("{:016x}", u64::from_be_bytes(random));
-        self.save("log", &name)?;
+        self.write(&path, &name)?;
         Ok(name)
     }
 
@@ -76,13 +83,31 @@ impl Cursors {
     /// # Errors
     /// If it cannot be read. A damaged cursor is an error: beginning again would send everything twice.
     pub fn load<T: DeserializeOwned>(&self, name: &str) -> io::Result<Option<T>> {
-        match read_bounded(&self.file(name), CURSOR_BYTES_MAX) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-            Ok(bytes) => serde_json::from_slice(&bytes)
-                .map(Some)
-                .map_err(|_| damaged()),
+        read(&self.file(name))
+    }
+
+    /// Sets aside the cursors of receivers that are not among `used`, and takes up again those that are.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn only(&self, used: &[String]) -> io::Result<()> {
+        for name in used {
+            let (path, aside) = (self.file(name), self.0.join(format!("{name}.json.unused")));
+            if !path.exists() && aside.exists() {
+                fs::rename(aside, path)?;
+            }
         }
+        for entry in fs::read_dir(&self.0)? {
+            let file = entry?.file_name();
+            let Some(name) = file.to_str().and_then(|file| file.strip_suffix(".json")) else {
+                continue;
+            };
+            let is_ours = name == LAKE || name.starts_with(SIEM);
+            if is_ours && !used.iter().any(|used| used == name) {
+                fs::rename(self.file(name), self.0.join(format!("{name}.json.unused")))?;
+            }
+        }
+        Ok(())
     }
 
     /// Saves in place of what was there.
@@ -90,7 +115,12 @@ impl Cursors {
     /// # Errors
     /// Those of the disk.
     pub fn save<T: Serialize>(&self, name: &str, value: &T) -> io::Result<()> {
-        let (path, fresh) = (self.file(name), self.0.join(format!("{name}.fresh")));
+        self.write(&self.file(name), value)
+    }
+
+    fn write<T: Serialize>(&self, path: &Path, value: &T) -> io::Result<()> {
+        let mut fresh = path.as_os_str().to_owned();
+        fresh.push(".fresh");
         let mut file = fs::OpenOptions::new()
             .create(true)
             .truncate(true)
@@ -99,12 +129,22 @@ impl Cursors {
             .open(&fresh)?;
         file.write_all(&serde_json::to_vec(value)?)?;
         file.sync_all()?;
-        fs::rename(&fresh, &path)?;
+        fs::rename(&fresh, path)?;
         File::open(&self.0)?.sync_all()
     }
 
     fn file(&self, name: &str) -> PathBuf {
         self.0.join(format!("{name}.json"))
+    }
+}
+
+fn read<T: DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {
+    match read_bounded(path, CURSOR_BYTES_MAX) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+        Ok(bytes) => serde_json::from_slice(&bytes)
+            .map(Some)
+            .map_err(|_| damaged()),
     }
 }
 
@@ -130,6 +170,10 @@ mod tests {
         let again = Cursors::open(dir.path()).unwrap();
         assert_eq!(again.load("lake").unwrap(), Some(at));
         assert_eq!(again.log_name().unwrap(), name);
+        again.only(&["siem-a".into()]).unwrap();
+        assert_eq!(again.load::<Cursor>("lake").unwrap(), None);
+        again.only(&["lake".into()]).unwrap();
+        assert_eq!(again.load("lake").unwrap(), Some(at));
         fs::write(dir.path().join("cursors/lake.json"), "{").unwrap();
         assert!(again.load::<Cursor>("lake").is_err());
     }

@@ -19,6 +19,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use bytes::Bytes;
 use journal::row::{Row, SCHEMA_VERSION};
 use journal::siem::{Source, moment};
@@ -27,7 +28,7 @@ use lake::store::{Store, StoreError};
 use lake::table::{Origin, TableWriter};
 use serde::{Deserialize, Serialize};
 
-use super::cursor::{Cursor, Cursors};
+use super::cursor::{Cursor, Cursors, LAKE};
 use super::feed::{Feed, Go};
 use super::http::{Caller, Tls};
 use super::ship::{Backoff, Lane};
@@ -43,14 +44,14 @@ const DAYS_MAX: usize = 4;
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// Records of a row, at least half of which are openings: how many make a cut due before its time.
 const RECORDS_DUE: u64 = 2 * FILE_ROWS_MAX as u64;
-/// Name of the cursor.
-const CURSOR: &str = "lake";
 
 /// The cursor, and the cut that is on its way.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct State {
     at: Cursor,
     planned: Option<u64>,
+    /// The manifest in the store was asked: without a cursor of our own it knows where to go on.
+    adopted: bool,
 }
 
 /// Everything cut off at once.
@@ -106,8 +107,6 @@ pub struct Lake {
     state: State,
     /// Where this run's records begin.
     next_index: u64,
-    /// The cursor was lost, or there never was one: the manifest knows.
-    ask_manifest: bool,
 }
 
 impl Lake {
@@ -129,18 +128,21 @@ impl Lake {
             let caller = Arc::clone(&caller);
             Box::pin(async move { caller.call(request).await })
         });
-        let saved: Option<State> = cursors.load(CURSOR)?;
+        let saved: Option<State> = cursors.load(LAKE)?;
+        let saved = saved.unwrap_or_default();
+        let state = State {
+            at: saved.at.at_most(next_index),
+            planned: saved.planned.filter(|planned| *planned <= next_index),
+            ..saved
+        };
+        cursors.save(LAKE, &state)?;
         Ok(Self {
             store: lake::store::open(&config.url, &config.exposed(), Path::new(""), call)?,
             every: config.every.0,
             source: source.clone(),
             cursors: cursors.clone(),
-            state: saved.map_or_else(State::default, |state| State {
-                at: state.at.at_most(next_index),
-                planned: state.planned.filter(|planned| *planned <= next_index),
-            }),
+            state,
             next_index,
-            ask_manifest: saved.is_none(),
         })
     }
 
@@ -160,7 +162,7 @@ impl Lake {
             lane.lag(behind);
             let over = lane.is_over();
             let due = self.state.planned.is_some()
-                || self.ask_manifest
+                || !self.state.adopted
                 || behind >= RECORDS_DUE
                 || (behind > 0 && (over || last.elapsed() >= self.every));
             if !due {
@@ -193,9 +195,9 @@ impl Lake {
         feed: &mut Feed,
         kept: &mut Option<Cut>,
     ) -> anyhow::Result<()> {
-        if self.ask_manifest {
+        if !self.state.adopted {
             self.adopt().await?;
-            self.ask_manifest = false;
+            self.state.adopted = true;
             feed.rewind(self.state.at);
         }
         // What was cut once is not cut again while this process lives.
@@ -213,10 +215,10 @@ impl Lake {
             self.state.planned = Some(cut.end.next);
             let stored = self
                 .cursors
-                .save(CURSOR, &self.state)
+                .save(LAKE, &self.state)
                 .map_err(anyhow::Error::from);
             let stored = match stored {
-                Ok(()) => self.store(&cut).await.map_err(anyhow::Error::from),
+                Ok(()) => self.store(&cut).await,
                 Err(error) => Err(error),
             };
             if let Err(error) = stored {
@@ -227,10 +229,11 @@ impl Lake {
         let state = State {
             at: cut.end,
             planned: None,
+            adopted: true,
         };
         // A cut without rows is not worth a write each time; it is saved with the next one.
         if !cut.files.is_empty()
-            && let Err(error) = self.cursors.save(CURSOR, &state)
+            && let Err(error) = self.cursors.save(LAKE, &state)
         {
             *kept = Some(cut);
             return Err(error.into());
@@ -335,7 +338,7 @@ impl Lake {
         Ok(File { entry, date, bytes })
     }
 
-    async fn store(&self, cut: &Cut) -> Result<(), StoreError> {
+    async fn store(&self, cut: &Cut) -> anyhow::Result<()> {
         for file in &cut.files {
             self.store.put(&file.entry.path, file.bytes.clone()).await?;
         }
@@ -348,23 +351,25 @@ impl Lake {
             log: self.source.log.clone(),
             below: cut.end.next,
         };
-        self.put_json(&self.head_name(), &head).await
+        Ok(self.put_json(&self.head_name(), &head).await?)
     }
 
-    async fn add_to_day(&self, file: &File) -> Result<(), StoreError> {
+    async fn add_to_day(&self, file: &File) -> anyhow::Result<()> {
         let name = format!("_manifest/date={}/{}.json", file.date, self.name());
-        let known = self.store.get(&name).await?;
-        let known = known.and_then(|bytes| serde_json::from_slice::<Day>(&bytes).ok());
-        let mut day = known.unwrap_or_else(|| Day {
-            schema_version: SCHEMA_VERSION,
-            replica: self.source.replica.clone(),
-            log: self.source.log.clone(),
-            date: file.date.clone(),
-            files: Vec::new(),
-        });
+        let mut day = match self.store.get(&name).await? {
+            // A manifest that cannot be read is not written over: it would forget files.
+            Some(bytes) => serde_json::from_slice(&bytes).context("a damaged manifest")?,
+            None => Day {
+                schema_version: SCHEMA_VERSION,
+                replica: self.source.replica.clone(),
+                log: self.source.log.clone(),
+                date: file.date.clone(),
+                files: Vec::new(),
+            },
+        };
         day.files.retain(|entry| entry.path != file.entry.path);
         day.files.push(file.entry.clone());
-        self.put_json(&name, &day).await
+        Ok(self.put_json(&name, &day).await?)
     }
 
     async fn put_json(&self, name: &str, value: &impl Serialize) -> Result<(), StoreError> {

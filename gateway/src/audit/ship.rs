@@ -8,7 +8,6 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -18,7 +17,7 @@ use journal::siem::Source;
 use journal::{Journal, Recovery};
 use tokio::sync::watch;
 
-use super::cursor::{Cursor, Cursors};
+use super::cursor::{Cursor, Cursors, LAKE, SIEM};
 use super::feed::Feed;
 use super::http::Tls;
 use super::lake::Lake;
@@ -38,7 +37,6 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from
 pub struct Shipping {
     stop: watch::Sender<bool>,
     ended: Receiver<()>,
-    below: Vec<Arc<AtomicU64>>,
 }
 
 /// What a thread is started with.
@@ -64,17 +62,21 @@ impl Shipping {
     ) -> anyhow::Result<Self> {
         let (stop, stopped) = watch::channel(false);
         let (ending, ended) = channel();
-        let mut shipping = Self {
-            stop,
-            ended,
-            below: Vec::new(),
-        };
+        let shipping = Self { stop, ended };
         let audit = &snapshot.audit;
-        if audit.lake.is_none() && audit.siem.is_empty() {
-            return Ok(shipping);
-        }
         let dir = PathBuf::from(&audit.dir);
         let cursors = Cursors::open(&dir).context("the audit log's cursors")?;
+        let tools = audit.siem.iter().map(|tool| format!("{SIEM}{}", tool.name));
+        let used: Vec<String> = audit
+            .lake
+            .iter()
+            .map(|_| LAKE.to_owned())
+            .chain(tools)
+            .collect();
+        cursors.only(&used).context("the audit log's cursors")?;
+        if used.is_empty() {
+            return Ok(shipping);
+        }
         let source = Source {
             replica: audit.replica.clone().unwrap_or_else(host_name),
             log: cursors.log_name().context("the audit log's name")?,
@@ -90,12 +92,12 @@ impl Shipping {
         if let Some(lake) = &audit.lake {
             let lake = Lake::open(lake, &source, &ground.cursors, recovery.next_index)
                 .context("audit.lake")?;
-            let lane = shipping.lane(&ground, "lake", lake.cursor(), metrics);
+            let lane = ground.lane(LAKE, lake.cursor(), metrics);
             let feed = Feed::new(Arc::clone(journal), &ground.dir, lane.confirmed());
-            spawn("lake", &ground, lake.run(lane, feed))?;
+            spawn(LAKE, &ground, lake.run(lane, feed))?;
         }
         for (tool, tls) in audit.siem.iter().zip(&snapshot.siem_tls) {
-            let name = format!("siem-{}", tool.name);
+            let name = format!("{SIEM}{}", tool.name);
             let cursor: Option<Cursor> = ground
                 .cursors
                 .load(&name)
@@ -108,18 +110,12 @@ impl Shipping {
                 anyhow::bail!("audit.siem `{}` cannot be used", tool.name);
             };
             let cursor = cursor.unwrap_or_default().at_most(recovery.next_index);
-            let lane = shipping.lane(&ground, &name, cursor, metrics);
+            ground.cursors.save(&name, &cursor)?;
+            let lane = ground.lane(&name, cursor, metrics);
             let feed = Feed::new(Arc::clone(journal), &ground.dir, lane.confirmed());
             spawn(&name, &ground, sender.run(lane, feed))?;
         }
         Ok(shipping)
-    }
-
-    /// Records below this index are wherever they are to go: what retention may delete. `u64::MAX` if they go nowhere.
-    #[must_use]
-    pub fn shipped_below(&self) -> u64 {
-        let below = self.below.iter().map(|below| below.load(Ordering::Acquire));
-        below.min().unwrap_or(u64::MAX)
     }
 
     /// Lets the threads send what is left, for a while.
@@ -128,17 +124,16 @@ impl Shipping {
         // The channel closes when the last thread has ended.
         let _ = self.ended.recv_timeout(STOP_TIME);
     }
+}
 
-    fn lane(&mut self, ground: &Ground, name: &str, at: Cursor, metrics: &Metrics) -> Lane {
-        let below = Arc::new(AtomicU64::new(at.read_from));
-        self.below.push(Arc::clone(&below));
+impl Ground {
+    fn lane(&self, name: &str, at: Cursor, metrics: &Metrics) -> Lane {
         Lane {
             name: name.to_owned(),
-            cursors: ground.cursors.clone(),
-            clock: Arc::clone(&ground.clock),
-            stop: ground.stop.clone(),
+            cursors: self.cursors.clone(),
+            clock: Arc::clone(&self.clock),
+            stop: self.stop.clone(),
             meters: metrics.export(name),
-            below,
             confirmed: at,
             saved: at,
             saved_at: Instant::now(),
@@ -149,7 +144,7 @@ impl Shipping {
 
 impl fmt::Debug for Shipping {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Shipping({})", self.below.len())
+        f.write_str("Shipping")
     }
 }
 
@@ -190,7 +185,6 @@ pub struct Lane {
     clock: Arc<dyn Clock>,
     stop: watch::Receiver<bool>,
     meters: ExportMeters,
-    below: Arc<AtomicU64>,
     confirmed: Cursor,
     saved: Cursor,
     saved_at: Instant,
@@ -233,7 +227,6 @@ impl Lane {
     /// `at` is on disk, by `save` or by what keeps its own file.
     pub fn is_saved(&mut self, at: Cursor) {
         (self.saved, self.confirmed, self.oldest_ms) = (at, at, None);
-        self.below.store(at.read_from, Ordering::Release);
     }
 
     /// A portion is on its way whose first row was complete at `oldest_ms`.

@@ -14,7 +14,7 @@ use super::env::Lookup;
 use super::node::{Node, Value, parse};
 use super::problem::{Place, Problem, Severity, Step, show_path};
 use super::scalar::place_within;
-use super::schema::Config;
+use super::schema::{Audit, Config};
 use super::words::fetch_words;
 use crate::secret::Secret;
 
@@ -235,7 +235,25 @@ fn fetch_secrets(loaded: &mut Loaded) -> Vec<Problem> {
             fetch(value, &steps);
         }
     }
-    if let Some(lake) = &mut config.audit.lake {
+    fetch_shipping(&mut config.audit, &mut fetch);
+    for (index, gate) in config.policies.gates.iter_mut().enumerate() {
+        for (header, value) in &mut gate.headers {
+            let at: [Step; 5] = [
+                "policies".into(),
+                "gates".into(),
+                index.into(),
+                "headers".into(),
+                header.as_str().into(),
+            ];
+            fetch(value, &at);
+        }
+    }
+    problems
+}
+
+/// The secrets of what the audit log is copied to.
+fn fetch_shipping(audit: &mut Audit, fetch: &mut impl FnMut(&mut Secret, &[Step])) {
+    if let Some(lake) = &mut audit.lake {
         for (option, value) in &mut lake.options {
             let at: [Step; 4] = [
                 "audit".into(),
@@ -246,7 +264,7 @@ fn fetch_secrets(loaded: &mut Loaded) -> Vec<Problem> {
             fetch(value, &at);
         }
     }
-    for (index, siem) in config.audit.siem.iter_mut().enumerate() {
+    for (index, siem) in audit.siem.iter_mut().enumerate() {
         let at = |field: &str| {
             [
                 "audit".into(),
@@ -264,19 +282,6 @@ fn fetch_secrets(loaded: &mut Loaded) -> Vec<Problem> {
             fetch(value, &steps);
         }
     }
-    for (index, gate) in config.policies.gates.iter_mut().enumerate() {
-        for (header, value) in &mut gate.headers {
-            let at: [Step; 5] = [
-                "policies".into(),
-                "gates".into(),
-                index.into(),
-                "headers".into(),
-                header.as_str().into(),
-            ];
-            fetch(value, &at);
-        }
-    }
-    problems
 }
 
 fn read_secret(path: &Path) -> Result<Secret, String> {

@@ -164,6 +164,32 @@ impl Maker {
     }
 }
 
+/// The metrics of what copies the audit log.
+fn exports(m: &mut Maker) -> ExportFamilies {
+    ExportFamilies {
+        behind: m.gauges(
+            "yumen_audit_export_lag_records",
+            "Records that a receiver of the audit log does not have yet",
+            &["to"],
+        ),
+        age: m.gauges(
+            "yumen_audit_export_lag_seconds",
+            "Age of the oldest row on its way to a receiver of the audit log",
+            &["to"],
+        ),
+        rows: m.counters(
+            "yumen_audit_export_rows",
+            "Rows sent to a receiver of the audit log",
+            &["to"],
+        ),
+        errors: m.counters(
+            "yumen_audit_export_errors",
+            "Portions that a receiver of the audit log did not get",
+            &["to"],
+        ),
+    }
+}
+
 impl Metrics {
     /// All metrics at nothing. `commit` names the build.
     #[must_use]
@@ -190,28 +216,6 @@ impl Metrics {
                 "yumen_gate_decisions",
                 "What gates answered, and what followed when they did not",
                 &["gate", "verdict"],
-            ),
-        };
-        let exports = ExportFamilies {
-            behind: m.gauges(
-                "yumen_audit_export_lag_records",
-                "Records that a receiver of the audit log does not have yet",
-                &["to"],
-            ),
-            age: m.gauges(
-                "yumen_audit_export_lag_seconds",
-                "Age of the oldest row on its way to a receiver of the audit log",
-                &["to"],
-            ),
-            rows: m.counters(
-                "yumen_audit_export_rows",
-                "Rows sent to a receiver of the audit log",
-                &["to"],
-            ),
-            errors: m.counters(
-                "yumen_audit_export_errors",
-                "Portions that a receiver of the audit log did not get",
-                &["to"],
             ),
         };
         let duration = "From the head of a request to the end of its reply";
@@ -247,7 +251,7 @@ impl Metrics {
             tokens: m.counters("yumen_tokens", tokens, &["provider", "model", "direction"]),
             faults: m.counters("yumen_faults", "Requests that failed", &["kind", "reason"]),
             policies,
-            exports,
+            exports: exports(&mut m),
             policy_errors: m.counter("yumen_policy_errors", "Times a policy could not be applied"),
             verdicts: VERDICTS.map(|verdict| verdicts.at(&[verdict.as_str()])),
             ratelimit_allowed: limits.at(&["allowed"]),

@@ -39,7 +39,18 @@ pub(super) fn line(source: &Source, row: &Row) -> String {
     } else {
         request(source, row)
     };
-    super::written(&Value::Object(event))
+    super::written(&told(Value::Object(event)))
+}
+
+/// Without attributes that are null: the schema has no such.
+fn told(value: Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let fields = fields.into_iter().filter(|(_, value)| !value.is_null());
+            Value::Object(fields.map(|(name, value)| (name, told(value))).collect())
+        }
+        other => other,
+    }
 }
 
 /// Class, its name, category, its name.
@@ -116,18 +127,7 @@ fn request(source: &Source, row: &Row) -> Map<String, Value> {
     set("start_time", json!(row.time.0));
     set("end_time", json!(row.ended.0));
     set("duration", json!(row.total_ms));
-    let name = if row.user.is_empty() {
-        &row.key
-    } else {
-        &row.user
-    };
-    let groups = if row.team.is_empty() {
-        Value::Null
-    } else {
-        json!([{"name": row.team}])
-    };
-    let user = json!({"name": name, "uid": row.key, "credential_uid": row.key, "type_id": 1, "groups": groups});
-    set("actor", json!({"user": user}));
+    set("actor", json!({"user": user(row)}));
     set(
         "api",
         json!({
@@ -173,6 +173,20 @@ fn request(source: &Source, row: &Row) -> Map<String, Value> {
     set("resources", json!([{"name": row.asked, "type": "model"}]));
     set("unmapped", unmapped(row));
     event
+}
+
+fn user(row: &Row) -> Value {
+    let name = if row.user.is_empty() {
+        &row.key
+    } else {
+        &row.user
+    };
+    let groups = if row.team.is_empty() {
+        Value::Null
+    } else {
+        json!([{"name": row.team}])
+    };
+    json!({"name": name, "uid": row.key, "credential_uid": row.key, "type_id": 1, "groups": groups})
 }
 
 fn event(source: &Source, row: &Row) -> Map<String, Value> {
