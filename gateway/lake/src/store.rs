@@ -25,8 +25,7 @@ use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{
-    BackoffConfig, ClientOptions, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions,
-    PutPayload, RetryConfig,
+    BackoffConfig, ClientOptions, ObjectStore, ObjectStoreExt as _, PutPayload, RetryConfig,
 };
 
 /// Tries of one call beyond the first; the caller tries again later, for as long as it takes.
@@ -168,9 +167,17 @@ pub fn open(
             if place == Place::Oss {
                 builder = builder.with_virtual_hosted_style_request(true);
             }
+            let mut endpoint = None;
             for (name, value) in options {
                 let key = AmazonS3ConfigKey::from_str(name).map_err(|_| unknown(name))?;
+                if key == AmazonS3ConfigKey::Endpoint {
+                    endpoint = Some(value);
+                }
                 builder = builder.with_config(key, value);
+            }
+            if place == Place::Oss {
+                let endpoint = endpoint.ok_or_else(|| StoreError("needs `endpoint`".into()))?;
+                builder = builder.with_endpoint(with_bucket(endpoint, bucket));
             }
             let builder = builder.with_retry(retries()).with_http_connector(connector);
             Arc::new(builder.build().map_err(failed)?)
@@ -196,6 +203,16 @@ pub fn open(
     };
     let prefix = Path::parse(prefix.trim_end_matches('/')).map_err(failed)?;
     Ok(Store { inner, prefix })
+}
+
+/// An endpoint whose host begins with the bucket, as addressing by host name wants it.
+fn with_bucket(endpoint: &str, bucket: &str) -> String {
+    match endpoint.split_once("://") {
+        Some((scheme, host)) if !host.starts_with(&format!("{bucket}.")) => {
+            format!("{scheme}://{bucket}.{host}")
+        }
+        _ => endpoint.to_owned(),
+    }
 }
 
 /// A directory of this machine; made if it is not there.
@@ -245,20 +262,6 @@ impl Store {
         let payload = PutPayload::from_bytes(bytes);
         let put = self.inner.put(&self.at(name)?, payload).await;
         put.map(|_| ()).map_err(failed)
-    }
-
-    /// Stores an object unless there is one of that name: then `false`.
-    ///
-    /// # Errors
-    /// If it may not be there. A store that cannot do this says so.
-    pub async fn put_new(&self, name: &str, bytes: Bytes) -> Result<bool, StoreError> {
-        let options = PutOptions::from(PutMode::Create);
-        let payload = PutPayload::from_bytes(bytes);
-        match self.inner.put_opts(&self.at(name)?, payload, options).await {
-            Ok(_) => Ok(true),
-            Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
-            Err(error) => Err(failed(error)),
-        }
     }
 
     /// Reads an object; `None` if there is none.
@@ -334,4 +337,108 @@ fn told(error: CallError) -> HttpError {
         CallError::Malformed => HttpErrorKind::Decode,
     };
     HttpError::new(kind, error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Mutex;
+
+    #[test]
+    fn urls_name_places() {
+        assert_eq!(place("s3://bucket/a"), Ok((Place::S3, "bucket/a")));
+        assert_eq!(place("./lake"), Ok((Place::Directory, "./lake")));
+        assert_eq!(
+            place("file:///var/lake"),
+            Ok((Place::Directory, "/var/lake"))
+        );
+        assert!(place("ftp://host/a").is_err() && place("s3:///a").is_err());
+        assert!(takes(Place::S3, "endpoint") && takes(Place::Azure, "account_name"));
+        assert!(!takes(Place::S3, "proxy_url") && !takes(Place::Directory, "endpoint"));
+    }
+
+    /// What is asked of a store that answers nothing but yes.
+    fn asked(url: &str, options: &[(&str, &str)]) -> Result<Vec<String>, StoreError> {
+        let seen: Arc<Mutex<Vec<String>>> = Arc::default();
+        let calls = Arc::clone(&seen);
+        let call: Call = Arc::new(move |request| {
+            let signed = request.headers().contains_key("authorization");
+            let line = format!("{} {} {signed}", request.method(), request.uri());
+            calls.lock().unwrap().push(line);
+            let answer = http::Response::builder().header("etag", "\"1\"");
+            Box::pin(std::future::ready(Ok(answer.body(Bytes::new()).unwrap())))
+        });
+        let options: Vec<(String, String)> = options
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        let store = open(url, &options, FilePath::new(""), call)?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(store.put("date=2026-11-26/a.parquet", Bytes::from_static(b"x")))?;
+        Ok(Arc::into_inner(seen).map_or_else(Vec::new, |seen| seen.into_inner().unwrap()))
+    }
+
+    #[test]
+    fn stores_are_spoken_to_through_the_call_and_signed() {
+        let keys = [
+            ("access_key_id", "k"),
+            ("secret_access_key", "s"),
+            ("region", "r"),
+        ];
+        let endpoint = |url| [&keys[..], &[("endpoint", url)]].concat();
+        let name = "date%3D2026-11-26/a.parquet";
+        for (url, options, wanted) in [
+            (
+                "s3://b/p",
+                endpoint("http://h:9"),
+                format!("PUT http://h:9/b/p/{name} true"),
+            ),
+            (
+                "oss://b",
+                endpoint("https://oss-r.example.com"),
+                format!("PUT https://b.oss-r.example.com/{name} true"),
+            ),
+            (
+                "az://b/p",
+                vec![("account_name", "a"), ("access_key", "a2V5")],
+                format!("PUT https://a.blob.core.windows.net/b/p/{name} true"),
+            ),
+        ] {
+            assert_eq!(asked(url, &options).unwrap(), [wanted]);
+        }
+        assert!(
+            asked("oss://b", &keys)
+                .unwrap_err()
+                .to_string()
+                .contains("endpoint")
+        );
+        assert!(asked("s3://b", &[("no_such", "x")]).is_err());
+    }
+
+    #[test]
+    fn a_directory_keeps_what_was_put_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = directory(&dir.path().join("lake")).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            store
+                .put("_manifest/a.json", Bytes::from_static(b"1"))
+                .await
+                .unwrap();
+            store
+                .put("_manifest/a.json", Bytes::from_static(b"2"))
+                .await
+                .unwrap();
+            assert_eq!(store.get("_manifest/a.json").await.unwrap().unwrap(), "2");
+            assert_eq!(store.get("_manifest/b.json").await.unwrap(), None);
+        });
+        let path = dir.path().join("lake/_manifest/a.json");
+        assert_eq!(std::fs::read(path).unwrap(), b"2");
+    }
 }

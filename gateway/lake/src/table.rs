@@ -94,7 +94,7 @@ impl<W: Write + Send> TableWriter<W> {
             metadata.push(KeyValue::new((*name).to_owned(), value.clone()));
         }
         let properties = WriterProperties::builder()
-            .set_compression(Compression::ZSTD(Default::default()))
+            .set_compression(Compression::SNAPPY)
             .set_created_by("yumen".to_owned())
             .set_key_value_metadata(Some(metadata))
             .build();

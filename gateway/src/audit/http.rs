@@ -116,9 +116,10 @@ impl Caller {
             let again = request.clone();
             match self.send(&mut kept.sender, again).await {
                 Err(CallError::Broken) => {}
-                done => {
+                Err(error) => return Err(error),
+                Ok(answer) => {
                     self.keep(kept);
-                    return done;
+                    return Ok(answer);
                 }
             }
         }

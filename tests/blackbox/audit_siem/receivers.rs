@@ -17,7 +17,7 @@ use tokio_rustls::TlsAcceptor;
 type Arrived = Arc<Mutex<Vec<Vec<Value>>>>;
 
 /// A syslog server that can be up or down at one address.
-pub struct Syslog {
+pub(super) struct Syslog {
     address: SocketAddr,
     acceptor: TlsAcceptor,
     arrived: Arrived,
@@ -26,7 +26,7 @@ pub struct Syslog {
 
 impl Syslog {
     /// Not up yet. Its authority is `receiver.pem` in `dir`, its name `siem.test`.
-    pub fn new(dir: &Path) -> Self {
+    pub(super) fn new(dir: &Path) -> Self {
         let authority = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec![]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -56,12 +56,12 @@ impl Syslog {
         }
     }
 
-    pub fn address(&self) -> String {
+    pub(super) fn address(&self) -> String {
         self.address.to_string()
     }
 
     /// Listens from now on.
-    pub async fn up(&mut self) {
+    pub(super) async fn up(&mut self) {
         let listener = TcpListener::bind(self.address).await.unwrap();
         let (acceptor, arrived) = (self.acceptor.clone(), Arc::clone(&self.arrived));
         let serving = tokio::spawn(async move {
@@ -90,15 +90,15 @@ impl Syslog {
     }
 
     /// Drops the listener and every connection.
-    pub fn down(&mut self) {
+    pub(super) fn down(&mut self) {
         self.serving.take().unwrap().abort();
     }
 
-    pub fn connections(&self) -> Vec<Vec<Value>> {
+    pub(super) fn connections(&self) -> Vec<Vec<Value>> {
         self.arrived.lock().unwrap().clone()
     }
 
-    pub fn lines(&self) -> Vec<Value> {
+    pub(super) fn lines(&self) -> Vec<Value> {
         self.connections().concat()
     }
 }
@@ -144,7 +144,7 @@ fn message_of(message: &[u8]) -> Value {
 }
 
 /// A Splunk collector.
-pub struct Collector {
+pub(super) struct Collector {
     upstream: Upstream,
     state: Arc<Mutex<Collected>>,
 }
@@ -158,7 +158,7 @@ struct Collected {
 }
 
 impl Collector {
-    pub async fn start() -> Self {
+    pub(super) async fn start() -> Self {
         let state: Arc<Mutex<Collected>> = Arc::default();
         let shared = Arc::clone(&state);
         let upstream = Upstream::start(move |mut conn| {
@@ -175,20 +175,20 @@ impl Collector {
         Self { upstream, state }
     }
 
-    pub fn origin(&self) -> String {
+    pub(super) fn origin(&self) -> String {
         self.upstream.origin()
     }
 
-    pub fn acknowledge(&self, says_yes: bool) {
+    pub(super) fn acknowledge(&self, says_yes: bool) {
         self.state.lock().unwrap().says_yes = says_yes;
     }
 
-    pub fn events(&self) -> Vec<Value> {
+    pub(super) fn events(&self) -> Vec<Value> {
         self.state.lock().unwrap().portions.concat()
     }
 
     /// Events of portions that the gateway knows to be indexed.
-    pub fn acknowledged(&self) -> Vec<Value> {
+    pub(super) fn acknowledged(&self) -> Vec<Value> {
         let state = self.state.lock().unwrap();
         let portions = state.portions.iter().zip(&state.acknowledged);
         portions
@@ -242,7 +242,7 @@ fn answer(request: &tests::message::Message, state: &mut Collected) -> String {
 }
 
 /// A web server that takes lines.
-pub struct Lines {
+pub(super) struct Lines {
     upstream: Upstream,
     state: Arc<Mutex<Taken>>,
 }
@@ -256,7 +256,7 @@ struct Taken {
 }
 
 impl Lines {
-    pub async fn start() -> Self {
+    pub(super) async fn start() -> Self {
         let state = Arc::new(Mutex::new(Taken {
             answer: "200 OK",
             most: usize::MAX,
@@ -296,27 +296,27 @@ impl Lines {
         Self { upstream, state }
     }
 
-    pub fn origin(&self) -> String {
+    pub(super) fn origin(&self) -> String {
         self.upstream.origin()
     }
 
-    pub fn answer(&self, status: &'static str) {
+    pub(super) fn answer(&self, status: &'static str) {
         self.state.lock().unwrap().answer = status;
     }
 
-    pub fn most(&self, lines: usize) {
+    pub(super) fn most(&self, lines: usize) {
         self.state.lock().unwrap().most = lines;
     }
 
-    pub fn tries(&self) -> usize {
+    pub(super) fn tries(&self) -> usize {
         self.state.lock().unwrap().tries
     }
 
-    pub fn lines(&self) -> Vec<Value> {
+    pub(super) fn lines(&self) -> Vec<Value> {
         self.state.lock().unwrap().lines.clone()
     }
 
-    pub fn head(&self) -> String {
+    pub(super) fn head(&self) -> String {
         self.state.lock().unwrap().head.clone()
     }
 }
