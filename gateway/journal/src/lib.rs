@@ -42,6 +42,7 @@ pub(crate) mod tests;
 pub mod tree;
 mod upkeep;
 pub mod utc;
+pub mod verify;
 
 use std::cell::Cell;
 use std::collections::VecDeque;

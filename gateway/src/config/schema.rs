@@ -17,9 +17,11 @@ pub use super::tuning::{
 use super::units::Size;
 use crate::secret::Secret;
 
+mod checkpoint;
 mod policies;
 mod shipping;
 
+pub use checkpoint::{Anchor, Checkpoint, Witness};
 pub use policies::{
     CrossBorder, EntityDef, Explicit, Gate, GateOn, GateShape, Labelling, Method, OnError, Output,
     Pack, Policies, Remedy, Rule, RuleMode, Validator, Words,
@@ -339,6 +341,8 @@ pub struct Audit {
     pub durability: Durability,
     /// What of prompts and replies is kept.
     pub payload: Payload,
+    /// Its Merkle root, signed.
+    pub checkpoint: Checkpoint,
     /// The index by which it is searched.
     pub index: AuditIndex,
     /// A segment file is closed beyond this size.
@@ -360,6 +364,7 @@ impl Default for Audit {
             dir: "./audit".into(),
             durability: Durability::Written,
             payload: Payload::None,
+            checkpoint: Checkpoint::default(),
             index: AuditIndex::default(),
             segment_bytes: Size::mib(128),
             reserve_bytes: Size::mib(64),

@@ -18,6 +18,7 @@ use super::export::{ExportFamilies, ExportMeters};
 use super::policy::{Families, GateVerdict, PolicyMeters};
 use super::process::{Process, Reloads};
 use super::series::{Family, OTHER, Timer};
+use super::tree::TreeMeters;
 use crate::config::watch::ReloadCounters;
 
 /// The type of what [`Metrics::encode`] writes.
@@ -74,6 +75,8 @@ pub struct Metrics {
     pub audit_errors: Counter,
     /// 1 while the journal can be written, 0 while it cannot.
     pub audit_state: Gauge,
+    /// The audit log's tree.
+    pub tree: TreeMeters,
 }
 
 /// One route and method; made once.
@@ -262,6 +265,7 @@ impl Metrics {
             audit_records: m.counter("yumen_audit_records", "Records written to the journal"),
             audit_errors: m.counter("yumen_audit_errors", "Failed writes of the journal"),
             audit_state: m.gauge("yumen_audit_state", "1 while the journal can be written"),
+            tree: TreeMeters::new(&mut m.0),
             registry: m.0,
         }
     }

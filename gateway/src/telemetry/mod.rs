@@ -8,3 +8,4 @@ pub mod metrics;
 pub mod policy;
 mod process;
 pub mod series;
+pub mod tree;

@@ -7,6 +7,7 @@ mod export;
 mod filters;
 mod search;
 mod show;
+mod verify;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -23,6 +24,11 @@ use journal::seal::{LocalKek, Opener};
 pub(super) enum AuditCommand {
     /// Print the records of an audit log, oldest first
     Show(show::ShowArgs),
+    /// Check every record, the tree over them, every signed root, and what is missing
+    #[command(
+        after_help = "Exit codes: 0 the log holds, 1 it does not (tampering, loss or damage: the output says which), 2 wrong usage or an unusable directory."
+    )]
+    Verify(verify::VerifyArgs),
     /// Find entries, newest first
     Search(search::SearchArgs),
     /// Write entries as JSON lines, CSV or Parquet, oldest first
@@ -37,6 +43,7 @@ pub(super) fn run(
 ) -> anyhow::Result<ExitCode> {
     match command {
         AuditCommand::Show(args) => show::run(args, out),
+        AuditCommand::Verify(args) => verify::run(args, out, talk),
         AuditCommand::Search(args) => search::run(args, out, talk),
         AuditCommand::Export(args) => export::run(args, out, talk),
     }
