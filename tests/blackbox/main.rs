@@ -43,6 +43,7 @@ mod journal;
 mod keys;
 mod labels;
 mod law;
+mod messages;
 mod mixing;
 mod moderations;
 mod passthrough;
