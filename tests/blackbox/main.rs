@@ -32,6 +32,7 @@ mod cancel;
 mod cli;
 mod clocks;
 mod compare;
+mod crashes;
 mod drain;
 mod faults;
 mod framing;

@@ -378,7 +378,7 @@ mod tests {
             .build()
             .unwrap();
         runtime.block_on(store.put("date=2026-11-26/a.parquet", Bytes::from_static(b"x")))?;
-        Ok(Arc::into_inner(seen).map_or_else(Vec::new, |seen| seen.into_inner().unwrap()))
+        Ok(seen.lock().unwrap().clone())
     }
 
     #[test]

@@ -10,6 +10,7 @@ pub mod feed;
 pub mod http;
 pub mod indexing;
 pub mod lake;
+pub mod retention;
 pub mod ship;
 pub mod siem;
 

@@ -8,6 +8,7 @@ mod access;
 mod checkpoint;
 mod policies;
 mod providers;
+mod retention;
 mod server;
 mod shipping;
 
@@ -43,6 +44,7 @@ pub fn check(loaded: &Loaded, book: &dyn VendorBook, now_ms: u64) -> Vec<Problem
     check.access();
     check.policies();
     check.server();
+    check.retention();
     check.checkpoint();
     check.shipping();
     let mut problems = check.problems;
