@@ -404,7 +404,7 @@ mod tests {
             (
                 "az://b/p",
                 vec![("account_name", "a"), ("access_key", "a2V5")],
-                format!("PUT https://a.blob.core.windows.net/b/p/{name} true"),
+                "PUT https://a.blob.core.windows.net/b/p/date=2026-11-26/a.parquet true".to_owned(),
             ),
         ] {
             assert_eq!(asked(url, &options).unwrap(), [wanted]);
