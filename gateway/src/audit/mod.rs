@@ -6,6 +6,7 @@ pub mod asked;
 pub mod checkpoints;
 pub mod events;
 pub mod indexing;
+pub mod retention;
 
 use std::time::Duration;
 

@@ -374,10 +374,6 @@ mod tests {
                 "y.yaml:1:17: state.store: `redis://h` is not supported by this version; supported: memory",
             ),
             (
-                "audit: { durability: synced }\n",
-                "y.yaml:1:22: audit.durability: `synced` is not supported by this version; supported: written",
-            ),
-            (
                 "models: { m: { targets: { provider: p } } }\n",
                 "y.yaml:1:25: models.m.targets: expected a list, found a mapping",
             ),
