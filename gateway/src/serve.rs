@@ -17,6 +17,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::admin::{AdminState, Searches};
 use crate::audit::checkpoints::Checkpoints;
 use crate::audit::events::{self, Visits};
+use crate::audit::ship::Shipping;
 use crate::audit::{indexing, retention};
 use crate::book::Registry;
 use crate::config::address::Listen;
@@ -49,6 +50,7 @@ pub struct Running {
     pub scheme: &'static str,
     shared: Arc<Shared>,
     checkpoints: Checkpoints,
+    shipping: Shipping,
     control: Runtime,
     /// Dropping it would end the shared runtime.
     _workers: Option<Runtime>,
@@ -129,6 +131,12 @@ pub fn start(store: ConfigStore, warnings: &[Problem]) -> anyhow::Result<Running
         config: &snapshot.fingerprint,
         ..Event::default()
     })?;
+    let shipping = Shipping::start(
+        &snapshot,
+        (&shared.journal, &recovery),
+        &shared.clock,
+        &shared.metrics,
+    )?;
     let control = Builder::new_current_thread().enable_all().build()?;
     let (tree, audit) = (&shared.metrics.tree, &snapshot.audit);
     let checkpoints = Checkpoints::start(&shared.journal, audit, tree, &control)?;
@@ -146,6 +154,7 @@ pub fn start(store: ConfigStore, warnings: &[Problem]) -> anyhow::Result<Running
         scheme,
         shared,
         checkpoints,
+        shipping,
         control,
         _workers: runtime,
     })
@@ -369,6 +378,7 @@ impl Running {
             what: What::Stop,
             ..Event::default()
         });
+        self.shipping.stop();
         shared.journal.shutdown()?;
         checkpoints.finish(&control);
         Ok(if cut_short {

@@ -27,6 +27,7 @@
 mod admin;
 mod audit_events;
 mod audit_search;
+mod audit_siem;
 mod cancel;
 mod cli;
 mod clocks;

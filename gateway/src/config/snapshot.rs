@@ -59,6 +59,8 @@ pub struct Snapshot {
     pub admin: Admin,
     /// The audit log. Read at start only.
     pub audit: Audit,
+    /// TLS to analysts' tools, in the order of `audit.siem`. Read at start only.
+    pub siem_tls: Vec<SiemTls>,
     /// Sizes and counts that nothing may exceed.
     pub limits: Limits,
     /// Times of the data endpoint.
@@ -266,6 +268,15 @@ pub struct ClientTls {
     pub server_name: Option<Box<str>>,
     /// Accept any certificate.
     pub insecure_skip_verify: bool,
+}
+
+/// TLS to a tool that gets the audit log.
+#[derive(Clone, Debug)]
+pub struct SiemTls {
+    /// Settings.
+    pub client: Arc<rustls::ClientConfig>,
+    /// The name its certificate must have, if not the host.
+    pub server_name: Option<Box<str>>,
 }
 
 /// TLS of the data endpoint, files read.
