@@ -16,6 +16,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::admin::AdminState;
 use crate::audit::events::{self, Visits};
+use crate::audit::sealing::Sealing;
 use crate::book::Registry;
 use crate::config::address::Listen;
 use crate::config::problem::Problem;
@@ -112,6 +113,9 @@ pub fn start(store: ConfigStore, warnings: &[Problem]) -> anyhow::Result<Running
         store.counters(),
     ));
     let addresses = (address(&listeners)?, address(&admin)?);
+    let sealing = Sealing::open(&snapshot.audit, count, &journal, &clock)
+        .context("the keys of the audit log's payloads cannot be used")?;
+    let journal = (journal, sealing);
     let shared = Arc::new(Shared::new(Arc::new(store), journal, metrics, clock));
     let witness = events::reloads(Arc::clone(&shared.journal));
     shared.store.witnessed_by(witness);

@@ -2,4 +2,6 @@
 //!
 //! The log and its format are the crate `journal`. Must never run on a worker's runtime.
 
+pub mod command;
 pub mod events;
+pub mod sealing;

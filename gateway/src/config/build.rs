@@ -319,6 +319,7 @@ fn build_models(
                 Some(schema::Lossy::Drop) => adapters::Lossy::Drop,
             },
             clocks: with(base, from.timeouts),
+            payload: from.payload.unwrap_or(config.audit.payload),
         };
         models.insert(name.as_str().into(), Arc::new(model));
     }

@@ -17,8 +17,10 @@ pub use super::tuning::{
 use super::units::Size;
 use crate::secret::Secret;
 
+mod audit;
 mod policies;
 
+pub use audit::{Payload, Seal, SealPeriod};
 pub use policies::{
     CrossBorder, EntityDef, Explicit, Gate, GateOn, GateShape, Labelling, Method, OnError, Output,
     Pack, Policies, Remedy, Rule, RuleMode, Validator, Words,
@@ -230,6 +232,8 @@ pub struct Model {
     /// Times of its calls, where they differ from `upstream.timeouts`.
     #[serde(default)]
     pub timeouts: CallTimeouts,
+    /// What of its prompts and replies the audit log keeps, where that differs from `audit.payload`.
+    pub payload: Option<Payload>,
 }
 
 /// A provider's model.
@@ -335,8 +339,16 @@ pub struct Audit {
     pub dir: String,
     /// What a record survives before its request goes on.
     pub durability: Durability,
-    /// What of prompts and replies is kept.
+    /// What of prompts and replies is kept, where a model does not say otherwise.
     pub payload: Payload,
+    /// The longest prompt and the longest reply that are kept whole.
+    pub payload_bytes: Size,
+    /// Memory in which pieces of them may wait to be written.
+    pub payload_memory: Size,
+    /// The keys of what is kept.
+    pub seal: Seal,
+    /// Whether records bear keyed hashes of prompts and replies.
+    pub fingerprint: bool,
     /// A segment file is closed beyond this size.
     pub segment_bytes: Size,
     /// Room on disk that is set aside, so that open requests can be closed when the disk is full.
@@ -349,8 +361,24 @@ impl Default for Audit {
             dir: "./audit".into(),
             durability: Durability::Written,
             payload: Payload::None,
+            payload_bytes: Size::mib(8),
+            payload_memory: Size::mib(64),
+            seal: Seal::default(),
+            fingerprint: false,
             segment_bytes: Size::mib(128),
             reserve_bytes: Size::mib(64),
+        }
+    }
+}
+
+impl Audit {
+    /// What of it is read at start only.
+    #[must_use]
+    pub fn at_start(&self) -> Self {
+        Self {
+            payload: Payload::None,
+            fingerprint: false,
+            ..self.clone()
         }
     }
 }
@@ -361,12 +389,4 @@ impl Default for Audit {
 pub enum Durability {
     /// The end of the process, `kill -9` too.
     Written,
-}
-
-/// What of prompts and replies the audit log keeps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Payload {
-    /// Nothing.
-    None,
 }

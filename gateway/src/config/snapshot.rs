@@ -18,7 +18,7 @@ use wire::Grade;
 pub use super::address::{Host, Listen, Origin, Scheme};
 use super::changes::Marks;
 pub use super::schema::Location;
-use super::schema::{Audit, GateShape, Log, OnError};
+use super::schema::{Audit, GateShape, Log, OnError, Payload};
 use super::tuning::{Drain, Http2, Limits, Overload, Runtime, Timeouts};
 use crate::secret::Secret;
 use crate::telemetry::metrics::TargetMeters;
@@ -56,7 +56,7 @@ pub struct Snapshot {
     pub tls: Option<Arc<rustls::ServerConfig>>,
     /// The admin endpoint.
     pub admin: Admin,
-    /// The audit log. Read at start only.
+    /// The audit log. Read at start only, but for `payload` and `fingerprint`.
     pub audit: Audit,
     /// Sizes and counts that nothing may exceed.
     pub limits: Limits,
@@ -310,6 +310,8 @@ pub struct Model {
     pub lossy: adapters::Lossy,
     /// The clocks of its calls.
     pub clocks: Clocks,
+    /// What of its prompts and replies the audit log keeps.
+    pub payload: Payload,
 }
 
 /// A provider's model.

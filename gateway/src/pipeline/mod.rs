@@ -13,6 +13,7 @@ mod gate;
 mod govern;
 mod governing;
 mod inspect;
+mod keep;
 mod listing;
 mod look;
 mod moderate;
@@ -52,7 +53,12 @@ pub async fn serve(
     let mut exchange = Exchange::begin(worker, peer, id, now_ms, dialect);
     match walk(&mut exchange, peer, request).await {
         Ok(Walked::Answered(reply)) => reply,
-        Ok(Walked::Sent(sent)) => relay::answer(exchange, sent),
+        Ok(Walked::Sent(sent)) => {
+            if let Sent::Whole { body, streamed } = &sent {
+                exchange.keep_whole(body, *streamed).await;
+            }
+            relay::answer(exchange, sent)
+        }
         Err(fault) => refuse::answer(exchange, fault),
     }
 }
@@ -85,7 +91,10 @@ async fn walk(
         let answer = Box::pin(moderate::moderate(exchange, body));
         return answer.await.map(Walked::Answered);
     };
-    let inspected = inspect::inspect(exchange, &head, (asked, body)).await?;
+    let inspected = inspect::inspect(exchange, &head, (asked, body.clone())).await;
+    keep::inspected(exchange, &body, inspected.as_ref().ok()).await;
+    drop(body);
+    let inspected = inspected?;
     let routed = route::route(exchange, inspected)?;
     if !exchange.snapshot.gates.is_empty() {
         // Boxed: few configs have gates, and every request's future would be the larger for them.

@@ -20,6 +20,7 @@ use wire::facts::{Finish, Usage};
 use wire::{Fault, Grade, Kind, Verdict};
 
 use super::govern::Tally;
+use super::keep::Keep;
 use super::route::Candidate;
 use crate::alarm::SharedAlarm;
 use crate::config::snapshot::{Snapshot, Target};
@@ -91,6 +92,8 @@ pub(super) struct Exchange {
     /// What was found in the reply.
     pub(super) tally: Tally,
     pub(super) request_bytes: u64,
+    /// What the audit log keeps beside the records.
+    pub(super) keep: Option<Box<Keep>>,
     pub(super) standing: Option<Standing>,
     /// Headers of the answer beyond the usual ones.
     pub(super) extra: HeaderMap,
@@ -138,6 +141,7 @@ impl Exchange {
             gates_open: SmallVec::new(),
             tally: Tally::default(),
             request_bytes: 0,
+            keep: None,
             standing: None,
             extra: HeaderMap::new(),
             meter: Meter::default(),
@@ -250,6 +254,7 @@ impl Exchange {
     ) -> Result<journal::Entry, Fault> {
         let target = first.map(|first| first.target().target());
         let judged = self.judged();
+        let (fingerprint, request_body) = self.keep.as_deref().map(Keep::of_request).unzip();
         let opening = Opening {
             id: self.id.as_str(),
             key: self.key_id(),
@@ -270,7 +275,8 @@ impl Exchange {
             redactions: first.map_or(0, Cleared::redactions) as u64,
             request_bytes: self.request_bytes,
             targets: u32::try_from(targets).unwrap_or(u32::MAX),
-            ..Opening::default()
+            fingerprint: fingerprint.flatten(),
+            request_body: request_body.flatten(),
         };
         let journal = &self.worker.shared.journal;
         journal.begin(self.worker.index, &opening).map_err(|error| {
@@ -359,7 +365,9 @@ impl Exchange {
         self.inflight = None;
     }
 
-    fn close(&self, entry: journal::Entry, outcome: Outcome, code: &str, tokens: Tokens) {
+    fn close(&mut self, entry: journal::Entry, outcome: Outcome, code: &str, tokens: Tokens) {
+        // Bodies come before the record that names them.
+        let (print, body) = self.keep.as_deref_mut().map(Keep::of_reply).unzip();
         let attempts: SmallVec<[Attempt<'_>; 4]> = self
             .tried
             .iter()
@@ -393,7 +401,8 @@ impl Exchange {
             first_content_ms: self.meter.first_content.map(|at| millis(at, self.started)),
             total_ms: millis(Instant::now(), self.started),
             code,
-            ..Closing::default()
+            reply_fingerprint: print.as_ref().and_then(Option::as_ref),
+            reply_body: body.as_ref().and_then(Option::as_ref),
         });
     }
 
@@ -403,6 +412,7 @@ impl Exchange {
             return;
         }
         let judged = self.judged();
+        let (fingerprint, request_body) = self.keep.as_deref().map(Keep::of_request).unzip();
         let denial = Denial {
             id: self.id.as_str(),
             key: self.key_id(),
@@ -425,7 +435,8 @@ impl Exchange {
             status: self.status,
             code,
             total_ms: millis(Instant::now(), self.started),
-            ..Denial::default()
+            fingerprint: fingerprint.flatten(),
+            request_body: request_body.flatten(),
         };
         // Nothing passed, so an unwritable journal changes nothing here; its state is seen in /readyz.
         let _ = self.worker.shared.journal.deny(self.worker.index, &denial);

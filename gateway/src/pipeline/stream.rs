@@ -50,6 +50,7 @@ impl Stream {
             linger: None,
         };
         stream.exchange.meter.bytes_down = stream.begun.len() as u64;
+        stream.exchange.keep_sent(&stream.begun);
         if stream.reading.done {
             stream.complete();
         }
@@ -92,6 +93,7 @@ impl Stream {
                 return Poll::Ready(Some(self.fail(out, &fault)));
             }
             self.exchange.meter.bytes_down += out.len() as u64;
+            self.exchange.keep_sent(&out);
             if self.reading.done && self.linger.is_none() {
                 self.complete();
             }
@@ -182,6 +184,7 @@ impl Stream {
         self.upstream = None;
         out.push(self.exchange.dialect.stream_refusal(fault));
         self.exchange.meter.bytes_down += out.len() as u64;
+        self.exchange.keep_sent(&out);
         self.exchange.failed(fault);
         self.exchange.finish(outcome_of(fault), Some(fault));
         out
