@@ -13,10 +13,12 @@ use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
+use journal::inert::write_inert;
 use serde::Serialize;
 use serde_json::json;
 
 use crate::audit::events::Visits;
+use crate::audit::payload::{self, Payloads};
 use crate::config::address::{Host, Listen};
 use crate::config::build::unix_ms;
 use crate::config::routing::Routing;
@@ -39,6 +41,8 @@ pub struct AdminState {
     pub refresh: Box<dyn Fn() + Send + Sync>,
     /// Writes down who comes.
     pub visits: Visits,
+    /// Shows what was kept of a request, to who says why.
+    pub payloads: Arc<Payloads>,
     /// What this build calls itself.
     pub version: &'static str,
 }
@@ -70,6 +74,13 @@ pub async fn answer<B>(
         return refuse(status, why);
     }
     let path = head.uri.path();
+    if let Some(id) = payload::id_in(path) {
+        if let Err(refusal) = known_token(&head.headers, &snapshot) {
+            state.visits.failed(&peer.to_string());
+            return refusal;
+        }
+        return unsealed(&state, &head, id, peer).await;
+    }
     let Some((_, method, guarded)) = ROUTES.iter().find(|(known, ..)| *known == path) else {
         // The same for every path below /api/, so that nobody without the token learns what there is.
         if path.starts_with("/api/")
@@ -206,6 +217,31 @@ fn age_s(since: SystemTime) -> u64 {
     since.elapsed().map_or(0, |age| age.as_secs())
 }
 
+/// What was kept of a request.
+async fn unsealed(
+    state: &AdminState,
+    head: &http::request::Parts,
+    id: &str,
+    peer: IpAddr,
+) -> Response<Full<Bytes>> {
+    if head.method != Method::GET {
+        return refuse(StatusCode::METHOD_NOT_ALLOWED, "not by this method");
+    }
+    let payloads = Arc::clone(&state.payloads);
+    let (id, query) = (
+        id.to_owned(),
+        head.uri.query().unwrap_or_default().to_owned(),
+    );
+    let answer = move || payloads.answer(&id, &query, &peer.to_string());
+    let Ok((status, told)) = tokio::task::spawn_blocking(answer).await else {
+        return refuse(StatusCode::INTERNAL_SERVER_ERROR, "the reading panicked");
+    };
+    let mut text = Vec::new();
+    // Writing to memory cannot fail.
+    let _ = write_inert(&mut text, &told.to_string());
+    reply(status, JSON, text)
+}
+
 async fn reload(state: &AdminState) -> Response<Full<Bytes>> {
     let store = Arc::clone(&state.config);
     let Ok(outcome) = tokio::task::spawn_blocking(move || store.reload("api")).await else {
@@ -276,6 +312,7 @@ mod tests {
     use http_body_util::BodyExt as _;
     use journal::Journal;
     use journal::clock::{Clock, SystemClock};
+    use journal::seal::LocalKek;
 
     struct Bench {
         _dir: tempfile::TempDir,
@@ -295,11 +332,15 @@ mod tests {
             ..journal::Config::new(dir.path().join("audit"), 1)
         };
         let (journal, _) = Journal::open(settings, Arc::clone(&clock)).unwrap();
+        let audit = dir.path().join("audit").display().to_string();
+        let kek = LocalKek::parse("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=").unwrap();
+        let payloads = Payloads::new(&audit, Arc::new(kek), Arc::clone(&journal));
         Bench {
             _dir: dir,
             path,
             state: Arc::new(AdminState {
                 refresh: Box::new(|| ()),
+                payloads: Arc::new(payloads),
                 visits: Visits::new(journal, clock),
                 config: Arc::new(store),
                 metrics: Arc::new(metrics),

@@ -16,6 +16,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::admin::AdminState;
 use crate::audit::events::{self, Visits};
+use crate::audit::payload::Payloads;
 use crate::audit::sealing::Sealing;
 use crate::book::Registry;
 use crate::config::address::Listen;
@@ -249,7 +250,13 @@ fn start_control(
 fn admin_state(shared: &Arc<Shared>) -> Arc<AdminState> {
     let (journal, leaving) = (Arc::clone(shared), shared.phase());
     let counted = Arc::clone(shared);
+    let audit = &shared.store.load().audit;
     Arc::new(AdminState {
+        payloads: Arc::new(Payloads::new(
+            &audit.dir,
+            shared.sealing.kek(),
+            Arc::clone(&shared.journal),
+        )),
         config: Arc::clone(&shared.store),
         metrics: Arc::clone(&shared.metrics),
         ready: vec![

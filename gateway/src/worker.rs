@@ -118,7 +118,10 @@ impl Shared {
             .audit_errors
             .inc_by(counters.errors.saturating_sub(metrics.audit_errors.get()));
         let kept = self.sealing.bodies().counters();
-        let (bytes, dropped) = (&metrics.audit_payload_bytes, &metrics.audit_payloads_dropped);
+        let (bytes, dropped) = (
+            &metrics.audit_payload_bytes,
+            &metrics.audit_payloads_dropped,
+        );
         bytes.inc_by(kept.bytes.saturating_sub(bytes.get()));
         dropped.inc_by(kept.dropped.saturating_sub(dropped.get()));
         metrics

@@ -233,6 +233,11 @@ impl Rewriting<'_> {
         self.count += 1;
         if self.recording && value.chars().count() >= VALUE_CHARS_MIN {
             self.table.literal(&value, &label);
+            // As it stands in a JSON text inside a string: a tool call's arguments.
+            let mut escaped = Vec::new();
+            json::escape(&value, &mut escaped);
+            self.table
+                .literal(&String::from_utf8_lossy(&escaped), &label);
         }
         self.swap(place, text, label);
         if let Some((rest, text)) = &rest {

@@ -23,7 +23,7 @@ impl serde_json::ser::Formatter for Inert {
 
 /// Writes JSON text; characters of `is_active` inside it become `\u` escapes.
 /// The input must be a string's content or a whole JSON text, where those characters occur in strings only.
-pub(super) fn write_inert<W: ?Sized + io::Write>(out: &mut W, text: &str) -> io::Result<()> {
+pub fn write_inert<W: ?Sized + io::Write>(out: &mut W, text: &str) -> io::Result<()> {
     // Nearly every name is plain ASCII.
     if text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
         return out.write_all(text.as_bytes());
@@ -68,7 +68,7 @@ pub(super) fn is_plain(text: &str) -> bool {
 }
 
 /// Characters that a terminal or a page may obey: all controls, line separators, direction marks, byte order mark.
-pub(super) fn is_active(c: char) -> bool {
+pub fn is_active(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }

@@ -19,7 +19,7 @@ mod entry;
 mod event;
 pub mod follow;
 pub mod inbox;
-mod inert;
+pub mod inert;
 pub mod join;
 mod line;
 mod payload;

@@ -4,4 +4,6 @@
 
 pub mod command;
 pub mod events;
+pub mod payload;
 pub mod sealing;
+pub mod unseal;

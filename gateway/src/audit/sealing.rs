@@ -37,6 +37,7 @@ pub const NO_KEY: &str = "key";
 /// Keeps bodies, and makes their keys.
 pub struct Sealing {
     bodies: Arc<Bodies>,
+    kek: Arc<dyn Kek>,
     clock: Arc<dyn Clock>,
     asks: SyncSender<Ask>,
     /// Monotonic ns until which nobody waits.
@@ -73,10 +74,11 @@ impl Sealing {
             },
         };
         let kek = kek(&audit.seal, dir, true)?;
-        let bodies = Bodies::open(settings, Arc::clone(clock), kek, journal)?;
+        let bodies = Bodies::open(settings, Arc::clone(clock), Arc::clone(&kek), journal)?;
         let (asks, asked) = sync_channel(ASKS_MAX);
         let sealing = Self {
             bodies,
+            kek,
             clock: Arc::clone(clock),
             asks,
             down_until_ns: Arc::default(),
@@ -99,6 +101,11 @@ impl Sealing {
     /// Where bodies are kept.
     pub fn bodies(&self) -> &Arc<Bodies> {
         &self.bodies
+    }
+
+    /// What wraps the keys.
+    pub fn kek(&self) -> Arc<dyn Kek> {
+        Arc::clone(&self.kek)
     }
 
     /// The key of a subject; `None`: there is none in time, and the body is not to be kept.

@@ -138,6 +138,11 @@ fn assemble(loaded: &Loaded, ground: &Ground<'_>, files: &mut Files<'_>) -> Opti
         )?));
     }
     let models = build_models(config, &providers)?;
+    let keeps = config.audit.fingerprint
+        || config.audit.payload != schema::Payload::None
+        || models
+            .values()
+            .any(|model| model.payload != schema::Payload::None);
     let specs = build_keys(config, &grades, ground.rates)?;
     let before = ground.before;
     let policy = policies::build(config, &grades, files)?.map(Arc::new);
@@ -168,6 +173,7 @@ fn assemble(loaded: &Loaded, ground: &Ground<'_>, files: &mut Files<'_>) -> Opti
                 .collect(),
         },
         audit: config.audit.clone(),
+        keeps,
         limits: config.limits.clone(),
         timeouts: config.timeouts.clone(),
         retries: config.upstream.retries,

@@ -58,6 +58,8 @@ pub struct Snapshot {
     pub admin: Admin,
     /// The audit log. Read at start only, but for `payload` and `fingerprint`.
     pub audit: Audit,
+    /// Whether the audit log keeps anything beside records, of any model.
+    pub keeps: bool,
     /// Sizes and counts that nothing may exceed.
     pub limits: Limits,
     /// Times of the data endpoint.

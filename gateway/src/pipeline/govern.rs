@@ -139,7 +139,9 @@ impl<E> Governor<E> {
         caps: Caps,
     ) -> Self {
         Self {
-            labels: request.map(|request| request.labels.clone()).unwrap_or_default(),
+            labels: request
+                .map(|request| request.labels.clone())
+                .unwrap_or_default(),
             recording: true,
             ..Self::new(policy, request.and_then(Restores::for_record), None, caps)
         }
@@ -398,7 +400,10 @@ impl<E> Governor<E> {
             }
             let method = if self.recording {
                 if !policy.looked_for().contains(finding.sort)
-                    && policy.reply.iter().all(|rule| !rule.find.contains(finding.sort))
+                    && policy
+                        .reply
+                        .iter()
+                        .all(|rule| !rule.find.contains(finding.sort))
                 {
                     continue;
                 }

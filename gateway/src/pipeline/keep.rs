@@ -12,8 +12,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use adapters::ClientDialect;
+use adapters::{Asked, ClientDialect};
 use bytes::Bytes;
+use http::request::Parts;
 use journal::seal::{Body, DataKey, Digest, Direction, Form, Kept, PART_BYTES, Print, Who};
 use policies::findings::{FINDINGS_MAX, Findings};
 use policies::policy::Policy;
@@ -25,7 +26,7 @@ use wire::{Edits, Fault, Kind, Rope};
 
 use super::govern::Governor;
 use super::governing::govern_whole;
-use super::inspect::Inspected;
+use super::inspect::{self, Inspected};
 use super::reading::Recording;
 use super::settle::Exchange;
 use crate::audit::sealing::NO_KEY;
@@ -77,23 +78,20 @@ pub(super) enum Looked<'a> {
     },
 }
 
-/// Keeps the body of a request that was inspected, or could not be. Does nothing, at no cost, where nothing is to be kept.
-pub(super) async fn inspected(
+/// Inspects a request, and keeps its body as its model or the config says, whatever the inspection came to.
+pub(super) async fn inspect(
     exchange: &mut Exchange,
-    body: &Bytes,
-    inspected: Option<&Inspected>,
-) {
+    head: &Parts,
+    (asked, body): (Asked, Bytes),
+) -> Result<Inspected, Fault> {
+    let result = inspect::inspect(exchange, head, (asked, body.clone())).await;
+    let inspected = result.as_ref().ok();
     let snapshot = Arc::clone(&exchange.snapshot);
-    let audit = &snapshot.audit;
     let model = inspected.and_then(|it| snapshot.models.get(it.facts.model.as_str()));
-    let payload = model.map_or(audit.payload, |model| model.payload);
-    if payload == Payload::None && !audit.fingerprint {
-        return;
-    }
-    let dialect = exchange.dialect;
+    let payload = model.map_or(snapshot.audit.payload, |model| model.payload);
     let contents = inspected
         .filter(|it| payload == Payload::Redacted && it.findings.media > 0)
-        .map(|it| dialect.contents(body, &it.facts))
+        .map(|it| exchange.dialect.contents(&body, &it.facts))
         .unwrap_or_default();
     let looked = match inspected {
         None => Looked::Unread,
@@ -103,8 +101,8 @@ pub(super) async fn inspected(
             contents: &contents,
         },
     };
-    // Boxed, as all that most configs have not: every request's future would carry room for it.
-    Box::pin(request(exchange, payload, body, looked)).await;
+    request(exchange, payload, &body, looked).await;
+    result
 }
 
 /// Keeps the body of a request.
@@ -261,7 +259,10 @@ impl Keep {
             let media = unread(body, contents);
             Some(Arc::new(redacted(policy, body, findings, media)?))
         };
-        let text = request.as_ref().map_or(body, |request| &request.body).clone();
+        let text = request
+            .as_ref()
+            .map_or(body, |request| &request.body)
+            .clone();
         self.redacting = Some(Redacting {
             policy: Arc::clone(policy),
             request,
@@ -278,7 +279,9 @@ fn unread(body: &Bytes, contents: &Contents) -> Vec<Range<usize>> {
         text.form == facts::Form::Base64 && raw.is_some_and(|raw| file_text(raw).is_none())
     });
     let media = contents.media.iter().map(|media| media.span.clone());
-    media.chain(disguised.map(|text| text.span.clone())).collect()
+    media
+        .chain(disguised.map(|text| text.span.clone()))
+        .collect()
 }
 
 impl Redacting {
@@ -318,10 +321,10 @@ impl Exchange {
         }
     }
 
-    /// Keeps a whole reply. Does nothing, at no cost, where nothing is to be kept.
+    /// Keeps a whole reply.
     pub(super) async fn keep_whole(&mut self, sent: &Rope, streamed: bool) {
         if let Some(keep) = self.keep.take() {
-            self.keep = Some(Box::pin(keep.whole(self, sent, streamed)).await);
+            self.keep = Some(keep.whole(self, sent, streamed).await);
         }
     }
 }

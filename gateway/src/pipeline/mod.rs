@@ -51,16 +51,16 @@ pub async fn serve(
     (dialect, request): (&'static dyn ClientDialect, Request<Incoming>),
 ) -> Response<ReplyBody> {
     let mut exchange = Exchange::begin(worker, peer, id, now_ms, dialect);
-    match walk(&mut exchange, peer, request).await {
-        Ok(Walked::Answered(reply)) => reply,
-        Ok(Walked::Sent(sent)) => {
-            if let Sent::Whole { body, streamed } = &sent {
-                exchange.keep_whole(body, *streamed).await;
-            }
-            relay::answer(exchange, sent)
+    // Boxed, as all that most configs have not.
+    let keeping = match walk(&mut exchange, peer, request).await {
+        Ok(Walked::Answered(reply)) => return reply,
+        Ok(Walked::Sent(Sent::Whole { body, streamed })) if exchange.keep.is_some() => {
+            Box::pin(relay::keep_and_answer(exchange, body, streamed))
         }
-        Err(fault) => refuse::answer(exchange, fault),
-    }
+        Ok(Walked::Sent(sent)) => return relay::answer(exchange, sent),
+        Err(fault) => return refuse::answer(exchange, fault),
+    };
+    keeping.await
 }
 
 /// Where the walk ended well.
@@ -91,10 +91,12 @@ async fn walk(
         let answer = Box::pin(moderate::moderate(exchange, body));
         return answer.await.map(Walked::Answered);
     };
-    let inspected = inspect::inspect(exchange, &head, (asked, body.clone())).await;
-    keep::inspected(exchange, &body, inspected.as_ref().ok()).await;
-    drop(body);
-    let inspected = inspected?;
+    let inspected = if exchange.snapshot.keeps {
+        // Boxed, as all that most configs have not.
+        Box::pin(keep::inspect(exchange, &head, (asked, body))).await?
+    } else {
+        inspect::inspect(exchange, &head, (asked, body)).await?
+    };
     let routed = route::route(exchange, inspected)?;
     if !exchange.snapshot.gates.is_empty() {
         // Boxed: few configs have gates, and every request's future would be the larger for them.

@@ -1,28 +1,48 @@
 //! `yumen audit …`: what is done with an audit log from outside, while a gateway writes it or not.
 //!
-//! One file for each command; none knows a config. Invariants: a directory is only read; what a log says is printed inertly;
+//! One file for each command. Invariants: records are only read; what a log says is printed inertly;
 //! exit codes are those of the command line: 0 ok, 1 the log does not hold, 2 wrong usage or an unusable directory.
 
 mod show;
+mod shred;
+mod unseal;
 
 use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Subcommand;
+use journal::Event;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum AuditCommand {
     /// Print the records of an audit log, oldest first
     Show(show::ShowArgs),
+    /// Destroy the prompts and replies of a user or a key; the records stay, and stay proven
+    Shred(shred::ShredArgs),
 }
 
 /// Runs a command: data to `out`, talk to `talk`.
 pub(super) fn run(
     command: &AuditCommand,
     out: &mut impl Write,
-    _talk: &mut impl Write,
+    talk: &mut impl Write,
 ) -> anyhow::Result<ExitCode> {
     match command {
-        AuditCommand::Show(args) => show::run(args, out),
+        AuditCommand::Show(args) => show::run(args, out, talk),
+        AuditCommand::Shred(args) => shred::run(args, out, talk),
+    }
+}
+
+/// Who sits at the terminal, as far as it is known.
+fn actor() -> String {
+    std::env::var("USER").unwrap_or_default()
+}
+
+/// An event of this command line.
+fn event(actor: &str) -> Event<'_> {
+    Event {
+        actor,
+        origin: "cli",
+        ..Event::default()
     }
 }

@@ -170,7 +170,13 @@ impl Check<'_> {
             ("audit", "segment_bytes", audit.segment_bytes, MIB, 4 * GIB),
             ("audit", "reserve_bytes", audit.reserve_bytes, 0, 4 * GIB),
             ("audit", "payload_bytes", audit.payload_bytes, KIB, GIB),
-            ("audit", "payload_memory", audit.payload_memory, MIB, 64 * GIB),
+            (
+                "audit",
+                "payload_memory",
+                audit.payload_memory,
+                MIB,
+                64 * GIB,
+            ),
         ];
         for (section, field, size, low, high) in rows {
             if !(low..=high).contains(&size.0) {
