@@ -19,6 +19,7 @@ mod entry;
 mod event;
 pub mod follow;
 pub mod inbox;
+pub mod index;
 pub mod inert;
 pub mod join;
 mod line;
@@ -28,12 +29,14 @@ pub mod record;
 mod recover;
 mod reserve;
 pub mod row;
+pub mod rows;
 mod scan;
 pub mod seal;
 mod segment;
 mod store;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
+pub mod tree;
 mod upkeep;
 
 use std::cell::Cell;
@@ -109,6 +112,8 @@ pub struct Journal {
     reserve: Reserve,
     /// The largest frontier told so far.
     frontier: AtomicU64,
+    /// The frontier that the last sync has covered.
+    synced: AtomicU64,
     /// `Health` as a number.
     health: AtomicU8,
     stopped: AtomicBool,
@@ -181,6 +186,7 @@ impl Journal {
             shards,
             reserve: Reserve::new(config.reserve_bytes, found_bytes),
             frontier: AtomicU64::new(0),
+            synced: AtomicU64::new(0),
             health: AtomicU8::new(Health::Good as u8),
             stopped: AtomicBool::new(false),
             errors: AtomicU64::new(0),
@@ -268,6 +274,12 @@ impl Journal {
             }
         }
         self.frontier.load(Ordering::Relaxed)
+    }
+
+    /// Every index below this one is on disk, synced, or will never be: what may be signed. Never goes back, and stays
+    /// where it is once a sync failed.
+    pub fn synced_frontier(&self) -> u64 {
+        self.synced.load(Ordering::Acquire)
     }
 
     /// Whether openings are taken: for readiness.

@@ -135,6 +135,7 @@ impl Journal {
 
     /// Syncs what was written since the last time. Never holds a shard's lock while the disk works.
     fn sync(&self) {
+        let frontier = self.frontier();
         let mut sound = true;
         for shard in &self.shards {
             let (files, mut failed) = {
@@ -162,6 +163,9 @@ impl Journal {
                     ..Event::default()
                 });
             }
+        }
+        if sound && self.health() != Health::Unsynced {
+            self.synced.fetch_max(frontier, Ordering::Release);
         }
         if sound {
             self.last_sync_ms

@@ -455,7 +455,7 @@ fn whole(
     }
     // A whole reply where a stream was asked for: the client still gets its stream.
     let mut body = Rope::new();
-    encoder.events(&events, &mut body);
+    encoder.events(&events, &mut body)?;
     encoder.end(&mut body);
     Ok(Sent::Whole {
         body,

@@ -1,7 +1,7 @@
 //! The journal's promises, shown on real directories and on disks that fail on command.
 
 mod crash;
-mod disk;
+pub(crate) mod disk;
 mod faults;
 mod follow;
 mod inbox;
