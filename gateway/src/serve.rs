@@ -5,7 +5,7 @@
 
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener as StdListener, ToSocketAddrs as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,13 +14,15 @@ use anyhow::Context as _;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::admin::AdminState;
+use crate::admin::{AdminState, Searches};
 use crate::audit::events::{self, Visits};
+use crate::audit::indexing;
 use crate::audit::payload::Payloads;
 use crate::audit::sealing::Sealing;
 use crate::book::Registry;
 use crate::config::address::Listen;
 use crate::config::problem::Problem;
+use crate::config::schema::Durability;
 use crate::config::tuning::Mode;
 use crate::config::watch::ConfigStore;
 use crate::server::{self, drain, listen};
@@ -28,6 +30,8 @@ use crate::tasks;
 use crate::telemetry::{log, metrics::Metrics};
 use crate::worker::{Phase, Shared, Worker};
 use journal::clock::{Clock, SystemClock};
+use journal::index::Bodies;
+use journal::seal::Opener;
 use journal::{self, Event, Journal, What};
 
 /// Most workers: each has a shard of the journal.
@@ -99,6 +103,10 @@ pub fn start(store: ConfigStore, warnings: &[Problem]) -> anyhow::Result<Running
     let settings = journal::Config {
         segment_bytes: snapshot.audit.segment_bytes.0,
         reserve_bytes: snapshot.audit.reserve_bytes.0,
+        durability: match snapshot.audit.durability {
+            Durability::Written => journal::Durability::Written,
+            Durability::Synced => journal::Durability::Synced,
+        },
         ..journal::Config::new(&snapshot.audit.dir, count)
     };
     let (journal, recovery) = Journal::open(settings, Arc::clone(&clock))
@@ -222,7 +230,7 @@ fn start_control(
 ) -> anyhow::Result<()> {
     let _inside = control.enter();
     let listener = listeners.into_iter().next().context("no listener")?;
-    let state = admin_state(shared);
+    let state = admin_state(shared, searches(shared)?);
     tasks::detach(server::admin::serve(
         Arc::clone(&state),
         tokio::net::TcpListener::from_std(listener)?,
@@ -246,8 +254,30 @@ fn start_control(
     Ok(())
 }
 
+/// What searches the audit log: by its index, whose building begins here, or without one.
+fn searches(shared: &Arc<Shared>) -> anyhow::Result<Searches> {
+    let audit = &shared.store.load().audit;
+    let log = PathBuf::from(&audit.dir);
+    let bodies: Arc<dyn Bodies> = Arc::new(Opener::new(&log, shared.sealing.kek()));
+    let index = if audit.index.enabled {
+        let dir = indexing::dir(&audit.dir, audit.index.dir.as_deref());
+        let index = indexing::start(&shared.journal, &log, &dir, Arc::clone(&bodies))
+            .with_context(|| format!("the index in `{}` cannot be opened", dir.display()))?;
+        Some(index)
+    } else {
+        None
+    };
+    Ok(Searches::new(
+        Arc::clone(&shared.journal),
+        log,
+        index,
+        bodies,
+        Arc::clone(&shared.clock),
+    ))
+}
+
 /// What the admin endpoint shows, and what readiness asks.
-fn admin_state(shared: &Arc<Shared>) -> Arc<AdminState> {
+fn admin_state(shared: &Arc<Shared>, searches: Searches) -> Arc<AdminState> {
     let (journal, leaving) = (Arc::clone(shared), shared.phase());
     let counted = Arc::clone(shared);
     let audit = &shared.store.load().audit;
@@ -257,6 +287,7 @@ fn admin_state(shared: &Arc<Shared>) -> Arc<AdminState> {
             shared.sealing.kek(),
             Arc::clone(&shared.journal),
         )),
+        searches: Arc::new(searches),
         config: Arc::clone(&shared.store),
         metrics: Arc::clone(&shared.metrics),
         ready: vec![

@@ -1,7 +1,8 @@
 //! The journal: what passed the gate is written down before it passes.
 //!
 //! `begin` returns once the opening record is in the kernel's hands (`write(2)`), and not before: a crash of the process
-//! loses nothing that was acknowledged; a background thread syncs within a second. Whatever happens to an `Entry` afterwards,
+//! loses nothing that was acknowledged; a background thread syncs within a second, or, with `Durability::Synced`, at once,
+//! and `Durable` says when (see `commit`). Whatever happens to an `Entry` afterwards,
 //! its closing follows: `close` writes it, `Drop` writes it with outcome `abandoned`, and after a crash the next `open`
 //! writes it with outcome `crashed`. If an opening cannot be written the request must be refused; there is no way around it.
 //!
@@ -11,9 +12,10 @@
 //! Must never know HTTP, tokio, policies or the config's shape.
 //! Invariants: at most `reserve_bytes / CLOSING_ROOM` entries are open; a closing is on disk, or in memory until the disk
 //! takes it, or its opening is found open at the next start; no thread waits for a sync except in a rotation that
-//! outran the background thread.
+//! outran the background thread by far, or follows a failed write.
 
 pub mod clock;
+mod commit;
 mod config;
 mod entry;
 mod event;
@@ -38,6 +40,7 @@ mod store;
 pub(crate) mod tests;
 pub mod tree;
 mod upkeep;
+pub mod utc;
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -46,11 +49,13 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use serde::Serialize;
 
 use clock::Clock;
+use commit::Commit;
+pub use commit::{Durability, Durable};
 use config::check;
 pub use config::{Config, Error, SHARDS_MAX};
 pub use entry::Entry;
@@ -80,7 +85,7 @@ pub enum State {
     Ok,
     /// No room: refuses until there is some.
     Full,
-    /// Writes fail (refuses until they work again) or a sync failed (refuses until a restart).
+    /// Writes fail or a sync takes too long (refuses until they work again), or a sync failed (refuses until a restart).
     Failed,
 }
 
@@ -112,8 +117,6 @@ pub struct Journal {
     reserve: Reserve,
     /// The largest frontier told so far.
     frontier: AtomicU64,
-    /// The frontier that the last sync has covered.
-    synced: AtomicU64,
     /// `Health` as a number.
     health: AtomicU8,
     stopped: AtomicBool,
@@ -124,6 +127,10 @@ pub struct Journal {
     waiting: Mutex<VecDeque<Waiting>>,
     /// Indices that no record bears and no `lost` record names yet: first and count.
     lost: Mutex<Vec<(u64, u64)>>,
+    durability: Durability,
+    commit: Arc<Commit>,
+    /// What lies beside the records and must be as durable as they are.
+    beside: OnceLock<Box<dyn Fn() + Send + Sync>>,
     bell: Arc<upkeep::Bell>,
     keeper: Mutex<upkeep::Keeper>,
     _lock: File,
@@ -175,8 +182,14 @@ impl Journal {
             next_number: AtomicU64::new(survey.next_number),
             epoch: survey.found.epoch,
             segment_bytes: config.segment_bytes,
+            grows_on: config.durability == Durability::Synced,
         };
-        let shards = (0..config.shards)
+        // One file takes one sync; with several, a group commit would be one after another.
+        let shards = match config.durability {
+            Durability::Written => config.shards,
+            Durability::Synced => 1,
+        };
+        let shards = (0..shards)
             .map(|number| Mutex::new(Shard::new(u32::try_from(number).unwrap_or(u32::MAX))))
             .collect();
         let found_bytes = Reserve::found(&config.dir);
@@ -186,7 +199,6 @@ impl Journal {
             shards,
             reserve: Reserve::new(config.reserve_bytes, found_bytes),
             frontier: AtomicU64::new(0),
-            synced: AtomicU64::new(0),
             health: AtomicU8::new(Health::Good as u8),
             stopped: AtomicBool::new(false),
             errors: AtomicU64::new(0),
@@ -194,6 +206,9 @@ impl Journal {
             last_sync_ms: AtomicI64::new(clock.wall_ms()),
             waiting: Mutex::default(),
             lost: Mutex::default(),
+            durability: config.durability,
+            commit: Arc::default(),
+            beside: OnceLock::new(),
             bell: Arc::default(),
             keeper: Mutex::default(),
             clock,
@@ -231,7 +246,10 @@ impl Journal {
             },
         );
         match written {
-            Ok((index, slot)) => Ok(Entry::new(Arc::clone(self), shard, index, slot, opening.id)),
+            Ok((index, slot)) => {
+                self.want_durable(index);
+                Ok(Entry::new(Arc::clone(self), shard, index, slot, opening.id))
+            }
             Err(failure) => {
                 self.reserve.give_back();
                 self.refused.fetch_add(1, Ordering::Relaxed);
@@ -244,8 +262,11 @@ impl Journal {
     pub fn deny(&self, shard: usize, denial: &Denial<'_>) -> Result<u64, Error> {
         self.admit()?;
         let written = self.write(shard, Kind::Denied, denial);
-        if written.is_err() {
-            self.refused.fetch_add(1, Ordering::Relaxed);
+        match &written {
+            Ok(index) => self.want_durable(*index),
+            Err(_) => {
+                self.refused.fetch_add(1, Ordering::Relaxed);
+            }
         }
         written
     }
@@ -279,12 +300,18 @@ impl Journal {
     /// Every index below this one is on disk, synced, or will never be: what may be signed. Never goes back, and stays
     /// where it is once a sync failed.
     pub fn synced_frontier(&self) -> u64 {
-        self.synced.load(Ordering::Acquire)
+        self.commit.durable_to()
+    }
+
+    /// Syncs by `sync` whatever records name beside the segments, each time before records count as durable. Once only.
+    pub(crate) fn syncs_beside(&self, sync: impl Fn() + Send + Sync + 'static) {
+        let _ = self.beside.set(Box::new(sync));
     }
 
     /// Whether openings are taken: for readiness.
     pub fn state(&self) -> State {
         match self.health() {
+            Health::Good if self.commit.is_slow() => State::Failed,
             Health::Good => State::Ok,
             Health::Full => State::Full,
             Health::Broken | Health::Unsynced => State::Failed,
@@ -314,13 +341,20 @@ impl Journal {
             Error::Stopped
         } else {
             match self.health() {
-                Health::Good => return Ok(()),
+                Health::Good if !self.commit.is_slow() => return Ok(()),
+                Health::Good => Error::Slow,
                 Health::Full => Error::Full,
                 Health::Broken | Health::Unsynced => Error::Failed,
             }
         };
         self.refused.fetch_add(1, Ordering::Relaxed);
         Err(refusal)
+    }
+
+    fn want_durable(&self, index: u64) {
+        if self.durability == Durability::Synced {
+            self.commit.want(index);
+        }
     }
 
     fn write(&self, shard: usize, kind: Kind, payload: &impl Serialize) -> Result<u64, Error> {

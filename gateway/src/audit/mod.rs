@@ -2,8 +2,26 @@
 //!
 //! The log and its format are the crate `journal`. Must never run on a worker's runtime.
 
+pub mod asked;
 pub mod command;
 pub mod events;
+pub mod indexing;
 pub mod payload;
 pub mod sealing;
 pub mod unseal;
+
+use std::time::Duration;
+
+use wire::{Fault, Kind};
+
+/// When a client may come back.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// A request that may not pass, because what it does cannot be written down.
+#[must_use]
+pub fn unavailable(error: &journal::Error) -> Fault {
+    Fault::new(Kind::JournalDown)
+        .reason("audit_unavailable")
+        .detail(error.to_string())
+        .retry_after(RETRY_AFTER)
+}

@@ -15,20 +15,10 @@ use serde_json::{Map, Value, json};
 
 use super::unseal::{Entry, Unsealing, is_reason};
 
-const BEFORE: &str = "/api/audit/entries/";
-const BEHIND: &str = "/payload";
-
 /// Shows what was kept.
 pub struct Payloads {
     unsealing: Unsealing,
     journal: Arc<Journal>,
-}
-
-/// The id in a path of this endpoint; `None`: it is another's.
-#[must_use]
-pub fn id_in(path: &str) -> Option<&str> {
-    let id = path.strip_prefix(BEFORE)?.strip_suffix(BEHIND)?;
-    (!id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric())).then_some(id)
 }
 
 impl Payloads {
@@ -144,16 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_and_reasons_are_read_strictly() {
-        assert_eq!(id_in("/api/audit/entries/01AB/payload"), Some("01AB"));
-        for other in [
-            "/api/audit/entries//payload",
-            "/api/audit/entries/a/b/payload",
-            "/api/audit/entries/01AB",
-            "/api/audit",
-        ] {
-            assert_eq!(id_in(other), None, "{other}");
-        }
+    fn reasons_are_read_strictly() {
         let reason = |query| reason_in(query);
         assert_eq!(
             reason("a=b&reason=case+4%20%E6%A1%88").as_deref(),

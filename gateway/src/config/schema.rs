@@ -349,6 +349,8 @@ pub struct Audit {
     pub seal: Seal,
     /// Whether records bear keyed hashes of prompts and replies.
     pub fingerprint: bool,
+    /// The index by which it is searched.
+    pub index: AuditIndex,
     /// A segment file is closed beyond this size.
     pub segment_bytes: Size,
     /// Room on disk that is set aside, so that open requests can be closed when the disk is full.
@@ -365,6 +367,7 @@ impl Default for Audit {
             payload_memory: Size::mib(64),
             seal: Seal::default(),
             fingerprint: false,
+            index: AuditIndex::default(),
             segment_bytes: Size::mib(128),
             reserve_bytes: Size::mib(64),
         }
@@ -383,10 +386,31 @@ impl Audit {
     }
 }
 
+/// The index of the audit log. Losing it loses nothing: it is built again from the log.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct AuditIndex {
+    /// Whether there is one. Without it a search reads the whole log.
+    pub enabled: bool,
+    /// Its directory; `index` in that of the log if absent.
+    pub dir: Option<String>,
+}
+
+impl Default for AuditIndex {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            dir: None,
+        }
+    }
+}
+
 /// What an audit record survives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Durability {
-    /// The end of the process, `kill -9` too.
+    /// The end of the process, `kill -9` too; a power cut may take the last second.
     Written,
+    /// A power cut: requests wait for the disk, and share its syncs.
+    Synced,
 }

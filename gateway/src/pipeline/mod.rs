@@ -8,6 +8,7 @@ mod admit;
 mod arrive;
 mod body;
 mod clocks;
+mod count;
 mod dispatch;
 mod gate;
 mod govern;
@@ -29,7 +30,7 @@ pub mod trial;
 use std::sync::Arc;
 use std::time::Instant;
 
-use adapters::ClientDialect;
+use adapters::{Asks, ClientDialect};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use wire::Fault;
@@ -37,6 +38,7 @@ use wire::Fault;
 pub use arrive::MODERATIONS;
 pub use body::ReplyBody;
 
+use crate::audit;
 use crate::worker::{Peer, RequestId, Worker};
 use arrive::{Arrived, What};
 use dispatch::Sent;
@@ -51,16 +53,29 @@ pub async fn serve(
     (dialect, request): (&'static dyn ClientDialect, Request<Incoming>),
 ) -> Response<ReplyBody> {
     let mut exchange = Exchange::begin(worker, peer, id, now_ms, dialect);
-    // Boxed, as all that most configs have not.
-    let keeping = match walk(&mut exchange, peer, request).await {
-        Ok(Walked::Answered(reply)) => return reply,
+    let answered = match walk(&mut exchange, peer, request).await {
+        Ok(Walked::Answered(reply)) => Ok((reply, exchange.ended())),
         Ok(Walked::Sent(Sent::Whole { body, streamed })) if exchange.keep.is_some() => {
-            Box::pin(relay::keep_and_answer(exchange, body, streamed))
+            // Boxed, as all that most configs have not.
+            Err(Box::pin(relay::keep_and_answer(exchange, body, streamed)))
         }
-        Ok(Walked::Sent(sent)) => return relay::answer(exchange, sent),
-        Err(fault) => return refuse::answer(exchange, fault),
+        Ok(Walked::Sent(sent)) => Ok(relay::answer(exchange, sent)),
+        Err(fault) => Ok(refuse::answer(exchange, fault)),
     };
-    keeping.await
+    let (reply, ended) = match answered {
+        Ok(answered) => answered,
+        Err(keeping) => keeping.await,
+    };
+    if ended.is_now() {
+        return reply;
+    }
+    match ended.await {
+        Err(error) if reply.status().is_success() => {
+            refuse::bare(&audit::unavailable(&error), id, dialect)
+        }
+        // A refusal stays one: nothing has passed.
+        _ => reply,
+    }
 }
 
 /// Where the walk ended well.
@@ -101,6 +116,10 @@ async fn walk(
     if !exchange.snapshot.gates.is_empty() {
         // Boxed: few configs have gates, and every request's future would be the larger for them.
         Box::pin(gate::ask(exchange, &routed)).await?;
+    }
+    if routed.asked.endpoint.asks == Asks::Count && !count::is_counted(exchange, &routed) {
+        let answer = Box::pin(count::estimate(exchange, &routed));
+        return answer.await.map(Walked::Answered);
     }
     dispatch::dispatch(exchange, routed).await.map(Walked::Sent)
 }

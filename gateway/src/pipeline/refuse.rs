@@ -5,6 +5,7 @@ use adapters::dialect::ErrorBody;
 use bytes::BytesMut;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use journal::Durable;
 use wire::fault::Code;
 use wire::{Fault, Verdict};
 
@@ -17,7 +18,7 @@ use wire::decimal::decimal;
 const RETRY_AFTER_MAX_S: u64 = 86_400;
 
 /// Ends the exchange with an error.
-pub(super) fn answer(mut exchange: Exchange, fault: Fault) -> Response<ReplyBody> {
+pub(super) fn answer(mut exchange: Exchange, fault: Fault) -> (Response<ReplyBody>, Durable) {
     let told = exchange.dialect.refusal(&fault);
     exchange.status = told.status;
     if exchange.principal.is_some()
@@ -33,7 +34,8 @@ pub(super) fn answer(mut exchange: Exchange, fault: Fault) -> Response<ReplyBody
     let mut reply = response(told, &fault);
     describe(&exchange, reply.headers_mut());
     exchange.finish(outcome_of(&fault), Some(&fault));
-    reply
+    let ended = exchange.ended();
+    (reply, ended)
 }
 
 /// An error without an exchange to tell of.
@@ -92,7 +94,11 @@ pub(super) fn describe(exchange: &Exchange, headers: &mut HeaderMap) {
         }
     };
     let mut made = Made::new(exchange);
-    put(name::REQUEST_ID, made.text(exchange.id.as_str().as_bytes()));
+    let id = made.text(exchange.id.as_str().as_bytes());
+    if let Some(name) = exchange.dialect.id_header() {
+        put(name, id.clone());
+    }
+    put(name::REQUEST_ID, id);
     if exchange.principal.is_some() && exchange.request_bytes > 0 {
         let grade = exchange.snapshot.grades.header(exchange.grade);
         put(name::GRADE, grade.cloned());

@@ -144,6 +144,7 @@ impl Feeder {
                 subjects.push(hash::term(SUBJECT, text));
             }
         });
+        self.bodies.forget();
         let parts = self.index.locked().parts.clone();
         for (at, part) in parts.iter().enumerate() {
             let opened = part.open()?;

@@ -12,6 +12,7 @@
 //! Must never know the writer of the log, a config or HTTP. Invariants: a search with an index finds what one without it
 //! finds; memory is bounded by one part, whatever is indexed; texts that were erased are forgotten here too.
 
+mod bodies;
 mod build;
 mod feed;
 mod file;

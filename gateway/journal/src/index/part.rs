@@ -15,7 +15,7 @@
 //! Must never know queries. Invariants: a file has its name only when it is whole and synced; what is read has passed a
 //! checksum or is an error.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -74,7 +74,8 @@ pub(super) struct Footer {
     pub(super) all_timed: bool,
     pub(super) cost_max: Option<i64>,
     segments: Vec<(u64, u32)>,
-    pub(super) values: BTreeMap<String, BTreeSet<String>>,
+    /// Values of the counted filters, and how many rows have each.
+    pub(super) values: BTreeMap<String, BTreeMap<String, u64>>,
     times_at: u64,
     costs_at: u64,
     terms_at: u64,

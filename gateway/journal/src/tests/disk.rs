@@ -2,8 +2,8 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 
 use super::super::store::{DirStore, SegmentFile, Store};
 
@@ -20,6 +20,8 @@ pub(crate) struct Disk {
     pub(crate) sync_fails: AtomicBool,
     pub(crate) truncate_fails: AtomicBool,
     pub(crate) syncs: AtomicU64,
+    /// Held by a test: a sync hangs.
+    pub(crate) syncing: Mutex<()>,
 }
 
 impl Disk {
@@ -33,6 +35,7 @@ impl Disk {
             sync_fails: AtomicBool::new(false),
             truncate_fails: AtomicBool::new(false),
             syncs: AtomicU64::new(0),
+            syncing: Mutex::default(),
         })
     }
 
@@ -129,6 +132,7 @@ impl SegmentFile for FaultyFile {
 
     fn sync(&self) -> io::Result<()> {
         self.disk.syncs.fetch_add(1, Relaxed);
+        drop(self.disk.syncing.lock());
         if self.disk.sync_fails.load(Relaxed) {
             return Err(io::Error::other("EIO"));
         }

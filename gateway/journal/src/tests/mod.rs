@@ -6,6 +6,7 @@ mod faults;
 mod follow;
 mod inbox;
 mod payloads;
+mod power;
 
 use std::path::Path;
 use std::sync::Arc;

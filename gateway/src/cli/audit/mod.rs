@@ -3,15 +3,22 @@
 //! One file for each command. Invariants: records are only read; what a log says is printed inertly;
 //! exit codes are those of the command line: 0 ok, 1 the log does not hold, 2 wrong usage or an unusable directory.
 
+mod export;
+mod filters;
+mod search;
 mod show;
 mod shred;
 mod unseal;
 
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Subcommand;
 use journal::Event;
+use journal::index::{Bodies, NoBodies};
+use journal::seal::{KEYS, Opener};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum AuditCommand {
@@ -19,6 +26,10 @@ pub(super) enum AuditCommand {
     Show(show::ShowArgs),
     /// Destroy the prompts and replies of a user or a key; the records stay, and stay proven
     Shred(shred::ShredArgs),
+    /// Find entries, newest first
+    Search(search::SearchArgs),
+    /// Write entries as JSON lines or CSV, oldest first
+    Export(export::ExportArgs),
 }
 
 /// Runs a command: data to `out`, talk to `talk`.
@@ -30,6 +41,8 @@ pub(super) fn run(
     match command {
         AuditCommand::Show(args) => show::run(args, out, talk),
         AuditCommand::Shred(args) => shred::run(args, out, talk),
+        AuditCommand::Search(args) => search::run(args, out, talk),
+        AuditCommand::Export(args) => export::run(args, out, talk),
     }
 }
 
@@ -45,4 +58,12 @@ fn event(actor: &str) -> Event<'_> {
         origin: "cli",
         ..Event::default()
     }
+}
+
+/// What opens redacted payloads, if they are `wanted` and the log has any.
+fn bodies(dir: &Path, config: Option<&PathBuf>, wanted: bool) -> anyhow::Result<Arc<dyn Bodies>> {
+    if !wanted || !dir.join(KEYS).is_dir() {
+        return Ok(Arc::new(NoBodies));
+    }
+    Ok(Arc::new(Opener::new(dir, unseal::kek(dir, config)?)))
 }

@@ -128,7 +128,7 @@ fn inert(text: &str) -> String {
 }
 
 /// What unwraps the keys of a log: as its config says, or the log's own key.
-fn kek(dir: &Path, config: Option<&PathBuf>) -> anyhow::Result<Arc<dyn Kek>> {
+pub(super) fn kek(dir: &Path, config: Option<&PathBuf>) -> anyhow::Result<Arc<dyn Kek>> {
     let seal = match config {
         None => Seal::default(),
         Some(path) => {
