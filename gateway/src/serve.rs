@@ -15,6 +15,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::admin::{AdminState, Searches};
+use crate::audit::checkpoints::Checkpoints;
 use crate::audit::events::{self, Visits};
 use crate::audit::indexing;
 use crate::audit::payload::Payloads;
@@ -50,6 +51,7 @@ pub struct Running {
     /// `https` if the data endpoint has TLS.
     pub scheme: &'static str,
     shared: Arc<Shared>,
+    checkpoints: Checkpoints,
     control: Runtime,
     /// Dropping it would end the shared runtime.
     _workers: Option<Runtime>,
@@ -134,6 +136,8 @@ pub fn start(store: ConfigStore, warnings: &[Problem]) -> anyhow::Result<Running
         ..Event::default()
     })?;
     let control = Builder::new_current_thread().enable_all().build()?;
+    let (tree, audit) = (&shared.metrics.tree, &snapshot.audit);
+    let checkpoints = Checkpoints::start(&shared.journal, audit, tree, &control)?;
     let workers = workers(&shared, count)?;
     let runtime = start_workers(snapshot.runtime.mode, workers.clone(), listeners)?;
     start_control(&control, &shared, workers, admin)?;
@@ -147,6 +151,7 @@ pub fn start(store: ConfigStore, warnings: &[Problem]) -> anyhow::Result<Running
         admin: addresses.1,
         scheme,
         shared,
+        checkpoints,
         control,
         _workers: runtime,
     })
@@ -346,8 +351,12 @@ impl Running {
     /// If the journal cannot be closed.
     pub fn until_ended(self) -> anyhow::Result<ExitCode> {
         let Self {
-            shared, control, ..
-        } = &self;
+            shared,
+            checkpoints,
+            control,
+            _workers,
+            ..
+        } = self;
         let cut_short = control.block_on(async {
             let mut term = signal(SignalKind::terminate())?;
             let mut interrupt = signal(SignalKind::interrupt())?;
@@ -363,7 +372,7 @@ impl Running {
                 either(&mut term, &mut interrupt).await;
                 again.store(true, std::sync::atomic::Ordering::Relaxed);
             };
-            let clean = drain::drain(shared, second).await;
+            let clean = drain::drain(&shared, second).await;
             tracing::info!(clean, "drained");
             anyhow::Ok(again.into_inner())
         })?;
@@ -372,6 +381,7 @@ impl Running {
             ..Event::default()
         });
         shared.journal.shutdown()?;
+        checkpoints.finish(&control);
         Ok(if cut_short {
             ExitCode::from(130)
         } else {

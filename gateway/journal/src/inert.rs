@@ -3,6 +3,7 @@
 //! Must never know what the text is about.
 //! Invariants: what is written reads back as the same text; a `Short` takes no more escaped bytes than it says.
 
+use std::fmt::{self, Write as _};
 use std::io;
 
 use serde::{Serialize, Serializer};
@@ -65,6 +66,32 @@ pub(super) fn is_plain(text: &str) -> bool {
         && tail.iter().fold(true, |plain, byte| {
             plain & (0x20..0x7f).contains(byte) & (*byte != b'"') & (*byte != b'\\')
         })
+}
+
+/// A text as a terminal may show it: what it might obey is escaped.
+#[derive(Debug, Clone, Copy)]
+pub struct Shown<'t>(pub &'t str);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|c| {
+            if is_active(c) {
+                write!(f, "{}", c.escape_unicode())
+            } else {
+                f.write_char(c)
+            }
+        })
+    }
+}
+
+/// A value as one line of inert JSON.
+///
+/// # Errors
+/// A value that is not to be had as JSON.
+pub fn json(value: &impl Serialize) -> serde_json::Result<String> {
+    let mut out = Vec::new();
+    value.serialize(&mut serde_json::Serializer::with_formatter(&mut out, Inert))?;
+    Ok(String::from_utf8(out).unwrap_or_default())
 }
 
 /// Characters that a terminal or a page may obey: all controls, line separators, direction marks, byte order mark.

@@ -41,6 +41,7 @@ pub(crate) mod tests;
 pub mod tree;
 mod upkeep;
 pub mod utc;
+pub mod verify;
 
 use std::cell::Cell;
 use std::collections::VecDeque;

@@ -3,6 +3,7 @@
 //! The log and its format are the crate `journal`. Must never run on a worker's runtime.
 
 pub mod asked;
+pub mod checkpoints;
 pub mod command;
 pub mod events;
 pub mod indexing;

@@ -218,6 +218,15 @@ fn fetch_secrets(loaded: &mut Loaded) -> Vec<Problem> {
     if let Some(token) = &mut config.admin.token {
         fetch(token, &["admin".into(), "token".into()]);
     }
+    if let Some(key) = &mut config.audit.checkpoint.key {
+        fetch(key, &["audit".into(), "checkpoint".into(), "key".into()]);
+    }
+    for (index, anchor) in config.audit.checkpoint.anchors.iter_mut().enumerate() {
+        if let Some(token) = &mut anchor.token {
+            let at = ["audit", "checkpoint", "anchors"].map(Step::from);
+            fetch(token, &[&at[..], &[index.into(), "token".into()]].concat());
+        }
+    }
     if let Some(pepper) = &mut config.policies.pepper {
         fetch(pepper, &["policies".into(), "pepper".into()]);
     }
@@ -366,10 +375,6 @@ mod tests {
             (
                 "state: { store: \"redis://h\" }\n",
                 "y.yaml:1:17: state.store: `redis://h` is not supported by this version; supported: memory",
-            ),
-            (
-                "audit: { durability: synced }\n",
-                "y.yaml:1:22: audit.durability: `synced` is not supported by this version; supported: written",
             ),
             (
                 "models: { m: { targets: { provider: p } } }\n",

@@ -18,9 +18,11 @@ use super::units::Size;
 use crate::secret::Secret;
 
 mod audit;
+mod checkpoint;
 mod policies;
 
 pub use audit::{Payload, Seal, SealPeriod};
+pub use checkpoint::{Anchor, Checkpoint, Witness};
 pub use policies::{
     CrossBorder, EntityDef, Explicit, Gate, GateOn, GateShape, Labelling, Method, OnError, Output,
     Pack, Policies, Remedy, Rule, RuleMode, Validator, Words,
@@ -349,6 +351,8 @@ pub struct Audit {
     pub seal: Seal,
     /// Whether records bear keyed hashes of prompts and replies.
     pub fingerprint: bool,
+    /// Its Merkle root, signed.
+    pub checkpoint: Checkpoint,
     /// The index by which it is searched.
     pub index: AuditIndex,
     /// A segment file is closed beyond this size.
@@ -367,6 +371,7 @@ impl Default for Audit {
             payload_memory: Size::mib(64),
             seal: Seal::default(),
             fingerprint: false,
+            checkpoint: Checkpoint::default(),
             index: AuditIndex::default(),
             segment_bytes: Size::mib(128),
             reserve_bytes: Size::mib(64),

@@ -56,7 +56,7 @@ pub(super) async fn inspect(
             findings
         }
     };
-    exchange.counts = findings.counts().into();
+    exchange.counts = findings.counts().to_vec();
     exchange.media = findings.media;
     Ok(Inspected {
         asked,

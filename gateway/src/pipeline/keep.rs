@@ -24,10 +24,12 @@ use wire::hold::Caps;
 use wire::json;
 use wire::{Edits, Fault, Kind, Rope};
 
+use super::dispatch::{self, Sent};
 use super::govern::Governor;
 use super::governing::govern_whole;
 use super::inspect::{self, Inspected};
 use super::reading::Recording;
+use super::route::Routed;
 use super::settle::Exchange;
 use crate::audit::sealing::NO_KEY;
 use crate::config::schema::Payload;
@@ -103,6 +105,15 @@ pub(super) async fn inspect(
     };
     request(exchange, payload, &body, looked).await;
     result
+}
+
+/// Dispatches a request, and keeps a reply that came whole before it goes down. Streams are kept as they go.
+pub(super) async fn dispatch(exchange: &mut Exchange, routed: Routed) -> Result<Sent, Fault> {
+    let sent = dispatch::dispatch(exchange, routed).await?;
+    if let Sent::Whole { body, streamed } = &sent {
+        exchange.keep_whole(body, *streamed).await;
+    }
+    Ok(sent)
 }
 
 /// Keeps the body of a request.
@@ -300,7 +311,7 @@ impl Exchange {
         let Some(mut keep) = self.keep.take() else {
             return;
         };
-        let limits = super::dispatch::sse_limits(self);
+        let limits = dispatch::sse_limits(self);
         keep.begin_reply(self, Some(limits));
         for piece in sent.pieces() {
             keep.sent(piece);
@@ -369,7 +380,7 @@ impl Keep {
         streamed: bool,
     ) -> Box<Self> {
         if streamed || self.redacting.is_none() {
-            let limits = streamed.then(|| super::dispatch::sse_limits(exchange));
+            let limits = streamed.then(|| dispatch::sse_limits(exchange));
             self.begin_reply(exchange, limits);
             for piece in sent.pieces() {
                 let mut at = 0;
@@ -468,8 +479,8 @@ fn recorded(
     whole: &Bytes,
 ) -> Result<Rope, Fault> {
     governor.lift_caps();
-    let tape = json::scan(whole, &super::dispatch::REPLY_LIMITS)
-        .map_err(|_| Fault::new(Kind::Malformed))?;
+    let tape =
+        json::scan(whole, &dispatch::REPLY_LIMITS).map_err(|_| Fault::new(Kind::Malformed))?;
     let mut saying = facts::Saying::default();
     dialect.said(whole, &tape, &mut saying);
     govern_whole(&mut governor, dialect, whole, &saying, Edits::new())

@@ -53,18 +53,10 @@ pub async fn serve(
     (dialect, request): (&'static dyn ClientDialect, Request<Incoming>),
 ) -> Response<ReplyBody> {
     let mut exchange = Exchange::begin(worker, peer, id, now_ms, dialect);
-    let answered = match walk(&mut exchange, peer, request).await {
-        Ok(Walked::Answered(reply)) => Ok((reply, exchange.ended())),
-        Ok(Walked::Sent(Sent::Whole { body, streamed })) if exchange.keep.is_some() => {
-            // Boxed, as all that most configs have not.
-            Err(Box::pin(relay::keep_and_answer(exchange, body, streamed)))
-        }
-        Ok(Walked::Sent(sent)) => Ok(relay::answer(exchange, sent)),
-        Err(fault) => Ok(refuse::answer(exchange, fault)),
-    };
-    let (reply, ended) = match answered {
-        Ok(answered) => answered,
-        Err(keeping) => keeping.await,
+    let (reply, ended) = match walk(&mut exchange, peer, request).await {
+        Ok(Walked::Answered(reply)) => (reply, exchange.ended()),
+        Ok(Walked::Sent(sent)) => relay::answer(exchange, sent),
+        Err(fault) => refuse::answer(exchange, fault),
     };
     if ended.is_now() {
         return reply;
@@ -121,7 +113,12 @@ async fn walk(
         let answer = Box::pin(count::estimate(exchange, &routed));
         return answer.await.map(Walked::Answered);
     }
-    dispatch::dispatch(exchange, routed).await.map(Walked::Sent)
+    let sent = if exchange.keep.is_some() {
+        Box::pin(keep::dispatch(exchange, routed)).await
+    } else {
+        dispatch::dispatch(exchange, routed).await
+    };
+    sent.map(Walked::Sent)
 }
 
 impl Arrived {

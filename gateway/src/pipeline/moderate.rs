@@ -122,7 +122,7 @@ pub(super) async fn moderate(
     }
     recording.keep(exchange, &body, &policy).await;
     grade(exchange, &policy, &body, &counts);
-    exchange.counts = counts;
+    exchange.counts = counts.into_vec();
     exchange.record_alone()?;
     exchange.recorded().await?;
     let reply = Reply {

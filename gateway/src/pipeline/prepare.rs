@@ -201,10 +201,12 @@ const fn usual(accept: &'static str) -> [(HeaderName, HeaderValue); 3] {
     ]
 }
 
+const DROPPED: HeaderName = HeaderName::from_static("x-yumen-dropped");
+
 pub(super) fn note_dropped(exchange: &mut Exchange, prepared: &Prepared) {
     if !prepared.dropped.is_empty()
         && let Ok(value) = HeaderValue::from_str(&prepared.dropped.join(","))
     {
-        exchange.extra.insert("x-yumen-dropped", value);
+        exchange.extra.push((DROPPED, value));
     }
 }

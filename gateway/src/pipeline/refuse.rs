@@ -122,7 +122,7 @@ pub(super) fn describe(exchange: &Exchange, headers: &mut HeaderMap) {
         put(name::RESET, made.number(reset_ms, b"ms"));
     }
     for (name, value) in &exchange.extra {
-        headers.insert(name, value.clone());
+        headers.insert(name.clone(), value.clone());
     }
 }
 

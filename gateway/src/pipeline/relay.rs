@@ -3,8 +3,6 @@
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue, Response};
 
-use wire::Rope;
-
 use super::body::ReplyBody;
 use super::dispatch::Sent;
 use super::refuse;
@@ -16,16 +14,6 @@ const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering")
 
 /// As many as a stream has: one more, and the map, which hyper keeps for the connection's next request, is twice as large.
 const HEADERS: usize = 12;
-
-/// The same for a whole reply that the audit log keeps.
-pub(super) async fn keep_and_answer(
-    mut exchange: Exchange,
-    body: Rope,
-    streamed: bool,
-) -> (Response<ReplyBody>, Durable) {
-    exchange.keep_whole(&body, streamed).await;
-    answer(exchange, Sent::Whole { body, streamed })
-}
 
 /// Begins the answer: the commit point. From here on errors travel in the body.
 /// What is returned beside it must have resolved before it is.

@@ -17,6 +17,7 @@ use wire::{Kind, Verdict};
 use super::policy::{Families, GateVerdict, PolicyMeters};
 use super::process::{Process, Reloads};
 use super::series::{Family, OTHER, Timer};
+use super::tree::TreeMeters;
 use crate::config::watch::ReloadCounters;
 
 /// The type of what [`Metrics::encode`] writes.
@@ -76,6 +77,8 @@ pub struct Metrics {
     pub audit_payloads_dropped: Counter,
     /// 1 while the journal can be written, 0 while it cannot.
     pub audit_state: Gauge,
+    /// The audit log's tree.
+    pub tree: TreeMeters,
 }
 
 /// One route and method; made once.
@@ -239,6 +242,7 @@ impl Metrics {
                 "Prompts and replies that should have been kept and were not: the records say why",
             ),
             audit_state: m.gauge("yumen_audit_state", "1 while the journal can be written"),
+            tree: TreeMeters::new(&mut m.0),
             registry: m.0,
         }
     }

@@ -10,8 +10,10 @@ use super::set::{ROWS_MAX, RowSet};
 use super::text::{Bodies, Grams};
 use crate::join::{Place, ROWS_A_RECORD_MAX, Settled};
 
-/// Rows at which a part is written: what one more record can bring still fits.
-pub(super) const ROWS_FULL: usize = ROWS_MAX - ROWS_A_RECORD_MAX;
+/// Rows at which a part is written: some 10 MiB of memory. Fewer would be more files for a search to open.
+pub(super) const ROWS_FULL: usize = 32 << 10;
+// What one more batch and record can bring still fits.
+const _: () = assert!(ROWS_FULL + 2 * ROWS_A_RECORD_MAX < ROWS_MAX);
 /// Segments at which a part is written: their numbers have 16 bits too, and a row names two.
 const SEGMENTS_FULL: usize = ROWS_MAX - 2 * ROWS_A_RECORD_MAX - 2;
 /// Pairs of term and row at which a part is written; four times what ordinary rows need.

@@ -124,6 +124,9 @@ impl Feeder {
             Part::write(&self.index.dir, &state.tail, from, standing)?
         };
         let mut state = self.index.locked_mut();
+        if let Some(last) = state.parts.last_mut() {
+            *last = Arc::new(last.older());
+        }
         state.parts.push(Arc::new(part));
         state.tail = Builder::default();
         // What retention removed is not kept here either.

@@ -9,6 +9,7 @@ mod search;
 mod show;
 mod shred;
 mod unseal;
+mod verify;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -26,6 +27,11 @@ pub(super) enum AuditCommand {
     Show(show::ShowArgs),
     /// Destroy the prompts and replies of a user or a key; the records stay, and stay proven
     Shred(shred::ShredArgs),
+    /// Check every record, the tree over them, every signed root, and what is missing
+    #[command(
+        after_help = "Exit codes: 0 the log holds, 1 it does not (tampering, loss or damage: the output says which), 2 wrong usage or an unusable directory."
+    )]
+    Verify(verify::VerifyArgs),
     /// Find entries, newest first
     Search(search::SearchArgs),
     /// Write entries as JSON lines or CSV, oldest first
@@ -41,6 +47,7 @@ pub(super) fn run(
     match command {
         AuditCommand::Show(args) => show::run(args, out, talk),
         AuditCommand::Shred(args) => shred::run(args, out, talk),
+        AuditCommand::Verify(args) => verify::run(args, out, talk),
         AuditCommand::Search(args) => search::run(args, out, talk),
         AuditCommand::Export(args) => export::run(args, out, talk),
     }
