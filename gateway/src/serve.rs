@@ -17,9 +17,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::admin::{AdminState, Searches};
 use crate::audit::checkpoints::Checkpoints;
 use crate::audit::events::{self, Visits};
-use crate::audit::indexing;
 use crate::audit::payload::Payloads;
 use crate::audit::sealing::Sealing;
+use crate::audit::{indexing, retention};
 use crate::book::Registry;
 use crate::config::address::Listen;
 use crate::config::problem::Problem;
@@ -235,6 +235,7 @@ fn start_control(
 ) -> anyhow::Result<()> {
     let _inside = control.enter();
     let listener = listeners.into_iter().next().context("no listener")?;
+    retention::start(shared);
     let state = admin_state(shared, searches(shared)?);
     tasks::detach(server::admin::serve(
         Arc::clone(&state),

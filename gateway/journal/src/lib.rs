@@ -30,6 +30,7 @@ pub mod read;
 pub mod record;
 mod recover;
 mod reserve;
+mod retire;
 pub mod row;
 pub mod rows;
 mod scan;
@@ -69,6 +70,7 @@ use payload::{Moment, Parts};
 pub use record::Kind;
 pub use recover::{Damage, Recovery};
 use reserve::Reserve;
+pub use retire::{Retention, Retired};
 use segment::{Failure, Files, Shard};
 use store::{DirStore, Store};
 

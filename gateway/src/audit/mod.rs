@@ -8,6 +8,7 @@ pub mod command;
 pub mod events;
 pub mod indexing;
 pub mod payload;
+pub mod retention;
 pub mod sealing;
 pub mod unseal;
 

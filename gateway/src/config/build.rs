@@ -24,6 +24,7 @@ use wire::Grade;
 use super::address::{Listen, parse_base_url};
 use super::check::{check, has_errors};
 use super::load::{Doc, Loaded, SECRET_BYTES_MAX, read_bounded, said};
+use super::price::PriceList;
 use super::problem::{Problem, Severity, Step};
 use super::schema::{self, Config, Location};
 use super::snapshot::{
@@ -309,6 +310,11 @@ fn build_models(
                 model: target.model.as_str().into(),
                 weight: target.weight,
                 priority: target.priority,
+                price: target
+                    .price
+                    .as_ref()
+                    .or(from.price.as_ref())
+                    .map(PriceList::build),
                 filing: target.filing.as_deref().map(Into::into),
                 shown: [Named::new(&provider.name), Named::new(&target.model)],
                 meters: OnceLock::new(),

@@ -8,6 +8,7 @@ mod access;
 mod checkpoint;
 mod policies;
 mod providers;
+mod retention;
 mod server;
 
 use super::load::{Doc, Loaded};
@@ -42,6 +43,7 @@ pub fn check(loaded: &Loaded, book: &dyn VendorBook, now_ms: u64) -> Vec<Problem
     check.access();
     check.policies();
     check.server();
+    check.retention();
     check.checkpoint();
     let mut problems = check.problems;
     problems.sort_by_key(|p| {

@@ -10,11 +10,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::each;
+use super::price::PriceList;
 pub use super::tuning::{
     CallTimeouts, Drain, Http2, Limits, Log, LogFormat, LogLevel, Mode, Overload, Runtime, Stream,
     Timeouts, Upstream,
 };
-use super::units::Size;
+use super::units::{Size, Span};
 use crate::secret::Secret;
 
 mod audit;
@@ -231,6 +232,8 @@ pub struct Model {
     /// What becomes of request fields that the target lacks. Absent: what changes the meaning (a forced tool choice, a
     /// schema, `stop`, `n`) is refused, hints (`seed`, `user`, tiers) are dropped and named in `x-yumen-dropped`.
     pub lossy: Option<Lossy>,
+    /// What its tokens cost, for records and metrics; a target may have a price of its own.
+    pub price: Option<PriceList>,
     /// Times of its calls, where they differ from `upstream.timeouts`.
     #[serde(default)]
     pub timeouts: CallTimeouts,
@@ -252,6 +255,8 @@ pub struct Target {
     /// 1 is tried first.
     #[serde(default = "one")]
     pub priority: u32,
+    /// What its tokens cost here.
+    pub price: Option<PriceList>,
     /// The number under which the model is filed with the authority (备案号).
     pub filing: Option<String>,
 }
@@ -351,6 +356,14 @@ pub struct Audit {
     pub seal: Seal,
     /// Whether records bear keyed hashes of prompts and replies.
     pub fingerprint: bool,
+    /// Records are kept for so long; then whole segment files go.
+    pub retention: Span,
+    /// Nothing younger ever goes: what the law asks for, six months by default.
+    pub retention_min: Span,
+    /// Beyond this size the oldest segment files go, but never what is younger than `retention_min`.
+    pub max_bytes: Option<Size>,
+    /// Kept bodies go after so long; default as `retention`.
+    pub payload_retention: Option<Span>,
     /// Its Merkle root, signed.
     pub checkpoint: Checkpoint,
     /// The index by which it is searched.
@@ -360,6 +373,9 @@ pub struct Audit {
     /// Room on disk that is set aside, so that open requests can be closed when the disk is full.
     pub reserve_bytes: Size,
 }
+
+/// What the Cybersecurity Law (article 21) asks for network logs: not less than six months.
+pub const HALF_A_YEAR: Span = Span::secs(180 * 86_400);
 
 impl Default for Audit {
     fn default() -> Self {
@@ -371,6 +387,10 @@ impl Default for Audit {
             payload_memory: Size::mib(64),
             seal: Seal::default(),
             fingerprint: false,
+            retention: HALF_A_YEAR,
+            retention_min: HALF_A_YEAR,
+            max_bytes: None,
+            payload_retention: None,
             checkpoint: Checkpoint::default(),
             index: AuditIndex::default(),
             segment_bytes: Size::mib(128),

@@ -17,6 +17,7 @@ use wire::Grade;
 
 pub use super::address::{Host, Listen, Origin, Scheme};
 use super::changes::Marks;
+use super::price::Price;
 pub use super::schema::Location;
 use super::schema::{Audit, GateShape, Log, OnError, Payload};
 use super::tuning::{Drain, Http2, Limits, Overload, Runtime, Timeouts};
@@ -327,6 +328,8 @@ pub struct Target {
     pub weight: u32,
     /// 1 is tried first.
     pub priority: u32,
+    /// What its tokens cost.
+    pub price: Option<Price>,
     /// The number under which it is filed with the authority.
     pub filing: Option<Box<str>>,
     /// Provider and model as replies name them.

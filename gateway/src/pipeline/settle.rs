@@ -22,6 +22,7 @@ use wire::{Fault, Grade, Kind, Verdict};
 use super::govern::Tally;
 use super::keep::Keep;
 use super::route::Candidate;
+use super::told::Told;
 use crate::alarm::SharedAlarm;
 use crate::audit;
 use crate::config::snapshot::{Snapshot, Target};
@@ -38,6 +39,7 @@ pub(super) struct Meter {
     pub(super) content_events: u64,
     pub(super) events: u64,
     pub(super) bytes_down: u64,
+    pub(super) first_byte: Option<Instant>,
     pub(super) first_content: Option<Instant>,
 }
 
@@ -55,6 +57,10 @@ impl Tried {
     fn model(&self) -> &str {
         &self.candidate.target().model
     }
+
+    fn location(&self) -> &'static str {
+        self.candidate.target().provider.location.as_str()
+    }
 }
 
 /// A request from its arrival to its end. An idle stream holds one: what few requests have is a list or a box.
@@ -70,6 +76,8 @@ pub(super) struct Exchange {
     pub(super) complete: Instant,
     pub(super) endpoint: &'static str,
     pub(super) principal: Option<Arc<Principal>>,
+    /// What the client says of its own.
+    pub(super) told: Option<Box<Told>>,
     pub(super) asked: String,
     pub(super) streams: bool,
     /// Whether the client asked for usage in the stream.
@@ -135,6 +143,7 @@ impl Exchange {
             complete: now,
             endpoint: "",
             principal: None,
+            told: None,
             asked: String::new(),
             streams: false,
             usage_asked: false,
@@ -268,6 +277,10 @@ impl Exchange {
         let opening = Opening {
             id: self.id.as_str(),
             key: self.key_id(),
+            user: self.user(),
+            config: &self.snapshot.fingerprint,
+            trace: self.told.as_ref().map_or("", |told| told.trace()),
+            client_request_id: self.told.as_ref().map_or("", |told| told.request_id()),
             team: self.team(),
             client: self.on_peer.address(),
             dialect: self.dialect.name(),
@@ -275,6 +288,7 @@ impl Exchange {
             asked: &self.asked,
             provider: target.map_or("", |target| &target.provider.name),
             model: target.map_or("", |target| &target.model),
+            location: target.map_or("", |target| target.provider.location.as_str()),
             stream: self.streams,
             grade: self.snapshot.grades.name(self.grade),
             verdict: self.verdict.map_or("", Verdict::as_str),
@@ -355,6 +369,15 @@ impl Exchange {
             .map_or("", |principal| &principal.id)
     }
 
+    /// The user whom the credential names. Virtual keys name none.
+    #[expect(
+        clippy::unused_self,
+        reason = "the principal will tell, as it tells the team"
+    )]
+    fn user(&self) -> &'static str {
+        ""
+    }
+
     fn team(&self) -> &str {
         self.principal
             .as_ref()
@@ -401,6 +424,7 @@ impl Exchange {
             })
             .collect();
         let answered = self.tried.last().filter(|tried| tried.fault.is_empty());
+        let cost = self.cost(tokens);
         let said = self.said();
         let gate = |at: &usize| self.snapshot.gates.get(*at).map(|gate| &*gate.name);
         let refused: SmallVec<[&str; 1]> = self.gate_refused.iter().filter_map(gate).collect();
@@ -416,11 +440,15 @@ impl Exchange {
             status: self.status,
             provider: answered.map_or("", Tried::provider),
             model: answered.map_or("", Tried::model),
+            location: answered.map_or("", Tried::location),
             attempts: &attempts,
             tokens,
+            cost_nano: cost.map(|(_, nano)| nano),
+            currency: cost.map_or("", |(currency, _)| currency),
             finish: self.meter.finish.map_or("", Finish::as_str),
             bytes_down: self.meter.bytes_down,
             events: self.meter.events,
+            first_byte_ms: self.meter.first_byte.map(|at| millis(at, self.started)),
             first_content_ms: self.meter.first_content.map(|at| millis(at, self.started)),
             total_ms: millis(Instant::now(), self.started),
             code,
@@ -439,6 +467,10 @@ impl Exchange {
         let denial = Denial {
             id: self.id.as_str(),
             key: self.key_id(),
+            user: self.user(),
+            config: &self.snapshot.fingerprint,
+            trace: self.told.as_ref().map_or("", |told| told.trace()),
+            client_request_id: self.told.as_ref().map_or("", |told| told.request_id()),
             team: self.team(),
             client: self.on_peer.address(),
             dialect: self.dialect.name(),
@@ -465,6 +497,13 @@ impl Exchange {
         let journal = &self.worker.shared.journal;
         let denied = journal.deny(self.worker.index, &denial).ok();
         journal.durable(denied)
+    }
+
+    /// What the tokens cost at the target that was tried last, which made them: it is paid for what it said even if it failed
+    /// afterwards.
+    fn cost(&self, tokens: Tokens) -> Option<(&str, u64)> {
+        let price = self.tried.last()?.candidate.target().price.as_ref()?;
+        Some((&price.currency, price.of(tokens)))
     }
 
     /// The vendor's usage, or an estimate: four bytes a prompt token, one token a content event. Some dialects report usage
@@ -507,10 +546,16 @@ impl Exchange {
             shared.metrics.verdict(verdict);
         }
         self.count_policy(fault);
-        let Some(last) = self.tried.last().filter(|tried| tried.fault.is_empty()) else {
+        let Some(last) = self.tried.last() else {
             return;
         };
         let meters = shared.meters(last.candidate.target());
+        if let (Some(cost), Some((_, nano))) = (&meters.cost, self.cost(tokens)) {
+            cost.inc_by(nano as f64 / 1e9);
+        }
+        if !last.fault.is_empty() {
+            return;
+        }
         meters.ok();
         meters.input_tokens.inc_by(tokens.prompt);
         meters.output_tokens.inc_by(tokens.completion);

@@ -50,6 +50,7 @@ pub struct Metrics {
     upstream_requests: Family<Counter>,
     first_content: Family<Timer>,
     tokens: Family<Counter>,
+    costs: Family<Cost>,
     faults: Family<Counter>,
     verdicts: [Counter; 4],
     policies: Families,
@@ -77,6 +78,12 @@ pub struct Metrics {
     pub audit_payloads_dropped: Counter,
     /// 1 while the journal can be written, 0 while it cannot.
     pub audit_state: Gauge,
+    /// Bytes of the log's segments, as retention saw them last.
+    pub audit_bytes: Gauge,
+    /// 1 while the log is larger than it should be and nothing of it may go.
+    pub audit_over_limit: Gauge,
+    /// Segments that retention removed.
+    pub audit_retired: Counter,
     /// The audit log's tree.
     pub tree: TreeMeters,
 }
@@ -108,6 +115,9 @@ impl RouteMeters {
     }
 }
 
+/// An amount of money. Sums of floats drift by far less than a cent; records hold whole billionths.
+pub type Cost = prometheus_client::metrics::counter::Counter<f64, std::sync::atomic::AtomicU64>;
+
 /// One target of one model; held beside the snapshot's target.
 #[derive(Debug)]
 pub struct TargetMeters {
@@ -120,6 +130,8 @@ pub struct TargetMeters {
     pub input_tokens: Counter,
     /// Tokens written by the model.
     pub output_tokens: Counter,
+    /// What they cost, if they have a price.
+    pub cost: Option<Cost>,
 }
 
 impl TargetMeters {
@@ -222,6 +234,11 @@ impl Metrics {
                 Family::new(&["provider"], || Timer::new(&CONTENT_S)),
             ),
             tokens: m.counters("yumen_tokens", tokens, &["provider", "model", "direction"]),
+            costs: m.enter(
+                "yumen_cost",
+                "What tokens cost, in units of the currency",
+                Family::new(&["provider", "model", "currency"], Cost::default),
+            ),
             faults: m.counters("yumen_faults", "Requests that failed", &["kind", "reason"]),
             policies,
             policy_errors: m.counter("yumen_policy_errors", "Times a policy could not be applied"),
@@ -242,6 +259,15 @@ impl Metrics {
                 "Prompts and replies that should have been kept and were not: the records say why",
             ),
             audit_state: m.gauge("yumen_audit_state", "1 while the journal can be written"),
+            audit_bytes: m.gauge("yumen_audit_bytes", "Bytes of the log's segments"),
+            audit_over_limit: m.gauge(
+                "yumen_audit_over_limit",
+                "1 while the log is larger than audit.max_bytes and must keep all of it",
+            ),
+            audit_retired: m.counter(
+                "yumen_audit_retired_segments",
+                "Segments removed by retention",
+            ),
             tree: TreeMeters::new(&mut m.0),
             registry: m.0,
         }
@@ -262,7 +288,7 @@ impl Metrics {
     /// The meters of a target: `provider` and `model` are names of the config. Once per target and snapshot; those of the
     /// same names count on.
     #[must_use]
-    pub fn target(&self, provider: &str, model: &str) -> TargetMeters {
+    pub fn target(&self, provider: &str, model: &str, currency: Option<&str>) -> TargetMeters {
         TargetMeters {
             provider: provider.into(),
             upstream_requests: self.upstream_requests.clone(),
@@ -270,6 +296,7 @@ impl Metrics {
             first_content: self.first_content.at(&[provider]),
             input_tokens: self.tokens.at(&[provider, model, "input"]),
             output_tokens: self.tokens.at(&[provider, model, "output"]),
+            cost: currency.map(|currency| self.costs.at(&[provider, model, currency])),
         }
     }
 
@@ -330,13 +357,16 @@ mod tests {
         chat.done(200, Duration::from_millis(20));
         chat.done(200, Duration::from_millis(20));
         chat.done(9999, Duration::ZERO);
-        let target = metrics.target("near", "assistant");
+        let target = metrics.target("near", "assistant", None);
         target.ok();
         target.failed(Kind::Throttled);
         target.first_content.observe(Duration::from_millis(300));
         target.output_tokens.inc_by(7);
         // The next snapshot's handle counts on.
-        metrics.target("near", "assistant").output_tokens.inc_by(5);
+        metrics
+            .target("near", "assistant", None)
+            .output_tokens
+            .inc_by(5);
         metrics.fault(Kind::BadRequest, "invalid_json");
         metrics.verdict(Verdict::Refuse);
         let policy = metrics.policy(1, 1, 3);

@@ -221,3 +221,48 @@ fn no_message_holds_what_a_variable_held() {
         assert!(!said.is_empty() && !said.contains("planted"), "{said}");
     }
 }
+
+#[test]
+fn the_log_is_kept_for_as_long_as_the_law_asks() {
+    for (audit, told) in [
+        (
+            "retention: 90d",
+            "audit.retention: must not be less than audit.retention_min, which is 180d",
+        ),
+        (
+            "retention: 30d, retention_min: 30d",
+            "(Cybersecurity Law, article 21)",
+        ),
+        ("retention: 400000d", "audit.retention: must be"),
+        (
+            "payload_retention: 200d",
+            "bodies do not outlive their records",
+        ),
+        ("max_bytes: 1MiB", "audit.max_bytes: must be at least 1GiB"),
+    ] {
+        let found = said(&with(&format!("audit: {{ {audit} }}\n")));
+        assert!(found.contains(told), "{audit}: {found}");
+    }
+}
+
+#[test]
+fn a_price_is_a_number_with_a_currency() {
+    for (price, told) in [
+        (
+            "{ input: 1, output: -2, currency: CNY }",
+            "targets[1].price.output: a price of a million tokens is 0 to",
+        ),
+        (
+            "{ input: 1, output: .inf, currency: CNY }",
+            "non-finite float",
+        ),
+        (
+            "{ input: 1, output: 2, currency: yuan }",
+            "price.currency: a currency is three capital letters",
+        ),
+    ] {
+        let text = FULL.replace("weight: 3", &format!("weight: 3, price: {price}"));
+        let found = said(&text);
+        assert!(found.contains(told), "{price}: {found}");
+    }
+}
