@@ -19,6 +19,7 @@ use crate::audit::checkpoints::Checkpoints;
 use crate::audit::events::{self, Visits};
 use crate::audit::payload::Payloads;
 use crate::audit::sealing::Sealing;
+use crate::audit::ship::Shipping;
 use crate::audit::{indexing, retention};
 use crate::book::Registry;
 use crate::config::address::Listen;
@@ -52,6 +53,7 @@ pub struct Running {
     pub scheme: &'static str,
     shared: Arc<Shared>,
     checkpoints: Checkpoints,
+    shipping: Shipping,
     control: Runtime,
     /// Dropping it would end the shared runtime.
     _workers: Option<Runtime>,
@@ -135,6 +137,12 @@ pub fn start(store: ConfigStore, warnings: &[Problem]) -> anyhow::Result<Running
         config: &snapshot.fingerprint,
         ..Event::default()
     })?;
+    let shipping = Shipping::start(
+        &snapshot,
+        (&shared.journal, &recovery),
+        &shared.clock,
+        &shared.metrics,
+    )?;
     let control = Builder::new_current_thread().enable_all().build()?;
     let (tree, audit) = (&shared.metrics.tree, &snapshot.audit);
     let checkpoints = Checkpoints::start(&shared.journal, audit, tree, &control)?;
@@ -152,6 +160,7 @@ pub fn start(store: ConfigStore, warnings: &[Problem]) -> anyhow::Result<Running
         scheme,
         shared,
         checkpoints,
+        shipping,
         control,
         _workers: runtime,
     })
@@ -381,6 +390,7 @@ impl Running {
             what: What::Stop,
             ..Event::default()
         });
+        self.shipping.stop();
         shared.journal.shutdown()?;
         checkpoints.finish(&control);
         Ok(if cut_short {

@@ -27,6 +27,7 @@
 mod admin;
 mod audit_events;
 mod audit_search;
+mod audit_siem;
 mod cancel;
 mod cli;
 mod clocks;
@@ -43,6 +44,7 @@ mod journal;
 mod keys;
 mod labels;
 mod law;
+mod matrix;
 mod messages;
 mod mixing;
 mod moderations;

@@ -36,6 +36,7 @@ pub mod rows;
 mod scan;
 pub mod seal;
 mod segment;
+pub mod siem;
 mod store;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -6,6 +6,7 @@
 
 mod gates;
 mod policies;
+mod shipping;
 mod unruled;
 
 use std::collections::HashMap;
@@ -148,6 +149,8 @@ fn assemble(loaded: &Loaded, ground: &Ground<'_>, files: &mut Files<'_>) -> Opti
     let before = ground.before;
     let policy = policies::build(config, &grades, files)?.map(Arc::new);
     let gates = gates::build(config, &grades, files)?;
+    shipping::lake(config, files)?;
+    let siem_tls = shipping::siem(config, files)?;
     Some(Snapshot {
         version: before.map_or(1, |before| before.version + 1),
         loaded_at: ground.now,
@@ -175,6 +178,7 @@ fn assemble(loaded: &Loaded, ground: &Ground<'_>, files: &mut Files<'_>) -> Opti
         },
         audit: config.audit.clone(),
         keeps,
+        siem_tls,
         limits: config.limits.clone(),
         timeouts: config.timeouts.clone(),
         retries: config.upstream.retries,

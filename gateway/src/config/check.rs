@@ -10,6 +10,7 @@ mod policies;
 mod providers;
 mod retention;
 mod server;
+mod shipping;
 
 use super::load::{Doc, Loaded};
 use super::problem::{Problem, Severity, Step, suggest};
@@ -45,6 +46,7 @@ pub fn check(loaded: &Loaded, book: &dyn VendorBook, now_ms: u64) -> Vec<Problem
     check.server();
     check.retention();
     check.checkpoint();
+    check.shipping();
     let mut problems = check.problems;
     problems.sort_by_key(|p| {
         (

@@ -21,6 +21,7 @@ use crate::secret::Secret;
 mod audit;
 mod checkpoint;
 mod policies;
+mod shipping;
 
 pub use audit::{Payload, Seal, SealPeriod};
 pub use checkpoint::{Anchor, Checkpoint, Witness};
@@ -28,6 +29,7 @@ pub use policies::{
     CrossBorder, EntityDef, Explicit, Gate, GateOn, GateShape, Labelling, Method, OnError, Output,
     Pack, Policies, Remedy, Rule, RuleMode, Validator, Words,
 };
+pub use shipping::{Lake, Siem, SiemFormat, SiemKind};
 
 /// yumen's config file.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -372,6 +374,13 @@ pub struct Audit {
     pub segment_bytes: Size,
     /// Room on disk that is set aside, so that open requests can be closed when the disk is full.
     pub reserve_bytes: Size,
+    /// This replica's name in the lake and in what analysts' tools get; default the host's. Read at start only, as is what follows.
+    pub replica: Option<String>,
+    /// The log as a table of Parquet files.
+    pub lake: Option<Lake>,
+    /// Security analysts' tools.
+    #[serde(deserialize_with = "each::listed")]
+    pub siem: Vec<Siem>,
 }
 
 /// What the Cybersecurity Law (article 21) asks for network logs: not less than six months.
@@ -395,6 +404,9 @@ impl Default for Audit {
             index: AuditIndex::default(),
             segment_bytes: Size::mib(128),
             reserve_bytes: Size::mib(64),
+            replica: None,
+            lake: None,
+            siem: Vec::new(),
         }
     }
 }

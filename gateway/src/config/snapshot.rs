@@ -61,6 +61,8 @@ pub struct Snapshot {
     pub audit: Audit,
     /// Whether the audit log keeps anything beside records, of any model.
     pub keeps: bool,
+    /// TLS to analysts' tools, in the order of `audit.siem`. Read at start only.
+    pub siem_tls: Vec<SiemTls>,
     /// Sizes and counts that nothing may exceed.
     pub limits: Limits,
     /// Times of the data endpoint.
@@ -268,6 +270,15 @@ pub struct ClientTls {
     pub server_name: Option<Box<str>>,
     /// Accept any certificate.
     pub insecure_skip_verify: bool,
+}
+
+/// TLS to a tool that gets the audit log.
+#[derive(Clone, Debug)]
+pub struct SiemTls {
+    /// Settings.
+    pub client: Arc<rustls::ClientConfig>,
+    /// The name its certificate must have, if not the host.
+    pub server_name: Option<Box<str>>,
 }
 
 /// TLS of the data endpoint, files read.

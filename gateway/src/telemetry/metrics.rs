@@ -14,6 +14,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Metric, Registry};
 use wire::{Kind, Verdict};
 
+use super::export::{ExportFamilies, ExportMeters};
 use super::policy::{Families, GateVerdict, PolicyMeters};
 use super::process::{Process, Reloads};
 use super::series::{Family, OTHER, Timer};
@@ -54,6 +55,7 @@ pub struct Metrics {
     faults: Family<Counter>,
     verdicts: [Counter; 4],
     policies: Families,
+    exports: ExportFamilies,
     /// Times a policy could not be applied: a condition, a judgement within limits, a gate.
     pub policy_errors: Counter,
     /// Our own time per request, without waiting for the upstream.
@@ -175,6 +177,38 @@ impl Maker {
     }
 }
 
+impl Maker {
+    fn gauges(&mut self, name: &str, help: &str, labels: &'static [&'static str]) -> Family<Gauge> {
+        self.enter(name, help, Family::new(labels, Gauge::default))
+    }
+}
+
+/// The metrics of what copies the audit log.
+fn exports(m: &mut Maker) -> ExportFamilies {
+    ExportFamilies {
+        behind: m.gauges(
+            "yumen_audit_export_lag_records",
+            "Records that a receiver of the audit log does not have yet",
+            &["to"],
+        ),
+        age: m.gauges(
+            "yumen_audit_export_lag_seconds",
+            "Age of the oldest row on its way to a receiver of the audit log",
+            &["to"],
+        ),
+        rows: m.counters(
+            "yumen_audit_export_rows",
+            "Rows sent to a receiver of the audit log",
+            &["to"],
+        ),
+        errors: m.counters(
+            "yumen_audit_export_errors",
+            "Portions that a receiver of the audit log did not get",
+            &["to"],
+        ),
+    }
+}
+
 impl Metrics {
     /// All metrics at nothing. `commit` names the build.
     #[must_use]
@@ -241,6 +275,7 @@ impl Metrics {
             ),
             faults: m.counters("yumen_faults", "Requests that failed", &["kind", "reason"]),
             policies,
+            exports: exports(&mut m),
             policy_errors: m.counter("yumen_policy_errors", "Times a policy could not be applied"),
             verdicts: VERDICTS.map(|verdict| verdicts.at(&[verdict.as_str()])),
             ratelimit_allowed: limits.at(&["allowed"]),
@@ -321,6 +356,12 @@ impl Metrics {
     #[must_use]
     pub fn policy(&self, rules: usize, reply_rules: usize, types: usize) -> PolicyMeters {
         PolicyMeters::new(&self.policies, rules, reply_rules, types)
+    }
+
+    /// The meters of a receiver of the audit log.
+    #[must_use]
+    pub fn export(&self, to: &str) -> ExportMeters {
+        self.exports.to(to)
     }
 
     /// The text for a scrape.
