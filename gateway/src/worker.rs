@@ -14,6 +14,7 @@ use wire::Fault;
 use wire::fault::Level;
 
 use crate::alarm::SharedAlarm;
+use crate::audit::sealing::Sealing;
 use crate::config::snapshot::{Snapshot, Target};
 use crate::config::watch::ConfigStore;
 use crate::pipeline::MODERATIONS;
@@ -44,6 +45,8 @@ pub struct Shared {
     pub store: Arc<ConfigStore>,
     /// The audit journal.
     pub journal: Arc<Journal>,
+    /// What keeps prompts and replies beside it.
+    pub sealing: Sealing,
     /// Counters and histograms.
     pub metrics: Arc<Metrics>,
     /// Counters of each route.
@@ -61,7 +64,7 @@ impl Shared {
     /// Everything a gateway shares, at its start.
     pub fn new(
         store: Arc<ConfigStore>,
-        journal: Arc<Journal>,
+        (journal, sealing): (Arc<Journal>, Sealing),
         metrics: Arc<Metrics>,
         clock: Arc<dyn Clock>,
     ) -> Self {
@@ -70,6 +73,7 @@ impl Shared {
         Self {
             store,
             journal,
+            sealing,
             metrics,
             routes,
             tokens: Cells::default(),
@@ -115,6 +119,13 @@ impl Shared {
         metrics
             .audit_errors
             .inc_by(counters.errors.saturating_sub(metrics.audit_errors.get()));
+        let kept = self.sealing.bodies().counters();
+        let (bytes, dropped) = (
+            &metrics.audit_payload_bytes,
+            &metrics.audit_payloads_dropped,
+        );
+        bytes.inc_by(kept.bytes.saturating_sub(bytes.get()));
+        dropped.inc_by(kept.dropped.saturating_sub(dropped.get()));
         metrics
             .audit_state
             .set(i64::from(self.journal.state() == State::Ok));

@@ -140,6 +140,11 @@ fn assemble(loaded: &Loaded, ground: &Ground<'_>, files: &mut Files<'_>) -> Opti
         )?));
     }
     let models = build_models(config, &providers)?;
+    let keeps = config.audit.fingerprint
+        || config.audit.payload != schema::Payload::None
+        || models
+            .values()
+            .any(|model| model.payload != schema::Payload::None);
     let specs = build_keys(config, &grades, ground.rates)?;
     let before = ground.before;
     let policy = policies::build(config, &grades, files)?.map(Arc::new);
@@ -172,6 +177,7 @@ fn assemble(loaded: &Loaded, ground: &Ground<'_>, files: &mut Files<'_>) -> Opti
                 .collect(),
         },
         audit: config.audit.clone(),
+        keeps,
         siem_tls,
         limits: config.limits.clone(),
         timeouts: config.timeouts.clone(),
@@ -329,6 +335,7 @@ fn build_models(
                 Some(schema::Lossy::Drop) => adapters::Lossy::Drop,
             },
             clocks: with(base, from.timeouts),
+            payload: from.payload.unwrap_or(config.audit.payload),
         };
         models.insert(name.as_str().into(), Arc::new(model));
     }

@@ -40,7 +40,6 @@ const LATER: &[&str] = &[
 const LATER_VALUES: &[(&str, &[&str])] = &[
     ("state.store", &["redis"]),
     ("audit.durability", &["synced"]),
-    ("audit.payload", &["redacted", "full", "sealed"]),
 ];
 
 const NOT_YET: &str = "not supported by this version";
