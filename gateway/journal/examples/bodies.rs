@@ -4,7 +4,6 @@
 
 #![allow(
     clippy::unwrap_used,
-    clippy::indexing_slicing,
     clippy::print_stdout,
     clippy::disallowed_methods,
     reason = "a measurement for people, not part of the product"
@@ -45,7 +44,7 @@ fn main() {
         ("200 KiB", 200 << 10, ROUNDS / 50),
     ] {
         let text: Vec<u8> = prose.bytes().cycle().take(bytes).collect();
-        let mut each = |what: &str, work: &mut dyn FnMut()| {
+        let each = |what: &str, work: &mut dyn FnMut()| {
             let from = Instant::now();
             (0..rounds).for_each(|_| work());
             let ns = from.elapsed().as_nanos() / u128::from(rounds);

@@ -33,7 +33,7 @@ fn used(journal: &Journal, why: &str, before: &Snapshot, after: &Snapshot) {
         keys,
         teams,
     } = after.marks.since(&before.marks);
-    if sections.contains(&"audit") {
+    if sections.contains(&"audit") && !only_payloads(before, after) {
         tracing::warn!("the settings of `audit` changed: they are read at start only");
     }
     let what = if sections.is_empty() {
@@ -76,6 +76,14 @@ fn used(journal: &Journal, why: &str, before: &Snapshot, after: &Snapshot) {
             }
         }
     }
+}
+
+/// Whether what changed of `audit` is what a reload does change: what is kept. (A secret that changed shows in its section's
+/// digest only.)
+fn only_payloads(before: &Snapshot, after: &Snapshot) -> bool {
+    let kept = |snapshot: &Snapshot| (snapshot.audit.payload, snapshot.audit.fingerprint);
+    let rest = |snapshot: &Snapshot| format!("{:?}", snapshot.audit.at_start());
+    kept(before) != kept(after) && rest(before) == rest(after)
 }
 
 fn refused(journal: &Journal, why: &str, problems: &[Problem]) {
