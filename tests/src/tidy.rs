@@ -47,20 +47,22 @@ fn name(path: &Path) -> String {
         .to_string()
 }
 
-const CRATES: [&str; 8] = [
+const CRATES: [&str; 9] = [
     "gateway/src",
     "gateway/wire/src",
     "gateway/journal/src",
+    "gateway/ledger/src",
     "adapters/src",
     "policies/src",
     "tests/src",
     "tests/sim/src",
     "loadtest/src",
 ];
-const PRODUCT: [&str; 5] = [
+const PRODUCT: [&str; 6] = [
     "gateway/src",
     "gateway/wire/src",
     "gateway/journal/src",
+    "gateway/ledger/src",
     "adapters/src",
     "policies/src",
 ];
@@ -98,7 +100,7 @@ fn dependencies(manifest: &str, sections: &[&str]) -> Vec<String> {
 #[test]
 fn arrows_between_crates() {
     let ours = [
-        "wire", "journal", "adapters", "policies", "gateway", "sim", "tests", "loadtest",
+        "wire", "journal", "ledger", "adapters", "policies", "gateway", "sim", "tests", "loadtest",
     ];
     let both = ["dependencies", "dev-dependencies"];
     let forbidden: [(&str, &[&str]); 7] = [

@@ -11,6 +11,7 @@
 use std::cmp::Ordering as Order;
 use std::collections::HashMap;
 use std::fmt;
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use smallvec::SmallVec;
@@ -137,6 +138,12 @@ struct State {
     warned_ms: Option<i64>,
 }
 
+impl Limit {
+    fn share(&self, share: NonZeroU32) -> u64 {
+        (self.amount / u64::from(share.get())).max(1)
+    }
+}
+
 impl Meter {
     /// Its name: level, owner, unit and window; unique in the process and the same on all replicas.
     #[must_use]
@@ -151,7 +158,16 @@ impl Meter {
         state
             .level
             .roll(self.limit.window, self.limit.zone_s, now.wall_ms);
-        self.of(&state, now)
+        self.of(&state, self.limit.amount, now)
+    }
+
+    /// Whether this standing is the first of the period `of` to be over the soft threshold; told once to each process.
+    pub fn crosses(&self, standing: Standing, of: i64) -> bool {
+        if !crosses(&self.limit, self.limit.amount, standing) {
+            return false;
+        }
+        let mut state = self.lock();
+        state.warned_ms.replace(of) != Some(of)
     }
 
     /// Counts what was used before this process began, in the period around `now`.
@@ -165,10 +181,8 @@ impl Meter {
             .take(self.limit.window, self.limit.amount, amount, now);
     }
 
-    fn of(&self, state: &State, now: Now) -> Standing {
-        state
-            .level
-            .standing(self.limit.window, self.limit.amount, now)
+    fn of(&self, state: &State, amount: u64, now: Now) -> Standing {
+        state.level.standing(self.limit.window, amount, now)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -193,15 +207,24 @@ pub struct Charge {
 }
 
 /// What one request has taken. Dropping it frees what is held; estimates stay counted.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Hold {
     taken: SmallVec<[Taken; CHARGES_USUAL]>,
+    share: NonZeroU32,
+}
+
+impl Default for Hold {
+    fn default() -> Self {
+        Self::sharing(NonZeroU32::MIN)
+    }
 }
 
 #[derive(Debug)]
 struct Taken {
     meter: Arc<Meter>,
     amount: u64,
+    /// The limit's amount, of which it was taken.
+    of: u64,
     begin_ms: i64,
 }
 
@@ -275,14 +298,16 @@ pub fn reserve(charges: &[Charge], now: Now, hold: &mut Hold) -> Result<Reserved
         };
         let limit = &meter.limit;
         state.level.roll(limit.window, limit.zone_s, now.wall_ms);
-        if let Err(retry_ns) = state.level.fits(limit.window, limit.amount, *amount, now)
+        if let Err(retry_ns) = state
+            .level
+            .fits(limit.window, limit.share(hold.share), *amount, now)
             && refused.as_ref().is_none_or(|(first, _)| *at < *first)
         {
             let limited = Limited {
                 meter: Arc::clone(meter),
                 retry_ns,
-                standing: meter.of(state, now),
-                never: *amount > limit.amount,
+                standing: meter.of(state, limit.share(hold.share), now),
+                never: *amount > limit.share(hold.share),
             };
             refused = Some((*at, limited));
         }
@@ -295,27 +320,28 @@ pub fn reserve(charges: &[Charge], now: Now, hold: &mut Hold) -> Result<Reserved
             continue;
         };
         let limit = &meter.limit;
-        state.level.take(limit.window, limit.amount, *amount, now);
-        let standing = meter.of(state, now);
+        let of = limit.share(hold.share);
+        state.level.take(limit.window, of, *amount, now);
+        let standing = meter.of(state, of, now);
         reserved.note(limit.unit, limit.window, standing);
         let begin_ms = state.level.begin_ms();
-        if crosses(limit, standing) && state.warned_ms != Some(begin_ms) {
-            state.warned_ms = Some(begin_ms);
+        if crosses(limit, of, standing) && state.warned_ms.replace(begin_ms) != Some(begin_ms) {
             reserved.crossed.push(Arc::clone(meter));
         }
         hold.taken.push(Taken {
             meter: Arc::clone(meter),
             amount: *amount,
+            of,
             begin_ms,
         });
     }
     Ok(reserved)
 }
 
-fn crosses(limit: &Limit, standing: Standing) -> bool {
+fn crosses(limit: &Limit, of: u64, standing: Standing) -> bool {
     limit
         .soft
-        .is_some_and(|soft| limit.amount.saturating_sub(standing.remaining) >= soft)
+        .is_some_and(|soft| of.saturating_sub(standing.remaining) >= soft.min(of))
 }
 
 /// What a request turned out to use.
@@ -328,6 +354,16 @@ pub struct Used {
 }
 
 impl Hold {
+    /// An empty one that may take one part in `share` of each limit: replicas that cannot speak to each other each take
+    /// their part, a process on its own takes all.
+    #[must_use]
+    pub fn sharing(share: NonZeroU32) -> Self {
+        Self {
+            taken: SmallVec::new(),
+            share,
+        }
+    }
+
     /// Whether nothing was taken.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -359,7 +395,7 @@ impl Hold {
                 });
             }
         }
-        let mut added = Self::default();
+        let mut added = Self::sharing(self.share);
         reserve(&charges, now, &mut added)?;
         for new in std::mem::take(&mut added.taken) {
             let old = self
@@ -410,13 +446,13 @@ impl Taken {
             Order::Less => {
                 let over = self.amount - real;
                 let level = &mut state.level;
-                level.give_back(limit.window, limit.amount, over, self.begin_ms);
+                level.give_back(limit.window, self.of, over, self.begin_ms);
             }
             Order::Greater => {
                 state.level.roll(limit.window, limit.zone_s, now.wall_ms);
                 if state.level.begin_ms() == self.begin_ms {
                     let missing = real - self.amount;
-                    state.level.take(limit.window, limit.amount, missing, now);
+                    state.level.take(limit.window, self.of, missing, now);
                 }
             }
             Order::Equal => {}
@@ -432,7 +468,7 @@ impl Drop for Hold {
                 let mut state = taken.meter.lock();
                 state
                     .level
-                    .give_back(Window::Held, limit.amount, taken.amount, 0);
+                    .give_back(Window::Held, taken.of, taken.amount, 0);
             }
         }
     }

@@ -90,6 +90,7 @@ fn a_settled_estimate_is_what_was_used() {
             undo.taken.push(Taken {
                 meter: Arc::clone(meter),
                 amount: used.tokens,
+                of: 1000,
                 begin_ms: meter.lock().level.begin_ms(),
             });
         }
@@ -118,6 +119,18 @@ fn a_stream_grows_or_is_stopped() {
     };
     hold.settle(used, next);
     assert_eq!(budget.standing(next).remaining, 70);
+}
+
+#[test]
+fn replicas_apart_take_a_share_each() {
+    let meters = Meters::default();
+    let rate = team(&meters, Unit::Requests, MINUTE, 10);
+    let mut hold = Hold::sharing(NonZeroU32::new(3).unwrap());
+    for left in [2, 1, 0] {
+        let reserved = reserve(&[charge(&rate, 1)], T0, &mut hold).unwrap();
+        assert_eq!(reserved.requests.unwrap().remaining, left);
+    }
+    assert!(reserve(&[charge(&rate, 1)], T0, &mut hold).is_err());
 }
 
 #[test]
@@ -217,6 +230,9 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// Budget, month, amount.
+type Share = (usize, i64, u64);
+
 proptest! {
     /// Budgets of a month against plain sums: what was settled, and what is reserved.
     #[test]
@@ -228,7 +244,7 @@ proptest! {
             .collect();
         // Per budget: month → spent. Per hold: budget → month → reserved.
         let mut spent = vec![HashMap::<i64, u64>::new(); 3];
-        let mut holds: Vec<(Hold, Vec<(usize, i64, u64)>)> = Vec::new();
+        let mut holds: Vec<(Hold, Vec<Share>)> = Vec::new();
         let mut now = T0;
         let month = |now: Now| Period::Month.around(now.wall_ms, 8 * 3600).0;
         for step in steps {
