@@ -82,6 +82,9 @@ fn tell(events: &[Event]) -> String {
             } => {
                 writeln!(text, "reasoning {choice} {}", piece.text())
             }
+            Event::Proof { choice, kind, data } => {
+                writeln!(text, "proof {choice} {kind} {}", data.text())
+            }
             Event::ToolStart {
                 choice,
                 index,
@@ -283,7 +286,7 @@ fn what_we_write_means_the_same() {
         let mut encoder = OpenAiChat.encoder(head_of_reply());
         let mut out = Rope::new();
         for pair in events.chunks(2) {
-            encoder.events(pair, &mut out);
+            encoder.events(pair, &mut out).unwrap();
         }
         encoder.end(&mut out);
         let stream = out.into_bytes();

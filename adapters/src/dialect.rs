@@ -14,7 +14,7 @@ use wire::sse;
 use wire::{Edits, Fault, Rope};
 
 use crate::places::{Asked, Endpoint, Listed, RequestHead};
-use crate::quirks::Quirks;
+use crate::quirks::{self, Loss, Quirks};
 use crate::vendor::Call;
 
 /// Names a dialect.
@@ -22,6 +22,8 @@ use crate::vendor::Call;
 pub enum DialectId {
     /// OpenAI chat completions.
     OpenAiChat,
+    /// Chat completions as vendors write them that no OpenAI client could read.
+    OpenAiLoose,
     /// DashScope's native text generation.
     DashScope,
     /// Baidu's legacy wenxinworkshop chat.
@@ -42,6 +44,22 @@ pub enum Lossy {
 
 /// Names of request fields that did not reach the upstream: `x-yumen-dropped` and the journal.
 pub type Dropped = SmallVec<[&'static str; 4]>;
+
+/// What is lost with a request that leaves its dialect, whatever the other one is.
+///
+/// # Errors
+/// `BadRequest` naming what must not be lost.
+pub fn lose(lost: &[canon::Lost], lossy: Lossy, dropped: &mut Dropped) -> Result<(), Fault> {
+    for one in lost {
+        let loss = if one.meaning {
+            Loss::Meaning
+        } else {
+            Loss::Hint
+        };
+        quirks::lose(one.name, loss, lossy, dropped)?;
+    }
+    Ok(())
+}
 
 /// A request on its way to an upstream that speaks the client's own dialect.
 #[derive(Debug)]
@@ -240,7 +258,10 @@ pub trait Decoder: Send {
 pub trait Encoder: Send {
     /// Writes what the events say to a stream; all events of one read at once. Errors are not written here: the relay ends
     /// the stream with [`ClientDialect::stream_refusal`].
-    fn events(&mut self, events: &[canon::Event], out: &mut Rope);
+    ///
+    /// # Errors
+    /// `Malformed` if more must wait for its place than a bound allows.
+    fn events(&mut self, events: &[canon::Event], out: &mut Rope) -> Result<(), Fault>;
 
     /// Writes the clean end of a stream.
     fn end(&mut self, out: &mut Rope);

@@ -121,7 +121,7 @@ fn write(events: &[canon::Event]) {
         must_be_json(Ok(client.encoder(head()).whole(events)));
         let mut out = wire::Rope::new();
         let mut encoder = client.encoder(head());
-        encoder.events(events, &mut out);
+        let _ = encoder.events(events, &mut out);
         encoder.end(&mut out);
     }
 }

@@ -29,6 +29,7 @@ pub use vendor::{Call, Credential, Framing, Head, Parts, Vendor, VendorInfo};
 pub static DIALECTS: &[&dyn Dialect] = &[
     &dialects::dashscope::DashScope,
     &dialects::openai_chat::OpenAiChat,
+    &dialects::openai_loose::OpenAiLoose,
     &dialects::wenxin_v1::WenxinV1,
 ];
 
@@ -37,12 +38,20 @@ pub static CLIENT_DIALECTS: &[&dyn ClientDialect] = &[&dialects::openai_chat::Op
 
 /// Every vendor, by the name in `providers.*.vendor`.
 pub static VENDORS: &[&dyn Vendor] = &[
+    &vendors::baichuan::VENDOR,
     &vendors::deepseek::VENDOR,
+    &vendors::doubao::VENDOR,
     &vendors::glm::VENDOR,
     &vendors::llamacpp::VENDOR,
+    &vendors::minimax::VENDOR,
+    &vendors::minimax::NATIVE,
+    &vendors::moonshot::VENDOR,
     &vendors::ollama::VENDOR,
     &vendors::openai::VENDOR,
     &vendors::openai_compatible::VENDOR,
+    &vendors::sensenova::VENDOR,
+    &vendors::sensenova::NATIVE,
+    &vendors::spark::VENDOR,
     &vendors::tongyi::NATIVE,
     &vendors::tongyi::COMPATIBLE,
     &vendors::vllm::VENDOR,

@@ -26,6 +26,10 @@ pub struct Quirks {
     pub developer_is_system: bool,
     /// Content that is an array of text parts only becomes one string, the parts joined by a line feed.
     pub flat_text: bool,
+    /// Messages hold text alone: a picture, a sound or a file in them is lost.
+    pub text_only: bool,
+    /// Ids of tool calls must be nine letters or digits: others become such, the same one always the same.
+    pub short_call_ids: bool,
     /// An empty `tools` goes, and `tool_choice` and `parallel_tool_calls` with it.
     pub omit_empty_tools: bool,
     /// `tool_choice: "none"` is unknown: the tools go instead.
@@ -42,6 +46,8 @@ pub static PLAIN: Quirks = Quirks {
     stream_usage: StreamUsage::Ask,
     developer_is_system: false,
     flat_text: false,
+    text_only: false,
+    short_call_ids: false,
     omit_empty_tools: false,
     none_drops_tools: false,
     greedy: None,
@@ -110,6 +116,10 @@ pub enum Rule {
     OneOf(&'static [&'static str]),
     /// These words become those.
     Words(&'static [(&'static str, &'static str)]),
+    /// These words are spelt like those; the meaning is the same.
+    Spelt(&'static [(&'static str, &'static str)]),
+    /// It is known, although hardly anybody but OpenAI knows it.
+    Knows,
     /// An object whose `type` must be one of these; other types go.
     Types(&'static [&'static str]),
 }
@@ -132,6 +142,8 @@ pub enum When {
     Always,
     /// The request has tools.
     Tools,
+    /// It has none.
+    NoTools,
     /// No stream is wanted.
     Whole,
     /// A stream is wanted.
@@ -187,6 +199,7 @@ impl Quirks {
         self.added.iter().filter(move |added| match added.when {
             When::Always => true,
             When::Tools => tools,
+            When::NoTools => !tools,
             When::Whole => !stream,
             When::Stream => stream,
         })
@@ -223,12 +236,9 @@ impl Rule {
                     None => Judged::Remove(weight(name, value)),
                 }
             }
-            Self::Words(pairs) => pairs
-                .iter()
-                .find(|(from, _)| value.is_named(from))
-                .map_or(Judged::Keep, |(_, to)| {
-                    Judged::Set(crate::members::quoted(to), weight(name, value))
-                }),
+            Self::Words(pairs) => respelt(pairs, value, weight(name, value)),
+            Self::Spelt(pairs) => respelt(pairs, value, Loss::Nothing),
+            Self::Knows => Judged::Keep,
             Self::Types(types) => {
                 let kind = value.get("type");
                 if kind.is_none_or(|kind| types.iter().any(|name| kind.is_named(name))) {
@@ -239,6 +249,13 @@ impl Rule {
             }
         }
     }
+}
+
+fn respelt(pairs: &[(&'static str, &'static str)], value: Value<'_>, loss: Loss) -> Judged {
+    let pair = pairs.iter().find(|(from, _)| value.is_named(from));
+    pair.map_or(Judged::Keep, |(_, to)| {
+        Judged::Set(crate::members::quoted(to), loss)
+    })
 }
 
 fn clamp(value: Value<'_>, min: &'static str, max: &'static str) -> Judged {
@@ -290,6 +307,25 @@ pub(crate) fn weight(name: &str, value: Value<'_>) -> Loss {
         | "response_format" | "modalities" | "audio" => Loss::Meaning,
         _ => Loss::Hint,
     }
+}
+
+/// Letters of a short id.
+const SHORT_ID: usize = 9;
+
+/// The id of a tool call as nine letters and digits, the same for the same id (FNV-1a); `None` if it is that already.
+/// Two ids of one conversation fall together once in 10¹⁴.
+pub(crate) fn short_call_id(id: &[u8]) -> Option<String> {
+    if id.len() == SHORT_ID && id.iter().all(u8::is_ascii_alphanumeric) {
+        return None;
+    }
+    let mix = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    let mut hash = id.iter().fold(0xcbf2_9ce4_8422_2325, mix);
+    let mut next = || {
+        let digit = u32::try_from(hash % 36).ok();
+        hash /= 36;
+        digit.and_then(|digit| char::from_digit(digit, 36))
+    };
+    Some((0..SHORT_ID).map_while(|_| next()).collect())
 }
 
 /// Loses a field, or says that it must not be lost.
@@ -377,6 +413,17 @@ mod tests {
         };
         check(user, "user", "\"u1\"", Judged::Remove(Loss::Hint));
         check(user, "user", "\"user-01\"", Judged::Rename("user_id"));
+    }
+
+    #[test]
+    fn short_ids() {
+        assert_eq!(short_call_id(b"abcdEF123"), None);
+        let long = short_call_id(b"call_0123456789").unwrap();
+        assert_eq!(long.len(), 9);
+        assert_eq!(short_call_id(long.as_bytes()), None);
+        assert_eq!(Some(&long), short_call_id(b"call_0123456789").as_ref());
+        assert_ne!(Some(long), short_call_id(b"call_0123456788"));
+        assert!(short_call_id(b"").is_some() && short_call_id("问".as_bytes()).is_some());
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! copied here.
 
 use bytes::Bytes;
-use wire::canon::{Raw, Str};
+use wire::canon::{Blob, Raw, Str};
 use wire::json::{self, Value};
 use wire::{Fault, Kind, Rope};
 
@@ -60,6 +60,20 @@ impl Weave {
         self.lit("\"");
         self.splice(text.bytes());
         self.lit("\"");
+    }
+
+    /// A URL that leads to bytes or holds them, quotes included.
+    pub(crate) fn blob(&mut self, blob: &Blob) {
+        match blob {
+            Blob::Url(url) => self.string(url),
+            Blob::Inline { kind, data } => {
+                self.lit("\"data:");
+                self.splice(kind.bytes());
+                self.lit(";base64,");
+                self.splice(data.bytes());
+                self.lit("\"");
+            }
+        }
     }
 
     /// A string of our own, quotes included.

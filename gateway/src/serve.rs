@@ -19,6 +19,7 @@ use crate::audit::events::{self, Visits};
 use crate::book::Registry;
 use crate::config::address::Listen;
 use crate::config::problem::Problem;
+use crate::config::schema::Durability;
 use crate::config::tuning::Mode;
 use crate::config::watch::ConfigStore;
 use crate::server::{self, drain, listen};
@@ -97,6 +98,10 @@ pub fn start(store: ConfigStore, warnings: &[Problem]) -> anyhow::Result<Running
     let settings = journal::Config {
         segment_bytes: snapshot.audit.segment_bytes.0,
         reserve_bytes: snapshot.audit.reserve_bytes.0,
+        durability: match snapshot.audit.durability {
+            Durability::Written => journal::Durability::Written,
+            Durability::Synced => journal::Durability::Synced,
+        },
         ..journal::Config::new(&snapshot.audit.dir, count)
     };
     let (journal, recovery) = Journal::open(settings, Arc::clone(&clock))

@@ -233,6 +233,10 @@ impl Bench {
     }
 
     async fn harmless(&self, vendor: &str, fault: &str) {
+        if vendor == "spark" && fault == "@nodone" {
+            // It gives no finish reason either: such a stream cannot be told from one that was cut.
+            return;
+        }
         let what = format!("{vendor}{fault}");
         let reply = self.ask(vendor, fault, false).send().await;
         assert!(reply.said().contains(TEXT), "{what}: {}", reply.text());
@@ -332,33 +336,33 @@ async fn matrix(vendor: &'static str) {
     journal.assert_balanced();
 }
 
-macro_rules! matrix {
-    ($($test:ident = $vendor:literal,)*) => {
+/// In how many tests the vendors are looked at, so that they run side by side.
+const SHARDS: usize = 4;
+
+async fn every_fault_of(shard: usize) {
+    for (vendor, _) in VENDORS.iter().skip(shard).step_by(SHARDS) {
+        eprintln!("every fault of {vendor}");
+        matrix(vendor).await;
+    }
+}
+
+macro_rules! shards {
+    ($($test:ident = $shard:literal,)*) => {
         $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
         async fn $test() {
-            matrix($vendor).await;
+            every_fault_of($shard).await;
         })*
 
-        #[test]
-        fn the_matrix_has_every_vendor() {
-            let here: BTreeSet<&str> = [$($vendor),*].into();
-            assert_eq!(here, VENDORS.iter().map(|(name, _)| *name).collect());
-        }
+        /// `SHARDS` tests, numbered from zero, are all vendors.
+        const _: () = assert!([$($shard),*].len() == SHARDS);
     };
 }
 
-matrix! {
-    every_fault_of_wenxin = "wenxin",
-    every_fault_of_wenxin_v1 = "wenxin-v1",
-    every_fault_of_tongyi = "tongyi",
-    every_fault_of_tongyi_compatible = "tongyi-compatible",
-    every_fault_of_glm = "glm",
-    every_fault_of_openai_compatible = "openai-compatible",
-    every_fault_of_vllm = "vllm",
-    every_fault_of_llamacpp = "llamacpp",
-    every_fault_of_ollama = "ollama",
-    every_fault_of_openai = "openai",
-    every_fault_of_deepseek = "deepseek",
+shards! {
+    every_fault_of_every_vendor_0 = 0,
+    every_fault_of_every_vendor_1 = 1,
+    every_fault_of_every_vendor_2 = 2,
+    every_fault_of_every_vendor_3 = 3,
 }
 
 #[tokio::test]

@@ -350,3 +350,46 @@ async fn nothing_passes_unrecorded_when_the_disk_is_full() {
     assert!(grammar::read(&reply.body).done);
     gateway.assert_sound();
 }
+
+/// What is synced cannot be seen from outside; that everything still comes to its end, in order and recorded, can.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_synced_journal_serves_everything_that_a_written_one_does() {
+    let sim = sim().await;
+    let mut config = Config::plain(&sim);
+    config
+        .fault("cut", "openai-compatible", "@events:20@cut:900")
+        .set("runtime/workers", 2)
+        .set("audit", json!({"dir": "audit", "durability": "synced"}));
+    let gateway = Gateway::start(&config).await;
+    let mut asked = tokio::task::JoinSet::new();
+    for at in 0..60 {
+        let model = if at % 3 == 0 {
+            "cut"
+        } else {
+            "m-openai-compatible"
+        };
+        let ask = match at % 4 {
+            0 => gateway.chat(model, "x"),
+            1 => gateway.chat("nothing", "x"),
+            _ => gateway.stream(model, "x"),
+        };
+        asked.spawn(ask.send());
+    }
+    let replies = asked.join_all().await;
+    // No waiting here: who has seen the end finds its record.
+    let journal = gateway.journal();
+    for reply in &replies {
+        let id = reply.header("x-request-id").unwrap();
+        let ending = journal
+            .ending(id)
+            .unwrap_or_else(|| panic!("no end of {id}"));
+        assert_eq!(ending["status"], reply.status);
+    }
+    assert!(
+        replies
+            .iter()
+            .any(|reply| reply.status == 200 && grammar::read(&reply.body).done)
+    );
+    journal.assert_balanced();
+    gateway.assert_sound();
+}

@@ -98,7 +98,7 @@ async fn nothing_planted_leaves_from_any_place_in_any_dialect() {
     let mut wrong = Vec::new();
     for place in places() {
         let mut reached = Vec::new();
-        for (vendor, _) in VENDORS {
+        for &(vendor, _) in VENDORS {
             for stream in [false, true] {
                 let value = if place.number {
                     [Planter::mobile, Planter::id_card][turn % 2](&mut planter)

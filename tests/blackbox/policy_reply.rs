@@ -242,6 +242,10 @@ async fn every_vendor_and_every_size_of_pieces() {
                 want = said.clone();
             }
             assert_eq!(said, want, "{model} {shape}, whole");
+            if *vendor == "spark" && shape.contains("@nodone") {
+                // It gives no finish reason: without the end marker such a stream was cut.
+                continue;
+            }
             let reply = gateway.stream(&model, "x").send().await;
             assert!(
                 seen(reply.text().as_bytes(), planter.made()).is_empty(),

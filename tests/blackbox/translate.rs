@@ -243,7 +243,8 @@ async fn tools_go_there_and_back() {
 #[tokio::test]
 async fn finish_reasons_become_the_dialects() {
     let (_sim, gateway) = bench().await;
-    for vendor in TRANSLATED {
+    // One vendor gives no reason for an end.
+    for vendor in TRANSLATED.into_iter().filter(|name| *name != "spark") {
         for stream in [false, true] {
             let ask = gateway
                 .chat(
@@ -369,6 +370,9 @@ async fn several_choices() {
     }
 }
 
+/// Vendors that know no stop strings.
+const WITHOUT_STOP: [&str; 2] = ["sensenova-native", "spark"];
+
 #[tokio::test]
 async fn system_words_sampling_and_stops_arrive() {
     let (sim, gateway) = bench().await;
@@ -382,7 +386,9 @@ async fn system_words_sampling_and_stops_arrive() {
                     .insert(0, json!({"role": "system", "content": "SYSTEM-WORDS"}));
                 body["temperature"] = json!(0.7);
                 body["top_p"] = json!(0.9);
-                body["stop"] = json!(["STOPHERE"]);
+                if !WITHOUT_STOP.contains(&vendor) {
+                    body["stop"] = json!(["STOPHERE"]);
+                }
                 body["max_completion_tokens"] = json!(50);
             });
         let reply = ask.send().await;
@@ -392,7 +398,7 @@ async fn system_words_sampling_and_stops_arrive() {
             assert!(sent.contains(word), "{vendor}: no {word} in {sent}");
         }
         assert!(
-            !reply.said().contains("四五六"),
+            WITHOUT_STOP.contains(&vendor) || !reply.said().contains("四五六"),
             "{vendor}: {}",
             reply.said()
         );

@@ -13,15 +13,34 @@ async fn every_way_to_sign() {
         ("glm-jwt", "glm", "jwt"),
         ("old-oauth", "wenxin-v1", "oauth"),
         ("old-signed", "wenxin-v1", "bce-auth-v1"),
+        ("native-key", "sensenova-native", ""),
+        ("native-jwt", "sensenova-native", ""),
     ] {
         config.sim_provider(name, vendor, &sim);
-        config.set(&format!("providers/{name}/auth"), auth);
+        if !auth.is_empty() {
+            config.set(&format!("providers/{name}/auth"), auth);
+        }
         config.model(name, &[(name, config::usual(vendor))]);
     }
     config.set("providers/old-signed/api_key", sim::BCE_TEST_ACCESS_KEY);
     config.set("providers/old-signed/secret_key", sim::BCE_TEST_SECRET_KEY);
+    config.set(
+        "providers/native-jwt/api_key",
+        sim::SENSENOVA_TEST_ACCESS_KEY,
+    );
+    config.set(
+        "providers/native-jwt/secret_key",
+        sim::SENSENOVA_TEST_SECRET_KEY,
+    );
     let gateway = Gateway::start(&config).await;
-    for name in ["glm-bearer", "glm-jwt", "old-oauth", "old-signed"] {
+    for name in [
+        "glm-bearer",
+        "glm-jwt",
+        "old-oauth",
+        "old-signed",
+        "native-key",
+        "native-jwt",
+    ] {
         for stream in [false, true] {
             let ask = gateway
                 .chat(name, "你好")
@@ -53,7 +72,11 @@ async fn every_way_to_sign() {
     });
     assert_eq!(signed.count(), 2);
     assert_eq!(sim.token_fetches(), 1);
-    assert!(!gateway.log().contains(sim::BCE_TEST_SECRET_KEY));
+    for secret in [sim::BCE_TEST_SECRET_KEY, sim::SENSENOVA_TEST_SECRET_KEY] {
+        assert!(!gateway.log().contains(secret));
+        let sent = |request: &sim::Received| format!("{:?}", request.headers).contains(secret);
+        assert!(!requests.iter().any(sent), "a secret went out itself");
+    }
 }
 
 /// Our credential is wrong: that is our operator's business. The client's key is good, and must not be told otherwise.
@@ -118,6 +141,25 @@ async fn vendors_codes_become_the_contracts() {
             "context_length_exceeded",
         ),
         ("deepseek", "content_risk", 400, "content_filtered"),
+        ("moonshot", "too_long", 400, "context_length_exceeded"),
+        (
+            "moonshot",
+            "exceeded_current_quota_error",
+            429,
+            "rate_limit_exceeded",
+        ),
+        ("moonshot", "engine_overloaded_error", 503, "upstream_error"),
+        ("minimax", "1026", 400, "content_filtered"),
+        ("minimax-v2", "1008", 429, "rate_limit_exceeded"),
+        ("minimax-v2", "2013-context", 400, "context_length_exceeded"),
+        ("baichuan", "insufficient_quota", 429, "rate_limit_exceeded"),
+        ("doubao", "SetLimitExceeded", 429, "rate_limit_exceeded"),
+        ("doubao", "ServerOverloaded", 503, "upstream_error"),
+        ("sensenova", "quota_exceeded", 429, "rate_limit_exceeded"),
+        ("sensenova-native", "17", 400, "content_filtered"),
+        ("spark", "10013", 400, "content_filtered"),
+        ("spark", "11202", 429, "rate_limit_exceeded"),
+        ("spark", "11200", 429, "rate_limit_exceeded"),
     ];
     let mut config = Config::all(&sim);
     for (vendor, code, ..) in cases {
@@ -151,7 +193,17 @@ async fn vendors_codes_become_the_contracts() {
 #[tokio::test]
 async fn an_answer_that_is_taken_back_is_not_a_natural_end() {
     let sim = sim().await;
-    let vendors = ["wenxin", "wenxin-v1", "glm", "tongyi", "tongyi-compatible"];
+    let vendors = [
+        "wenxin",
+        "wenxin-v1",
+        "glm",
+        "tongyi",
+        "tongyi-compatible",
+        "minimax",
+        "minimax-v2",
+        "doubao",
+        "sensenova-native",
+    ];
     let mut config = Config::with(&sim, vendors);
     for vendor in vendors {
         config.fault(&format!("{vendor}/recall"), vendor, "@recall");

@@ -21,6 +21,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 GLM_KEY = "0123456789abcdef0123456789abcdef.FakeSecretForTest"
 BCE_ACCESS_KEY = "ALTAKfakeaccesskey0001"
 BCE_SECRET_KEY = "fakesecretkey0000000000000000001"
+SENSENOVA_ACCESS_KEY = "AK_TEST_0001"
+SENSENOVA_SECRET_KEY = "SK_TEST_secret_0001"
 
 # How long a process may take to say that it is ready: a debug build on a busy machine.
 READY_SECONDS = 60

@@ -8,8 +8,9 @@ use sim::Sim;
 /// The key that every config has, allowed everything.
 pub const KEY: &str = "ym-blackbox-7Qm2xT9vKdLw";
 
-/// Every vendor, with the model name that its simulator is asked for.
-pub const VENDORS: [(&str, &str); 11] = [
+/// Every vendor, with the model name that its simulator is asked for. That none is missing is checked against the
+/// product's own list.
+pub const VENDORS: &[(&str, &str)] = &[
     ("wenxin", "ernie-4.0-turbo-8k"),
     ("wenxin-v1", "completions_pro"),
     ("tongyi", "qwen-plus"),
@@ -21,10 +22,24 @@ pub const VENDORS: [(&str, &str); 11] = [
     ("ollama", "local-model"),
     ("openai", "gpt-4o"),
     ("deepseek", "deepseek-chat"),
+    ("moonshot", "kimi-k2.6"),
+    ("minimax", "MiniMax-Text-01"),
+    ("minimax-v2", "abab6.5s-chat"),
+    ("baichuan", "Baichuan4-Turbo"),
+    ("doubao", "doubao-seed-1-6"),
+    ("sensenova", "sensenova-6.8-flash-lite"),
+    ("sensenova-native", "SenseChat-5"),
+    ("spark", "4.0Ultra"),
 ];
 
 /// Vendors whose wire dialect is not the client's.
-pub const TRANSLATED: [&str; 2] = ["wenxin-v1", "tongyi"];
+pub const TRANSLATED: [&str; 5] = [
+    "wenxin-v1",
+    "tongyi",
+    "minimax-v2",
+    "sensenova-native",
+    "spark",
+];
 
 /// The vendors that speak the client's dialect.
 pub fn same_dialect() -> impl Iterator<Item = &'static str> {

@@ -75,7 +75,7 @@ pub(crate) fn read<'a>(root: Value<'a>) -> Option<Told<'a>> {
             kind: word(root, "error_type").unwrap_or_default(),
             ..Told::default()
         },
-        _ => flat(root)?,
+        _ => beside(root).or_else(|| flat(root))?,
     };
     // Where the outer object has more to say than the inner one.
     if told.code.is_empty() {
@@ -100,19 +100,52 @@ fn shape<'a>(error: Value<'a>) -> Told<'a> {
     }
 }
 
+/// Errors told beside a reply, which may be there too: a code that is not zero.
+fn beside<'a>(root: Value<'a>) -> Option<Told<'a>> {
+    let objects = ["base_resp", "status"];
+    let told = objects.iter().filter_map(|name| {
+        let object = root.get(name)?;
+        let first = |names: [&str; 2]| names.iter().find_map(|name| word(object, name));
+        Some(Told {
+            code: first(["status_code", "code"])?,
+            message: first(["status_msg", "message"]).unwrap_or_default(),
+            ..Told::default()
+        })
+    });
+    let mut told = told.filter(|told| !is_zero(&told.code));
+    told.next()
+}
+
+/// A sentence at the top of the body and nothing else: an error only where the status says so.
+pub(crate) fn bare<'a>(root: Value<'a>) -> Option<Told<'a>> {
+    Some(Told {
+        message: word(root, "message")?,
+        ..Told::default()
+    })
+}
+
+/// Whether a code says that all is well.
+fn is_zero(code: &str) -> bool {
+    matches!(code, "" | "0" | "200")
+}
+
 /// Errors that stand at the top of the body.
 fn flat<'a>(root: Value<'a>) -> Option<Told<'a>> {
-    if root.kind() != Type::Object || root.get("choices").is_some() {
+    if root.kind() != Type::Object {
         return None;
     }
-    let zero = |code: &Cow<'_, str>| matches!(&**code, "" | "0" | "200");
     let told = shape(root);
+    let number = |code: Value<'a>| code.kind() == Type::Number;
+    let numbered = root.get("code").is_some_and(number) && root.get("message").is_some();
+    if root.get("choices").is_some() && !numbered {
+        return None;
+    }
     if root
         .get("object")
         .is_some_and(|kind| kind.is_named("error"))
         || root.get("error_msg").is_some()
-        || word(root, "error_code").is_some_and(|code| !zero(&code))
-        || (!zero(&told.code) && root.get("message").is_some())
+        || word(root, "error_code").is_some_and(|code| !is_zero(&code))
+        || (!is_zero(&told.code) && root.get("message").is_some())
     {
         return Some(told);
     }
@@ -320,7 +353,9 @@ impl Blame {
                 .message("The provider took too long."),
             Self::Failed => failed(kept(500..=504, 502)),
         };
-        let fault = match retry_after(head) {
+        let wait =
+            retry_after(head).or_else(|| told_wait(told.filter(|_| self == Self::Throttled)?));
+        let fault = match wait {
             Some(after) => fault.retry_after(after),
             None => fault,
         };
@@ -386,6 +421,15 @@ pub(crate) fn retry_after(head: &Head<'_>) -> Option<Duration> {
     Some(Duration::from_secs_f64(
         seconds.min(RETRY_AFTER_MAX.as_secs_f64()),
     ))
+}
+
+/// When to come back, told in a sentence: `… after 3 seconds`.
+fn told_wait(told: &Told<'_>) -> Option<Duration> {
+    let (_, rest) = told.message.rsplit_once(" after ")?;
+    let (number, unit) = rest.split_once(' ')?;
+    let seconds = number.parse::<u32>().ok()?;
+    let wait = Duration::from_secs(seconds.into()).min(RETRY_AFTER_MAX);
+    unit.starts_with("second").then_some(wait)
 }
 
 #[cfg(test)]

@@ -16,8 +16,12 @@ use crate::vendor::{Call, Credential, Head, Parts, Vendor, VendorInfo};
 pub(crate) struct OpenAiLike {
     /// Facts for the config.
     pub info: &'static VendorInfo,
+    /// OpenAI's dialect, or the loose one.
+    pub speaks: &'static [&'static dyn Dialect],
     /// Path of chat completions after the base path.
     pub path: &'static str,
+    /// What the path and the query must have beyond that.
+    pub place: fn(&Call<'_>, &mut Parts),
     /// Authentication and other headers.
     pub sign: fn(&Call<'_>, &Credential<'_>, &mut HeaderMap) -> Result<(), Fault>,
     /// By model.
@@ -29,7 +33,9 @@ pub(crate) struct OpenAiLike {
 /// A vendor of which nothing is known but its dialect.
 pub(crate) const GENERIC: OpenAiLike = OpenAiLike {
     info: &HOSTED,
+    speaks: &[&OpenAiChat],
     path: "/chat/completions",
+    place: |_, _| {},
     sign: bearer,
     quirks: |_| &COMMON_QUIRKS,
     blame: |_, _| None,
@@ -60,7 +66,7 @@ impl Vendor for OpenAiLike {
     }
 
     fn speaks(&self) -> &'static [&'static dyn Dialect] {
-        &[&OpenAiChat]
+        self.speaks
     }
 
     fn prepare(
@@ -70,6 +76,7 @@ impl Vendor for OpenAiLike {
         parts: &mut Parts,
     ) -> Result<(), Fault> {
         self.path.clone_into(&mut parts.path);
+        (self.place)(call, parts);
         (self.sign)(call, credential, &mut parts.headers)
     }
 
@@ -128,8 +135,11 @@ pub(crate) fn fault(
     root: Option<Value<'_>>,
     own: fn(u16, &Told<'_>) -> Option<Blame>,
 ) -> Option<Fault> {
-    let told = root.and_then(blame::read);
     let by_head = blame::by_status(head.status);
+    let told = root.and_then(|root| {
+        let bare = || by_head.and_then(|_| blame::bare(root));
+        blame::read(root).or_else(bare)
+    });
     let Some(told) = told else {
         return Some(by_head?.fault(head, head.status, None));
     };

@@ -8,6 +8,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::commit::Durability;
 use super::payload::CLOSING_ROOM;
 
 /// Most shards: their number has two digits in a file name.
@@ -24,6 +25,8 @@ pub struct Config {
     pub segment_bytes: u64,
     /// Room kept for closings; bounds the entries that are open to `reserve_bytes / CLOSING_ROOM`.
     pub reserve_bytes: u64,
+    /// What a record survives before its request goes on.
+    pub durability: Durability,
     /// Time between two syncs; threats.md promises one within a second.
     pub sync_every: Duration,
 }
@@ -36,6 +39,7 @@ impl Config {
             shards,
             segment_bytes: 128 << 20,
             reserve_bytes: 64 << 20,
+            durability: Durability::Written,
             sync_every: Duration::from_millis(500),
         }
     }
@@ -49,6 +53,8 @@ pub enum Error {
     Full,
     /// The disk fails.
     Failed,
+    /// A sync takes too long. Passes by itself.
+    Slow,
     /// As many entries are open as the reserve can close.
     TooManyOpen,
     /// `shutdown` was called.
@@ -66,6 +72,7 @@ impl fmt::Display for Error {
         match self {
             Self::Full => f.write_str("audit journal: disk full"),
             Self::Failed => f.write_str("audit journal: disk fails"),
+            Self::Slow => f.write_str("audit journal: disk too slow"),
             Self::TooManyOpen => f.write_str("audit journal: too many requests in flight"),
             Self::Stopped => f.write_str("audit journal: stopped"),
             Self::Locked => f.write_str("audit journal: directory in use by another process"),

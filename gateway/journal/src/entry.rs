@@ -4,12 +4,11 @@
 //! Invariants: one closing for each entry, by `close` or by `Drop`; closings may use the reserve, openings never.
 
 use std::fmt;
-use std::future::Future;
 use std::sync::Arc;
 
 use super::payload::{self, CLOSING_ROOM, Closes, Closing, ID_BYTES_MAX, Outcome};
 use super::record::Kind;
-use super::{Error, Journal, Waiting, locked};
+use super::{Durable, Journal, Waiting, locked};
 
 /// A request that is written down as open. Closing it, or dropping it, writes its closing record.
 ///
@@ -67,21 +66,24 @@ impl Entry {
     }
 
     /// Resolves when the opening is as durable as the config asks; to be awaited before the first byte goes upstream.
-    /// With `durability: written`, the only kind so far, that is at once; `synced` will wait here for its group commit.
-    pub fn durable(&self) -> impl Future<Output = Result<(), Error>> + Send + use<> {
-        std::future::ready(Ok(()))
+    pub fn durable(&self) -> Durable {
+        self.journal.durable(Some(self.index))
     }
 
-    /// Writes the closing record. Nothing can be done about a failure here: the journal keeps the record until it is written.
-    pub fn close(mut self, closing: &Closing<'_>) {
-        self.finish(closing);
+    /// Writes the closing record; what it returns resolves when that is as durable as the config asks.
+    /// Nothing can be done about a failure here: the journal keeps the record until it is written.
+    pub fn close(mut self, closing: &Closing<'_>) -> Durable {
+        let index = self.finish(closing);
+        self.journal.durable(index)
     }
 
-    fn finish(&mut self, closing: &Closing<'_>) {
-        if self.slot != CLOSED {
-            self.journal.write_closing(self, closing);
-            self.slot = CLOSED;
+    fn finish(&mut self, closing: &Closing<'_>) -> Option<u64> {
+        if self.slot == CLOSED {
+            return None;
         }
+        let index = self.journal.write_closing(self, closing);
+        self.slot = CLOSED;
+        index
     }
 }
 
@@ -101,14 +103,15 @@ impl fmt::Debug for Entry {
 }
 
 impl Journal {
-    /// Writes a closing, from the reserve if need be; keeps it in memory if the disk refuses even so.
-    fn write_closing(&self, entry: &Entry, closing: &Closing<'_>) {
+    /// Writes a closing, from the reserve if need be, and returns its index; keeps it in memory if the disk refuses even so.
+    fn write_closing(&self, entry: &Entry, closing: &Closing<'_>) -> Option<u64> {
         let (shard, slot) = (usize::from(entry.shard), entry.slot);
         let closes = Closes {
             opening: entry.index,
             id: entry.id(),
         };
-        let kept = self.with_record(
+        let mut kept = None;
+        let written = self.with_record(
             Kind::Closed,
             |parts| {
                 parts.add(&closes)?;
@@ -116,34 +119,43 @@ impl Journal {
             },
             |record| {
                 debug_assert!(record.len() as u64 <= CLOSING_ROOM);
-                Ok((!self.append_closing(shard, slot, record)).then(|| record.clone()))
+                let index = self.append_closing(shard, slot, record);
+                if index.is_none() {
+                    kept = Some(record.clone());
+                }
+                Ok(index)
             },
         );
-        if let Ok(Some(record)) = kept {
+        if let Some(record) = kept {
             locked(&self.waiting).push_back(Waiting {
                 shard,
                 slot,
                 record,
             });
         }
+        written.ok().flatten()
     }
 
-    /// Appends a closing and frees its place; false if the disk did not take it.
-    pub(super) fn append_closing(&self, shard: usize, slot: u32, record: &mut [u8]) -> bool {
+    /// Appends a closing and frees its place; `None` if the disk did not take it.
+    pub(super) fn append_closing(&self, shard: usize, slot: u32, record: &mut [u8]) -> Option<u64> {
         loop {
             let appended = self.shard(shard).and_then(|mut writer| {
-                writer.append(&self.files, record)?;
+                let index = writer.append(&self.files, record)?;
                 writer.closed(slot);
-                Ok(())
+                Ok(index)
             });
-            let Err(failure) = appended else {
-                self.reserve.give_back();
-                return true;
+            let failure = match appended {
+                Ok(index) => {
+                    self.reserve.give_back();
+                    self.want_durable(index);
+                    return Some(index);
+                }
+                Err(failure) => failure,
             };
             self.fails(&failure);
             // Ends when the reserve does.
             if !failure.full || !self.reserve.release(&*self.files.store) {
-                return false;
+                return None;
             }
         }
     }

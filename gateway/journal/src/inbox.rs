@@ -148,17 +148,6 @@ impl Journal {
         paths
     }
 
-    /// Deletes what was taken, if it is durable.
-    pub(super) fn forget_inbox(&self, taken: &[PathBuf]) {
-        if self.health() == Health::Unsynced {
-            return;
-        }
-        for path in taken {
-            // One that stays is written once more, with the same ticket.
-            let _ = fs::remove_file(path);
-        }
-    }
-
     /// True if the file may go.
     fn write_posted(&self, path: &Path) -> bool {
         let ticket = path

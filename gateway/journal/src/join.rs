@@ -16,6 +16,10 @@ use super::row::Row;
 
 /// Openings kept at once; the journal's reserve bounds them far below. Beyond it the oldest comes as a row without outcome.
 const OPEN_MAX: usize = 1 << 20;
+/// Openings without a closing that one record of a later epoch may bring; the rest comes with the records behind it.
+const UNCLOSED_MAX: usize = 1024;
+/// Most rows that one record gives.
+pub const ROWS_A_RECORD_MAX: usize = UNCLOSED_MAX + 2;
 
 /// Where a record begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +62,6 @@ pub struct Settled {
 #[derive(Debug, Default)]
 pub struct Join {
     open: BTreeMap<u64, Opened>,
-    epoch: u32,
 }
 
 /// An opening that waits for its closing.
@@ -80,12 +83,7 @@ impl Join {
                 {
                     out.push(opened.unclosed(index, record.index));
                 }
-                let opened = Opened {
-                    epoch: record.epoch,
-                    place: record.place,
-                    payload: record.payload.into(),
-                };
-                self.open.insert(record.index, opened);
+                self.open.insert(record.index, Opened::of(record));
             }
             Kind::Closed => out.push(self.close(record)),
             Kind::Denied | Kind::Event => {
@@ -109,17 +107,27 @@ impl Join {
         self.open.first_key_value().map(|(index, _)| *index)
     }
 
+    /// Takes back an opening that `open` named, before the first record is pushed.
+    pub fn restore(&mut self, record: &Input<'_>) {
+        self.open.insert(record.index, Opened::of(record));
+    }
+
     /// Openings that got no closing although a new epoch began. Recovery writes closings and what was lost first, so
     /// any other record of the new epoch says that there are no more.
     fn begin_epoch(&mut self, record: &Input<'_>, out: &mut Vec<Settled>) {
-        if record.epoch <= self.epoch {
-            return;
+        let earlier = |open: &BTreeMap<u64, Opened>| {
+            open.first_key_value()
+                .is_some_and(|(_, opened)| opened.epoch < record.epoch)
+        };
+        // Epochs grow with the index, so what is open from an earlier one comes first.
+        for _ in 0..UNCLOSED_MAX {
+            if !earlier(&self.open) {
+                break;
+            }
+            if let Some((index, opened)) = self.open.pop_first() {
+                out.push(opened.unclosed(index, record.index));
+            }
         }
-        self.epoch = record.epoch;
-        let earlier = self
-            .open
-            .extract_if(.., |_, opened| opened.epoch < record.epoch);
-        out.extend(earlier.map(|(index, opened)| opened.unclosed(index, record.index)));
     }
 
     fn close(&mut self, closing: &Input<'_>) -> Settled {
@@ -130,39 +138,76 @@ impl Join {
         let names: Option<u64> = serde_json::from_slice::<Closes>(closing.payload)
             .ok()
             .map(|closes| closes.opening);
-        let mut row = Row {
-            index: number(names.unwrap_or(closing.index)),
-            kind: "request".to_owned(),
-            ..Row::default()
-        };
         let opened = names.and_then(|index| self.open.remove(&index));
-        if let Some(opened) = &opened {
-            row.epoch = Some(opened.epoch.into());
-            row.read(Kind::Opened, &opened.payload);
-        }
-        row.settled = number(closing.index);
-        row.read(Kind::Closed, closing.payload);
+        let first = opened.as_ref().map(|opened| First {
+            kind: Kind::Opened,
+            epoch: opened.epoch,
+            payload: &opened.payload,
+        });
+        let index = names.unwrap_or(closing.index);
         Settled {
-            row,
+            row: row(index, closing.index, first, Some(closing.payload)),
             first: opened.map(|opened| opened.place),
             closing: Some(closing.place),
         }
     }
 }
 
+/// The first record of a row, which may be its only one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct First<'a> {
+    pub(crate) kind: Kind,
+    pub(crate) epoch: u32,
+    pub(crate) payload: &'a [u8],
+}
+
+/// The row that records make.
+pub(crate) fn row(
+    index: u64,
+    settled: u64,
+    first: Option<First<'_>>,
+    closing: Option<&[u8]>,
+) -> Row {
+    let kind = match first.map(|first| first.kind) {
+        Some(Kind::Denied) => "denial",
+        Some(Kind::Event) => "event",
+        Some(Kind::Lost) => "lost",
+        Some(Kind::Opened | Kind::Closed) | None => "request",
+    };
+    let mut row = Row {
+        index: number(index),
+        settled: number(settled),
+        kind: kind.to_owned(),
+        epoch: first.map(|first| first.epoch.into()),
+        ..Row::default()
+    };
+    if let Some(first) = first {
+        row.read(first.kind, first.payload);
+    }
+    if let Some(payload) = closing {
+        row.read(Kind::Closed, payload);
+    }
+    row
+}
+
 impl Opened {
+    fn of(record: &Input<'_>) -> Self {
+        Self {
+            epoch: record.epoch,
+            place: record.place,
+            payload: record.payload.into(),
+        }
+    }
+
     /// The row of an opening without its closing, which stands where that became known.
     fn unclosed(self, index: u64, settled: u64) -> Settled {
-        let mut row = Row {
-            index: number(index),
-            settled: number(settled),
-            kind: "request".to_owned(),
-            epoch: Some(self.epoch.into()),
-            ..Row::default()
+        let first = First {
+            kind: Kind::Opened,
+            epoch: self.epoch,
+            payload: &self.payload,
         };
-        row.read(Kind::Opened, &self.payload);
         Settled {
-            row,
+            row: row(index, settled, Some(first), None),
             first: Some(self.place),
             closing: None,
         }
@@ -171,21 +216,13 @@ impl Opened {
 
 /// The row of a record that stands for itself.
 fn alone(record: &Input<'_>) -> Settled {
-    let kind = match record.kind {
-        Kind::Denied => "denial",
-        Kind::Lost => "lost",
-        _ => "event",
+    let first = First {
+        kind: record.kind,
+        epoch: record.epoch,
+        payload: record.payload,
     };
-    let mut row = Row {
-        index: number(record.index),
-        settled: number(record.index),
-        kind: kind.to_owned(),
-        epoch: Some(record.epoch.into()),
-        ..Row::default()
-    };
-    row.read(record.kind, record.payload);
     Settled {
-        row,
+        row: row(record.index, record.index, Some(first), None),
         first: Some(record.place),
         closing: None,
     }

@@ -1,7 +1,8 @@
 //! The journal: what passed the gate is written down before it passes.
 //!
 //! `begin` returns once the opening record is in the kernel's hands (`write(2)`), and not before: a crash of the process
-//! loses nothing that was acknowledged; a background thread syncs within a second. Whatever happens to an `Entry` afterwards,
+//! loses nothing that was acknowledged; a background thread syncs within a second, or, with `Durability::Synced`, at once,
+//! and `Durable` says when (see `commit`). Whatever happens to an `Entry` afterwards,
 //! its closing follows: `close` writes it, `Drop` writes it with outcome `abandoned`, and after a crash the next `open`
 //! writes it with outcome `crashed`. If an opening cannot be written the request must be refused; there is no way around it.
 //!
@@ -11,14 +12,16 @@
 //! Must never know HTTP, tokio, policies or the config's shape.
 //! Invariants: at most `reserve_bytes / CLOSING_ROOM` entries are open; a closing is on disk, or in memory until the disk
 //! takes it, or its opening is found open at the next start; no thread waits for a sync except in a rotation that
-//! outran the background thread.
+//! outran the background thread by far, or follows a failed write.
 
 pub mod clock;
+mod commit;
 mod config;
 mod entry;
 mod event;
 pub mod follow;
 pub mod inbox;
+pub mod index;
 mod inert;
 pub mod join;
 mod line;
@@ -28,12 +31,14 @@ pub mod record;
 mod recover;
 mod reserve;
 pub mod row;
+pub mod rows;
 mod scan;
 pub mod seal;
 mod segment;
 mod store;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
+pub mod tree;
 mod upkeep;
 
 use std::cell::Cell;
@@ -48,6 +53,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::Serialize;
 
 use clock::Clock;
+use commit::Commit;
+pub use commit::{Durability, Durable};
 use config::check;
 pub use config::{Config, Error, SHARDS_MAX};
 pub use entry::Entry;
@@ -77,7 +84,7 @@ pub enum State {
     Ok,
     /// No room: refuses until there is some.
     Full,
-    /// Writes fail (refuses until they work again) or a sync failed (refuses until a restart).
+    /// Writes fail or a sync takes too long (refuses until they work again), or a sync failed (refuses until a restart).
     Failed,
 }
 
@@ -119,6 +126,8 @@ pub struct Journal {
     waiting: Mutex<VecDeque<Waiting>>,
     /// Indices that no record bears and no `lost` record names yet: first and count.
     lost: Mutex<Vec<(u64, u64)>>,
+    durability: Durability,
+    commit: Arc<Commit>,
     bell: Arc<upkeep::Bell>,
     keeper: Mutex<upkeep::Keeper>,
     _lock: File,
@@ -170,8 +179,14 @@ impl Journal {
             next_number: AtomicU64::new(survey.next_number),
             epoch: survey.found.epoch,
             segment_bytes: config.segment_bytes,
+            grows_on: config.durability == Durability::Synced,
         };
-        let shards = (0..config.shards)
+        // One file takes one sync; with several, a group commit would be one after another.
+        let shards = match config.durability {
+            Durability::Written => config.shards,
+            Durability::Synced => 1,
+        };
+        let shards = (0..shards)
             .map(|number| Mutex::new(Shard::new(u32::try_from(number).unwrap_or(u32::MAX))))
             .collect();
         let found_bytes = Reserve::found(&config.dir);
@@ -188,6 +203,8 @@ impl Journal {
             last_sync_ms: AtomicI64::new(clock.wall_ms()),
             waiting: Mutex::default(),
             lost: Mutex::default(),
+            durability: config.durability,
+            commit: Arc::default(),
             bell: Arc::default(),
             keeper: Mutex::default(),
             clock,
@@ -225,7 +242,10 @@ impl Journal {
             },
         );
         match written {
-            Ok((index, slot)) => Ok(Entry::new(Arc::clone(self), shard, index, slot, opening.id)),
+            Ok((index, slot)) => {
+                self.want_durable(index);
+                Ok(Entry::new(Arc::clone(self), shard, index, slot, opening.id))
+            }
             Err(failure) => {
                 self.reserve.give_back();
                 self.refused.fetch_add(1, Ordering::Relaxed);
@@ -238,8 +258,11 @@ impl Journal {
     pub fn deny(&self, shard: usize, denial: &Denial<'_>) -> Result<u64, Error> {
         self.admit()?;
         let written = self.write(shard, Kind::Denied, denial);
-        if written.is_err() {
-            self.refused.fetch_add(1, Ordering::Relaxed);
+        match &written {
+            Ok(index) => self.want_durable(*index),
+            Err(_) => {
+                self.refused.fetch_add(1, Ordering::Relaxed);
+            }
         }
         written
     }
@@ -270,9 +293,16 @@ impl Journal {
         self.frontier.load(Ordering::Relaxed)
     }
 
+    /// Every index below this one is on disk, synced, or will never be: what may be signed. Never goes back, and stays
+    /// where it is once a sync failed.
+    pub fn synced_frontier(&self) -> u64 {
+        self.commit.durable_to()
+    }
+
     /// Whether openings are taken: for readiness.
     pub fn state(&self) -> State {
         match self.health() {
+            Health::Good if self.commit.is_slow() => State::Failed,
             Health::Good => State::Ok,
             Health::Full => State::Full,
             Health::Broken | Health::Unsynced => State::Failed,
@@ -302,13 +332,20 @@ impl Journal {
             Error::Stopped
         } else {
             match self.health() {
-                Health::Good => return Ok(()),
+                Health::Good if !self.commit.is_slow() => return Ok(()),
+                Health::Good => Error::Slow,
                 Health::Full => Error::Full,
                 Health::Broken | Health::Unsynced => Error::Failed,
             }
         };
         self.refused.fetch_add(1, Ordering::Relaxed);
         Err(refusal)
+    }
+
+    fn want_durable(&self, index: u64) {
+        if self.durability == Durability::Synced {
+            self.commit.want(index);
+        }
     }
 
     fn write(&self, shard: usize, kind: Kind, payload: &impl Serialize) -> Result<u64, Error> {

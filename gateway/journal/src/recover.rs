@@ -18,6 +18,7 @@ use serde::Deserialize;
 
 use super::record::{self, HEADER_BYTES, Kind, Record, SegmentHeader};
 use super::scan::{Found, Scanner};
+use super::tree;
 
 /// Suffix of the file in which recovery writes, until it is complete.
 pub(super) const UNFINISHED: &str = ".new";
@@ -153,6 +154,8 @@ pub(super) fn survey(dir: &Path) -> io::Result<Survey> {
         .map(|header| header.first_index)
         .max()
         .unwrap_or(0);
+    // A record below the last checkpoint may be gone; another in its place would contradict what was signed.
+    let signed = tree::signed_size(dir);
     let found = &mut survey.found;
     found.last_good = seen.indices.iter().copied().max();
     found.epoch = epoch + 1;
@@ -160,7 +163,8 @@ pub(super) fn survey(dir: &Path) -> io::Result<Survey> {
         .last_good
         .map_or(0, |last| last + 1)
         .max(beyond_headers)
-        .max(seen.lost_to);
+        .max(seen.lost_to)
+        .max(signed);
     found.lost = seen.gaps(complete_from, found.next_index);
     survey.open = seen.open.into_iter().collect();
     survey.open.sort_unstable_by_key(|(index, _)| *index);
@@ -279,7 +283,9 @@ fn read_segment(segment: &SegmentPath, seen: &mut Seen, found: &mut Recovery) ->
             }
         }
     }
-    torn_from.map_or(Ok(()), |offset| move_aside(&segment.path, offset))
+    torn_from.map_or(Ok(()), |offset| move_aside(&segment.path, offset))?;
+    // The process that wrote it may have ended before its next sync, and what this one says covers it.
+    File::open(&segment.path)?.sync_data()
 }
 
 /// Copies the bytes of a file from `offset` on to a new `*.torn` beside it, then cuts them off.

@@ -26,7 +26,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::inert::Inert;
 use super::record::Kind;
-pub use cell::{Attempts, Cell, ColumnType, Count, Json, Time, Value};
+pub use cell::{Attempts, Body, Cell, ColumnType, Count, Json, Time, Value};
 
 /// Version of the meaning of the columns.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -40,15 +40,15 @@ pub struct Column {
     pub kind: ColumnType,
     /// What it means.
     pub doc: &'static str,
-    /// The filter of a search that looks at it; several columns may share one.
-    pub filter: Option<&'static str>,
+    /// The filters of a search that look at it; several columns may share one.
+    pub filters: &'static [&'static str],
 }
 
 /// Objects inside a payload whose fields are columns of their own.
 const NESTED: [&str; 1] = ["tokens"];
 
 macro_rules! columns {
-    ($($name:ident: $kind:ty, [$($record:ident $outer:literal $field:literal),*], $filter:expr, $doc:literal;)*) => {
+    ($($name:ident: $kind:ty, [$($record:ident $outer:literal $field:literal),*], [$($filter:literal),*], $doc:literal;)*) => {
         /// One row; the fields are the columns.
         #[derive(Debug, Clone, Default, PartialEq, Eq)]
         pub struct Row {
@@ -60,7 +60,7 @@ macro_rules! columns {
             name: stringify!($name),
             kind: <$kind as Cell>::TYPE,
             doc: $doc,
-            filter: $filter,
+            filters: &[$($filter),*],
         },)*];
 
         impl Row {
@@ -71,10 +71,7 @@ macro_rules! columns {
 
             /// Calls `take` with filter and text, for everything that a filter of a search compares.
             pub fn each_term(&self, mut take: impl FnMut(&'static str, &str)) {
-                $(if let Some(filter) = $filter {
-                    let filter: &'static str = filter;
-                    self.$name.each_term(&mut |text| take(filter, text));
-                })*
+                $($(self.$name.each_term(&mut |text| take($filter, text));)*)*
             }
 
             /// Takes one field of a payload; false if no column wants it, and then it is still to be read.
@@ -96,74 +93,78 @@ macro_rules! columns {
 }
 
 columns! {
-    index: Option<i64>, [], Some("index"), "Place of the first record (opening, denial, event) in the log";
-    settled: Option<i64>, [], None, "Place of the record that completes the row: the closing; else as `index`";
-    kind: String, [], Some("kind"), "`request`, `denial`, `event` or `lost`";
-    time: Time, [Opened "" "at", Denied "" "at", Event "" "at", Lost "" "at"], None, "When the first record was made, ms since 1970 UTC";
-    ended: Time, [Closed "" "at"], None, "When the closing was made, ms since 1970 UTC";
-    mono_ns: Option<i64>, [Opened "" "mono", Denied "" "mono", Event "" "mono", Lost "" "mono"], None, "Monotonic time of the first record, ns; comparable within one epoch";
-    ended_mono_ns: Option<i64>, [Closed "" "mono"], None, "Monotonic time of the closing, ns";
-    epoch: Option<i64>, [], None, "How often the log had been opened when the first record was made";
-    id: String, [Opened "" "id", Closed "" "id", Denied "" "id"], Some("id"), "Request id, as in `x-request-id`";
-    key: String, [Opened "" "key", Denied "" "key"], Some("key"), "Id of the virtual key";
-    user: String, [Opened "" "user", Denied "" "user"], Some("user"), "The user, if one is known";
-    team: String, [Opened "" "team", Denied "" "team"], Some("team"), "Team of the key";
-    client: String, [Opened "" "client", Denied "" "client"], Some("client"), "Address of the client";
-    dialect: String, [Opened "" "dialect", Denied "" "dialect"], Some("dialect"), "Dialect of the caller";
-    endpoint: String, [Opened "" "endpoint", Denied "" "endpoint"], Some("endpoint"), "Path or operation";
-    asked: String, [Opened "" "asked", Denied "" "asked"], Some("model"), "Model that the application asked for";
-    first_provider: String, [Opened "" "provider"], Some("provider"), "Provider chosen first";
-    first_model: String, [Opened "" "model"], Some("model"), "Model at the provider chosen first";
-    provider: String, [Closed "" "provider"], Some("provider"), "Provider that answered";
-    model: String, [Closed "" "model"], Some("model"), "Model that answered";
-    attempts: Attempts, [Closed "" "attempts"], Some("provider"), "Every upstream that was tried, in order: JSON array of `provider`, `model`, `fault`";
-    stream: Option<bool>, [Opened "" "stream"], None, "Whether a stream was asked for";
-    targets: Option<i64>, [Opened "" "targets"], None, "Targets that the request was cleared for";
-    grade: String, [Opened "" "grade", Denied "" "grade"], Some("grade"), "Grade of the request";
-    verdict: String, [Opened "" "verdict", Denied "" "verdict"], Some("verdict"), "`allow`, `redact`, `reroute` or `refuse`";
-    policies: Vec<String>, [Opened "" "policies", Denied "" "policies"], Some("policy"), "Policies that fired on the request";
-    shadowed: Vec<String>, [Opened "" "shadowed", Denied "" "shadowed"], Some("shadowed"), "Policies in shadow mode that would have";
-    findings: Vec<Count>, [Opened "" "findings", Denied "" "findings"], Some("type"), "What was found in the request: type and count, never values; type `…` counts the types beyond the longest list";
-    redactions: Option<i64>, [Opened "" "redactions"], None, "Findings replaced in what went to the first target";
-    media: Option<i64>, [Opened "" "media", Denied "" "media"], None, "Images, sound and files of the request";
-    request_bytes: Option<i64>, [Opened "" "request_bytes", Denied "" "request_bytes"], None, "Bytes of the request's body";
-    outcome: String, [Closed "" "outcome"], Some("outcome"), "How a request ended; null if the log does not say";
-    status: Option<i64>, [Closed "" "status", Denied "" "status"], Some("status"), "HTTP status sent to the client, 0 if none was";
-    code: String, [Closed "" "code", Denied "" "code"], Some("code"), "Public error code";
-    finish: String, [Closed "" "finish"], None, "The model's reason to stop";
-    prompt_tokens: Option<i64>, [Closed "tokens" "prompt"], None, "Tokens of the prompt, cached ones included";
-    completion_tokens: Option<i64>, [Closed "tokens" "completion"], None, "Tokens of the reply, reasoning included";
-    cached_tokens: Option<i64>, [Closed "tokens" "cached"], None, "Prompt tokens read from the vendor's cache";
-    reasoning_tokens: Option<i64>, [Closed "tokens" "reasoning"], None, "Tokens of reasoning";
-    tokens_estimated: Option<bool>, [Closed "tokens" "estimated"], None, "Whether the tokens are our estimate";
-    cost_nano: Option<i64>, [Closed "" "cost_nano"], None, "Cost in billionths of a unit of `currency`";
-    currency: String, [Closed "" "currency"], Some("currency"), "Currency of the cost";
-    bytes_down: Option<i64>, [Closed "" "bytes_down"], None, "Body bytes sent to the client";
-    events_down: Option<i64>, [Closed "" "events"], None, "Events sent to the client; 0 for a reply in one piece";
-    stop_policies: Vec<String>, [Closed "" "policies"], Some("policy"), "Policies that stopped the request after it was opened";
-    gates_open: Vec<String>, [Closed "" "gates_open"], None, "Gates that did not answer and let the request pass";
-    reply_findings: Vec<Count>, [Closed "" "reply_findings"], Some("type"), "What was found in the reply: type and count, never values";
-    reply_policies: Vec<String>, [Closed "" "reply_policies"], Some("policy"), "Policies that fired on the reply";
-    reply_shadowed: Vec<String>, [Closed "" "reply_shadowed"], Some("shadowed"), "Policies in shadow mode that would have";
-    restored: Option<i64>, [Closed "" "restored"], None, "Labels that were put back in the reply";
-    first_content_ms: Option<i64>, [Closed "" "first_content_ms"], None, "From arrival to the first content, ms";
-    total_ms: Option<i64>, [Closed "" "total_ms", Denied "" "total_ms"], None, "From arrival to the end, ms";
-    what: String, [Event "" "what"], Some("what"), "What an event is about";
-    actor: String, [Event "" "actor"], Some("actor"), "Who caused an event";
-    origin: String, [Event "" "origin"], None, "Where the actor of an event sat: an address or a tool";
-    config: String, [Event "" "config"], None, "Fingerprint of the config in force after an event";
-    config_before: String, [Event "" "before"], None, "Fingerprint of the config in force before an event";
-    names: Vec<String>, [Event "" "names"], Some("name"), "Names that an event is about: sections of a config, ids of keys";
-    subject: String, [Event "" "subject"], Some("subject"), "Pseudonym of the subject of payloads that an event is about";
-    entry: Option<i64>, [Event "" "entry"], None, "Place of the record that an event is about";
-    retired_below: Option<i64>, [Event "" "below"], None, "Records below this place may be gone since this event";
-    count: Option<i64>, [Event "" "count"], None, "How many results, keys or attempts an event is about";
-    clock_moved_ms: Option<i64>, [Event "" "by_ms"], None, "By how much the wall clock was set, ms";
-    ticket: String, [Event "" "ticket"], None, "Name under which a tool left the event; events with one ticket are one";
-    asked_at: Time, [Event "" "asked_at"], None, "When the tool left it, ms since 1970 UTC";
-    detail: String, [Event "" "detail"], None, "A sentence about an event";
-    reason: String, [Event "" "reason"], None, "The reason that the actor gave";
-    extra: Json, [], None, "JSON object of all other fields of the records, as `record kind.field`";
+    index: Option<i64>, [], ["index"], "Place of the first record (opening, denial, event) in the log";
+    settled: Option<i64>, [], [], "Place of the record that completes the row: the closing; else as `index`";
+    kind: String, [], ["kind"], "`request`, `denial`, `event` or `lost`";
+    time: Time, [Opened "" "at", Denied "" "at", Event "" "at", Lost "" "at"], [], "When the first record was made, ms since 1970 UTC";
+    ended: Time, [Closed "" "at"], [], "When the closing was made, ms since 1970 UTC";
+    mono_ns: Option<i64>, [Opened "" "mono", Denied "" "mono", Event "" "mono", Lost "" "mono"], [], "Monotonic time of the first record, ns; comparable within one epoch";
+    ended_mono_ns: Option<i64>, [Closed "" "mono"], [], "Monotonic time of the closing, ns";
+    epoch: Option<i64>, [], [], "How often the log had been opened when the first record was made";
+    id: String, [Opened "" "id", Closed "" "id", Denied "" "id"], ["id"], "Request id, as in `x-request-id`";
+    key: String, [Opened "" "key", Denied "" "key"], ["key"], "Id of the virtual key";
+    user: String, [Opened "" "user", Denied "" "user"], ["user"], "The user, if one is known";
+    team: String, [Opened "" "team", Denied "" "team"], ["team"], "Team of the key";
+    client: String, [Opened "" "client", Denied "" "client"], ["client"], "Address of the client";
+    dialect: String, [Opened "" "dialect", Denied "" "dialect"], ["dialect"], "Dialect of the caller";
+    endpoint: String, [Opened "" "endpoint", Denied "" "endpoint"], ["endpoint"], "Path or operation";
+    asked: String, [Opened "" "asked", Denied "" "asked"], ["model", "asked"], "Model that the application asked for";
+    first_provider: String, [Opened "" "provider"], ["provider"], "Provider chosen first";
+    first_model: String, [Opened "" "model"], ["model"], "Model at the provider chosen first";
+    provider: String, [Closed "" "provider"], ["provider"], "Provider that answered";
+    model: String, [Closed "" "model"], ["model"], "Model that answered";
+    attempts: Attempts, [Closed "" "attempts"], ["provider"], "Every upstream that was tried, in order: JSON array of `provider`, `model`, `fault`";
+    stream: Option<bool>, [Opened "" "stream"], [], "Whether a stream was asked for";
+    targets: Option<i64>, [Opened "" "targets"], [], "Targets that the request was cleared for";
+    grade: String, [Opened "" "grade", Denied "" "grade"], ["grade"], "Grade of the request";
+    verdict: String, [Opened "" "verdict", Denied "" "verdict"], ["verdict"], "`allow`, `redact`, `reroute` or `refuse`";
+    policies: Vec<String>, [Opened "" "policies", Denied "" "policies"], ["policy"], "Policies that fired on the request";
+    shadowed: Vec<String>, [Opened "" "shadowed", Denied "" "shadowed"], ["shadowed"], "Policies in shadow mode that would have";
+    findings: Vec<Count>, [Opened "" "findings", Denied "" "findings"], ["type"], "What was found in the request: type and count, never values; type `…` counts the types beyond the longest list";
+    redactions: Option<i64>, [Opened "" "redactions"], [], "Findings replaced in what went to the first target";
+    media: Option<i64>, [Opened "" "media", Denied "" "media"], [], "Images, sound and files of the request";
+    request_bytes: Option<i64>, [Opened "" "request_bytes", Denied "" "request_bytes"], [], "Bytes of the request's body";
+    outcome: String, [Closed "" "outcome"], ["outcome"], "How a request ended; null if the log does not say";
+    status: Option<i64>, [Closed "" "status", Denied "" "status"], ["status"], "HTTP status sent to the client, 0 if none was";
+    code: String, [Closed "" "code", Denied "" "code"], ["code"], "Public error code";
+    finish: String, [Closed "" "finish"], [], "The model's reason to stop";
+    prompt_tokens: Option<i64>, [Closed "tokens" "prompt"], [], "Tokens of the prompt, cached ones included";
+    completion_tokens: Option<i64>, [Closed "tokens" "completion"], [], "Tokens of the reply, reasoning included";
+    cached_tokens: Option<i64>, [Closed "tokens" "cached"], [], "Prompt tokens read from the vendor's cache";
+    reasoning_tokens: Option<i64>, [Closed "tokens" "reasoning"], [], "Tokens of reasoning";
+    tokens_estimated: Option<bool>, [Closed "tokens" "estimated"], [], "Whether the tokens are our estimate";
+    cost_nano: Option<i64>, [Closed "" "cost_nano"], [], "Cost in billionths of a unit of `currency`";
+    currency: String, [Closed "" "currency"], ["currency"], "Currency of the cost";
+    bytes_down: Option<i64>, [Closed "" "bytes_down"], [], "Body bytes sent to the client";
+    events_down: Option<i64>, [Closed "" "events"], [], "Events sent to the client; 0 for a reply in one piece";
+    stop_policies: Vec<String>, [Closed "" "policies"], ["policy"], "Policies that stopped the request after it was opened";
+    gates_open: Vec<String>, [Closed "" "gates_open"], [], "Gates that did not answer and let the request pass";
+    reply_findings: Vec<Count>, [Closed "" "reply_findings"], ["type"], "What was found in the reply: type and count, never values";
+    reply_policies: Vec<String>, [Closed "" "reply_policies"], ["policy"], "Policies that fired on the reply";
+    reply_shadowed: Vec<String>, [Closed "" "reply_shadowed"], ["shadowed"], "Policies in shadow mode that would have";
+    restored: Option<i64>, [Closed "" "restored"], [], "Labels that were put back in the reply";
+    first_content_ms: Option<i64>, [Closed "" "first_content_ms"], [], "From arrival to the first content, ms";
+    total_ms: Option<i64>, [Closed "" "total_ms", Denied "" "total_ms"], [], "From arrival to the end, ms";
+    what: String, [Event "" "what"], ["what"], "What an event is about";
+    actor: String, [Event "" "actor"], ["actor"], "Who caused an event";
+    origin: String, [Event "" "origin"], [], "Where the actor of an event sat: an address or a tool";
+    config: String, [Event "" "config"], [], "Fingerprint of the config in force after an event";
+    config_before: String, [Event "" "before"], [], "Fingerprint of the config in force before an event";
+    names: Vec<String>, [Event "" "names"], ["name"], "Names that an event is about: sections of a config, ids of keys";
+    subject: String, [Event "" "subject"], ["subject"], "Pseudonym of the subject of payloads that an event is about";
+    entry: Option<i64>, [Event "" "entry"], [], "Place of the record that an event is about";
+    retired_below: Option<i64>, [Event "" "below"], [], "Records below this place may be gone since this event";
+    count: Option<i64>, [Event "" "count"], [], "How many results, keys or attempts an event is about";
+    clock_moved_ms: Option<i64>, [Event "" "by_ms"], [], "By how much the wall clock was set, ms";
+    ticket: String, [Event "" "ticket"], [], "Name under which a tool left the event; events with one ticket are one";
+    asked_at: Time, [Event "" "asked_at"], [], "When the tool left it, ms since 1970 UTC";
+    detail: String, [Event "" "detail"], [], "A sentence about an event";
+    reason: String, [Event "" "reason"], [], "The reason that the actor gave";
+    fingerprint: String, [Opened "" "fingerprint", Denied "" "fingerprint"], ["fingerprint"], "Keyed hash of the request's body as it was received, hex";
+    reply_fingerprint: String, [Closed "" "reply_fingerprint"], ["fingerprint"], "Keyed hash of the reply as it was sent, hex";
+    request_body: Body, [Opened "" "request_body", Denied "" "request_body"], ["subject"], "Where the request's body is kept: JSON object";
+    reply_body: Body, [Closed "" "reply_body"], ["subject"], "Where the reply is kept: JSON object";
+    extra: Json, [], [], "JSON object of all other fields of the records, as `record kind.field`";
 }
 
 impl Row {
@@ -206,6 +207,11 @@ impl<'de> Visitor<'de> for Fields<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(field) = map.next_key::<Cow<'de, str>>()? {
             if self.row.take(self.kind, self.outer, &field, &mut map)? {
+                continue;
+            }
+            if self.kind == Kind::Closed && field == "opening" {
+                // It is what the two records of the row were joined by.
+                map.next_value::<serde::de::IgnoredAny>()?;
                 continue;
             }
             if self.outer.is_empty() && NESTED.contains(&&*field) {

@@ -39,6 +39,8 @@ pub(super) struct Files {
     pub(super) next_number: AtomicU64,
     pub(super) epoch: u32,
     pub(super) segment_bytes: u64,
+    /// A segment may become twice as long before a thread that writes makes the next one itself.
+    pub(super) grows_on: bool,
 }
 
 /// Why a record was not written.
@@ -185,6 +187,15 @@ impl Shard {
         if let Some(active) = &self.active
             && !active.suspect
             && (active.bytes + need <= active.rotate_at || active.bytes <= HEADER_BYTES as u64)
+        {
+            return Ok(());
+        }
+        // Making a file or syncing one takes a disk's time. With group commit no thread of a request is to wait for that:
+        // without a spare, or while a sealed segment is not synced yet, the active one grows on, and upkeep catches up.
+        if let Some(active) = self.active.as_mut().filter(|active| !active.suspect)
+            && files.grows_on
+            && (self.spare.is_none() || self.sealed.len() >= SEALED_MAX)
+            && active.bytes + need <= 2 * files.segment_bytes
         {
             return Ok(());
         }

@@ -2,11 +2,16 @@
 //!
 //! One plain thread, woken every `sync_every`, and not a task: syncing blocks, and must go on when the runtime is busy.
 //!
+//! With `Durability::Synced` a second thread does the syncing (see `commit`), and nobody else but `shutdown`, after it ended.
+//!
 //! Must never know who is admitted or why.
 //! Invariants: a file whose sync failed is never synced again and never written again; the disk is probed at most once
 //! a second; a journal that nobody holds any more ends its thread.
 
+use std::fs;
 use std::io;
+use std::mem;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
@@ -14,6 +19,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::commit::{self, Durability};
 use super::event::{Event, What};
 use super::payload::{self, Closes, Closing, Lost, Moment, Outcome};
 use super::record::{self, HEADER_BYTES, Kind, SegmentHeader};
@@ -53,10 +59,14 @@ impl Bell {
 /// The thread, and what it remembers from round to round.
 #[derive(Default)]
 pub(super) struct Keeper {
-    thread: Option<JoinHandle<()>>,
+    threads: Vec<JoinHandle<()>>,
     last_probe_ns: AtomicU64,
     /// Both clocks as the last round saw them.
     last_seen: Option<Moment>,
+    /// Files of the inbox whose events are written.
+    posted: Vec<PathBuf>,
+    /// All of these events have smaller indices.
+    posted_to: u64,
 }
 
 /// Starts the thread.
@@ -73,7 +83,11 @@ pub(super) fn start(journal: &Arc<Journal>, every: Duration) -> io::Result<()> {
                 journal.tick();
             }
         })?;
-    locked(&journal.keeper).thread = Some(thread);
+    let mut threads = vec![thread];
+    if journal.durability == Durability::Synced {
+        threads.push(commit::start(journal)?);
+    }
+    locked(&journal.keeper).threads = threads;
     Ok(())
 }
 
@@ -83,17 +97,19 @@ impl Journal {
     pub fn shutdown(&self) -> Result<(), Error> {
         self.stopped.store(true, Ordering::Relaxed);
         self.bell.ring();
-        let thread = locked(&self.keeper).thread.take();
-        // The thread itself holds the journal for a moment in each round, and must not wait for itself.
-        if let Some(thread) = thread.filter(|thread| thread.thread().id() != thread::current().id())
-        {
-            thread.join().map_err(|_| Error::Failed)?;
+        self.commit.end();
+        let threads = mem::take(&mut locked(&self.keeper).threads);
+        for thread in threads {
+            // A thread itself holds the journal for a moment in each round, and must not wait for itself.
+            if thread.thread().id() != thread::current().id() {
+                thread.join().map_err(|_| Error::Failed)?;
+            }
         }
         self.write_lost();
         self.write_waiting();
-        let posted = self.take_inbox();
+        self.look_into_inbox();
         self.sync();
-        self.forget_inbox(&posted);
+        self.empty_inbox();
         if self.health() == Health::Unsynced || !locked(&self.waiting).is_empty() {
             return Err(Error::Failed);
         }
@@ -103,9 +119,13 @@ impl Journal {
     /// One round of the thread.
     pub(super) fn tick(&self) {
         self.note_clock_step();
-        let posted = self.take_inbox();
-        self.sync();
-        self.forget_inbox(&posted);
+        self.look_into_inbox();
+        match self.durability {
+            Durability::Written => self.sync(),
+            // A thread of its own does it; this one sees to it that nobody waits for too long.
+            Durability::Synced => self.commit.watch(self.clock.mono_ns()),
+        }
+        self.empty_inbox();
         self.probe();
         self.write_lost();
         self.write_waiting();
@@ -133,12 +153,42 @@ impl Journal {
         }
     }
 
+    /// Writes what lies in the inbox, if the last of it is gone.
+    fn look_into_inbox(&self) {
+        let mut keeper = locked(&self.keeper);
+        if keeper.posted.is_empty() {
+            keeper.posted = self.take_inbox();
+            keeper.posted_to = self.files.next_index.load(Ordering::Relaxed);
+            if let (false, Some(last)) = (keeper.posted.is_empty(), keeper.posted_to.checked_sub(1))
+            {
+                self.want_durable(last);
+            }
+        }
+    }
+
+    /// Deletes those files of the inbox whose events are durable.
+    fn empty_inbox(&self) {
+        let mut keeper = locked(&self.keeper);
+        if self.commit.durable_to() >= keeper.posted_to {
+            for path in mem::take(&mut keeper.posted) {
+                // One that stays is written once more, with the same ticket.
+                let _ = fs::remove_file(path);
+            }
+        }
+    }
+
     /// Syncs what was written since the last time. Never holds a shard's lock while the disk works.
-    fn sync(&self) {
+    pub(super) fn sync(&self) {
         let mut sound = true;
+        let mut bound = self.frontier();
+        self.commit.begins(self.clock.mono_ns());
         for shard in &self.shards {
             let (files, mut failed) = {
                 let mut shard = locked(shard);
+                if self.shards.len() == 1 {
+                    // Nobody else has an index in hand: what came since is covered too.
+                    bound = self.files.next_index.load(Ordering::Relaxed);
+                }
                 (shard.take_unsynced(), shard.take_failed_syncs())
             };
             failed.extend(
@@ -167,6 +217,9 @@ impl Journal {
             self.last_sync_ms
                 .store(self.clock.wall_ms(), Ordering::Relaxed);
         }
+        // What one failed sync lost, no later one brings back.
+        self.commit
+            .ends(bound, sound && self.health() != Health::Unsynced);
     }
 
     /// Asks a disk that was full or broken whether it works again, and if so resumes.
@@ -227,7 +280,8 @@ impl Journal {
             let Some(mut closing) = locked(&self.waiting).pop_front() else {
                 return;
             };
-            if !self.append_closing(closing.shard, closing.slot, &mut closing.record) {
+            let appended = self.append_closing(closing.shard, closing.slot, &mut closing.record);
+            if appended.is_none() {
                 locked(&self.waiting).push_front(closing);
                 return;
             }

@@ -3,3 +3,19 @@
 //! The log and its format are the crate `journal`. Must never run on a worker's runtime.
 
 pub mod events;
+
+use std::time::Duration;
+
+use wire::{Fault, Kind};
+
+/// When a client may come back.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// A request that may not pass, because what it does cannot be written down.
+#[must_use]
+pub fn unavailable(error: &journal::Error) -> Fault {
+    Fault::new(Kind::JournalDown)
+        .reason("audit_unavailable")
+        .detail(error.to_string())
+        .retry_after(RETRY_AFTER)
+}

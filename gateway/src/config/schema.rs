@@ -359,8 +359,10 @@ impl Default for Audit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Durability {
-    /// The end of the process, `kill -9` too.
+    /// The end of the process, `kill -9` too; a power cut may take the last second.
     Written,
+    /// A power cut: requests wait for the disk, and share its syncs.
+    Synced,
 }
 
 /// What of prompts and replies the audit log keeps.

@@ -1,6 +1,7 @@
 //! To the upstream: the opening record, then one cleared target after another until a reply has begun well.
 //!
-//! Accepts nothing but `Cleared`. Sends nothing before the journal's opening record is written. Success is judged by the
+//! Accepts nothing but `Cleared`. Sends nothing before the journal's opening record is written (and synced, if the config
+//! asks: the request takes it along and connects meanwhile). Success is judged by the
 //! vendor, not by status: an error hidden in a 200, or sent as the first event, still fails over, because nothing has
 //! gone down yet. A refusal of ours never sets off the next attempt.
 
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use adapters::vendor::{self, Framing, Vendor};
 use bytes::{Bytes, BytesMut};
+use journal::Durable;
 use policies::law::Cleared;
 use wire::fault::Retry;
 use wire::json::{self, Value};
@@ -73,7 +75,7 @@ pub(super) async fn dispatch(exchange: &mut Exchange, routed: Routed) -> Result<
         told = true;
         if !exchange.is_open() {
             exchange.open(cleared, routed.cleared.len())?;
-            exchange.recorded().await?;
+            exchange.passed();
         }
         match target(exchange, &routed, cleared, (&prepared, &governing), most).await {
             Ok(sent) => {
@@ -232,6 +234,7 @@ async fn token(
             headers: http::HeaderMap::new(),
             usual: &[],
             body: Rope::new(),
+            after: Durable::NOW,
         };
         let reply = client.send(&provider.endpoint, &bounds, &request).await?;
         let clocks = Clocks::start(Instant::now(), &routed.model.clocks, Arc::default());
@@ -454,7 +457,7 @@ fn whole(
     }
     // A whole reply where a stream was asked for: the client still gets its stream.
     let mut body = Rope::new();
-    encoder.events(&events, &mut body);
+    encoder.events(&events, &mut body)?;
     encoder.end(&mut body);
     Ok(Sent::Whole {
         body,

@@ -232,6 +232,7 @@ fn request(exchange: &Exchange, gate: &Gate, texts: &Texts) -> Request {
         headers,
         usual: &[],
         body: body.into(),
+        after: exchange.opened(),
     }
 }
 

@@ -3,17 +3,23 @@
 //! Finds; decides nothing and changes nothing. Long texts are looked through in pieces with a pause between them, so that
 //! other streams of this thread go on. Invariant: a text that could not be looked through is an error, never a pass.
 
+use std::time::{Duration, Instant};
+
 use bytes::Bytes;
 use policies::findings::{FINDINGS_MAX, Findings, Found, Place};
 use policies::policy::Policy;
 use policies::rewrite::file_text;
 use policies::scan::{Finding, Sort, Sorts, Stream};
 use wire::facts::{Contents, Form, Source, Text};
-use wire::json::{self, Mapped};
+use wire::json::{self, Mapped, Pieces};
 use wire::{Fault, Kind};
 
-/// Bytes that are looked through at once: a tenth of a millisecond of ordinary text, ten of the dearest that there is.
-const PIECE_BYTES: usize = 32 << 10;
+/// Bytes that are looked through at once: five to twenty µs of ordinary text, three ms of the dearest that there is.
+const PIECE_BYTES: usize = 8 << 10;
+/// Longer texts are looked through in pieces.
+const WHOLE_BYTES: usize = 2 * PIECE_BYTES;
+/// How long this thread's other streams wait at most for ordinary text.
+const TURN: Duration = Duration::from_micros(200);
 /// How much of two neighbouring messages is looked at as one, in bytes on either side (`pii-entities.md`, section 7).
 const SEAM_BYTES: usize = 64;
 /// Keys that say nothing of their value.
@@ -52,16 +58,12 @@ pub(super) async fn look_for(
         findings: Findings::default(),
         scratch: Vec::new(),
         before: None,
+        turn: Turn::default(),
     };
     looking.findings.media = u32::try_from(contents.media.len()).unwrap_or(u32::MAX);
-    let mut since = 0;
     for text in &contents.texts {
-        since += text.span.len();
         looking.text(text).await?;
-        if since > PIECE_BYTES {
-            since = 0;
-            tokio::task::yield_now().await;
-        }
+        looking.turn.took(text.span.len()).await;
         if looking.findings.list.len() > FINDINGS_MAX {
             return Err(Fault::new(Kind::TooLarge)
                 .reason("too_many_findings")
@@ -79,6 +81,32 @@ struct Looking<'a> {
     scratch: Vec<Finding>,
     /// The end of the message before, by its own offsets.
     before: Option<Seam>,
+    turn: Turn,
+}
+
+/// How long this thread has done nothing else.
+#[derive(Default)]
+struct Turn {
+    /// Bytes since the clock was asked.
+    bytes: usize,
+    since: Option<Instant>,
+}
+
+impl Turn {
+    /// So many bytes were looked through: lets the thread's other streams go on if it is their turn.
+    async fn took(&mut self, bytes: usize) {
+        self.bytes += bytes;
+        if self.bytes < PIECE_BYTES {
+            return;
+        }
+        self.bytes = 0;
+        let now = Instant::now();
+        let since = *self.since.get_or_insert(now);
+        if now - since > TURN {
+            tokio::task::yield_now().await;
+            self.since = None;
+        }
+    }
 }
 
 /// The end of a text.
@@ -112,10 +140,19 @@ impl Looking<'_> {
             self.number(text, &context, &whole);
             return Ok(());
         }
+        let said = text.turn.is_some() && SAID_KEYS.contains(&&*key);
+        if raw.len() > WHOLE_BYTES && !self.judges(text) {
+            let ends = self.look_long(text, &context, Pieces::new(raw)).await;
+            if said {
+                self.seam(text, &ends.head, &ends.tail, ends.len);
+            }
+            return Ok(());
+        }
         let mapped = Mapped::new(raw);
         self.look(text, &context, &mapped.text).await;
-        if text.turn.is_some() && SAID_KEYS.contains(&&*key) {
-            self.seam(text, &mapped.text);
+        if said {
+            let (head, tail) = (head_of(&mapped.text), tail_of(&mapped.text));
+            self.seam(text, head, tail, mapped.text.len());
         }
         Ok(())
     }
@@ -135,33 +172,43 @@ impl Looking<'_> {
     }
 
     async fn look(&mut self, text: &Text, context: &str, decoded: &str) {
-        self.scratch.clear();
-        if decoded.len() <= PIECE_BYTES * 2 {
-            self.policy.set.scan(context, decoded, &mut self.scratch);
+        if decoded.len() > WHOLE_BYTES {
+            self.look_long(text, context, Pieces::plain(decoded)).await;
         } else {
-            self.look_long(decoded).await;
-        }
-        for finding in std::mem::take(&mut self.scratch) {
-            self.found(finding.sort, finding.score, place(text, &finding), None);
+            self.scratch.clear();
+            self.policy.set.scan(context, decoded, &mut self.scratch);
+            self.take(text);
         }
         self.judge(text, decoded);
     }
 
     /// The same in pieces: a stream finds what the whole has.
-    async fn look_long(&mut self, decoded: &str) {
-        let mut stream = Stream::new();
-        let mut rest = decoded;
-        while !rest.is_empty() {
-            let mut at = rest.len().min(PIECE_BYTES);
-            while !rest.is_char_boundary(at) {
-                at += 1;
-            }
-            let (piece, behind) = rest.split_at(at);
+    async fn look_long(&mut self, text: &Text, context: &str, mut pieces: Pieces<'_>) -> Ends {
+        self.scratch.clear();
+        let (mut stream, mut ends) = (Stream::behind(context), Ends::default());
+        while let Some(piece) = pieces.next_of(PIECE_BYTES) {
             stream.push(&self.policy.set, piece, &mut self.scratch);
-            rest = behind;
-            tokio::task::yield_now().await;
+            ends.take(piece);
+            let bytes = piece.len();
+            self.turn.took(bytes).await;
         }
         stream.finish(&self.policy.set, &mut self.scratch);
+        self.take(text);
+        ends
+    }
+
+    /// Keeps what was found in the text.
+    fn take(&mut self, text: &Text) {
+        for finding in std::mem::take(&mut self.scratch) {
+            self.found(finding.sort, finding.score, place(text, &finding), None);
+        }
+    }
+
+    /// Whether anything is judged over the whole text.
+    fn judges(&self, text: &Text) -> bool {
+        let wanted = |sort| self.wanted.contains(sort);
+        !matches!(text.form, Form::Key | Form::Number)
+            && (wanted(Sort::SOURCE_CODE) || wanted(Sort::PROMPT_INJECTION))
     }
 
     /// What is judged over a whole text.
@@ -211,13 +258,8 @@ impl Looking<'_> {
         }
     }
 
-    /// Looks at the end of the text before and the beginning of this one as one text.
-    fn seam(&mut self, text: &Text, decoded: &str) {
-        let mut to = decoded.len().min(SEAM_BYTES);
-        while !decoded.is_char_boundary(to) {
-            to -= 1;
-        }
-        let head = decoded.get(..to).unwrap_or_default();
+    /// Looks at the end of the text before and the beginning of this one, of `len` bytes, as one text.
+    fn seam(&mut self, text: &Text, head: &str, tail: &str, len: usize) {
         if let Some(before) = self.before.take()
             && before.source == text.source
             && !head.is_empty()
@@ -242,20 +284,55 @@ impl Looking<'_> {
                 self.found(finding.sort, finding.score, first, Some(rest));
             }
         }
-        let mut from = decoded.len().saturating_sub(SEAM_BYTES);
-        while !decoded.is_char_boundary(from) {
-            from += 1;
-        }
         self.before = Some(Seam {
             source: text.source,
             place: Place {
                 text: text.span.clone(),
                 form: text.form,
-                at: from..decoded.len(),
+                at: len - tail.len()..len,
             },
-            text: decoded.get(from..).unwrap_or_default().to_owned(),
+            text: tail.to_owned(),
         });
     }
+}
+
+/// Where a text begins and ends, for its neighbours.
+#[derive(Default)]
+struct Ends {
+    head: String,
+    tail: String,
+    len: usize,
+}
+
+impl Ends {
+    /// The next piece of it; only the last is shorter than both ends.
+    fn take(&mut self, piece: &str) {
+        if self.len == 0 {
+            head_of(piece).clone_into(&mut self.head);
+        }
+        self.len += piece.len();
+        self.tail.push_str(tail_of(piece));
+        let kept = self.tail.len() - tail_of(&self.tail).len();
+        self.tail.drain(..kept);
+    }
+}
+
+/// What the next message's neighbour sees of a text: its beginning.
+fn head_of(text: &str) -> &str {
+    let mut to = text.len().min(SEAM_BYTES);
+    while !text.is_char_boundary(to) {
+        to -= 1;
+    }
+    text.get(..to).unwrap_or_default()
+}
+
+/// And its end.
+fn tail_of(text: &str) -> &str {
+    let mut from = text.len().saturating_sub(SEAM_BYTES);
+    while !text.is_char_boundary(from) {
+        from += 1;
+    }
+    text.get(from..).unwrap_or_default()
 }
 
 /// The digits of a number that has a sign, a fraction of nothing, or an exponent; `None`: it has none of these, or is not

@@ -36,6 +36,7 @@ use wire::Fault;
 pub use arrive::MODERATIONS;
 pub use body::ReplyBody;
 
+use crate::audit;
 use crate::worker::{Peer, RequestId, Worker};
 use arrive::{Arrived, What};
 use dispatch::Sent;
@@ -50,10 +51,20 @@ pub async fn serve(
     (dialect, request): (&'static dyn ClientDialect, Request<Incoming>),
 ) -> Response<ReplyBody> {
     let mut exchange = Exchange::begin(worker, peer, id, now_ms, dialect);
-    match walk(&mut exchange, peer, request).await {
-        Ok(Walked::Answered(reply)) => reply,
+    let (reply, ended) = match walk(&mut exchange, peer, request).await {
+        Ok(Walked::Answered(reply)) => (reply, exchange.ended()),
         Ok(Walked::Sent(sent)) => relay::answer(exchange, sent),
         Err(fault) => refuse::answer(exchange, fault),
+    };
+    if ended.is_now() {
+        return reply;
+    }
+    match ended.await {
+        Err(error) if reply.status().is_success() => {
+            refuse::bare(&audit::unavailable(&error), id, dialect)
+        }
+        // A refusal stays one: nothing has passed.
+        _ => reply,
     }
 }
 

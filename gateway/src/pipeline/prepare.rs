@@ -77,7 +77,8 @@ pub(super) fn prepare(
     let request = client.decode_request(body, facts)?;
     let multimodal = request.multimodal();
     let call = Call { multimodal, ..call };
-    let encoded = spoken.encode_request(&request, &call, quirks, lossy)?;
+    let mut encoded = spoken.encode_request(&request, &call, quirks, lossy)?;
+    adapters::dialect::lose(&request.lost, lossy, &mut encoded.dropped)?;
     Ok(Prepared {
         body: encoded.body.settle(),
         spoken,
@@ -156,6 +157,7 @@ pub(super) fn request(
         headers,
         usual: if free { usual } else { &[] },
         body: prepared.body.clone(),
+        after: exchange.opened(),
     })
 }
 

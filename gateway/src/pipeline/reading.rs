@@ -286,14 +286,14 @@ impl Reading {
         {
             match text {
                 None => {
-                    encoder.events(events, out);
+                    encoder.events(events, out)?;
                     events.clear();
                 }
                 Some(governor) => {
                     let mut ready = Vec::with_capacity(events.len());
                     let now = nanos(*opened);
                     govern_events(governor, events.drain(..), now, &mut ready)?;
-                    encoder.events(&ready, out);
+                    encoder.events(&ready, out)?;
                 }
             }
         } else {
@@ -327,13 +327,13 @@ impl Reading {
             decoder.end(events)?;
             note(events, meter, self.vendor, &self.head)?;
             match text {
-                None => encoder.events(events, out),
+                None => encoder.events(events, out)?,
                 Some(governor) => {
                     let mut ready = Vec::new();
                     let now = nanos(self.opened);
                     govern_events(governor, events.drain(..), now, &mut ready)?;
                     end_events(governor, &mut ready)?;
-                    encoder.events(&ready, out);
+                    encoder.events(&ready, out)?;
                 }
             }
             events.clear();
@@ -387,7 +387,7 @@ pub(super) fn note(
                     .fault(&head.view(), root)
                     .unwrap_or_else(|| Kind::UpstreamError.into()));
             }
-            canon::Event::Usage(usage) => meter.usage = Some(*usage),
+            canon::Event::Usage(usage) => meter.usage = Some(usage.after(meter.usage)),
             canon::Event::Finish {
                 finish: Finish::Failed,
                 ..
@@ -451,9 +451,8 @@ fn tally(facts: &EventFacts, meter: &mut Meter) -> Said {
         meter.content_events += 1;
         meter.first_content.get_or_insert_with(Instant::now);
     }
-    if facts.usage.is_some() {
-        // The last one counts; usage is never summed.
-        meter.usage = facts.usage;
+    if let Some(usage) = facts.usage {
+        meter.usage = Some(usage.after(meter.usage));
     }
     if facts.finish.is_some() {
         meter.finish = facts.finish;

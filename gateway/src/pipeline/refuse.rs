@@ -5,6 +5,7 @@ use adapters::dialect::ErrorBody;
 use bytes::BytesMut;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use journal::Durable;
 use wire::fault::Code;
 use wire::{Fault, Verdict};
 
@@ -17,7 +18,7 @@ use wire::decimal::decimal;
 const RETRY_AFTER_MAX_S: u64 = 86_400;
 
 /// Ends the exchange with an error.
-pub(super) fn answer(mut exchange: Exchange, fault: Fault) -> Response<ReplyBody> {
+pub(super) fn answer(mut exchange: Exchange, fault: Fault) -> (Response<ReplyBody>, Durable) {
     let told = exchange.dialect.refusal(&fault);
     exchange.status = told.status;
     if exchange.principal.is_some()
@@ -32,7 +33,8 @@ pub(super) fn answer(mut exchange: Exchange, fault: Fault) -> Response<ReplyBody
     let mut reply = response(told, &fault);
     describe(&exchange, reply.headers_mut());
     exchange.finish(outcome_of(&fault), Some(&fault));
-    reply
+    let ended = exchange.ended();
+    (reply, ended)
 }
 
 /// An error without an exchange to tell of.

@@ -8,7 +8,7 @@ use super::dispatch::Sent;
 use super::refuse;
 use super::settle::Exchange;
 use super::stream::Stream;
-use journal::Outcome;
+use journal::{Durable, Outcome};
 
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
@@ -16,16 +16,17 @@ const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering")
 const HEADERS: usize = 12;
 
 /// Begins the answer: the commit point. From here on errors travel in the body.
-pub(super) fn answer(mut exchange: Exchange, sent: Sent) -> Response<ReplyBody> {
+/// What is returned beside it must have resolved before it is.
+pub(super) fn answer(mut exchange: Exchange, sent: Sent) -> (Response<ReplyBody>, Durable) {
     exchange.status = 200;
     let mut headers = http::HeaderMap::with_capacity(HEADERS);
     refuse::describe(&exchange, &mut headers);
-    let (body, streamed) = match sent {
+    let (body, streamed, ended) = match sent {
         Sent::Whole { body, streamed } => {
             exchange.meter.bytes_down = body.len() as u64;
             // The record is closed before the client sees the end.
             exchange.finish(Outcome::Completed, None);
-            (ReplyBody::Whole(body), streamed)
+            (ReplyBody::Whole(body), streamed, exchange.ended())
         }
         Sent::Streaming {
             begun,
@@ -37,6 +38,7 @@ pub(super) fn answer(mut exchange: Exchange, sent: Sent) -> Response<ReplyBody> 
                 exchange, begun, reading, upstream, clocks,
             ))),
             true,
+            Durable::NOW,
         ),
     };
     let kind = if streamed {
@@ -52,5 +54,5 @@ pub(super) fn answer(mut exchange: Exchange, sent: Sent) -> Response<ReplyBody> 
     }
     let mut reply = Response::new(body);
     *reply.headers_mut() = headers;
-    reply
+    (reply, ended)
 }

@@ -22,10 +22,11 @@ use wire::{Fault, Grade, Kind, Verdict};
 use super::govern::Tally;
 use super::route::Candidate;
 use crate::alarm::SharedAlarm;
+use crate::audit;
 use crate::config::snapshot::{Snapshot, Target};
 use crate::config::tuning::Limits;
 use crate::worker::{Inflight, OnPeer, Peer, RequestId, Worker};
-use journal::{self, Attempt, Closing, Denial, Opening, Outcome, Tokens};
+use journal::{self, Attempt, Closing, Denial, Durable, Opening, Outcome, Tokens};
 
 /// What a reply has told so far.
 #[derive(Clone, Copy, Debug, Default)]
@@ -101,6 +102,7 @@ pub(super) struct Exchange {
     admission: Option<Admission>,
     inflight: Option<Inflight>,
     entry: Option<journal::Entry>,
+    ended: Durable,
     tried: SmallVec<[Tried; 1]>,
     finished: bool,
 }
@@ -146,6 +148,7 @@ impl Exchange {
             admission: None,
             inflight: None,
             entry: None,
+            ended: Durable::NOW,
             tried: SmallVec::new(),
             finished: false,
             worker: Arc::clone(worker),
@@ -273,29 +276,36 @@ impl Exchange {
             ..Opening::default()
         };
         let journal = &self.worker.shared.journal;
-        journal.begin(self.worker.index, &opening).map_err(|error| {
-            Fault::new(Kind::JournalDown)
-                .reason("audit_unavailable")
-                .detail(error.to_string())
-                .retry_after(std::time::Duration::from_secs(5))
-        })
+        journal
+            .begin(self.worker.index, &opening)
+            .map_err(|error| audit::unavailable(&error))
+    }
+
+    /// The opening record, for whoever is about to send something on.
+    pub(super) fn opened(&self) -> Durable {
+        let entry = self.entry.as_ref();
+        entry.map_or(Durable::NOW, journal::Entry::durable)
     }
 
     /// Waits until the opening record is as durable as the config asks, and counts what we took until here.
     pub(super) async fn recorded(&mut self) -> Result<(), Fault> {
-        if let Some(entry) = &self.entry {
-            entry.durable().await.map_err(|error| {
-                Fault::new(Kind::JournalDown)
-                    .reason("audit_unavailable")
-                    .detail(error.to_string())
-            })?;
+        let opened = self.opened();
+        if !opened.is_now() {
+            opened.await.map_err(|error| audit::unavailable(&error))?;
         }
-        self.worker
-            .shared
-            .metrics
-            .overhead
-            .observe(self.complete.elapsed());
+        self.passed();
         Ok(())
+    }
+
+    /// Counts what we took until here.
+    pub(super) fn passed(&self) {
+        let overhead = &self.worker.shared.metrics.overhead;
+        overhead.observe(self.complete.elapsed());
+    }
+
+    /// The last record of a request that has finished. Its end goes down only when this has resolved.
+    pub(super) fn ended(&mut self) -> Durable {
+        std::mem::replace(&mut self.ended, Durable::NOW)
     }
 
     /// Remembers a target that is being tried.
@@ -346,10 +356,10 @@ impl Exchange {
         }
         let code = fault.map_or("", |fault| fault.public_code().as_str());
         let tokens = self.tokens();
-        match self.entry.take() {
+        self.ended = match self.entry.take() {
             Some(entry) => self.close(entry, outcome, code, tokens),
             None => self.deny(code, fault),
-        }
+        };
         self.count(fault, tokens);
         if let Some(fault) = fault {
             self.worker
@@ -359,7 +369,13 @@ impl Exchange {
         self.inflight = None;
     }
 
-    fn close(&self, entry: journal::Entry, outcome: Outcome, code: &str, tokens: Tokens) {
+    fn close(
+        &self,
+        entry: journal::Entry,
+        outcome: Outcome,
+        code: &str,
+        tokens: Tokens,
+    ) -> Durable {
         let attempts: SmallVec<[Attempt<'_>; 4]> = self
             .tried
             .iter()
@@ -394,13 +410,13 @@ impl Exchange {
             total_ms: millis(Instant::now(), self.started),
             code,
             ..Closing::default()
-        });
+        })
     }
 
     /// One record for a request that never came to an upstream; none for the listing of models.
-    fn deny(&self, code: &str, fault: Option<&Fault>) {
+    fn deny(&self, code: &str, fault: Option<&Fault>) -> Durable {
         if fault.is_none() {
-            return;
+            return Durable::NOW;
         }
         let judged = self.judged();
         let denial = Denial {
@@ -428,7 +444,9 @@ impl Exchange {
             ..Denial::default()
         };
         // Nothing passed, so an unwritable journal changes nothing here; its state is seen in /readyz.
-        let _ = self.worker.shared.journal.deny(self.worker.index, &denial);
+        let journal = &self.worker.shared.journal;
+        let denied = journal.deny(self.worker.index, &denial).ok();
+        journal.durable(denied)
     }
 
     /// The vendor's usage, or an estimate: four bytes a prompt token, one token a content event.

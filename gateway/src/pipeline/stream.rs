@@ -3,6 +3,7 @@
 //! Polls the upstream directly: no task, no channel, so back-pressure is the socket's, and a client that leaves drops the
 //! upstream call. All that one read releases leaves as one frame. Never wakes itself.
 
+use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -12,8 +13,9 @@ use wire::{Fault, Kind, Rope};
 use super::clocks::Clocks;
 use super::reading::Reading;
 use super::settle::{Exchange, outcome_of};
+use crate::audit;
 use crate::upstream::client;
-use journal::Outcome;
+use journal::{Durable, Outcome};
 
 /// How long the upstream may take to end its body after its last event, so that its connection can be kept.
 const LINGER: Duration = Duration::from_millis(250);
@@ -21,7 +23,10 @@ const LINGER: Duration = Duration::from_millis(250);
 /// The body of a streamed answer.
 pub struct Stream {
     exchange: Exchange,
+    /// What goes down next.
     begun: Rope,
+    /// `begun` holds the end, which goes down only when this has resolved.
+    ended: Durable,
     reading: Box<Reading>,
     /// `None` once nothing more is wanted of it.
     upstream: Option<client::Body>,
@@ -43,6 +48,7 @@ impl Stream {
         let mut stream = Self {
             exchange,
             begun,
+            ended: Durable::NOW,
             reading,
             upstream: Some(upstream),
             clocks,
@@ -64,7 +70,7 @@ impl Stream {
     /// The next frame.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Rope>> {
         if !self.begun.is_empty() {
-            return Poll::Ready(Some(std::mem::take(&mut self.begun)));
+            return self.release(cx);
         }
         loop {
             let Some(upstream) = self.upstream.as_mut() else {
@@ -89,7 +95,8 @@ impl Stream {
                 Poll::Ready(Some(Ok(data))) => self.took(&data, &mut out),
             };
             if let Err(fault) = step {
-                return Poll::Ready(Some(self.fail(out, &fault)));
+                self.begun = self.fail(out, &fault);
+                return self.release(cx);
             }
             self.exchange.meter.bytes_down += out.len() as u64;
             if self.reading.done && self.linger.is_none() {
@@ -97,9 +104,23 @@ impl Stream {
             }
             if !out.is_empty() {
                 self.last_down = self.last_down.max(self.clocks.last_read);
-                return Poll::Ready(Some(out.settle()));
+                self.begun = out.settle();
+                return self.release(cx);
             }
         }
+    }
+
+    /// Sends down what was begun; if that is the end, only once its record is as durable as the config asks.
+    fn release(&mut self, cx: &mut Context<'_>) -> Poll<Option<Rope>> {
+        if !self.ended.is_now() {
+            if let Err(error) = std::task::ready!(Pin::new(&mut self.ended).poll(cx)) {
+                let fault = audit::unavailable(&error);
+                self.begun = self.exchange.dialect.stream_refusal(&fault).into();
+                self.upstream = None;
+            }
+            self.ended = Durable::NOW;
+        }
+        Poll::Ready(Some(std::mem::take(&mut self.begun)))
     }
 
     fn took(&mut self, data: &Bytes, out: &mut Rope) -> Result<(), Fault> {
@@ -169,6 +190,7 @@ impl Stream {
         self.tally();
         // The record is closed before the client sees the end.
         self.exchange.finish(Outcome::Completed, None);
+        self.ended = self.exchange.ended();
         if self.upstream.as_ref().is_none_or(client::Body::is_complete) || self.reading.closed {
             self.upstream = None;
         } else {
@@ -184,6 +206,7 @@ impl Stream {
         self.exchange.meter.bytes_down += out.len() as u64;
         self.exchange.failed(fault);
         self.exchange.finish(outcome_of(fault), Some(fault));
+        self.ended = self.exchange.ended();
         out
     }
 }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use journal::Durable;
 use rustls::pki_types::ServerName;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -19,6 +20,7 @@ use wire::{Fault, Kind, Rope};
 use super::h2;
 use super::io::Io;
 use super::reply::{self, Head};
+use crate::audit;
 use wire::decimal::decimal;
 
 /// Where a provider listens, and how to talk to it. Shared by all workers and snapshots.
@@ -66,6 +68,8 @@ pub struct Request {
     pub usual: &'static [(HeaderName, HeaderValue)],
     /// The body; cloned, never copied.
     pub body: Rope,
+    /// The record of this request: not a byte is written before it is as durable as the config asks.
+    pub after: Durable,
 }
 
 /// A reply whose body is still on the wire.
@@ -104,6 +108,9 @@ impl Client {
         request: &Request,
     ) -> Result<Reply, Fault> {
         // What is rare is boxed: every request would carry room for it.
+        if endpoint.http2 {
+            recorded(request).await?;
+        }
         if endpoint.http2
             && let Some(reply) = Box::pin(self.h2.send(endpoint, bounds, request)).await?
         {
@@ -114,6 +121,7 @@ impl Client {
                 Some(io) => (io, true),
                 None => (Box::pin(connect(endpoint, bounds)).await?, false),
             };
+            recorded(request).await?;
             match self.exchange(io, endpoint, bounds, request).await {
                 Err(fault) if pooled && fault.why() == "closed_early" => {}
                 other => return other,
@@ -239,6 +247,15 @@ impl Body {
             home.client.put_idle(&home.endpoint, io);
         }
     }
+}
+
+/// Waits for the request's record. Connecting went on meanwhile.
+async fn recorded(request: &Request) -> Result<(), Fault> {
+    if request.after.is_now() {
+        return Ok(());
+    }
+    let waited = request.after.clone().await;
+    waited.map_err(|error| audit::unavailable(&error))
 }
 
 /// Opens a connection.

@@ -127,6 +127,17 @@ pub struct Request {
     pub settings: Settings,
     /// Top-level fields that were not understood, in order.
     pub extra: Vec<(Str, Raw)>,
+    /// What was said and cannot be held here.
+    pub lost: Vec<Lost>,
+}
+
+/// Something of the client's dialect that no other one has a word for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lost {
+    /// The field's name, as clients are told of it.
+    pub name: &'static str,
+    /// It says what the answer must be, so that it must not be lost unasked; else it is a hint.
+    pub meaning: bool,
 }
 
 impl Request {
@@ -136,7 +147,7 @@ impl Request {
         self.turns.iter().flat_map(|turn| &turn.parts).any(|part| {
             matches!(
                 part,
-                Part::Image { .. } | Part::Audio { .. } | Part::File(_) | Part::Other(_)
+                Part::Image { .. } | Part::Audio { .. } | Part::File { .. } | Part::Other(_)
             )
         })
     }
@@ -172,6 +183,17 @@ pub struct Turn {
     pub call_id: Option<Str>,
     /// What the model thought, where its vendor tells.
     pub reasoning: Option<Str>,
+    /// By which its vendor knows again what it thought.
+    pub proofs: Vec<Proof>,
+}
+
+/// What a vendor gives out with a thought and wants to see again; it means something to that vendor only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proof {
+    /// Whose, and what: a word like `anthropic.signature`.
+    pub kind: Str,
+    /// The proof.
+    pub data: Str,
 }
 
 impl Turn {
@@ -185,6 +207,7 @@ impl Turn {
             calls: Vec::new(),
             call_id: None,
             reasoning: None,
+            proofs: Vec::new(),
         }
     }
 }
@@ -194,10 +217,10 @@ impl Turn {
 pub enum Part {
     /// Text.
     Text(Str),
-    /// An image: an `http` or `data` URL.
+    /// An image.
     Image {
         /// Where it lies, or itself.
-        url: Str,
+        at: Blob,
         /// How closely to look.
         detail: Option<Str>,
     },
@@ -208,12 +231,54 @@ pub enum Part {
         /// `wav`, `mp3`.
         format: Str,
     },
-    /// A file, as the dialect wrote it.
-    File(Raw),
+    /// A file.
+    File {
+        /// Its name.
+        name: Option<Str>,
+        /// Where it lies, or itself.
+        at: Blob,
+    },
     /// The model refused.
     Refusal(Str),
     /// A part of a kind not understood, whole.
     Other(Raw),
+}
+
+/// Bytes that are no text: an image, a document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Blob {
+    /// Where they lie.
+    Url(Str),
+    /// They themselves.
+    Inline {
+        /// Their media type, `image/png`.
+        kind: Str,
+        /// Base64.
+        data: Str,
+    },
+}
+
+impl Blob {
+    /// Of a URL: what a `data:` URL in base64 holds, or the URL.
+    #[must_use]
+    pub fn of_url(url: Str) -> Self {
+        const MARK: &[u8] = b";base64,";
+        let bytes = url.bytes();
+        let inner = bytes.strip_prefix(b"data:").unwrap_or_default();
+        let comma = inner.iter().position(|byte| *byte == b',');
+        let head = comma.and_then(|at| inner.get(..=at));
+        let kind = head.and_then(|head| head.strip_suffix(MARK));
+        match kind.filter(|kind| !kind.is_empty()) {
+            Some(kind) => {
+                let from = b"data:".len();
+                Self::Inline {
+                    kind: Str(bytes.slice(from..from + kind.len())),
+                    data: Str(bytes.slice(from + kind.len() + MARK.len()..)),
+                }
+            }
+            None => Self::Url(url),
+        }
+    }
 }
 
 /// A call that the model made.
@@ -341,6 +406,15 @@ pub enum Event {
         /// The piece.
         text: Str,
     },
+    /// The vendor's proof of the thought before it, whole.
+    Proof {
+        /// Which choice.
+        choice: u32,
+        /// Whose, and what: [`Proof::kind`].
+        kind: &'static str,
+        /// The proof.
+        data: Str,
+    },
     /// A tool call begins.
     ToolStart {
         /// Which choice.
@@ -392,6 +466,7 @@ impl Event {
             Self::ToolStart { .. } => true,
             Self::ToolArgs { piece, .. } => !piece.is_empty(),
             Self::Start { .. }
+            | Self::Proof { .. }
             | Self::Logprobs { .. }
             | Self::Finish { .. }
             | Self::Usage(_)
@@ -425,5 +500,30 @@ mod tests {
         assert!(Str::of(&body, root).is_none());
         assert_eq!(Str::escaped("\"\n").bytes().as_ref(), b"\\\"\\n");
         assert!(!format!("{text:?}").contains('x'));
+    }
+
+    #[test]
+    fn a_data_url_is_what_it_holds() {
+        let of = |url: &str| Blob::of_url(Str::from_raw(url.to_owned()));
+        let inline = |kind: &str, data: &str| Blob::Inline {
+            kind: Str::from_raw(kind.to_owned()),
+            data: Str::from_raw(data.to_owned()),
+        };
+        assert_eq!(
+            of("data:image/png;base64,AA=="),
+            inline("image/png", "AA==")
+        );
+        assert_eq!(
+            of("data:text/plain;charset=utf-8;base64,AA"),
+            inline("text/plain;charset=utf-8", "AA")
+        );
+        for url in [
+            "https://x/1.png",
+            "data:,",
+            "data:;base64,AA",
+            "data:image/png,AA",
+        ] {
+            assert!(matches!(of(url), Blob::Url(_)), "{url}");
+        }
     }
 }

@@ -28,6 +28,18 @@ pub struct Usage {
 pub const TOKENS_MAX: u64 = 1_000_000_000;
 
 impl Usage {
+    /// This report, made after `earlier` of the same reply. The later one counts, nothing is summed; but one that does not
+    /// count the prompt, as some dialects' last one does not, leaves it as it was.
+    #[must_use]
+    pub fn after(mut self, earlier: Option<Self>) -> Self {
+        if let Some(earlier) = earlier.filter(|_| self.prompt == 0) {
+            self.prompt = earlier.prompt;
+            self.cached = earlier.cached;
+            self.cache_write = earlier.cache_write;
+        }
+        self
+    }
+
     /// Keeps the inner counts inside the outer ones; a vendor's usage is a claim.
     #[must_use]
     pub fn clamped(mut self) -> Self {

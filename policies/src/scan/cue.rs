@@ -6,6 +6,8 @@
 
 use std::sync::LazyLock;
 
+use memchr::memrchr;
+
 use super::cue_words::CUES;
 pub(crate) use super::cue_words::Cue;
 
@@ -51,33 +53,73 @@ impl Cues {
     }
 }
 
-/// The words by how they end, since the nearest is looked for from the value back; longest first.
+/// The words by how they end, since the nearest is looked for from the value back.
 struct Index {
     /// By the hash of the last three letters.
-    latin: Vec<Vec<(String, Cue)>>,
+    latin: Lists,
     /// By the hash of the last two characters.
-    wide: Vec<Vec<(String, Cue)>>,
+    wide: Lists,
     /// Words of one character.
     single: Vec<(char, Cue)>,
 }
 
-const WIDE_LISTS: usize = 4096;
-
-/// The list of words that end with these two characters.
-fn wide_list(before: char, last: char) -> usize {
-    let hash =
-        u32::from(before).wrapping_mul(0x9E37_79B1) ^ u32::from(last).wrapping_mul(0x85EB_CA6B);
-    (hash >> 16) as usize % WIDE_LISTS
+/// Lists of words by a hash, the longest first; and a bit for each longer hash that has any, since most have none.
+struct Lists {
+    lists: Vec<Vec<(String, Cue)>>,
+    any: Vec<u64>,
 }
 
-/// The list of words that end with these three letters, the last first; words of two, and Chinese words that end with
+/// Bits of a hash that choose a list.
+const LIST_BITS: u32 = 12;
+/// Bits of a hash that are looked up first.
+const ANY_BITS: u32 = 15;
+
+impl Lists {
+    fn new() -> Self {
+        Self {
+            lists: vec![Vec::new(); 1 << LIST_BITS],
+            any: vec![0; 1 << ANY_BITS >> 6],
+        }
+    }
+
+    fn add(&mut self, hash: u32, word: String, cue: Cue) {
+        let bit = hash >> (u32::BITS - ANY_BITS);
+        if let Some(bits) = self.any.get_mut(bit as usize >> 6) {
+            *bits |= 1 << (bit & 63);
+        }
+        let list = hash >> (u32::BITS - LIST_BITS);
+        if let Some(list) = self.lists.get_mut(list as usize) {
+            list.push((word, cue));
+        }
+    }
+
+    /// The words of this hash, and some others.
+    #[inline]
+    fn of(&self, hash: u32) -> &[(String, Cue)] {
+        let bit = hash >> (u32::BITS - ANY_BITS);
+        match self.any.get(bit as usize >> 6) {
+            Some(bits) if bits >> (bit & 63) & 1 != 0 => {
+                let list = hash >> (u32::BITS - LIST_BITS);
+                self.lists.get(list as usize).map_or(&[], Vec::as_slice)
+            }
+            _ => &[],
+        }
+    }
+}
+
+/// The hash of words that end with these two characters.
+#[inline]
+fn wide_hash(before: char, last: char) -> u32 {
+    u32::from(before).wrapping_mul(0x9E37_79B1) ^ u32::from(last).wrapping_mul(0x85EB_CA6B)
+}
+
+/// The hash of words that end with these three letters, the last first; words of two, and Chinese words that end with
 /// letters, have 0 as the third.
-fn latin_list(letters: [u8; 3]) -> usize {
+#[inline]
+fn latin_hash(letters: [u8; 3]) -> u32 {
     let [a, b, c] = letters.map(|letter| u32::from(letter | 0x20));
-    (a << 16 | b << 8 | c).wrapping_mul(0x9E37_79B1) as usize >> 20
+    (a << 16 | b << 8 | c).wrapping_mul(0x9E37_79B1)
 }
-
-const LATIN_LISTS: usize = 4096;
 
 static INDEX: LazyLock<Index> = LazyLock::new(|| {
     let mut words: Vec<(String, Cue)> = Vec::new();
@@ -91,27 +133,23 @@ static INDEX: LazyLock<Index> = LazyLock::new(|| {
         }
     }
     words.sort_by_key(|(word, _)| std::cmp::Reverse(word.len()));
-    let mut latin = vec![Vec::new(); LATIN_LISTS];
-    let mut wide = vec![Vec::new(); WIDE_LISTS];
+    let mut latin = Lists::new();
+    let mut wide = Lists::new();
     let mut single = Vec::new();
     for (word, cue) in words {
         let mut ends = word.chars().rev();
         let (last, before) = (ends.next().unwrap_or('\0'), ends.next());
-        let list = match *word.as_bytes() {
+        let hash = match *word.as_bytes() {
             [.., third, before, last @ (b'a'..=b'z' | b'0'..=b'9')] if word.is_ascii() => {
-                Some(latin_list([last, before, third]))
+                Some(latin_hash([last, before, third]))
             }
-            [.., before, last @ (b'a'..=b'z' | b'0'..=b'9')] => Some(latin_list([last, before, 0])),
+            [.., before, last @ (b'a'..=b'z' | b'0'..=b'9')] => Some(latin_hash([last, before, 0])),
             _ => None,
         };
-        if let Some(list) = list {
-            if let Some(list) = latin.get_mut(list) {
-                list.push((word, cue));
-            }
+        if let Some(hash) = hash {
+            latin.add(hash, word, cue);
         } else if let Some(before) = before {
-            if let Some(list) = wide.get_mut(wide_list(before.to_ascii_lowercase(), last)) {
-                list.push((word, cue));
-            }
+            wide.add(wide_hash(before.to_ascii_lowercase(), last), word, cue);
         } else {
             single.push((last, cue));
         }
@@ -132,10 +170,9 @@ impl Index {
                 return None;
             }
             let letters = last_letters(bytes, end);
-            let list = self.latin.get(latin_list(letters))?;
-            return find(list, bytes, end).or_else(|| {
+            return find(self.latin.of(latin_hash(letters)), bytes, end).or_else(|| {
                 let [last, before, _] = letters;
-                find(self.latin.get(latin_list([last, before, 0]))?, bytes, end)
+                find(self.latin.of(latin_hash([last, before, 0])), bytes, end)
             });
         }
         // Chinese, kana, hangul, hearts; not the signs between them.
@@ -145,9 +182,7 @@ impl Index {
         }
         let head = text.get(..end - last.len_utf8()).unwrap_or("");
         let before = head.chars().next_back().unwrap_or('\0');
-        let list = self
-            .wide
-            .get(wide_list(before.to_ascii_lowercase(), last))?;
+        let list = self.wide.of(wide_hash(before.to_ascii_lowercase(), last));
         find(list, bytes, end).or_else(|| {
             let mut single = self.single.iter();
             single.find(|(c, _)| *c == last).map(|&(_, cue)| cue)
@@ -172,7 +207,11 @@ fn last_letters(bytes: &[u8], end: usize) -> [u8; 3] {
 }
 
 /// The first word of the list that the text ends with at `end`.
+#[inline]
 fn find(list: &[(String, Cue)], bytes: &[u8], end: usize) -> Option<Cue> {
+    if list.is_empty() {
+        return None;
+    }
     let head = bytes.get(..end).unwrap_or(&[]);
     list.iter()
         .find(|(word, _)| ends_with(head, word.as_bytes()))
@@ -257,7 +296,7 @@ fn ends_with(text: &[u8], word: &[u8]) -> bool {
 /// The cues before `at`: on its line, or at the end of the line before if the value begins its own.
 pub(crate) fn cues_before(view: &View<'_>, at: usize) -> Cues {
     let behind = view.behind(at, REACH);
-    let line = match behind.rfind('\n') {
+    let line = match memrchr(b'\n', behind.as_bytes()) {
         None => behind,
         Some(newline) => {
             let own = behind.get(newline + 1..).unwrap_or("");
@@ -300,7 +339,7 @@ pub(crate) fn cues_of_column(view: &View<'_>, at: usize) -> Cues {
 pub(crate) fn header_of_column<'t>(view: &View<'t>, at: usize) -> Option<&'t str> {
     // Most places are in no table: looked for on the line first.
     let near = view.behind(at, LINE_REACH);
-    let newline = near.rfind('\n')?;
+    let newline = memrchr(b'\n', near.as_bytes())?;
     let line = near.get(newline + 1..).unwrap_or("");
     let delimited = |b: &u8| matches!(b, b'\t' | b'|' | b',');
     if !line.trim_ascii().is_empty() && !line.as_bytes().iter().any(delimited) {

@@ -20,12 +20,11 @@ pub(crate) struct Run {
     /// Where the run begins; the digits' places are counted from there.
     from: usize,
     ends: [u16; DIGITS_MAX],
-    starts: [u16; DIGITS_MAX],
+    /// Whether a digit is a Chinese numeral.
+    pub(crate) wide: bool,
     /// What follows each digit before the next: 0 nothing, else a code of the separator.
     gaps: [u8; DIGITS_MAX],
     n: usize,
-    /// How many digits were Chinese numerals.
-    pub(crate) numerals: usize,
     /// More digits follow without a gap than are read.
     pub(crate) overlong: bool,
 }
@@ -158,10 +157,9 @@ impl Run {
             digits: [0; DIGITS_MAX],
             from: at,
             ends: [0; DIGITS_MAX],
-            starts: [0; DIGITS_MAX],
+            wide: false,
             gaps: [0; DIGITS_MAX],
             n: 0,
-            numerals: 0,
             overlong: false,
         };
         let mut i = at;
@@ -171,9 +169,10 @@ impl Run {
                 run.overlong = run.gap(run.n - 1) == 0;
                 break;
             }
-            run.numerals += usize::from(len > 1);
-            run.push(value, i, i + len);
+            run.wide |= len > 1;
             i += len;
+            run.push(value, i);
+            i = run.push_plain(view.bytes(), i);
             digit = digit_at(view, i, numerals);
             if digit.is_some() {
                 continue;
@@ -200,18 +199,30 @@ impl Run {
         (run.n > 0).then_some(run)
     }
 
-    fn push(&mut self, value: u8, start: usize, end: usize) {
-        if let (Some(d), Some(s), Some(e)) = (
-            self.digits.get_mut(self.n),
-            self.starts.get_mut(self.n),
-            self.ends.get_mut(self.n),
-        ) {
+    /// Adds a digit that ends at `end`.
+    #[inline]
+    fn push(&mut self, value: u8, end: usize) {
+        if let (Some(d), Some(e)) = (self.digits.get_mut(self.n), self.ends.get_mut(self.n)) {
             *d = value;
             // A run is a few hundred bytes at most.
-            *s = u16::try_from(start - self.from).unwrap_or(u16::MAX);
             *e = u16::try_from(end - self.from).unwrap_or(u16::MAX);
             self.n += 1;
         }
+    }
+
+    /// Adds the ASCII digits that stand at `at`, as many as there is room for; where they end.
+    #[inline]
+    fn push_plain(&mut self, bytes: &[u8], at: usize) -> usize {
+        let room = DIGITS_MAX - self.n;
+        let mut at = at;
+        for &b in bytes.get(at..).unwrap_or(&[]).iter().take(room) {
+            if !b.is_ascii_digit() {
+                break;
+            }
+            at += 1;
+            self.push(b - b'0', at);
+        }
+        at
     }
 
     /// How many digits there are.
@@ -240,13 +251,6 @@ impl Run {
     /// The code of the gap after digit `i`.
     pub(crate) fn gap(&self, i: usize) -> u8 {
         self.gaps.get(i).copied().unwrap_or(0)
-    }
-
-    /// Where digit `i` begins.
-    pub(crate) fn start(&self, i: usize) -> usize {
-        self.starts
-            .get(i)
-            .map_or(0, |&s| self.from + usize::from(s))
     }
 
     /// Where the first `k` digits end.

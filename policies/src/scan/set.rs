@@ -306,6 +306,20 @@ mod tests {
         let set = set();
         let mut found = Vec::new();
         set.scan(context, text, &mut found);
+        named(&set, text, &found)
+    }
+
+    fn streamed(context: &str, text: &str) -> Vec<(String, String)> {
+        let (set, mut stream) = (set(), crate::scan::Stream::behind(context));
+        let mut found = Vec::new();
+        for (at, c) in text.char_indices() {
+            stream.push(&set, &text[at..at + c.len_utf8()], &mut found);
+        }
+        stream.finish(&set, &mut found);
+        named(&set, text, &found)
+    }
+
+    fn named(set: &Set, text: &str, found: &[Finding]) -> Vec<(String, String)> {
         found
             .iter()
             .map(|f| {
@@ -398,6 +412,7 @@ mod tests {
                 .collect();
             for context in [format!("{key}: "), format!("\"{key}\": \"")] {
                 assert_eq!(found(&context, value), inside, "{context}");
+                assert_eq!(streamed(&context, value), inside, "{context}, streamed");
             }
         }
         assert_eq!(found("phone: ", "李雷"), []);

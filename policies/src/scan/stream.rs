@@ -58,6 +58,20 @@ impl Stream {
         Self::default()
     }
 
+    /// An empty one behind `context`, as [`Set::scan`] has it: searched for cues, never part of a finding.
+    #[must_use]
+    pub fn behind(context: &str) -> Self {
+        let text = fold::fold(context, 0, true).text;
+        let at = text.len();
+        Self {
+            text,
+            base: at,
+            built_in_at: at,
+            extras_at: [at; 2],
+            ..Self::default()
+        }
+    }
+
     /// Takes the next piece and appends its findings, in offsets from the stream's beginning. Returns up to where
     /// everything is decided: text before that may go, save for what was found.
     pub fn push(&mut self, set: &Set, piece: &str, found: &mut Vec<Finding>) -> u64 {

@@ -20,6 +20,12 @@ pub(crate) const UPPER: u8 = 4;
 pub(crate) const UNDER: u8 = 8;
 /// Byte begins or continues a character above ASCII.
 pub(crate) const HIGH: u8 = 16;
+/// Byte is `-`.
+pub(crate) const DASH: u8 = 32;
+/// Byte is `.`.
+pub(crate) const DOT: u8 = 64;
+/// Byte is `+` or `%`.
+pub(crate) const PLUS: u8 = 128;
 /// Letters and digits.
 pub(crate) const ALNUM: u8 = DIGIT | LOWER | UPPER;
 
@@ -36,6 +42,9 @@ const fn classes() -> [u8; 256] {
                 b'a'..=b'z' => LOWER,
                 b'A'..=b'Z' => UPPER,
                 b'_' => UNDER,
+                b'-' => DASH,
+                b'.' => DOT,
+                b'+' | b'%' => PLUS,
                 0x80.. => HIGH,
                 _ => 0,
             };

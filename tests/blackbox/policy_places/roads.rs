@@ -193,6 +193,54 @@ async fn nothing_planted_leaves_in_a_conversation_with_tools() {
 /// Makes messages of two halves, given what makes a user's message and a text part.
 type Split = fn(&str, &str, &dyn Fn(Value) -> Value, &dyn Fn(&str) -> Value) -> Value;
 
+/// A text too long to be looked at in one go: values at every border of its pieces, behind escapes and wide letters, its
+/// key as the cue of its first, and a value that goes on in the next message.
+#[tokio::test]
+async fn long_texts_are_looked_through_to_their_end() {
+    const PIECE: usize = 8 << 10;
+    const PIECES: usize = 14;
+    let sim = sim().await;
+    let mut config = Config::with(&sim, ["openai"]);
+    config.set("policies", redacting());
+    config.set("providers/openai/clearance", "internal");
+    let gateway = Gateway::start(&config).await;
+    let mut planter = Planter::new(7);
+    let mut values = Vec::new();
+    let mut text = String::new();
+    for piece in 1..PIECES {
+        let mut filler = "一行 plain words, \"quoted\" 😀\n".chars().cycle();
+        while text.len() < piece * PIECE - piece {
+            text.extend(filler.next());
+        }
+        values.push(planter.mobile());
+        text.push_str(&format!("，{}，", values[piece - 1]));
+    }
+    let divided = planter.mobile();
+    let (first, second) = divided.split_at(6);
+    let long = format!("{text}打 {first}");
+    let said = "x, ".repeat(PIECE);
+    let reply = gateway
+        .chat("m-openai", "")
+        .with(|body| {
+            body["messages"] = json!([
+                {"role": "user", "content": long},
+                {"role": "user", "content": format!("{second} 谢谢")},
+            ]);
+            body["metadata"] = json!({"password": format!("Tr0ub4dor&3x {said}")});
+        })
+        .send()
+        .await;
+    assert_eq!(reply.status, 200, "{}", reply.said());
+    let body = String::from_utf8(bodies(&sim)).unwrap();
+    for value in values.iter().map(String::as_str).chain([first, second]) {
+        assert!(!body.contains(value), "{value} left");
+    }
+    assert!(!body.contains("Tr0ub4dor"));
+    let whole = text.split_once('，').unwrap().0;
+    let whole = serde_json::to_string(whole).unwrap();
+    assert!(body.contains(whole.trim_matches('"')) && body.contains(&said));
+}
+
 /// Two halves, each of which is nothing.
 #[tokio::test]
 async fn halves_in_neighbouring_texts_are_one_value() {

@@ -6,7 +6,7 @@ its protocol description, not by what the gateway happens to do.
 
 from dataclasses import dataclass, field
 
-from support import BCE_ACCESS_KEY, BCE_SECRET_KEY, GLM_KEY
+from support import BCE_ACCESS_KEY, BCE_SECRET_KEY, GLM_KEY, SENSENOVA_ACCESS_KEY, SENSENOVA_SECRET_KEY
 
 # Endings of the simulator's model names, each a fault or an oddity: see the simulator's README. The model `m@html` of
 # the gateway goes to the model `m@html` of the upstream.
@@ -67,6 +67,15 @@ class Upstream:
     choices: bool = True
     # None: passed over by the vendor without a word.
     logprobs: bool | None = True
+    # Stop strings exist.
+    stop: bool = True
+    json_mode: bool = True
+    # Replies say why they ended.
+    reason: bool = True
+    # An error for too many requests exists.
+    limits: bool = True
+    # An answer can be taken back by moderation.
+    recall: bool = False
     # A comment stands before the first event.
     comment_first: bool = False
     # What the vendor calls a model that sees.
@@ -86,6 +95,11 @@ def vendor(name, **more):
     return {"vendor": name, "clearance": "internal", **more}
 
 
+def hosted(name, path=None, **traits):
+    """A vendor whose surface has its own name, and any key."""
+    return Upstream(name, vendor(name), path or f"/{name}/v1", **{"credential": ANY_KEY, **traits})
+
+
 BCE_KEY = {"api_key": "bce-v3/ALTAK-fake/0001"}
 ANY_KEY = {"api_key": "sk-fake-0001"}
 GLM = dict(
@@ -98,6 +112,7 @@ GLM = dict(
     logprobs=False,
     # GLM's chunks have no `object`, and the gateway forwards them as they are.
     object_in_chunks=False,
+    recall=True,
     credential={"api_key": GLM_KEY},
 )
 
@@ -108,6 +123,7 @@ UPSTREAMS = [
         "/v2",
         too_long="tokens_too_long",
         filtered="system_unsafe",
+        recall=True,
         choices=False,
         logprobs=False,
         credential=BCE_KEY,
@@ -118,6 +134,8 @@ UPSTREAMS = [
         "",
         too_long="336103",
         filtered="336104",
+        recall=True,
+        json_mode=False,
         forwarded=False,
         reasoning=None,
         parallel=False,
@@ -133,6 +151,7 @@ UPSTREAMS = [
         "/api/v1",
         too_long=None,
         filtered="DataInspectionFailed",
+        recall=True,
         forwarded=False,
         required_tool=False,
         logprobs=None,
@@ -145,6 +164,7 @@ UPSTREAMS = [
         "/compatible-mode/v1",
         too_long=None,
         filtered="data_inspection_failed",
+        recall=True,
         required_tool=False,
         credential=ANY_KEY,
     ),
@@ -164,6 +184,7 @@ UPSTREAMS = [
         "/llamacpp/v1",
         too_long="exceed_context_size_error",
         filtered=None,
+        limits=False,
         comment_first=True,
     ),
     Upstream(
@@ -196,5 +217,62 @@ UPSTREAMS = [
         choices=False,
         comment_first=True,
         credential=ANY_KEY,
+    ),
+    hosted("moonshot", too_long="too_long", filtered="content_filter", choices=False, logprobs=None),
+    hosted("minimax", too_long="2013-context", filtered="1026", recall=True, choices=False, logprobs=None),
+    hosted(
+        "minimax-v2",
+        too_long="2013-context",
+        filtered="1026",
+        recall=True,
+        forwarded=False,
+        choices=False,
+        logprobs=None,
+    ),
+    hosted(
+        "baichuan",
+        too_long="too_long",
+        filtered="content_filter",
+        parallel_field=False,
+        required_tool=False,
+        images=False,
+        choices=False,
+        logprobs=False,
+        stop=False,
+    ),
+    hosted(
+        "doubao",
+        "/doubao/api/v3",
+        too_long="OutofContextError",
+        filtered="InputTextSensitiveContentDetected",
+        recall=True,
+        choices=False,
+    ),
+    hosted("sensenova", too_long="too_long", filtered=None, logprobs=None),
+    hosted(
+        "sensenova-native",
+        "/sensenova-native/v1/llm",
+        too_long="3-context",
+        filtered="17",
+        recall=True,
+        forwarded=False,
+        parallel_field=False,
+        images=False,
+        logprobs=False,
+        stop=False,
+        json_mode=False,
+        credential={"api_key": SENSENOVA_ACCESS_KEY, "secret_key": SENSENOVA_SECRET_KEY},
+    ),
+    hosted(
+        "spark",
+        too_long="10907",
+        filtered="10013",
+        forwarded=False,
+        parallel_field=False,
+        images=False,
+        choices=False,
+        logprobs=False,
+        stop=False,
+        reason=False,
     ),
 ]

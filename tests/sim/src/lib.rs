@@ -46,6 +46,11 @@ pub const BCE_TEST_ACCESS_KEY: &str = "ALTAKfakeaccesskey0001";
 /// The secret key that belongs to it; not a secret.
 pub const BCE_TEST_SECRET_KEY: &str = "fakesecretkey0000000000000000001";
 
+/// The SenseNova access key of the published JWT vector.
+pub const SENSENOVA_TEST_ACCESS_KEY: &str = "AK_TEST_0001";
+/// The secret key that belongs to it; not a secret.
+pub const SENSENOVA_TEST_SECRET_KEY: &str = "SK_TEST_secret_0001";
+
 /// How fast events follow each other.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Pace {
@@ -138,9 +143,8 @@ impl Sim {
         self.addr
     }
 
-    /// What goes into a provider's `base_url`, so that the vendor's real path can be appended to it. Surfaces: `wenxin`,
-    /// `wenxin-v1`, `tongyi`, `tongyi-compatible`, `glm`, `openai`, `vllm`, `llamacpp`, `ollama`, `deepseek`; for any
-    /// other name, the bare origin.
+    /// What goes into a provider's `base_url`, so that the vendor's real path can be appended to it; for a name that is
+    /// not among [`Sim::surfaces`], the bare origin.
     pub fn base_url(&self, surface: &str) -> String {
         let known = surfaces::SURFACES
             .iter()

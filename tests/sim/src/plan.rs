@@ -28,6 +28,10 @@ pub(crate) struct Ask {
     pub(crate) call: CallWish,
     /// May more than one call be made in one reply?
     pub(crate) parallel: bool,
+    /// Is a call that is alone written without a list around it?
+    pub(crate) single_call: bool,
+    /// Are the ids of calls nine letters and digits?
+    pub(crate) short_ids: bool,
     /// Do tool arguments arrive in fragments?
     pub(crate) tool_pieces: bool,
     pub(crate) choices: usize,
@@ -264,7 +268,10 @@ fn calls(ask: &Ask, last: &Turn, serial: u64) -> Vec<Call> {
         .iter()
         .enumerate()
         .map(|(at, city)| Call {
-            id: format!("call_sim{serial:x}{at}"),
+            id: match ask.short_ids {
+                true => format!("s{serial:07x}{at}"),
+                false => format!("call_sim{serial:x}{at}"),
+            },
             name: name.clone(),
             pieces: vec![
                 "{\"city\":".to_owned(),

@@ -110,7 +110,7 @@ impl Messages<'_> {
                 self.weave.lit(",\"name\":");
                 self.weave.string(name);
             }
-            write_after_content(self.weave, turn);
+            write_after_content(self.weave, turn, self.quirks);
             self.weave.lit("}");
         }
         Ok(())
@@ -145,10 +145,10 @@ impl Messages<'_> {
                     self.weave.lit("{\"text\":");
                     self.weave.string(text);
                 }
-                Part::Image { url, .. } => {
+                Part::Image { at, .. } => {
                     self.weave.lit(comma);
                     self.weave.lit("{\"image\":");
-                    self.weave.string(url);
+                    self.weave.blob(at);
                 }
                 Part::Audio { data, format } => {
                     self.weave.lit(comma);
@@ -158,7 +158,7 @@ impl Messages<'_> {
                     self.weave.splice(data.bytes());
                     self.weave.lit("\"");
                 }
-                Part::File(_) | Part::Other(_) => {
+                Part::File { .. } | Part::Other(_) => {
                     lose("messages", Loss::Meaning, self.lossy, self.dropped)?;
                     continue;
                 }

@@ -21,7 +21,7 @@ const CALLS_MAX: usize = 1024;
 
 /// State of one reply.
 #[derive(Default)]
-pub(super) struct Reader {
+pub(crate) struct Reader {
     tape: json::Tape,
     started: bool,
     done: bool,
@@ -33,6 +33,8 @@ pub(super) struct Reader {
 struct Choice {
     number: u32,
     calls: Calls,
+    /// Anything at all.
+    said: bool,
     finished: bool,
 }
 
@@ -105,10 +107,14 @@ impl Decoder for Reader {
 
     fn whole(&mut self, body: &Bytes, root: Value<'_>, out: &mut Vec<Event>) -> Result<(), Fault> {
         self.done = true;
-        if root.get("choices").is_none() && !lens::is_error(root) {
+        if lens::inner(root).get("choices").is_none() && !lens::is_error(root) {
             return Err(Kind::Malformed.into());
         }
-        self.root(body, root, out)
+        self.root(body, root, out)?;
+        if !self.failed {
+            self.close(out);
+        }
+        Ok(())
     }
 
     fn end(&mut self, out: &mut Vec<Event>) -> Result<(), Fault> {
@@ -117,18 +123,7 @@ impl Decoder for Reader {
         if self.failed || !ended {
             return Err(Kind::CutShort.into());
         }
-        // The vendor said that it was done, without a reason: a natural end.
-        for choice in self.choices.iter_mut().filter(|choice| !choice.finished) {
-            choice.finished = true;
-            out.push(Event::Finish {
-                choice: choice.number,
-                finish: if choice.calls.any() {
-                    Finish::ToolCalls
-                } else {
-                    Finish::Stop
-                },
-            });
-        }
+        self.close(out);
         Ok(())
     }
 }
@@ -157,16 +152,32 @@ pub(crate) fn scan<'a>(data: &'a Bytes, tape: &'a mut json::Tape) -> Result<Valu
 }
 
 impl Reader {
+    /// The vendor said that it was done, where it gave no reason: a natural end.
+    fn close(&mut self, out: &mut Vec<Event>) {
+        for choice in self.choices.iter_mut().filter(|choice| !choice.finished) {
+            choice.finished = true;
+            out.push(Event::Finish {
+                choice: choice.number,
+                finish: if choice.calls.any() {
+                    Finish::ToolCalls
+                } else {
+                    Finish::Stop
+                },
+            });
+        }
+    }
+
     fn root(&mut self, data: &Bytes, root: Value<'_>, out: &mut Vec<Event>) -> Result<(), Fault> {
         if lens::is_error(root) {
             self.failed = true;
             out.push(Event::Error(Raw::of(data, root)));
             return Ok(());
         }
+        let root = lens::inner(root);
         if !std::mem::replace(&mut self.started, true) {
             let text = |name: &str| root.get(name).and_then(|one| Str::of(data, one));
             out.push(Event::Start {
-                id: text("id").unwrap_or_default(),
+                id: text("id").or_else(|| text("sid")).unwrap_or_default(),
                 model: text("model").unwrap_or_default(),
                 created: created(root),
             });
@@ -177,7 +188,11 @@ impl Reader {
             if number >= CHOICES_MAX {
                 return Err(Kind::Malformed.into());
             }
-            self.choice(number).read(data, value, out)?;
+            let withheld = root
+                .get("output_sensitive")
+                .and_then(|flag| flag.as_bool())
+                .unwrap_or(false);
+            self.choice(number).read(data, value, withheld, out)?;
         }
         if let Some((_, usage)) = lens::usage_of(root) {
             out.push(Event::Usage(usage));
@@ -208,7 +223,14 @@ pub(crate) fn created(root: Value<'_>) -> i64 {
 }
 
 impl Choice {
-    fn read(&mut self, data: &Bytes, value: Value<'_>, out: &mut Vec<Event>) -> Result<(), Fault> {
+    /// `withheld`: the vendor says beside the reply that its text may not be shown.
+    fn read(
+        &mut self,
+        data: &Bytes,
+        value: Value<'_>,
+        withheld: bool,
+        out: &mut Vec<Event>,
+    ) -> Result<(), Fault> {
         let choice = self.number;
         let logprobs = value.get("logprobs");
         if let Some(logprobs) = logprobs.filter(|one| one.kind() == Type::Object) {
@@ -220,12 +242,29 @@ impl Choice {
             .get("flag")
             .and_then(|flag| flag.as_u64())
             .unwrap_or(0);
-        let delta = value.get("delta").or_else(|| value.get("message"));
-        if let Some(delta) = delta.filter(|_| flag < 3) {
+        // A message behind deltas says the whole once more.
+        let delta = value
+            .get("delta")
+            .or_else(|| value.get("message").filter(|_| !self.said));
+        // What a search of the vendor's own found is no answer.
+        let shown = |delta: &Value<'_>| {
+            flag < 3 && !delta.get("role").is_some_and(|role| role.is_named("tool"))
+        };
+        if let Some(delta) = delta.filter(shown) {
+            let before = out.len();
+            // Where the delta is the text itself, all else stands beside it.
+            let beside = delta.kind() == Type::String;
+            if beside {
+                texts(data, value, choice, out);
+            }
             texts(data, delta, choice, out);
-            for piece in delta.get("tool_calls").iter().flat_map(Value::elements) {
+            let calls = if beside { value } else { delta }.get("tool_calls");
+            // One vendor writes a single call without a list around it.
+            let single = calls.filter(|calls| calls.kind() == Type::Object);
+            for piece in calls.iter().flat_map(Value::elements).chain(single) {
                 self.calls.read(data, piece, choice, out)?;
             }
+            self.said |= out.len() > before;
             if let Some(call) = delta
                 .get("function_call")
                 .filter(|one| one.kind() == Type::Object)
@@ -239,6 +278,7 @@ impl Choice {
         {
             let finish = match finish {
                 Finish::Stop if self.calls.any() => Finish::ToolCalls,
+                Finish::Stop if withheld && !self.said => Finish::ContentFilter,
                 other => other,
             };
             out.push(Event::Finish { choice, finish });
@@ -253,7 +293,15 @@ pub(crate) fn texts(data: &Bytes, delta: Value<'_>, choice: u32, out: &mut Vec<E
     let reasoning = ["reasoning_content", "reasoning", "thinking"];
     let reasoning = reasoning.iter().find_map(|name| text(delta.get(name)?));
     out.extend(reasoning.map(|text| Event::Reasoning { choice, text }));
+    // One vendor's delta is the text itself.
+    out.extend(text(delta).map(|text| Event::Text { choice, text }));
     if let Some(content) = delta.get("content") {
+        let thoughts = content
+            .elements()
+            .filter_map(|part| part.get("thinking"))
+            .flat_map(|thinking| thinking.elements().chain([thinking]))
+            .filter_map(|part| text(part.get("text").unwrap_or(part)));
+        out.extend(thoughts.map(|text| Event::Reasoning { choice, text }));
         let own = text(content);
         let parts = content
             .elements()

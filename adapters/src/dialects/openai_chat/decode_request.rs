@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 use wire::canon::{
-    Format, Part, Raw, Request, Role, Settings, Str, Tool, ToolCall, ToolChoice, Turn,
+    Blob, Format, Part, Proof, Raw, Request, Role, Settings, Str, Tool, ToolCall, ToolChoice, Turn,
 };
 use wire::facts::RequestFacts;
 use wire::json::{Type, Value};
@@ -181,6 +181,12 @@ fn turn(body: &Bytes, message: Value<'_>, at: usize) -> Result<Turn, Fault> {
     turn.name = text("name");
     turn.call_id = text("tool_call_id");
     turn.reasoning = text("reasoning_content").filter(|text| !text.is_empty());
+    let details = message.get("reasoning_details");
+    turn.proofs = details
+        .iter()
+        .flat_map(Value::elements)
+        .filter_map(|detail| proof(body, detail))
+        .collect();
     if role == Role::Tool && turn.call_id.is_none() {
         // Legacy results are told apart by the function's name, as their calls are, see below.
         turn.call_id.clone_from(&turn.name);
@@ -209,6 +215,15 @@ fn turn(body: &Bytes, message: Value<'_>, at: usize) -> Result<Turn, Fault> {
             .push(read_call(body, call, call.get("name"), at)?);
     }
     Ok(turn)
+}
+
+/// A vendor's proof of a thought, as we gave it out.
+fn proof(body: &Bytes, detail: Value<'_>) -> Option<Proof> {
+    let text = |name: &str| detail.get(name).and_then(|one| Str::of(body, one));
+    Some(Proof {
+        kind: text("type")?,
+        data: text("data").filter(|data| !data.is_empty())?,
+    })
 }
 
 fn read_call(
@@ -266,7 +281,8 @@ fn part(body: &Bytes, value: Value<'_>) -> Part {
             // Some clients write the URL without the object around it.
             let url = text(image.get("url")).or_else(|| Str::of(body, image))?;
             let detail = text(image.get("detail"));
-            Some(Part::Image { url, detail })
+            let at = Blob::of_url(url);
+            Some(Part::Image { at, detail })
         }),
         Some("input_audio") => value.get("input_audio").and_then(|audio| {
             Some(Part::Audio {
@@ -274,7 +290,13 @@ fn part(body: &Bytes, value: Value<'_>) -> Part {
                 format: text(audio.get("format"))?,
             })
         }),
-        Some("file") => Some(Part::File(Raw::of(body, value))),
+        // One that was uploaded before means something to its vendor only.
+        Some("file") => value.get("file").and_then(|file| {
+            Some(Part::File {
+                at: Blob::of_url(text(file.get("file_data"))?),
+                name: text(file.get("filename")),
+            })
+        }),
         _ => None,
     };
     known.unwrap_or_else(|| Part::Other(Raw::of(body, value)))

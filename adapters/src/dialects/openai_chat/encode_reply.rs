@@ -4,10 +4,10 @@
 //! from 0, id and name once, one finish chunk a choice, usage only if asked, `[DONE]`. Writes no error and no end that
 //! the events do not tell.
 
-use wire::Rope;
 use wire::canon::{Event, Raw, Str, Usage};
 use wire::facts::Finish;
 use wire::json::{self, Value};
+use wire::{Fault, Rope};
 
 use crate::dialect::{Encoder, ReplyHead};
 use crate::weave::Weave;
@@ -151,6 +151,10 @@ impl Writer {
             Event::Reasoning { choice, text } => {
                 self.piece(weave, *choice, "\"reasoning_content\":", text);
             }
+            Event::Proof { choice, kind, data } => {
+                self.begin(weave, *choice, "\"\"");
+                self.chunk(weave, *choice, None, |weave| write_proof(weave, kind, data));
+            }
             Event::ToolStart {
                 choice,
                 index,
@@ -210,12 +214,13 @@ impl Writer {
 }
 
 impl Encoder for Writer {
-    fn events(&mut self, events: &[Event], out: &mut Rope) {
+    fn events(&mut self, events: &[Event], out: &mut Rope) -> Result<(), Fault> {
         let mut weave = Weave::new();
         for event in events {
             self.write(&mut weave, event);
         }
         out.append(weave.take());
+        Ok(())
     }
 
     fn end(&mut self, out: &mut Rope) {
@@ -265,6 +270,7 @@ struct Answer<'a> {
     text: Vec<&'a Str>,
     refusal: Vec<&'a Str>,
     reasoning: Vec<&'a Str>,
+    proofs: Vec<(&'static str, &'a Str)>,
     calls: Vec<(&'a Str, &'a Str, Vec<&'a Str>)>,
     logprobs: Vec<&'a Raw>,
     finish: Option<Finish>,
@@ -275,6 +281,7 @@ fn gather<'a>(answers: &mut Vec<Answer<'a>>, event: &'a Event) {
         Event::Text { choice, .. }
         | Event::Refusal { choice, .. }
         | Event::Reasoning { choice, .. }
+        | Event::Proof { choice, .. }
         | Event::ToolStart { choice, .. }
         | Event::ToolArgs { choice, .. }
         | Event::Logprobs { choice, .. }
@@ -294,6 +301,7 @@ fn gather<'a>(answers: &mut Vec<Answer<'a>>, event: &'a Event) {
         Event::Text { text, .. } => answer.text.push(text),
         Event::Refusal { text, .. } => answer.refusal.push(text),
         Event::Reasoning { text, .. } => answer.reasoning.push(text),
+        Event::Proof { kind, data, .. } => answer.proofs.push((kind, data)),
         Event::ToolStart { id, name, .. } => answer.calls.push((id, name, Vec::new())),
         Event::ToolArgs { index, piece, .. } => {
             if let Some(call) = answer.calls.get_mut(*index as usize) {
@@ -327,6 +335,17 @@ impl Writer {
             weave.lit(",\"reasoning_content\":");
             write_pieces(weave, &answer.reasoning);
         }
+        for (at, (kind, data)) in answer.proofs.iter().enumerate() {
+            weave.lit(if at == 0 {
+                ",\"reasoning_details\":["
+            } else {
+                ","
+            });
+            write_one_proof(weave, kind, data);
+        }
+        if !answer.proofs.is_empty() {
+            weave.lit("]");
+        }
         for (at, (id, name, pieces)) in answer.calls.iter().enumerate() {
             weave.lit(if at == 0 { ",\"tool_calls\":[" } else { "," });
             let index = u32::try_from(at).unwrap_or(u32::MAX);
@@ -357,6 +376,21 @@ fn write_pieces(weave: &mut Weave, pieces: &[&Str]) {
         weave.splice(piece.bytes());
     }
     weave.lit("\"");
+}
+
+/// A vendor's proof, in the field in which clients send it back (`dialects/mapping.md`, section 2).
+fn write_proof(weave: &mut Weave, kind: &str, data: &Str) {
+    weave.lit("\"reasoning_details\":[");
+    write_one_proof(weave, kind, data);
+    weave.lit("]");
+}
+
+fn write_one_proof(weave: &mut Weave, kind: &str, data: &Str) {
+    weave.lit("{\"type\":");
+    weave.quoted(kind);
+    weave.lit(",\"data\":");
+    weave.string(data);
+    weave.lit("}");
 }
 
 /// Probabilities of all pieces as one object: their lists joined.

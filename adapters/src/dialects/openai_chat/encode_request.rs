@@ -6,7 +6,7 @@ use wire::Fault;
 use wire::canon::{Format, Part, Request, Role, Settings, Str, Tool, ToolCall, ToolChoice, Turn};
 
 use crate::dialect::{Dropped, Encoded, Lossy};
-use crate::quirks::{Loss, OPENAI_ONLY, Quirks, StreamUsage};
+use crate::quirks::{Loss, OPENAI_ONLY, Quirks, StreamUsage, short_call_id};
 use crate::vendor::Call;
 use crate::weave::{Fields, Weave};
 
@@ -14,7 +14,7 @@ use crate::weave::{Fields, Weave};
 ///
 /// # Errors
 /// `BadRequest` for what must not be lost.
-pub(super) fn encode(
+pub(crate) fn encode(
     request: &Request,
     call: &Call<'_>,
     quirks: &Quirks,
@@ -24,6 +24,9 @@ pub(super) fn encode(
     let mut dropped = Dropped::new();
     let tools = tools_given(request, quirks);
     let mut fields = Fields::open(&mut weave, &mut dropped, quirks, lossy);
+    if quirks.text_only && request.multimodal() {
+        fields.lose("messages", Loss::Meaning)?;
+    }
     fields.key("model");
     fields.weave.quoted(call.model);
     fields.key("messages");
@@ -215,11 +218,11 @@ fn write_messages(weave: &mut Weave, turns: &[Turn], quirks: &Quirks) {
         }
         if let Some(id) = &turn.call_id {
             weave.lit(",\"tool_call_id\":");
-            weave.string(id);
+            write_id(weave, id, quirks);
         }
         weave.lit(",\"content\":");
-        write_content(weave, turn, quirks.flat_text);
-        write_after_content(weave, turn);
+        write_content(weave, turn, quirks);
+        write_after_content(weave, turn, quirks);
         weave.lit("}");
     }
     weave.lit("]");
@@ -237,7 +240,7 @@ pub(crate) fn role_name(role: Role, quirks: &Quirks) -> &'static str {
 }
 
 /// What an assistant's message has beside its content.
-pub(crate) fn write_after_content(weave: &mut Weave, turn: &Turn) {
+pub(crate) fn write_after_content(weave: &mut Weave, turn: &Turn, quirks: &Quirks) {
     if let Some(reasoning) = &turn.reasoning {
         weave.lit(",\"reasoning_content\":");
         weave.string(reasoning);
@@ -246,15 +249,23 @@ pub(crate) fn write_after_content(weave: &mut Weave, turn: &Turn) {
         weave.lit(",\"tool_calls\":[");
         for (at, call) in turn.calls.iter().enumerate() {
             weave.lit(if at == 0 { "" } else { "," });
-            write_call(weave, call);
+            write_call(weave, call, quirks);
         }
         weave.lit("]");
     }
 }
 
-fn write_call(weave: &mut Weave, call: &ToolCall) {
+/// A tool call's id, in the vendor's form.
+fn write_id(weave: &mut Weave, id: &Str, quirks: &Quirks) {
+    match short_call_id(id.bytes()).filter(|_| quirks.short_call_ids) {
+        Some(short) => weave.quoted(&short),
+        None => weave.string(id),
+    }
+}
+
+fn write_call(weave: &mut Weave, call: &ToolCall, quirks: &Quirks) {
     weave.lit("{\"id\":");
-    weave.string(&call.id);
+    write_id(weave, &call.id, quirks);
     weave.lit(r#","type":"function","function":{"name":"#);
     weave.string(&call.name);
     weave.lit(",\"arguments\":");
@@ -263,12 +274,13 @@ fn write_call(weave: &mut Weave, call: &ToolCall) {
 }
 
 /// A message's content: null, a string, or parts.
-fn write_content(weave: &mut Weave, turn: &Turn, flat_text: bool) {
+fn write_content(weave: &mut Weave, turn: &Turn, quirks: &Quirks) {
+    let text = |part: &Part| matches!(part, Part::Text(_));
     match turn.parts.as_slice() {
         [] if turn.calls.is_empty() => weave.lit("\"\""),
         [] => weave.lit("null"),
         [Part::Text(text)] => weave.string(text),
-        parts if flat_text && parts.iter().all(|part| matches!(part, Part::Text(_))) => {
+        parts if quirks.flat_text && (quirks.text_only || parts.iter().all(text)) => {
             write_joined(weave, parts, "\\n");
         }
         parts => {
@@ -311,9 +323,9 @@ fn write_part(weave: &mut Weave, part: &Part) {
             weave.string(text);
             weave.lit("}");
         }
-        Part::Image { url, detail } => {
+        Part::Image { at, detail } => {
             weave.lit(r#"{"type":"image_url","image_url":{"url":"#);
-            weave.string(url);
+            weave.blob(at);
             if let Some(detail) = detail {
                 weave.lit(",\"detail\":");
                 weave.string(detail);
@@ -327,7 +339,18 @@ fn write_part(weave: &mut Weave, part: &Part) {
             weave.string(format);
             weave.lit("}}");
         }
-        Part::File(raw) | Part::Other(raw) => weave.raw(raw),
+        Part::File { name, at } => {
+            weave.lit(r#"{"type":"file","file":{"#);
+            if let Some(name) = name {
+                weave.lit("\"filename\":");
+                weave.string(name);
+                weave.lit(",");
+            }
+            weave.lit("\"file_data\":");
+            weave.blob(at);
+            weave.lit("}}");
+        }
+        Part::Other(raw) => weave.raw(raw),
     }
 }
 

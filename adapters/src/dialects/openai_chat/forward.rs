@@ -10,7 +10,7 @@ use wire::{Edits, Fault, Kind};
 
 use crate::dialect::{Dropped, Forward, Lossy};
 use crate::members::{Plan, overlap, quoted};
-use crate::quirks::{Judged, Quirks, StreamUsage, lose};
+use crate::quirks::{Judged, Loss, Quirks, StreamUsage, lose, short_call_id};
 use crate::vendor::Call;
 
 /// Asks for usage; the value of `stream_options`.
@@ -52,9 +52,11 @@ pub(super) fn forward(
     }
     let messages = plan.get("messages");
     plan.finish(&mut edits)?;
+    let mut lost = Loss::Nothing;
     for message in messages.iter().flat_map(Value::elements) {
-        fit_message(message, quirks, &mut edits)?;
+        fit_message(message, quirks, &mut edits, &mut lost)?;
     }
+    lose("messages", lost, lossy, &mut dropped)?;
     Ok(Forward {
         edits,
         dropped,
@@ -173,7 +175,12 @@ fn ask_usage(
 }
 
 /// Role and shape of one message.
-fn fit_message(message: Value<'_>, quirks: &Quirks, edits: &mut Edits) -> Result<(), Fault> {
+fn fit_message(
+    message: Value<'_>,
+    quirks: &Quirks,
+    edits: &mut Edits,
+    lost: &mut Loss,
+) -> Result<(), Fault> {
     if quirks.developer_is_system
         && let Some(role) = message
             .get("role")
@@ -181,22 +188,51 @@ fn fit_message(message: Value<'_>, quirks: &Quirks, edits: &mut Edits) -> Result
     {
         edits.replace(role.span(), "\"system\"").map_err(overlap)?;
     }
+    if quirks.short_call_ids {
+        shorten_ids(message, edits)?;
+    }
     match message.get("content") {
         Some(content) if quirks.flat_text && content.kind() == Type::Array => {
-            flatten(content, edits)
+            flatten(content, quirks.text_only, edits, lost)
         }
         _ => Ok(()),
     }
 }
 
-/// Turns an array of text parts into one string, by replacing what stands around the texts only.
-fn flatten(content: Value<'_>, edits: &mut Edits) -> Result<(), Fault> {
+/// Ids of tool calls in the vendor's form, the same in call and result.
+fn shorten_ids(message: Value<'_>, edits: &mut Edits) -> Result<(), Fault> {
+    let calls = message.get("tool_calls");
+    let calls = calls.iter().flat_map(Value::elements);
+    let ids = calls.filter_map(|call| call.get("id"));
+    for id in ids.chain(message.get("tool_call_id")) {
+        let short = id.as_str().and_then(|text| short_call_id(text.as_bytes()));
+        if let Some(short) = short {
+            edits.replace(id.span(), quoted(&short)).map_err(overlap)?;
+        }
+    }
+    Ok(())
+}
+
+/// Turns an array of text parts into one string, by replacing what stands around the texts only. With `text_only` other
+/// parts are lost; else they keep the array as it is.
+fn flatten(
+    content: Value<'_>,
+    text_only: bool,
+    edits: &mut Edits,
+    lost: &mut Loss,
+) -> Result<(), Fault> {
     let text_of = |part: Value<'_>| {
         let is_text = part.get("type").is_some_and(|kind| kind.is_named("text"));
         part.get("text").filter(|_| is_text)?.inner_span()
     };
-    let texts: Option<smallvec::SmallVec<[_; 8]>> = content.elements().map(text_of).collect();
-    let Some(texts) = texts else { return Ok(()) };
+    let parts = content.elements().count();
+    let texts: smallvec::SmallVec<[_; 8]> = content.elements().filter_map(text_of).collect();
+    if texts.len() < parts {
+        if !text_only {
+            return Ok(());
+        }
+        *lost = Loss::Meaning;
+    }
     let mut at = content.span().start;
     let mut between: &'static str = "\"";
     for text in texts {

@@ -37,7 +37,7 @@ static PROBES: LazyLock<Probes> = LazyLock::new(|| Probes {
 });
 
 /// Reads one event.
-pub(super) fn read_event(event: &sse::Event<'_>, scratch: &mut json::Tape, facts: &mut EventFacts) {
+pub(crate) fn read_event(event: &sse::Event<'_>, scratch: &mut json::Tape, facts: &mut EventFacts) {
     if let Some(data) = single_line(event.raw)
         && plain_text(data)
     {
@@ -115,6 +115,7 @@ fn read_slow(data: &[u8], scratch: &mut json::Tape, facts: &mut EventFacts) {
 
 fn read_root(root: Value<'_>, facts: &mut EventFacts) {
     facts.error = is_error(root);
+    let root = inner(root);
     let choices = root.get("choices");
     let mut empty = true;
     for choice in choices.iter().flat_map(Value::elements) {
@@ -132,19 +133,42 @@ fn read_root(root: Value<'_>, facts: &mut EventFacts) {
     }
 }
 
+/// The reply itself, where a vendor wraps it in `data`.
+pub(crate) fn inner(root: Value<'_>) -> Value<'_> {
+    let wrapped = || {
+        root.get("data")
+            .filter(|data| data.get("choices").is_some())
+    };
+    match root.get("choices") {
+        Some(_) => root,
+        None => wrapped().unwrap_or(root),
+    }
+}
+
 /// Whether a choice's delta (or message) carries anything that a user would see or a tool would get.
 pub(crate) fn has_content(choice: Value<'_>) -> bool {
     let delta = choice.get("delta").or_else(|| choice.get("message"));
-    delta.is_some_and(|delta| {
-        delta
-            .members()
-            .any(|(key, value)| match &*key.text_bytes() {
-                b"content" | b"reasoning_content" | b"reasoning" | b"thinking" | b"refusal"
-                | b"tool_calls" | b"function_call" | b"audio" | b"images"
-                | b"reasoning_details" => says_something(value),
-                _ => false,
-            })
-    }) || choice.get("text").is_some_and(says_something)
+    let said = delta.is_some_and(|delta| {
+        if delta.kind() == Type::String {
+            delta.has_text() || says(choice)
+        } else {
+            says(delta)
+        }
+    });
+    said || choice.get("text").is_some_and(says_something)
+}
+
+/// Whether any member of a delta is something to say.
+fn says(delta: Value<'_>) -> bool {
+    delta
+        .members()
+        .any(|(key, value)| match &*key.text_bytes() {
+            b"content" | b"reasoning_content" | b"reasoning" | b"thinking" | b"refusal"
+            | b"tool_calls" | b"function_call" | b"audio" | b"images" | b"reasoning_details" => {
+                says_something(value)
+            }
+            _ => false,
+        })
 }
 
 /// Not null, and not empty.
@@ -196,15 +220,16 @@ pub(crate) fn finish_word(word: &str) -> Option<Finish> {
     })
 }
 
-/// Whether a reply's root says that the vendor failed: an `error` that is not empty (object or string), or, where there
-/// are no choices, one of the flat forms.
+/// Whether a reply's root says that the vendor failed: an `error` that is not empty (object or string), a code that is
+/// not zero beside the reply, or, where there are no choices, one of the flat forms.
 pub(crate) fn is_error(root: Value<'_>) -> bool {
     let code = |code: Value<'_>| match code.kind() {
         Type::Number => !matches!(code.as_u64(), Some(0 | 200)),
         _ => says_something(code),
     };
-    let mut found = [false; 5];
-    let [choices, error, detail, message, coded] = &mut found;
+    let number = |value: Value<'_>| value.kind() == Type::Number && code(value);
+    let mut found = [false; 6];
+    let [choices, error, detail, message, coded, numbered] = &mut found;
     // One walk: this is asked of every reply, and nearly all of its names are absent.
     for (key, value) in root.members() {
         match &*key.text_bytes() {
@@ -214,11 +239,13 @@ pub(crate) fn is_error(root: Value<'_>) -> bool {
             b"object" => *error |= value.is_named("error"),
             b"detail" => *detail = says_something(value),
             b"message" => *message = true,
-            b"code" => *coded = code(value),
+            b"code" => (*coded, *numbered) = (code(value), number(value)),
+            b"base_resp" => *error |= value.get("status_code").is_some_and(number),
+            b"status" => *error |= value.get("code").is_some_and(number),
             _ => {}
         }
     }
-    *error || (!*choices && (*detail || (*message && *coded)))
+    *error || (*message && *numbered) || (!*choices && (*detail || (*message && *coded)))
 }
 
 /// Usage of a reply or an event, with the span of its value: at the top, or, as one vendor has it, in the first choice.
@@ -312,12 +339,15 @@ impl<'a> Counts<'a> {
 }
 
 /// Reads a whole reply.
-pub(super) fn read_reply(root: Value<'_>) -> ReplyFacts {
+pub(crate) fn read_reply(root: Value<'_>) -> ReplyFacts {
+    let root = inner(root);
     let choices = root.get("choices");
     let choices = || choices.iter().flat_map(Value::elements);
+    // Without a reason it is a natural end.
+    let finish = |choice| finish_of(choice).unwrap_or(Finish::Stop);
     ReplyFacts {
         usage: usage_of(root).map(|(_, usage)| usage),
-        finish: choices().next().and_then(finish_of),
+        finish: choices().next().map(finish),
         odd_finishes: choices()
             .filter_map(|choice| Some((odd_finish(choice)?, finish_of(choice)?)))
             .collect(),

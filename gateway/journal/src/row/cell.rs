@@ -8,6 +8,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::RawValue;
 
 use super::super::inert::Inert;
+use super::super::seal::Reference;
 
 /// What a column's values are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -227,6 +228,50 @@ impl Cell for Attempts {
 
     fn each_term(&self, take: &mut dyn FnMut(&str)) {
         self.providers.each_term(take);
+    }
+}
+
+/// Where a body is kept, as JSON text; searched by whose it is.
+#[derive(Debug, Clone, Default)]
+pub struct Body {
+    json: String,
+    reference: Reference,
+}
+
+impl Body {
+    /// What whoever opens bodies needs; `None` if the record names no body.
+    pub fn reference(&self) -> Option<&Reference> {
+        (!self.json.is_empty()).then_some(&self.reference)
+    }
+}
+
+impl PartialEq for Body {
+    fn eq(&self, other: &Self) -> bool {
+        self.json == other.json
+    }
+}
+
+impl Eq for Body {}
+
+impl<'de> Deserialize<'de> for Body {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = <&RawValue>::deserialize(deserializer)?;
+        Ok(Self {
+            json: inert_json(raw).map_err(D::Error::custom)?,
+            reference: serde_json::from_str(raw.get()).map_err(D::Error::custom)?,
+        })
+    }
+}
+
+impl Cell for Body {
+    const TYPE: ColumnType = ColumnType::Json;
+
+    fn value(&self) -> Value<'_> {
+        self.json.value().text_as_json()
+    }
+
+    fn each_term(&self, take: &mut dyn FnMut(&str)) {
+        self.reference.subject.each_term(take);
     }
 }
 

@@ -109,6 +109,7 @@ fn a_request_is_one_row() {
 #[test]
 fn no_field_is_without_its_column() {
     let mut row = Row::default();
+    let (digest, kept) = ([7; 32], crate::seal::Kept::longest());
     let found = &[Found {
         kind: "T",
         count: 1,
@@ -130,9 +131,13 @@ fn no_field_is_without_its_column() {
         shadowed: &["y"],
         media: 1,
         redactions: 1,
+        fingerprint: Some(&digest),
+        request_body: Some(&kept),
         ..Opening::default()
     };
     let closing = Closing {
+        reply_fingerprint: Some(&digest),
+        reply_body: Some(&kept),
         provider: "p",
         model: "m",
         attempts: &[Attempt::default()],
@@ -167,6 +172,8 @@ fn no_field_is_without_its_column() {
         shadowed: &["y"],
         media: 1,
         code: "c",
+        fingerprint: Some(&digest),
+        request_body: Some(&kept),
         ..Denial::default()
     };
     let event = Event {
@@ -192,7 +199,14 @@ fn no_field_is_without_its_column() {
     ));
     assert!(row.read(
         Kind::Closed,
-        &written(Kind::Closed, |parts| parts.add(&closing).unwrap())
+        &written(Kind::Closed, |parts| {
+            let closes = payload::Closes {
+                opening: 3,
+                id: "i",
+            };
+            parts.add(&closes).unwrap();
+            parts.add(&closing).unwrap();
+        })
     ));
     assert!(row.read(
         Kind::Denied,
@@ -203,6 +217,7 @@ fn no_field_is_without_its_column() {
         &written(Kind::Event, |parts| parts.add(&event).unwrap())
     ));
     assert_eq!(row.extra, Json::default());
+    assert_eq!(row.request_body.reference().unwrap().subject.len(), 64);
     let empty: Vec<&str> = COLUMNS
         .iter()
         .zip(row.values())

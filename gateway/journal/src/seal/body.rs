@@ -271,6 +271,17 @@ impl Kept {
         }
     }
 
+    /// One whose subject is this number in decimal digits.
+    #[cfg(test)]
+    pub(crate) fn of_subject(number: usize) -> Self {
+        let mut kept = Self::longest();
+        let hex = format!("{number:064}");
+        if let (Some(place), Some(subject)) = (&mut kept.place, super::print::unhex(&hex)) {
+            place.subject = subject;
+        }
+        kept
+    }
+
     /// Whether there was nothing to keep.
     pub fn is_nothing(&self) -> bool {
         self.place.is_none() && self.dropped.is_none()

@@ -2,28 +2,30 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 
 use super::super::store::{DirStore, SegmentFile, Store};
 
 /// The switches.
-pub(super) struct Disk {
+pub(crate) struct Disk {
     dir: PathBuf,
     real: DirStore,
     /// Free bytes.
-    pub(super) room: AtomicI64,
+    pub(crate) room: AtomicI64,
     /// Every write fails with EIO.
-    pub(super) write_fails: AtomicBool,
+    pub(crate) write_fails: AtomicBool,
     /// So many writes fail with EIO.
-    pub(super) next_writes_fail: AtomicI64,
-    pub(super) sync_fails: AtomicBool,
-    pub(super) truncate_fails: AtomicBool,
-    pub(super) syncs: AtomicU64,
+    pub(crate) next_writes_fail: AtomicI64,
+    pub(crate) sync_fails: AtomicBool,
+    pub(crate) truncate_fails: AtomicBool,
+    pub(crate) syncs: AtomicU64,
+    /// Held by a test: a sync hangs.
+    pub(crate) syncing: Mutex<()>,
 }
 
 impl Disk {
-    pub(super) fn new(dir: &Path) -> Arc<Self> {
+    pub(crate) fn new(dir: &Path) -> Arc<Self> {
         Arc::new(Self {
             dir: dir.to_owned(),
             real: DirStore::new(dir.to_owned()),
@@ -33,10 +35,11 @@ impl Disk {
             sync_fails: AtomicBool::new(false),
             truncate_fails: AtomicBool::new(false),
             syncs: AtomicU64::new(0),
+            syncing: Mutex::default(),
         })
     }
 
-    pub(super) fn store(self: &Arc<Self>) -> Box<dyn Store> {
+    pub(crate) fn store(self: &Arc<Self>) -> Box<dyn Store> {
         Box::new(FaultyStore(Arc::clone(self)))
     }
 
@@ -129,6 +132,7 @@ impl SegmentFile for FaultyFile {
 
     fn sync(&self) -> io::Result<()> {
         self.disk.syncs.fetch_add(1, Relaxed);
+        drop(self.disk.syncing.lock());
         if self.disk.sync_fails.load(Relaxed) {
             return Err(io::Error::other("EIO"));
         }

@@ -1,11 +1,12 @@
 //! The journal's promises, shown on real directories and on disks that fail on command.
 
 mod crash;
-mod disk;
+pub(crate) mod disk;
 mod faults;
 mod follow;
 mod inbox;
 mod payloads;
+mod power;
 
 use std::path::Path;
 use std::sync::Arc;

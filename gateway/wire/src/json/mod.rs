@@ -9,5 +9,5 @@ pub mod text;
 pub mod view;
 
 pub use scan::{Limits, Node, Reason, Reject, Tape, Type, scan};
-pub use text::{Mapped, Offsets, escape, unescape};
+pub use text::{Mapped, Offsets, Pieces, escape, unescape};
 pub use view::Value;

@@ -37,6 +37,68 @@ pub struct Mapped<'a> {
     pub offsets: Offsets,
 }
 
+/// The decoded text of a long string, a piece at a time, so that no copy of the whole is made.
+#[derive(Debug)]
+pub struct Pieces<'a> {
+    raw: &'a str,
+    at: usize,
+    escaped: bool,
+    decoded: String,
+}
+
+impl<'a> Pieces<'a> {
+    /// Of the inside of a string.
+    #[must_use]
+    pub fn new(raw: &'a str) -> Self {
+        Self {
+            raw,
+            at: 0,
+            escaped: true,
+            decoded: String::new(),
+        }
+    }
+
+    /// Of a text that is no JSON string.
+    #[must_use]
+    pub fn plain(text: &'a str) -> Self {
+        Self {
+            escaped: false,
+            ..Self::new(text)
+        }
+    }
+
+    /// The next piece: so many bytes, and a few more where a character would be cut; less only at the end; `None`
+    /// behind it.
+    pub fn next_of(&mut self, bytes: usize) -> Option<&str> {
+        let least = bytes.max(1);
+        self.decoded.clear();
+        while self.decoded.len() < least {
+            let rest = self.raw.get(self.at..).filter(|rest| !rest.is_empty());
+            let Some(rest) = rest else { break };
+            let mut room = rest.len().min(least - self.decoded.len());
+            while !rest.is_char_boundary(room) {
+                room += 1;
+            }
+            let head = rest.get(..room).unwrap_or_default();
+            let escape = memchr::memchr(b'\\', head.as_bytes());
+            match escape.filter(|_| self.escaped) {
+                None => {
+                    self.decoded.push_str(head);
+                    self.at += room;
+                }
+                Some(plain) => {
+                    self.decoded.push_str(head.get(..plain).unwrap_or_default());
+                    let escape = rest.as_bytes().get(plain..).unwrap_or_default();
+                    let (letter, length) = one_escape(escape);
+                    self.decoded.push(letter);
+                    self.at += plain + length;
+                }
+            }
+        }
+        (!self.decoded.is_empty()).then_some(&self.decoded)
+    }
+}
+
 /// Decoded offsets → raw offsets of one string. Empty where nothing was escaped.
 #[derive(Clone, Debug, Default)]
 pub struct Offsets {
@@ -208,6 +270,22 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
+        #[test]
+        fn pieces_are_the_whole(text in "(.|[a-z ]{9}|[\\\\\"\n😀]){0,40}", bytes in 1usize..20) {
+            let mut raw = Vec::new();
+            escape(&text, &mut raw);
+            let raw = String::from_utf8(raw).unwrap().replace('😀', "\\ud83d\\uDE00");
+            let (mut pieces, mut joined) = (Pieces::new(&raw), String::new());
+            let mut short = false;
+            while let Some(piece) = pieces.next_of(bytes) {
+                prop_assert!(!short, "only the last is short");
+                short = piece.len() < bytes;
+                prop_assert!(piece.len() < bytes + 4);
+                joined.push_str(piece);
+            }
+            prop_assert_eq!(joined, text);
+        }
+
         #[test]
         fn agrees_with_serde_json(text in ".*") {
             let theirs = serde_json::to_string(&text).unwrap();

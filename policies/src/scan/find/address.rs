@@ -10,7 +10,7 @@ use crate::scan::entity::Entity;
 use crate::scan::han;
 use crate::scan::run::numeral;
 use crate::scan::site::{Found, MEDIUM, Site};
-use crate::scan::view::{ALNUM, DIGIT, LOWER, UPPER, View, is, is_han};
+use crate::scan::view::{ALNUM, DASH, DIGIT, LOWER, UPPER, View, is, is_han};
 
 /// Characters of an address that are read at most.
 const CHARS_MAX: usize = 70;
@@ -324,7 +324,7 @@ fn trailing_number(view: &View<'_>, reading: &mut Reading) {
     if from == 0 || reading.doors == 0 && reading.places == 0 && !reading.road {
         return;
     }
-    let end = view.run_of(from, 16, |b| is(b, ALNUM) || b == b'-');
+    let end = view.run(from, ALNUM | DASH, 16);
     let mut end = end;
     while end > from && view.before(end) == b'-' {
         end -= 1;

@@ -7,6 +7,7 @@ use super::secret;
 use super::value::{placeholder, random, varied};
 use crate::scan::cue::Cue;
 use crate::scan::entity::Entity;
+use crate::scan::gate::code_point;
 use crate::scan::site::{Found, Last, MEDIUM, STRONG, Site};
 use crate::scan::view::{ALNUM, DIGIT, LOWER, UPPER, View, is};
 
@@ -121,11 +122,28 @@ fn flag<'t>(spaced: &'t str, behind: &str) -> Option<&'t str> {
 /// The shortest secret key that is known by its vendor's name.
 const VENDOR_MIN: usize = 30;
 
-/// The last two characters of the names in Chinese.
-const ENDS_ZH: [&str; 14] = [
-    "密码", "口令", "密钥", "秘钥", "令牌", "问钥", "私钥", "权码", "密匙", "暗号", "全码", "令码",
-    "凭据", "码串",
-];
+/// Whether a name in Chinese may end with these two characters.
+fn ends_zh(before: char, last: char) -> bool {
+    match last {
+        '码' => matches!(before, '密' | '权' | '全' | '令'),
+        '钥' => matches!(before, '密' | '秘' | '问' | '私'),
+        '令' => before == '口',
+        '牌' => before == '令',
+        '匙' => before == '密',
+        '号' => before == '暗',
+        '据' => before == '凭',
+        '串' => before == '码',
+        _ => false,
+    }
+}
+
+/// The last character, if it is one of three bytes.
+fn last_wide(text: &[u8]) -> Option<char> {
+    match *text.last_chunk()? {
+        [a @ 0xE0..=0xEF, b, c] => char::from_u32(code_point(a, b, c)),
+        _ => None,
+    }
+}
 
 /// Whether a name that secrets are assigned to may end the text, but for signs and filling words. Cheap, and says yes
 /// too often.
@@ -157,16 +175,11 @@ fn may_be_named(text: &[u8]) -> bool {
     let mut rest = text.get(..cut(text)).unwrap_or(&[]);
     // ：“‘「）” and 是, 为, 成 and the like, in any order.
     for _ in 0..4 {
-        let tail = rest.get(rest.len().saturating_sub(3)..).unwrap_or(&[]);
-        let Ok(tail) = std::str::from_utf8(tail) else {
+        let Some('：' | '“' | '‘' | '「' | '）' | '”' | '是' | '为' | '成' | '设' | '置' | '改') =
+            last_wide(rest)
+        else {
             break;
         };
-        if !matches!(
-            tail,
-            "：" | "“" | "‘" | "「" | "）" | "”" | "是" | "为" | "成" | "设" | "置" | "改"
-        ) {
-            break;
-        }
         rest = rest.get(..rest.len() - 3).unwrap_or(&[]);
         rest = rest.get(..cut(rest)).unwrap_or(&[]);
     }
@@ -180,7 +193,10 @@ fn may_be_named(text: &[u8]) -> bool {
                 b'd' | b't' | b'n' | b'y' | b'e' | b's' | b'l' | b'r' | b'w'
             )
         }
-        Some(0x80..) => ENDS_ZH.iter().any(|end| rest.ends_with(end.as_bytes())),
+        Some(0x80..) => last_wide(rest).is_some_and(|last| {
+            let head = rest.get(..rest.len() - 3).unwrap_or(&[]);
+            last_wide(head).is_some_and(|before| ends_zh(before, last))
+        }),
         _ => false,
     }
 }

@@ -9,7 +9,7 @@ use crate::scan::cue::Cue;
 use crate::scan::entity::Entity;
 use crate::scan::run::Run;
 use crate::scan::site::{Found, MEDIUM, STRONG, Site, WEAK};
-use crate::scan::view::{ALNUM, DIGIT, View, is};
+use crate::scan::view::{ALNUM, View, is};
 
 const GROUPS_18: &[&[u8]] = &[
     &[6, 8, 4],
@@ -228,11 +228,7 @@ fn foreigner(site: &Site<'_, '_>, letters: &[u8], run: &Run) -> Option<Found> {
     // Four digits of region, then YYMMDD.
     let dated = date(1900 + run.value(4, 6), run.value(6, 8), run.value(8, 10))
         || date(2000 + run.value(4, 6), run.value(6, 8), run.value(8, 10));
-    (known
-        && dated
-        && province(run.value(0, 2))
-        && !site.negative()
-        && is(site.view.byte(run.start(0)), DIGIT))
-    .then(|| site.hit(Entity::CnFprId, run.end(12), MEDIUM))
-    .flatten()
+    (known && dated && province(run.value(0, 2)) && !site.negative())
+        .then(|| site.hit(Entity::CnFprId, run.end(12), MEDIUM))
+        .flatten()
 }

@@ -5,13 +5,17 @@ use crate::scan::cue::{Cue, cues_in};
 use crate::scan::entity::Entity;
 use crate::scan::run::Run;
 use crate::scan::site::{Found, MEDIUM, STRONG, Site, WEAK};
-use crate::scan::view::{ALNUM, DIGIT, LOWER, UNDER, UPPER, is};
+use crate::scan::view::{ALNUM, DASH, DIGIT, LOWER, UNDER, UPPER, is};
+
+/// Letters and digits of the longest value without a separator.
+const LONGEST: usize = 20;
+
+/// Bytes of the longest value, separators and what makes it none among them.
+const READ: usize = 40;
 
 /// The value: letters and digits, with `-` and `_` for some.
-fn value(site: &Site<'_, '_>, extra: bool) -> usize {
-    site.view.run_of(site.at, 40, |b| {
-        is(b, ALNUM) || extra && matches!(b, b'-' | b'_')
-    })
+fn value(site: &Site<'_, '_>, extra: u8) -> usize {
+    site.view.run(site.at, ALNUM | extra, READ)
 }
 
 /// A number whose type its cue tells.
@@ -35,18 +39,25 @@ pub(super) fn keyed(site: &Site<'_, '_>) -> Option<Found> {
             .flatten();
     }
     // Cheapest first: a value has digits, or a sign leads to it.
-    let end = value(site, true);
-    if end - site.at < 5 {
+    let end = value(site, DASH | UNDER);
+    let n = end - site.at;
+    if n < 5 {
         return None;
     }
-    let plain = !view.slice(site.at, end).bytes().any(|b| is(b, DIGIT));
-    if plain && !((6..=20).contains(&(end - site.at)) && behind_colon(site)) {
+    let bytes = view.slice(site.at, end).as_bytes();
+    let digit = bytes.iter().position(|&b| is(b, DIGIT));
+    if digit.is_none() && !((6..=LONGEST).contains(&n) && behind_colon(site)) {
+        return None;
+    }
+    // The longest value of any type has 20.
+    if n > LONGEST && bytes.iter().take(LONGEST + 1).all(|&b| is(b, ALNUM)) {
         return None;
     }
     // `或者QQ123456`: the value is what hangs on the cue.
-    let letters = view.run(site.at, LOWER | UPPER, 12);
-    if is(view.byte(letters), DIGIT) {
-        let own = cues_in(view.slice(site.at, letters));
+    if let Some(letters @ 1..=12) = digit
+        && bytes.iter().take(letters).all(|&b| is(b, LOWER | UPPER))
+    {
+        let own = cues_in(view.slice(site.at, site.at + letters));
         if !own.none() && !own.is(Cue::Wechat) {
             return None;
         }
@@ -94,7 +105,12 @@ fn shaped(site: &Site<'_, '_>) -> Option<(Entity, usize)> {
     {
         return Some((entity, found.end));
     }
-    let end = value(site, entity == Entity::WechatId);
+    let extra = if entity == Entity::WechatId {
+        DASH | UNDER
+    } else {
+        0
+    };
+    let end = value(site, extra);
     let text = view.slice(site.at, end);
     let digits = text.bytes().filter(u8::is_ascii_digit).count();
     let letters = text.bytes().take_while(|&b| is(b, LOWER | UPPER)).count();

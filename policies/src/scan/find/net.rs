@@ -5,16 +5,15 @@
 use crate::scan::cue::Cue;
 use crate::scan::entity::Entity;
 use crate::scan::site::{Found, MEDIUM, STRONG, Site};
-use crate::scan::view::{ALNUM, DIGIT, LOWER, UPPER, View, is};
+use crate::scan::view::{ALNUM, DASH, DIGIT, DOT, LOWER, PLUS, UNDER, UPPER, View, is};
 
 /// Longest local part. RFC 5321.
 const LOCAL_MAX: usize = 64;
 /// Longest domain that is read.
 const DOMAIN_MAX: usize = 120;
 
-fn local(b: u8) -> bool {
-    is(b, ALNUM) || matches!(b, b'.' | b'_' | b'-' | b'+' | b'%')
-}
+/// What local parts are made of.
+const LOCAL: u8 = ALNUM | DOT | UNDER | DASH | PLUS;
 
 /// How the at sign was written.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -119,7 +118,7 @@ fn domain(view: &View<'_>, from: usize) -> Option<(usize, bool)> {
     let (mut at, mut best, mut spelled) = (from, None, false);
     let mut labels = 0;
     while at - from < DOMAIN_MAX {
-        let end = view.run_of(at, 63, |b| is(b, ALNUM) || b == b'-');
+        let end = view.run(at, ALNUM | DASH, 63);
         if end == at {
             break;
         }
@@ -151,13 +150,13 @@ pub(super) fn email(site: &Site<'_, '_>) -> Option<Found> {
     if view.before(site.at) == b'/' && site.at >= 2 && view.before(site.at - 1) == b'/' {
         return None;
     }
-    let mut end = view.run_of(site.at, LOCAL_MAX, local);
+    let mut end = view.run(site.at, LOCAL, LOCAL_MAX);
     // `zhang(dot)san(at)…`
     while end - site.at < LOCAL_MAX
         && let Some((next, true)) = dot(view, end)
         && is(view.byte(next), ALNUM)
     {
-        end = view.run_of(next, LOCAL_MAX, local);
+        end = view.run(next, LOCAL, LOCAL_MAX);
     }
     let (from, kind) = at_sign(view, end)?;
     let text = view.slice(site.at, end);

@@ -58,6 +58,9 @@ pub(super) fn org_code(site: &Site<'_, '_>) -> Option<Found> {
         return None;
     }
     let end = code.end(9);
+    if is(view.byte(end), ALNUM) {
+        return None;
+    }
     let hyphen = view.byte(code.end(8)) == b'-' && code.contiguous(8);
     let body_upper = !view
         .slice(site.at, end)
@@ -65,7 +68,7 @@ pub(super) fn org_code(site: &Site<'_, '_>) -> Option<Found> {
         .any(|b| b.is_ascii_lowercase());
     let digits = chars.iter().filter(|c| c.is_ascii_digit()).count();
     let bare = digits < 3 && !(body_upper && site.cued(Cue::Org));
-    if bare || is(view.byte(end), ALNUM) || !checks::org_code(chars) {
+    if bare || !checks::org_code(chars) {
         return None;
     }
     let after = view.byte(end);

@@ -86,7 +86,7 @@ pub(super) fn mobile(site: &Site<'_, '_>) -> Option<Found> {
         return None;
     }
     let run = site.run()?;
-    let numerals = run.numerals > 0;
+    let numerals = run.wide;
     if numerals && run.len() < 11 {
         return None;
     }

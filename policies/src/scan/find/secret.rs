@@ -4,18 +4,21 @@
 //! none. Delay in a stream: a token waits for its end.
 
 use super::code::Code;
-use super::value::entropy;
+use super::value::{entropy, says_your};
 use crate::scan::cue::Cue;
 use crate::scan::entity::Entity;
 use crate::scan::site::{Found, STRONG, Site};
-use crate::scan::view::{ALNUM, DIGIT, LOWER, UPPER, View, is};
+use crate::scan::view::{ALNUM, DASH, DIGIT, LOWER, UNDER, UPPER, View, is};
 
 /// Longest token; a JWT may be longer.
 const TOKEN_MAX: usize = 512;
 const JWT_MAX: usize = 8192;
 
+/// What tokens are made of.
+const TOKEN: u8 = ALNUM | UNDER | DASH;
+
 fn token(b: u8) -> bool {
-    is(b, ALNUM) || matches!(b, b'_' | b'-')
+    is(b, TOKEN)
 }
 
 fn lower_hex(b: u8) -> bool {
@@ -132,8 +135,9 @@ pub(super) fn prefixed(site: &Site<'_, '_>) -> Option<Found> {
     if !matches!(first, b'A' | b'L' | b's' | b'h' | b'g' | b'x' | b'r') {
         return zhipu(site);
     }
+    let second = view.byte(site.at + 1);
     for family in FAMILIES {
-        if first != family.prefix.as_bytes().first().copied().unwrap_or(0)
+        if !matches!(*family.prefix.as_bytes(), [a, b, ..] if a == first && b == second)
             || !view.starts(site.at, family.prefix)
         {
             continue;
@@ -158,7 +162,7 @@ fn key(site: &Site<'_, '_>, entity: Entity, end: usize) -> Option<Found> {
         .count()
         * 2
         > body.len();
-    let told = text.contains("EXAMPLE") || text.to_ascii_lowercase().contains("your") || dull;
+    let told = text.contains("EXAMPLE") || says_your(text) || dull;
     (!told).then(|| site.hit(entity, end, STRONG)).flatten()
 }
 
@@ -199,7 +203,7 @@ fn sk(site: &Site<'_, '_>) -> Option<Found> {
         }
     }
     let from = site.at + 3;
-    let end = view.run_of(from, 200, token);
+    let end = view.run(from, TOKEN, 200);
     let text = view.slice(from, end);
     if text.contains("T3BlbkFJ") && text.len() >= 40 {
         return key(site, Entity::OpenaiApiKey, end);
@@ -234,7 +238,7 @@ fn github_pat(site: &Site<'_, '_>) -> Option<Found> {
 fn gitlab(site: &Site<'_, '_>) -> Option<Found> {
     let view = site.view;
     let from = site.at + "glpat-".len();
-    let end = view.run_of(from, 301, token);
+    let end = view.run(from, TOKEN, 301);
     if end - from >= 27 && view.byte(end) == b'.' {
         let tail = view.run(end + 1, ALNUM, 10);
         // `glpat-….01.0abcdefgh`
@@ -279,7 +283,7 @@ fn zhipu(site: &Site<'_, '_>) -> Option<Found> {
 }
 
 fn segment(view: &View<'_>, at: usize, limit: usize) -> usize {
-    view.run_of(at, limit, token)
+    view.run(at, TOKEN, limit)
 }
 
 /// A JSON web token whose header says how it is signed.

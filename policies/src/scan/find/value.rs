@@ -64,37 +64,71 @@ const WHOLE: [&str; 24] = [
 
 /// Whether the value only stands for one.
 pub(super) fn placeholder(value: &str) -> bool {
-    let lower = value.to_ascii_lowercase();
-    let same = value
-        .chars()
-        .next()
-        .is_some_and(|c| value.chars().all(|d| d == c));
-    let marks = value.starts_with(['<', '{', '$', '[', '%'])
-        && value.ends_with(['>', '}', ']', '%', ')'])
-        || value.starts_with("${")
-        || value.starts_with("{{")
-        || value.starts_with("$(")
-        || value.starts_with('<');
-    let stars = value
-        .bytes()
-        .filter(|b| matches!(b, b'*' | b'x' | b'X' | b'.'))
-        .count()
-        * 2
-        > value.len();
-    same || marks
-        || stars
-        || PREFIXES.iter().any(|p| lower.starts_with(p))
-        || WHOLE.contains(&lower.as_str())
-        || lower.contains("example")
-        || lower.ends_with("()")
-        || lower.ends_with("_here")
-        || lower.ends_with("-here")
-        || lower.contains("your_")
-        || lower.contains("your-")
-        || lower.contains("_placeholder")
-        || lower.contains("example_key")
-        || value.contains("(") && value.ends_with(')')
+    let bytes = value.as_bytes();
+    let (Some(&first), Some(&last)) = (bytes.first(), bytes.last()) else {
+        return false;
+    };
+    let same = || {
+        let mut chars = value.chars();
+        let first = chars.next();
+        chars.all(|c| Some(c) == first)
+    };
+    let marks = first == b'<'
+        || matches!(first, b'{' | b'$' | b'[' | b'%')
+            && (matches!(last, b'>' | b'}' | b']' | b'%' | b')')
+                || matches!(bytes, [b'$', b'{' | b'(', ..] | [b'{', b'{', ..]));
+    let stars = || {
+        let stars = bytes
+            .iter()
+            .filter(|b| matches!(b, b'*' | b'x' | b'X' | b'.'));
+        stars.count() * 2 > bytes.len()
+    };
+    let begins = |word: &str| heads(bytes, word);
+    let ends = |word: &str| {
+        let n = bytes.len().wrapping_sub(word.len());
+        bytes.get(n..).is_some_and(|end| heads(end, word))
+    };
+    marks
+        || same()
+        || stars()
+        || PREFIXES.into_iter().any(begins)
+        || WHOLE
+            .into_iter()
+            .any(|word| word.len() == bytes.len() && begins(word))
+        || holds_placeholder(bytes)
+        || ["()", "_here", "-here"].into_iter().any(ends)
+        || last == b')' && bytes.contains(&b'(')
         || value.starts_with("os.")
+}
+
+/// Whether the text begins with the word, which is in lower case, in either.
+fn heads(text: &[u8], word: &str) -> bool {
+    let head = text.get(..word.len());
+    text.first().map(u8::to_ascii_lowercase) == word.bytes().next()
+        && head.is_some_and(|head| head.eq_ignore_ascii_case(word.as_bytes()))
+}
+
+/// Whether a word of placeholders stands anywhere in the text.
+fn holds_placeholder(text: &[u8]) -> bool {
+    text.iter().enumerate().any(|(i, b)| {
+        let words: &[&str] = match b {
+            b'e' | b'E' => &["example"],
+            b'y' | b'Y' => &["your_", "your-"],
+            b'_' => &["_placeholder"],
+            _ => return false,
+        };
+        let rest = text.get(i..).unwrap_or(&[]);
+        words.iter().any(|word| heads(rest, word))
+    })
+}
+
+/// Whether `your` stands anywhere in the text, in either case.
+pub(super) fn says_your(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let at = |(i, b): (usize, &u8)| {
+        b | 0x20 == b'y' && bytes.get(i..).is_some_and(|rest| heads(rest, "your"))
+    };
+    bytes.iter().enumerate().any(at)
 }
 
 /// Shannon entropy in bits per character.

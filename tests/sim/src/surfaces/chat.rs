@@ -13,15 +13,23 @@ use serde_json::Value;
 pub(crate) struct Profile {
     pub(crate) name: &'static str,
     pub(crate) label: &'static str,
+    /// Of chat completions, below the base.
+    pub(crate) path: &'static str,
     pub(crate) codes: &'static [Code],
     pub(crate) usual: Usual,
-    /// Name of the field that carries reasoning.
+    /// Name of the field that carries reasoning; [`PARTS`]: it is a part of the content.
     pub(crate) reasoning: &'static str,
     pub(crate) role: RoleAt,
     pub(crate) finish: FinishAt,
     pub(crate) usage: UsageAt,
     /// While one of content and reasoning is said, the other is `null`.
     pub(crate) twin_null: bool,
+    /// What every data line begins with.
+    pub(crate) prefix: &'static str,
+    /// Whether streams end with `[DONE]`.
+    pub(crate) done: bool,
+    /// Errors with a code of the vendor's own come on status 200; those of its front (401) do not.
+    pub(crate) on_200: bool,
     /// What stands before the first event.
     pub(crate) opening: &'static str,
     pub(crate) whole_opening: &'static str,
@@ -36,6 +44,9 @@ pub(crate) struct Profile {
     pub(crate) headers: fn(u64) -> Vec<(&'static str, String)>,
     pub(crate) models: Option<&'static [&'static str]>,
 }
+
+/// See [`Profile::reasoning`].
+pub(crate) const PARTS: &str = "";
 
 /// Where the role of the assistant stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +68,8 @@ pub(crate) enum FinishAt {
     EmptyContent,
     /// In the last chunk that says something.
     LastSaying,
+    /// In a last chunk that is the whole reply once more, counts included.
+    Summary,
 }
 
 /// Where a stream counts tokens at its end.
@@ -68,6 +81,10 @@ pub(crate) enum UsageAt {
     FinishChunk,
     /// Unasked, in the finish chunk.
     FinishChunkAlways,
+    /// Unasked, in the finish chunk's choice; if asked for, also in a chunk with no choices.
+    FinishChoice,
+    /// Unasked, in a chunk with no choices.
+    OwnChunkAlways,
 }
 
 /// What a profile needs to write one entry of `choices`.
@@ -78,6 +95,8 @@ pub(crate) struct Choice<'a> {
     pub(crate) said: &'a str,
     pub(crate) logprobs: &'a str,
     pub(crate) finish: Option<&'a str>,
+    /// JSON, for the vendor that counts there.
+    pub(crate) usage: Option<&'a str>,
     pub(crate) recalled: bool,
 }
 
@@ -128,11 +147,22 @@ impl Voice for Profile {
     }
     fn error_frames(&self, trouble: &Trouble, stamp: &Stamp) -> Vec<Frame> {
         let body = self.error_body(trouble, stamp.serial);
-        let mut frames = vec![Frame::data(Kind::Error, &body)];
+        let mut frames = vec![self.data(Kind::Error, &body)];
         if self.error_then_done {
-            frames.push(Frame::data(Kind::Done, "[DONE]"));
+            frames.push(self.data(Kind::Done, "[DONE]"));
         }
         frames
+    }
+    fn is_chat(&self, arrived: &Arrived<'_>) -> bool {
+        arrived.rest == self.path
+    }
+    fn status_on_wire(&self, trouble: &Trouble) -> u16 {
+        let front = trouble.status == 401;
+        if self.on_200 && !front {
+            200
+        } else {
+            trouble.status
+        }
     }
     fn event_stream_type(&self) -> &'static str {
         self.event_stream_type
@@ -162,6 +192,12 @@ impl Voice for Profile {
     }
 }
 
+impl Profile {
+    fn data(&self, kind: Kind, json: &str) -> Frame {
+        Frame::new(kind, format!("{}{json}\n\n", self.prefix))
+    }
+}
+
 /// The finish reason on the wire.
 fn finish_word(ask: &Ask, plan: &Plan) -> String {
     if let Some(odd) = &ask.faults.odd_finish {
@@ -183,9 +219,10 @@ fn whole(profile: &Profile, ask: &Ask, plan: &Plan, stamp: &Stamp) -> String {
             (profile.choice)(&Choice {
                 index,
                 slot: "message",
-                said: &message(profile, plan),
+                said: &message(profile, ask, plan),
                 logprobs: &logprobs(ask, &plan.text),
                 finish: Some(&finish),
+                usage: None,
                 recalled: ask.faults.recall,
             })
         })
@@ -202,25 +239,44 @@ fn whole(profile: &Profile, ask: &Ask, plan: &Plan, stamp: &Stamp) -> String {
     })
 }
 
-fn message(profile: &Profile, plan: &Plan) -> String {
+fn message(profile: &Profile, ask: &Ask, plan: &Plan) -> String {
     let text = quoted(&plan.text_whole());
-    let content = if plan.calls.is_empty() {
-        text.as_str()
-    } else {
-        "null"
+    let parts = profile.reasoning == PARTS;
+    let thought = plan.reasoning_whole();
+    let both = thought.as_ref().filter(|_| parts).map(|thought| {
+        let text = Obj::new().str("type", "text").raw("text", &text).end();
+        json::array(&[thinking(thought), text])
+    });
+    let content = match &both {
+        Some(both) => both.as_str(),
+        None if plan.calls.is_empty() => text.as_str(),
+        None => "null",
     };
-    let reasoning = plan.reasoning_whole().map(|text| quoted(&text));
+    let reasoning = thought.filter(|_| !parts).map(|text| quoted(&text));
     let calls: Vec<String> = plan
         .calls
         .iter()
         .map(|call| whole_call(call, None))
         .collect();
-    let calls = (!calls.is_empty()).then(|| json::array(&calls));
+    let calls = match calls.as_slice() {
+        [] => None,
+        [one] if ask.single_call => Some(one.clone()),
+        calls => Some(json::array(calls)),
+    };
     Obj::new()
         .str("role", "assistant")
         .raw("content", content)
         .maybe(profile.reasoning, reasoning.as_deref())
         .maybe("tool_calls", calls.as_deref())
+        .end()
+}
+
+/// Reasoning as a part of the content.
+fn thinking(text: &str) -> String {
+    let inner = Obj::new().str("type", "text").str("text", text).end();
+    Obj::new()
+        .str("type", "thinking")
+        .raw("thinking", &json::array(&[inner]))
         .end()
 }
 
@@ -250,7 +306,13 @@ enum Say<'a> {
 fn frames(profile: &Profile, ask: &Ask, plan: &Plan, stamp: &Stamp) -> Vec<Frame> {
     let mut out = Vec::new();
     if !profile.opening.is_empty() {
-        out.push(Frame::new(Kind::Comment, profile.opening.to_owned()));
+        let comment = profile.opening.starts_with(':');
+        let kind = if comment {
+            Kind::Comment
+        } else {
+            Kind::Content
+        };
+        out.push(Frame::new(kind, profile.opening.to_owned()));
     }
     let finish = finish_word(ask, plan);
     let mut writer = Writer {
@@ -270,10 +332,15 @@ fn frames(profile: &Profile, ask: &Ask, plan: &Plan, stamp: &Stamp) -> Vec<Frame
             out.push(writer.chunk(index, say, at == 0, at == last));
         }
     }
+    if profile.finish == FinishAt::Summary {
+        out.push(profile.data(Kind::Finish, &whole(profile, ask, plan, stamp)));
+    }
     if let Some(frame) = writer.usage_chunk() {
         out.push(frame);
     }
-    out.push(Frame::data(Kind::Done, "[DONE]"));
+    if profile.done {
+        out.push(profile.data(Kind::Done, "[DONE]"));
+    }
     out
 }
 
@@ -289,7 +356,8 @@ fn says<'a>(profile: &Profile, ask: &Ask, plan: &'a Plan) -> Vec<Say<'a>> {
     if !plan.calls.is_empty() {
         says.extend(call_says(ask, plan));
     }
-    if profile.finish != FinishAt::LastSaying || says.is_empty() {
+    let own = matches!(profile.finish, FinishAt::Bare | FinishAt::EmptyContent);
+    if own || says.is_empty() {
         says.push(Say::Empty);
     }
     says
@@ -301,7 +369,11 @@ fn call_says<'a>(ask: &Ask, plan: &'a Plan) -> Vec<Say<'a>> {
         let calls = plan.calls.iter().enumerate();
         let all: Vec<String> = calls.map(|(at, call)| whole_call(call, Some(at))).collect();
         let chars = plan.calls.iter().map(length).sum();
-        return vec![Say::Calls(json::array(&all), chars)];
+        let list = match all.as_slice() {
+            [one] if ask.single_call => one.clone(),
+            all => json::array(all),
+        };
+        return vec![Say::Calls(list, chars)];
     }
     let mut says = Vec::new();
     for (at, call) in plan.calls.iter().enumerate() {
@@ -350,15 +422,19 @@ impl Writer<'_> {
             Say::Text(piece) => vec![(*piece).to_owned()],
             _ => Vec::new(),
         };
+        let usage = self.usage(last && final_choice);
+        let inside = self.profile.usage == UsageAt::FinishChoice && self.ask.faults.usage.is_none();
+        let last = last && self.profile.finish != FinishAt::Summary;
         let choice = (self.profile.choice)(&Choice {
             index,
             slot: "delta",
             said: &delta,
             logprobs: &logprobs(self.ask, &tokens),
             finish: last.then_some(self.finish),
+            usage: usage.as_deref().filter(|_| inside),
             recalled: last && self.ask.faults.recall,
         });
-        let usage = self.usage(last && final_choice);
+        let usage = usage.filter(|_| !inside);
         let json = (self.profile.envelope)(&Envelope {
             stamp: self.stamp,
             streams: true,
@@ -368,7 +444,7 @@ impl Writer<'_> {
             recalled: last && self.ask.faults.recall,
         });
         let kind = if last { Kind::Finish } else { Kind::Content };
-        Frame::data(kind, &json)
+        self.profile.data(kind, &json)
     }
 
     fn delta(&self, say: &Say<'_>, first: bool, last: bool) -> String {
@@ -378,6 +454,9 @@ impl Writer<'_> {
         let delta = Obj::new().maybe("role", role);
         let twin = profile.twin_null.then_some("null");
         let saying = match say {
+            Say::Reasoning(piece) if profile.reasoning == PARTS => {
+                delta.raw("content", &json::array(&[thinking(piece)]))
+            }
             Say::Reasoning(piece) => delta.maybe("content", twin).str(profile.reasoning, piece),
             Say::Text(piece) => delta.str("content", piece).maybe(profile.reasoning, twin),
             Say::Calls(calls, _) if first => delta.null("content").raw("tool_calls", calls),
@@ -397,19 +476,23 @@ impl Writer<'_> {
             (Some(UsageFault::None), _) => None,
             (Some(UsageFault::Each), _) => Some(so_far()),
             _ if self.ask.usage == UsageWish::Each => Some(so_far()),
-            (_, UsageAt::FinishChunkAlways) => end.then(so_far),
+            (_, UsageAt::FinishChunkAlways | UsageAt::FinishChoice) => end.then(so_far),
             (_, UsageAt::FinishChunk) if asked && end => Some(so_far()),
             (_, UsageAt::FinishChunk | UsageAt::OwnChunk { null_before: true }) => {
                 asked.then(|| "null".to_owned())
             }
-            (_, UsageAt::OwnChunk { null_before: false }) => None,
+            (_, UsageAt::OwnChunk { null_before: false } | UsageAt::OwnChunkAlways) => None,
         }
     }
 
     fn usage_chunk(&self) -> Option<Frame> {
-        let own = matches!(self.profile.usage, UsageAt::OwnChunk { .. });
         let asked = self.ask.usage != UsageWish::No;
-        if !own || !asked || self.ask.faults.usage == Some(UsageFault::None) {
+        let own = match self.profile.usage {
+            UsageAt::OwnChunk { .. } | UsageAt::FinishChoice => asked,
+            UsageAt::OwnChunkAlways => true,
+            UsageAt::FinishChunk | UsageAt::FinishChunkAlways => false,
+        };
+        if !own || self.ask.faults.usage == Some(UsageFault::None) {
             return None;
         }
         let counted = (self.profile.usage_body)(&self.plan.usage());
@@ -421,7 +504,7 @@ impl Writer<'_> {
             last: true,
             recalled: false,
         });
-        Some(Frame::data(Kind::Usage, &json))
+        Some(self.profile.data(Kind::Usage, &json))
     }
 }
 

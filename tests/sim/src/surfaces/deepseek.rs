@@ -37,6 +37,7 @@ pub(crate) static PROFILE: Profile = Profile {
     check,
     headers,
     models: Some(&["deepseek-v4-flash", "deepseek-v4-pro"]),
+    ..super::openai::PROFILE
 };
 
 /// The codes are ours; on the wire every one is `invalid_request_error` and the text tells them apart.

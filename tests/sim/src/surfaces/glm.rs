@@ -35,6 +35,7 @@ pub(crate) static PROFILE: Profile = Profile {
     check,
     headers,
     models: None,
+    ..super::openai::PROFILE
 };
 
 static CODES: &[Code] = &[

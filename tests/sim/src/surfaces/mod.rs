@@ -3,14 +3,20 @@
 //! Surfaces must never wait, touch sockets, or know faults of transport: they turn a request into an [`Ask`] and a
 //! [`Plan`] into text. Each is written from the vendor's documents alone.
 
+mod baichuan;
 mod bce_auth;
 mod chat;
 mod deepseek;
+mod doubao;
 mod glm;
 mod glm_key;
+mod minimax;
+mod moonshot;
 mod openai;
 mod read;
 mod runtimes;
+mod sensenova;
+mod spark;
 mod tongyi;
 mod tongyi_check;
 mod tongyi_compatible;
@@ -223,9 +229,11 @@ impl From<&Code> for Trouble {
     }
 }
 
-/// Bases of all surfaces: name, path of the provider's `base_url`, path prefix that is matched, voice.
-/// The longest matching prefix wins, so their order does not matter.
-pub(crate) static SURFACES: &[(&str, &str, &str, &dyn Voice)] = &[
+/// Name, path of the provider's `base_url`, path prefix that is matched, voice.
+type Surface = (&'static str, &'static str, &'static str, &'static dyn Voice);
+
+/// Bases of all surfaces. The longest matching prefix wins, so their order does not matter.
+pub(crate) static SURFACES: &[Surface] = &[
     ("wenxin", "/v2", "/v2", &wenxin::PROFILE),
     ("wenxin-v1", "", wenxin_v1::PREFIX, &wenxin_v1::WenxinV1),
     ("tongyi", "/api/v1", "/api/v1", &tongyi::Tongyi),
@@ -251,7 +259,20 @@ pub(crate) static SURFACES: &[(&str, &str, &str, &dyn Voice)] = &[
         "/deepseek/v1",
         &deepseek::PROFILE,
     ),
+    own("/moonshot/v1", &moonshot::PROFILE),
+    own("/minimax/v1", &minimax::COMPATIBLE),
+    own("/minimax-v2/v1", &minimax::NATIVE),
+    own("/baichuan/v1", &baichuan::PROFILE),
+    own("/doubao/api/v3", &doubao::PROFILE),
+    own("/sensenova/v1", &sensenova::PROFILE),
+    own("/sensenova-native/v1/llm", &sensenova::NATIVE),
+    own("/spark/v1", &spark::PROFILE),
 ];
+
+/// A surface whose base path is its own.
+const fn own(base: &'static str, profile: &'static chat::Profile) -> Surface {
+    (profile.name, base, base, profile)
+}
 
 /// The surface of a path, and what stands behind its prefix.
 pub(crate) fn find(path: &str) -> Option<(&'static dyn Voice, &str)> {

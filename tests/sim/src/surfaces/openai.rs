@@ -12,6 +12,7 @@ const BAD: &str = "invalid_request_error";
 pub(crate) static PROFILE: Profile = Profile {
     name: "openai",
     label: "OpenAI",
+    path: "/chat/completions",
     codes: CODES,
     usual: Usual {
         malformed: "",
@@ -24,6 +25,9 @@ pub(crate) static PROFILE: Profile = Profile {
     finish: FinishAt::Bare,
     usage: UsageAt::OwnChunk { null_before: true },
     twin_null: false,
+    prefix: "data: ",
+    done: true,
+    on_200: false,
     opening: "",
     whole_opening: "",
     event_stream_type: "text/event-stream; charset=utf-8",
@@ -116,6 +120,19 @@ fn envelope(envelope: &Envelope<'_>) -> String {
         .raw("choices", envelope.choices)
         .maybe("usage", envelope.usage)
         .end()
+}
+
+/// Nothing around the choices but what everybody has.
+pub(crate) fn plain_envelope(envelope: &Envelope<'_>) -> String {
+    opening(envelope, "chatcmpl-sim")
+        .raw("choices", envelope.choices)
+        .maybe("usage", envelope.usage)
+        .end()
+}
+
+/// No headers of its own.
+pub(crate) fn no_headers(_serial: u64) -> Vec<(&'static str, String)> {
+    Vec::new()
 }
 
 /// `id`, `object`, `created`, `model`: how most vendors of this shape begin.

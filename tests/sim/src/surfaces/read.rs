@@ -33,6 +33,8 @@ pub(crate) fn ask(body: &Value) -> Result<Ask, String> {
         tools: tools(at(body, &["tools"])),
         call: call_wish(at(body, &["tool_choice"])),
         parallel: at(body, &["parallel_tool_calls"]).as_bool().unwrap_or(true),
+        single_call: false,
+        short_ids: false,
         tool_pieces: true,
         choices: 1,
         logprobs: None,
@@ -42,6 +44,76 @@ pub(crate) fn ask(body: &Value) -> Result<Ask, String> {
         incremental: true,
         message_format: true,
     })
+}
+
+/// What a vendor of OpenAI's shape refuses, as far as it can be told in a table.
+pub(crate) struct Rules {
+    /// Roles that it knows.
+    pub(crate) roles: &'static [&'static str],
+    /// Numbers and the bounds that they may have.
+    pub(crate) ranges: &'static [(&'static str, f64, f64)],
+    /// Fields that it does not take.
+    pub(crate) unknown: &'static [&'static str],
+    /// Fields whose value may be only one of some words, where it is a word.
+    pub(crate) words: &'static [(&'static str, &'static [&'static str])],
+    /// Types that `response_format` may have.
+    pub(crate) formats: &'static [&'static str],
+    /// Parts of a content may be other than text.
+    pub(crate) parts: bool,
+}
+
+/// The roles of nearly everybody.
+pub(crate) const ROLES: &[&str] = &["system", "user", "assistant", "tool"];
+
+/// The types of a format of nearly everybody.
+pub(crate) const FORMATS: &[&str] = &["text", "json_object", "json_schema"];
+
+/// Knows all and bounds nothing.
+pub(crate) const LENIENT: Rules = Rules {
+    roles: ROLES,
+    ranges: &[],
+    unknown: &[],
+    words: &[],
+    formats: FORMATS,
+    parts: true,
+};
+
+/// Why a request is refused, by the table and because of empty tools; callers say it in the vendor's way.
+pub(crate) fn broken(rules: &Rules, body: &Value, ask: &Ask) -> Option<String> {
+    if let Some(role) = strange_role(ask, rules.roles) {
+        return Some(format!("messages: unknown role '{role}'"));
+    }
+    let bad = |(key, low, high): &&(&str, f64, f64)| {
+        outside(body, key, |value| (*low..=*high).contains(&value))
+    };
+    if let Some((key, ..)) = rules.ranges.iter().find(bad) {
+        return Some(format!("{key} is out of range"));
+    }
+    if let Some(key) = rules.unknown.iter().find(|key| given(body, key)) {
+        return Some(format!("{key} is not supported"));
+    }
+    let odd = |(key, words): &&(&str, &[&str])| {
+        let word = at(body, &[key]).as_str();
+        word.is_some_and(|word| !words.contains(&word))
+    };
+    if let Some((key, _)) = rules.words.iter().find(odd) {
+        return Some(format!("{key} has a value that is not supported"));
+    }
+    let format = at(body, &["response_format", "type"]).as_str();
+    if format.is_some_and(|format| !rules.formats.contains(&format)) {
+        return Some("response_format.type is not supported".into());
+    }
+    if is_empty_list(at(body, &["tools"])) {
+        return Some("tools must not be empty".into());
+    }
+    (!rules.parts && contents(body).any(Value::is_array)).then(|| "content must be a string".into())
+}
+
+/// The contents of all messages.
+pub(crate) fn contents(body: &Value) -> impl Iterator<Item = &Value> {
+    let messages = at(body, &["messages"]).as_array().map(Vec::as_slice);
+    let contents = |message| at(message, &["content"]);
+    messages.unwrap_or_default().iter().map(contents)
 }
 
 fn turn(message: &Value) -> Turn {

@@ -69,6 +69,7 @@ pub(crate) static VLLM: Profile = Profile {
     check: vllm_check,
     headers: no_headers,
     models: Some(&["qwen3-8b"]),
+    ..super::openai::PROFILE
 };
 
 pub(crate) static LLAMACPP: Profile = Profile {

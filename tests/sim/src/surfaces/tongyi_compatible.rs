@@ -36,6 +36,7 @@ pub(crate) static PROFILE: Profile = Profile {
     check,
     headers,
     models: Some(&["qwen-plus", "qwen-max"]),
+    ..super::openai::PROFILE
 };
 
 static CODES: &[Code] = &[

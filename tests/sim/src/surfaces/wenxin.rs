@@ -38,6 +38,7 @@ pub(crate) static PROFILE: Profile = Profile {
     check,
     headers,
     models: Some(&["ernie-4.5-turbo-128k", "ernie-x1-turbo-32k"]),
+    ..super::openai::PROFILE
 };
 
 static CODES: &[Code] = &[

@@ -132,7 +132,7 @@ async fn vendors_that_fail_on_http_200() {
 
     let native = json!({"model": "qwen@errorevent:2@code:DataInspectionFailed", "input": {"messages": [{"role": "user", "content": "hi"}]}});
     let headers = "authorization: Bearer k\r\nx-dashscope-sse: enable\r\n";
-    let answer = post(&sim, chat_path("tongyi"), headers, &native.to_string()).await;
+    let answer = post(&sim, &chat_path("tongyi"), headers, &native.to_string()).await;
     assert!(
         answer
             .body
@@ -262,7 +262,7 @@ async fn one_byte_per_chunk() {
     let sim = sim().await;
     let mut socket = send(
         &sim,
-        chat_path("openai"),
+        &chat_path("openai"),
         "authorization: Bearer k\r\n",
         &body("m@split:1", true).to_string(),
     )
@@ -289,7 +289,7 @@ async fn raw_faults() {
     assert!(both.body.ends_with("data: [DONE]\n\n"));
     let mut socket = send(
         &sim,
-        chat_path("openai"),
+        &chat_path("openai"),
         "authorization: Bearer k\r\n",
         &body("m@reset", true).to_string(),
     )
@@ -298,7 +298,7 @@ async fn raw_faults() {
     assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
     let mut socket = send(
         &sim,
-        chat_path("openai"),
+        &chat_path("openai"),
         "authorization: Bearer k\r\n",
         &body("m@headers:endless", true).to_string(),
     )
@@ -341,7 +341,7 @@ async fn a_client_that_leaves_is_noticed_at_once() {
         let text = body(&format!("m{faults}"), true).to_string();
         let mut socket = send(
             &sim,
-            chat_path("openai"),
+            &chat_path("openai"),
             "authorization: Bearer k\r\n",
             &text,
         )
@@ -402,7 +402,7 @@ async fn human_pace() {
     let answer = read_answer(
         send(
             &sim,
-            chat_path("openai"),
+            &chat_path("openai"),
             "authorization: Bearer k\r\n",
             &body("m", true).to_string(),
         )

@@ -44,24 +44,23 @@ pub(crate) async fn sim() -> Sim {
 }
 
 /// The path of a surface's chat endpoint.
-pub(crate) fn chat_path(surface: &str) -> &'static str {
-    match surface {
+pub(crate) fn chat_path(surface: &str) -> String {
+    let odd = match surface {
         "wenxin" => "/v2/chat/completions",
         "tongyi" => "/api/v1/services/aigc/text-generation/generation",
         "tongyi-compatible" => "/compatible-mode/v1/chat/completions",
         "glm" => "/api/paas/v4/chat/completions",
-        "openai" => "/openai/v1/chat/completions",
-        "vllm" => "/vllm/v1/chat/completions",
-        "llamacpp" => "/llamacpp/v1/chat/completions",
-        "ollama" => "/ollama/v1/chat/completions",
-        "deepseek" => "/deepseek/v1/chat/completions",
-        other => panic!("no surface {other}"),
-    }
+        "minimax-v2" => "/minimax-v2/v1/text/chatcompletion_v2",
+        "doubao" => "/doubao/api/v3/chat/completions",
+        "sensenova-native" => "/sensenova-native/v1/llm/chat-completions",
+        other => return format!("/{other}/v1/chat/completions"),
+    };
+    odd.to_owned()
 }
 
 pub(crate) async fn chat(sim: &Sim, surface: &str, body: &Value) -> Answer {
     let auth = "authorization: Bearer test.key\r\n";
-    post(sim, chat_path(surface), auth, &body.to_string()).await
+    post(sim, &chat_path(surface), auth, &body.to_string()).await
 }
 
 pub(crate) async fn post(sim: &Sim, path: &str, headers: &str, body: &str) -> Answer {

@@ -28,12 +28,14 @@ async fn malformed_bodies() {
         for body in bodies {
             let answer = post(
                 &sim,
-                chat_path(surface),
-                "authorization: Bearer a.b\r\n",
+                &chat_path(surface),
+                "authorization: Bearer sk-a.b\r\n",
                 body,
             )
             .await;
-            assert_eq!(answer.status, 400, "{surface} {body}");
+            let on_200 = ["minimax-v2", "spark"].contains(&surface);
+            let want = if on_200 { 200 } else { 400 };
+            assert_eq!(answer.status, want, "{surface} {body}");
             assert!(answer.json().is_object());
         }
     }

@@ -1,0 +1,202 @@
+//! Builds the index from the log: in small steps, so that whoever runs it can pause, stop and start again at any moment.
+//!
+//! Must never know threads or clocks. Invariants: what is in no part is read again after a restart; a part is written
+//! between two records; erased texts are removed from all parts before the part with the erasure is written.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::build::{Builder, Prepared, rows_with};
+use super::part::{Part, Standing};
+use super::set::RowSet;
+use super::text::{Bodies, Grams};
+use super::{Index, hash};
+use crate::follow::Until;
+use crate::join::{Input, Join, Place};
+use crate::rows::{Places, Rows};
+
+/// Rows handed over to searches at once.
+const BATCH_ROWS: usize = 64;
+/// The event that erases a subject's texts, and the filter by which its rows are found.
+const ERASES: &str = "shred";
+const SUBJECT: &str = "subject";
+
+/// Reads the log into an index.
+pub struct Feeder {
+    index: Arc<Index>,
+    bodies: Arc<dyn Bodies>,
+    /// `None` before the first step and after damage.
+    rows: Option<Rows>,
+    scratch: Grams,
+}
+
+impl Feeder {
+    /// Feeds `index`; there must be one feeder of a directory.
+    pub fn new(index: Arc<Index>, bodies: Arc<dyn Bodies>) -> Self {
+        Self {
+            index,
+            bodies,
+            rows: None,
+            scratch: Grams::default(),
+        }
+    }
+
+    /// Reads up to `records` records; false when there are no more, for now.
+    ///
+    /// # Errors
+    /// A file that cannot be read or written. The call may be repeated.
+    pub fn step(&mut self, until: Until, records: usize) -> io::Result<bool> {
+        if self.index.damaged.load(Ordering::Relaxed) {
+            self.rows = None;
+            self.index.clear()?;
+        }
+        let done = self.feed(until, records);
+        if done.is_err() {
+            // What was read and not handed over is read again.
+            self.rows = None;
+            let mut state = self.index.locked_mut();
+            state.tail = Builder::default();
+            state.complete_to = state
+                .parts
+                .last()
+                .map_or(0, |last| last.footer.standing.next);
+        }
+        let index = Arc::clone(&self.index);
+        index.noting(done)
+    }
+
+    fn feed(&mut self, until: Until, records: usize) -> io::Result<bool> {
+        let mut rows = match self.rows.take() {
+            Some(rows) => rows,
+            None => self.begin()?,
+        };
+        let (mut settled, mut batch, mut more) = (Vec::new(), Vec::new(), true);
+        for _ in 0..records {
+            more = rows.step(until, &mut settled)?;
+            for row in settled.drain(..) {
+                if row.row.what == ERASES {
+                    self.hand_over(&mut batch, rows.next_index());
+                    self.forget(&row.row)?;
+                }
+                batch.push(Prepared::of(&row, &*self.bodies, &mut self.scratch));
+            }
+            if !more || batch.len() >= BATCH_ROWS {
+                self.hand_over(&mut batch, rows.next_index());
+                self.write_full(&rows)?;
+            }
+            if !more {
+                break;
+            }
+        }
+        self.hand_over(&mut batch, rows.next_index());
+        self.write_full(&rows)?;
+        self.rows = Some(rows);
+        Ok(more)
+    }
+
+    fn begin(&self) -> io::Result<Rows> {
+        match self.index.standing() {
+            Some(standing) => resume(&self.index.journal, &standing),
+            None => Rows::oldest(&self.index.journal),
+        }
+    }
+
+    fn hand_over(&self, batch: &mut Vec<Prepared>, complete_to: u64) {
+        let mut state = self.index.locked_mut();
+        batch.drain(..).for_each(|row| state.tail.add(row));
+        state.complete_to = complete_to;
+    }
+
+    /// Writes a part if there is enough for one. Searches go on meanwhile.
+    fn write_full(&self, rows: &Rows) -> io::Result<()> {
+        let part = {
+            let state = self.index.locked();
+            if !state.tail.is_full(self.index.part_rows) {
+                return Ok(());
+            }
+            let from = match state.parts.last() {
+                Some(last) => last.footer.standing.next,
+                None => 0,
+            };
+            let standing = Standing::of(rows.next_index(), rows.join());
+            Part::write(&self.index.dir, &state.tail, from, standing)?
+        };
+        let mut state = self.index.locked_mut();
+        state.parts.push(Arc::new(part));
+        state.tail = Builder::default();
+        // What retention removed is not kept here either.
+        while let Some(first) = state.parts.first()
+            && first.is_gone(&self.index.journal)
+        {
+            first.remove()?;
+            state.parts.remove(0);
+        }
+        Ok(())
+    }
+
+    /// Removes what is known of the texts of a subject.
+    fn forget(&self, erasure: &crate::row::Row) -> io::Result<()> {
+        let mut subjects = Vec::new();
+        erasure.each_term(|filter, text| {
+            if filter == SUBJECT {
+                subjects.push(hash::term(SUBJECT, text));
+            }
+        });
+        let parts = self.index.locked().parts.clone();
+        for (at, part) in parts.iter().enumerate() {
+            let opened = part.open()?;
+            let terms = opened.terms()?;
+            let mut found = RowSet::empty(part.footer.rows);
+            for subject in &subjects {
+                if let Some(entry) = terms.find(*subject)? {
+                    found.or(&terms.set(entry)?);
+                }
+            }
+            if !found.is_empty() {
+                let part = Arc::new(part.forget(&found)?);
+                if let Some(place) = self.index.locked_mut().parts.get_mut(at) {
+                    *place = part;
+                }
+            }
+        }
+        let mut state = self.index.locked_mut();
+        let rows = state.tail.places.len();
+        for subject in subjects {
+            let found = rows_with(&state.tail.terms, subject, rows);
+            state.tail.forget(&found);
+        }
+        Ok(())
+    }
+}
+
+/// Reads on where a part ended.
+pub(super) fn resume(journal: &Path, standing: &Standing) -> io::Result<Rows> {
+    let (mut join, mut places) = (Join::default(), Places::new(journal));
+    for (index, number, shard, offset) in &standing.open {
+        let place = Place {
+            number: *number,
+            shard: *shard,
+            offset: *offset,
+        };
+        // What retention removed meanwhile gives a row of its closing alone, as it does for whoever reads the log now.
+        let Some(found) = places.fetch(place)?.filter(|found| found.index == *index) else {
+            continue;
+        };
+        join.restore(&Input {
+            index: *index,
+            kind: found.kind,
+            epoch: found.epoch,
+            place,
+            payload: &found.payload,
+        });
+    }
+    Rows::open(journal, standing.next, join)
+}
+
+impl std::fmt::Debug for Feeder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Feeder")
+    }
+}

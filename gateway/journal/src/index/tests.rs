@@ -1,0 +1,618 @@
+//! An index finds what reading the log finds: on random logs, through restarts, damage and erasure, while the log grows.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::atomic::AtomicUsize;
+use std::thread;
+
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use super::*;
+use crate::clock::ManualClock;
+use crate::follow::Until;
+use crate::row::Row;
+use crate::{
+    Attempt, Closing, Config, Denial, Entry, Event, Found, Journal, Opening, Outcome, What,
+};
+
+const PART_ROWS: usize = 16;
+const WORDS: [&str; 8] = [
+    "身份证",
+    "号码",
+    "Straße",
+    "key",
+    "ABC",
+    "x",
+    "\u{202e}evil\n",
+    "合同编号",
+];
+
+/// Bodies made of a request's id.
+struct Made(HashMap<String, String>);
+
+impl Bodies for Made {
+    fn each_text(&self, row: &Row, take: &mut dyn FnMut(&str) -> bool) {
+        if let Some(text) = self.0.get(&row.id) {
+            take(text);
+        }
+    }
+}
+
+/// One step of a log's life.
+#[derive(Debug, Clone)]
+enum Act {
+    Open {
+        key: u8,
+        model: u8,
+        words: Vec<u8>,
+    },
+    /// Closes one of those that are open.
+    Close {
+        which: u8,
+        status: u16,
+        provider: u8,
+    },
+    Deny {
+        key: u8,
+        code: u8,
+    },
+    Note {
+        words: Vec<u8>,
+    },
+    /// The clock goes on.
+    Wait(u16),
+    /// The process is killed and starts again.
+    Crash,
+    /// The index reads this many records.
+    Feed(u8),
+    /// The index is opened anew.
+    Reopen,
+}
+
+fn acts() -> impl Strategy<Value = Vec<Act>> {
+    let words = || prop::collection::vec(0..8u8, 0..4);
+    prop::collection::vec(
+        prop_oneof![
+            8 => (0..4u8, 0..3u8, words()).prop_map(|(key, model, words)| Act::Open { key, model, words }),
+            8 => (any::<u8>(), 0..3u16, 0..3u8).prop_map(|(which, status, provider)| Act::Close { which, status: 200 + status, provider }),
+            3 => (0..4u8, 0..2u8).prop_map(|(key, code)| Act::Deny { key, code }),
+            2 => words().prop_map(|words| Act::Note { words }),
+            2 => (0..2000u16).prop_map(Act::Wait),
+            1 => Just(Act::Crash),
+            3 => any::<u8>().prop_map(Act::Feed),
+            1 => Just(Act::Reopen),
+        ],
+        1..220,
+    )
+}
+
+fn said(words: &[u8]) -> String {
+    let words: Vec<&str> = words.iter().map(|word| WORDS[usize::from(*word)]).collect();
+    words.join(" ")
+}
+
+/// A log with an index beside it.
+struct World {
+    dirs: Vec<TempDir>,
+    clock: Arc<ManualClock>,
+    journal: Arc<Journal>,
+    open: Vec<Entry>,
+    bodies: Arc<Made>,
+    index_dir: TempDir,
+    feeder: Feeder,
+    index: Arc<Index>,
+}
+
+fn start(dir: &Path, clock: &Arc<ManualClock>) -> Arc<Journal> {
+    let config = Config {
+        segment_bytes: 4 << 10,
+        reserve_bytes: 64 * crate::CLOSING_ROOM,
+        ..Config::new(dir, 2)
+    };
+    Journal::open(config, Arc::clone(clock) as _).unwrap().0
+}
+
+impl World {
+    fn new(bodies: HashMap<String, String>) -> Self {
+        let (dir, index_dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let clock = Arc::new(ManualClock::at(1_000));
+        let journal = start(dir.path(), &clock);
+        let bodies = Arc::new(Made(bodies));
+        let index = Index::open_small(dir.path(), index_dir.path(), PART_ROWS);
+        Self {
+            feeder: Feeder::new(Arc::clone(&index), Arc::clone(&bodies) as _),
+            dirs: vec![dir],
+            clock,
+            journal,
+            open: Vec::new(),
+            bodies,
+            index_dir,
+            index,
+        }
+    }
+
+    fn dir(&self) -> PathBuf {
+        self.dirs.last().unwrap().path().to_owned()
+    }
+
+    fn run(acts: &[Act]) -> Self {
+        let texts = acts.iter().enumerate().filter_map(|(at, act)| match act {
+            Act::Open { words, .. } => Some((format!("r{at}"), said(words))),
+            _ => None,
+        });
+        let mut world = Self::new(texts.collect());
+        for (at, act) in acts.iter().enumerate() {
+            world.act(at, act);
+        }
+        world.feed_all();
+        world
+    }
+
+    fn act(&mut self, at: usize, act: &Act) {
+        match act {
+            Act::Open { key, model, .. } => {
+                let opening = Opening {
+                    id: &format!("r{at}"),
+                    key: &format!("k{key}"),
+                    asked: &format!("m{model}"),
+                    provider: "p0",
+                    verdict: ["allow", "redact"][usize::from(key % 2)],
+                    findings: &[Found {
+                        kind: ["CN_ID_CARD", "EMAIL"][usize::from(model % 2)],
+                        count: 2,
+                    }],
+                    policies: &["p"][..usize::from(key % 2)],
+                    ..Opening::default()
+                };
+                if let Ok(entry) = self.journal.begin(at, &opening) {
+                    self.open.push(entry);
+                }
+            }
+            Act::Close {
+                which,
+                status,
+                provider,
+            } => {
+                if self.open.is_empty() {
+                    return;
+                }
+                let entry = self.open.swap_remove(usize::from(*which) % self.open.len());
+                let provider = format!("p{provider}");
+                entry.close(&Closing {
+                    outcome: Outcome::Completed,
+                    status: *status,
+                    provider: &provider,
+                    attempts: &[Attempt {
+                        provider: &provider,
+                        ..Attempt::default()
+                    }],
+                    reply_findings: &[Found {
+                        kind: "EMAIL",
+                        count: 1,
+                    }],
+                    ..Closing::default()
+                });
+            }
+            Act::Deny { key, code } => {
+                let denial = Denial {
+                    id: &format!("r{at}"),
+                    key: &format!("k{key}"),
+                    verdict: "refuse",
+                    code: ["policy_refused", "rate_limit_exceeded"][usize::from(*code)],
+                    status: 403,
+                    ..Denial::default()
+                };
+                self.journal.deny(at, &denial).unwrap();
+            }
+            Act::Note { words } => {
+                let event = Event {
+                    what: What::Search,
+                    detail: &said(words),
+                    ..Event::default()
+                };
+                self.journal.note(&event).unwrap();
+            }
+            Act::Wait(ms) => self.clock.advance_ms((*ms).into()),
+            Act::Crash => self.crash(),
+            Act::Feed(records) => {
+                let until = Until::Frontier(self.journal.frontier());
+                self.feeder.step(until, usize::from(*records)).unwrap();
+            }
+            Act::Reopen => self.reopen(),
+        }
+    }
+
+    /// What was written is all that the next start finds.
+    fn crash(&mut self) {
+        let (old, new) = (self.dir(), tempfile::tempdir().unwrap());
+        for entry in fs::read_dir(&old).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_file() {
+                fs::copy(&path, new.path().join(path.file_name().unwrap())).unwrap();
+            }
+        }
+        self.open.clear();
+        self.journal = start(new.path(), &self.clock);
+        self.dirs.push(new);
+        self.reopen();
+    }
+
+    fn reopen(&mut self) {
+        self.index = Index::open_small(&self.dir(), self.index_dir.path(), PART_ROWS);
+        self.feeder = Feeder::new(Arc::clone(&self.index), Arc::clone(&self.bodies) as _);
+    }
+
+    fn feed_all(&mut self) {
+        let until = Until::Frontier(self.journal.frontier());
+        while self.feeder.step(until, 50).unwrap() {}
+    }
+
+    /// All rows of a query, newest first, as reading the log finds them.
+    fn read(&self, query: &Query) -> Vec<Row> {
+        let mut rows = Vec::new();
+        find::each(&self.dir(), query, &*self.bodies, |row| {
+            rows.push(row.clone());
+            Ok(true)
+        })
+        .unwrap();
+        rows.reverse();
+        rows
+    }
+
+    fn paged(&self, limit: usize, page: impl Fn(Option<Cursor>) -> Page) -> Vec<Row> {
+        let (mut rows, mut cursor) = (Vec::new(), None);
+        loop {
+            let found = page(cursor);
+            assert!(found.rows.len() <= limit);
+            rows.extend(found.rows);
+            cursor = found.next;
+            if cursor.is_none() {
+                return rows;
+            }
+        }
+    }
+
+    fn indexed(&self, query: &Query, limit: usize) -> Vec<Row> {
+        self.paged(limit, |cursor| {
+            self.index
+                .page(query, cursor, limit, &*self.bodies)
+                .unwrap()
+        })
+    }
+
+    fn agrees(&self, query: &Query, limit: usize) {
+        let want = self.read(query);
+        assert_eq!(self.indexed(query, limit), want, "{query:?}");
+        let beside = Index::read(&self.dir(), self.index_dir.path()).unwrap();
+        for index in [None, beside.as_ref()] {
+            let found = self.paged(limit, |cursor| {
+                find::page(&self.dir(), index, query, cursor, limit, &*self.bodies).unwrap()
+            });
+            assert_eq!(found, want, "{query:?} {index:?}");
+        }
+        if query.texts().is_empty() {
+            let bucket_ms = 700;
+            let read = find::stats(&self.dir(), query, bucket_ms, &*self.bodies).unwrap();
+            assert_eq!(
+                self.index.stats(query, bucket_ms).unwrap().buckets,
+                read.buckets
+            );
+        }
+    }
+}
+
+fn queries() -> impl Strategy<Value = Query> {
+    let term = prop_oneof![
+        (0..5u8).prop_map(|n| ("key", format!("k{n}"))),
+        (0..4u8).prop_map(|n| ("model", format!("m{n}"))),
+        (0..3u8).prop_map(|n| ("provider", format!("p{n}"))),
+        (200..204u16).prop_map(|n| ("status", n.to_string())),
+        prop_oneof![Just("allow"), Just("redact"), Just("refuse")]
+            .prop_map(|v| ("verdict", v.to_owned())),
+        prop_oneof![Just("EMAIL"), Just("CN_ID_CARD")].prop_map(|v| ("type", v.to_owned())),
+        prop_oneof![Just("request"), Just("event"), Just("denial")]
+            .prop_map(|v| ("kind", v.to_owned())),
+        prop_oneof![Just("completed"), Just("crashed"), Just("abandoned")]
+            .prop_map(|v| ("outcome", v.to_owned())),
+        (0..200u8).prop_map(|n| ("id", format!("r{n}"))),
+    ];
+    let text = prop_oneof![
+        prop::sample::select(
+            &[
+                "身",
+                "身份",
+                "份证",
+                "号",
+                "straße",
+                "KEY",
+                "bc",
+                "l\n",
+                "同编号",
+                "证 号",
+                "none",
+                "y"
+            ][..]
+        )
+        .prop_map(str::to_owned),
+    ];
+    (
+        prop::collection::vec(term, 0..3),
+        prop::collection::vec(text, 0..2),
+        prop::option::of(500..9_000i64),
+        prop::option::of(500..9_000i64),
+    )
+        .prop_map(|(terms, texts, from_ms, to_ms)| {
+            let mut query = Query::default();
+            (query.from_ms, query.to_ms) = (from_ms, to_ms);
+            for (filter, value) in terms {
+                query.want(filter, &value).unwrap();
+            }
+            for text in texts {
+                query.want_text(&text).unwrap();
+            }
+            query
+        })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn an_index_finds_what_the_log_says(
+        acts in acts(),
+        queries in prop::collection::vec(queries(), 12),
+        limit in 1..30usize,
+    ) {
+        let world = World::run(&acts);
+        world.agrees(&Query::default(), limit);
+        for query in &queries {
+            world.agrees(query, limit);
+        }
+    }
+}
+
+fn busy(requests: usize) -> World {
+    let mut acts = Vec::new();
+    for at in 0..requests {
+        let (at, words) = (at as u8, vec![at as u8 % 8]);
+        acts.push(Act::Open {
+            key: at % 4,
+            model: at % 3,
+            words,
+        });
+        acts.push(Act::Close {
+            which: at,
+            status: 200,
+            provider: 1,
+        });
+    }
+    World::run(&acts)
+}
+
+fn parts(dir: &Path) -> Vec<PathBuf> {
+    let mut parts: Vec<PathBuf> = fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|end| end == "part"))
+        .collect();
+    parts.sort();
+    parts
+}
+
+#[test]
+fn a_lost_index_is_built_again() {
+    let mut world = busy(100);
+    assert!(parts(world.index_dir.path()).len() >= 2);
+    for path in parts(world.index_dir.path()) {
+        fs::remove_file(path).unwrap();
+    }
+    // A running gateway notices when it looks; tools use the log.
+    let mut rare = Query::default();
+    rare.want("status", "404").unwrap();
+    assert!(world.index.page(&rare, None, 10, &NoBodies).is_err());
+    assert!(
+        Index::read(&world.dir(), world.index_dir.path())
+            .unwrap()
+            .is_none()
+    );
+    world.feed_all();
+    world.agrees(&Query::default(), 7);
+    assert!(parts(world.index_dir.path()).len() >= 2);
+}
+
+#[test]
+fn any_damage_is_noticed_or_harmless() {
+    let world = busy(60);
+    let part = parts(world.index_dir.path())[1].clone();
+    let good = fs::read(&part).unwrap();
+    let mut query = Query::default();
+    query.want("key", "k1").unwrap();
+    query.want_text("身份").unwrap();
+    let want = world.read(&query);
+    let all = world.read(&Query::default());
+    let (mut noticed, mut tried) = (0, 0);
+    for at in (0..good.len()).step_by(7) {
+        let mut bad = good.clone();
+        bad[at] ^= 1 << (at % 8);
+        fs::write(&part, &bad).unwrap();
+        tried += 1;
+        match Index::read(&world.dir(), world.index_dir.path()).unwrap() {
+            None => noticed += 1,
+            Some(index) => {
+                for (query, want) in [(&query, &want), (&Query::default(), &all)] {
+                    let found = find::page(
+                        &world.dir(),
+                        Some(&index),
+                        query,
+                        None,
+                        1000,
+                        &*world.bodies,
+                    );
+                    match found {
+                        Ok(page) => assert_eq!(page.rows, *want, "byte {at}"),
+                        Err(error) => {
+                            assert_eq!(error.kind(), io::ErrorKind::InvalidData, "byte {at}");
+                            noticed += 1;
+                        }
+                    }
+                }
+            }
+        }
+    }
+    assert!(noticed > 0, "{tried}");
+    for length in [0, 1, good.len() / 2, good.len() - 1] {
+        fs::write(&part, &good[..length]).unwrap();
+        assert!(
+            Index::read(&world.dir(), world.index_dir.path())
+                .unwrap()
+                .is_none()
+        );
+    }
+    // Whoever may write builds it anew.
+    let mut world = world;
+    world.reopen();
+    assert_eq!(world.index.complete_to(), 0);
+    world.feed_all();
+    world.agrees(&query, 5);
+}
+
+#[test]
+fn another_journals_index_is_not_believed() {
+    let (one, mut other) = (busy(60), busy(80));
+    for path in parts(one.index_dir.path()) {
+        fs::remove_file(path).unwrap();
+    }
+    other.journal.note(&Event::default()).unwrap();
+    for path in parts(other.index_dir.path()) {
+        fs::copy(&path, one.index_dir.path().join(path.file_name().unwrap())).unwrap();
+    }
+    assert!(
+        Index::read(&one.dir(), one.index_dir.path())
+            .unwrap()
+            .is_none()
+    );
+    other.reopen();
+    other.feed_all();
+    other.agrees(&Query::default(), 9);
+}
+
+#[test]
+fn pages_stay_as_they_were_while_the_log_grows() {
+    let mut world = busy(100);
+    let want = world.read(&Query::default());
+    let written = AtomicUsize::new(0);
+    let (mut rows, mut cursor) = (Vec::new(), None);
+    let journal = Arc::clone(&world.journal);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for n in 0..300 {
+                let id = format!("new-{n}");
+                let opening = Opening {
+                    id: &id,
+                    ..Opening::default()
+                };
+                journal
+                    .begin(n, &opening)
+                    .unwrap()
+                    .close(&Closing::default());
+                written.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        loop {
+            let page = world
+                .index
+                .page(&Query::default(), cursor, 3, &NoBodies)
+                .unwrap();
+            rows.extend(page.rows);
+            cursor = page.next;
+            if cursor.is_none() {
+                break;
+            }
+            world.feed_all();
+        }
+    });
+    assert_eq!(rows, want);
+    world.feed_all();
+    assert_eq!(
+        world.read(&Query::default()).len(),
+        want.len() + written.into_inner()
+    );
+    world.agrees(&Query::default(), 50);
+}
+
+#[test]
+fn erased_texts_are_forgotten() {
+    let subject = |n: usize| format!("{n:064}");
+    let texts = (0..80).map(|n| (format!("r{n}"), format!("秘密{} 共同", n % 4)));
+    let mut world = World::new(texts.collect());
+    for n in 0..80 {
+        let kept = crate::seal::Kept::of_subject(n % 4);
+        let opening = Opening {
+            id: &format!("r{n}"),
+            request_body: Some(&kept),
+            ..Opening::default()
+        };
+        world
+            .journal
+            .begin(0, &opening)
+            .unwrap()
+            .close(&Closing::default());
+    }
+    world.feed_all();
+    let find = |text: &str| {
+        let mut query = Query::default();
+        query.want_text(text).unwrap();
+        query
+    };
+    assert_eq!(world.indexed(&find("秘密2"), 100).len(), 20);
+    let mut by_subject = Query::default();
+    by_subject.want("subject", &subject(2)).unwrap();
+    assert_eq!(world.indexed(&by_subject, 100).len(), 20);
+    let event = Event {
+        what: What::Shred,
+        subject: &subject(2),
+        ..Event::default()
+    };
+    world.journal.note(&event).unwrap();
+    world.feed_all();
+    // The bodies of this test stay readable: what is not found is what the index forgot.
+    assert_eq!(world.indexed(&find("秘密2"), 100), []);
+    assert_eq!(world.indexed(&find("共同"), 100).len(), 60);
+    world.reopen();
+    assert_eq!(
+        world
+            .index
+            .page(&find("秘密2"), None, 9, &*world.bodies)
+            .unwrap()
+            .rows,
+        []
+    );
+    world.feed_all();
+    world.agrees(&by_subject, 30);
+}
+
+#[test]
+fn long_texts_are_found_too() {
+    let everything: String = (0x20..0x1_0000).filter_map(char::from_u32).collect();
+    let big = "永远".repeat(8 << 17) + "针";
+    let texts = HashMap::from([("r0".to_owned(), everything), ("r1".to_owned(), big)]);
+    let mut world = World::new(texts);
+    for n in 0..40 {
+        let opening = Opening {
+            id: &format!("r{n}"),
+            ..Opening::default()
+        };
+        world
+            .journal
+            .begin(0, &opening)
+            .unwrap()
+            .close(&Closing::default());
+    }
+    world.feed_all();
+    for text in ["针", "远针", "永永", "\u{4e00}\u{4e01}\u{4e02}"] {
+        let mut query = Query::default();
+        query.want_text(text).unwrap();
+        world.agrees(&query, 3);
+    }
+}
