@@ -41,6 +41,7 @@ mod journal;
 mod keys;
 mod labels;
 mod law;
+mod limits;
 mod mixing;
 mod moderations;
 mod passthrough;

@@ -29,6 +29,7 @@ pub mod pii;
 pub mod planted;
 pub mod prompts;
 pub mod raw;
+pub mod redis;
 pub mod scripted;
 pub mod tee;
 pub mod upstream;

@@ -146,6 +146,15 @@ pub struct Closing<'a> {
     pub attempts: &'a [Attempt<'a>],
     /// What it consumed.
     pub tokens: Tokens,
+    /// What that cost, in billionths of a unit of `currency`.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub cost_nano: u64,
+    /// ISO 4217 code; empty where the target has no price.
+    #[serde(
+        serialize_with = "short::<8, _>",
+        skip_serializing_if = "str::is_empty"
+    )]
+    pub currency: &'a str,
     /// The model's reason to stop.
     #[serde(
         serialize_with = "short::<64, _>",

@@ -47,7 +47,8 @@ pub enum Refused {
 #[derive(Debug, Default)]
 pub struct Lease {
     local: Hold,
-    remote: Option<remote::Lease>,
+    /// Boxed: most gateways have none, and every stream carries the room for it.
+    remote: Option<Box<remote::Lease>>,
 }
 
 impl Ledger {
@@ -64,11 +65,11 @@ impl Ledger {
             Self::Shared(link) if !charges.is_empty() => link,
             _ => return here(charges, Hold::default(), now),
         };
-        match remote::reserve(link, charges, now).await {
+        match Box::pin(remote::reserve(link, charges, now)).await {
             Ok((reserved, lease)) => {
                 let lease = Lease {
                     local: Hold::default(),
-                    remote: Some(lease),
+                    remote: Some(Box::new(lease)),
                 };
                 Ok((reserved, lease))
             }
@@ -84,6 +85,26 @@ impl Ledger {
             }
         }
     }
+}
+
+impl Ledger {
+    /// Counts charges, whether they fit or not: what cannot be refused any more. Never waits.
+    pub fn count(&self, charges: &[Charge], now: Now) {
+        match self {
+            Self::Shared(link) if !charges.is_empty() => remote::count(link, charges, now),
+            _ => charges
+                .iter()
+                .for_each(|charge| charge.meter.count(charge.amount, now)),
+        }
+    }
+}
+
+/// [`Ledger::reserve`] in this process, without a future.
+///
+/// # Errors
+/// The first limit that refused.
+pub fn reserve_here(charges: &[Charge], now: Now) -> Result<(Reserved, Lease), Refused> {
+    here(charges, Hold::default(), now)
 }
 
 fn here(charges: &[Charge], mut hold: Hold, now: Now) -> Result<(Reserved, Lease), Refused> {

@@ -93,6 +93,8 @@ pub(crate) struct Settlement {
     id: u64,
     lease_key: Box<str>,
     changes: SmallVec<[(Taken, i64); 4]>,
+    /// Whether there is a lease, which shows that this was not done before.
+    reserved: bool,
 }
 
 /// Takes all charges, or none.
@@ -136,6 +138,22 @@ pub(crate) async fn reserve(
             Err(failure)
         }
     }
+}
+
+/// Counts charges that nobody reserved.
+pub(crate) fn count(link: &Arc<Link>, charges: &[Charge], now: Now) {
+    let wall_ms = now.wall_ms.saturating_add(link.offset_ms());
+    let id = link.begin_lease();
+    let changes = charges
+        .iter()
+        .map(|charge| (Taken::new(link, charge, wall_ms), signed(charge.amount)))
+        .collect();
+    link.settle(Settlement {
+        id,
+        lease_key: format!("{}:l:{}", link.store.prefix, link.lease_name(id)).into(),
+        changes,
+        reserved: false,
+    });
 }
 
 impl Lease {
@@ -226,7 +244,7 @@ impl Lease {
     }
 
     /// Replaces the estimates.
-    pub(crate) fn settle(mut self, used: Used) {
+    pub(crate) fn settle(mut self: Box<Self>, used: Used) {
         self.hand_over(|taken, before| {
             let total = match taken.meter.limit.unit {
                 Unit::Requests => return Some(taken.amount),
@@ -263,6 +281,7 @@ impl Lease {
             id: self.id,
             lease_key: self.key().into(),
             changes,
+            reserved: true,
         };
         self.link.settle(settlement);
     }
@@ -304,7 +323,8 @@ impl Settlement {
         self.changes.iter().for_each(|(taken, _)| {
             call.key(&*taken.key);
         });
-        call.arg(link.lease_name(self.id)).arg(0);
+        call.arg(link.lease_name(self.id))
+            .arg(u8::from(!self.reserved));
         for (taken, change) in &self.changes {
             call.arg(taken.kind())
                 .arg(taken.meter.limit.amount)

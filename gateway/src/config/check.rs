@@ -5,6 +5,7 @@
 //! clearances only to warn; the law alone decides.
 
 mod access;
+mod limits;
 mod policies;
 mod providers;
 mod server;
@@ -13,6 +14,7 @@ use super::load::{Doc, Loaded};
 use super::problem::{Problem, Severity, Step, suggest};
 use super::schema::Config;
 use super::vendors::VendorBook;
+pub(crate) use limits::TEAMS_DEEP_MAX;
 
 /// Most grades.
 pub const GRADES_MAX: usize = 16;
@@ -39,6 +41,7 @@ pub fn check(loaded: &Loaded, book: &dyn VendorBook, now_ms: u64) -> Vec<Problem
     check.providers();
     check.models();
     check.access();
+    check.money();
     check.policies();
     check.server();
     let mut problems = check.problems;

@@ -218,6 +218,7 @@ fn fetch_secrets(loaded: &mut Loaded) -> Vec<Problem> {
     if let Some(token) = &mut config.admin.token {
         fetch(token, &["admin".into(), "token".into()]);
     }
+    fetch(&mut config.state.store, &["state".into(), "store".into()]);
     if let Some(pepper) = &mut config.policies.pepper {
         fetch(pepper, &["policies".into(), "pepper".into()]);
     }

@@ -20,6 +20,7 @@ pub mod governed;
 pub mod json_schema;
 pub mod load;
 pub mod node;
+pub mod price;
 pub mod problem;
 pub mod routing;
 pub mod scalar;

@@ -11,12 +11,15 @@ use std::time::{Duration, SystemTime};
 
 use http::HeaderValue;
 use policies::access::keys::KeyTable;
+use policies::limit::learnt::Learnt;
+use policies::limit::meter::Meter;
 use policies::policy::Policy;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use wire::Grade;
 
 pub use super::address::{Host, Listen, Origin, Scheme};
 use super::changes::Marks;
+use super::price::Price;
 pub use super::schema::Location;
 use super::schema::{Audit, GateShape, Log, OnError};
 use super::tuning::{Drain, Http2, Limits, Overload, Runtime, Timeouts};
@@ -80,6 +83,17 @@ pub struct Snapshot {
     pub runtime: Runtime,
     /// Our own log. Read at start only.
     pub log: Log,
+    /// Where limits are counted. Read at start only.
+    pub state: State,
+}
+
+/// Where limits are counted.
+#[derive(Debug)]
+pub struct State {
+    /// The store that replicas share; `None`: this process's memory.
+    pub store: Option<ledger::Store>,
+    /// Tells one setting from another without showing a password.
+    pub mark: Box<str>,
 }
 
 impl Snapshot {
@@ -310,6 +324,10 @@ pub struct Model {
     pub lossy: adapters::Lossy,
     /// The clocks of its calls.
     pub clocks: Clocks,
+    /// Limits of all its requests.
+    pub meters: Box<[Arc<Meter>]>,
+    /// What its requests usually use.
+    pub learnt: Arc<Learnt>,
 }
 
 /// A provider's model.
@@ -325,6 +343,8 @@ pub struct Target {
     pub priority: u32,
     /// The number under which it is filed with the authority.
     pub filing: Option<Box<str>>,
+    /// What its tokens cost.
+    pub price: Option<Price>,
     /// Provider and model as replies name them.
     pub shown: [Named; 2],
     /// Its meters, looked up at first use and kept: whoever counts fills it.

@@ -13,6 +13,7 @@ mod gate;
 mod govern;
 mod governing;
 mod inspect;
+mod limits;
 mod listing;
 mod look;
 mod moderate;

@@ -10,9 +10,11 @@ use std::time::Instant;
 
 use adapters::ClientDialect;
 use http::HeaderMap;
+use ledger::Lease;
 use policies::access::keys::Principal;
 use policies::law::Cleared;
-use policies::limit::rate::{Admission, Limit, Limited, Scope, Standing};
+use policies::limit::learnt::Learnt;
+use policies::limit::level::Standing;
 use policies::policy::Policy;
 use policies::scan::Sort;
 use smallvec::SmallVec;
@@ -20,6 +22,7 @@ use wire::facts::{Finish, Usage};
 use wire::{Fault, Grade, Kind, Verdict};
 
 use super::govern::Tally;
+use super::limits;
 use super::route::Candidate;
 use crate::alarm::SharedAlarm;
 use crate::audit;
@@ -93,13 +96,17 @@ pub(super) struct Exchange {
     pub(super) tally: Tally,
     pub(super) request_bytes: u64,
     pub(super) standing: Option<Standing>,
+    pub(super) tokens_standing: Option<Standing>,
+    /// What is reserved of limits and budgets.
+    pub(super) lease: Option<Lease>,
     /// Headers of the answer beyond the usual ones.
     pub(super) extra: HeaderMap,
     pub(super) meter: Meter,
     /// Status that goes (or would have gone) down.
     pub(super) status: u16,
     on_peer: OnPeer,
-    admission: Option<Admission>,
+    /// Limits of requests have not heard of this one yet.
+    uncounted: bool,
     inflight: Option<Inflight>,
     entry: Option<journal::Entry>,
     ended: Durable,
@@ -141,11 +148,13 @@ impl Exchange {
             tally: Tally::default(),
             request_bytes: 0,
             standing: None,
+            tokens_standing: None,
+            lease: None,
             extra: HeaderMap::new(),
             meter: Meter::default(),
             status: 0,
             on_peer: peer.enter(),
-            admission: None,
+            uncounted: false,
             inflight: None,
             entry: None,
             ended: Durable::NOW,
@@ -174,26 +183,24 @@ impl Exchange {
         &self.snapshot.limits
     }
 
-    /// Takes the outcome of the key's and the team's limits.
-    pub(super) fn limited(&mut self, admission: Result<Admission, Limited>) -> Result<(), Fault> {
-        let metrics = &self.worker.shared.metrics;
-        match admission {
-            Ok(admission) => {
-                self.standing = admission.standing;
-                self.admission = Some(admission);
-                metrics.ratelimit_allowed.inc();
-                Ok(())
-            }
-            Err(limited) => {
-                metrics.ratelimit_limited.inc();
-                self.standing = limited.standing;
-                let (reason, sentence) = words(&limited);
-                Err(Fault::new(Kind::RateLimited)
-                    .reason(reason)
-                    .message(sentence)
-                    .retry_after(std::time::Duration::from_nanos(limited.retry_ns)))
-            }
-        }
+    /// This request is one that limits count.
+    pub(super) fn is_work(&mut self) {
+        self.uncounted = true;
+    }
+
+    /// Limits have been asked about it.
+    pub(super) fn is_counted(&mut self) {
+        self.uncounted = false;
+    }
+
+    /// Whether limits should count it and have not.
+    pub(super) fn is_uncounted(&self) -> bool {
+        self.uncounted
+    }
+
+    /// What is known of the requests of the model that answered.
+    pub(super) fn learnt(&self) -> Option<&Learnt> {
+        self.tried.last().map(|tried| tried.candidate.learnt())
     }
 
     /// Takes a place among the requests in flight.
@@ -355,17 +362,17 @@ impl Exchange {
             return;
         }
         let code = fault.map_or("", |fault| fault.public_code().as_str());
-        let tokens = self.tokens();
+        let (usage, estimated) = self.usage();
         self.ended = match self.entry.take() {
-            Some(entry) => self.close(entry, outcome, code, tokens),
+            Some(entry) => self.close(entry, outcome, code, (&usage, estimated)),
             None => self.deny(code, fault),
         };
-        self.count(fault, tokens);
+        self.count(fault, &usage);
+        limits::settle(self, &usage, !estimated);
         if let Some(fault) = fault {
             self.worker
                 .log_fault(self.id.as_str(), self.key_id(), fault);
         }
-        self.admission = None;
         self.inflight = None;
     }
 
@@ -374,8 +381,9 @@ impl Exchange {
         entry: journal::Entry,
         outcome: Outcome,
         code: &str,
-        tokens: Tokens,
+        (usage, estimated): (&Usage, bool),
     ) -> Durable {
+        let (cost_nano, currency) = limits::cost(self.answering(), usage);
         let attempts: SmallVec<[Attempt<'_>; 4]> = self
             .tried
             .iter()
@@ -402,7 +410,15 @@ impl Exchange {
             provider: answered.map_or("", Tried::provider),
             model: answered.map_or("", Tried::model),
             attempts: &attempts,
-            tokens,
+            tokens: Tokens {
+                prompt: usage.prompt,
+                completion: usage.completion,
+                cached: usage.cached,
+                reasoning: usage.reasoning,
+                estimated,
+            },
+            cost_nano,
+            currency,
             finish: self.meter.finish.map_or("", Finish::as_str),
             bytes_down: self.meter.bytes_down,
             events: self.meter.events,
@@ -449,31 +465,25 @@ impl Exchange {
         journal.durable(denied)
     }
 
-    /// The vendor's usage, or an estimate: four bytes a prompt token, one token a content event.
-    fn tokens(&self) -> Tokens {
+    /// The vendor's usage, or an estimate and true: what the model's prompts of that length usually are, one token a
+    /// content event.
+    fn usage(&self) -> (Usage, bool) {
         match self.meter.usage {
-            Some(usage) => {
-                let usage = usage.clamped();
-                Tokens {
-                    prompt: usage.prompt,
-                    completion: usage.completion,
-                    cached: usage.cached,
-                    reasoning: usage.reasoning,
-                    estimated: false,
-                }
+            Some(usage) => (usage.clamped(), false),
+            None if self.meter.first_content.is_some() => {
+                let learnt = self.learnt();
+                let usage = Usage {
+                    prompt: learnt.map_or(0, |learnt| learnt.prompt(self.request_bytes)),
+                    completion: self.meter.content_events,
+                    ..Usage::default()
+                };
+                (usage, true)
             }
-            None if self.meter.first_content.is_some() => Tokens {
-                prompt: self.request_bytes / 4,
-                completion: self.meter.content_events,
-                cached: 0,
-                reasoning: 0,
-                estimated: true,
-            },
-            None => Tokens::default(),
+            None => (Usage::default(), false),
         }
     }
 
-    fn count(&self, fault: Option<&Fault>, tokens: Tokens) {
+    fn count(&self, fault: Option<&Fault>, usage: &Usage) {
         let shared = &self.worker.shared;
         shared
             .routes
@@ -491,8 +501,8 @@ impl Exchange {
         };
         let meters = shared.meters(last.candidate.target());
         meters.ok();
-        meters.input_tokens.inc_by(tokens.prompt);
-        meters.output_tokens.inc_by(tokens.completion);
+        meters.input_tokens.inc_by(usage.prompt);
+        meters.output_tokens.inc_by(usage.completion);
         if let Some(at) = self.meter.first_content {
             meters
                 .first_content
@@ -519,27 +529,6 @@ impl Drop for Exchange {
 }
 
 /// Which limit it was, for the journal and for the client.
-fn words(limited: &Limited) -> (&'static str, &'static str) {
-    match (limited.scope, limited.limit) {
-        (Scope::Key, Limit::Rate) => (
-            "key_rpm",
-            "The requests per minute of this key are used up.",
-        ),
-        (Scope::Key, Limit::Concurrent) => (
-            "key_concurrent",
-            "This key has as many requests running as it may.",
-        ),
-        (Scope::Team, Limit::Rate) => (
-            "team_rpm",
-            "The requests per minute of this key's team are used up.",
-        ),
-        (Scope::Team, Limit::Concurrent) => (
-            "team_concurrent",
-            "This key's team has as many requests running as it may.",
-        ),
-    }
-}
-
 /// How a fault ends a request in the journal.
 pub(super) fn outcome_of(fault: &Fault) -> Outcome {
     match fault.kind() {

@@ -72,6 +72,12 @@ pub struct Metrics {
     pub audit_errors: Counter,
     /// 1 while the journal can be written, 0 while it cannot.
     pub audit_state: Gauge,
+    /// Questions that the shared store of limits did not answer in time.
+    pub ledger_failures: Counter,
+    /// Settlements dropped for want of room: their estimates stay counted.
+    pub ledger_dropped: Counter,
+    /// 1 while all workers reach the store of limits; always 1 in memory.
+    pub ledger_up: Gauge,
 }
 
 /// One route and method; made once.
@@ -227,6 +233,15 @@ impl Metrics {
             audit_records: m.counter("yumen_audit_records", "Records written to the journal"),
             audit_errors: m.counter("yumen_audit_errors", "Failed writes of the journal"),
             audit_state: m.gauge("yumen_audit_state", "1 while the journal can be written"),
+            ledger_failures: m.counter(
+                "yumen_ledger_failures",
+                "Questions that the store of limits did not answer in time",
+            ),
+            ledger_dropped: m.counter(
+                "yumen_ledger_dropped",
+                "Settlements dropped for want of room; their estimates stay counted",
+            ),
+            ledger_up: m.gauge("yumen_ledger_up", "1 while the store of limits is reached"),
             registry: m.0,
         }
     }

@@ -170,8 +170,8 @@ impl Meter {
         state.warned_ms.replace(of) != Some(of)
     }
 
-    /// Counts what was used before this process began, in the period around `now`.
-    pub fn recall(&self, amount: u64, now: Now) {
+    /// Counts `amount`, whether it fits or not: what cannot be refused any more.
+    pub fn count(&self, amount: u64, now: Now) {
         let mut state = self.lock();
         state
             .level

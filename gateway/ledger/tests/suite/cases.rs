@@ -41,6 +41,7 @@ everywhere! {
     of_many_at_once_exactly_as_many_pass
     more_than_the_whole_never_passes
     nothing_to_charge_is_no_question
+    what_cannot_be_refused_is_counted
 }
 
 async fn a_rate_lets_through_what_it_says(bench: Bench) {
@@ -189,6 +190,21 @@ async fn more_than_the_whole_never_passes(bench: Bench) {
         assert_eq!((retry_ns, standing.remaining), (None, 10));
         bench.take(&[(&meter, 10)]).await.unwrap();
     }
+}
+
+async fn what_cannot_be_refused_is_counted(bench: Bench) {
+    let requests = bench.meter("a", limit(Unit::Requests, LONG, 3));
+    let budget = bench.meter("a", limit(Unit::Cost, MONTH, 100));
+    let charges = [(&requests, 2), (&budget, 30)].map(|(meter, amount)| Charge {
+        meter: Arc::clone(meter),
+        amount,
+    });
+    bench.ledger.count(&charges, now());
+    bench.comes_to(&requests, 1).await;
+    bench.comes_to(&budget, 70).await;
+    bench.ledger.count(&charges, now());
+    bench.comes_to(&requests, 0).await;
+    bench.comes_to(&budget, 40).await;
 }
 
 async fn nothing_to_charge_is_no_question(bench: Bench) {

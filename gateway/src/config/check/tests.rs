@@ -204,6 +204,57 @@ fn the_gateway_itself() {
 }
 
 #[test]
+fn limits_budgets_and_prices() {
+    for (tail, expected) in [
+        (
+            "teams: { t: { limits: { tpm: 0 } } }\n",
+            "teams.t.limits.tpm: must be 1 to",
+        ),
+        (
+            "teams: { t: { budget: {} } }\n",
+            "teams.t.budget: an `amount`, `tokens`, or both",
+        ),
+        (
+            "teams: { t: { budget: { amount: -1 } } }\n",
+            "teams.t.budget.amount: more than 0, up to 9000000",
+        ),
+        (
+            "teams: { t: { budget: { amount: 1, currency: yuan } } }\n",
+            "three capital letters",
+        ),
+        (
+            "teams: { t: { budget: { tokens: 5, soft: 0 } } }\n",
+            "must be 1 to 100 percent",
+        ),
+        ("teams: { t: { parent: t } }\n", "this team is above itself"),
+        (
+            "teams: { t: { parent: u }, u: { parent: t } }\n",
+            "teams.t.parent: this team is above itself",
+        ),
+        ("teams: { tt: { parent: tu } }\n", "there is no team `tu`"),
+        (
+            "state: { store: \"mongodb://h\" }\n",
+            "`memory`, or an address",
+        ),
+        ("state: { timeout: 10s }\n", "must be 1ms to 5s"),
+        ("state: { timezone: Mars/Base }\n", "unknown zone"),
+    ] {
+        let said = said(&with(tail));
+        assert!(said.contains(expected), "{tail}: {said}");
+    }
+    let priced = |price: &str, budget: &str| {
+        let text = with(budget).replace("targets:", &format!("price: {price}, targets:"));
+        said(&text)
+    };
+    let ours = "teams: { t: { budget: { amount: 1 } } }\n";
+    assert_eq!(priced("{ input: 1, output: 2 }", ours), "");
+    let said = priced("{ input: 1, output: 2, currency: USD }", ours);
+    assert!(said.contains("is charged in USD"), "{said}");
+    let said = priced("{ input: 1, output: 0.0000001 }", "");
+    assert!(said.contains("up to six decimals"), "{said}");
+}
+
+#[test]
 fn no_message_holds_what_a_variable_held() {
     for text in [
         with_provider("\"${KEY}\""),
