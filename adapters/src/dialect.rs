@@ -5,7 +5,7 @@
 //! through [`wire::canon`]. Nothing here opens, waits, or reads a clock.
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use smallvec::SmallVec;
 use wire::canon;
 use wire::facts::{Contents, EventFacts, ReplyFacts, RequestFacts, Saying};
@@ -20,6 +20,8 @@ use crate::vendor::Call;
 /// Names a dialect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DialectId {
+    /// Anthropic messages.
+    Anthropic,
     /// OpenAI chat completions.
     OpenAiChat,
     /// Chat completions as vendors write them that no OpenAI client could read.
@@ -201,6 +203,11 @@ pub trait ClientDialect: Dialect {
     /// A whole error event's or comment's bytes that mean nothing, to keep a silent stream open; `None` if the dialect
     /// has none.
     fn ping(&self) -> Option<&'static [u8]>;
+
+    /// The header in which clients of this dialect look for our id of the request, beside `x-request-id`.
+    fn id_header(&self) -> Option<HeaderName> {
+        None
+    }
 
     /// The list of models, sorted by name; `query` as it came may ask for a part of it.
     fn models(&self, models: &[Listed<'_>], query: &str) -> Bytes;

@@ -9,7 +9,7 @@ use wire::sse::{Limits, Splitter};
 use wire::{Kind, canon};
 
 use crate::dialect::{DialectId, Lossy, ReplyHead};
-use crate::places::Asked;
+use crate::places::{Asked, Asks};
 use crate::vendor::{Call, Head};
 
 /// A stream: every dialect's lens and decoder, and the encoder behind them.
@@ -101,6 +101,7 @@ fn call(dialect: DialectId) -> Call<'static> {
         model: "qwen3-8b",
         stream: false,
         dialect,
+        asks: Asks::Reply,
         multimodal: false,
         request_id: "req-1",
         now_ms: 0,

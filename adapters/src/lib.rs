@@ -27,6 +27,7 @@ pub use vendor::{Call, Credential, Framing, Head, Parts, Vendor, VendorInfo};
 
 /// Every dialect that an upstream may speak.
 pub static DIALECTS: &[&dyn Dialect] = &[
+    &dialects::anthropic::Anthropic,
     &dialects::dashscope::DashScope,
     &dialects::openai_chat::OpenAiChat,
     &dialects::openai_loose::OpenAiLoose,
@@ -34,10 +35,14 @@ pub static DIALECTS: &[&dyn Dialect] = &[
 ];
 
 /// Every dialect that a client may speak; the first is answered in where nothing is known of a client.
-pub static CLIENT_DIALECTS: &[&dyn ClientDialect] = &[&dialects::openai_chat::OpenAiChat];
+pub static CLIENT_DIALECTS: &[&dyn ClientDialect] = &[
+    &dialects::openai_chat::OpenAiChat,
+    &dialects::anthropic::Anthropic,
+];
 
 /// Every vendor, by the name in `providers.*.vendor`.
 pub static VENDORS: &[&dyn Vendor] = &[
+    &vendors::anthropic::VENDOR,
     &vendors::baichuan::VENDOR,
     &vendors::deepseek::VENDOR,
     &vendors::doubao::VENDOR,

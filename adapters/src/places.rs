@@ -147,7 +147,7 @@ fn fits<'p>(pattern: &str, path: &'p str) -> Option<&'p str> {
 
 /// Percent-decoded. Names may hold `/` and arrive encoded or not. A broken escape stands for itself; a name that is no
 /// UTF-8 is nobody's.
-fn decoded(raw: &str) -> String {
+pub(crate) fn decoded(raw: &str) -> String {
     if !raw.contains('%') {
         return raw.to_owned();
     }

@@ -34,8 +34,45 @@ pub struct Quirks {
     pub omit_empty_tools: bool,
     /// `tool_choice: "none"` is unknown: the tools go instead.
     pub none_drops_tools: bool,
+    /// What is thought in earlier turns may be shown to the model again.
+    pub reasoning_back: bool,
+    /// For vendors of Anthropic's dialect: what the model takes.
+    pub messages: Messages,
     /// Temperature 0 is not a number here but this member (name, raw value); `top_p` goes too.
     pub greedy: Option<(&'static str, &'static str)>,
+}
+
+/// What one model takes of Anthropic's dialect, where models differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Messages {
+    /// Tokens of an answer, if the client sets no cap: the dialect asks for one.
+    pub output_max: u64,
+    /// Whether `temperature` and `top_p` are taken.
+    pub sampling: Sampling,
+    /// How thinking is asked for.
+    pub thinks: Thinks,
+}
+
+/// Whether a model may be sampled by number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sampling {
+    /// Neither field is taken.
+    None,
+    /// One of the two.
+    Either,
+    /// Both.
+    Both,
+}
+
+/// How a model is asked to think.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Thinks {
+    /// It does not.
+    Never,
+    /// By a budget of tokens.
+    Budget,
+    /// By a word, as it likes.
+    Adaptive,
 }
 
 /// A vendor that keeps to the letter.
@@ -50,6 +87,12 @@ pub static PLAIN: Quirks = Quirks {
     short_call_ids: false,
     omit_empty_tools: false,
     none_drops_tools: false,
+    reasoning_back: true,
+    messages: Messages {
+        output_max: 8192,
+        sampling: Sampling::Both,
+        thinks: Thinks::Budget,
+    },
     greedy: None,
 };
 

@@ -7,7 +7,7 @@ use wire::{Fault, canon};
 
 use crate::dialect::{ClientDialect, Dialect, DialectId, Dropped, Lossy};
 use crate::dialects::{dashscope::DashScope, openai_chat::OpenAiChat, wenxin_v1::WenxinV1};
-use crate::places::Asked;
+use crate::places::{Asked, Asks};
 use crate::quirks::PLAIN;
 use crate::vendor::{Call, Credential, Head, Parts};
 use crate::{Quirks, vendor};
@@ -17,6 +17,7 @@ fn call(model: &str, multimodal: bool) -> Call<'_> {
         model,
         stream: false,
         dialect: DialectId::OpenAiChat,
+        asks: Asks::Reply,
         multimodal,
         request_id: "req-1",
         now_ms: 1_767_225_600_000,

@@ -6,6 +6,7 @@
 
 use std::ops::Range;
 
+use memchr::memmem;
 use smallvec::SmallVec;
 use wire::facts::{Contents, Form, Media, Source, Text};
 use wire::json::{self, Tape, Type, Value};
@@ -284,22 +285,31 @@ fn is_coded(byte: u8) -> bool {
 
 /// Whether a file in base64 stands somewhere in a text: nobody reads it there.
 fn holds_file(raw: &str) -> bool {
-    const MARK: &str = "base64";
-    let holds = |text: &str| {
-        text.match_indices(',').any(|(at, _)| {
-            let bytes = text.as_bytes();
-            let before = at
+    let bytes = raw.as_bytes();
+    let has = |part: &[u8]| memmem::find(bytes, part).is_some();
+    if memchr::memchr(b'\\', bytes).is_some() && (has(b"\\u") || has(b"\\/")) {
+        return has_file(json::unescape(raw).as_bytes());
+    }
+    has_file(bytes)
+}
+
+/// The same, without escapes that could hide it.
+fn has_file(text: &[u8]) -> bool {
+    const MARK: &[u8] = b"base64";
+    // Its last digits and the comma behind it are rarer than commas.
+    const END: &[u8] = b"64,";
+    text.len() > FILE_MIN
+        && memmem::find_iter(text, END).any(|at| {
+            let behind = at + END.len();
+            let mark = text.get(..behind - 1).unwrap_or_default();
+            let mark = mark
+                .len()
                 .checked_sub(MARK.len())
-                .and_then(|from| bytes.get(from..at));
-            let behind = bytes.get(at + 1..at + 1 + FILE_MIN);
-            before.is_some_and(|mark| mark.eq_ignore_ascii_case(MARK.as_bytes()))
+                .and_then(|from| mark.get(from..));
+            let behind = text.get(behind..behind + FILE_MIN);
+            mark.is_some_and(|mark| mark.eq_ignore_ascii_case(MARK))
                 && behind.is_some_and(|behind| behind.iter().all(|byte| is_coded(*byte)))
         })
-    };
-    if raw.contains("\\u") || raw.contains("\\/") {
-        return holds(&json::unescape(raw));
-    }
-    holds(raw)
 }
 
 /// The character boundary at or before `at`.

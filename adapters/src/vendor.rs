@@ -10,6 +10,7 @@ use wire::Fault;
 use wire::json::Value;
 
 use crate::dialect::{Dialect, DialectId};
+use crate::places::Asks;
 use crate::quirks::Quirks;
 
 /// What the config must know of a vendor.
@@ -38,6 +39,8 @@ pub struct Call<'a> {
     pub stream: bool,
     /// The dialect that is spoken with the upstream.
     pub dialect: DialectId,
+    /// What is asked for.
+    pub asks: Asks,
     /// Whether any message holds something else than text (some vendors use another path).
     pub multimodal: bool,
     /// Our id of this request; unique for each attempt's record.
@@ -130,6 +133,11 @@ pub trait Vendor: Sync {
 
     /// Fields that differ from the dialect as written, for this model.
     fn quirks(&self, model: &str) -> &'static Quirks;
+
+    /// Whether it counts tokens of a request ([`Asks::Count`]) in the dialects that ask for that.
+    fn counts(&self) -> bool {
+        false
+    }
 
     /// What went wrong, by the vendor's own codes, also on status 200; `None`: nothing did. `root` is the body (or the
     /// event's data) if it is JSON. Never called with the intent of quoting: the fault must hold no vendor text.

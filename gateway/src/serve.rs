@@ -5,7 +5,7 @@
 
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener as StdListener, ToSocketAddrs as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,8 +14,10 @@ use anyhow::Context as _;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::admin::AdminState;
+use crate::admin::{AdminState, Searches};
+use crate::audit::checkpoints::Checkpoints;
 use crate::audit::events::{self, Visits};
+use crate::audit::indexing;
 use crate::book::Registry;
 use crate::config::address::Listen;
 use crate::config::problem::Problem;
@@ -27,6 +29,7 @@ use crate::tasks;
 use crate::telemetry::{log, metrics::Metrics};
 use crate::worker::{Phase, Shared, Worker};
 use journal::clock::{Clock, SystemClock};
+use journal::index::{Bodies, NoBodies};
 use journal::{self, Event, Journal, What};
 
 /// Most workers: each has a shard of the journal.
@@ -47,6 +50,7 @@ pub struct Running {
     /// `https` if the data endpoint has TLS.
     pub scheme: &'static str,
     shared: Arc<Shared>,
+    checkpoints: Checkpoints,
     control: Runtime,
     /// Dropping it would end the shared runtime.
     _workers: Option<Runtime>,
@@ -128,6 +132,8 @@ pub fn start(store: ConfigStore, warnings: &[Problem]) -> anyhow::Result<Running
         ..Event::default()
     })?;
     let control = Builder::new_current_thread().enable_all().build()?;
+    let (tree, audit) = (&shared.metrics.tree, &snapshot.audit);
+    let checkpoints = Checkpoints::start(&shared.journal, audit, tree, &control)?;
     let workers = workers(&shared, count)?;
     let runtime = start_workers(snapshot.runtime.mode, workers.clone(), listeners)?;
     start_control(&control, &shared, workers, admin)?;
@@ -141,6 +147,7 @@ pub fn start(store: ConfigStore, warnings: &[Problem]) -> anyhow::Result<Running
         admin: addresses.1,
         scheme,
         shared,
+        checkpoints,
         control,
         _workers: runtime,
     })
@@ -227,7 +234,7 @@ fn start_control(
 ) -> anyhow::Result<()> {
     let _inside = control.enter();
     let listener = listeners.into_iter().next().context("no listener")?;
-    let state = admin_state(shared);
+    let state = admin_state(shared, searches(shared)?);
     tasks::detach(server::admin::serve(
         Arc::clone(&state),
         tokio::net::TcpListener::from_std(listener)?,
@@ -251,11 +258,34 @@ fn start_control(
     Ok(())
 }
 
+/// What searches the audit log: by its index, whose building begins here, or without one.
+fn searches(shared: &Arc<Shared>) -> anyhow::Result<Searches> {
+    let audit = &shared.store.load().audit;
+    let log = PathBuf::from(&audit.dir);
+    let bodies: Arc<dyn Bodies> = Arc::new(NoBodies);
+    let index = if audit.index.enabled {
+        let dir = indexing::dir(&audit.dir, audit.index.dir.as_deref());
+        let index = indexing::start(&shared.journal, &log, &dir, Arc::clone(&bodies))
+            .with_context(|| format!("the index in `{}` cannot be opened", dir.display()))?;
+        Some(index)
+    } else {
+        None
+    };
+    Ok(Searches::new(
+        Arc::clone(&shared.journal),
+        log,
+        index,
+        bodies,
+        Arc::clone(&shared.clock),
+    ))
+}
+
 /// What the admin endpoint shows, and what readiness asks.
-fn admin_state(shared: &Arc<Shared>) -> Arc<AdminState> {
+fn admin_state(shared: &Arc<Shared>, searches: Searches) -> Arc<AdminState> {
     let (journal, leaving) = (Arc::clone(shared), shared.phase());
     let counted = Arc::clone(shared);
     Arc::new(AdminState {
+        searches: Arc::new(searches),
         config: Arc::clone(&shared.store),
         metrics: Arc::clone(&shared.metrics),
         ready: vec![
@@ -314,8 +344,12 @@ impl Running {
     /// If the journal cannot be closed.
     pub fn until_ended(self) -> anyhow::Result<ExitCode> {
         let Self {
-            shared, control, ..
-        } = &self;
+            shared,
+            checkpoints,
+            control,
+            _workers,
+            ..
+        } = self;
         let cut_short = control.block_on(async {
             let mut term = signal(SignalKind::terminate())?;
             let mut interrupt = signal(SignalKind::interrupt())?;
@@ -331,7 +365,7 @@ impl Running {
                 either(&mut term, &mut interrupt).await;
                 again.store(true, std::sync::atomic::Ordering::Relaxed);
             };
-            let clean = drain::drain(shared, second).await;
+            let clean = drain::drain(&shared, second).await;
             shared.settled(SETTLED).await;
             tracing::info!(clean, "drained");
             anyhow::Ok(again.into_inner())
@@ -341,6 +375,7 @@ impl Running {
             ..Event::default()
         });
         shared.journal.shutdown()?;
+        checkpoints.finish(&control);
         Ok(if cut_short {
             ExitCode::from(130)
         } else {

@@ -14,6 +14,7 @@
 
 mod client;
 mod compare;
+mod log;
 mod script;
 mod servers;
 mod workload;
@@ -53,6 +54,8 @@ enum Command {
     Bench(Bench),
     /// All workloads, the gateway and the bare proxy, in alternating pairs
     Compare(Box<compare::Options>),
+    /// A synthetic audit log: writes it, indexes it, searches it
+    Log(log::Options),
 }
 
 #[derive(Args)]
@@ -108,6 +111,7 @@ fn main() -> anyhow::Result<()> {
         } => serve(&server, servers::inline::run(server.listen, &upstream)),
         Command::Bench(options) => bench(&options),
         Command::Compare(options) => compare::run(&options),
+        Command::Log(options) => log::run(&options),
     }
 }
 

@@ -26,6 +26,7 @@
 
 mod admin;
 mod audit_events;
+mod audit_search;
 mod cancel;
 mod cli;
 mod clocks;

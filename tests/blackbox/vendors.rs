@@ -141,6 +141,16 @@ async fn vendors_codes_become_the_contracts() {
             "context_length_exceeded",
         ),
         ("deepseek", "content_risk", 400, "content_filtered"),
+        ("anthropic", "too_long", 400, "context_length_exceeded"),
+        ("anthropic", "filtered", 400, "content_filtered"),
+        ("anthropic", "credit", 429, "rate_limit_exceeded"),
+        (
+            "anthropic",
+            "enforced_spend_limit_reached",
+            429,
+            "rate_limit_exceeded",
+        ),
+        ("anthropic", "overloaded_error", 503, "upstream_error"),
         ("moonshot", "too_long", 400, "context_length_exceeded"),
         (
             "moonshot",

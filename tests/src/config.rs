@@ -11,6 +11,7 @@ pub const KEY: &str = "ym-blackbox-7Qm2xT9vKdLw";
 /// Every vendor, with the model name that its simulator is asked for. That none is missing is checked against the
 /// product's own list.
 pub const VENDORS: &[(&str, &str)] = &[
+    ("anthropic", "claude-3-7-sonnet-sim"),
     ("wenxin", "ernie-4.0-turbo-8k"),
     ("wenxin-v1", "completions_pro"),
     ("tongyi", "qwen-plus"),
@@ -33,9 +34,10 @@ pub const VENDORS: &[(&str, &str)] = &[
 ];
 
 /// Vendors whose wire dialect is not the client's.
-pub const TRANSLATED: [&str; 5] = [
+pub const TRANSLATED: [&str; 6] = [
     "wenxin-v1",
     "tongyi",
+    "anthropic",
     "minimax-v2",
     "sensenova-native",
     "spark",

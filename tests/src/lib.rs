@@ -25,6 +25,7 @@ pub mod heldout;
 pub mod http;
 pub mod journal;
 pub mod message;
+pub mod messages;
 pub mod pii;
 pub mod planted;
 pub mod prompts;

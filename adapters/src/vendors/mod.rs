@@ -1,8 +1,9 @@
 //! The vendors, one file each, and what several of them share.
 
-pub(crate) mod blame;
+mod blame;
 pub(crate) mod openai_like;
 
+pub(crate) mod anthropic;
 pub(crate) mod baichuan;
 pub(crate) mod deepseek;
 pub(crate) mod doubao;

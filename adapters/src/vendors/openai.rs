@@ -18,6 +18,7 @@ pub(crate) static VENDOR: OpenAiLike = OpenAiLike {
 };
 
 static CHAT: Quirks = Quirks {
+    reasoning_back: false,
     omit_empty_tools: true,
     ..PLAIN
 };

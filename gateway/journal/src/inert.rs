@@ -3,6 +3,7 @@
 //! Must never know what the text is about.
 //! Invariants: what is written reads back as the same text; a `Short` takes no more escaped bytes than it says.
 
+use std::fmt::{self, Write as _};
 use std::io;
 
 use serde::{Serialize, Serializer};
@@ -23,7 +24,7 @@ impl serde_json::ser::Formatter for Inert {
 
 /// Writes JSON text; characters of `is_active` inside it become `\u` escapes.
 /// The input must be a string's content or a whole JSON text, where those characters occur in strings only.
-pub(super) fn write_inert<W: ?Sized + io::Write>(out: &mut W, text: &str) -> io::Result<()> {
+pub fn write_inert<W: ?Sized + io::Write>(out: &mut W, text: &str) -> io::Result<()> {
     // Nearly every name is plain ASCII.
     if text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
         return out.write_all(text.as_bytes());
@@ -67,8 +68,34 @@ pub(super) fn is_plain(text: &str) -> bool {
         })
 }
 
+/// A text as a terminal may show it: what it might obey is escaped.
+#[derive(Debug, Clone, Copy)]
+pub struct Shown<'t>(pub &'t str);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|c| {
+            if is_active(c) {
+                write!(f, "{}", c.escape_unicode())
+            } else {
+                f.write_char(c)
+            }
+        })
+    }
+}
+
+/// A value as one line of inert JSON.
+///
+/// # Errors
+/// A value that is not to be had as JSON.
+pub fn json(value: &impl Serialize) -> serde_json::Result<String> {
+    let mut out = Vec::new();
+    value.serialize(&mut serde_json::Serializer::with_formatter(&mut out, Inert))?;
+    Ok(String::from_utf8(out).unwrap_or_default())
+}
+
 /// Characters that a terminal or a page may obey: all controls, line separators, direction marks, byte order mark.
-pub(super) fn is_active(c: char) -> bool {
+pub fn is_active(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }

@@ -22,7 +22,7 @@ mod event;
 pub mod follow;
 pub mod inbox;
 pub mod index;
-mod inert;
+pub mod inert;
 pub mod join;
 mod line;
 mod payload;
@@ -40,6 +40,8 @@ mod store;
 pub(crate) mod tests;
 pub mod tree;
 mod upkeep;
+pub mod utc;
+pub mod verify;
 
 use std::cell::Cell;
 use std::collections::VecDeque;

@@ -14,6 +14,7 @@
 //! and never an error: whoever can write files must not stop a search; column names are unique and plain ASCII.
 
 mod cell;
+pub mod csv;
 #[cfg(test)]
 mod tests;
 

@@ -28,6 +28,8 @@ pub struct Rows {
     join: Join,
     /// Of each shard the segment that is read: number and epoch.
     segments: HashMap<u32, (Arc<str>, u64, u32)>,
+    /// The largest epoch so far.
+    epoch: u32,
     ready: VecDeque<Settled>,
 }
 
@@ -54,6 +56,7 @@ impl Rows {
             follower,
             join,
             segments: HashMap::new(),
+            epoch: 0,
             ready: VecDeque::new(),
         }
     }
@@ -94,8 +97,13 @@ impl Rows {
         let epoch = match known.filter(|(name, ..)| **name == **record.segment) {
             Some((.., epoch)) => *epoch,
             None => {
-                let header = recover::read_header(&self.dir.join(&**record.segment))?;
-                let epoch = header.map_or(0, |header| header.epoch);
+                let header = match recover::read_header(&self.dir.join(&**record.segment)) {
+                    // Retention took its name while it was read; epochs only grow.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+                    other => other?,
+                };
+                let epoch = header.map_or(self.epoch, |header| header.epoch);
+                self.epoch = self.epoch.max(epoch);
                 let entry = (Arc::clone(record.segment), number, epoch);
                 self.segments.insert(shard, entry);
                 epoch

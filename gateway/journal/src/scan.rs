@@ -43,6 +43,7 @@ pub(super) struct Scanner<R> {
     offset: u64,
     ended: bool,
     last_index: Option<u64>,
+    header: Option<SegmentHeader>,
 }
 
 impl Scanner<File> {
@@ -75,10 +76,12 @@ impl<R: Read> Scanner<R> {
             offset: 0,
             ended: false,
             last_index: None,
+            header: None,
         };
         scanner.fill()?;
         // Without a sound header its bytes come as damage.
-        if SegmentHeader::decode(&scanner.window).is_some() {
+        scanner.header = SegmentHeader::decode(&scanner.window);
+        if scanner.header.is_some() {
             scanner.consume(HEADER_BYTES);
         }
         Ok(scanner)
@@ -88,6 +91,11 @@ impl<R: Read> Scanner<R> {
     pub(super) fn after(mut self, last_index: Option<u64>) -> Self {
         self.last_index = last_index;
         self
+    }
+
+    /// The segment's header, if it is sound.
+    pub(super) fn header(&self) -> Option<SegmentHeader> {
+        self.header
     }
 
     /// Where the next record or damage begins.

@@ -2,7 +2,10 @@
 //!
 //! The log and its format are the crate `journal`. Must never run on a worker's runtime.
 
+pub mod asked;
+pub mod checkpoints;
 pub mod events;
+pub mod indexing;
 
 use std::time::Duration;
 

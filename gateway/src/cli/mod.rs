@@ -59,7 +59,7 @@ enum Command {
     Key(KeyCommand),
     /// The audit log
     #[command(subcommand)]
-    Audit(audit::AuditCommand),
+    Audit(Box<audit::AuditCommand>),
     /// Print completions for a shell
     Completions {
         /// Which shell

@@ -5,6 +5,7 @@
 //! clearances only to warn; the law alone decides.
 
 mod access;
+mod checkpoint;
 mod limits;
 mod policies;
 mod providers;
@@ -44,6 +45,7 @@ pub fn check(loaded: &Loaded, book: &dyn VendorBook, now_ms: u64) -> Vec<Problem
     check.money();
     check.policies();
     check.server();
+    check.checkpoint();
     let mut problems = check.problems;
     problems.sort_by_key(|p| {
         (

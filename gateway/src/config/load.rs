@@ -219,6 +219,15 @@ fn fetch_secrets(loaded: &mut Loaded) -> Vec<Problem> {
         fetch(token, &["admin".into(), "token".into()]);
     }
     fetch(&mut config.state.store, &["state".into(), "store".into()]);
+    if let Some(key) = &mut config.audit.checkpoint.key {
+        fetch(key, &["audit".into(), "checkpoint".into(), "key".into()]);
+    }
+    for (index, anchor) in config.audit.checkpoint.anchors.iter_mut().enumerate() {
+        if let Some(token) = &mut anchor.token {
+            let at = ["audit", "checkpoint", "anchors"].map(Step::from);
+            fetch(token, &[&at[..], &[index.into(), "token".into()]].concat());
+        }
+    }
     if let Some(pepper) = &mut config.policies.pepper {
         fetch(pepper, &["policies".into(), "pepper".into()]);
     }

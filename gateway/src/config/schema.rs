@@ -18,8 +18,10 @@ pub use super::tuning::{
 use super::units::{Size, Span};
 use crate::secret::Secret;
 
+mod checkpoint;
 mod policies;
 
+pub use checkpoint::{Anchor, Checkpoint, Witness};
 pub use policies::{
     CrossBorder, EntityDef, Explicit, Gate, GateOn, GateShape, Labelling, Method, OnError, Output,
     Pack, Policies, Remedy, Rule, RuleMode, Validator, Words,
@@ -461,6 +463,10 @@ pub struct Audit {
     pub durability: Durability,
     /// What of prompts and replies is kept.
     pub payload: Payload,
+    /// Its Merkle root, signed.
+    pub checkpoint: Checkpoint,
+    /// The index by which it is searched.
+    pub index: AuditIndex,
     /// A segment file is closed beyond this size.
     pub segment_bytes: Size,
     /// Room on disk that is set aside, so that open requests can be closed when the disk is full.
@@ -473,8 +479,29 @@ impl Default for Audit {
             dir: "./audit".into(),
             durability: Durability::Written,
             payload: Payload::None,
+            checkpoint: Checkpoint::default(),
+            index: AuditIndex::default(),
             segment_bytes: Size::mib(128),
             reserve_bytes: Size::mib(64),
+        }
+    }
+}
+
+/// The index of the audit log. Losing it loses nothing: it is built again from the log.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct AuditIndex {
+    /// Whether there is one. Without it a search reads the whole log.
+    pub enabled: bool,
+    /// Its directory; `index` in that of the log if absent.
+    pub dir: Option<String>,
+}
+
+impl Default for AuditIndex {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            dir: None,
         }
     }
 }

@@ -71,9 +71,8 @@ pub(super) fn read_head(
     if let Err(fault) = framing(&head, peer, exchange.limits().uri_bytes.bytes()) {
         if head.version < Version::HTTP_2 && fault.kind() == Kind::BadRequest {
             // Nothing that follows on this connection can be trusted to be a request.
-            exchange
-                .extra
-                .insert(CONNECTION, HeaderValue::from_static("close"));
+            let close = HeaderValue::from_static("close");
+            exchange.extra.push((CONNECTION, close));
         }
         return Err(fault);
     }
@@ -89,9 +88,8 @@ pub(super) fn read_head(
     };
     if head.method != method {
         let allowed = if method == Method::GET { "GET" } else { "POST" };
-        exchange
-            .extra
-            .insert(ALLOW, HeaderValue::from_static(allowed));
+        let allowed = HeaderValue::from_static(allowed);
+        exchange.extra.push((ALLOW, allowed));
         return Err(bad("method", "This path does not take that method.").status(405));
     }
     if method == Method::POST {

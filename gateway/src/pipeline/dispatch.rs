@@ -186,7 +186,7 @@ async fn attempt(
     let good = (200..300).contains(&head.status);
     if good && framing == Framing::Sse {
         if routed.facts.stream {
-            let reading = reading(exchange, prepared, governing, vendor, head);
+            let reading = reading(exchange, prepared, governing, vendor, &head);
             return begin(exchange, reading, body, clocks).await;
         }
         return Box::pin(gather(
@@ -259,7 +259,7 @@ fn reading(
     prepared: &Prepared,
     governing: &Governing,
     vendor: &'static dyn Vendor,
-    head: Head,
+    head: &Head,
 ) -> Box<Reading> {
     let gear = if prepared.translates {
         Gear::translate(
@@ -445,7 +445,7 @@ fn whole(
     }
     let mut events = Vec::new();
     prepared.spoken.decoder().whole(&bytes, root, &mut events)?;
-    reading::note(&events, &mut exchange.meter, vendor, head)?;
+    reading::note(&events, &mut exchange.meter, vendor, &head.view())?;
     exchange.meter.first_content = Some(now);
     let events = governing.events(exchange, events)?;
     let mut encoder = exchange.dialect.encoder(reply_head(exchange));

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use adapters::ClientDialect;
 use bytes::Bytes;
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue};
 use policies::law::{Cleared, Restores};
 use policies::policy::Policy;
 use smallvec::SmallVec;
@@ -94,7 +94,7 @@ impl Governing {
         let mut saying = Saying::default();
         self.dialect.said(bytes, tape, &mut saying);
         let result = govern_whole(&mut governor, self.dialect, bytes, &saying, edits);
-        exchange.tally.add(&governor.tally);
+        exchange.says(&governor.tally);
         result
     }
 
@@ -110,7 +110,7 @@ impl Governing {
         let mut out = Vec::with_capacity(events.len());
         let result = govern_events(&mut governor, events, 0, &mut out)
             .and_then(|()| end_events(&mut governor, &mut out));
-        exchange.tally.add(&governor.tally);
+        exchange.says(&governor.tally);
         result.map(|()| out)
     }
 }
@@ -238,6 +238,7 @@ fn release_events(governor: &mut Governor<Event>, out: &mut Vec<Event>) {
     });
 }
 
+const AIGC: HeaderName = HeaderName::from_static("x-aigc");
 const ANSWER: u32 = 0;
 const ARGUMENTS: u32 = 3;
 const TOOL: u32 = 4;
@@ -318,6 +319,6 @@ pub(super) fn label(exchange: &mut Exchange) {
         })
         .collect();
     if let Ok(value) = HeaderValue::from_str(&ascii) {
-        exchange.extra.insert("x-aigc", value);
+        exchange.extra.push((AIGC, value));
     }
 }

@@ -7,7 +7,8 @@ use adapters::{Asked, ClientDialect};
 use bytes::Bytes;
 use http::request::Parts;
 use policies::findings::Findings;
-use wire::facts::RequestFacts;
+use policies::policy::Policy;
+use wire::facts::{Contents, Form, RequestFacts, Source, Text};
 use wire::json;
 use wire::{Fault, Kind};
 
@@ -52,10 +53,12 @@ pub(super) async fn inspect(
         None => Findings::default(),
         Some(policy) => {
             let contents = exchange.dialect.contents(&body, &facts);
-            look(&policy, &body, &contents).await?
+            let findings = look(&policy, &body, &contents).await?;
+            look_at_headers(&policy, &asked).await?;
+            findings
         }
     };
-    exchange.counts = findings.counts().into();
+    exchange.counts = findings.counts().to_vec();
     exchange.media = findings.media;
     Ok(Inspected {
         asked,
@@ -63,6 +66,32 @@ pub(super) async fn inspect(
         facts,
         findings,
     })
+}
+
+/// Headers that travel on cannot be redacted: one that holds what the policy looks for stays here with its request.
+async fn look_at_headers(policy: &Policy, asked: &Asked) -> Result<(), Fault> {
+    for (name, value) in &asked.carried {
+        let value = Bytes::copy_from_slice(value.as_bytes());
+        let contents = Contents {
+            texts: vec![Text {
+                span: 0..value.len(),
+                form: Form::String,
+                source: Source::User,
+                key: 0..0,
+                turn: None,
+            }],
+            media: Vec::new(),
+        };
+        if !look(policy, &value, &contents).await?.list.is_empty() {
+            return Err(Fault::new(Kind::Refused)
+                .reason("header")
+                .param(name.as_str().to_owned())
+                .message(
+                    "A header that goes to the provider as it came holds what a policy looks for.",
+                ));
+        }
+    }
+    Ok(())
 }
 
 /// A body's facts, if it is what the limits and its dialect allow.

@@ -8,6 +8,7 @@ mod admit;
 mod arrive;
 mod body;
 mod clocks;
+mod count;
 mod dispatch;
 mod gate;
 mod govern;
@@ -29,7 +30,7 @@ pub mod trial;
 use std::sync::Arc;
 use std::time::Instant;
 
-use adapters::ClientDialect;
+use adapters::{Asks, ClientDialect};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use wire::Fault;
@@ -102,6 +103,10 @@ async fn walk(
     if !exchange.snapshot.gates.is_empty() {
         // Boxed: few configs have gates, and every request's future would be the larger for them.
         Box::pin(gate::ask(exchange, &routed)).await?;
+    }
+    if routed.asked.endpoint.asks == Asks::Count && !count::is_counted(exchange, &routed) {
+        let answer = Box::pin(count::estimate(exchange, &routed));
+        return answer.await.map(Walked::Answered);
     }
     dispatch::dispatch(exchange, routed).await.map(Walked::Sent)
 }

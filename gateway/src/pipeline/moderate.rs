@@ -120,7 +120,7 @@ pub(super) async fn moderate(
         results.push(categories.judged(&findings, contents));
     }
     grade(exchange, &policy, &body, &counts);
-    exchange.counts = counts;
+    exchange.counts = counts.into_vec();
     exchange.record_alone()?;
     exchange.recorded().await?;
     let reply = Reply {

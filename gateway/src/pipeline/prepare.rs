@@ -2,12 +2,13 @@
 //!
 //! Made anew for each target, because model, dialect and form differ. Sends nothing.
 
-use adapters::vendor::{self, Call, Parts};
-use adapters::{Dialect, DialectId};
+use adapters::vendor::{self, Call, Parts, Vendor};
+use adapters::{Asked, Asks, ClientDialect, Dialect, DialectId};
 use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
-use http::{HeaderName, HeaderValue, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use policies::law::Cleared;
 use wire::facts::RequestFacts;
+use wire::fault::Retry;
 use wire::{Fault, Kind, Rope};
 
 use super::inspect;
@@ -49,6 +50,9 @@ pub(super) fn prepare(
         .find(|spoken| spoken.id() == client.id())
         .or_else(|| vendor.speaks().first());
     let spoken = *spoken.ok_or(Kind::Bug)?;
+    if routed.asked.endpoint.asks == Asks::Count && !counts(vendor, client) {
+        return Err(Fault::new(Kind::BadRequest).retry(Retry::NextTarget));
+    }
     let quirks = vendor.quirks(&target.model);
     let lossy = routed.model.lossy;
     // A redacted body is read anew: its edits and a target's own never meet.
@@ -60,7 +64,7 @@ pub(super) fn prepare(
         Some((body, facts)) => (*body, facts),
         None => (&routed.body, &routed.facts),
     };
-    let call = call(exchange, facts, target, spoken.id(), None, false);
+    let call = call(exchange, routed, facts, (target, spoken.id()), None, false);
     if spoken.id() == client.id() {
         let forward = client.forward(body, facts, &call, quirks, lossy)?;
         let (hide_usage, dropped) = (forward.hide_usage, forward.dropped);
@@ -89,11 +93,20 @@ pub(super) fn prepare(
     })
 }
 
+/// Whether a vendor counts tokens for clients of a dialect.
+pub(super) fn counts(vendor: &dyn Vendor, client: &dyn ClientDialect) -> bool {
+    vendor.counts()
+        && vendor
+            .speaks()
+            .iter()
+            .any(|spoken| spoken.id() == client.id())
+}
+
 fn call<'a>(
     exchange: &'a Exchange,
+    routed: &Routed,
     facts: &RequestFacts,
-    target: &'a Target,
-    dialect: DialectId,
+    (target, dialect): (&'a Target, DialectId),
     token: Option<&'a str>,
     multimodal: bool,
 ) -> Call<'a> {
@@ -101,6 +114,7 @@ fn call<'a>(
         model: &target.model,
         stream: facts.stream,
         dialect,
+        asks: routed.asked.endpoint.asks,
         multimodal,
         request_id: exchange.id.as_str(),
         now_ms: exchange.now_ms,
@@ -121,9 +135,9 @@ pub(super) fn request(
     let mut parts = Parts::default();
     let call = call(
         exchange,
+        routed,
         &routed.facts,
-        target,
-        prepared.spoken.id(),
+        (target, prepared.spoken.id()),
         token,
         prepared.multimodal,
     );
@@ -131,6 +145,9 @@ pub(super) fn request(
         .vendor()?
         .prepare(&call, &provider.credential(), &mut parts)?;
     let mut headers = parts.headers;
+    if !prepared.translates {
+        carry(&routed.asked, &mut headers);
+    }
     let usual: &[_] = if routed.facts.stream {
         &USUAL_OF_STREAMS
     } else {
@@ -161,6 +178,16 @@ pub(super) fn request(
     })
 }
 
+/// Headers of the client's that an upstream of its own dialect gets as they came, in place of the vendor's own.
+fn carry(asked: &Asked, headers: &mut HeaderMap) {
+    for (name, _) in &asked.carried {
+        headers.remove(name);
+    }
+    for (name, value) in &asked.carried {
+        headers.append(name.clone(), value.clone());
+    }
+}
+
 /// What every request says, beyond what its vendor wants: the kind of its body, what is understood, who asks.
 static USUAL: [(HeaderName, HeaderValue); 3] = usual("application/json");
 static USUAL_OF_STREAMS: [(HeaderName, HeaderValue); 3] = usual("text/event-stream");
@@ -174,10 +201,12 @@ const fn usual(accept: &'static str) -> [(HeaderName, HeaderValue); 3] {
     ]
 }
 
+const DROPPED: HeaderName = HeaderName::from_static("x-yumen-dropped");
+
 pub(super) fn note_dropped(exchange: &mut Exchange, prepared: &Prepared) {
     if !prepared.dropped.is_empty()
         && let Ok(value) = HeaderValue::from_str(&prepared.dropped.join(","))
     {
-        exchange.extra.insert("x-yumen-dropped", value);
+        exchange.extra.push((DROPPED, value));
     }
 }

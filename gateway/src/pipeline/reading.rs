@@ -5,6 +5,7 @@
 
 use std::cell::RefCell;
 use std::ops::Range;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use adapters::vendor::{self, Vendor};
@@ -42,6 +43,25 @@ impl Head {
         vendor::Head {
             status: self.status,
             headers: &self.headers,
+            now_ms: self.now_ms,
+        }
+    }
+}
+
+/// What is kept of it while events come: success has been judged, and an idle stream should be small.
+#[derive(Clone, Copy)]
+pub(super) struct Told {
+    status: u16,
+    now_ms: i64,
+}
+
+static NO_HEADERS: LazyLock<HeaderMap> = LazyLock::new(HeaderMap::new);
+
+impl Told {
+    fn view(self) -> vendor::Head<'static> {
+        vendor::Head {
+            status: self.status,
+            headers: &NO_HEADERS,
             now_ms: self.now_ms,
         }
     }
@@ -106,7 +126,7 @@ pub(super) struct Reading {
     client: &'static dyn ClientDialect,
     spoken: &'static dyn Dialect,
     vendor: &'static dyn Vendor,
-    head: Head,
+    told: Told,
     gear: Gear,
     /// An event that is no error was seen.
     begun: bool,
@@ -124,19 +144,21 @@ impl Reading {
         client: &'static dyn ClientDialect,
         spoken: &'static dyn Dialect,
         vendor: &'static dyn Vendor,
-        mut head: Head,
+        head: &Head,
         gear: Gear,
         limits: sse::Limits,
     ) -> Self {
-        // Success has been judged; from here on only the status matters, and an idle stream should be small.
-        head.headers = HeaderMap::new();
+        let told = Told {
+            status: head.status,
+            now_ms: head.now_ms,
+        };
         let splitter = Splitter::new(limits);
         Self {
             splitter,
             client,
             spoken,
             vendor,
-            head,
+            told,
             gear,
             begun: false,
             content: false,
@@ -148,14 +170,14 @@ impl Reading {
     }
 
     /// Writes down what was found in the reply so far.
-    pub(super) fn tell(&self, tally: &mut Tally) {
+    pub(super) fn tell(&self, tally: &mut Option<Box<Tally>>) {
         let found = match &self.gear {
             Gear::Govern { text, .. } => text.as_ref().map(|governed| &governed.governor.tally),
             Gear::Translate { text, .. } => text.as_ref().map(|governor| &governor.tally),
             Gear::Observe => None,
         };
-        if let Some(found) = found {
-            tally.clone_from(found);
+        if let Some(found) = found.filter(|found| !found.is_empty()) {
+            *tally = Some(Box::new(found.clone()));
         }
     }
 
@@ -193,7 +215,7 @@ impl Reading {
             client,
             spoken,
             vendor,
-            head,
+            told,
             gear,
             begun,
             content,
@@ -214,7 +236,12 @@ impl Reading {
                     let from = events.len();
                     decoder.event(&event, events)?;
                     kept = at;
-                    note(events.get(from..).unwrap_or_default(), meter, *vendor, head)?
+                    note(
+                        events.get(from..).unwrap_or_default(),
+                        meter,
+                        *vendor,
+                        &told.view(),
+                    )?
                 }
                 Gear::Govern {
                     hide_usage,
@@ -241,7 +268,7 @@ impl Reading {
                             return taken;
                         }
                         spoken.read_event(&event, step.scratch, step.facts);
-                        judge(&event, step.facts, *vendor, head, step.scratch)?;
+                        judge(&event, step.facts, *vendor, &told.view(), step.scratch)?;
                         step.take(&event, data, &mut kept, at, out)
                     })?;
                     tally(&facts, meter)
@@ -251,7 +278,7 @@ impl Reading {
                     let edited = SCRATCH.with(|scratch| {
                         let mut scratch = scratch.borrow_mut();
                         spoken.read_event(&event, &mut scratch, &mut facts);
-                        judge(&event, &facts, *vendor, head, &mut scratch)
+                        judge(&event, &facts, *vendor, &told.view(), &mut scratch)
                     });
                     edited?;
                     release(
@@ -325,7 +352,7 @@ impl Reading {
         } = &mut self.gear
         {
             decoder.end(events)?;
-            note(events, meter, self.vendor, &self.head)?;
+            note(events, meter, self.vendor, &self.told.view())?;
             match text {
                 None => encoder.events(events, out)?,
                 Some(governor) => {
@@ -373,7 +400,7 @@ pub(super) fn note(
     events: &[canon::Event],
     meter: &mut Meter,
     vendor: &dyn Vendor,
-    head: &Head,
+    head: &vendor::Head<'_>,
 ) -> Result<Said, Fault> {
     let mut said = Said::default();
     for event in events {
@@ -384,7 +411,7 @@ pub(super) fn note(
                 let tape = json::scan(raw, &json::Limits::default()).ok();
                 let root = tape.as_ref().and_then(|tape| Value::root(tape, raw));
                 return Err(vendor
-                    .fault(&head.view(), root)
+                    .fault(head, root)
                     .unwrap_or_else(|| Kind::UpstreamError.into()));
             }
             canon::Event::Usage(usage) => meter.usage = Some(usage.after(meter.usage)),
@@ -417,7 +444,7 @@ fn judge(
     event: &sse::Event<'_>,
     facts: &EventFacts,
     vendor: &dyn Vendor,
-    head: &Head,
+    head: &vendor::Head<'_>,
     scratch: &mut Tape,
 ) -> Result<(), Fault> {
     if facts.malformed {
@@ -441,7 +468,7 @@ fn judge(
         None
     };
     Err(vendor
-        .fault(&head.view(), root)
+        .fault(head, root)
         .unwrap_or_else(|| Kind::UpstreamError.into()))
 }
 
@@ -528,7 +555,7 @@ pub(super) struct Decoding {
     splitter: Splitter,
     decoder: Box<dyn Decoder>,
     vendor: &'static dyn Vendor,
-    head: Head,
+    told: Told,
 }
 
 impl Decoding {
@@ -537,16 +564,15 @@ impl Decoding {
         vendor: &'static dyn Vendor,
         limits: sse::Limits,
     ) -> Self {
-        let head = Head {
+        let told = Told {
             status: 200,
-            headers: HeaderMap::new(),
             now_ms: 0,
         };
         Self {
             splitter: Splitter::new(limits),
             decoder,
             vendor,
-            head,
+            told,
         }
     }
 
@@ -568,7 +594,7 @@ impl Decoding {
                 all.get(from..).unwrap_or_default(),
                 meter,
                 self.vendor,
-                &self.head,
+                &self.told.view(),
             )?;
         }
         Ok(())
@@ -588,7 +614,7 @@ impl Decoding {
             all.get(from..).unwrap_or_default(),
             meter,
             self.vendor,
-            &self.head,
+            &self.told.view(),
         )
         .map(|_| ())
     }

@@ -97,7 +97,11 @@ pub(super) fn describe(exchange: &Exchange, headers: &mut HeaderMap) {
         }
     };
     let mut made = Made::new(exchange);
-    put(name::REQUEST_ID, made.text(exchange.id.as_str().as_bytes()));
+    let id = made.text(exchange.id.as_str().as_bytes());
+    if let Some(name) = exchange.dialect.id_header() {
+        put(name, id.clone());
+    }
+    put(name::REQUEST_ID, id);
     if exchange.principal.is_some() && exchange.request_bytes > 0 {
         let grade = exchange.snapshot.grades.header(exchange.grade);
         put(name::GRADE, grade.cloned());
@@ -136,7 +140,7 @@ pub(super) fn describe(exchange: &Exchange, headers: &mut HeaderMap) {
         put(reset, made.number(reset_ms, b"ms"));
     }
     for (name, value) in &exchange.extra {
-        headers.insert(name, value.clone());
+        headers.insert(name.clone(), value.clone());
     }
 }
 

@@ -145,8 +145,8 @@ pub(super) fn route(exchange: &mut Exchange, inspected: Inspected) -> Result<Rou
         .map(|gate| law::shown(&case, cleared, gate.clearance))
         .collect();
     exchange.grade = judgement.grade;
-    exchange.fired = judgement.fired;
-    exchange.shadowed = judgement.shadowed;
+    exchange.fired = judgement.fired.into_vec();
+    exchange.shadowed = judgement.shadowed.into_vec();
     let cleared = judgement.cleared?;
     exchange.verdict = cleared.first().map(Cleared::verdict);
     Ok(Routed {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use adapters::ClientDialect;
-use http::HeaderMap;
+use http::{HeaderName, HeaderValue};
 use ledger::Lease;
 use policies::access::keys::Principal;
 use policies::law::Cleared;
@@ -59,7 +59,7 @@ impl Tried {
     }
 }
 
-/// A request from its arrival to its end.
+/// A request from its arrival to its end. An idle stream holds one: what few requests have is a list or a box.
 pub(super) struct Exchange {
     pub(super) worker: Arc<Worker>,
     pub(super) snapshot: Arc<Snapshot>,
@@ -81,26 +81,26 @@ pub(super) struct Exchange {
     /// Images, sound, files of the request.
     pub(super) media: u32,
     /// What was found in the request, by type.
-    pub(super) counts: SmallVec<[(Sort, u32); 4]>,
+    pub(super) counts: Vec<(Sort, u32)>,
     /// Rules that took effect, and rules that would have.
-    pub(super) fired: SmallVec<[usize; 4]>,
-    pub(super) shadowed: SmallVec<[usize; 4]>,
+    pub(super) fired: Vec<usize>,
+    pub(super) shadowed: Vec<usize>,
     /// The gate that refused, and gates that did not answer and let it pass; positions in the snapshot.
     pub(super) gate_refused: Option<usize>,
-    pub(super) gates_open: SmallVec<[usize; 2]>,
+    pub(super) gates_open: Vec<usize>,
     /// What looked, if it is not the snapshot's policy.
     pub(super) looked_with: Option<Arc<Policy>>,
     /// Types that were replaced in what went to the first target.
     pub(super) replaced: SmallVec<[Sort; 2]>,
     /// What was found in the reply.
-    pub(super) tally: Tally,
+    pub(super) tally: Option<Box<Tally>>,
     pub(super) request_bytes: u64,
     pub(super) standing: Option<Standing>,
     pub(super) tokens_standing: Option<Standing>,
     /// What is reserved of limits and budgets.
     pub(super) lease: Option<Lease>,
     /// Headers of the answer beyond the usual ones.
-    pub(super) extra: HeaderMap,
+    pub(super) extra: Vec<(HeaderName, HeaderValue)>,
     pub(super) meter: Meter,
     /// Status that goes (or would have gone) down.
     pub(super) status: u16,
@@ -115,6 +115,13 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
+    /// Adds what was found in a part of the reply.
+    pub(super) fn says(&mut self, tally: &Tally) {
+        if !tally.is_empty() {
+            self.tally.get_or_insert_default().add(tally);
+        }
+    }
+
     pub(super) fn begin(
         worker: &Arc<Worker>,
         peer: &Arc<Peer>,
@@ -138,19 +145,19 @@ impl Exchange {
             grade: Grade::LOWEST,
             verdict: None,
             media: 0,
-            counts: SmallVec::new(),
-            fired: SmallVec::new(),
-            shadowed: SmallVec::new(),
+            counts: Vec::new(),
+            fired: Vec::new(),
+            shadowed: Vec::new(),
             gate_refused: None,
             looked_with: None,
             replaced: SmallVec::new(),
-            gates_open: SmallVec::new(),
-            tally: Tally::default(),
+            gates_open: Vec::new(),
+            tally: None,
             request_bytes: 0,
             standing: None,
             tokens_standing: None,
             lease: None,
-            extra: HeaderMap::new(),
+            extra: Vec::new(),
             meter: Meter::default(),
             status: 0,
             on_peer: peer.enter(),
@@ -404,7 +411,7 @@ impl Exchange {
             reply_findings: &said.findings,
             reply_policies: &said.fired,
             reply_shadowed: &said.shadowed,
-            restored: self.tally.restored,
+            restored: self.tally.as_ref().map_or(0, |tally| tally.restored),
             outcome,
             status: self.status,
             provider: answered.map_or("", Tried::provider),
@@ -466,10 +473,19 @@ impl Exchange {
     }
 
     /// The vendor's usage, or an estimate and true: what the model's prompts of that length usually are, one token a
-    /// content event.
+    /// content event. Some dialects report usage before the answer too; where that was the last that was heard, the answer
+    /// is estimated.
     fn usage(&self) -> (Usage, bool) {
         match self.meter.usage {
-            Some(usage) => (usage.clamped(), false),
+            Some(usage) => {
+                let mut usage = usage.clamped();
+                let seen = self.meter.content_events;
+                let early = self.meter.finish.is_none() && seen > usage.completion;
+                if early {
+                    usage.completion = seen;
+                }
+                (usage, early)
+            }
             None if self.meter.first_content.is_some() => {
                 let learnt = self.learnt();
                 let usage = Usage {

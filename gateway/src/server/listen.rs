@@ -125,7 +125,9 @@ async fn greet(
     match snapshot.tls.clone() {
         None => match Box::pin(spoken(&snapshot, &socket)).await {
             Some(Spoken::Http1) => {
-                Box::pin(converse_h1(worker, snapshot, socket, address)).await;
+                let conversation = converse_h1(worker, &snapshot, socket, address);
+                drop(snapshot);
+                Box::pin(conversation).await;
             }
             Some(Spoken::Http2) => {
                 Box::pin(converse_h2(worker, snapshot, socket, address)).await;
@@ -134,7 +136,9 @@ async fn greet(
         },
         Some(tls) => match Box::pin(secured(&snapshot, tls, socket)).await {
             Some((stream, Spoken::Http1)) => {
-                Box::pin(converse_h1(worker, snapshot, stream, address)).await;
+                let conversation = converse_h1(worker, &snapshot, stream, address);
+                drop(snapshot);
+                Box::pin(conversation).await;
             }
             Some((stream, Spoken::Http2)) => {
                 Box::pin(converse_h2(worker, snapshot, stream, address)).await;
@@ -205,13 +209,14 @@ fn prepare<S: AsyncRead + AsyncWrite>(
     )
 }
 
-async fn converse_h1(
+/// Not itself `async`: what only builds the connection would have room in it as long as that lives.
+fn converse_h1<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     worker: Arc<Worker>,
-    snapshot: Arc<Snapshot>,
-    socket: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    snapshot: &Snapshot,
+    socket: S,
     address: SocketAddr,
-) {
-    let (io, peer) = prepare(&snapshot, socket, address, HeadWatch::default());
+) -> impl Future<Output = ()> + Send + use<S> {
+    let (io, peer) = prepare(snapshot, socket, address, HeadWatch::default());
     let shared = Arc::clone(&worker.shared);
     // Boxed: hyper keeps room for it as long as the connection lives.
     let service = service_fn(move |request| {
@@ -231,7 +236,8 @@ async fn converse_h1(
         .max_header_size(limits.header_bytes.bytes())
         .max_buf_size(limits.header_bytes.bytes().max(BUFFER_MIN))
         .serve_connection(io, service);
-    last(pin!(connection), &shared, None).await;
+    let mut connection = Box::pin(connection);
+    async move { last(connection.as_mut(), &shared, None).await }
 }
 
 async fn converse_h2(

@@ -17,6 +17,7 @@ use wire::{Kind, Verdict};
 use super::policy::{Families, GateVerdict, PolicyMeters};
 use super::process::{Process, Reloads};
 use super::series::{Family, OTHER, Timer};
+use super::tree::TreeMeters;
 use crate::config::watch::ReloadCounters;
 
 /// The type of what [`Metrics::encode`] writes.
@@ -78,6 +79,8 @@ pub struct Metrics {
     pub ledger_dropped: Counter,
     /// 1 while all workers reach the store of limits; always 1 in memory.
     pub ledger_up: Gauge,
+    /// The audit log's tree.
+    pub tree: TreeMeters,
 }
 
 /// One route and method; made once.
@@ -242,6 +245,7 @@ impl Metrics {
                 "Settlements dropped for want of room; their estimates stay counted",
             ),
             ledger_up: m.gauge("yumen_ledger_up", "1 while the store of limits is reached"),
+            tree: TreeMeters::new(&mut m.0),
             registry: m.0,
         }
     }

@@ -7,3 +7,4 @@ pub mod metrics;
 pub mod policy;
 mod process;
 pub mod series;
+pub mod tree;

@@ -3,6 +3,8 @@
 //! Knows bytes only. Invariant: the masks are those that looking at each byte alone would give. Without branches, so that
 //! the compiler makes vectors of it.
 
+use wide::u8x16;
+
 /// Bytes of a block.
 pub(super) const BLOCK: usize = 64;
 
@@ -25,26 +27,26 @@ impl Masks {
     /// Of a block.
     #[inline]
     pub(super) fn of(block: &[u8; BLOCK]) -> Self {
-        Self {
-            letters: mask(block, |b| (b | 0x20).wrapping_sub(b'a') < 26),
-            upper: mask(block, |b| b & 0x20 == 0),
-            tee: mask(block, |b| b | 0x20 == b't'),
-            blank: mask(block, |b| (b == b' ') | (b == b'\n')),
-            point: mask(block, |b| (b == b',') | (b == b'.')),
+        let is = |byte: u8| u8x16::splat(byte);
+        let case = is(0x20);
+        let mut masks = Self::default();
+        let (parts, _) = block.as_chunks::<16>();
+        for part in parts.iter().rev() {
+            let bytes = u8x16::new(*part);
+            let folded = bytes | case;
+            let add = |mask: &mut u64, wanted: u8x16| {
+                *mask = *mask << 16 | u64::from(wanted.to_bitmask());
+            };
+            add(&mut masks.letters, (folded - is(b'a')).simd_lt(is(26)));
+            add(&mut masks.upper, (bytes & case).simd_eq(is(0)));
+            add(&mut masks.tee, folded.simd_eq(is(b't')));
+            let blank = bytes.simd_eq(is(b' ')) | bytes.simd_eq(is(b'\n'));
+            add(&mut masks.blank, blank);
+            let point = bytes.simd_eq(is(b',')) | bytes.simd_eq(is(b'.'));
+            add(&mut masks.point, point);
         }
+        masks
     }
-}
-
-/// One bit for each byte that is `wanted`.
-#[inline]
-fn mask(block: &[u8; BLOCK], wanted: impl Fn(u8) -> bool) -> u64 {
-    // Gathers the lowest bits of eight bytes in the highest byte.
-    const GATHER: u64 = 0x0102_0408_1020_4080;
-    let flags = block.map(|b| u8::from(wanted(b)));
-    let (words, _) = flags.as_chunks::<8>();
-    words.iter().rev().fold(0, |mask, &word| {
-        mask << 8 | u64::from_le_bytes(word).wrapping_mul(GATHER) >> 56
-    })
 }
 
 #[cfg(test)]

@@ -168,6 +168,9 @@ enum Outcome {
 }
 
 fn understand(voice: &dyn Voice, arrived: &Arrived<'_>, body: &Bytes) -> Outcome {
+    if let Some(outcome) = beside(voice, arrived, body) {
+        return outcome;
+    }
     let is_chat = voice.is_chat(arrived);
     let is_list = voice.is_model_list(arrived);
     if !is_chat && !is_list {
@@ -195,6 +198,19 @@ fn understand(voice: &dyn Voice, arrived: &Arrived<'_>, body: &Bytes) -> Outcome
         Ok(ask) => Outcome::Chat(Box::new(ask)),
         Err(trouble) => Outcome::Refused(trouble),
     }
+}
+
+/// A call that is no chat, if it is one.
+fn beside(voice: &dyn Voice, arrived: &Arrived<'_>, body: &Bytes) -> Option<Outcome> {
+    if *arrived.method != Method::POST {
+        return None;
+    }
+    let body = json::parse(body).unwrap_or_default();
+    let answer = voice.beside(arrived, &body)?;
+    Some(match voice.admit(arrived).and(answer) {
+        Ok(answer) => Outcome::Models(answer),
+        Err(trouble) => Outcome::Refused(trouble),
+    })
 }
 
 fn plain(status: u16, kind: &str, body: String, track: Track) -> Reply {

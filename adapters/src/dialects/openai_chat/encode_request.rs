@@ -207,7 +207,12 @@ pub(crate) fn write_function(weave: &mut Weave, tool: &Tool, always_parameters: 
 
 fn write_messages(weave: &mut Weave, turns: &[Turn], quirks: &Quirks) {
     weave.lit("[");
+    // What results of tools hold beside text: here that is for users to say, behind the last result.
+    let mut shown: Vec<&Part> = Vec::new();
     for (at, turn) in turns.iter().enumerate() {
+        if turn.role != Role::Tool && !shown.is_empty() {
+            write_shown(weave, &std::mem::take(&mut shown));
+        }
         weave.lit(if at == 0 { "" } else { "," });
         weave.lit("{\"role\":\"");
         weave.lit(role_name(turn.role, quirks));
@@ -221,11 +226,30 @@ fn write_messages(weave: &mut Weave, turns: &[Turn], quirks: &Quirks) {
             write_id(weave, id, quirks);
         }
         weave.lit(",\"content\":");
-        write_content(weave, turn, quirks);
+        let is_text = |part: &&Part| matches!(part, Part::Text(_) | Part::Refusal(_));
+        if turn.role == Role::Tool && !turn.parts.iter().all(|part| is_text(&part)) {
+            let texts: Vec<Part> = turn.parts.iter().filter(is_text).cloned().collect();
+            write_joined(weave, &texts, "\\n");
+            shown.extend(turn.parts.iter().filter(|part| !is_text(part)));
+        } else {
+            write_content(weave, turn, quirks);
+        }
         write_after_content(weave, turn, quirks);
         weave.lit("}");
     }
+    if !shown.is_empty() {
+        write_shown(weave, &shown);
+    }
     weave.lit("]");
+}
+
+fn write_shown(weave: &mut Weave, parts: &[&Part]) {
+    weave.lit(",{\"role\":\"user\",\"content\":[");
+    for (at, part) in parts.iter().enumerate() {
+        weave.lit(if at == 0 { "" } else { "," });
+        write_part(weave, part);
+    }
+    weave.lit("]}");
 }
 
 /// A role by OpenAI's word.
@@ -241,7 +265,7 @@ pub(crate) fn role_name(role: Role, quirks: &Quirks) -> &'static str {
 
 /// What an assistant's message has beside its content.
 pub(crate) fn write_after_content(weave: &mut Weave, turn: &Turn, quirks: &Quirks) {
-    if let Some(reasoning) = &turn.reasoning {
+    if let Some(reasoning) = turn.reasoning.as_ref().filter(|_| quirks.reasoning_back) {
         weave.lit(",\"reasoning_content\":");
         weave.string(reasoning);
     }

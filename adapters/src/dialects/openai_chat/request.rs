@@ -111,7 +111,7 @@ fn see(root: Value<'_>) -> Result<Seen, Fault> {
     let (mut tools, mut structured, mut logprobs) = (false, false, false);
     for (key, value) in root.members() {
         let name = key.text_bytes();
-        check_key(&name)?;
+        check_key(&name, GOVERNED)?;
         match &*name {
             b"model" => model = Some(value),
             b"messages" => messages = Some(value),
@@ -152,13 +152,15 @@ fn see(root: Value<'_>) -> Result<Seen, Fault> {
     })
 }
 
-fn bad(message: &'static str) -> Fault {
+pub(crate) fn bad(message: &'static str) -> Fault {
     Fault::new(Kind::BadRequest).message(message)
 }
 
+/// Checks a top-level key against a dialect's governed ones and against what no request may say.
+///
 /// # Errors
 /// `duplicate_key` for a look-alike of a governed key, `forbidden_parameter`.
-fn check_key(name: &[u8]) -> Result<(), Fault> {
+pub(crate) fn check_key(name: &[u8], governed: &'static [&'static str]) -> Result<(), Fault> {
     let forbidden = if is_lower(name) {
         FORBIDDEN.iter().find(|known| known.as_bytes() == name)
     } else {
@@ -172,7 +174,7 @@ fn check_key(name: &[u8]) -> Result<(), Fault> {
                 .param(*known),
         );
     }
-    look_alike(name, GOVERNED)
+    look_alike(name, governed)
 }
 
 /// A key in plain lower case can only be a known one or none: nearly all keys are.
@@ -181,7 +183,9 @@ fn is_lower(name: &[u8]) -> bool {
         .all(|byte| byte.is_ascii_lowercase() || *byte == b'_')
 }
 
-fn look_alike(name: &[u8], governed: &'static [&'static str]) -> Result<(), Fault> {
+/// # Errors
+/// `duplicate_key` for a key that differs from a governed one only in how its letters are written.
+pub(crate) fn look_alike(name: &[u8], governed: &'static [&'static str]) -> Result<(), Fault> {
     if is_lower(name) {
         return Ok(());
     }
@@ -196,7 +200,11 @@ fn look_alike(name: &[u8], governed: &'static [&'static str]) -> Result<(), Faul
     }
 }
 
-fn model_name(value: Value<'_>) -> Result<String, Fault> {
+/// A model's name, checked.
+///
+/// # Errors
+/// `BadRequest`.
+pub(crate) fn model_name(value: Value<'_>) -> Result<String, Fault> {
     let name = value.as_str().unwrap_or_default();
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._:/@-".contains(&byte);
     if name.is_empty() || name.len() > MODEL_BYTES_MAX || !name.bytes().all(allowed) {
@@ -208,7 +216,11 @@ fn model_name(value: Value<'_>) -> Result<String, Fault> {
     Ok(name.into_owned())
 }
 
-fn check_messages(messages: Option<Value<'_>>) -> Result<u32, Fault> {
+/// The list of messages, checked; how many there are.
+///
+/// # Errors
+/// `BadRequest`.
+pub(crate) fn check_messages(messages: Option<Value<'_>>) -> Result<u32, Fault> {
     let wrong = |message| Err(bad(message).param("messages"));
     let Some(messages) = messages.filter(|messages| messages.kind() == Type::Array) else {
         return wrong("'messages' is required and must be an array.");
@@ -232,7 +244,11 @@ fn check_messages(messages: Option<Value<'_>>) -> Result<u32, Fault> {
     Ok(u32::try_from(count).unwrap_or(u32::MAX))
 }
 
-fn flag(value: Value<'_>, name: &'static str) -> Result<bool, Fault> {
+/// A switch; `null` is off.
+///
+/// # Errors
+/// `BadRequest`.
+pub(crate) fn flag(value: Value<'_>, name: &'static str) -> Result<bool, Fault> {
     match value.as_bool() {
         Some(flag) => Ok(flag),
         None if value.is_null() => Ok(false),
@@ -266,7 +282,11 @@ fn count(value: Value<'_>) -> Result<u32, Fault> {
     count.ok_or_else(|| bad("'n' must be a whole number from 1 to 128.").param("n"))
 }
 
-fn tokens(value: Value<'_>, name: &'static str) -> Result<Option<u64>, Fault> {
+/// An output cap.
+///
+/// # Errors
+/// `BadRequest`.
+pub(crate) fn tokens(value: Value<'_>, name: &'static str) -> Result<Option<u64>, Fault> {
     if value.is_null() {
         return Ok(None);
     }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::dialect::DialectId;
+use crate::places::Asks;
 use crate::quirks::{Added, COMMON, PLAIN, Rule, StreamUsage, When};
 use proptest::prelude::*;
 use wire::Kind;
@@ -12,6 +13,7 @@ const CALL: Call<'static> = Call {
     model: "gpt-test",
     stream: true,
     dialect: DialectId::OpenAiChat,
+    asks: Asks::Reply,
     multimodal: false,
     request_id: "req-1",
     now_ms: 0,

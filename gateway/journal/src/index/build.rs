@@ -10,8 +10,10 @@ use super::set::{ROWS_MAX, RowSet};
 use super::text::{Bodies, Grams};
 use crate::join::{Place, ROWS_A_RECORD_MAX, Settled};
 
-/// Rows at which a part is written: what one more record can bring still fits.
-pub(super) const ROWS_FULL: usize = ROWS_MAX - ROWS_A_RECORD_MAX;
+/// Rows at which a part is written: some 10 MiB of memory. Fewer would be more files for a search to open.
+pub(super) const ROWS_FULL: usize = 32 << 10;
+// What one more batch and record can bring still fits.
+const _: () = assert!(ROWS_FULL + 2 * ROWS_A_RECORD_MAX < ROWS_MAX);
 /// Segments at which a part is written: their numbers have 16 bits too, and a row names two.
 const SEGMENTS_FULL: usize = ROWS_MAX - 2 * ROWS_A_RECORD_MAX - 2;
 /// Pairs of term and row at which a part is written; four times what ordinary rows need.
@@ -46,8 +48,8 @@ pub(super) struct Builder {
     pub(super) terms: Vec<u64>,
     /// The same of texts.
     pub(super) grams: Vec<u64>,
-    /// Values of the counted filters.
-    pub(super) values: BTreeMap<String, BTreeSet<String>>,
+    /// Values of the counted filters, and how many rows have each.
+    pub(super) values: BTreeMap<String, BTreeMap<String, u64>>,
     /// Segments that the places name.
     pub(super) segments: BTreeSet<(u64, u32)>,
 }
@@ -77,6 +79,9 @@ impl Prepared {
                 values.push((filter, text.to_owned()));
             }
         });
+        // However many columns say it, a row has a value once.
+        values.sort_unstable();
+        values.dedup();
         let mut grams = Vec::new();
         match scratch.of_row(row, bodies) {
             Some(found) => grams.extend(found),
@@ -143,13 +148,17 @@ pub(super) fn rows_with(pairs: &[u64], term: u64, rows: usize) -> RowSet {
     set
 }
 
-fn note_value(values: &mut BTreeMap<String, BTreeSet<String>>, filter: &str, text: String) {
-    if let Some(known) = values.get_mut(filter) {
-        if known.len() < VALUES_MAX {
-            known.insert(text);
-        }
-    } else {
-        values.insert(filter.to_owned(), BTreeSet::from([text]));
+fn note_value(values: &mut BTreeMap<String, BTreeMap<String, u64>>, filter: &str, text: String) {
+    if !values.contains_key(filter) {
+        values.insert(filter.to_owned(), BTreeMap::new());
+    }
+    let Some(known) = values.get_mut(filter) else {
+        return;
+    };
+    if let Some(count) = known.get_mut(&text) {
+        *count += 1;
+    } else if known.len() < VALUES_MAX {
+        known.insert(text, 1);
     }
 }
 

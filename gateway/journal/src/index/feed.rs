@@ -124,6 +124,9 @@ impl Feeder {
             Part::write(&self.index.dir, &state.tail, from, standing)?
         };
         let mut state = self.index.locked_mut();
+        if let Some(last) = state.parts.last_mut() {
+            *last = Arc::new(last.older());
+        }
         state.parts.push(Arc::new(part));
         state.tail = Builder::default();
         // What retention removed is not kept here either.
@@ -144,6 +147,7 @@ impl Feeder {
                 subjects.push(hash::term(SUBJECT, text));
             }
         });
+        self.bodies.forget();
         let parts = self.index.locked().parts.clone();
         for (at, part) in parts.iter().enumerate() {
             let opened = part.open()?;

@@ -1,6 +1,6 @@
 //! Finds rows of the log quickly: an index beside the journal, made from it alone. Losing it loses nothing.
 //!
-//! Rows are known in the order in which they were settled, some 64,000 of them a part (see [`part`]); those of no part yet
+//! Rows are known in the order in which they were settled, some 32,000 of them a part (see [`part`]); those of no part yet
 //! are in memory and are read again after a restart. Each part says where in the log it ends, so the last part *is* the
 //! durable cursor. For every filter and value, and for the characters of texts, a part has the set of rows; a search
 //! combines sets, newest part first, then reads the rows themselves from the journal and looks at them once more. So
@@ -12,6 +12,7 @@
 //! Must never know the writer of the log, a config or HTTP. Invariants: a search with an index finds what one without it
 //! finds; memory is bounded by one part, whatever is indexed; texts that were erased are forgotten here too.
 
+mod bodies;
 mod build;
 mod feed;
 mod file;

@@ -1,4 +1,4 @@
-//! A part of the index: what it knows of some 64,000 rows that follow each other, in one file that never changes
+//! A part of the index: what it knows of some 32,000 rows that follow each other, in one file that never changes
 //! (but for what a text said, when that must be forgotten: then it is written anew).
 //!
 //! ```text
@@ -15,7 +15,7 @@
 //! Must never know queries. Invariants: a file has its name only when it is whole and synced; what is read has passed a
 //! checksum or is an error.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -74,7 +74,8 @@ pub(super) struct Footer {
     pub(super) all_timed: bool,
     pub(super) cost_max: Option<i64>,
     segments: Vec<(u64, u32)>,
-    pub(super) values: BTreeMap<String, BTreeSet<String>>,
+    /// Values of the counted filters, and how many rows have each.
+    pub(super) values: BTreeMap<String, BTreeMap<String, u64>>,
     times_at: u64,
     costs_at: u64,
     terms_at: u64,
@@ -173,6 +174,16 @@ impl Part {
         Ok(Self { path, footer })
     }
 
+    /// The same as one of the older parts, of which nobody asks what was open at its end.
+    pub(super) fn older(&self) -> Self {
+        let mut footer = self.footer.clone();
+        footer.standing.open = Vec::new();
+        Self {
+            path: self.path.clone(),
+            footer,
+        }
+    }
+
     pub(super) fn open(&self) -> io::Result<Opened<'_>> {
         Ok(Opened {
             source: Source::open(&self.path)?,
@@ -234,6 +245,9 @@ pub(super) fn list(dir: &Path) -> io::Result<(Vec<Part>, bool)> {
             .is_none_or(|last| last.footer.standing.next == part.footer.from);
         if !follows {
             break;
+        }
+        if let Some(last) = parts.last_mut() {
+            *last = last.older();
         }
         parts.push(part);
     }

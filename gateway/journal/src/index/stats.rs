@@ -147,14 +147,14 @@ impl Counter {
         count(&found, &mut |time, rows| self.add_rows(time, rows))?;
         let terms = part.terms()?;
         for filter in COUNTED {
-            for value in part.footer.values.get(filter).into_iter().flatten() {
+            for (value, rows) in part.footer.values.get(filter).into_iter().flatten() {
+                if one && all {
+                    self.add_value(first, filter, value, *rows)?;
+                    continue;
+                }
                 let Some(entry) = terms.find(hash::term(filter, value))? else {
                     continue;
                 };
-                if one && all {
-                    self.add_value(first, filter, value, entry.count as u64)?;
-                    continue;
-                }
                 let mut set = terms.set(entry)?;
                 set.and(&found);
                 if !set.is_empty() {
@@ -176,7 +176,7 @@ impl Counter {
             .try_for_each(|time| self.add_rows(time, 1))?;
         let mut names = std::collections::HashMap::new();
         for filter in COUNTED {
-            for value in tail.values.get(filter).into_iter().flatten() {
+            for value in tail.values.get(filter).into_iter().flat_map(BTreeMap::keys) {
                 names.insert(hash::term(filter, value), (filter, value));
             }
         }

@@ -19,6 +19,9 @@ pub trait Bodies: Send + Sync {
     /// Calls `take` with the texts of the bodies of this row, each whole; stops when it says `false`.
     /// What cannot be read (erased, removed by retention) has no text.
     fn each_text(&self, row: &Row, take: &mut dyn FnMut(&str) -> bool);
+
+    /// Lets go of what it remembers: something was erased.
+    fn forget(&self) {}
 }
 
 /// No bodies are kept, or none may be read.

@@ -18,7 +18,7 @@ use super::super::locked;
 use super::super::record::FORMAT_VERSION;
 use super::super::store::{SegmentFile, Store};
 use super::Settings;
-use super::period::DAY_MS;
+use crate::utc::DAY_MS;
 
 /// First bytes of every file.
 const MAGIC: [u8; 8] = *b"yumenpay";

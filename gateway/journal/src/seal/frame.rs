@@ -16,7 +16,7 @@ pub(super) const HEAD_BYTES: usize = 80;
 /// Bytes of the tag behind it.
 pub(super) const TAG_BYTES: usize = 16;
 /// Longest part on disk: text that cannot be packed is kept as it is.
-pub(super) const FRAME_BYTES_MAX: usize = HEAD_BYTES + PART_BYTES + TAG_BYTES;
+pub(crate) const FRAME_BYTES_MAX: usize = HEAD_BYTES + PART_BYTES + TAG_BYTES;
 /// Shorter texts are not packed: it would cost more than it saves.
 const PACK_BYTES_MIN: usize = 1 << 10;
 /// File number of a part before that there is not.
@@ -72,6 +72,12 @@ pub(super) struct Link {
     pub(super) number: u64,
     pub(super) offset: u64,
     pub(super) hash: [u8; 32],
+}
+
+/// The part that a part names as the one before it: number of its file, offset and SHA-256; `None` if it is no part.
+pub(crate) fn before(frame: &[u8]) -> Option<Option<(u64, u64, [u8; 32])>> {
+    let before = Head::decode(frame)?.before;
+    Some(before.map(|link| (link.number, link.offset, link.hash)))
 }
 
 /// What stands before a part's ciphertext.

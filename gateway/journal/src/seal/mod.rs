@@ -71,6 +71,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use body::{Body, Kept, Reference};
 pub use frame::{Direction, Form, PART_BYTES};
+pub(crate) use frame::{FRAME_BYTES_MAX, before as part_before};
 pub use kek::{Kek, KekError, LocalKek};
 pub use keys::{DataKey, KeyError, WRAPPED_BYTES_MAX};
 pub use opener::{OpenError, Opener};

@@ -3,6 +3,8 @@
 //! Must never read a clock.
 //! Invariant: a period's name is a prefix of the names of the days in it.
 
+use crate::utc::{DAY_MS, civil};
+
 /// How long a data key is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Period {
@@ -12,8 +14,6 @@ pub enum Period {
     /// A day.
     Day,
 }
-
-pub(super) const DAY_MS: i64 = 86_400_000;
 
 impl Period {
     /// Its name at a moment (ms since 1970), and when it ends.
@@ -38,29 +38,6 @@ impl Period {
             }
         }
     }
-}
-
-/// Year, month and day of a day since 1970 in the Gregorian calendar.
-fn civil(day: i64) -> (i64, u32, u32) {
-    // Eras of 400 years that begin on a first of March: leap days then stand at the end.
-    let day = day + 719_468;
-    let era = day.div_euclid(146_097);
-    let of_era = day.rem_euclid(146_097);
-    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let from_march = (5 * of_year + 2) / 153;
-    let date = of_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 {
-        from_march + 3
-    } else {
-        from_march - 9
-    };
-    let year = year + era * 400 + i64::from(month <= 2);
-    (
-        year,
-        u32::try_from(month).unwrap_or(1),
-        u32::try_from(date).unwrap_or(1),
-    )
 }
 
 #[cfg(test)]

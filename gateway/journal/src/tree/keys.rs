@@ -11,16 +11,16 @@ use std::path::{Path, PathBuf};
 
 use super::TreeDir;
 use super::note::{Signer, Use, Verifier, is_name};
-use super::tiles::{make_dir, replace};
+use super::tiles::{make_dir, replace, sync};
 
 /// Public keys of one log, all times together.
 const KEYS_MAX: usize = 256;
 
-/// Where the key is, and what the log is called.
-#[derive(Debug, Clone, Default)]
+/// What signs, and what the log is called.
+#[derive(Default)]
 pub struct KeySource {
-    /// The private key's file; the tree's own if absent.
-    pub file: Option<PathBuf>,
+    /// The private key as text; that of the tree's own file if absent.
+    pub key: Option<String>,
     /// The log's name; that of the key if absent.
     pub origin: Option<String>,
 }
@@ -30,10 +30,10 @@ pub struct KeySource {
 pub enum KeyError {
     /// The file cannot be read or made.
     Io(PathBuf, io::Error),
-    /// The file is not a private key.
-    NotAKey(PathBuf),
+    /// It is not a private key.
+    NotAKey,
     /// The key is that of another log: its name.
-    OtherOrigin(PathBuf, String),
+    OtherOrigin(String),
     /// No log may be called so.
     BadOrigin,
     /// The system gave no random bytes.
@@ -44,16 +44,15 @@ impl fmt::Display for KeyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Io(path, error) => write!(f, "{}: {error}", path.display()),
-            Self::NotAKey(path) => write!(
-                f,
-                "{}: not a private key of the form PRIVATE+KEY+name+id+base64",
-                path.display()
-            ),
-            Self::OtherOrigin(path, name) => write!(
-                f,
-                "{}: the key is that of `{name}`, not of the configured origin",
-                path.display()
-            ),
+            Self::NotAKey => {
+                f.write_str("not a private key of the form PRIVATE+KEY+name+id+base64")
+            }
+            Self::OtherOrigin(name) => {
+                write!(
+                    f,
+                    "the key is that of `{name}`, not of the configured origin"
+                )
+            }
             Self::BadOrigin => f.write_str("an origin is 1 to 255 bytes without spaces and plus"),
             Self::NoRandom => f.write_str("no randomness from the system"),
         }
@@ -68,16 +67,20 @@ impl std::error::Error for KeyError {}
 /// A key that cannot be used.
 pub fn open_key(journal: &Path, source: &KeySource) -> Result<(Signer, bool), KeyError> {
     let tree = TreeDir::of(journal);
-    let path = source.file.clone().unwrap_or_else(|| tree.key());
+    let path = tree.key();
     let failed = |error| KeyError::Io(path.clone(), error);
     make_dir(tree.path()).map_err(failed)?;
     if !source.origin.as_deref().is_none_or(is_name) {
         return Err(KeyError::BadOrigin);
     }
-    let signer = match fs::read_to_string(&path) {
+    let given = source
+        .key
+        .clone()
+        .map_or_else(|| fs::read_to_string(&path), Ok);
+    let signer = match given {
         Ok(text) => Signer::parse(&text)
             .filter(|signer| signer.verifier().purpose() == Use::Log)
-            .ok_or_else(|| KeyError::NotAKey(path.clone()))?,
+            .ok_or(KeyError::NotAKey)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let known = verifiers(&tree.key_pub()).map_err(failed)?;
             let before = known.last().map(|key| key.name().to_owned());
@@ -93,7 +96,7 @@ pub fn open_key(journal: &Path, source: &KeySource) -> Result<(Signer, bool), Ke
         .as_deref()
         .is_some_and(|origin| origin != name)
     {
-        return Err(KeyError::OtherOrigin(path, name.to_owned()));
+        return Err(KeyError::OtherOrigin(name.to_owned()));
     }
     let mut known = verifiers(&tree.key_pub()).map_err(failed)?;
     let changed = known.last() != Some(signer.verifier());
@@ -101,6 +104,7 @@ pub fn open_key(journal: &Path, source: &KeySource) -> Result<(Signer, bool), Ke
         known.push(signer.verifier().clone());
         let lines: String = known.iter().map(|key| format!("{key}\n")).collect();
         replace(&tree.key_pub(), lines.as_bytes()).map_err(failed)?;
+        sync(&tree.key_pub()).map_err(failed)?;
     }
     Ok((signer, changed))
 }

@@ -54,6 +54,26 @@ impl Rows {
         self.size += 1;
     }
 
+    /// Whether a row is full and is to be handed over.
+    pub fn is_full(&self) -> bool {
+        self.rows.iter().any(|row| row.hashes.len() >= WIDTH)
+    }
+
+    /// The leaves of the row that is being filled.
+    pub fn leaves(&self) -> &[Hash] {
+        self.rows.first().map_or(&[], |row| row.hashes.as_slice())
+    }
+
+    /// The same tree with other leaves in the row that is being filled, as many as there are.
+    pub fn replace_leaves(&mut self, mut leaves: Vec<Hash>) {
+        if let Some(row) = self.rows.first_mut() {
+            leaves.truncate(row.hashes.len());
+            if leaves.len() == row.hashes.len() {
+                row.hashes = leaves;
+            }
+        }
+    }
+
     /// Adds a full tile of leaves that is known by its root only.
     pub fn push_tile(&mut self, root: Hash) {
         debug_assert!(self.size.is_multiple_of(WIDTH as u64));

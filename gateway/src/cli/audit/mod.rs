@@ -1,28 +1,76 @@
 //! `yumen audit …`: what is done with an audit log from outside, while a gateway writes it or not.
 //!
-//! One file for each command; none knows a config. Invariants: a directory is only read; what a log says is printed inertly;
+//! One file for each command. Invariants: records are only read; what a log says is printed inertly;
 //! exit codes are those of the command line: 0 ok, 1 the log does not hold, 2 wrong usage or an unusable directory.
 
+mod export;
+mod filters;
+mod search;
 mod show;
+mod verify;
 
-use std::io::Write;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
+use anyhow::Context as _;
 use clap::Subcommand;
+use journal::Event;
+use journal::index::{Bodies, NoBodies};
+use journal::seal::{LocalKek, Opener};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum AuditCommand {
     /// Print the records of an audit log, oldest first
     Show(show::ShowArgs),
+    /// Check every record, the tree over them, every signed root, and what is missing
+    #[command(
+        after_help = "Exit codes: 0 the log holds, 1 it does not (tampering, loss or damage: the output says which), 2 wrong usage or an unusable directory."
+    )]
+    Verify(verify::VerifyArgs),
+    /// Find entries, newest first
+    Search(search::SearchArgs),
+    /// Write entries as JSON lines or CSV, oldest first
+    Export(export::ExportArgs),
 }
 
 /// Runs a command: data to `out`, talk to `talk`.
 pub(super) fn run(
     command: &AuditCommand,
     out: &mut impl Write,
-    _talk: &mut impl Write,
+    talk: &mut impl Write,
 ) -> anyhow::Result<ExitCode> {
     match command {
         AuditCommand::Show(args) => show::run(args, out),
+        AuditCommand::Verify(args) => verify::run(args, out, talk),
+        AuditCommand::Search(args) => search::run(args, out, talk),
+        AuditCommand::Export(args) => export::run(args, out, talk),
+    }
+}
+
+/// Who sits at the terminal, as far as it is known.
+fn actor() -> String {
+    std::env::var("USER").unwrap_or_default()
+}
+
+/// An event of this command line.
+fn event(actor: &str) -> Event<'_> {
+    Event {
+        actor,
+        origin: "cli",
+        ..Event::default()
+    }
+}
+
+/// What opens redacted payloads, if they are `wanted` and the log has any.
+fn bodies(dir: &Path, _config: Option<&PathBuf>, wanted: bool) -> anyhow::Result<Arc<dyn Bodies>> {
+    if !wanted {
+        return Ok(Arc::new(NoBodies));
+    }
+    match LocalKek::of_dir(dir, false) {
+        Ok(kek) => Ok(Arc::new(Opener::new(dir, Arc::new(kek)))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Arc::new(NoBodies)),
+        Err(error) => Err(error).context("the key of payloads cannot be read"),
     }
 }

@@ -29,6 +29,13 @@ impl Check<'_> {
         if self.config.audit.dir.is_empty() {
             self.error(&at!["audit", "dir"], "must not be empty");
         }
+        let index_dir = self.config.audit.index.dir.as_deref();
+        if index_dir.is_some_and(|dir| dir.is_empty() || dir == self.config.audit.dir) {
+            self.error(
+                &at!["audit", "index", "dir"],
+                "must be a directory of its own",
+            );
+        }
     }
 
     fn addresses(&mut self) {

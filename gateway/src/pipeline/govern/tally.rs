@@ -18,6 +18,14 @@ pub(in crate::pipeline) struct Tally {
 }
 
 impl Tally {
+    /// Whether there is nothing to tell.
+    pub(in crate::pipeline) fn is_empty(&self) -> bool {
+        self.restored == 0
+            && self.counts.is_empty()
+            && self.fired.is_empty()
+            && self.shadowed.is_empty()
+    }
+
     /// Takes another's counts in.
     pub(in crate::pipeline) fn add(&mut self, other: &Self) {
         for (sort, count) in &other.counts {

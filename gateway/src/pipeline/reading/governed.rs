@@ -164,7 +164,8 @@ impl Step<'_> {
             flush(event, data, kept, at, out);
             return Ok(());
         }
-        if self.facts.done {
+        // An end that is no JSON can hold nothing.
+        if self.facts.done && text.first() != Some(&b'{') {
             self.governor.finish(None)?;
             flush(event, data, kept, at, out);
             self.governor
@@ -206,6 +207,9 @@ impl Step<'_> {
         }
         for choice in &saying.finished {
             self.governor.finish(Some(*choice))?;
+        }
+        if self.facts.done {
+            self.governor.finish(None)?;
         }
         self.governor
             .release(|event, edits| out.append(edits.apply(&event)));

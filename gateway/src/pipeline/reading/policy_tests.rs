@@ -260,7 +260,7 @@ fn client_reads(
     };
     let gear = Gear::govern(false, Some(governor(restore)));
     let limits = sse::Limits::default();
-    let mut reading = Reading::new(&OpenAiChat, &OpenAiChat, vendor, head, gear, limits);
+    let mut reading = Reading::new(&OpenAiChat, &OpenAiChat, vendor, &head, gear, limits);
     let (mut meter, mut out) = (Meter::default(), Rope::new());
     for read in bytes.as_bytes().chunks(read) {
         let read = Bytes::copy_from_slice(read);

@@ -20,7 +20,7 @@ fn reading(gear: Gear) -> Reading {
         &OpenAiChat,
         &OpenAiChat,
         vendor,
-        head,
+        &head,
         gear,
         sse::Limits::default(),
     )

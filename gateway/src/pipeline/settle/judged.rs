@@ -38,11 +38,14 @@ impl Exchange {
         let Some(policy) = self.policy() else {
             return Judged::default();
         };
+        let Some(tally) = &self.tally else {
+            return Judged::default();
+        };
         let rule = |at: &usize| policy.reply.get(*at).map(|rule| &*rule.name);
         Judged {
-            findings: found(policy, &self.tally.counts),
-            fired: self.tally.fired.iter().filter_map(rule).collect(),
-            shadowed: self.tally.shadowed.iter().filter_map(rule).collect(),
+            findings: found(policy, &tally.counts),
+            fired: tally.fired.iter().filter_map(rule).collect(),
+            shadowed: tally.shadowed.iter().filter_map(rule).collect(),
         }
     }
 
@@ -65,14 +68,6 @@ impl Exchange {
                 meters.redacted(at, name, *count);
             }
         }
-        for (sort, count) in &self.tally.counts {
-            let (at, name) = (usize::from(sort.0), policy.name(*sort));
-            meters.found(Phase::Reply, at, name, *count);
-            let rule = policy.reply_rule(*sort);
-            if rule.is_some_and(|(_, rule)| matches!(rule.remedy, ReplyRemedy::Redact(_))) {
-                meters.redacted(at, name, *count);
-            }
-        }
         for at in self.fired.iter().chain(&self.shadowed) {
             let Some(rule) = policy.rules.get(*at) else {
                 continue;
@@ -85,7 +80,18 @@ impl Exchange {
             };
             meters.decided(Phase::Request, *at, &rule.name, verdict);
         }
-        for at in self.tally.fired.iter().chain(&self.tally.shadowed) {
+        let Some(tally) = &self.tally else {
+            return;
+        };
+        for (sort, count) in &tally.counts {
+            let (at, name) = (usize::from(sort.0), policy.name(*sort));
+            meters.found(Phase::Reply, at, name, *count);
+            let rule = policy.reply_rule(*sort);
+            if rule.is_some_and(|(_, rule)| matches!(rule.remedy, ReplyRemedy::Redact(_))) {
+                meters.redacted(at, name, *count);
+            }
+        }
+        for at in tally.fired.iter().chain(&tally.shadowed) {
             let Some(rule) = policy.reply.get(*at) else {
                 continue;
             };

@@ -3,6 +3,8 @@
 //! Surfaces must never wait, touch sockets, or know faults of transport: they turn a request into an [`Ask`] and a
 //! [`Plan`] into text. Each is written from the vendor's documents alone.
 
+mod anthropic;
+mod anthropic_check;
 mod baichuan;
 mod bce_auth;
 mod chat;
@@ -174,6 +176,10 @@ pub(crate) trait Voice: Send + Sync {
     fn is_chat(&self, arrived: &Arrived<'_>) -> bool {
         arrived.rest == "/chat/completions"
     }
+    /// The answer to a `POST` that is no chat, if the vendor has such a call.
+    fn beside(&self, _: &Arrived<'_>, _: &Value) -> Option<Result<String, Trouble>> {
+        None
+    }
 
     /// The HTTP status that goes with a row of the table.
     fn status_on_wire(&self, trouble: &Trouble) -> u16 {
@@ -234,6 +240,12 @@ type Surface = (&'static str, &'static str, &'static str, &'static dyn Voice);
 
 /// Bases of all surfaces. The longest matching prefix wins, so their order does not matter.
 pub(crate) static SURFACES: &[Surface] = &[
+    (
+        "anthropic",
+        "/anthropic",
+        "/anthropic",
+        &anthropic::Anthropic,
+    ),
     ("wenxin", "/v2", "/v2", &wenxin::PROFILE),
     ("wenxin-v1", "", wenxin_v1::PREFIX, &wenxin_v1::WenxinV1),
     ("tongyi", "/api/v1", "/api/v1", &tongyi::Tongyi),

@@ -8,6 +8,7 @@
     reason = "test tool: a failure here should stop the run"
 )]
 
+mod anthropic;
 mod faults;
 mod raw;
 mod refusals;

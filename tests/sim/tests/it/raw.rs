@@ -46,6 +46,7 @@ pub(crate) async fn sim() -> Sim {
 /// The path of a surface's chat endpoint.
 pub(crate) fn chat_path(surface: &str) -> String {
     let odd = match surface {
+        "anthropic" => "/anthropic/v1/messages",
         "wenxin" => "/v2/chat/completions",
         "tongyi" => "/api/v1/services/aigc/text-generation/generation",
         "tongyi-compatible" => "/compatible-mode/v1/chat/completions",

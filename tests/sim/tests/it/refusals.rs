@@ -29,7 +29,7 @@ async fn malformed_bodies() {
             let answer = post(
                 &sim,
                 &chat_path(surface),
-                "authorization: Bearer sk-a.b\r\n",
+                "authorization: Bearer sk-a.b\r\nanthropic-version: 2023-06-01\r\n",
                 body,
             )
             .await;

@@ -303,7 +303,7 @@ fn keys_are_kept_and_their_changes_told() {
     let dir = tempfile::tempdir().unwrap();
     let tree = TreeDir::of(dir.path());
     let source = KeySource {
-        file: None,
+        key: None,
         origin: Some("log.example/a".to_owned()),
     };
     let (first, changed) = open_key(dir.path(), &source).unwrap();
@@ -322,7 +322,7 @@ fn keys_are_kept_and_their_changes_told() {
     fs::write(tree.key(), "nonsense").unwrap();
     assert!(matches!(
         open_key(dir.path(), &source),
-        Err(KeyError::NotAKey(_))
+        Err(KeyError::NotAKey)
     ));
     assert_eq!(fs::read(tree.key()).unwrap(), b"nonsense", "not replaced");
     // A new key keeps the name, and the old one stays known.

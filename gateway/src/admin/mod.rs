@@ -1,9 +1,16 @@
-//! The admin endpoint's answers: health, readiness, metrics, and a first admin API.
+//! The admin endpoint's answers: health, readiness, metrics, and the admin API.
 //!
 //! Knows no connection and no socket: a request goes in, a whole response comes out. Invariants: `/api/` answers nobody
 //! without the admin token, and nobody at all if none is configured; a virtual key opens nothing here (T-46); the `Host`
 //! header must be one we know (DNS rebinding, T-84); no answer holds a secret; health and readiness call out to nothing
 //! (F-07).
+
+mod audit;
+mod openapi;
+mod query;
+mod routes;
+#[cfg(test)]
+mod tests;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -15,6 +22,8 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use serde::Serialize;
 use serde_json::json;
+
+pub use audit::Searches;
 
 use crate::audit::events::Visits;
 use crate::config::address::{Host, Listen};
@@ -39,6 +48,8 @@ pub struct AdminState {
     pub refresh: Box<dyn Fn() + Send + Sync>,
     /// Writes down who comes.
     pub visits: Visits,
+    /// Searches of the audit log.
+    pub searches: Arc<Searches>,
     /// What this build calls itself.
     pub version: &'static str,
 }
@@ -47,15 +58,20 @@ const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
 
-/// Path, method, and whether the token is needed.
-const ROUTES: [(&str, Method, bool); 6] = [
-    ("/", Method::GET, false),
-    ("/healthz", Method::GET, false),
-    ("/readyz", Method::GET, false),
-    ("/metrics", Method::GET, false),
-    ("/api/config", Method::GET, true),
-    ("/api/reload", Method::POST, true),
-];
+/// What a route answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answers {
+    Page,
+    Health,
+    Readiness,
+    Metrics,
+    Config,
+    Reload,
+    OpenApi,
+    Entries,
+    Entry,
+    Stats,
+}
 
 /// Answers `request` of `peer`, whose body is not read.
 pub async fn answer<B>(
@@ -70,7 +86,7 @@ pub async fn answer<B>(
         return refuse(status, why);
     }
     let path = head.uri.path();
-    let Some((_, method, guarded)) = ROUTES.iter().find(|(known, ..)| *known == path) else {
+    let Some((route, id)) = routes::find(path) else {
         // The same for every path below /api/, so that nobody without the token learns what there is.
         if path.starts_with("/api/")
             && let Err(refusal) = known_token(&head.headers, &snapshot)
@@ -80,10 +96,13 @@ pub async fn answer<B>(
         }
         return refuse(StatusCode::NOT_FOUND, "there is nothing here");
     };
-    if *guarded && let Err(refusal) = known_token(&head.headers, &snapshot) {
+    if route.guarded
+        && let Err(refusal) = known_token(&head.headers, &snapshot)
+    {
         state.visits.failed(&peer.to_string());
         return refusal;
     }
+    let method = &route.method;
     let fits = head.method == *method || (*method == Method::GET && head.method == Method::HEAD);
     if !fits {
         let mut refusal = refuse(StatusCode::METHOD_NOT_ALLOWED, "not by this method");
@@ -92,21 +111,46 @@ pub async fn answer<B>(
         }
         return refusal;
     }
-    match path {
-        "/" => reply(StatusCode::OK, HTML, PAGE),
-        "/healthz" => reply(StatusCode::OK, TEXT, "ok\n"),
-        "/readyz" => readiness(&state.ready),
-        "/metrics" => {
+    match route.answers {
+        Answers::Page => reply(StatusCode::OK, HTML, PAGE),
+        Answers::Health => reply(StatusCode::OK, TEXT, "ok\n"),
+        Answers::Readiness => readiness(&state.ready),
+        Answers::Metrics => {
             (state.refresh)();
             reply(StatusCode::OK, CONTENT_TYPE, state.metrics.encode())
         }
-        "/api/config" => config(&snapshot, state.version),
-        _ => {
+        Answers::Config => config(&snapshot, state.version),
+        Answers::OpenApi => json(StatusCode::OK, &openapi::document(state.version)),
+        Answers::Entries | Answers::Entry | Answers::Stats => {
+            let query = head.uri.query().unwrap_or_default();
+            searched(&state, route.answers, peer, query, id).await
+        }
+        Answers::Reload => {
             // The token is one for all who have it: the address is what tells them apart.
             let what = format!("{method} {path}");
             state.visits.acts("admin", &peer.to_string(), &what);
             reload(&state).await
         }
+    }
+}
+
+/// What the audit log says.
+async fn searched(
+    state: &AdminState,
+    answers: Answers,
+    peer: IpAddr,
+    query: &str,
+    id: &str,
+) -> Response<Full<Bytes>> {
+    let (query, id) = (query.to_owned(), id.to_owned());
+    let search = move |searches: &Searches, origin: &str| match answers {
+        Answers::Entry => searches.entry(origin, &id),
+        Answers::Stats => searches.stats(origin, &query),
+        _ => searches.entries(origin, &query),
+    };
+    match state.searches.run(peer, search).await {
+        Ok(body) => reply(StatusCode::OK, JSON, body),
+        Err((status, why)) => refuse(status, &why),
     }
 }
 
@@ -264,177 +308,9 @@ const PAGE: &str = "<!doctype html>
 <dt><a href=\"/readyz\">/readyz</a></dt><dd>it takes requests; 503 while it drains or cannot write its audit log</dd>
 <dt><a href=\"/metrics\">/metrics</a></dt><dd>for Prometheus</dd>
 <dt>GET /api/config</dt><dd>the running config's version and routing table (admin token)</dd>
+<dt>GET /api/audit/entries, /api/audit/entries/{id}, /api/audit/stats</dt><dd>what the audit log says (admin token)</dd>
+<dt>GET /api/openapi.json</dt><dd>all of this for tools (admin token)</dd>
 <dt>POST /api/reload</dt><dd>reads the config file again (admin token)</dd>
 </dl>
 </html>
 ";
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::testing::{Book, FULL, env};
-    use http_body_util::BodyExt as _;
-    use journal::Journal;
-    use journal::clock::{Clock, SystemClock};
-
-    struct Bench {
-        _dir: tempfile::TempDir,
-        path: std::path::PathBuf,
-        state: Arc<AdminState>,
-    }
-
-    fn bench(text: &str, ready: Vec<Ready>) -> Bench {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("y.yaml");
-        std::fs::write(&path, text).unwrap();
-        let (store, _) = ConfigStore::open(&path, Box::new(env), Arc::new(Book)).unwrap();
-        let metrics = Metrics::new("0", "0", store.counters());
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let settings = journal::Config {
-            reserve_bytes: journal::CLOSING_ROOM,
-            ..journal::Config::new(dir.path().join("audit"), 1)
-        };
-        let (journal, _) = Journal::open(settings, Arc::clone(&clock)).unwrap();
-        Bench {
-            _dir: dir,
-            path,
-            state: Arc::new(AdminState {
-                refresh: Box::new(|| ()),
-                visits: Visits::new(journal, clock),
-                config: Arc::new(store),
-                metrics: Arc::new(metrics),
-                ready,
-                version: "0.1.0",
-            }),
-        }
-    }
-
-    impl Bench {
-        async fn ask(&self, line: &str, headers: &[(&str, &str)]) -> (u16, String) {
-            let (method, path) = line.split_once(' ').unwrap();
-            let mut request = Request::builder().method(method).uri(path);
-            for (name, value) in headers {
-                request = request.header(*name, *value);
-            }
-            let peer = [127, 0, 0, 1].into();
-            let response = answer(request.body(()).unwrap(), peer, Arc::clone(&self.state)).await;
-            let status = response.status().as_u16();
-            assert_eq!(response.headers()["x-content-type-options"], "nosniff");
-            let body = response.into_body().collect().await.unwrap().to_bytes();
-            (status, String::from_utf8(body.to_vec()).unwrap())
-        }
-    }
-
-    const LOCAL: (&str, &str) = ("host", "127.0.0.1:9090");
-    const TOKEN: (&str, &str) = ("authorization", "Bearer sk-planted-in-env");
-
-    #[tokio::test]
-    async fn routes_and_methods() {
-        let bench = bench(FULL, Vec::new());
-        for (line, status, part) in [
-            ("GET /healthz", 200, "ok"),
-            ("HEAD /healthz", 200, ""),
-            ("GET /readyz", 200, "\"ready\":true"),
-            ("GET /metrics", 200, "yumen_build_info"),
-            ("GET /", 200, "/metrics"),
-            ("POST /healthz", 405, "method"),
-            ("GET /api/reload", 405, "method"),
-            ("GET /nothing", 404, "nothing here"),
-            ("GET /api/nothing", 404, "nothing here"),
-            ("GET /healthz/", 404, "nothing here"),
-            ("GET /api/config", 200, "\"assistant\""),
-            ("POST /api/reload", 200, "\"version\":2"),
-        ] {
-            let (got, body) = bench.ask(line, &[LOCAL, TOKEN]).await;
-            assert_eq!(got, status, "{line}: {body}");
-            assert!(body.contains(part), "{line}: {body}");
-            assert!(!body.contains("planted"), "{line}: {body}");
-        }
-    }
-
-    #[tokio::test]
-    async fn the_api_needs_its_token() {
-        let open = bench(FULL, Vec::new());
-        for headers in [
-            &[LOCAL][..],
-            &[LOCAL, ("authorization", "Bearer ym-demo")],
-            &[LOCAL, ("authorization", "sk-planted-in-env")],
-            &[LOCAL, ("x-api-key", "sk-planted-in-env")],
-            &[LOCAL, TOKEN, TOKEN],
-        ] {
-            for line in ["GET /api/config", "POST /api/reload", "GET /api/nothing"] {
-                assert_eq!(open.ask(line, headers).await.0, 401, "{line} {headers:?}");
-            }
-        }
-        let closed = bench(&FULL.replace(", token: \"${KEY}\"", ""), Vec::new());
-        let (status, body) = closed.ask("GET /api/config", &[LOCAL, TOKEN]).await;
-        assert_eq!(status, 403, "{body}");
-    }
-
-    #[tokio::test]
-    async fn hosts() {
-        let inner = bench(FULL, Vec::new());
-        let text = FULL.replace(
-            "listen: \"127.0.0.1:0\"",
-            "hosts: [Admin.Example], listen: \"0.0.0.0:0\"",
-        );
-        let outer = bench(&text, Vec::new());
-        for (host, at_inner, at_outer) in [
-            ("localhost", 200, 200),
-            ("[::1]:9090", 200, 200),
-            ("10.0.0.1:9090", 403, 200),
-            ("admin.example:9090", 403, 200),
-            ("evil.example", 403, 403),
-            ("", 400, 400),
-            ("a b", 400, 400),
-            ("localhost@evil.example", 400, 400),
-        ] {
-            assert_eq!(
-                inner.ask("GET /healthz", &[("host", host)]).await.0,
-                at_inner,
-                "{host}"
-            );
-            assert_eq!(
-                outer.ask("GET /healthz", &[("host", host)]).await.0,
-                at_outer,
-                "{host}"
-            );
-        }
-        assert_eq!(inner.ask("GET /healthz", &[]).await.0, 400);
-        assert_eq!(inner.ask("GET /healthz", &[LOCAL, LOCAL]).await.0, 400);
-        // HTTP/2: the authority takes the header's place.
-        assert_eq!(
-            inner.ask("GET http://localhost:1/healthz", &[]).await.0,
-            200
-        );
-    }
-
-    #[tokio::test]
-    async fn not_ready_says_why() {
-        let ready: Vec<Ready> = vec![
-            Box::new(|| Ok(())),
-            Box::new(|| Err("draining")),
-            Box::new(|| Err("audit_unavailable")),
-        ];
-        let (status, body) = bench(FULL, ready).ask("GET /readyz", &[LOCAL]).await;
-        assert_eq!(status, 503);
-        assert_eq!(
-            body,
-            "{\"ready\":false,\"reasons\":[\"draining\",\"audit_unavailable\"]}\n"
-        );
-    }
-
-    #[tokio::test]
-    async fn a_refused_reload_says_where() {
-        let bench = bench(FULL, Vec::new());
-        std::fs::write(&bench.path, FULL.replace("weight: 3", "wieght: 3")).unwrap();
-        let (status, body) = bench.ask("POST /api/reload", &[LOCAL, TOKEN]).await;
-        assert_eq!(status, 422);
-        assert!(
-            body.contains("\"suggestion\":\"weight\"") && body.contains("\"line\":13"),
-            "{body}"
-        );
-        let (_, metrics) = bench.ask("GET /metrics", &[LOCAL]).await;
-        assert!(metrics.contains("yumen_config_reload_failures_total 1"));
-    }
-}

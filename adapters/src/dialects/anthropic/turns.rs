@@ -1,0 +1,307 @@
+//! The conversation as messages: neighbours of one side are one message, results of tools come first in theirs.
+//!
+//! The vendor refuses empty texts, an assistant's message at the beginning, ids with other characters than its own, and
+//! thoughts that it has not signed; each is put right here.
+
+use std::borrow::Cow;
+
+use wire::canon::{Blob, Part, Role, Str, ToolCall, Turn};
+use wire::json::{self, Type, Value};
+use wire::{Fault, Kind};
+
+use super::{REDACTED, SIGNATURE};
+use crate::dialect::{Dropped, Lossy};
+use crate::quirks::{Loss, lose};
+use crate::weave::Weave;
+
+/// What a user says where the conversation would begin with the model.
+const OPENING: &str = ".";
+
+/// Whether a turn is instructions.
+pub(super) fn is_system(turn: &Turn) -> bool {
+    matches!(turn.role, Role::System | Role::Developer)
+}
+
+/// Whether a text is nothing but white space, as the vendor sees it.
+pub(super) fn is_blank(text: &Str) -> bool {
+    /// No longer run of white space is worth decoding.
+    const LOOKED_AT: usize = 256;
+    let bytes = text.bytes();
+    bytes.is_empty()
+        || bytes.len() <= LOOKED_AT
+            && matches!(bytes.first(), Some(b' ' | b'\\'))
+            && text.text().trim().is_empty()
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    User,
+    Assistant,
+}
+
+/// Writes messages.
+pub(super) struct Writing<'a> {
+    weave: &'a mut Weave,
+    dropped: &'a mut Dropped,
+    lossy: Lossy,
+    /// Whose message is open.
+    open: Option<Side>,
+    /// Something stands in it already.
+    comma: bool,
+}
+
+impl<'a> Writing<'a> {
+    pub(super) fn new(weave: &'a mut Weave, dropped: &'a mut Dropped, lossy: Lossy) -> Self {
+        Self {
+            weave,
+            dropped,
+            lossy,
+            open: None,
+            comma: false,
+        }
+    }
+
+    fn lose(&mut self, name: &'static str, loss: Loss) -> Result<(), Fault> {
+        lose(name, loss, self.lossy, self.dropped)
+    }
+
+    /// The array.
+    ///
+    /// # Errors
+    /// `BadRequest` for what must not be lost.
+    pub(super) fn messages(&mut self, turns: &[Turn]) -> Result<(), Fault> {
+        self.weave.lit("[");
+        let said: Vec<&Turn> = turns.iter().filter(|turn| !is_system(turn)).collect();
+        let same = |one: &&Turn, next: &&Turn| {
+            (one.role == Role::Assistant) == (next.role == Role::Assistant)
+        };
+        for run in said.chunk_by(same) {
+            match run.first().map(|turn| turn.role) {
+                Some(Role::Assistant) => {
+                    for turn in run {
+                        self.assistant(turn)?;
+                    }
+                }
+                _ => self.user(run)?,
+            }
+        }
+        match self.open {
+            Some(_) => self.weave.lit("]}]"),
+            None => {
+                return Err(Fault::new(Kind::BadRequest)
+                    .param("messages")
+                    .message("The provider of this model needs a message that is not empty."));
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins a block of a side's message.
+    fn block(&mut self, side: Side) {
+        if self.open == Some(side) {
+            self.weave.lit(",");
+            return;
+        }
+        match self.open {
+            Some(_) => self.weave.lit("]},"),
+            None if side == Side::Assistant => {
+                self.weave.lit("{\"role\":\"user\",\"content\":\"");
+                self.weave.lit(OPENING);
+                self.weave.lit("\"},");
+            }
+            None => {}
+        }
+        self.open = Some(side);
+        self.weave.lit(match side {
+            Side::User => "{\"role\":\"user\",\"content\":[",
+            Side::Assistant => "{\"role\":\"assistant\",\"content\":[",
+        });
+    }
+
+    fn user(&mut self, run: &[&Turn]) -> Result<(), Fault> {
+        for turn in run.iter().filter(|turn| turn.role == Role::Tool) {
+            self.result(turn)?;
+        }
+        for turn in run.iter().filter(|turn| turn.role != Role::Tool) {
+            if turn.name.is_some() {
+                self.lose("name", Loss::Hint)?;
+            }
+            self.parts(Side::User, &turn.parts)?;
+        }
+        Ok(())
+    }
+
+    fn result(&mut self, turn: &Turn) -> Result<(), Fault> {
+        self.block(Side::User);
+        self.weave.lit("{\"type\":\"tool_result\",\"tool_use_id\":");
+        self.id(turn.call_id.as_ref());
+        match turn.parts.as_slice() {
+            [] => {}
+            [Part::Text(text)] => {
+                self.weave.lit(",\"content\":");
+                self.weave.string(text);
+            }
+            parts => {
+                self.weave.lit(",\"content\":[");
+                self.comma = false;
+                for part in parts {
+                    self.part(None, part)?;
+                }
+                self.weave.lit("]");
+            }
+        }
+        self.weave.lit("}");
+        Ok(())
+    }
+
+    fn assistant(&mut self, turn: &Turn) -> Result<(), Fault> {
+        let of = |kind: &'static str| {
+            let proofs = turn.proofs.iter();
+            proofs.filter(move |proof| proof.kind.bytes().as_ref() == kind.as_bytes())
+        };
+        let mut signed = of(SIGNATURE);
+        match (&turn.reasoning, signed.next(), signed.next()) {
+            (Some(thought), Some(proof), None) => {
+                self.block(Side::Assistant);
+                self.weave.lit("{\"type\":\"thinking\",\"thinking\":");
+                self.weave.string(thought);
+                self.weave.lit(",\"signature\":");
+                self.weave.string(&proof.data);
+                self.weave.lit("}");
+            }
+            // Which proof is of which part of it, nobody knows any more; one without a proof is refused.
+            (Some(_), ..) => self.lose("reasoning_content", Loss::Hint)?,
+            (None, ..) => {}
+        }
+        for proof in of(REDACTED) {
+            self.block(Side::Assistant);
+            self.weave.lit("{\"type\":\"redacted_thinking\",\"data\":");
+            self.weave.string(&proof.data);
+            self.weave.lit("}");
+        }
+        self.parts(Side::Assistant, &turn.parts)?;
+        for call in &turn.calls {
+            self.call(call);
+        }
+        Ok(())
+    }
+
+    fn parts(&mut self, side: Side, parts: &[Part]) -> Result<(), Fault> {
+        for part in parts {
+            self.part(Some(side), part)?;
+        }
+        Ok(())
+    }
+
+    /// Begins a block of a message, or of a tool's result.
+    fn begin(&mut self, side: Option<Side>) {
+        match side {
+            Some(side) => self.block(side),
+            None => self.weave.lit(if std::mem::replace(&mut self.comma, true) {
+                ","
+            } else {
+                ""
+            }),
+        }
+    }
+
+    fn part(&mut self, side: Option<Side>, part: &Part) -> Result<(), Fault> {
+        match part {
+            Part::Text(text) | Part::Refusal(text) => {
+                if !is_blank(text) {
+                    self.begin(side);
+                    self.weave.lit("{\"type\":\"text\",\"text\":");
+                    self.weave.string(text);
+                    self.weave.lit("}");
+                }
+            }
+            Part::Image { at, .. } => {
+                self.begin(side);
+                self.weave.lit("{\"type\":\"image\",\"source\":");
+                self.source(at);
+                self.weave.lit("}");
+            }
+            Part::File { name, at } if is_document(at) => {
+                self.begin(side);
+                self.weave.lit("{\"type\":\"document\",\"source\":");
+                self.source(at);
+                if let Some(name) = name {
+                    self.weave.lit(",\"title\":");
+                    self.weave.string(name);
+                }
+                self.weave.lit("}");
+            }
+            Part::File { .. } | Part::Audio { .. } | Part::Other(_) => {
+                self.lose("messages", Loss::Meaning)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn source(&mut self, at: &Blob) {
+        match at {
+            Blob::Url(url) => {
+                self.weave.lit("{\"type\":\"url\",\"url\":");
+                self.weave.string(url);
+            }
+            Blob::Inline { kind, data } => {
+                self.weave.lit("{\"type\":\"base64\",\"media_type\":");
+                self.weave.string(kind);
+                self.weave.lit(",\"data\":");
+                self.weave.string(data);
+            }
+        }
+        self.weave.lit("}");
+    }
+
+    fn call(&mut self, call: &ToolCall) {
+        self.block(Side::Assistant);
+        self.weave.lit("{\"type\":\"tool_use\",\"id\":");
+        self.id(Some(&call.id));
+        self.weave.lit(",\"name\":");
+        self.weave.string(&call.name);
+        self.weave.lit(",\"input\":");
+        write_input(self.weave, &call.arguments.text());
+        self.weave.lit("}");
+    }
+
+    /// An id in the vendor's characters: the same one always becomes the same.
+    fn id(&mut self, id: Option<&Str>) {
+        let id = id.map(|id| id.text()).unwrap_or_default();
+        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+        let id = if id.chars().all(fits) {
+            id
+        } else {
+            let mapped = id.chars().map(|c| if fits(c) { c } else { '_' });
+            Cow::Owned(mapped.collect())
+        };
+        self.weave.quoted(if id.is_empty() { "call" } else { &id });
+    }
+}
+
+/// What the vendor reads as a document.
+fn is_document(at: &Blob) -> bool {
+    match at {
+        Blob::Url(url) => url.bytes().starts_with(b"http"),
+        Blob::Inline { kind, .. } => kind.bytes().as_ref() == b"application/pdf",
+    }
+}
+
+/// Arguments as the object that this dialect wants. What is no object is kept as what it was.
+pub(super) fn write_input(weave: &mut Weave, arguments: &str) {
+    let trimmed = arguments.trim();
+    if trimmed.is_empty() {
+        return weave.lit("{}");
+    }
+    let tape = json::scan(trimmed.as_bytes(), &json::Limits::default());
+    let object = tape.is_ok_and(|tape| {
+        Value::root(&tape, trimmed.as_bytes()).is_some_and(|root| root.kind() == Type::Object)
+    });
+    if object {
+        weave.lit(trimmed);
+    } else {
+        weave.lit("{\"_raw\":");
+        weave.quoted(arguments);
+        weave.lit("}");
+    }
+}

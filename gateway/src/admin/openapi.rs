@@ -1,0 +1,204 @@
+//! `/api/openapi.json`: the admin API for tools, made from the table of routes and the table of columns.
+//!
+//! Must never say what is not in those tables.
+
+use journal::row::{COLUMNS, ColumnType, SCHEMA_VERSION};
+use serde_json::{Map, Value, json};
+
+use super::Answers;
+use super::routes::{Parameters, ROUTES, Route};
+use crate::audit::asked;
+
+/// The document.
+pub(super) fn document(version: &str) -> Value {
+    let mut paths: Map<String, Value> = Map::new();
+    for route in &ROUTES {
+        let path = paths.entry(route.path).or_insert_with(|| json!({}));
+        if let Some(path) = path.as_object_mut() {
+            let method = route.method.as_str().to_ascii_lowercase();
+            path.insert(method, operation(route));
+        }
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": { "title": "yumen admin API", "version": version },
+        "paths": paths,
+        "components": {
+            "securitySchemes": { "token": { "type": "http", "scheme": "bearer", "description": "admin.token of the config" } },
+            "schemas": {
+                "Entry": entry(),
+                "Page": page(),
+                "Stats": stats(),
+                "Error": {
+                    "type": "object",
+                    "required": ["error"],
+                    "properties": { "error": { "type": "object", "required": ["message"], "properties": { "message": { "type": "string" } } } },
+                },
+            },
+        },
+    })
+}
+
+fn operation(route: &Route) -> Value {
+    let schema = match route.answers {
+        Answers::Entries => json!({ "$ref": "#/components/schemas/Page" }),
+        Answers::Entry => {
+            json!({ "type": "object", "properties": { "entry": { "$ref": "#/components/schemas/Entry" } } })
+        }
+        Answers::Stats => json!({ "$ref": "#/components/schemas/Stats" }),
+        _ if route.media == "application/json" => json!({ "type": "object" }),
+        _ => json!({ "type": "string" }),
+    };
+    let mut responses = Map::new();
+    let mut add = |status: &str, what: &str, media: &str, schema: Value| {
+        let response = json!({ "description": what, "content": { media: { "schema": schema } } });
+        responses.insert(status.to_owned(), response);
+    };
+    add("200", "good", route.media, schema);
+    let mut fails = |status: &str, what: &str| {
+        add(
+            status,
+            what,
+            "application/json",
+            json!({ "$ref": "#/components/schemas/Error" }),
+        );
+    };
+    if route.guarded {
+        fails("401", "the token is missing or wrong");
+        fails("403", "the config sets no token, or the host is not known");
+    }
+    if route.parameters != Parameters::None {
+        fails("400", "a parameter cannot be used");
+    }
+    if route.path.contains("{id}") {
+        fails("404", "the log has no such entry");
+    }
+    if route.path.starts_with("/api/audit/") {
+        fails(
+            "503",
+            "too many searches, the index is being built, or the log cannot be written",
+        );
+    }
+    let mut operation = json!({ "summary": route.summary, "responses": responses });
+    let parameters = parameters(route);
+    if let Some(operation) = operation.as_object_mut() {
+        if !parameters.is_empty() {
+            operation.insert("parameters".to_owned(), parameters.into());
+        }
+        if route.guarded {
+            operation.insert("security".to_owned(), json!([{ "token": [] }]));
+        }
+    }
+    operation
+}
+
+fn parameters(route: &Route) -> Vec<Value> {
+    let mut list = Vec::new();
+    if route.path.contains("{id}") {
+        list.push(
+            json!({ "name": "id", "in": "path", "required": true, "schema": { "type": "string" } }),
+        );
+    }
+    if route.parameters == Parameters::None {
+        return list;
+    }
+    let mut add = |name: &str, repeats: bool, what: &str| {
+        let one = json!({ "type": "string" });
+        let schema = if repeats {
+            json!({ "type": "array", "items": one })
+        } else {
+            one
+        };
+        list.push(json!({ "name": name, "in": "query", "required": false, "schema": schema, "description": what }));
+    };
+    add(
+        "from",
+        false,
+        "From this moment on: a date, an RFC 3339 time, ms since 1970, or 30m, 24h, 7d ago",
+    );
+    add("to", false, "Before this moment");
+    add("min_cost", false, "Costs at least this");
+    for name in asked::names() {
+        let columns: Vec<&str> = COLUMNS
+            .iter()
+            .filter(|column| column.filters.contains(&name))
+            .map(|column| column.name)
+            .collect();
+        add(
+            name,
+            true,
+            &format!("Any of these values in: {}", columns.join(", ")),
+        );
+    }
+    if route.parameters == Parameters::Search {
+        add(
+            "text",
+            true,
+            "In the texts of redacted payloads and of events, in upper or lower case, any part of a word; all of them",
+        );
+        add("limit", false, "Most entries, 1 to 1000; 50 if absent");
+        add("cursor", false, "`next` of the page before");
+    } else {
+        add(
+            "bucket",
+            false,
+            "Length of a stretch of time: 30s, 5m, 1h, 1d; 1h if absent",
+        );
+    }
+    list
+}
+
+fn entry() -> Value {
+    let properties: Map<String, Value> = COLUMNS
+        .iter()
+        .map(|column| {
+            let mut schema = match column.kind {
+                ColumnType::Text => json!({ "type": "string" }),
+                ColumnType::Int | ColumnType::Time => {
+                    json!({ "type": "integer", "format": "int64" })
+                }
+                ColumnType::Bool => json!({ "type": "boolean" }),
+                ColumnType::Texts => json!({ "type": "array", "items": { "type": "string" } }),
+                ColumnType::Counts => {
+                    json!({ "type": "object", "additionalProperties": { "type": "integer" } })
+                }
+                ColumnType::Json => json!({}),
+            };
+            if let Some(schema) = schema.as_object_mut() {
+                schema.insert("description".to_owned(), column.doc.into());
+            }
+            (column.name.to_owned(), schema)
+        })
+        .collect();
+    json!({ "type": "object", "description": format!("A row of schema version {SCHEMA_VERSION}; what is not known is left out"), "properties": properties })
+}
+
+fn page() -> Value {
+    json!({
+        "type": "object",
+        "required": ["entries", "next", "complete_to"],
+        "properties": {
+            "entries": { "type": "array", "items": { "$ref": "#/components/schemas/Entry" } },
+            "next": { "type": ["string", "null"], "description": "Cursor of the next page; null if there is no more. A page may be short and there may be more" },
+            "complete_to": { "type": "integer", "description": "Every entry settled below this index was looked at" },
+            "written_to": { "type": "integer", "description": "The log has entries below this index" },
+        },
+    })
+}
+
+fn stats() -> Value {
+    let counts = json!({ "type": "object", "additionalProperties": { "type": "integer" } });
+    json!({
+        "type": "object",
+        "required": ["bucket_ms", "buckets", "complete_to"],
+        "properties": {
+            "bucket_ms": { "type": "integer" },
+            "complete_to": { "type": "integer" },
+            "buckets": { "type": "array", "items": { "type": "object", "properties": {
+                "start_ms": { "type": "integer" },
+                "rows": { "type": "integer" },
+                "by": { "type": "object", "description": "By filter, then value", "additionalProperties": counts },
+            } } },
+        },
+    })
+}
