@@ -43,6 +43,7 @@ mod keys;
 mod labels;
 mod law;
 mod limits;
+mod messages;
 mod mixing;
 mod moderations;
 mod passthrough;

@@ -21,7 +21,7 @@ pub fn ask(to: SocketAddr, model: &str, text: &str) -> Ask {
     Ask::post(to, "/v1/messages")
         .header("x-api-key", KEY)
         .header("anthropic-version", "2023-06-01")
-        .json(&json!({"model": model, "max_tokens": 4000, "messages": [{"role": "user", "content": text}]}))
+        .json(&json!({"model": model, "max_tokens": 1000, "messages": [{"role": "user", "content": text}]}))
 }
 
 /// The same, of a gateway, streamed or not.

@@ -48,6 +48,8 @@ fn every_command_has_help_and_wrong_usage_exits_2() {
         "key create",
         "audit",
         "audit show",
+        "audit verify",
+        "audit prove",
         "completions",
     ] {
         let words = std::iter::once("yumen")

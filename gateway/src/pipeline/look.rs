@@ -22,14 +22,20 @@ const WHOLE_BYTES: usize = 2 * PIECE_BYTES;
 const TURN: Duration = Duration::from_micros(200);
 /// How much of two neighbouring messages is looked at as one, in bytes on either side (`pii-entities.md`, section 7).
 const SEAM_BYTES: usize = 64;
-/// Keys that say nothing of their value.
-const PLAIN_KEYS: [&str; 6] = [
+/// Keys that say nothing of their value: dialects' own, whose words would speak against a finding.
+const PLAIN_KEYS: [&str; 12] = [
     "content",
     "text",
     "arguments",
     "url",
     "description",
     "input",
+    "id",
+    "user_id",
+    "file_id",
+    "tool_use_id",
+    "tool_call_id",
+    "stop_sequences",
 ];
 
 /// Keys of what a message says: the halves of a split value stand in neighbours of these.

@@ -275,4 +275,15 @@ UPSTREAMS = [
         stop=False,
         reason=False,
     ),
+    hosted(
+        "anthropic",
+        "/anthropic",
+        too_long="too_long",
+        filtered="filtered",
+        recall=True,
+        forwarded=False,
+        choices=False,
+        logprobs=False,
+        credential={"api_key": "sk-ant-fake-0001"},
+    ),
 ]

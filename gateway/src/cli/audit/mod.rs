@@ -5,6 +5,7 @@
 
 mod export;
 mod filters;
+mod proof;
 mod search;
 mod show;
 mod verify;
@@ -29,6 +30,9 @@ pub(super) enum AuditCommand {
         after_help = "Exit codes: 0 the log holds, 1 it does not (tampering, loss or damage: the output says which), 2 wrong usage or an unusable directory."
     )]
     Verify(verify::VerifyArgs),
+    /// Prove that a checkpoint kept elsewhere is the beginning of the newest one
+    #[command(after_help = "Exit codes: 0 it is, 1 the log was cut or forked, 2 wrong usage.")]
+    Prove(proof::ProveArgs),
     /// Find entries, newest first
     Search(search::SearchArgs),
     /// Write entries as JSON lines or CSV, oldest first
@@ -42,8 +46,9 @@ pub(super) fn run(
     talk: &mut impl Write,
 ) -> anyhow::Result<ExitCode> {
     match command {
-        AuditCommand::Show(args) => show::run(args, out),
+        AuditCommand::Show(args) => show::run(args, out, talk),
         AuditCommand::Verify(args) => verify::run(args, out, talk),
+        AuditCommand::Prove(args) => proof::prove(args, out, talk),
         AuditCommand::Search(args) => search::run(args, out, talk),
         AuditCommand::Export(args) => export::run(args, out, talk),
     }

@@ -117,7 +117,7 @@ y.yaml:6:59: models.\"a b\".targets[0].weight: must be 1 to 1000000
 y.yaml:7:20: models.none.targets: a model has 1 to 64 targets
 y.yaml:8:53: models.twice.targets[1]: the same model of the same provider is a target already
 y.yaml:10:24: teams.t.models[1]: there is no model `nnoe`; did you mean `none`?
-y.yaml:10:63: teams.t.limits.rpm: must be 1 to 60000000
+y.yaml:10:63: teams.t.limits.rpm: must be 1 to 9000000000000000
 y.yaml:12:29: keys[0].hash: not `sha256:` and 64 hexadecimal digits; `yumen key create` prints it
 y.yaml:12:60: keys[0].grade: a key may only narrow: its team's grade is higher
 y.yaml:13:11: keys[1].id: keys[0] has this id already

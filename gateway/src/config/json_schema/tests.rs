@@ -37,10 +37,9 @@ fn validate(schema: &Value, root: &Value, value: &Value, at: &str) -> Result<(),
         Value::Array(_) => "array",
         Value::Object(_) => "object",
     };
-    if schema
-        .get("type")
-        .is_some_and(|types| !mentions(types, kind))
-    {
+    let admits =
+        |types: &Value| mentions(types, kind) || kind == "integer" && mentions(types, "number");
+    if schema.get("type").is_some_and(|types| !admits(types)) {
         return Err(format!("{at}: is {kind}"));
     }
     if schema.get("const").is_some_and(|only| only != value)
