@@ -4,7 +4,7 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use adapters::places;
@@ -56,6 +56,8 @@ pub struct Shared {
     pub clock: Arc<dyn Clock>,
     /// The workers' links to the store of limits.
     links: Mutex<Vec<Arc<Link>>>,
+    /// Names this process among the replicas.
+    replica: OnceLock<String>,
     phase: watch::Sender<Phase>,
     /// The same as a number, for those who ask often.
     at: AtomicU8,
@@ -79,6 +81,7 @@ impl Shared {
             tokens: Cells::default(),
             clock,
             links: Mutex::default(),
+            replica: OnceLock::new(),
             phase,
             at: AtomicU8::new(Phase::Open as u8),
         }
@@ -148,6 +151,9 @@ impl Shared {
             .inc_by(dropped.saturating_sub(metrics.ledger_dropped.get()));
         let up = links.iter().all(|link| link.up);
         metrics.ledger_up.set(i64::from(up));
+        let replicas = links.iter().map(|link| link.replicas).max().unwrap_or(1);
+        let replicas = i64::try_from(replicas).unwrap_or(i64::MAX);
+        metrics.ledger_replicas.set(replicas);
         metrics
             .audit_state
             .set(i64::from(self.journal.state() == State::Ok));
@@ -242,7 +248,9 @@ impl Worker {
         let salt = (seed >> 32) as u32;
         let ledger = match &shared.store.load().state.store {
             Some(store) => {
-                let link = Link::new(store.clone(), &format!("{seed:016x}"));
+                // The first worker's seed names the process.
+                let replica = shared.replica.get_or_init(|| format!("{seed:016x}"));
+                let link = Link::new(store.clone(), replica, index);
                 shared.links().push(Arc::clone(&link));
                 Ledger::Shared(link)
             }

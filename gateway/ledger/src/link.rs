@@ -46,8 +46,10 @@ pub(crate) struct Scripts {
 pub struct Link {
     pub(crate) store: Store,
     pub(crate) scripts: Scripts,
-    /// Of all replicas' links; begins the names of leases.
+    /// The process; all its links are one replica.
     replica: Box<str>,
+    /// Tells its links apart.
+    lane: usize,
     next_lease: AtomicU64,
     connection: Mutex<Option<Connection>>,
     broken: Notify,
@@ -74,13 +76,15 @@ pub struct Stats {
     pub waiting: u64,
     /// Leases that are held.
     pub leases: u64,
+    /// Replicas that were alive when the store was last heard of.
+    pub replicas: u64,
 }
 
 impl Link {
-    /// A link for one runtime. `replica` is unique among all links of all processes: a random token. Nothing is connected
-    /// before [`keep`](Self::keep) runs.
+    /// A link for one runtime. `replica` is unique among all processes: a random token; `lane` among its links. Nothing is
+    /// connected before [`keep`](Self::keep) runs.
     #[must_use]
-    pub fn new(store: Store, replica: &str) -> Arc<Self> {
+    pub fn new(store: Store, replica: &str, lane: usize) -> Arc<Self> {
         let (settlements, inbox) = mpsc::channel(SETTLEMENTS_MAX);
         Arc::new(Self {
             store,
@@ -91,6 +95,7 @@ impl Link {
                 beat: Script::new(include_str!("beat.lua")),
             },
             replica: replica.into(),
+            lane,
             next_lease: AtomicU64::new(0),
             connection: Mutex::new(None),
             broken: Notify::new(),
@@ -224,7 +229,7 @@ impl Link {
     }
 
     pub(crate) fn lease_name(&self, id: u64) -> String {
-        format!("{}-{id:x}", self.replica)
+        format!("{}-{:x}-{id:x}", self.replica, self.lane)
     }
 
     pub(crate) fn hold(&self, id: u64, renewal: Renewal) {
@@ -258,6 +263,7 @@ impl Link {
             dropped: self.dropped.load(Ordering::Relaxed),
             waiting: (SETTLEMENTS_MAX - self.settlements.capacity()) as u64,
             leases: lock(&self.live).len() as u64,
+            replicas: self.replicas.load(Ordering::Relaxed).into(),
         }
     }
 }

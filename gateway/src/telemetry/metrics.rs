@@ -79,6 +79,8 @@ pub struct Metrics {
     pub ledger_dropped: Counter,
     /// 1 while all workers reach the store of limits; always 1 in memory.
     pub ledger_up: Gauge,
+    /// Gateways that share the store of limits, this one included.
+    pub ledger_replicas: Gauge,
     /// The audit log's tree.
     pub tree: TreeMeters,
 }
@@ -245,6 +247,10 @@ impl Metrics {
                 "Settlements dropped for want of room; their estimates stay counted",
             ),
             ledger_up: m.gauge("yumen_ledger_up", "1 while the store of limits is reached"),
+            ledger_replicas: m.gauge(
+                "yumen_ledger_replicas",
+                "Gateways that share the store of limits",
+            ),
             tree: TreeMeters::new(&mut m.0),
             registry: m.0,
         }

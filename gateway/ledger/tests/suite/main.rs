@@ -47,7 +47,7 @@ impl Bench {
     async fn shared(name: &'static str, address: &str, patience: Duration) -> Self {
         let store = Store::parse(address, "t", patience).unwrap();
         let token = format!("{:x}", rand());
-        let link = Link::new(store, &token);
+        let link = Link::new(store, &token, 0);
         tokio::spawn(Arc::clone(&link).keep());
         until("connected", || link.stats().up).await;
         Self {
