@@ -10,6 +10,7 @@ mod corpus;
 pub mod dialect;
 pub mod dialects;
 pub mod fuzz;
+pub mod matrix;
 mod members;
 pub mod places;
 pub mod quirks;
@@ -42,26 +43,41 @@ pub static CLIENT_DIALECTS: &[&dyn ClientDialect] = &[
 
 /// Every vendor, by the name in `providers.*.vendor`.
 pub static VENDORS: &[&dyn Vendor] = &[
+    &vendors::ainnogc::VENDOR,
     &vendors::anthropic::VENDOR,
+    &vendors::azure_openai::VENDOR,
     &vendors::baichuan::VENDOR,
+    &vendors::bluelm::VENDOR,
+    &vendors::cohere::VENDOR,
     &vendors::deepseek::VENDOR,
     &vendors::doubao::VENDOR,
     &vendors::glm::VENDOR,
     &vendors::llamacpp::VENDOR,
+    &vendors::lmdeploy::VENDOR,
+    &vendors::medgpt::VENDOR,
+    &vendors::mindie::VENDOR,
+    &vendors::minicpm::VENDOR,
     &vendors::minimax::VENDOR,
     &vendors::minimax::NATIVE,
+    &vendors::mistral::VENDOR,
     &vendors::moonshot::VENDOR,
     &vendors::ollama::VENDOR,
     &vendors::openai::VENDOR,
     &vendors::openai_compatible::VENDOR,
+    &vendors::sagegpt::VENDOR,
     &vendors::sensenova::VENDOR,
     &vendors::sensenova::NATIVE,
+    &vendors::sglang::VENDOR,
     &vendors::spark::VENDOR,
+    &vendors::tgi::VENDOR,
     &vendors::tongyi::NATIVE,
     &vendors::tongyi::COMPATIBLE,
     &vendors::vllm::VENDOR,
     &vendors::wenxin::VENDOR,
     &vendors::wenxin_v1::VENDOR,
+    &vendors::xai::VENDOR,
+    &vendors::xinference::VENDOR,
+    &vendors::xuanyuan::VENDOR,
 ];
 
 /// The vendor of that name.

@@ -34,6 +34,8 @@ pub struct Quirks {
     pub omit_empty_tools: bool,
     /// `tool_choice: "none"` is unknown: the tools go instead.
     pub none_drops_tools: bool,
+    /// Features by the matrix' names that its replies lack, whatever a request says; asked by the matrix only.
+    pub replies_lack: &'static [&'static str],
     /// What is thought in earlier turns may be shown to the model again.
     pub reasoning_back: bool,
     /// For vendors of Anthropic's dialect: what the model takes.
@@ -87,6 +89,7 @@ pub static PLAIN: Quirks = Quirks {
     short_call_ids: false,
     omit_empty_tools: false,
     none_drops_tools: false,
+    replies_lack: &[],
     reasoning_back: true,
     messages: Messages {
         output_max: 8192,

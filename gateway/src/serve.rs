@@ -17,7 +17,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::admin::{AdminState, Searches};
 use crate::audit::checkpoints::Checkpoints;
 use crate::audit::events::{self, Visits};
-use crate::audit::indexing;
+use crate::audit::ship::Shipping;
+use crate::audit::{indexing, retention};
 use crate::book::Registry;
 use crate::config::address::Listen;
 use crate::config::problem::Problem;
@@ -51,6 +52,7 @@ pub struct Running {
     pub scheme: &'static str,
     shared: Arc<Shared>,
     checkpoints: Checkpoints,
+    shipping: Shipping,
     control: Runtime,
     /// Dropping it would end the shared runtime.
     _workers: Option<Runtime>,
@@ -131,6 +133,12 @@ pub fn start(store: ConfigStore, warnings: &[Problem]) -> anyhow::Result<Running
         config: &snapshot.fingerprint,
         ..Event::default()
     })?;
+    let shipping = Shipping::start(
+        &snapshot,
+        (&shared.journal, &recovery),
+        &shared.clock,
+        &shared.metrics,
+    )?;
     let control = Builder::new_current_thread().enable_all().build()?;
     let (tree, audit) = (&shared.metrics.tree, &snapshot.audit);
     let checkpoints = Checkpoints::start(&shared.journal, audit, tree, &control)?;
@@ -148,6 +156,7 @@ pub fn start(store: ConfigStore, warnings: &[Problem]) -> anyhow::Result<Running
         scheme,
         shared,
         checkpoints,
+        shipping,
         control,
         _workers: runtime,
     })
@@ -234,6 +243,7 @@ fn start_control(
 ) -> anyhow::Result<()> {
     let _inside = control.enter();
     let listener = listeners.into_iter().next().context("no listener")?;
+    retention::start(shared);
     let state = admin_state(shared, searches(shared)?);
     tasks::detach(server::admin::serve(
         Arc::clone(&state),
@@ -374,6 +384,7 @@ impl Running {
             what: What::Stop,
             ..Event::default()
         });
+        self.shipping.stop();
         shared.journal.shutdown()?;
         checkpoints.finish(&control);
         Ok(if cut_short {

@@ -103,9 +103,11 @@ impl Shared {
 
     /// The counters of a target.
     pub fn meters<'a>(&self, target: &'a Target) -> &'a TargetMeters {
-        target
-            .meters
-            .get_or_init(|| Arc::new(self.metrics.target(&target.provider.name, &target.model)))
+        target.meters.get_or_init(|| {
+            let currency = target.price.as_ref().map(|price| &*price.currency);
+            let (provider, model) = (&target.provider.name, &target.model);
+            Arc::new(self.metrics.target(provider, model, currency))
+        })
     }
 
     /// The counters of a snapshot's policy.

@@ -210,9 +210,9 @@ impl Made {
 struct Text(usize);
 
 impl Bodies for Text {
-    fn each_text(&self, row: &Row, take: &mut dyn FnMut(&str) -> bool) {
+    fn each_text(&self, row: &Row, take: &mut dyn FnMut(&str) -> bool) -> bool {
         if row.id.is_empty() {
-            return;
+            return true;
         }
         let mut state = row
             .id
@@ -239,6 +239,7 @@ impl Bodies for Text {
             text.push(' ');
         }
         take(&text);
+        true
     }
 }
 

@@ -44,7 +44,8 @@ const LIMITED: &[&str] = &["rate_limit_exceeded"];
 /// Faults that show before any content, streamed or not.
 const EARLY: [Case; 19] = [
     case("@status:500", &[500, 502, 503], FAILED),
-    case("@status:502", &[502, 500], FAILED),
+    // A vendor that has no error for a status says its general one under it, and that is what counts.
+    case("@status:502", &[502, 500, 503], FAILED),
     case("@status:503", &[503, 500, 502], FAILED),
     case("@status:529", &[529, 500, 502, 503], FAILED),
     case("@status:429", &[429], LIMITED),
@@ -52,12 +53,12 @@ const EARLY: [Case; 19] = [
     case("@status:401", &[502], FAILED),
     case(
         "@status:403",
-        &[502, 429],
-        &["upstream_error", "rate_limit_exceeded"],
+        &[502, 429, 400],
+        &["upstream_error", "rate_limit_exceeded", "content_filtered"],
     ),
     case("@status:404", &[404, 502], BLAMED),
     case("@status:400", &[400, 502], BLAMED),
-    case("@status:422", &[422, 400, 502], BLAMED),
+    case("@status:422", &[422, 400, 502, 503], BLAMED),
     case("@errorin200", &[500, 502, 503], FAILED),
     case("@html", &[502], FAILED),
     case("@html@status:503", &[503, 502], FAILED),
@@ -89,11 +90,11 @@ const EARLY_WHOLE: [Case; 6] = [
 
 /// Faults after the first content: an error event, and no `[DONE]` behind it.
 const LATE: [(&str, &[&str]); 5] = [
-    ("@events:20@gap:15@cutevent:8", &["upstream_error"]),
-    ("@events:20@gap:15@errorevent:8", &["upstream_error"]),
-    ("@events:20@gap:15@stall:8", &["upstream_timeout"]),
-    ("@events:20@gap:15@badjson:8", &["upstream_error"]),
-    ("@events:20@gap:15@cut:2500", &["upstream_error"]),
+    ("@events:20@gap:30@cutevent:8", &["upstream_error"]),
+    ("@events:20@gap:30@errorevent:8", &["upstream_error"]),
+    ("@events:20@gap:30@stall:8", &["upstream_timeout"]),
+    ("@events:20@gap:30@badjson:8", &["upstream_error"]),
+    ("@events:20@gap:30@cut:2500", &["upstream_error"]),
 ];
 
 /// Oddities that are none.

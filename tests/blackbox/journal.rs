@@ -13,6 +13,10 @@ async fn a_record_tells_the_whole_request_and_no_content() {
     let sim = sim().await;
     let mut config = Config::plain(&sim);
     config.set("teams/retail", json!({}));
+    config.set(
+        "models/m-openai-compatible/price",
+        json!({"input": 2.4, "output": 9.6, "currency": "CNY"}),
+    );
     config.key(
         "crm",
         "ym-journal-key-0001",
@@ -82,10 +86,30 @@ async fn a_record_tells_the_whole_request_and_no_content() {
         (&usage["prompt_tokens"], &usage["completion_tokens"])
     );
     assert_eq!(closing["tokens"]["estimated"], false);
+    // 2.4 and 9.6 a million tokens are 2,400 and 9,600 billionths each.
+    let tokens = |which: &str| usage[which].as_u64().unwrap();
+    let nano = tokens("prompt_tokens") * 2_400 + tokens("completion_tokens") * 9_600;
+    assert_eq!(
+        (&closing["cost_nano"], &closing["currency"]),
+        (&json!(nano), &json!("CNY"))
+    );
+    let metrics = gateway.admin("/metrics").await.text();
+    let sum = metrics
+        .lines()
+        .find(|line| line.starts_with("yumen_cost_total{"))
+        .and_then(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+        .unwrap();
+    assert!((sum * 1e9 - nano as f64).abs() < 0.5, "{sum}");
+    assert_eq!(opening["location"], closing["location"]);
+    assert!(closing["first_byte_ms"].as_u64() <= closing["first_content_ms"].as_u64());
+    let start = journal
+        .of("event")
+        .find(|event| event.text("what") == "start");
+    assert_eq!(opening["config"], start.unwrap().payload["config"]);
     assert!(closing["total_ms"].is_u64() && closing["first_content_ms"].is_u64());
     // No key, no credential, no content, in any file of the directory.
-    for entry in std::fs::read_dir(gateway.dir.path().join("audit")).unwrap() {
-        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+    for path in tests::journal::files(&gateway.dir.path().join("audit")) {
+        let bytes = std::fs::read(path).unwrap_or_default();
         for secret in [
             "ym-journal-key-0001",
             KEY,
@@ -388,7 +412,7 @@ async fn a_synced_journal_serves_everything_that_a_written_one_does() {
     assert!(
         replies
             .iter()
-            .any(|reply| reply.status == 200 && grammar::read(&reply.body).done)
+            .any(|reply| message::find(&reply.body, b"data: [DONE]").is_some())
     );
     journal.assert_balanced();
     gateway.assert_sound();

@@ -279,7 +279,12 @@ async fn what_a_vendor_lacks_is_refused_or_dropped_and_named() {
         ("x_unknown_field", json!({"a": 1})),
     ];
     for vendor in TRANSLATED {
-        for (field, value) in &fields {
+        // One vendor refuses every field that it does not know.
+        let strict = vendor == "mistral";
+        for (field, value) in fields
+            .iter()
+            .filter(|(name, _)| !(strict && name.starts_with("x_")))
+        {
             let before = sim.requests().len();
             let add = |body: &mut Value| body[*field] = value.clone();
             let strict = gateway

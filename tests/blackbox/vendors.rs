@@ -167,6 +167,18 @@ async fn vendors_codes_become_the_contracts() {
         ("doubao", "ServerOverloaded", 503, "upstream_error"),
         ("sensenova", "quota_exceeded", 429, "rate_limit_exceeded"),
         ("sensenova-native", "17", 400, "content_filtered"),
+        ("bluelm", "1007", 400, "content_filtered"),
+        ("bluelm", "2003", 429, "rate_limit_exceeded"),
+        ("tgi", "too_long", 400, "context_length_exceeded"),
+        ("tgi", "generation", 502, "upstream_error"),
+        ("xinference", "no_model", 404, "upstream_error"),
+        ("mindie", "too_long", 400, "context_length_exceeded"),
+        ("mistral", "3051", 400, "context_length_exceeded"),
+        ("xai", "safety", 400, "content_filtered"),
+        ("xai", "credits", 429, "rate_limit_exceeded"),
+        ("cohere", "trial", 429, "rate_limit_exceeded"),
+        ("cohere", "filtered", 400, "content_filtered"),
+        ("azure-openai", "content_filter", 400, "content_filtered"),
         ("spark", "10013", 400, "content_filtered"),
         ("spark", "11202", 429, "rate_limit_exceeded"),
         ("spark", "11200", 429, "rate_limit_exceeded"),
@@ -213,6 +225,7 @@ async fn an_answer_that_is_taken_back_is_not_a_natural_end() {
         "minimax-v2",
         "doubao",
         "sensenova-native",
+        "azure-openai",
     ];
     let mut config = Config::with(&sim, vendors);
     for vendor in vendors {

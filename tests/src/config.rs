@@ -31,17 +31,36 @@ pub const VENDORS: &[(&str, &str)] = &[
     ("sensenova", "sensenova-6.8-flash-lite"),
     ("sensenova-native", "SenseChat-5"),
     ("spark", "4.0Ultra"),
+    ("bluelm", "Doubao-Seed-2.0-pro"),
+    ("sglang", "local-model"),
+    ("tgi", "tgi"),
+    ("lmdeploy", "local-model"),
+    ("xinference", "local-uid"),
+    ("mindie", "pangu-embedded"),
+    ("mistral", "mistral-large-latest"),
+    ("xai", "grok-4"),
+    ("cohere", "command-a-03-2025"),
+    ("azure-openai", "gpt-4o"),
+    ("xuanyuan", "xuanyuan-70b-chat"),
+    ("minicpm", "minicpm5-2b"),
+    ("sagegpt", "sagegpt"),
+    ("ainnogc", "ainnogc"),
+    ("medgpt", "medgpt"),
 ];
 
 /// Vendors whose wire dialect is not the client's.
-pub const TRANSLATED: [&str; 6] = [
+pub const TRANSLATED: [&str; 7] = [
     "wenxin-v1",
     "tongyi",
     "anthropic",
     "minimax-v2",
     "sensenova-native",
     "spark",
+    "mistral",
 ];
+
+/// Vendors whose models call no tools.
+pub const WITHOUT_TOOLS: [&str; 2] = ["xuanyuan", "medgpt"];
 
 /// The vendors that speak the client's dialect.
 pub fn same_dialect() -> impl Iterator<Item = &'static str> {

@@ -118,7 +118,7 @@ impl Launch {
                 shell
                     .arg("-c")
                     .arg(format!(
-                        "trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\""
+                        "trap '' XFSZ; ulimit -S -f {blocks}; exec \"$0\" \"$@\""
                     ))
                     .arg(executable());
                 shell

@@ -23,6 +23,20 @@ impl Record {
     }
 }
 
+/// Every file below a directory: the tree and the index have directories of their own. One may go while this looks.
+pub fn files(dir: &Path) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir).into_iter().flatten() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else {
+            found.push(path);
+        }
+    }
+    found
+}
+
 /// Everything a directory holds, by index.
 #[derive(Debug, Default)]
 pub struct Journal {

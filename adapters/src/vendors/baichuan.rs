@@ -3,6 +3,7 @@
 
 use super::blame::{Blame, Told};
 use super::openai_like::{GENERIC, HOSTED, OpenAiLike};
+use crate::matrix::REASONING;
 use crate::quirks::{COMMON, Quirks, Rule, StreamUsage};
 use crate::vendor::VendorInfo;
 
@@ -47,6 +48,7 @@ static QUIRKS: Quirks = Quirks {
     stream_usage: StreamUsage::Unknown,
     flat_text: true,
     text_only: true,
+    replies_lack: &[REASONING],
     ..COMMON
 };
 

@@ -116,10 +116,11 @@ fn beside<'a>(root: Value<'a>) -> Option<Told<'a>> {
     told.next()
 }
 
-/// A sentence at the top of the body and nothing else: an error only where the status says so.
+/// A sentence at the top of the body and nothing else: an error only where there is no reply.
 pub(crate) fn bare<'a>(root: Value<'a>) -> Option<Told<'a>> {
+    let message = word(root, "message").filter(|message| !message.is_empty());
     Some(Told {
-        message: word(root, "message")?,
+        message: message?,
         ..Told::default()
     })
 }

@@ -29,7 +29,7 @@ static REASONING: Quirks = Quirks {
     ..CHAT
 };
 
-fn quirks(model: &str) -> &'static Quirks {
+pub(super) fn quirks(model: &str) -> &'static Quirks {
     let series = model
         .strip_prefix('o')
         .is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()));

@@ -137,7 +137,17 @@ pub(crate) fn fault(
 ) -> Option<Fault> {
     let by_head = blame::by_status(head.status);
     let told = root.and_then(|root| {
-        let bare = || by_head.and_then(|_| blame::bare(root));
+        // On a success, a sentence where the reply should be.
+        let bare = || match by_head {
+            Some(_) => blame::bare(root),
+            None if ["choices", "code"]
+                .iter()
+                .any(|name| root.get(name).is_some()) =>
+            {
+                None
+            }
+            None => blame::bare(root),
+        };
         blame::read(root).or_else(bare)
     });
     let Some(told) = told else {

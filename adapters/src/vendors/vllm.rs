@@ -15,7 +15,7 @@ pub(crate) static VENDOR: OpenAiLike = OpenAiLike {
     ..GENERIC
 };
 
-static QUIRKS: Quirks = Quirks {
+pub(super) static QUIRKS: Quirks = Quirks {
     fields: &[("metadata", Rule::Lacks)],
     openai_only: false,
     ..COMMON

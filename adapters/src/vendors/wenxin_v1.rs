@@ -13,6 +13,7 @@ use crate::auth::percent;
 use crate::calendar;
 use crate::dialect::Dialect;
 use crate::dialects::wenxin_v1::WenxinV1;
+use crate::matrix::{PARALLEL, REASONING};
 use crate::quirks::{COMMON, Quirks, Rule, StreamUsage};
 use crate::vendor::{
     Call, Credential, Head, Parts, Token, TokenFlow, TokenRequest, Vendor, VendorInfo, join_path,
@@ -64,6 +65,7 @@ static QUIRKS: Quirks = Quirks {
     openai_only: false,
     stream_usage: StreamUsage::Always,
     none_drops_tools: true,
+    replies_lack: &[REASONING, PARALLEL],
     ..COMMON
 };
 

@@ -30,11 +30,13 @@ pub mod read;
 pub mod record;
 mod recover;
 mod reserve;
+mod retire;
 pub mod row;
 pub mod rows;
 mod scan;
 pub mod seal;
 mod segment;
+pub mod siem;
 mod store;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -69,6 +71,7 @@ use payload::{Moment, Parts};
 pub use record::Kind;
 pub use recover::{Damage, Recovery};
 use reserve::Reserve;
+pub use retire::{Retention, Retired};
 use segment::{Failure, Files, Shard};
 use store::{DirStore, Store};
 

@@ -39,6 +39,12 @@ pub struct Opening<'a> {
         skip_serializing_if = "str::is_empty"
     )]
     pub key: &'a str,
+    /// The user, if the credential named one.
+    #[serde(
+        serialize_with = "short::<128, _>",
+        skip_serializing_if = "str::is_empty"
+    )]
+    pub user: &'a str,
     /// Team of the key.
     #[serde(
         serialize_with = "short::<128, _>",
@@ -81,6 +87,30 @@ pub struct Opening<'a> {
         skip_serializing_if = "str::is_empty"
     )]
     pub model: &'a str,
+    /// Where that provider is: `domestic`, `overseas` or `self_hosted`.
+    #[serde(
+        serialize_with = "short::<16, _>",
+        skip_serializing_if = "str::is_empty"
+    )]
+    pub location: &'a str,
+    /// Fingerprint of the config, and so of the policies, that the request was judged by.
+    #[serde(
+        serialize_with = "short::<32, _>",
+        skip_serializing_if = "str::is_empty"
+    )]
+    pub config: &'a str,
+    /// Id of the trace it belongs to, if it came with one.
+    #[serde(
+        serialize_with = "short::<32, _>",
+        skip_serializing_if = "str::is_empty"
+    )]
+    pub trace: &'a str,
+    /// The client's own id of the request.
+    #[serde(
+        serialize_with = "short::<64, _>",
+        skip_serializing_if = "str::is_empty"
+    )]
+    pub client_request_id: &'a str,
     /// Whether a stream was asked for.
     pub stream: bool,
     /// Grade of the request.
@@ -141,15 +171,21 @@ pub struct Closing<'a> {
         skip_serializing_if = "str::is_empty"
     )]
     pub model: &'a str,
+    /// Where that provider is.
+    #[serde(
+        serialize_with = "short::<16, _>",
+        skip_serializing_if = "str::is_empty"
+    )]
+    pub location: &'a str,
     /// Every upstream that was tried, in order.
     #[serde(serialize_with = "attempts", skip_serializing_if = "<[_]>::is_empty")]
     pub attempts: &'a [Attempt<'a>],
     /// What it consumed.
     pub tokens: Tokens,
-    /// What that cost, in billionths of a unit of `currency`.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub cost_nano: u64,
-    /// ISO 4217 code; empty where the target has no price.
+    /// What they cost, in billionths of a unit of `currency`, if they have a price.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost_nano: Option<u64>,
+    /// Currency of the cost.
     #[serde(
         serialize_with = "short::<8, _>",
         skip_serializing_if = "str::is_empty"
@@ -186,6 +222,9 @@ pub struct Closing<'a> {
     /// Labels that were put back in the reply.
     #[serde(skip_serializing_if = "is_zero")]
     pub restored: u64,
+    /// From arrival to the first byte of the provider's reply, in ms.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_byte_ms: Option<u64>,
     /// From arrival to the first content, in ms.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_content_ms: Option<u64>,
@@ -289,6 +328,12 @@ pub struct Denial<'a> {
         skip_serializing_if = "str::is_empty"
     )]
     pub key: &'a str,
+    /// The user, if the credential named one.
+    #[serde(
+        serialize_with = "short::<128, _>",
+        skip_serializing_if = "str::is_empty"
+    )]
+    pub user: &'a str,
     /// Team of the key.
     #[serde(
         serialize_with = "short::<128, _>",
@@ -319,6 +364,24 @@ pub struct Denial<'a> {
         skip_serializing_if = "str::is_empty"
     )]
     pub asked: &'a str,
+    /// Fingerprint of the config, and so of the policies, that the request was judged by.
+    #[serde(
+        serialize_with = "short::<32, _>",
+        skip_serializing_if = "str::is_empty"
+    )]
+    pub config: &'a str,
+    /// Id of the trace it belongs to, if it came with one.
+    #[serde(
+        serialize_with = "short::<32, _>",
+        skip_serializing_if = "str::is_empty"
+    )]
+    pub trace: &'a str,
+    /// The client's own id of the request.
+    #[serde(
+        serialize_with = "short::<64, _>",
+        skip_serializing_if = "str::is_empty"
+    )]
+    pub client_request_id: &'a str,
     /// Grade of the request, if it was graded.
     #[serde(
         serialize_with = "short::<32, _>",

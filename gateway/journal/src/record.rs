@@ -48,7 +48,8 @@
 //! unknown fields must be ignored: later versions add some. The fields are those of the structs in `payload`.
 //! A `closed` payload names its opening by index (`opening`) and repeats its `id`.
 //!
-//! **Leaf.** The Merkle tree over the log hashes kind and payload (bytes 16.. of the record): the position in the tree is the index.
+//! **Leaf.** The Merkle tree over the log (`tree/`, told in `tree`) hashes kind and payload (bytes 16.. of the record): the position
+//! in the tree is the index. An index that no record bears is the leaf 0x00.
 //!
 //! **Damage.** A record whose length, kind or checksum is wrong, or whose index does not grow, is damaged. The next good record
 //! is found by trying every following byte. Damage that reaches the end of the file is a torn tail: a write that a crash cut short.

@@ -114,6 +114,10 @@ columns! {
     first_model: String, [Opened "" "model"], ["model"], "Model at the provider chosen first";
     provider: String, [Closed "" "provider"], ["provider"], "Provider that answered";
     model: String, [Closed "" "model"], ["model"], "Model that answered";
+    first_location: String, [Opened "" "location"], [], "Where the provider chosen first is: `domestic`, `overseas` or `self_hosted`";
+    location: String, [Closed "" "location"], [], "Where the provider that answered is";
+    trace: String, [Opened "" "trace", Denied "" "trace"], ["trace"], "Id of the trace that the request belongs to";
+    client_request_id: String, [Opened "" "client_request_id", Denied "" "client_request_id"], ["id"], "The client's own id of the request";
     attempts: Attempts, [Closed "" "attempts"], ["provider"], "Every upstream that was tried, in order: JSON array of `provider`, `model`, `fault`";
     stream: Option<bool>, [Opened "" "stream"], [], "Whether a stream was asked for";
     targets: Option<i64>, [Opened "" "targets"], [], "Targets that the request was cleared for";
@@ -144,12 +148,13 @@ columns! {
     reply_policies: Vec<String>, [Closed "" "reply_policies"], ["policy"], "Policies that fired on the reply";
     reply_shadowed: Vec<String>, [Closed "" "reply_shadowed"], ["shadowed"], "Policies in shadow mode that would have";
     restored: Option<i64>, [Closed "" "restored"], [], "Labels that were put back in the reply";
+    first_byte_ms: Option<i64>, [Closed "" "first_byte_ms"], [], "From arrival to the first byte of the provider's reply, ms";
     first_content_ms: Option<i64>, [Closed "" "first_content_ms"], [], "From arrival to the first content, ms";
     total_ms: Option<i64>, [Closed "" "total_ms", Denied "" "total_ms"], [], "From arrival to the end, ms";
     what: String, [Event "" "what"], ["what"], "What an event is about";
     actor: String, [Event "" "actor"], ["actor"], "Who caused an event";
     origin: String, [Event "" "origin"], [], "Where the actor of an event sat: an address or a tool";
-    config: String, [Event "" "config"], [], "Fingerprint of the config in force after an event";
+    config: String, [Opened "" "config", Denied "" "config", Event "" "config"], [], "Fingerprint of the config that a request was judged by, or in force after an event";
     config_before: String, [Event "" "before"], [], "Fingerprint of the config in force before an event";
     names: Vec<String>, [Event "" "names"], ["name"], "Names that an event is about: sections of a config, ids of keys";
     subject: String, [Event "" "subject"], ["subject"], "Pseudonym of the subject of payloads that an event is about";

@@ -23,6 +23,8 @@ use super::store::{SegmentFile, Store};
 
 /// Sealed segments that may wait for the background sync; one more is synced by the thread that rotates.
 const SEALED_MAX: usize = 1;
+/// A segment is followed by another after a day.
+const SEGMENT_AGE_MS: i64 = 24 * 3_600_000;
 /// Marks a place in the table of open entries that is free.
 const FREE: u64 = u64::MAX;
 
@@ -89,6 +91,8 @@ pub(super) struct Segment {
     unsyncable: bool,
     /// Rotate beyond this length.
     rotate_at: u64,
+    /// When it was begun, wall clock.
+    created_ms: i64,
 }
 
 /// What a shard's lock guards.
@@ -123,7 +127,9 @@ impl Shard {
         bytes: u64,
         files: &Files,
     ) {
-        self.active = Some(Segment::new(number, file, bytes, files.segment_bytes));
+        let mut segment = Segment::new(number, file, bytes, files.segment_bytes);
+        segment.created_ms = files.clock.wall_ms();
+        self.active = Some(segment);
     }
 
     /// Appends a record that `record::start` began, and returns its index.
@@ -235,6 +241,7 @@ impl Shard {
             created_ms: files.clock.wall_ms(),
         };
         let mut segment = Segment::new(number, file, 0, files.segment_bytes);
+        segment.created_ms = header.created_ms;
         if let Err(error) = segment.write_whole(&header.encode()) {
             // An empty file is skipped by readers; one that cannot be emptied is a torn header to them.
             segment.cut_back();
@@ -297,6 +304,15 @@ impl Shard {
                 .is_some_and(|active| active.bytes > active.rotate_at / 2)
     }
 
+    /// Has the active segment followed by another at the next record, if it is old: retention goes by whole segments.
+    pub(super) fn age(&mut self, now_ms: i64) {
+        if let Some(active) = self.active.as_mut()
+            && now_ms.saturating_sub(active.created_ms) > SEGMENT_AGE_MS
+        {
+            active.rotate_at = active.rotate_at.min(active.bytes);
+        }
+    }
+
     /// Takes a file made ahead; gives it back if the shard has meanwhile begun a later one.
     pub(super) fn offer_spare(
         &mut self,
@@ -340,6 +356,7 @@ impl Segment {
             suspect: false,
             unsyncable: false,
             rotate_at: segment_bytes,
+            created_ms: i64::MAX,
         }
     }
 

@@ -290,8 +290,12 @@ impl Journal {
 
     fn make_spares(&self) {
         for (number, shard) in self.shards.iter().enumerate() {
-            if !locked(shard).wants_spare() {
-                continue;
+            {
+                let mut shard = locked(shard);
+                shard.age(self.clock.wall_ms());
+                if !shard.wants_spare() {
+                    continue;
+                }
             }
             let shard_number = u32::try_from(number).unwrap_or(u32::MAX);
             // A full disk is found out by the write that needs room; an early file is only a courtesy.

@@ -187,7 +187,12 @@ impl Searches {
     ) -> Result<Page, (StatusCode, String)> {
         let page = match &self.index {
             Some(index) => index.page(query, cursor, limit, &*self.bodies),
-            None => find::page(&self.dir, None, query, cursor, limit, &*self.bodies),
+            None => {
+                let page = find::page(&self.dir, None, query, cursor, limit, &*self.bodies);
+                // Whoever builds an index lets go of erased keys; here nobody else does.
+                self.bodies.forget();
+                page
+            }
         };
         page.map_err(|error| unread(&error))
     }

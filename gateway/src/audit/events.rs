@@ -33,6 +33,9 @@ fn used(journal: &Journal, why: &str, before: &Snapshot, after: &Snapshot) {
         keys,
         teams,
     } = after.marks.since(&before.marks);
+    if sections.contains(&"audit") {
+        tracing::warn!("the settings of `audit` changed: they are read at start only");
+    }
     let what = if sections.is_empty() {
         What::Reload
     } else {

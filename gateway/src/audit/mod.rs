@@ -4,8 +4,15 @@
 
 pub mod asked;
 pub mod checkpoints;
+pub mod cursor;
 pub mod events;
+pub mod feed;
+pub mod http;
 pub mod indexing;
+pub mod lake;
+pub mod retention;
+pub mod ship;
+pub mod siem;
 
 use std::time::Duration;
 

@@ -7,6 +7,7 @@
 mod audit;
 mod check;
 mod key;
+mod matrix;
 mod policy;
 mod scan;
 
@@ -51,6 +52,8 @@ enum Command {
     Schema,
     /// Run the detectors over standard input: print it redacted, or what was found
     Scan(ScanArgs),
+    /// Print what each vendor can do for each client dialect, as Markdown
+    Matrix(MatrixArgs),
     /// Try policies: tests, explanations, replays
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
@@ -113,6 +116,13 @@ struct ScanArgs {
     /// Read {"id","text"} lines, write {"id","spans":[{"start","end","type","grade"}]} lines
     #[arg(long)]
     jsonl: bool,
+}
+
+#[derive(Debug, Args)]
+struct MatrixArgs {
+    /// Print it as JSON
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -195,6 +205,7 @@ fn dispatch(command: Command, runners: &Runners, out: &mut impl Write) -> anyhow
             };
             policy::run(&command, means, out, &mut io::stderr())
         }
+        Command::Matrix(args) => matrix::print(&args, out),
         Command::Key(KeyCommand::Create(args)) => key::create(&args, out),
         Command::Completions { shell } => {
             // clap_complete panics when its writer fails; a vector does not.

@@ -7,6 +7,7 @@
 mod gates;
 mod limits;
 mod policies;
+mod shipping;
 mod unruled;
 
 use std::collections::HashMap;
@@ -26,6 +27,7 @@ use wire::Grade;
 use super::address::{Listen, parse_base_url};
 use super::check::{check, has_errors};
 use super::load::{Doc, Loaded, SECRET_BYTES_MAX, read_bounded, said};
+use super::price::PriceList;
 use super::problem::{Problem, Severity, Step};
 use super::schema::{self, Config, Location};
 use super::snapshot::{
@@ -144,6 +146,8 @@ fn assemble(loaded: &Loaded, ground: &Ground<'_>, files: &mut Files<'_>) -> Opti
     let before = ground.before;
     let policy = policies::build(config, &grades, files)?.map(Arc::new);
     let gates = gates::build(config, &grades, files)?;
+    shipping::lake(config, files)?;
+    let siem_tls = shipping::siem(config, files)?;
     Some(Snapshot {
         version: before.map_or(1, |before| before.version + 1),
         loaded_at: ground.now,
@@ -170,6 +174,7 @@ fn assemble(loaded: &Loaded, ground: &Ground<'_>, files: &mut Files<'_>) -> Opti
                 .collect(),
         },
         audit: config.audit.clone(),
+        siem_tls,
         limits: config.limits.clone(),
         timeouts: config.timeouts.clone(),
         retries: config.upstream.retries,
@@ -308,11 +313,12 @@ fn build_models(
                 model: target.model.as_str().into(),
                 weight: target.weight,
                 priority: target.priority,
+                price: target
+                    .price
+                    .as_ref()
+                    .or(from.price.as_ref())
+                    .map(PriceList::build),
                 filing: target.filing.as_deref().map(Into::into),
-                price: match target.price.as_ref().or(from.price.as_ref()) {
-                    Some(price) => Some(limits::price(price)?),
-                    None => None,
-                },
                 shown: [Named::new(&provider.name), Named::new(&target.model)],
                 meters: OnceLock::new(),
             });

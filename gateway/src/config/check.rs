@@ -9,7 +9,9 @@ mod checkpoint;
 mod limits;
 mod policies;
 mod providers;
+mod retention;
 mod server;
+mod shipping;
 
 use super::load::{Doc, Loaded};
 use super::problem::{Problem, Severity, Step, suggest};
@@ -45,7 +47,9 @@ pub fn check(loaded: &Loaded, book: &dyn VendorBook, now_ms: u64) -> Vec<Problem
     check.money();
     check.policies();
     check.server();
+    check.retention();
     check.checkpoint();
+    check.shipping();
     let mut problems = check.problems;
     problems.sort_by_key(|p| {
         (

@@ -14,7 +14,7 @@ use super::env::Lookup;
 use super::node::{Node, Value, parse};
 use super::problem::{Place, Problem, Severity, Step, show_path};
 use super::scalar::place_within;
-use super::schema::Config;
+use super::schema::{Audit, Config};
 use super::words::fetch_words;
 use crate::secret::Secret;
 
@@ -245,6 +245,7 @@ fn fetch_secrets(loaded: &mut Loaded) -> Vec<Problem> {
             fetch(value, &steps);
         }
     }
+    fetch_shipping(&mut config.audit, &mut fetch);
     for (index, gate) in config.policies.gates.iter_mut().enumerate() {
         for (header, value) in &mut gate.headers {
             let at: [Step; 5] = [
@@ -258,6 +259,39 @@ fn fetch_secrets(loaded: &mut Loaded) -> Vec<Problem> {
         }
     }
     problems
+}
+
+/// The secrets of what the audit log is copied to.
+fn fetch_shipping(audit: &mut Audit, fetch: &mut impl FnMut(&mut Secret, &[Step])) {
+    if let Some(lake) = &mut audit.lake {
+        for (option, value) in &mut lake.options {
+            let at: [Step; 4] = [
+                "audit".into(),
+                "lake".into(),
+                "options".into(),
+                option.as_str().into(),
+            ];
+            fetch(value, &at);
+        }
+    }
+    for (index, siem) in audit.siem.iter_mut().enumerate() {
+        let at = |field: &str| {
+            [
+                "audit".into(),
+                "siem".into(),
+                index.into(),
+                Step::from(field),
+            ]
+        };
+        if let Some(token) = &mut siem.token {
+            fetch(token, &at("token"));
+        }
+        for (header, value) in &mut siem.headers {
+            let mut steps = at("headers").to_vec();
+            steps.push(header.as_str().into());
+            fetch(value, &steps);
+        }
+    }
 }
 
 fn read_secret(path: &Path) -> Result<Secret, String> {

@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::each;
+use super::price::PriceList;
 pub use super::tuning::{
     CallTimeouts, Drain, Http2, Limits, Log, LogFormat, LogLevel, Mode, Overload, Runtime, Stream,
     Timeouts, Upstream,
@@ -20,12 +21,14 @@ use crate::secret::Secret;
 
 mod checkpoint;
 mod policies;
+mod shipping;
 
 pub use checkpoint::{Anchor, Checkpoint, Witness};
 pub use policies::{
     CrossBorder, EntityDef, Explicit, Gate, GateOn, GateShape, Labelling, Method, OnError, Output,
     Pack, Policies, Remedy, Rule, RuleMode, Validator, Words,
 };
+pub use shipping::{Lake, Siem, SiemFormat, SiemKind};
 
 /// yumen's config file.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -230,11 +233,11 @@ pub struct Model {
     /// What becomes of request fields that the target lacks. Absent: what changes the meaning (a forced tool choice, a
     /// schema, `stop`, `n`) is refused, hints (`seed`, `user`, tiers) are dropped and named in `x-yumen-dropped`.
     pub lossy: Option<Lossy>,
+    /// What its tokens cost, for records and metrics; a target may have a price of its own.
+    pub price: Option<PriceList>,
     /// Times of its calls, where they differ from `upstream.timeouts`.
     #[serde(default)]
     pub timeouts: CallTimeouts,
-    /// What its tokens cost, unless a target says otherwise.
-    pub price: Option<Price>,
     /// Limits of all its requests together.
     #[serde(default)]
     pub limits: Quota,
@@ -254,29 +257,10 @@ pub struct Target {
     /// 1 is tried first.
     #[serde(default = "one")]
     pub priority: u32,
+    /// What its tokens cost here.
+    pub price: Option<PriceList>,
     /// The number under which the model is filed with the authority (备案号).
     pub filing: Option<String>,
-    /// What its tokens cost there.
-    pub price: Option<Price>,
-}
-
-/// What a million tokens cost, in units of a currency.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Price {
-    /// Of the prompt.
-    pub input: f64,
-    /// Of the reply.
-    pub output: f64,
-    /// Of the prompt, read from the vendor's cache; default `input`.
-    pub cached: Option<f64>,
-    /// Of the prompt, written to the vendor's cache; default `input`.
-    pub cache_write: Option<f64>,
-    /// Of the reply, spent on reasoning; default `output`.
-    pub reasoning: Option<f64>,
-    /// ISO 4217 code.
-    #[serde(default = "yuan")]
-    pub currency: String,
 }
 
 fn yuan() -> String {
@@ -463,6 +447,14 @@ pub struct Audit {
     pub durability: Durability,
     /// What of prompts and replies is kept.
     pub payload: Payload,
+    /// Records are kept for so long; then whole segment files go.
+    pub retention: Span,
+    /// Nothing younger ever goes: what the law asks for, six months by default.
+    pub retention_min: Span,
+    /// Beyond this size the oldest segment files go, but never what is younger than `retention_min`.
+    pub max_bytes: Option<Size>,
+    /// Kept bodies go after so long; default as `retention`.
+    pub payload_retention: Option<Span>,
     /// Its Merkle root, signed.
     pub checkpoint: Checkpoint,
     /// The index by which it is searched.
@@ -471,7 +463,17 @@ pub struct Audit {
     pub segment_bytes: Size,
     /// Room on disk that is set aside, so that open requests can be closed when the disk is full.
     pub reserve_bytes: Size,
+    /// This replica's name in the lake and in what analysts' tools get; default the host's. Read at start only, as is what follows.
+    pub replica: Option<String>,
+    /// The log as a table of Parquet files.
+    pub lake: Option<Lake>,
+    /// Security analysts' tools.
+    #[serde(deserialize_with = "each::listed")]
+    pub siem: Vec<Siem>,
 }
+
+/// What the Cybersecurity Law (article 21) asks for network logs: not less than six months.
+pub const HALF_A_YEAR: Span = Span::secs(180 * 86_400);
 
 impl Default for Audit {
     fn default() -> Self {
@@ -479,10 +481,17 @@ impl Default for Audit {
             dir: "./audit".into(),
             durability: Durability::Written,
             payload: Payload::None,
+            retention: HALF_A_YEAR,
+            retention_min: HALF_A_YEAR,
+            max_bytes: None,
+            payload_retention: None,
             checkpoint: Checkpoint::default(),
             index: AuditIndex::default(),
             segment_bytes: Size::mib(128),
             reserve_bytes: Size::mib(64),
+            replica: None,
+            lake: None,
+            siem: Vec::new(),
         }
     }
 }

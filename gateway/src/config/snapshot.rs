@@ -61,6 +61,8 @@ pub struct Snapshot {
     pub admin: Admin,
     /// The audit log. Read at start only.
     pub audit: Audit,
+    /// TLS to analysts' tools, in the order of `audit.siem`. Read at start only.
+    pub siem_tls: Vec<SiemTls>,
     /// Sizes and counts that nothing may exceed.
     pub limits: Limits,
     /// Times of the data endpoint.
@@ -281,6 +283,15 @@ pub struct ClientTls {
     pub insecure_skip_verify: bool,
 }
 
+/// TLS to a tool that gets the audit log.
+#[derive(Clone, Debug)]
+pub struct SiemTls {
+    /// Settings.
+    pub client: Arc<rustls::ClientConfig>,
+    /// The name its certificate must have, if not the host.
+    pub server_name: Option<Box<str>>,
+}
+
 /// TLS of the data endpoint, files read.
 #[derive(Debug)]
 pub struct ServerTls {
@@ -341,10 +352,10 @@ pub struct Target {
     pub weight: u32,
     /// 1 is tried first.
     pub priority: u32,
-    /// The number under which it is filed with the authority.
-    pub filing: Option<Box<str>>,
     /// What its tokens cost.
     pub price: Option<Price>,
+    /// The number under which it is filed with the authority.
+    pub filing: Option<Box<str>>,
     /// Provider and model as replies name them.
     pub shown: [Named; 2],
     /// Its meters, looked up at first use and kept: whoever counts fills it.

@@ -65,6 +65,7 @@ pub(super) fn read_head(
     request: Request<Incoming>,
 ) -> Result<Arrived, Fault> {
     let (head, body) = request.into_parts();
+    exchange.told = super::told::Told::read(&head.headers);
     let place = places::find(head.uri.path(), &head.headers);
     let (endpoint, method) = shown(&place.at, head.uri.path());
     exchange.endpoint = endpoint;

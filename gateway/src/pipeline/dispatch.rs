@@ -176,6 +176,7 @@ async fn attempt(
     let reply = clocks
         .first(client.send(&target.provider.endpoint, &bounds, &request))
         .await??;
+    exchange.meter.first_byte = Some(Instant::now());
     let Reply { head, body } = reply;
     let head = Head {
         status: head.status,

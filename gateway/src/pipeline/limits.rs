@@ -9,16 +9,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use journal::Tokens;
 use ledger::{Ledger, Refused};
 use policies::limit::level::{Now, Window};
 use policies::limit::meter::{Charge, Limited, Meter, Unit, Used};
 use policies::limit::period::Period;
 use smallvec::SmallVec;
-use wire::facts::{RequestFacts, Usage};
+use wire::facts::RequestFacts;
 use wire::{Fault, Kind};
 
 use super::settle::Exchange;
-use crate::config::snapshot::{Model, Target};
+use crate::config::snapshot::Model;
 
 /// What a client that runs into a limit on what is held is told to wait: nobody knows when a place frees.
 const HELD_RETRY: Duration = Duration::from_secs(1);
@@ -101,13 +102,11 @@ fn estimate(bytes: u64, facts: &RequestFacts, model: &Model) -> Estimate {
     let each = facts.max_tokens.unwrap_or_else(|| model.learnt.reply());
     let reply = each.saturating_mul(u64::from(facts.choices.max(1)));
     // Whichever target answers: the dearest.
-    let costs = model.targets.iter().filter_map(|target| {
-        let price = target.price.as_ref()?;
-        let dearest = price.output.max(price.reasoning);
-        let parts = u128::from(prompt) * u128::from(price.input.max(price.cache_write))
-            + u128::from(reply) * u128::from(dearest);
-        Some(u64::try_from(parts.div_ceil(1000)).unwrap_or(u64::MAX))
-    });
+    let prices = model
+        .targets
+        .iter()
+        .filter_map(|target| target.price.as_ref());
+    let costs = prices.map(|price| price.at_most(prompt, reply));
     Estimate {
         tokens: prompt.saturating_add(reply),
         cost_nano: costs.max().unwrap_or(0),
@@ -164,30 +163,24 @@ fn now(exchange: &Exchange) -> Now {
 }
 
 /// Settles with what was used, and learns from it. Estimated figures teach nothing.
-pub(super) fn settle(exchange: &mut Exchange, usage: &Usage, reported: bool) {
-    if reported && let Some(learnt) = exchange.learnt() {
-        learnt.learn(exchange.request_bytes, usage.prompt, usage.completion);
+pub(super) fn settle(exchange: &mut Exchange, tokens: Tokens) {
+    if !tokens.estimated
+        && let Some(learnt) = exchange.learnt()
+    {
+        learnt.learn(exchange.request_bytes, tokens.prompt, tokens.completion);
     }
     let now = now(exchange);
-    let (cost_nano, _) = cost(exchange.answering(), usage);
+    let cost_nano = exchange.cost(tokens).map_or(0, |(_, nano)| nano);
     match exchange.lease.take() {
         Some(lease) => lease.settle(
             Used {
-                tokens: usage.prompt.saturating_add(usage.completion),
+                tokens: tokens.prompt.saturating_add(tokens.completion),
                 cost_nano,
             },
             now,
         ),
         None if exchange.is_uncounted() => count(exchange),
         None => {}
-    }
-}
-
-/// What a target's tokens cost, in nanounits, and of which currency.
-pub(super) fn cost<'a>(target: Option<&'a Target>, usage: &Usage) -> (u64, &'a str) {
-    match target.and_then(|target| target.price.as_ref()) {
-        Some(price) => (price.cost_nano(usage), &price.currency),
-        None => (0, ""),
     }
 }
 

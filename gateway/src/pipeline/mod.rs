@@ -25,6 +25,7 @@ mod relay;
 mod route;
 mod settle;
 mod stream;
+mod told;
 pub mod trial;
 
 use std::sync::Arc;

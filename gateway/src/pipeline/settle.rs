@@ -24,6 +24,7 @@ use wire::{Fault, Grade, Kind, Verdict};
 use super::govern::Tally;
 use super::limits;
 use super::route::Candidate;
+use super::told::Told;
 use crate::alarm::SharedAlarm;
 use crate::audit;
 use crate::config::snapshot::{Snapshot, Target};
@@ -40,6 +41,7 @@ pub(super) struct Meter {
     pub(super) content_events: u64,
     pub(super) events: u64,
     pub(super) bytes_down: u64,
+    pub(super) first_byte: Option<Instant>,
     pub(super) first_content: Option<Instant>,
 }
 
@@ -57,6 +59,10 @@ impl Tried {
     fn model(&self) -> &str {
         &self.candidate.target().model
     }
+
+    fn location(&self) -> &'static str {
+        self.candidate.target().provider.location.as_str()
+    }
 }
 
 /// A request from its arrival to its end. An idle stream holds one: what few requests have is a list or a box.
@@ -72,6 +78,8 @@ pub(super) struct Exchange {
     pub(super) complete: Instant,
     pub(super) endpoint: &'static str,
     pub(super) principal: Option<Arc<Principal>>,
+    /// What the client says of its own.
+    pub(super) told: Option<Box<Told>>,
     pub(super) asked: String,
     pub(super) streams: bool,
     /// Whether the client asked for usage in the stream.
@@ -139,6 +147,7 @@ impl Exchange {
             complete: now,
             endpoint: "",
             principal: None,
+            told: None,
             asked: String::new(),
             streams: false,
             usage_asked: false,
@@ -270,6 +279,10 @@ impl Exchange {
         let opening = Opening {
             id: self.id.as_str(),
             key: self.key_id(),
+            user: self.user(),
+            config: &self.snapshot.fingerprint,
+            trace: self.told.as_ref().map_or("", |told| told.trace()),
+            client_request_id: self.told.as_ref().map_or("", |told| told.request_id()),
             team: self.team(),
             client: self.on_peer.address(),
             dialect: self.dialect.name(),
@@ -277,6 +290,7 @@ impl Exchange {
             asked: &self.asked,
             provider: target.map_or("", |target| &target.provider.name),
             model: target.map_or("", |target| &target.model),
+            location: target.map_or("", |target| target.provider.location.as_str()),
             stream: self.streams,
             grade: self.snapshot.grades.name(self.grade),
             verdict: self.verdict.map_or("", Verdict::as_str),
@@ -356,6 +370,15 @@ impl Exchange {
             .map_or("", |principal| &principal.id)
     }
 
+    /// The user whom the credential names. Virtual keys name none.
+    #[expect(
+        clippy::unused_self,
+        reason = "the principal will tell, as it tells the team"
+    )]
+    fn user(&self) -> &'static str {
+        ""
+    }
+
     fn team(&self) -> &str {
         self.principal
             .as_ref()
@@ -369,13 +392,13 @@ impl Exchange {
             return;
         }
         let code = fault.map_or("", |fault| fault.public_code().as_str());
-        let (usage, estimated) = self.usage();
+        let tokens = self.tokens();
         self.ended = match self.entry.take() {
-            Some(entry) => self.close(entry, outcome, code, (&usage, estimated)),
+            Some(entry) => self.close(entry, outcome, code, tokens),
             None => self.deny(code, fault),
         };
-        self.count(fault, &usage);
-        limits::settle(self, &usage, !estimated);
+        self.count(fault, tokens);
+        limits::settle(self, tokens);
         if let Some(fault) = fault {
             self.worker
                 .log_fault(self.id.as_str(), self.key_id(), fault);
@@ -388,9 +411,8 @@ impl Exchange {
         entry: journal::Entry,
         outcome: Outcome,
         code: &str,
-        (usage, estimated): (&Usage, bool),
+        tokens: Tokens,
     ) -> Durable {
-        let (cost_nano, currency) = limits::cost(self.answering(), usage);
         let attempts: SmallVec<[Attempt<'_>; 4]> = self
             .tried
             .iter()
@@ -401,6 +423,7 @@ impl Exchange {
             })
             .collect();
         let answered = self.tried.last().filter(|tried| tried.fault.is_empty());
+        let cost = self.cost(tokens);
         let said = self.said();
         let gate = |at: &usize| self.snapshot.gates.get(*at).map(|gate| &*gate.name);
         let refused: SmallVec<[&str; 1]> = self.gate_refused.iter().filter_map(gate).collect();
@@ -416,19 +439,15 @@ impl Exchange {
             status: self.status,
             provider: answered.map_or("", Tried::provider),
             model: answered.map_or("", Tried::model),
+            location: answered.map_or("", Tried::location),
             attempts: &attempts,
-            tokens: Tokens {
-                prompt: usage.prompt,
-                completion: usage.completion,
-                cached: usage.cached,
-                reasoning: usage.reasoning,
-                estimated,
-            },
-            cost_nano,
-            currency,
+            tokens,
+            cost_nano: cost.map(|(_, nano)| nano),
+            currency: cost.map_or("", |(currency, _)| currency),
             finish: self.meter.finish.map_or("", Finish::as_str),
             bytes_down: self.meter.bytes_down,
             events: self.meter.events,
+            first_byte_ms: self.meter.first_byte.map(|at| millis(at, self.started)),
             first_content_ms: self.meter.first_content.map(|at| millis(at, self.started)),
             total_ms: millis(Instant::now(), self.started),
             code,
@@ -445,6 +464,10 @@ impl Exchange {
         let denial = Denial {
             id: self.id.as_str(),
             key: self.key_id(),
+            user: self.user(),
+            config: &self.snapshot.fingerprint,
+            trace: self.told.as_ref().map_or("", |told| told.trace()),
+            client_request_id: self.told.as_ref().map_or("", |told| told.request_id()),
             team: self.team(),
             client: self.on_peer.address(),
             dialect: self.dialect.name(),
@@ -472,34 +495,43 @@ impl Exchange {
         journal.durable(denied)
     }
 
-    /// The vendor's usage, or an estimate and true: what the model's prompts of that length usually are, one token a
-    /// content event. Some dialects report usage before the answer too; where that was the last that was heard, the answer
-    /// is estimated.
-    fn usage(&self) -> (Usage, bool) {
+    /// What the tokens cost at the target that was tried last, which made them: it is paid for what it said even if it failed
+    /// afterwards.
+    pub(super) fn cost(&self, tokens: Tokens) -> Option<(&str, u64)> {
+        let price = self.tried.last()?.candidate.target().price.as_ref()?;
+        Some((&price.currency, price.of(tokens)))
+    }
+
+    /// The vendor's usage, or an estimate: what the model's prompts of that length usually are, one token a content event.
+    /// Some dialects report usage before the answer too; where that was the last that was heard, the answer is estimated.
+    fn tokens(&self) -> Tokens {
         match self.meter.usage {
             Some(usage) => {
-                let mut usage = usage.clamped();
+                let usage = usage.clamped();
                 let seen = self.meter.content_events;
                 let early = self.meter.finish.is_none() && seen > usage.completion;
-                if early {
-                    usage.completion = seen;
+                Tokens {
+                    prompt: usage.prompt,
+                    completion: if early { seen } else { usage.completion },
+                    cached: usage.cached,
+                    reasoning: usage.reasoning,
+                    estimated: early,
                 }
-                (usage, early)
             }
-            None if self.meter.first_content.is_some() => {
-                let learnt = self.learnt();
-                let usage = Usage {
-                    prompt: learnt.map_or(0, |learnt| learnt.prompt(self.request_bytes)),
-                    completion: self.meter.content_events,
-                    ..Usage::default()
-                };
-                (usage, true)
-            }
-            None => (Usage::default(), false),
+            None if self.meter.first_content.is_some() => Tokens {
+                prompt: self
+                    .learnt()
+                    .map_or(0, |learnt| learnt.prompt(self.request_bytes)),
+                completion: self.meter.content_events,
+                cached: 0,
+                reasoning: 0,
+                estimated: true,
+            },
+            None => Tokens::default(),
         }
     }
 
-    fn count(&self, fault: Option<&Fault>, usage: &Usage) {
+    fn count(&self, fault: Option<&Fault>, tokens: Tokens) {
         let shared = &self.worker.shared;
         shared
             .routes
@@ -512,13 +544,19 @@ impl Exchange {
             shared.metrics.verdict(verdict);
         }
         self.count_policy(fault);
-        let Some(last) = self.tried.last().filter(|tried| tried.fault.is_empty()) else {
+        let Some(last) = self.tried.last() else {
             return;
         };
         let meters = shared.meters(last.candidate.target());
+        if let (Some(cost), Some((_, nano))) = (&meters.cost, self.cost(tokens)) {
+            cost.inc_by(nano as f64 / 1e9);
+        }
+        if !last.fault.is_empty() {
+            return;
+        }
         meters.ok();
-        meters.input_tokens.inc_by(usage.prompt);
-        meters.output_tokens.inc_by(usage.completion);
+        meters.input_tokens.inc_by(tokens.prompt);
+        meters.output_tokens.inc_by(tokens.completion);
         if let Some(at) = self.meter.first_content {
             meters
                 .first_content

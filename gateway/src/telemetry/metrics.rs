@@ -14,6 +14,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Metric, Registry};
 use wire::{Kind, Verdict};
 
+use super::export::{ExportFamilies, ExportMeters};
 use super::policy::{Families, GateVerdict, PolicyMeters};
 use super::process::{Process, Reloads};
 use super::series::{Family, OTHER, Timer};
@@ -50,9 +51,11 @@ pub struct Metrics {
     upstream_requests: Family<Counter>,
     first_content: Family<Timer>,
     tokens: Family<Counter>,
+    costs: Family<Cost>,
     faults: Family<Counter>,
     verdicts: [Counter; 4],
     policies: Families,
+    exports: ExportFamilies,
     /// Times a policy could not be applied: a condition, a judgement within limits, a gate.
     pub policy_errors: Counter,
     /// Our own time per request, without waiting for the upstream.
@@ -81,6 +84,12 @@ pub struct Metrics {
     pub ledger_up: Gauge,
     /// Gateways that share the store of limits, this one included.
     pub ledger_replicas: Gauge,
+    /// Bytes of the log's segments, as retention saw them last.
+    pub audit_bytes: Gauge,
+    /// 1 while the log is larger than it should be and nothing of it may go.
+    pub audit_over_limit: Gauge,
+    /// Segments that retention removed.
+    pub audit_retired: Counter,
     /// The audit log's tree.
     pub tree: TreeMeters,
 }
@@ -112,6 +121,9 @@ impl RouteMeters {
     }
 }
 
+/// An amount of money. Sums of floats drift by far less than a cent; records hold whole billionths.
+pub type Cost = prometheus_client::metrics::counter::Counter<f64, std::sync::atomic::AtomicU64>;
+
 /// One target of one model; held beside the snapshot's target.
 #[derive(Debug)]
 pub struct TargetMeters {
@@ -124,6 +136,8 @@ pub struct TargetMeters {
     pub input_tokens: Counter,
     /// Tokens written by the model.
     pub output_tokens: Counter,
+    /// What they cost, if they have a price.
+    pub cost: Option<Cost>,
 }
 
 impl TargetMeters {
@@ -164,6 +178,38 @@ impl Maker {
         labels: &'static [&'static str],
     ) -> Family<Counter> {
         self.enter(name, help, Family::new(labels, Counter::default))
+    }
+}
+
+impl Maker {
+    fn gauges(&mut self, name: &str, help: &str, labels: &'static [&'static str]) -> Family<Gauge> {
+        self.enter(name, help, Family::new(labels, Gauge::default))
+    }
+}
+
+/// The metrics of what copies the audit log.
+fn exports(m: &mut Maker) -> ExportFamilies {
+    ExportFamilies {
+        behind: m.gauges(
+            "yumen_audit_export_lag_records",
+            "Records that a receiver of the audit log does not have yet",
+            &["to"],
+        ),
+        age: m.gauges(
+            "yumen_audit_export_lag_seconds",
+            "Age of the oldest row on its way to a receiver of the audit log",
+            &["to"],
+        ),
+        rows: m.counters(
+            "yumen_audit_export_rows",
+            "Rows sent to a receiver of the audit log",
+            &["to"],
+        ),
+        errors: m.counters(
+            "yumen_audit_export_errors",
+            "Portions that a receiver of the audit log did not get",
+            &["to"],
+        ),
     }
 }
 
@@ -226,8 +272,14 @@ impl Metrics {
                 Family::new(&["provider"], || Timer::new(&CONTENT_S)),
             ),
             tokens: m.counters("yumen_tokens", tokens, &["provider", "model", "direction"]),
+            costs: m.enter(
+                "yumen_cost",
+                "What tokens cost, in units of the currency",
+                Family::new(&["provider", "model", "currency"], Cost::default),
+            ),
             faults: m.counters("yumen_faults", "Requests that failed", &["kind", "reason"]),
             policies,
+            exports: exports(&mut m),
             policy_errors: m.counter("yumen_policy_errors", "Times a policy could not be applied"),
             verdicts: VERDICTS.map(|verdict| verdicts.at(&[verdict.as_str()])),
             ratelimit_allowed: limits.at(&["allowed"]),
@@ -251,6 +303,15 @@ impl Metrics {
                 "yumen_ledger_replicas",
                 "Gateways that share the store of limits",
             ),
+            audit_bytes: m.gauge("yumen_audit_bytes", "Bytes of the log's segments"),
+            audit_over_limit: m.gauge(
+                "yumen_audit_over_limit",
+                "1 while the log is larger than audit.max_bytes and must keep all of it",
+            ),
+            audit_retired: m.counter(
+                "yumen_audit_retired_segments",
+                "Segments removed by retention",
+            ),
             tree: TreeMeters::new(&mut m.0),
             registry: m.0,
         }
@@ -271,7 +332,7 @@ impl Metrics {
     /// The meters of a target: `provider` and `model` are names of the config. Once per target and snapshot; those of the
     /// same names count on.
     #[must_use]
-    pub fn target(&self, provider: &str, model: &str) -> TargetMeters {
+    pub fn target(&self, provider: &str, model: &str, currency: Option<&str>) -> TargetMeters {
         TargetMeters {
             provider: provider.into(),
             upstream_requests: self.upstream_requests.clone(),
@@ -279,6 +340,7 @@ impl Metrics {
             first_content: self.first_content.at(&[provider]),
             input_tokens: self.tokens.at(&[provider, model, "input"]),
             output_tokens: self.tokens.at(&[provider, model, "output"]),
+            cost: currency.map(|currency| self.costs.at(&[provider, model, currency])),
         }
     }
 
@@ -303,6 +365,12 @@ impl Metrics {
     #[must_use]
     pub fn policy(&self, rules: usize, reply_rules: usize, types: usize) -> PolicyMeters {
         PolicyMeters::new(&self.policies, rules, reply_rules, types)
+    }
+
+    /// The meters of a receiver of the audit log.
+    #[must_use]
+    pub fn export(&self, to: &str) -> ExportMeters {
+        self.exports.to(to)
     }
 
     /// The text for a scrape.
@@ -339,13 +407,16 @@ mod tests {
         chat.done(200, Duration::from_millis(20));
         chat.done(200, Duration::from_millis(20));
         chat.done(9999, Duration::ZERO);
-        let target = metrics.target("near", "assistant");
+        let target = metrics.target("near", "assistant", None);
         target.ok();
         target.failed(Kind::Throttled);
         target.first_content.observe(Duration::from_millis(300));
         target.output_tokens.inc_by(7);
         // The next snapshot's handle counts on.
-        metrics.target("near", "assistant").output_tokens.inc_by(5);
+        metrics
+            .target("near", "assistant", None)
+            .output_tokens
+            .inc_by(5);
         metrics.fault(Kind::BadRequest, "invalid_json");
         metrics.verdict(Verdict::Refuse);
         let policy = metrics.policy(1, 1, 3);

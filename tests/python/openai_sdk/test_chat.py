@@ -32,8 +32,10 @@ def test_stream(client):
     assert len(chunks) > 5
     assert text_of(chunks) == whole.choices[0].message.content
     assert finishes_of(chunks) == ["stop"]
-    assert len({chunk.id for chunk in chunks}) == 1
-    assert chunks[0].choices[0].delta.role == "assistant"
+    # One vendor begins with a chunk that has no choices, and no id.
+    said = [chunk for chunk in chunks if chunk.choices]
+    assert len({chunk.id for chunk in said}) == 1
+    assert said[0].choices[0].delta.role == "assistant"
 
 
 def test_usage_only_when_asked(client):
@@ -265,10 +267,15 @@ def test_failover_before_the_first_byte(client):
 
 
 def test_unknown_fields_are_no_error(client, upstream):
+    if not upstream.unknown_fields:
+        with pytest.raises(openai.UnprocessableEntityError):
+            create(client, extra_body={"a_field_of_tomorrow": 1})
+        return
     model = "m" if upstream.forwarded else "drops"
     reply = create(client, model=model, extra_body={"a_field_of_tomorrow": {"deep": [1, None]}})
     assert reply.choices[0].message.content.endswith(ECHO)
 
 
-def test_tools_offered_but_not_needed(client):
-    assert create(client, tools=TOOLS).choices[0].message.content.endswith(ECHO)
+def test_tools_offered_but_not_needed(client, upstream):
+    model = "m" if upstream.tools else "drops"
+    assert create(client, model=model, tools=TOOLS).choices[0].message.content.endswith(ECHO)

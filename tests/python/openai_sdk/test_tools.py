@@ -7,6 +7,17 @@ import pytest
 from chat import calls_of, create, finishes_of, says, text_of
 from support import TOOLS
 
+@pytest.fixture(autouse=True)
+def only_where_tools_are(request):
+    """Who has none says so by the field's name."""
+    upstream = request.getfixturevalue("upstream")
+    if not upstream.tools:
+        with pytest.raises(openai.BadRequestError) as refused:
+            create(request.getfixturevalue("client"), ONE, tools=TOOLS)
+        assert refused.value.param == "tools"
+        pytest.skip("no tools")
+
+
 ONE = says("weather please")
 TWO = says("weather of two cities")
 OTHER = {

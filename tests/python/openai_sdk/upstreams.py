@@ -57,6 +57,8 @@ class Upstream:
     forwarded: bool = True
     # The name of the field that carries reasoning; None: the protocol has none.
     reasoning: str | None = "reasoning_content"
+    # Tools can be offered at all.
+    tools: bool = True
     # More than one tool call in a reply.
     parallel: bool = True
     # The request field `parallel_tool_calls` exists.
@@ -67,6 +69,8 @@ class Upstream:
     choices: bool = True
     # None: passed over by the vendor without a word.
     logprobs: bool | None = True
+    # Fields that nobody knows are passed over.
+    unknown_fields: bool = True
     # Stop strings exist.
     stop: bool = True
     json_mode: bool = True
@@ -95,6 +99,13 @@ def vendor(name, **more):
     return {"vendor": name, "clearance": "internal", **more}
 
 
+def local(name, **traits):
+    """A runtime of one's own, with what most of them cannot do."""
+    return Upstream(
+        name, vendor(name, clearance="restricted"), f"/{name}", **{"too_long": "too_long", "filtered": None, **traits}
+    )
+
+
 def hosted(name, path=None, **traits):
     """A vendor whose surface has its own name, and any key."""
     return Upstream(name, vendor(name), path or f"/{name}/v1", **{"credential": ANY_KEY, **traits})
@@ -102,6 +113,7 @@ def hosted(name, path=None, **traits):
 
 BCE_KEY = {"api_key": "bce-v3/ALTAK-fake/0001"}
 ANY_KEY = {"api_key": "sk-fake-0001"}
+VLLM = {"too_long": "ContextLength", "reasoning": "reasoning"}
 GLM = dict(
     path="/api/paas/v4",
     too_long="1261",
@@ -275,6 +287,42 @@ UPSTREAMS = [
         stop=False,
         reason=False,
     ),
+    hosted("bluelm", too_long="context_length_exceeded", filtered="1007"),
+    hosted(
+        "mistral",
+        too_long="3051",
+        filtered="403",
+        recall=True,
+        forwarded=False,
+        logprobs=False,
+        unknown_fields=False,
+    ),
+    hosted("xai", too_long="too_long", filtered="safety"),
+    hosted(
+        "cohere",
+        too_long="too_long",
+        filtered="filtered",
+        parallel_field=False,
+        choices=False,
+        logprobs=False,
+    ),
+    hosted(
+        "azure-openai",
+        "/azure-openai",
+        too_long="context_length_exceeded",
+        filtered="content_filter",
+        recall=True,
+    ),
+    local("sglang", too_long="ContextLength"),
+    local("tgi", parallel_field=False, choices=False),
+    local("lmdeploy", too_long="ContextLength"),
+    local("xinference"),
+    local("mindie", parallel_field=False, choices=False),
+    local("minicpm", **VLLM),
+    local("sagegpt", **VLLM),
+    local("ainnogc", **VLLM),
+    local("xuanyuan", tools=False, images=False, **VLLM),
+    local("medgpt", tools=False, images=False, **VLLM),
     hosted(
         "anthropic",
         "/anthropic",

@@ -11,10 +11,12 @@ use std::collections::BTreeMap;
 
 use super::text::Bodies;
 use crate::row::Row;
-use crate::seal::{Direction, Form, Opener};
+use crate::seal::{Direction, Form, OpenError, Opener};
 
 /// Longest body that is read.
 const BODY_BYTES_MAX: u64 = 64 << 20;
+/// Bodies passed over after who wraps keys did not answer.
+const PASSED_OVER: u32 = 256;
 /// A string at least this long without a blank is data if it is all Base64.
 const DATA_BYTES_MIN: usize = 512;
 /// Names under which streams send text, in any dialect.
@@ -36,11 +38,12 @@ const TEXT_NAMES: [&str; 14] = [
 ];
 
 impl Bodies for Opener {
-    fn each_text(&self, row: &Row, take: &mut dyn FnMut(&str) -> bool) {
+    fn each_text(&self, row: &Row, take: &mut dyn FnMut(&str) -> bool) -> bool {
         let bodies = [
             (Direction::Request, &row.request_body),
             (Direction::Reply, &row.reply_body),
         ];
+        let mut whole = true;
         for (direction, body) in bodies {
             let Some(reference) = body
                 .reference()
@@ -48,13 +51,25 @@ impl Bodies for Opener {
             else {
                 continue;
             };
-            let Ok(bytes) = self.open(&row.id, direction, reference, BODY_BYTES_MAX) else {
+            if !self.tries_kek() {
+                whole = false;
                 continue;
-            };
-            if !each_in(&String::from_utf8_lossy(&bytes), take) {
-                return;
+            }
+            match self.open(&row.id, direction, reference, BODY_BYTES_MAX) {
+                Ok(bytes) => {
+                    if !each_in(&String::from_utf8_lossy(&bytes), take) {
+                        return whole;
+                    }
+                }
+                Err(OpenError::KekUnavailable) => {
+                    self.pass_over(PASSED_OVER);
+                    whole = false;
+                }
+                Err(OpenError::Unreadable) => whole = false,
+                Err(_) => {}
             }
         }
+        whole
     }
 
     fn forget(&self) {

@@ -22,6 +22,9 @@ const BATCH_ROWS: usize = 64;
 /// The event that erases a subject's texts, and the filter by which its rows are found.
 const ERASES: &str = "shred";
 const SUBJECT: &str = "subject";
+/// Steps after an erasure in which keys are let go of again: it is written down before the keys are destroyed, and a
+/// search may take one in between. Some ten seconds at rest.
+const FORGETTING_STEPS: u32 = 100;
 
 /// Reads the log into an index.
 pub struct Feeder {
@@ -30,6 +33,8 @@ pub struct Feeder {
     /// `None` before the first step and after damage.
     rows: Option<Rows>,
     scratch: Grams,
+    /// Steps in which keys are still let go of.
+    forgetting: u32,
 }
 
 impl Feeder {
@@ -40,6 +45,7 @@ impl Feeder {
             bodies,
             rows: None,
             scratch: Grams::default(),
+            forgetting: 0,
         }
     }
 
@@ -51,6 +57,10 @@ impl Feeder {
         if self.index.damaged.load(Ordering::Relaxed) {
             self.rows = None;
             self.index.clear()?;
+        }
+        if self.forgetting > 0 {
+            self.forgetting -= 1;
+            self.bodies.forget();
         }
         let done = self.feed(until, records);
         if done.is_err() {
@@ -79,6 +89,7 @@ impl Feeder {
                 if row.row.what == ERASES {
                     self.hand_over(&mut batch, rows.next_index());
                     self.forget(&row.row)?;
+                    self.forgetting = FORGETTING_STEPS;
                 }
                 batch.push(Prepared::of(&row, &*self.bodies, &mut self.scratch));
             }

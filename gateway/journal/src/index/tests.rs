@@ -32,10 +32,11 @@ const WORDS: [&str; 8] = [
 struct Made(HashMap<String, String>);
 
 impl Bodies for Made {
-    fn each_text(&self, row: &Row, take: &mut dyn FnMut(&str) -> bool) {
+    fn each_text(&self, row: &Row, take: &mut dyn FnMut(&str) -> bool) -> bool {
         if let Some(text) = self.0.get(&row.id) {
             take(text);
         }
+        true
     }
 }
 

@@ -17,8 +17,9 @@ const GRAMS_MAX: usize = 30_000;
 /// Gives the texts of a row's redacted bodies. The journal's files have them, and who can read those knows how.
 pub trait Bodies: Send + Sync {
     /// Calls `take` with the texts of the bodies of this row, each whole; stops when it says `false`.
-    /// What cannot be read (erased, removed by retention) has no text.
-    fn each_text(&self, row: &Row, take: &mut dyn FnMut(&str) -> bool);
+    /// What is gone (erased, removed by retention) has no text. `false` if something cannot be read now and perhaps later:
+    /// the row is then looked at by every search.
+    fn each_text(&self, row: &Row, take: &mut dyn FnMut(&str) -> bool) -> bool;
 
     /// Lets go of what it remembers: something was erased.
     fn forget(&self) {}
@@ -29,7 +30,9 @@ pub trait Bodies: Send + Sync {
 pub struct NoBodies;
 
 impl Bodies for NoBodies {
-    fn each_text(&self, _: &Row, _: &mut dyn FnMut(&str) -> bool) {}
+    fn each_text(&self, _: &Row, _: &mut dyn FnMut(&str) -> bool) -> bool {
+        true
+    }
 }
 
 /// In lower case, as texts are compared.
@@ -48,14 +51,12 @@ pub(super) fn contains(row: &Row, bodies: &dyn Bodies, texts: &[String]) -> bool
     missing.is_empty()
 }
 
-fn each_text(row: &Row, bodies: &dyn Bodies, take: &mut dyn FnMut(&str) -> bool) {
+fn each_text(row: &Row, bodies: &dyn Bodies, take: &mut dyn FnMut(&str) -> bool) -> bool {
     let more = [&row.detail, &row.reason]
         .into_iter()
         .filter(|text| !text.is_empty())
         .all(|text| take(text));
-    if more {
-        bodies.each_text(row, take);
-    }
+    !more || bodies.each_text(row, take)
 }
 
 /// What a row's texts are found by.
@@ -94,7 +95,7 @@ impl std::hash::BuildHasher for Plain {
 }
 
 impl Grams {
-    /// Looks at a row's texts; `None` if they are long, else their terms.
+    /// Looks at a row's texts; `None` if they are long or cannot be read, else their terms.
     pub(super) fn of_row(
         &mut self,
         row: &Row,
@@ -102,7 +103,7 @@ impl Grams {
     ) -> Option<impl Iterator<Item = u64>> {
         self.seen.clear();
         let mut long = false;
-        each_text(row, bodies, &mut |text| {
+        let whole = each_text(row, bodies, &mut |text| {
             each_gram(text.chars().flat_map(char::to_lowercase), |gram| {
                 self.seen.insert(gram);
                 long = self.seen.len() > GRAMS_MAX;
@@ -110,7 +111,7 @@ impl Grams {
             });
             !long
         });
-        (!long).then(|| self.seen.iter().copied())
+        (whole && !long).then(|| self.seen.iter().copied())
     }
 }
 
@@ -167,8 +168,9 @@ mod tests {
     struct One(String);
 
     impl Bodies for One {
-        fn each_text(&self, _: &Row, take: &mut dyn FnMut(&str) -> bool) {
+        fn each_text(&self, _: &Row, take: &mut dyn FnMut(&str) -> bool) -> bool {
             take(&self.0);
+            true
         }
     }
 

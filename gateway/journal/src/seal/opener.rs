@@ -10,6 +10,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use aws_lc_rs::aead::LessSafeKey;
@@ -84,6 +85,8 @@ pub struct Opener {
     dir: PathBuf,
     kek: Arc<dyn Kek>,
     keys: Mutex<HashMap<[u8; 8], Arc<LessSafeKey>>>,
+    /// Bodies still to be passed over because who wraps keys did not answer.
+    passed_over: AtomicU32,
 }
 
 impl Opener {
@@ -93,6 +96,7 @@ impl Opener {
             dir: dir.into(),
             kek,
             keys: Mutex::default(),
+            passed_over: AtomicU32::new(0),
         }
     }
 
@@ -156,6 +160,20 @@ impl Opener {
         }
         parts.reverse();
         Ok(parts.concat())
+    }
+
+    /// Whether a reader of many bodies should try one: after a failure of who wraps keys, which may take seconds, only now
+    /// and then.
+    pub(crate) fn tries_kek(&self) -> bool {
+        let fewer = |left: u32| left.checked_sub(1);
+        self.passed_over
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer)
+            .is_err()
+    }
+
+    /// Who wraps keys did not answer: so many bodies are not tried.
+    pub(crate) fn pass_over(&self, bodies: u32) {
+        self.passed_over.store(bodies, Ordering::Relaxed);
     }
 
     /// Lets go of all keys: after something was shredded.

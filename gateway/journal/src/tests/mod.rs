@@ -7,6 +7,7 @@ mod follow;
 mod inbox;
 mod payloads;
 mod power;
+mod retire;
 
 use std::path::Path;
 use std::sync::Arc;

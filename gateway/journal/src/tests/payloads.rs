@@ -58,6 +58,10 @@ fn the_longest_closing_fits_its_room() {
             status: u16::MAX,
             provider: &text,
             model: &text,
+            location: &text,
+            cost_nano: Some(u64::MAX),
+            currency: &text,
+            first_byte_ms: Some(u64::MAX),
             attempts: &[attempt; 100],
             tokens: Tokens {
                 prompt: u64::MAX,

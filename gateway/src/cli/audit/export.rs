@@ -3,6 +3,8 @@
 //! Must never hold more than a row, or write before the log holds who exported what. Invariant: the file named by `-o` has
 //! its name only when it is whole.
 
+mod parquet;
+
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -26,7 +28,7 @@ pub(in crate::cli) struct ExportArgs {
     /// What to write
     #[arg(long, value_enum)]
     format: Format,
-    /// Where to; standard output if absent
+    /// Where to; standard output if absent. Parquet needs one: a file, or a directory for a file a day
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     #[command(flatten)]
@@ -43,6 +45,8 @@ enum Format {
     Jsonl,
     /// A line of names, then a line an entry
     Csv,
+    /// A table with types, compressed
+    Parquet,
 }
 
 impl Format {
@@ -50,6 +54,7 @@ impl Format {
         match self {
             Self::Jsonl => "jsonl",
             Self::Csv => "csv",
+            Self::Parquet => "parquet",
         }
     }
 }
@@ -67,6 +72,13 @@ pub(super) fn run(
             return Ok(ExitCode::from(UNUSABLE));
         }
     };
+    if args.format == Format::Parquet && args.output.is_none() {
+        writeln!(
+            talk,
+            "yumen: parquet is written to a file or a directory: add -o"
+        )?;
+        return Ok(ExitCode::from(UNUSABLE));
+    }
     anyhow::ensure!(
         args.dir.is_dir(),
         "`{}` is no directory",
@@ -96,15 +108,36 @@ fn write_file(
     bodies: &dyn Bodies,
     path: &Path,
 ) -> anyhow::Result<u64> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".unfinished");
-    let unfinished = PathBuf::from(name);
+    if args.format == Format::Parquet && path.is_dir() {
+        let mut days = parquet::Days::new(path);
+        let count = find::each(&args.dir, query, bodies, |row| {
+            days.push(row).map(|()| true)
+        })?;
+        days.finish()?;
+        return Ok(count);
+    }
+    let unfinished = unfinished(path);
     let mut file = File::create(&unfinished)
         .with_context(|| format!("`{}` cannot be written", unfinished.display()))?;
-    let count = write(args, query, bodies, &mut file)?;
-    file.sync_all()?;
+    let count = if args.format == Format::Parquet {
+        let mut one = parquet::One::new(file)?;
+        let count = find::each(&args.dir, query, bodies, |row| one.push(row).map(|()| true))?;
+        one.finish()?;
+        count
+    } else {
+        let count = write(args, query, bodies, &mut file)?;
+        file.sync_all()?;
+        count
+    };
     fs::rename(&unfinished, path)?;
     Ok(count)
+}
+
+/// The name of a file until it is whole.
+fn unfinished(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".unfinished");
+    PathBuf::from(name)
 }
 
 fn write(
@@ -121,6 +154,8 @@ fn write(
         match args.format {
             Format::Jsonl => row.write_json(&mut out)?,
             Format::Csv => csv::write_row(row, &mut out)?,
+            // Written by `parquet`, which needs more than a stream.
+            Format::Parquet => {}
         }
         Ok(true)
     })?;

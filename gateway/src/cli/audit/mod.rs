@@ -35,7 +35,7 @@ pub(super) enum AuditCommand {
     Prove(proof::ProveArgs),
     /// Find entries, newest first
     Search(search::SearchArgs),
-    /// Write entries as JSON lines or CSV, oldest first
+    /// Write entries as JSON lines, CSV or Parquet, oldest first
     Export(export::ExportArgs),
 }
 

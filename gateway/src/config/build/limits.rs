@@ -9,7 +9,7 @@ use policies::limit::period::Period;
 use std::sync::Arc;
 
 use crate::config::check::TEAMS_DEEP_MAX;
-use crate::config::price::{self, pico_per_token};
+use crate::config::price::nano;
 use crate::config::schema::{self, Budget, Config, Quota, Team};
 use crate::config::zone;
 
@@ -64,10 +64,7 @@ impl<'a> Maker<'a> {
                 schema::Period::Week => Period::Week,
                 schema::Period::Month => Period::Month,
             });
-            let money = match budget.amount {
-                Some(amount) => Some((Unit::Cost, price::nano(amount)?)),
-                None => None,
-            };
+            let money = budget.amount.map(|amount| (Unit::Cost, nano(amount)));
             let tokens = budget.tokens.map(|tokens| (Unit::Tokens, tokens));
             for (unit, amount) in [money, tokens].into_iter().flatten() {
                 let soft = u128::from(amount) * u128::from(budget.soft) / 100;
@@ -112,17 +109,4 @@ pub(super) fn chain<'a>(
         next = team.parent.as_deref();
     }
     Some(chain)
-}
-
-/// A price, as it is counted with.
-pub(super) fn price(from: &schema::Price) -> Option<price::Price> {
-    let or = |own: Option<f64>, base: f64| pico_per_token(own.unwrap_or(base));
-    Some(price::Price {
-        currency: from.currency.as_str().into(),
-        input: pico_per_token(from.input)?,
-        cached: or(from.cached, from.input)?,
-        cache_write: or(from.cache_write, from.input)?,
-        output: pico_per_token(from.output)?,
-        reasoning: or(from.reasoning, from.output)?,
-    })
 }

@@ -7,14 +7,15 @@ use std::time::Duration;
 use policies::limit::level::AMOUNT_MAX;
 
 use super::{Check, NAME_BYTES_MAX, at};
-use crate::config::price::{PRICE_MAX, nano, pico_per_token};
 use crate::config::problem::Step;
-use crate::config::schema::{Budget, Price, Quota};
+use crate::config::schema::{Budget, Quota};
 use crate::config::units::Span;
 use crate::config::zone;
 
 /// Most teams above each other.
 pub(crate) const TEAMS_DEEP_MAX: usize = 8;
+/// Largest budget, in units of its currency: what a shared store counts exactly in billionths.
+const BUDGET_MAX: f64 = 9e6;
 /// Longest wait for the shared store.
 const TIMEOUT: (Duration, Duration) = (Duration::from_millis(1), Duration::from_secs(5));
 
@@ -25,11 +26,6 @@ impl Check<'_> {
         for (name, model) in &config.models {
             let field = |field: &str| at!["models", name.as_str(), field];
             self.quota(&field("limits"), &model.limits);
-            self.price(&field("price"), model.price.as_ref());
-            for (index, target) in model.targets.iter().enumerate() {
-                let steps = at!["models", name.as_str(), "targets", index, "price"];
-                self.price(&steps, target.price.as_ref());
-            }
         }
         for (name, team) in &config.teams {
             let field = |field: &str| at!["teams", name.as_str(), field];
@@ -81,27 +77,6 @@ impl Check<'_> {
         }
     }
 
-    fn price(&mut self, steps: &[Step], price: Option<&Price>) {
-        let Some(price) = price else { return };
-        self.currency(steps, &price.currency);
-        for (what, value) in [
-            ("input", Some(price.input)),
-            ("output", Some(price.output)),
-            ("cached", price.cached),
-            ("cache_write", price.cache_write),
-            ("reasoning", price.reasoning),
-        ] {
-            if value.is_some_and(|value| pico_per_token(value).is_none()) {
-                let mut steps = steps.to_vec();
-                steps.push(what.into());
-                self.error(
-                    &steps,
-                    format!("0 to {PRICE_MAX} for a million tokens, with up to six decimals"),
-                );
-            }
-        }
-    }
-
     fn currency(&mut self, steps: &[Step], code: &str) {
         if code.len() != 3 || !code.bytes().all(|byte| byte.is_ascii_uppercase()) {
             let mut steps = steps.to_vec();
@@ -123,7 +98,7 @@ impl Check<'_> {
         }
         if budget
             .amount
-            .is_some_and(|amount| nano(amount).is_none_or(|nano| nano == 0))
+            .is_some_and(|amount| !(1e-9..=BUDGET_MAX).contains(&amount))
         {
             self.error(&field("amount"), "more than 0, up to 9000000");
         }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use super::{Check, MODEL_NAME_BYTES_MAX, NAME_BYTES_MAX, TARGETS_MAX, at};
 use crate::config::address::{Scheme, parse_base_url};
+use crate::config::price::{PRICE_MAX, PriceList};
 use crate::config::problem::{Step, suggest};
 use crate::config::schema::{Model, Provider, Target};
 use crate::config::vendors::VendorInfo;
@@ -215,7 +216,33 @@ impl Check<'_> {
                     );
                 }
             }
+            if let Some(price) = &model.price {
+                self.price(&at!["models", name.as_str(), "price"], price);
+            }
             self.clocks(&at!["models", name.as_str(), "timeouts"], &model.timeouts);
+        }
+    }
+
+    fn price(&mut self, steps: &[Step], price: &PriceList) {
+        let mut at = |field: &str, message: String| {
+            let mut steps = steps.to_vec();
+            steps.push(field.into());
+            self.error(&steps, message);
+        };
+        for (field, number) in price.numbers() {
+            if !(0.0..=PRICE_MAX).contains(&number) {
+                at(
+                    field,
+                    format!("a price of a million tokens is 0 to {PRICE_MAX}"),
+                );
+            }
+        }
+        let letters = price.currency.bytes().all(|byte| byte.is_ascii_uppercase());
+        if price.currency.len() != 3 || !letters {
+            at(
+                "currency",
+                "a currency is three capital letters, as in ISO 4217".to_owned(),
+            );
         }
     }
 
@@ -232,6 +259,9 @@ impl Check<'_> {
                 &field("model"),
                 "the provider's name for it is 1 to 256 characters",
             );
+        }
+        if let Some(price) = &target.price {
+            self.price(&field("price"), price);
         }
         for (what, value) in [("weight", target.weight), ("priority", target.priority)] {
             if !(1..=RANK_MAX).contains(&value) {

@@ -247,11 +247,9 @@ fn limits_budgets_and_prices() {
         said(&text)
     };
     let ours = "teams: { t: { budget: { amount: 1 } } }\n";
-    assert_eq!(priced("{ input: 1, output: 2 }", ours), "");
+    assert_eq!(priced("{ input: 1, output: 2, currency: CNY }", ours), "");
     let said = priced("{ input: 1, output: 2, currency: USD }", ours);
     assert!(said.contains("is charged in USD"), "{said}");
-    let said = priced("{ input: 1, output: 0.0000001 }", "");
-    assert!(said.contains("up to six decimals"), "{said}");
 }
 
 #[test]
@@ -270,5 +268,50 @@ fn no_message_holds_what_a_variable_held() {
     ] {
         let said = said(&text);
         assert!(!said.is_empty() && !said.contains("planted"), "{said}");
+    }
+}
+
+#[test]
+fn the_log_is_kept_for_as_long_as_the_law_asks() {
+    for (audit, told) in [
+        (
+            "retention: 90d",
+            "audit.retention: must not be less than audit.retention_min, which is 180d",
+        ),
+        (
+            "retention: 30d, retention_min: 30d",
+            "(Cybersecurity Law, article 21)",
+        ),
+        ("retention: 400000d", "audit.retention: must be"),
+        (
+            "payload_retention: 200d",
+            "bodies do not outlive their records",
+        ),
+        ("max_bytes: 1MiB", "audit.max_bytes: must be at least 1GiB"),
+    ] {
+        let found = said(&with(&format!("audit: {{ {audit} }}\n")));
+        assert!(found.contains(told), "{audit}: {found}");
+    }
+}
+
+#[test]
+fn a_price_is_a_number_with_a_currency() {
+    for (price, told) in [
+        (
+            "{ input: 1, output: -2, currency: CNY }",
+            "targets[1].price.output: a price of a million tokens is 0 to",
+        ),
+        (
+            "{ input: 1, output: .inf, currency: CNY }",
+            "non-finite float",
+        ),
+        (
+            "{ input: 1, output: 2, currency: yuan }",
+            "price.currency: a currency is three capital letters",
+        ),
+    ] {
+        let text = FULL.replace("weight: 3", &format!("weight: 3, price: {price}"));
+        let found = said(&text);
+        assert!(found.contains(told), "{price}: {found}");
     }
 }

@@ -32,14 +32,18 @@ fn validate(schema: &Value, root: &Value, value: &Value, at: &str) -> Result<(),
     let kind = match value {
         Value::Null => "null",
         Value::Bool(_) => "boolean",
+        Value::Number(number) if number.is_f64() => "number",
         Value::Number(_) => "integer",
         Value::String(_) => "string",
         Value::Array(_) => "array",
         Value::Object(_) => "object",
     };
-    let admits =
-        |types: &Value| mentions(types, kind) || kind == "integer" && mentions(types, "number");
-    if schema.get("type").is_some_and(|types| !admits(types)) {
+    // A whole number is a number too.
+    let number = kind == "integer";
+    if schema
+        .get("type")
+        .is_some_and(|types| !(mentions(types, kind) || number && mentions(types, "number")))
+    {
         return Err(format!("{at}: is {kind}"));
     }
     if schema.get("const").is_some_and(|only| only != value)

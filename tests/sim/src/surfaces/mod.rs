@@ -7,16 +7,22 @@ mod anthropic;
 mod anthropic_check;
 mod baichuan;
 mod bce_auth;
+mod bluelm;
 mod chat;
 mod deepseek;
 mod doubao;
 mod glm;
 mod glm_key;
 mod minimax;
+mod mistral;
 mod moonshot;
 mod openai;
+mod overseas;
+mod private;
+mod profile;
 mod read;
 mod runtimes;
+mod runtimes_more;
 mod sensenova;
 mod spark;
 mod tongyi;
@@ -279,6 +285,21 @@ pub(crate) static SURFACES: &[Surface] = &[
     own("/sensenova/v1", &sensenova::PROFILE),
     own("/sensenova-native/v1/llm", &sensenova::NATIVE),
     own("/spark/v1", &spark::PROFILE),
+    own("/sglang/v1", &runtimes_more::SGLANG),
+    own("/tgi/v1", &runtimes_more::TGI),
+    own("/lmdeploy/v1", &runtimes_more::LMDEPLOY),
+    own("/xinference/v1", &runtimes_more::XINFERENCE),
+    own("/mindie/v1", &runtimes_more::MINDIE),
+    own("/mistral/v1", &mistral::PROFILE),
+    own("/xai/v1", &overseas::XAI),
+    own("/cohere/v1", &overseas::COHERE),
+    own("/azure-openai", &overseas::AZURE),
+    own("/xuanyuan/v1", &private::XUANYUAN),
+    own("/minicpm/v1", &private::MINICPM),
+    own("/sagegpt/v1", &private::SAGEGPT),
+    own("/ainnogc/v1", &private::AINNOGC),
+    own("/medgpt/v1", &private::MEDGPT),
+    own("/bluelm/v1", &bluelm::PROFILE),
 ];
 
 /// A surface whose base path is its own.

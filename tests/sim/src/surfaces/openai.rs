@@ -35,6 +35,7 @@ pub(crate) static PROFILE: Profile = Profile {
     envelope,
     usage_body,
     error_body,
+    error_event: None,
     error_then_done: false,
     admit,
     check,

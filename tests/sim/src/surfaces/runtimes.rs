@@ -1,13 +1,13 @@
 //! Self-hosted runtimes of OpenAI's shape: vLLM, llama.cpp server, Ollama. Keys are optional; a wrong one is refused.
 
 use super::chat::{Choice, Envelope, FinishAt, Profile, RoleAt, UsageAt};
-use super::openai::{choice, choices_and_logprobs, counts, error_body, opening};
+use super::openai::{choice, choices_and_logprobs, counts, error_body, no_headers, opening};
 use super::{Arrived, Trouble, Usual, Voice, bearer, code, read};
 use crate::json::{Obj, at, quoted};
 use crate::plan::{Ask, Usage, UsageWish};
 use serde_json::Value;
 
-const BAD: &str = "BadRequestError";
+pub(super) const BAD: &str = "BadRequestError";
 
 pub(crate) static VLLM: Profile = Profile {
     name: "vllm",
@@ -174,12 +174,8 @@ pub(crate) static OLLAMA: Profile = Profile {
     ..VLLM
 };
 
-fn no_headers(_serial: u64) -> Vec<(&'static str, String)> {
-    Vec::new()
-}
-
 /// No key is good, a key is good, a key with `invalid` in it is not.
-fn admit(profile: &Profile, arrived: &Arrived<'_>) -> Result<(), Trouble> {
+pub(super) fn admit(profile: &Profile, arrived: &Arrived<'_>) -> Result<(), Trouble> {
     let sent = arrived.headers.contains_key(http::header::AUTHORIZATION);
     if sent && bearer(arrived.headers).is_none() {
         return Err(profile.trouble(profile.usual().unauthorised));
@@ -187,12 +183,12 @@ fn admit(profile: &Profile, arrived: &Arrived<'_>) -> Result<(), Trouble> {
     Ok(())
 }
 
-fn anyone(_profile: &Profile, _arrived: &Arrived<'_>) -> Result<(), Trouble> {
+pub(super) fn anyone(_profile: &Profile, _arrived: &Arrived<'_>) -> Result<(), Trouble> {
     Ok(())
 }
 
 /// What all three refuse.
-fn check(profile: &Profile, body: &Value, ask: &Ask) -> Result<(), Trouble> {
+pub(super) fn check(profile: &Profile, body: &Value, ask: &Ask) -> Result<(), Trouble> {
     let bad = |message: &str| profile.refuse(profile.usual().malformed, message);
     if read::outside(body, "temperature", |value| value >= 0.0) {
         return Err(bad("temperature must be non-negative"));
@@ -206,7 +202,7 @@ fn check(profile: &Profile, body: &Value, ask: &Ask) -> Result<(), Trouble> {
     Ok(())
 }
 
-fn vllm_choice(choice: &Choice<'_>) -> String {
+pub(super) fn vllm_choice(choice: &Choice<'_>) -> String {
     let finish = choice.finish.map(quoted);
     let entry = Obj::new()
         .raw("index", &choice.index.to_string())
@@ -219,7 +215,7 @@ fn vllm_choice(choice: &Choice<'_>) -> String {
     }
 }
 
-fn vllm_envelope(envelope: &Envelope<'_>) -> String {
+pub(super) fn vllm_envelope(envelope: &Envelope<'_>) -> String {
     opening(envelope, "chatcmpl-sim")
         .raw("choices", envelope.choices)
         .maybe("usage", envelope.usage)
@@ -235,7 +231,7 @@ fn vllm_usage(usage: &Usage) -> String {
 }
 
 /// `code` is the status as a number; a refused key is a bare string.
-fn vllm_error(trouble: &Trouble, _serial: u64) -> String {
+pub(super) fn vllm_error(trouble: &Trouble, _serial: u64) -> String {
     if trouble.status == 401 {
         return Obj::new().str("error", &trouble.message).end();
     }
@@ -247,7 +243,7 @@ fn vllm_error(trouble: &Trouble, _serial: u64) -> String {
     Obj::new().raw("error", &error.end()).end()
 }
 
-fn vllm_check(profile: &Profile, body: &Value, ask: &mut Ask) -> Result<(), Trouble> {
+pub(super) fn vllm_check(profile: &Profile, body: &Value, ask: &mut Ask) -> Result<(), Trouble> {
     check(profile, body, ask)?;
     if read::given(body, "stream_options") && !ask.stream {
         return Err(profile.refuse(

@@ -53,6 +53,9 @@ pub(crate) fn chat_path(surface: &str) -> String {
         "glm" => "/api/paas/v4/chat/completions",
         "minimax-v2" => "/minimax-v2/v1/text/chatcompletion_v2",
         "doubao" => "/doubao/api/v3/chat/completions",
+        "azure-openai" => {
+            "/azure-openai/openai/deployments/m/chat/completions?api-version=2024-10-21"
+        }
         "sensenova-native" => "/sensenova-native/v1/llm/chat-completions",
         other => return format!("/{other}/v1/chat/completions"),
     };

@@ -34,8 +34,8 @@ async fn malformed_bodies() {
             )
             .await;
             let on_200 = ["minimax-v2", "spark"].contains(&surface);
-            let want = if on_200 { 200 } else { 400 };
-            assert_eq!(answer.status, want, "{surface} {body}");
+            let want: &[u16] = if on_200 { &[200] } else { &[400, 422] };
+            assert!(want.contains(&answer.status), "{surface} {body}");
             assert!(answer.json().is_object());
         }
     }

@@ -1,0 +1,29 @@
+//! Xinference, self-hosted; a model is asked for by the uid it was launched under. Errors are a sentence in `detail`, a
+//! model that is missing among them, on status 400.
+
+use super::blame::{Blame, Told};
+use super::openai_like::{GENERIC, OpenAiLike, RUNTIME};
+use super::vllm;
+use crate::vendor::VendorInfo;
+
+/// The vendor.
+pub(crate) static VENDOR: OpenAiLike = OpenAiLike {
+    info: &VendorInfo {
+        name: "xinference",
+        ..RUNTIME
+    },
+    path: "/v1/chat/completions",
+    quirks: |_| &vllm::QUIRKS,
+    blame,
+    ..GENERIC
+};
+
+fn blame(_: u16, told: &Told<'_>) -> Option<Blame> {
+    if told.says(&["model not found"]) {
+        Some(Blame::NoModel)
+    } else if told.says(&["rate limit reached"]) {
+        Some(Blame::Throttled)
+    } else {
+        None
+    }
+}
