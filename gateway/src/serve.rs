@@ -17,6 +17,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::admin::{AdminState, Searches};
 use crate::audit::checkpoints::Checkpoints;
 use crate::audit::events::{self, Visits};
+use crate::audit::payload::Payloads;
+use crate::audit::sealing::Sealing;
 use crate::audit::ship::Shipping;
 use crate::audit::{indexing, retention};
 use crate::book::Registry;
@@ -30,7 +32,8 @@ use crate::tasks;
 use crate::telemetry::{log, metrics::Metrics};
 use crate::worker::{Phase, Shared, Worker};
 use journal::clock::{Clock, SystemClock};
-use journal::index::{Bodies, NoBodies};
+use journal::index::Bodies;
+use journal::seal::Opener;
 use journal::{self, Event, Journal, What};
 
 /// Most workers: each has a shard of the journal.
@@ -125,6 +128,9 @@ pub fn start(store: ConfigStore, warnings: &[Problem]) -> anyhow::Result<Running
         store.counters(),
     ));
     let addresses = (address(&listeners)?, address(&admin)?);
+    let sealing = Sealing::open(&snapshot.audit, count, &journal, &clock)
+        .context("the keys of the audit log's payloads cannot be used")?;
+    let journal = (journal, sealing);
     let shared = Arc::new(Shared::new(Arc::new(store), journal, metrics, clock));
     let witness = events::reloads(Arc::clone(&shared.journal));
     shared.store.witnessed_by(witness);
@@ -272,7 +278,7 @@ fn start_control(
 fn searches(shared: &Arc<Shared>) -> anyhow::Result<Searches> {
     let audit = &shared.store.load().audit;
     let log = PathBuf::from(&audit.dir);
-    let bodies: Arc<dyn Bodies> = Arc::new(NoBodies);
+    let bodies: Arc<dyn Bodies> = Arc::new(Opener::new(&log, shared.sealing.kek()));
     let index = if audit.index.enabled {
         let dir = indexing::dir(&audit.dir, audit.index.dir.as_deref());
         let index = indexing::start(&shared.journal, &log, &dir, Arc::clone(&bodies))
@@ -294,7 +300,13 @@ fn searches(shared: &Arc<Shared>) -> anyhow::Result<Searches> {
 fn admin_state(shared: &Arc<Shared>, searches: Searches) -> Arc<AdminState> {
     let (journal, leaving) = (Arc::clone(shared), shared.phase());
     let counted = Arc::clone(shared);
+    let audit = &shared.store.load().audit;
     Arc::new(AdminState {
+        payloads: Arc::new(Payloads::new(
+            &audit.dir,
+            shared.sealing.kek(),
+            Arc::clone(&shared.journal),
+        )),
         searches: Arc::new(searches),
         config: Arc::clone(&shared.store),
         metrics: Arc::clone(&shared.metrics),

@@ -16,6 +16,7 @@ use wire::Fault;
 use wire::fault::Level;
 
 use crate::alarm::SharedAlarm;
+use crate::audit::sealing::Sealing;
 use crate::config::snapshot::{Snapshot, Target};
 use crate::config::watch::ConfigStore;
 use crate::pipeline::MODERATIONS;
@@ -46,6 +47,8 @@ pub struct Shared {
     pub store: Arc<ConfigStore>,
     /// The audit journal.
     pub journal: Arc<Journal>,
+    /// What keeps prompts and replies beside it.
+    pub sealing: Sealing,
     /// Counters and histograms.
     pub metrics: Arc<Metrics>,
     /// Counters of each route.
@@ -67,7 +70,7 @@ impl Shared {
     /// Everything a gateway shares, at its start.
     pub fn new(
         store: Arc<ConfigStore>,
-        journal: Arc<Journal>,
+        (journal, sealing): (Arc<Journal>, Sealing),
         metrics: Arc<Metrics>,
         clock: Arc<dyn Clock>,
     ) -> Self {
@@ -76,6 +79,7 @@ impl Shared {
         Self {
             store,
             journal,
+            sealing,
             metrics,
             routes,
             tokens: Cells::default(),
@@ -156,6 +160,13 @@ impl Shared {
         let replicas = links.iter().map(|link| link.replicas).max().unwrap_or(1);
         let replicas = i64::try_from(replicas).unwrap_or(i64::MAX);
         metrics.ledger_replicas.set(replicas);
+        let kept = self.sealing.bodies().counters();
+        let (bytes, dropped) = (
+            &metrics.audit_payload_bytes,
+            &metrics.audit_payloads_dropped,
+        );
+        bytes.inc_by(kept.bytes.saturating_sub(bytes.get()));
+        dropped.inc_by(kept.dropped.saturating_sub(dropped.get()));
         metrics
             .audit_state
             .set(i64::from(self.journal.state() == State::Ok));

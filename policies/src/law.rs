@@ -111,6 +111,12 @@ impl<T> Cleared<T> {
 pub struct Restores(Arc<Rewritten>);
 
 impl Restores {
+    /// What the record of a reply gets in place of the request's values: their labels. `None`: nothing.
+    #[must_use]
+    pub fn for_record(redacted: &Arc<Rewritten>) -> Option<Self> {
+        (!redacted.table.is_empty()).then(|| Self(Arc::clone(redacted)))
+    }
+
     /// The table.
     #[must_use]
     pub fn table(&self) -> &Table {

@@ -76,8 +76,8 @@ fn canonical(value: &str) -> String {
     }
 }
 
-/// The replacements of one request or one reply.
-#[derive(Default)]
+/// The replacements of one request or one reply. Holds values: `Debug` is not for it.
+#[derive(Clone, Default)]
 pub struct Labels {
     numbers: HashMap<(Sort, String), u32>,
     next: HashMap<Sort, u32>,

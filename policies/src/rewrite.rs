@@ -42,6 +42,8 @@ pub struct Rewritten {
     pub count: usize,
     /// Their types.
     pub sorts: SmallVec<[Sort; 4]>,
+    /// The labels that were given.
+    pub labels: Labels,
 }
 
 impl std::fmt::Debug for Rewritten {
@@ -61,38 +63,62 @@ pub fn rewrite(
     findings: &Findings,
     choices: &[Choice],
 ) -> Result<Rewritten, Fault> {
-    let mut rewriting = Rewriting {
+    let typed = typed(policy, body, choices);
+    rewriting(policy, body, typed).all(findings, choices)
+}
+
+/// The body as it may be written down: everything that was found is replaced by its label, and `media`, stretches that
+/// nobody can read, by `<MEDIA>`. The table puts labels in the place of values, for the reply's part of the record.
+///
+/// # Errors
+/// As [`rewrite`]: then nothing may be written down.
+pub fn redacted(
+    policy: &Policy,
+    body: &Bytes,
+    findings: &Findings,
+    media: impl IntoIterator<Item = Range<usize>>,
+) -> Result<Rewritten, Fault> {
+    let choices: SmallVec<[Choice; 4]> = findings
+        .counts()
+        .iter()
+        .map(|(sort, _)| Choice {
+            sort: *sort,
+            method: Method::Placeholder,
+            restore: false,
+        })
+        .collect();
+    let mut rewriting = rewriting(policy, body, HashSet::new());
+    rewriting.recording = true;
+    rewriting.swaps.extend(media.into_iter().map(|span| Swap {
+        file: None,
+        span,
+        with: MEDIA.to_owned(),
+    }));
+    rewriting.all(findings, &choices)
+}
+
+/// What stands in a record in place of images, sound and files.
+const MEDIA: &str = "<MEDIA>";
+/// Shorter values are no names and no numbers of anybody: a record does not label them wherever they stand in a reply.
+const VALUE_CHARS_MIN: usize = 2;
+
+fn rewriting<'a>(
+    policy: &'a Policy,
+    body: &'a Bytes,
+    typed: HashSet<(Sort, u32)>,
+) -> Rewriting<'a> {
+    Rewriting {
         policy,
         body,
-        typed: typed(policy, body, choices),
+        typed,
         cursor: Cursor::default(),
         cursor_of: 0..0,
         labels: Labels::default(),
         table: Table::new(),
         swaps: Vec::new(),
         count: 0,
-    };
-    // One text is decoded once: its findings stand together.
-    let mut decoded: Option<(Range<usize>, Decoded<'_>)> = None;
-    for found in &findings.list {
-        let Some(choice) = choices.iter().find(|choice| choice.sort == found.sort) else {
-            continue;
-        };
-        let place = &found.place;
-        if decoded.as_ref().is_none_or(|(text, _)| *text != place.text) {
-            decoded = Some((place.text.clone(), Decoded::new(body, place)?));
-        }
-        if let Some((_, text)) = &decoded {
-            rewriting.replace(found, choice, text)?;
-        }
+        recording: false,
     }
-    let edits = rewriting.edits()?;
-    Ok(Rewritten {
-        body: edits.apply(body).into_bytes(),
-        table: rewriting.table,
-        count: rewriting.count,
-        sorts: choices.iter().map(|choice| choice.sort).collect(),
-    })
 }
 
 /// A text as the detectors saw it, and the way back.
@@ -141,6 +167,8 @@ struct Rewriting<'a> {
     /// Spans of the body, and what replaces each; of files: spans of the decoded text.
     swaps: Vec<Swap>,
     count: usize,
+    /// For a record: the table leads from values to labels.
+    recording: bool,
 }
 
 struct Swap {
@@ -151,6 +179,31 @@ struct Swap {
 }
 
 impl Rewriting<'_> {
+    fn all(mut self, findings: &Findings, choices: &[Choice]) -> Result<Rewritten, Fault> {
+        // One text is decoded once: its findings stand together.
+        let mut decoded: Option<(Range<usize>, Decoded<'_>)> = None;
+        for found in &findings.list {
+            let Some(choice) = choices.iter().find(|choice| choice.sort == found.sort) else {
+                continue;
+            };
+            let place = &found.place;
+            if decoded.as_ref().is_none_or(|(text, _)| *text != place.text) {
+                decoded = Some((place.text.clone(), Decoded::new(self.body, place)?));
+            }
+            if let Some((_, text)) = &decoded {
+                self.replace(found, choice, text)?;
+            }
+        }
+        let edits = self.edits()?;
+        Ok(Rewritten {
+            body: edits.apply(self.body).into_bytes(),
+            table: self.table,
+            count: self.count,
+            sorts: choices.iter().map(|choice| choice.sort).collect(),
+            labels: self.labels,
+        })
+    }
+
     fn replace(&mut self, found: &Found, choice: &Choice, text: &Decoded<'_>) -> Result<(), Fault> {
         let outside = || Fault::new(Kind::Bug).detail("a finding outside its text");
         let place = &found.place;
@@ -178,6 +231,14 @@ impl Rewriting<'_> {
             restoring.then_some(table),
         );
         self.count += 1;
+        if self.recording && value.chars().count() >= VALUE_CHARS_MIN {
+            self.table.literal(&value, &label);
+            // As it stands in a JSON text inside a string: a tool call's arguments.
+            let mut escaped = Vec::new();
+            json::escape(&value, &mut escaped);
+            self.table
+                .literal(&String::from_utf8_lossy(&escaped), &label);
+        }
         self.swap(place, text, label);
         if let Some((rest, text)) = &rest {
             self.swap(rest, text, String::new());

@@ -51,6 +51,7 @@ mod mixing;
 mod moderations;
 mod passthrough;
 mod patience;
+mod payloads;
 mod policy_cli;
 mod policy_law;
 mod policy_metrics;

@@ -197,7 +197,8 @@ pub fn to_base64(bytes: &[u8]) -> String {
     out
 }
 
-fn from_base64(text: &str) -> Vec<u8> {
+/// Bytes of base64, up to the first character that is none.
+pub fn from_base64(text: &str) -> Vec<u8> {
     let (mut out, mut word, mut bits) = (Vec::new(), 0u32, 0);
     for byte in text.bytes() {
         let Some(six) = BASE64.iter().position(|known| *known == byte) else {

@@ -88,7 +88,8 @@ impl Vendor for Anthropic {
             "not_found_error" => Blame::NoModel,
             "overloaded_error" => Blame::Overloaded,
             "timeout_error" => Blame::TimedOut,
-            "api_error" => Blame::Failed,
+            // It says no more than that something went wrong.
+            "api_error" => by_head.unwrap_or(Blame::Failed),
             "invalid_request_error" | "request_too_large"
                 if told.says(&["prompt is too long", "exceed context limit"]) =>
             {

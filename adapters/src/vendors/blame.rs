@@ -466,5 +466,18 @@ mod tests {
         assert_eq!(after("retry-after", "-1"), None);
         assert_eq!(after("retry-after", "NaN"), None);
         assert_eq!(after("retry-after", "later"), None);
+        let told = |message| {
+            told_wait(&Told {
+                message: Cow::Borrowed(message),
+                ..Told::default()
+            })
+        };
+        let limited = "max RPM: 3, please try again after 1 seconds";
+        assert_eq!(told(limited), Some(Duration::from_secs(1)));
+        let limited = "rate limit. Please retry after 7 seconds.";
+        assert_eq!(told(limited), Some(Duration::from_secs(7)));
+        assert_eq!(told("try again after a while"), None);
+        assert_eq!(told("after 99999999999 seconds"), None);
+        assert_eq!(told("come back after 5 minutes"), None);
     }
 }

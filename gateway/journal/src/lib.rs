@@ -52,7 +52,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use serde::Serialize;
 
@@ -133,6 +133,8 @@ pub struct Journal {
     lost: Mutex<Vec<(u64, u64)>>,
     durability: Durability,
     commit: Arc<Commit>,
+    /// What lies beside the records and must be as durable as they are.
+    beside: OnceLock<Box<dyn Fn() + Send + Sync>>,
     bell: Arc<upkeep::Bell>,
     keeper: Mutex<upkeep::Keeper>,
     _lock: File,
@@ -210,6 +212,7 @@ impl Journal {
             lost: Mutex::default(),
             durability: config.durability,
             commit: Arc::default(),
+            beside: OnceLock::new(),
             bell: Arc::default(),
             keeper: Mutex::default(),
             clock,
@@ -302,6 +305,11 @@ impl Journal {
     /// where it is once a sync failed.
     pub fn synced_frontier(&self) -> u64 {
         self.commit.durable_to()
+    }
+
+    /// Syncs by `sync` whatever records name beside the segments, each time before records count as durable. Once only.
+    pub(crate) fn syncs_beside(&self, sync: impl Fn() + Send + Sync + 'static) {
+        let _ = self.beside.set(Box::new(sync));
     }
 
     /// Whether openings are taken: for readiness.

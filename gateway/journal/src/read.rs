@@ -81,6 +81,28 @@ pub fn dump(dir: &Path, out: &mut dyn Write) -> io::Result<()> {
     out.flush()
 }
 
+/// The same of the records that bear the request id `id`, and of nothing else; returns how many there are.
+pub fn dump_request(dir: &Path, id: &str, out: &mut dyn Write) -> io::Result<usize> {
+    #[derive(serde::Deserialize)]
+    struct Named {
+        #[serde(default)]
+        id: String,
+    }
+    let mut found = 0;
+    for item in records(dir)? {
+        let Item::Record(record) = item? else {
+            continue;
+        };
+        let named = serde_json::from_slice::<Named>(&record.payload);
+        if named.is_ok_and(|named| named.id == id) {
+            found += 1;
+            dump_record(&record, out)?;
+        }
+    }
+    out.flush()?;
+    Ok(found)
+}
+
 fn dump_record(record: &OwnedRecord, out: &mut dyn Write) -> io::Result<()> {
     let Some(fields) = object_fields(&record.payload) else {
         let damage = Damage {

@@ -213,6 +213,10 @@ impl Journal {
                 });
             }
         }
+        // What records below the bound name was written before them.
+        if let Some(beside) = self.beside.get() {
+            beside();
+        }
         if sound {
             self.last_sync_ms
                 .store(self.clock.wall_ms(), Ordering::Relaxed);

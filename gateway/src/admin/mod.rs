@@ -20,12 +20,14 @@ use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
+use journal::inert::write_inert;
 use serde::Serialize;
 use serde_json::json;
 
 pub use audit::Searches;
 
 use crate::audit::events::Visits;
+use crate::audit::payload::Payloads;
 use crate::config::address::{Host, Listen};
 use crate::config::build::unix_ms;
 use crate::config::routing::Routing;
@@ -48,6 +50,8 @@ pub struct AdminState {
     pub refresh: Box<dyn Fn() + Send + Sync>,
     /// Writes down who comes.
     pub visits: Visits,
+    /// Shows what was kept of a request, to who says why.
+    pub payloads: Arc<Payloads>,
     /// Searches of the audit log.
     pub searches: Arc<Searches>,
     /// What this build calls itself.
@@ -70,6 +74,7 @@ enum Answers {
     OpenApi,
     Entries,
     Entry,
+    Payload,
     Stats,
 }
 
@@ -125,6 +130,7 @@ pub async fn answer<B>(
             let query = head.uri.query().unwrap_or_default();
             searched(&state, route.answers, peer, query, id).await
         }
+        Answers::Payload => unsealed(&state, &head, id, peer).await,
         Answers::Reload => {
             // The token is one for all who have it: the address is what tells them apart.
             let what = format!("{method} {path}");
@@ -248,6 +254,28 @@ fn config(snapshot: &Snapshot, version: &str) -> Response<Full<Bytes>> {
 
 fn age_s(since: SystemTime) -> u64 {
     since.elapsed().map_or(0, |age| age.as_secs())
+}
+
+/// What was kept of a request.
+async fn unsealed(
+    state: &AdminState,
+    head: &http::request::Parts,
+    id: &str,
+    peer: IpAddr,
+) -> Response<Full<Bytes>> {
+    let payloads = Arc::clone(&state.payloads);
+    let (id, query) = (
+        id.to_owned(),
+        head.uri.query().unwrap_or_default().to_owned(),
+    );
+    let answer = move || payloads.answer(&id, &query, &peer.to_string());
+    let Ok((status, told)) = tokio::task::spawn_blocking(answer).await else {
+        return refuse(StatusCode::INTERNAL_SERVER_ERROR, "the reading panicked");
+    };
+    let mut text = Vec::new();
+    // Writing to memory cannot fail.
+    let _ = write_inert(&mut text, &told.to_string());
+    reply(status, JSON, text)
 }
 
 async fn reload(state: &AdminState) -> Response<Full<Bytes>> {

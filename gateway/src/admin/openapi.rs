@@ -102,6 +102,13 @@ fn parameters(route: &Route) -> Vec<Value> {
     if route.parameters == Parameters::None {
         return list;
     }
+    if route.parameters == Parameters::Reason {
+        list.push(json!({
+            "name": "reason", "in": "query", "required": true, "schema": { "type": "string" },
+            "description": "Why; written into the log. At most 1024 bytes, on one line",
+        }));
+        return list;
+    }
     let mut add = |name: &str, repeats: bool, what: &str| {
         let one = json!({ "type": "string" });
         let schema = if repeats {

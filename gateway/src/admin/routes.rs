@@ -30,12 +30,14 @@ pub(super) enum Parameters {
     Search,
     /// Filters but texts, and `bucket`.
     Stats,
+    /// `reason`.
+    Reason,
 }
 
 const JSON: &str = "application/json";
 
 /// All paths.
-pub(super) const ROUTES: [Route; 10] = [
+pub(super) const ROUTES: [Route; 11] = [
     Route {
         path: "/",
         method: Method::GET,
@@ -115,6 +117,15 @@ pub(super) const ROUTES: [Route; 10] = [
         answers: Answers::Entry,
         summary: "The entry of a request id, or of an index in the log: opening and closing joined. The reading becomes an entry itself",
         parameters: Parameters::None,
+        media: JSON,
+    },
+    Route {
+        path: "/api/audit/entries/{id}/payload",
+        method: Method::GET,
+        guarded: true,
+        answers: Answers::Payload,
+        summary: "What was kept of the prompt and the reply of a request id, for a reason. The unsealing becomes an entry itself",
+        parameters: Parameters::Reason,
         media: JSON,
     },
     Route {

@@ -6,6 +6,7 @@ use http_body_util::BodyExt as _;
 use journal::Journal;
 use journal::clock::{Clock, SystemClock};
 use journal::index::NoBodies;
+use journal::seal::LocalKek;
 
 struct Bench {
     _dir: tempfile::TempDir,
@@ -26,6 +27,12 @@ fn bench(text: &str, ready: Vec<Ready>) -> Bench {
     };
     let (journal, _) = Journal::open(settings, Arc::clone(&clock)).unwrap();
     let audit = dir.path().join("audit");
+    let kek = LocalKek::parse("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=").unwrap();
+    let payloads = Payloads::new(
+        &audit.display().to_string(),
+        Arc::new(kek),
+        Arc::clone(&journal),
+    );
     let searches = Searches::new(
         Arc::clone(&journal),
         audit,
@@ -38,6 +45,7 @@ fn bench(text: &str, ready: Vec<Ready>) -> Bench {
         path,
         state: Arc::new(AdminState {
             refresh: Box::new(|| ()),
+            payloads: Arc::new(payloads),
             searches: Arc::new(searches),
             visits: Visits::new(journal, clock),
             config: Arc::new(store),

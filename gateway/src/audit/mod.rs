@@ -4,15 +4,19 @@
 
 pub mod asked;
 pub mod checkpoints;
+pub mod command;
 pub mod cursor;
 pub mod events;
 pub mod feed;
 pub mod http;
 pub mod indexing;
 pub mod lake;
+pub mod payload;
 pub mod retention;
+pub mod sealing;
 pub mod ship;
 pub mod siem;
+pub mod unseal;
 
 use std::time::Duration;
 

@@ -142,6 +142,11 @@ fn assemble(loaded: &Loaded, ground: &Ground<'_>, files: &mut Files<'_>) -> Opti
         )?));
     }
     let models = build_models(config, &providers, ground.books)?;
+    let keeps = config.audit.fingerprint
+        || config.audit.payload != schema::Payload::None
+        || models
+            .values()
+            .any(|model| model.payload != schema::Payload::None);
     let specs = build_keys(config, &grades, ground.books)?;
     let before = ground.before;
     let policy = policies::build(config, &grades, files)?.map(Arc::new);
@@ -174,6 +179,7 @@ fn assemble(loaded: &Loaded, ground: &Ground<'_>, files: &mut Files<'_>) -> Opti
                 .collect(),
         },
         audit: config.audit.clone(),
+        keeps,
         siem_tls,
         limits: config.limits.clone(),
         timeouts: config.timeouts.clone(),
@@ -338,6 +344,7 @@ fn build_models(
                 .meters(&Owner::Model(name.as_str().into()), &from.limits, None)?
                 .into(),
             learnt: books.lessons.of(name),
+            payload: from.payload.unwrap_or(config.audit.payload),
         };
         models.insert(name.as_str().into(), Arc::new(model));
     }

@@ -31,10 +31,7 @@ const LATER: &[&str] = &[
 ];
 
 /// Values that the contract knows and this version does not.
-const LATER_VALUES: &[(&str, &[&str])] = &[
-    ("audit.durability", &["synced"]),
-    ("audit.payload", &["redacted", "full", "sealed"]),
-];
+const LATER_VALUES: &[(&str, &[&str])] = &[("audit.durability", &["synced"])];
 
 const NOT_YET: &str = "not supported by this version";
 

@@ -231,6 +231,9 @@ fn fetch_secrets(loaded: &mut Loaded) -> Vec<Problem> {
     if let Some(pepper) = &mut config.policies.pepper {
         fetch(pepper, &["policies".into(), "pepper".into()]);
     }
+    if let Some(key) = &mut config.audit.seal.key {
+        fetch(key, &["audit".into(), "seal".into(), "key".into()]);
+    }
     for (name, provider) in &mut config.providers {
         let at = |field: &str| ["providers".into(), Step::from(name.as_str()), field.into()];
         if let Some(key) = &mut provider.api_key {

@@ -19,10 +19,12 @@ pub use super::tuning::{
 use super::units::{Size, Span};
 use crate::secret::Secret;
 
+mod audit;
 mod checkpoint;
 mod policies;
 mod shipping;
 
+pub use audit::{Payload, Seal, SealPeriod};
 pub use checkpoint::{Anchor, Checkpoint, Witness};
 pub use policies::{
     CrossBorder, EntityDef, Explicit, Gate, GateOn, GateShape, Labelling, Method, OnError, Output,
@@ -241,6 +243,8 @@ pub struct Model {
     /// Limits of all its requests together.
     #[serde(default)]
     pub limits: Quota,
+    /// What of its prompts and replies the audit log keeps, where that differs from `audit.payload`.
+    pub payload: Option<Payload>,
 }
 
 /// A provider's model.
@@ -445,8 +449,16 @@ pub struct Audit {
     pub dir: String,
     /// What a record survives before its request goes on.
     pub durability: Durability,
-    /// What of prompts and replies is kept.
+    /// What of prompts and replies is kept, where a model does not say otherwise.
     pub payload: Payload,
+    /// The longest prompt and the longest reply that are kept whole.
+    pub payload_bytes: Size,
+    /// Memory in which pieces of them may wait to be written.
+    pub payload_memory: Size,
+    /// The keys of what is kept.
+    pub seal: Seal,
+    /// Whether records bear keyed hashes of prompts and replies.
+    pub fingerprint: bool,
     /// Records are kept for so long; then whole segment files go.
     pub retention: Span,
     /// Nothing younger ever goes: what the law asks for, six months by default.
@@ -481,6 +493,10 @@ impl Default for Audit {
             dir: "./audit".into(),
             durability: Durability::Written,
             payload: Payload::None,
+            payload_bytes: Size::mib(8),
+            payload_memory: Size::mib(64),
+            seal: Seal::default(),
+            fingerprint: false,
             retention: HALF_A_YEAR,
             retention_min: HALF_A_YEAR,
             max_bytes: None,
@@ -492,6 +508,18 @@ impl Default for Audit {
             replica: None,
             lake: None,
             siem: Vec::new(),
+        }
+    }
+}
+
+impl Audit {
+    /// What of it is read at start only.
+    #[must_use]
+    pub fn at_start(&self) -> Self {
+        Self {
+            payload: Payload::None,
+            fingerprint: false,
+            ..self.clone()
         }
     }
 }
@@ -523,12 +551,4 @@ pub enum Durability {
     Written,
     /// A power cut: requests wait for the disk, and share its syncs.
     Synced,
-}
-
-/// What of prompts and replies the audit log keeps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Payload {
-    /// Nothing.
-    None,
 }

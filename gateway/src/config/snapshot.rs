@@ -21,7 +21,7 @@ pub use super::address::{Host, Listen, Origin, Scheme};
 use super::changes::Marks;
 use super::price::Price;
 pub use super::schema::Location;
-use super::schema::{Audit, GateShape, Log, OnError};
+use super::schema::{Audit, GateShape, Log, OnError, Payload};
 use super::tuning::{Drain, Http2, Limits, Overload, Runtime, Timeouts};
 use crate::secret::Secret;
 use crate::telemetry::metrics::TargetMeters;
@@ -59,8 +59,10 @@ pub struct Snapshot {
     pub tls: Option<Arc<rustls::ServerConfig>>,
     /// The admin endpoint.
     pub admin: Admin,
-    /// The audit log. Read at start only.
+    /// The audit log. Read at start only, but for `payload` and `fingerprint`.
     pub audit: Audit,
+    /// Whether the audit log keeps anything beside records, of any model.
+    pub keeps: bool,
     /// TLS to analysts' tools, in the order of `audit.siem`. Read at start only.
     pub siem_tls: Vec<SiemTls>,
     /// Sizes and counts that nothing may exceed.
@@ -339,6 +341,8 @@ pub struct Model {
     pub meters: Box<[Arc<Meter>]>,
     /// What its requests usually use.
     pub learnt: Arc<Learnt>,
+    /// What of its prompts and replies the audit log keeps.
+    pub payload: Payload,
 }
 
 /// A provider's model.

@@ -374,7 +374,7 @@ fn needs_restart(before: &Snapshot, after: &Snapshot) -> Vec<&'static str> {
         ("listen", |s| s.listen.to_string()),
         ("admin.listen", |s| s.admin.listen.to_string()),
         ("tls", |s| s.tls.is_some().to_string()),
-        ("audit", |s| format!("{:?}", s.audit)),
+        ("audit", |s| format!("{:?}", s.audit.at_start())),
         ("runtime", |s| format!("{:?}", s.runtime)),
         ("state", |s| s.state.mark.to_string()),
         ("log", |s| format!("{:?}", s.log)),

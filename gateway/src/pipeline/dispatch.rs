@@ -30,6 +30,14 @@ use crate::upstream::token::Fetched;
 const ERROR_BODY_BYTES: usize = 64 << 10;
 /// Bytes of a stream held back until its first good event.
 const BEGIN_BYTES: usize = 256 << 10;
+/// Bounds of a whole reply's JSON: its length is bounded already.
+pub(super) const REPLY_LIMITS: json::Limits = json::Limits {
+    depth: 256,
+    tokens: usize::MAX,
+    members: u32::MAX,
+    elements: u32::MAX,
+    number: 64,
+};
 /// Longest pause before the same target is tried once more.
 const PAUSE_MAX: Duration = Duration::from_secs(2);
 
@@ -284,7 +292,7 @@ fn reading(
     ))
 }
 
-fn sse_limits(exchange: &Exchange) -> wire::sse::Limits {
+pub(super) fn sse_limits(exchange: &Exchange) -> wire::sse::Limits {
     let limits = exchange.limits();
     wire::sse::Limits {
         line_bytes: limits.upstream_line_bytes.bytes(),
@@ -407,20 +415,13 @@ fn whole(
     head: &Head,
     bytes: Bytes,
 ) -> Result<Sent, Fault> {
-    let limits = json::Limits {
-        depth: 256,
-        tokens: usize::MAX,
-        members: u32::MAX,
-        elements: u32::MAX,
-        ..json::Limits::default()
-    };
     // Some vendors keep a slow reply alive with blank lines before it.
     let blank = bytes
         .iter()
         .take_while(|byte| byte.is_ascii_whitespace())
         .count();
     let bytes = bytes.slice(blank..);
-    let tape = json::scan(&bytes, &limits).ok();
+    let tape = json::scan(&bytes, &REPLY_LIMITS).ok();
     let root = tape.as_ref().and_then(|tape| Value::root(tape, &bytes));
     if let Some(fault) = vendor.fault(&head.view(), root) {
         return Err(fault);

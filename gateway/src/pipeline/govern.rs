@@ -16,6 +16,7 @@ use policies::nested::{Cursor, Nesting, written};
 use policies::policy::{Policy, ReplyRemedy, ReplyRule};
 use policies::redact::{Labels, Method};
 use policies::restore::Restoring;
+use policies::rewrite::Rewritten;
 use policies::scan::{Finding, Sort, Stream};
 use smallvec::SmallVec;
 use wire::hold::{Caps, Hold, Lane, Piece};
@@ -55,6 +56,8 @@ pub(super) struct Governor<E> {
     hold: Hold<E>,
     lanes: Vec<Watched>,
     labels: Labels,
+    /// For a record: all that is looked for is replaced by its label, whatever the rules say.
+    recording: bool,
     pub(super) tally: Tally,
     /// Replacements decided for the item in hand.
     swaps: SmallVec<[Swap; 2]>,
@@ -121,9 +124,26 @@ impl<E> Governor<E> {
             hold: Hold::new(caps),
             lanes: Vec::new(),
             labels: Labels::default(),
+            recording: false,
             tally: Tally::default(),
             swaps: SmallVec::new(),
             found: Vec::new(),
+        }
+    }
+
+    /// Governs what is written down of a reply: whatever the policy finds is replaced, and so are the values of the
+    /// request, by the labels that the record of the request has for them.
+    pub(super) fn recording(
+        policy: Arc<Policy>,
+        request: Option<&Arc<Rewritten>>,
+        caps: Caps,
+    ) -> Self {
+        Self {
+            labels: request
+                .map(|request| request.labels.clone())
+                .unwrap_or_default(),
+            recording: true,
+            ..Self::new(policy, request.and_then(Restores::for_record), None, caps)
         }
     }
 
@@ -262,7 +282,7 @@ impl<E> Governor<E> {
         if self.lanes.len() == LANES_MAX {
             return Err(Fault::new(Kind::Malformed).reason("too_many_lanes"));
         }
-        let reads = self.policy.reads_replies();
+        let reads = self.recording || self.policy.reads_replies();
         self.lanes.push(Watched {
             lane,
             nested,
@@ -378,16 +398,28 @@ impl<E> Governor<E> {
             if parts.is_empty() {
                 continue;
             }
-            self.tally.note(&policy, finding.sort);
-            let Some((rule_at, rule)) = policy.reply_rule(finding.sort) else {
-                continue;
-            };
-            if !self.tally.fired.contains(&rule_at) {
-                self.tally.fired.push(rule_at);
-            }
-            let method = match rule.remedy {
-                ReplyRemedy::Redact(method) => method,
-                ReplyRemedy::Refuse => return Err(refusal(rule)),
+            let method = if self.recording {
+                if !policy.looked_for().contains(finding.sort)
+                    && policy
+                        .reply
+                        .iter()
+                        .all(|rule| !rule.find.contains(finding.sort))
+                {
+                    continue;
+                }
+                Method::Placeholder
+            } else {
+                self.tally.note(&policy, finding.sort);
+                let Some((rule_at, rule)) = policy.reply_rule(finding.sort) else {
+                    continue;
+                };
+                if !self.tally.fired.contains(&rule_at) {
+                    self.tally.fired.push(rule_at);
+                }
+                match rule.remedy {
+                    ReplyRemedy::Redact(method) => method,
+                    ReplyRemedy::Refuse => return Err(refusal(rule)),
+                }
             };
             let labels = &mut self.labels;
             let swaps = swaps(&policy, labels, watched, finding.sort, &parts, method);

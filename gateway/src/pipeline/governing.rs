@@ -121,7 +121,7 @@ fn unbounded<E>(mut governor: Governor<E>) -> Governor<E> {
     governor
 }
 
-fn govern_whole(
+pub(super) fn govern_whole(
     governor: &mut Governor<Bytes>,
     dialect: &dyn ClientDialect,
     bytes: &Bytes,

@@ -14,6 +14,7 @@ mod gate;
 mod govern;
 mod governing;
 mod inspect;
+mod keep;
 mod limits;
 mod listing;
 mod look;
@@ -99,7 +100,12 @@ async fn walk(
         let answer = Box::pin(moderate::moderate(exchange, body));
         return answer.await.map(Walked::Answered);
     };
-    let inspected = inspect::inspect(exchange, &head, (asked, body)).await?;
+    let inspected = if exchange.snapshot.keeps {
+        // Boxed, as all that most configs have not.
+        Box::pin(keep::inspect(exchange, &head, (asked, body))).await?
+    } else {
+        inspect::inspect(exchange, &head, (asked, body)).await?
+    };
     let routed = route::route(exchange, inspected)?;
     if !exchange.snapshot.gates.is_empty() {
         // Boxed: few configs have gates, and every request's future would be the larger for them.
@@ -109,7 +115,12 @@ async fn walk(
         let answer = Box::pin(count::estimate(exchange, &routed));
         return answer.await.map(Walked::Answered);
     }
-    dispatch::dispatch(exchange, routed).await.map(Walked::Sent)
+    let sent = if exchange.keep.is_some() {
+        Box::pin(keep::dispatch(exchange, routed)).await
+    } else {
+        dispatch::dispatch(exchange, routed).await
+    };
+    sent.map(Walked::Sent)
 }
 
 impl Arrived {

@@ -25,7 +25,7 @@ use super::body::ReplyBody;
 use super::look::look_for;
 use super::route::Candidate;
 use super::settle::Exchange;
-use super::{inspect, limits, refuse};
+use super::{inspect, keep, limits, refuse};
 use journal::Outcome;
 
 /// What answers, as replies name a model.
@@ -108,6 +108,7 @@ pub(super) async fn moderate(
     let categories = Categories::of(&policy, &wanted, all);
     let mut results = Vec::with_capacity(asked.inputs.len());
     let mut counts: SmallVec<[(Sort, u32); 4]> = SmallVec::new();
+    let mut recording = keep::Gathering::new(exchange);
     for contents in &asked.inputs {
         let findings = look_for(&policy, &wanted, &body, contents).await?;
         for (sort, count) in findings.counts() {
@@ -118,7 +119,9 @@ pub(super) async fn moderate(
         }
         exchange.media = exchange.media.saturating_add(findings.media);
         results.push(categories.judged(&findings, contents));
+        recording.add(findings, contents);
     }
+    recording.keep(exchange, &body, &policy).await;
     grade(exchange, &policy, &body, &counts);
     exchange.counts = counts.into_vec();
     exchange.record_alone()?;
@@ -132,6 +135,9 @@ pub(super) async fn moderate(
     let told = serde_json::to_vec(&reply).unwrap_or_default();
     exchange.status = 200;
     exchange.meter.bytes_down = told.len() as u64;
+    let told = Bytes::from(told);
+    // Types and numbers: nothing is to be replaced in it.
+    exchange.keep_own(&told);
     let mut reply = Response::new(ReplyBody::Whole(told.into()));
     reply
         .headers_mut()

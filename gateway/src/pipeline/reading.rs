@@ -23,8 +23,10 @@ use super::governing::{end_events, govern_events};
 use super::settle::Meter;
 
 mod governed;
+mod recording;
 
 use governed::Mold;
+pub(super) use recording::Recording;
 
 thread_local! {
     /// One tape a thread: events are scanned without an allocation.

@@ -30,6 +30,7 @@ pub(super) fn answer(mut exchange: Exchange, fault: Fault) -> (Response<ReplyBod
         exchange.verdict = Some(Verdict::Refuse);
     }
     exchange.meter.bytes_down = told.body.len() as u64;
+    exchange.keep_own(&told.body);
     let mut reply = response(told, &fault);
     describe(&exchange, reply.headers_mut());
     exchange.finish(outcome_of(&fault), Some(&fault));

@@ -22,6 +22,7 @@ use wire::facts::{Finish, Usage};
 use wire::{Fault, Grade, Kind, Verdict};
 
 use super::govern::Tally;
+use super::keep::Keep;
 use super::limits;
 use super::route::Candidate;
 use super::told::Told;
@@ -103,6 +104,8 @@ pub(super) struct Exchange {
     /// What was found in the reply.
     pub(super) tally: Option<Box<Tally>>,
     pub(super) request_bytes: u64,
+    /// What the audit log keeps beside the records.
+    pub(super) keep: Option<Box<Keep>>,
     pub(super) standing: Option<Standing>,
     pub(super) tokens_standing: Option<Standing>,
     /// What is reserved of limits and budgets.
@@ -163,6 +166,7 @@ impl Exchange {
             gates_open: Vec::new(),
             tally: None,
             request_bytes: 0,
+            keep: None,
             standing: None,
             tokens_standing: None,
             lease: None,
@@ -276,6 +280,7 @@ impl Exchange {
     ) -> Result<journal::Entry, Fault> {
         let target = first.map(|first| first.target().target());
         let judged = self.judged();
+        let (fingerprint, request_body) = self.keep.as_deref().map(Keep::of_request).unzip();
         let opening = Opening {
             id: self.id.as_str(),
             key: self.key_id(),
@@ -301,7 +306,8 @@ impl Exchange {
             redactions: first.map_or(0, Cleared::redactions) as u64,
             request_bytes: self.request_bytes,
             targets: u32::try_from(targets).unwrap_or(u32::MAX),
-            ..Opening::default()
+            fingerprint: fingerprint.flatten(),
+            request_body: request_body.flatten(),
         };
         let journal = &self.worker.shared.journal;
         journal
@@ -407,12 +413,14 @@ impl Exchange {
     }
 
     fn close(
-        &self,
+        &mut self,
         entry: journal::Entry,
         outcome: Outcome,
         code: &str,
         tokens: Tokens,
     ) -> Durable {
+        // Bodies come before the record that names them.
+        let (print, body) = self.keep.as_deref_mut().map(Keep::of_reply).unzip();
         let attempts: SmallVec<[Attempt<'_>; 4]> = self
             .tried
             .iter()
@@ -451,7 +459,8 @@ impl Exchange {
             first_content_ms: self.meter.first_content.map(|at| millis(at, self.started)),
             total_ms: millis(Instant::now(), self.started),
             code,
-            ..Closing::default()
+            reply_fingerprint: print.as_ref().and_then(Option::as_ref),
+            reply_body: body.as_ref().and_then(Option::as_ref),
         })
     }
 
@@ -461,6 +470,7 @@ impl Exchange {
             return Durable::NOW;
         }
         let judged = self.judged();
+        let (fingerprint, request_body) = self.keep.as_deref().map(Keep::of_request).unzip();
         let denial = Denial {
             id: self.id.as_str(),
             key: self.key_id(),
@@ -487,7 +497,8 @@ impl Exchange {
             status: self.status,
             code,
             total_ms: millis(Instant::now(), self.started),
-            ..Denial::default()
+            fingerprint: fingerprint.flatten(),
+            request_body: request_body.flatten(),
         };
         // Nothing passed, so an unwritable journal changes nothing here; its state is seen in /readyz.
         let journal = &self.worker.shared.journal;

@@ -56,6 +56,7 @@ impl Stream {
             linger: None,
         };
         stream.exchange.meter.bytes_down = stream.begun.len() as u64;
+        stream.exchange.keep_sent(&stream.begun);
         if stream.reading.done {
             stream.complete();
         }
@@ -99,6 +100,7 @@ impl Stream {
                 return self.release(cx);
             }
             self.exchange.meter.bytes_down += out.len() as u64;
+            self.exchange.keep_sent(&out);
             if self.reading.done && self.linger.is_none() {
                 self.complete();
             }
@@ -204,6 +206,7 @@ impl Stream {
         self.upstream = None;
         out.push(self.exchange.dialect.stream_refusal(fault));
         self.exchange.meter.bytes_down += out.len() as u64;
+        self.exchange.keep_sent(&out);
         self.exchange.failed(fault);
         self.exchange.finish(outcome_of(fault), Some(fault));
         self.ended = self.exchange.ended();

@@ -74,6 +74,10 @@ pub struct Metrics {
     pub audit_records: Counter,
     /// Failed writes of the journal.
     pub audit_errors: Counter,
+    /// Bytes of prompts and replies kept.
+    pub audit_payload_bytes: Counter,
+    /// Prompts and replies that should have been kept and were not.
+    pub audit_payloads_dropped: Counter,
     /// 1 while the journal can be written, 0 while it cannot.
     pub audit_state: Gauge,
     /// Questions that the shared store of limits did not answer in time.
@@ -289,6 +293,14 @@ impl Metrics {
             panics: m.counter("yumen_panics", "Requests that ended in a panic"),
             audit_records: m.counter("yumen_audit_records", "Records written to the journal"),
             audit_errors: m.counter("yumen_audit_errors", "Failed writes of the journal"),
+            audit_payload_bytes: m.counter(
+                "yumen_audit_payload_bytes",
+                "Bytes of prompts and replies kept, as they are on disk",
+            ),
+            audit_payloads_dropped: m.counter(
+                "yumen_audit_payloads_dropped",
+                "Prompts and replies that should have been kept and were not: the records say why",
+            ),
             audit_state: m.gauge("yumen_audit_state", "1 while the journal can be written"),
             ledger_failures: m.counter(
                 "yumen_ledger_failures",

@@ -122,6 +122,11 @@ impl Body {
         }
     }
 
+    /// So many bytes more are left out.
+    pub fn lose(&mut self, bytes: u64) {
+        self.whole += bytes;
+    }
+
     /// The body is over: writes what waits.
     pub fn finish(mut self) -> Kept {
         if !self.dropped {

@@ -1,8 +1,8 @@
-//! What is done beside the requests: sync, look for room on the disk, make files ahead, obey orders to shred.
+//! What is done beside the requests: look for room on the disk, make files ahead, obey orders to shred.
 //!
 //! One plain thread. Must never know what a body holds.
-//! Invariants: a change from room to none and back is an event of the journal; a sync that failed is one too; the thread
-//! ends with the last holder of the bodies.
+//! Invariants: a change from room to none and back is an event of the journal, and so is a sync that failed; the thread ends
+//! with the last holder of the bodies.
 
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::super::{Event, Journal, What, locked};
 use super::Bodies;
 
-/// Time between two rounds: a second is promised for syncs.
+/// Time between two rounds: how long a gateway may take to let go of a shredded key.
 const EVERY: Duration = Duration::from_millis(250);
 
 #[derive(Default)]
@@ -34,6 +34,7 @@ impl Drop for Upkeep {
 }
 
 pub(super) fn start(bodies: &Arc<Bodies>, journal: &Arc<Journal>) -> io::Result<()> {
+    sync_with(bodies, journal);
     let bell = Arc::clone(&bodies.upkeep.bell);
     let weak: Weak<Bodies> = Arc::downgrade(bodies);
     let journal: Weak<Journal> = Arc::downgrade(journal);
@@ -59,18 +60,23 @@ pub(super) fn start(bodies: &Arc<Bodies>, journal: &Arc<Journal>) -> io::Result<
     Ok(())
 }
 
+/// Bodies are synced whenever the journal is.
+fn sync_with(bodies: &Arc<Bodies>, journal: &Arc<Journal>) {
+    let (weak, told) = (Arc::downgrade(bodies), Arc::downgrade(journal));
+    journal.syncs_beside(move || {
+        let failed = weak.upgrade().and_then(|bodies| bodies.sync().err());
+        if let Some((error, journal)) = failed.zip(told.upgrade()) {
+            let detail = format!(
+                "bodies could not be synced ({}): a power cut may lose the last ones",
+                error.kind()
+            );
+            note(&journal, What::SyncFailed, &detail);
+        }
+    });
+}
+
 impl Bodies {
     fn round(&self, journal: &Journal) {
-        if let Err(error) = self.sync() {
-            note(
-                journal,
-                What::SyncFailed,
-                &format!(
-                    "bodies could not be synced ({}): a power cut may lose the last ones",
-                    error.kind()
-                ),
-            );
-        }
         // What cannot be obeyed now is tried again in the next round.
         let _ = self.keys.obey();
         self.look_for_room(journal);

@@ -8,23 +8,26 @@ mod filters;
 mod proof;
 mod search;
 mod show;
+mod shred;
+mod unseal;
 mod verify;
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::Context as _;
 use clap::Subcommand;
 use journal::Event;
 use journal::index::{Bodies, NoBodies};
-use journal::seal::{LocalKek, Opener};
+use journal::seal::{KEYS, Opener};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum AuditCommand {
     /// Print the records of an audit log, oldest first
     Show(show::ShowArgs),
+    /// Destroy the prompts and replies of a user or a key; the records stay, and stay proven
+    Shred(shred::ShredArgs),
     /// Check every record, the tree over them, every signed root, and what is missing
     #[command(
         after_help = "Exit codes: 0 the log holds, 1 it does not (tampering, loss or damage: the output says which), 2 wrong usage or an unusable directory."
@@ -47,6 +50,7 @@ pub(super) fn run(
 ) -> anyhow::Result<ExitCode> {
     match command {
         AuditCommand::Show(args) => show::run(args, out, talk),
+        AuditCommand::Shred(args) => shred::run(args, out, talk),
         AuditCommand::Verify(args) => verify::run(args, out, talk),
         AuditCommand::Prove(args) => proof::prove(args, out, talk),
         AuditCommand::Search(args) => search::run(args, out, talk),
@@ -69,13 +73,9 @@ fn event(actor: &str) -> Event<'_> {
 }
 
 /// What opens redacted payloads, if they are `wanted` and the log has any.
-fn bodies(dir: &Path, _config: Option<&PathBuf>, wanted: bool) -> anyhow::Result<Arc<dyn Bodies>> {
-    if !wanted {
+fn bodies(dir: &Path, config: Option<&PathBuf>, wanted: bool) -> anyhow::Result<Arc<dyn Bodies>> {
+    if !wanted || !dir.join(KEYS).is_dir() {
         return Ok(Arc::new(NoBodies));
     }
-    match LocalKek::of_dir(dir, false) {
-        Ok(kek) => Ok(Arc::new(Opener::new(dir, Arc::new(kek)))),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Arc::new(NoBodies)),
-        Err(error) => Err(error).context("the key of payloads cannot be read"),
-    }
+    Ok(Arc::new(Opener::new(dir, unseal::kek(dir, config)?)))
 }

@@ -8,6 +8,7 @@ use clap::Args;
 use serde::Deserialize;
 
 use super::proof;
+use super::unseal::{self, Wanted};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ShowArgs {
@@ -16,13 +17,22 @@ pub(in crate::cli) struct ShowArgs {
     /// Print one JSON object per record
     #[arg(long)]
     json: bool,
+    /// Only the records of this request
+    #[arg(long, value_name = "REQUEST")]
+    id: Option<String>,
+    /// Print what was kept of its prompt and reply; that you read it is written into the log
+    #[arg(long, requires = "id", conflicts_with = "proof")]
+    unseal: bool,
+    /// Why you unseal
+    #[arg(long, value_name = "TEXT", requires = "unseal")]
+    reason: Option<String>,
+    /// The gateway's config, for the key that its payloads are sealed under; without it, the log's own key
+    #[arg(short, long, value_name = "FILE", requires = "unseal")]
+    config: Option<PathBuf>,
     /// Print the entry with its path to the root of the newest checkpoint, and that checkpoint: whoever has the log's key
     /// (tree/key.pub) can check it
     #[arg(long)]
     proof: bool,
-    /// The request whose entries are to be proved
-    #[arg(long, value_name = "REQUEST", requires = "proof")]
-    id: Option<String>,
     /// The entry that is to be proved
     #[arg(long, value_name = "N", requires = "proof", conflicts_with = "id")]
     index: Option<u64>,
@@ -40,8 +50,26 @@ pub(super) fn run(
     out: &mut impl Write,
     talk: &mut impl Write,
 ) -> anyhow::Result<ExitCode> {
+    if args.unseal {
+        let wanted = Wanted {
+            dir: &args.dir,
+            id: args.id.as_deref(),
+            reason: args.reason.as_deref(),
+            config: args.config.as_ref(),
+            json: args.json,
+        };
+        return unseal::run(&wanted, out, talk);
+    }
     match (args.proof, &args.id, args.index) {
-        (false, ..) => {
+        (false, Some(id), _) => {
+            let found = journal::read::dump_request(&args.dir, id, &mut BufWriter::new(out))?;
+            Ok(if found > 0 {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            })
+        }
+        (false, None, _) => {
             journal::read::dump(&args.dir, &mut BufWriter::new(out))?;
             Ok(ExitCode::SUCCESS)
         }

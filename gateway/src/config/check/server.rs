@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{Check, at};
 use crate::config::address::{Host, Listen};
 use crate::config::problem::Step;
-use crate::config::schema::CallTimeouts;
+use crate::config::schema::{CallTimeouts, Payload};
 use crate::config::units::{Size, Span};
 
 const KIB: u64 = 1 << 10;
@@ -35,6 +35,44 @@ impl Check<'_> {
                 &at!["audit", "index", "dir"],
                 "must be a directory of its own",
             );
+        }
+        self.payloads();
+    }
+
+    /// What of prompts and replies is kept, and under which keys.
+    fn payloads(&mut self) {
+        let config = self.config;
+        let seal = &config.audit.seal;
+        let key = seal.key.as_ref();
+        if key.is_some_and(|key| journal::seal::LocalKek::parse(key.expose()).is_none()) {
+            self.error(
+                &at!["audit", "seal", "key"],
+                "must be 32 bytes in base64 (openssl rand -base64 32)",
+            );
+        }
+        if key.is_some() && !seal.command.is_empty() {
+            self.error(
+                &at!["audit", "seal", "command"],
+                "either a key or a command wraps data keys, not both",
+            );
+        }
+        if seal.command.first().is_some_and(String::is_empty) {
+            self.error(&at!["audit", "seal", "command"], "names no program");
+        }
+        if !(1..=60).contains(&seal.timeout.0.as_secs()) {
+            self.error(&at!["audit", "seal", "timeout"], "must be 1s to 1m");
+        }
+        if !config.policies.packs.is_empty() || !config.policies.rules.is_empty() {
+            return;
+        }
+        let nothing = "without policies nothing is found, so nothing is redacted: the full text is kept, encrypted";
+        if config.audit.payload == Payload::Redacted {
+            self.warn(&at!["audit", "payload"], nothing);
+        }
+        for (name, model) in &config.models {
+            if model.payload == Some(Payload::Redacted) {
+                self.warn(&at!["models", name.as_str(), "payload"], nothing);
+            }
         }
     }
 
@@ -88,7 +126,7 @@ impl Check<'_> {
         let limits = &self.config.limits;
         let http2 = &self.config.http2;
         let audit = &self.config.audit;
-        let rows: [(&str, &str, Size, u64, u64); 11] = [
+        let rows: [(&str, &str, Size, u64, u64); 13] = [
             // hyper needs 8 KiB to read a head at all.
             ("limits", "header_bytes", limits.header_bytes, 8 * KIB, MIB),
             ("limits", "uri_bytes", limits.uri_bytes, 256, 64 * KIB),
@@ -138,6 +176,14 @@ impl Check<'_> {
             ),
             ("audit", "segment_bytes", audit.segment_bytes, MIB, 4 * GIB),
             ("audit", "reserve_bytes", audit.reserve_bytes, 0, 4 * GIB),
+            ("audit", "payload_bytes", audit.payload_bytes, KIB, GIB),
+            (
+                "audit",
+                "payload_memory",
+                audit.payload_memory,
+                MIB,
+                64 * GIB,
+            ),
         ];
         for (section, field, size, low, high) in rows {
             if !(low..=high).contains(&size.0) {

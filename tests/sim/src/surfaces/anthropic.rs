@@ -101,7 +101,7 @@ impl Voice for Anthropic {
             malformed: "invalid_request_error",
             unauthorised: "authentication_error",
             no_model: "not_found_error",
-            broken: "overloaded_error",
+            broken: "api_error",
         }
     }
 
