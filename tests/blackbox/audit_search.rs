@@ -277,3 +277,79 @@ async fn wrong_questions_are_told_so() {
     let reply = Ask::get(gateway.admin, "/api/audit/entries").send().await;
     assert_eq!(reply.status, 401);
 }
+
+/// Everything that a text finds: through the API, and beside the gateway with an index and without one.
+async fn with_text(gateway: &Gateway, text: &str) -> Vec<String> {
+    let encoded: String = text.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let told = page(
+        gateway,
+        &format!("/api/audit/entries?kind=request&text={encoded}"),
+    )
+    .await;
+    let by_api = told["entries"].as_array().unwrap().clone();
+    let search = [
+        "audit", "search", "--json", "--kind", "request", "--text", text,
+    ];
+    for more in [&[][..], &["--scan"]] {
+        let found = lines(&yumen(&[&search[..], more].concat(), &log(gateway)));
+        assert_eq!(found, by_api, "{text} {more:?}");
+    }
+    ids(&by_api).into_iter().map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn redacted_payloads_are_found_by_any_part_until_they_are_shredded() {
+    let sim = sim().await;
+    let mut config = Config::plain(&sim);
+    config.set("admin/token", TOKEN);
+    config.set("audit/payload", "redacted");
+    config.set("policies", json!({"rules": [{"name": "ids", "find": ["CN_MOBILE"], "remedy": "redact"}], "output": {"find": ["CN_MOBILE"], "remedy": "redact"}}));
+    config.set("providers/openai-compatible/clearance", "public");
+    let gateway = Gateway::start(&config).await;
+    let mut sent = Vec::new();
+    let long = format!(
+        "{}针尖98431{}",
+        "很长的一段话。".repeat(200_000),
+        "尾声".repeat(300_000)
+    );
+    for text in [
+        "我的手机是13812345678，请看合同编号ABC-77",
+        "something Else entirely",
+        &long,
+    ] {
+        let reply = gateway.chat("m-openai-compatible", text).send().await;
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        gateway.record(&reply).await;
+        sent.push(reply.header("x-request-id").unwrap().to_owned());
+    }
+    for (text, found) in [
+        ("合", &sent[..1]),
+        ("同编", &sent[..1]),
+        ("合同编号abc", &sent[..1]),
+        ("ELSE entirely", &sent[1..2]),
+        ("lse", &sent[1..2]),
+        ("针尖98431尾", &sent[2..]),
+        // It was replaced before it was kept.
+        ("13812345678", &[]),
+        ("不在其中", &[]),
+    ] {
+        assert_eq!(with_text(&gateway, text).await, found, "{text}");
+    }
+    let shred = [
+        "audit",
+        "shred",
+        "--subject",
+        "main",
+        "--reason",
+        "asked to",
+        "--yes",
+    ];
+    yumen(&shred, &log(&gateway));
+    for text in ["合同", "entirely", "针尖"] {
+        assert_eq!(with_text(&gateway, text).await, [""; 0], "{text}");
+    }
+    // The entries stay.
+    let all = page(&gateway, "/api/audit/entries?kind=request").await;
+    assert_eq!(all["entries"].as_array().unwrap().len(), 3);
+    gateway.assert_sound();
+}
