@@ -6,13 +6,14 @@
 //! Compares no grades. Invariants: a model that the key may not ask for is charged nothing; a request that ends before it
 //! could be refused is counted all the same; what a limit refused is charged nowhere.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use journal::Tokens;
-use ledger::{Ledger, Refused};
+use ledger::{Lease, Ledger, Refused};
 use policies::limit::level::{Now, Window};
-use policies::limit::meter::{Charge, Limited, Meter, Unit, Used};
+use policies::limit::meter::{Charge, Limited, Meter, Reserved, Unit, Used};
 use policies::limit::period::Period;
 use smallvec::SmallVec;
 use wire::facts::RequestFacts;
@@ -28,6 +29,15 @@ const DOWN_RETRY: Duration = Duration::from_secs(1);
 
 type Charges = SmallVec<[Charge; 8]>;
 
+/// An answer, and to what.
+struct Answer {
+    charges: Charges,
+    reserved: Result<(Reserved, Lease), Refused>,
+}
+
+/// An answer that is to come.
+type Waiting = Pin<Box<dyn Future<Output = Answer> + Send>>;
+
 /// What a request is likely to use.
 #[derive(Clone, Copy, Default)]
 struct Estimate {
@@ -38,33 +48,54 @@ struct Estimate {
 
 /// Reserves what the request is likely to use.
 pub(super) async fn reserve(exchange: &mut Exchange, facts: &RequestFacts) -> Result<(), Fault> {
-    let Some(principal) = exchange.principal.clone() else {
-        return Ok(());
-    };
-    let model = exchange.snapshot.models.get(facts.model.as_str());
-    let model = model
-        .filter(|_| principal.models.allow(&facts.model))
-        .cloned();
-    let none: &[Arc<Meter>] = &[];
-    let of_model = model.as_ref().map_or(none, |model| &model.meters);
-    if principal.meters.is_empty() && of_model.is_empty() {
-        return Ok(());
+    match ask(exchange, Some(facts))? {
+        Some(waiting) => hear(exchange, waiting.await),
+        None => Ok(()),
     }
-    let estimate = model
-        .as_ref()
-        .map(|model| estimate(exchange.request_bytes, facts, model))
-        .unwrap_or_default();
-    let charges = charges(principal.meters.iter().chain(of_model), estimate);
-    ask(exchange, &charges).await
 }
 
 /// Reserves for a request that uses no model.
 pub(super) async fn reserve_alone(exchange: &mut Exchange) -> Result<(), Fault> {
+    match ask(exchange, None)? {
+        Some(waiting) => hear(exchange, waiting.await),
+        None => Ok(()),
+    }
+}
+
+/// Asks the limits; what is left to wait for is boxed, so that requests which wait for nothing carry no room for it.
+fn ask(exchange: &mut Exchange, facts: Option<&RequestFacts>) -> Result<Option<Waiting>, Fault> {
     let Some(principal) = exchange.principal.clone() else {
-        return Ok(());
+        return Ok(None);
     };
-    let charges = charges(principal.meters.iter(), Estimate::default());
-    ask(exchange, &charges).await
+    let model = facts.and_then(|facts| exchange.snapshot.models.get(facts.model.as_str()));
+    let model = model
+        .filter(|model| principal.models.allow(&model.name))
+        .cloned();
+    let none: &[Arc<Meter>] = &[];
+    let of_model = model.as_ref().map_or(none, |model| &model.meters);
+    let estimate = match (facts, &model) {
+        (Some(facts), Some(model)) => estimate(exchange.request_bytes, facts, model),
+        _ => Estimate::default(),
+    };
+    let charges = charges(principal.meters.iter().chain(of_model), estimate);
+    if charges.is_empty() {
+        return Ok(None);
+    }
+    exchange.is_counted();
+    let now = now(exchange);
+    match &exchange.worker.ledger {
+        Ledger::Memory => {
+            let reserved = ledger::reserve_here(&charges, now);
+            hear(exchange, Answer { charges, reserved }).map(|()| None)
+        }
+        shared @ Ledger::Shared(_) => {
+            let shared = shared.clone();
+            Ok(Some(Box::pin(async move {
+                let reserved = shared.reserve(&charges, now).await;
+                Answer { charges, reserved }
+            })))
+        }
+    }
 }
 
 /// Counts a request that nobody could refuse any more.
@@ -114,18 +145,9 @@ fn estimate(bytes: u64, facts: &RequestFacts, model: &Model) -> Estimate {
     }
 }
 
-async fn ask(exchange: &mut Exchange, charges: &[Charge]) -> Result<(), Fault> {
-    if charges.is_empty() {
-        return Ok(());
-    }
-    exchange.is_counted();
-    let now = now(exchange);
-    let ledger = exchange.worker.ledger.clone();
-    let reserved = match &ledger {
-        // Without a future of its own: the usual case.
-        Ledger::Memory => ledger::reserve_here(charges, now),
-        Ledger::Shared(_) => Box::pin(ledger.reserve(charges, now)).await,
-    };
+/// What the limits said.
+fn hear(exchange: &mut Exchange, answer: Answer) -> Result<(), Fault> {
+    let Answer { charges, reserved } = answer;
     let metrics = &exchange.worker.shared.metrics;
     match reserved {
         Ok((reserved, lease)) => {
@@ -146,7 +168,7 @@ async fn ask(exchange: &mut Exchange, charges: &[Charge]) -> Result<(), Fault> {
                 Unit::Tokens => exchange.tokens_standing = Some(limited.standing),
                 Unit::Cost | Unit::Concurrent | Unit::Streams => {}
             }
-            Err(fault(&limited, charges))
+            Err(fault(&limited, &charges))
         }
         Err(Refused::Down(meter)) => Err(Fault::new(Kind::LedgerDown)
             .reason("ledger_down")

@@ -206,10 +206,13 @@ pub struct Charge {
     pub amount: u64,
 }
 
+/// Charges that a hold keeps without memory of its own: every stream carries the room.
+const TAKEN_INLINE: usize = 2;
+
 /// What one request has taken. Dropping it frees what is held; estimates stay counted.
 #[derive(Debug)]
 pub struct Hold {
-    taken: SmallVec<[Taken; CHARGES_USUAL]>,
+    taken: SmallVec<[Taken; TAKEN_INLINE]>,
     share: NonZeroU32,
 }
 
