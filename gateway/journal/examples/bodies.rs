@@ -45,7 +45,7 @@ fn main() {
         ("200 KiB", 200 << 10, ROUNDS / 50),
     ] {
         let text: Vec<u8> = prose.bytes().cycle().take(bytes).collect();
-        let mut each = |what: &str, work: &mut dyn FnMut()| {
+        let each = |what: &str, work: &mut dyn FnMut()| {
             let from = Instant::now();
             (0..rounds).for_each(|_| work());
             let ns = from.elapsed().as_nanos() / u128::from(rounds);

@@ -149,7 +149,7 @@ impl Lease {
     pub fn settle(mut self, used: Used, now: Now) {
         self.local.settle(used, now);
         if let Some(remote) = self.remote.take() {
-            remote.settle(used);
+            (*remote).settle(used);
         }
     }
 }

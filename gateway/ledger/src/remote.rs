@@ -244,7 +244,7 @@ impl Lease {
     }
 
     /// Replaces the estimates.
-    pub(crate) fn settle(mut self: Box<Self>, used: Used) {
+    pub(crate) fn settle(mut self, used: Used) {
         self.hand_over(|taken, before| {
             let total = match taken.meter.limit.unit {
                 Unit::Requests => return Some(taken.amount),
