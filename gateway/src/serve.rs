@@ -40,6 +40,8 @@ use journal::{self, Event, Journal, What};
 const WORKERS_MAX: usize = 64;
 /// How often those who were turned away at the admin endpoint are written down.
 const VISITS: Duration = Duration::from_secs(1);
+/// How long the end waits for the store of limits.
+const SETTLED: Duration = Duration::from_secs(2);
 /// How often idle connections are looked through.
 const SWEEP: Duration = Duration::from_secs(15);
 
@@ -231,6 +233,9 @@ fn start_workers(
 }
 
 async fn accept(worker: Arc<Worker>, listener: StdListener) {
+    if let ledger::Ledger::Shared(link) = &worker.ledger {
+        tasks::detach(Arc::clone(link).keep());
+    }
     if let Err(error) = listen::accept(worker, listener).await {
         tracing::error!(%error, "listener lost");
     }
@@ -383,6 +388,7 @@ impl Running {
                 again.store(true, std::sync::atomic::Ordering::Relaxed);
             };
             let clean = drain::drain(&shared, second).await;
+            shared.settled(SETTLED).await;
             tracing::info!(clean, "drained");
             anyhow::Ok(again.into_inner())
         })?;

@@ -3,10 +3,12 @@
 //! No shared mutable state on the request path but atomics, the journal's shard and the token cells.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use adapters::places;
+use ledger::{Ledger, Link};
 use policies::policy::Policy;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::watch;
@@ -55,6 +57,10 @@ pub struct Shared {
     pub tokens: Cells,
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// The workers' links to the store of limits.
+    links: Mutex<Vec<Arc<Link>>>,
+    /// Names this process among the replicas.
+    replica: OnceLock<String>,
     phase: watch::Sender<Phase>,
     /// The same as a number, for those who ask often.
     at: AtomicU8,
@@ -78,8 +84,24 @@ impl Shared {
             routes,
             tokens: Cells::default(),
             clock,
+            links: Mutex::default(),
+            replica: OnceLock::new(),
             phase,
             at: AtomicU8::new(Phase::Open as u8),
+        }
+    }
+
+    fn links(&self) -> MutexGuard<'_, Vec<Arc<Link>>> {
+        self.links.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until the store of limits has heard of all that ended, but no longer than this.
+    pub async fn settled(&self, at_most: Duration) {
+        let links = self.links().clone();
+        let waiting = || links.iter().any(|link| link.stats().waiting > 0);
+        let end = tokio::time::Instant::now() + at_most;
+        while waiting() && tokio::time::Instant::now() < end {
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 
@@ -119,6 +141,25 @@ impl Shared {
         metrics
             .audit_errors
             .inc_by(counters.errors.saturating_sub(metrics.audit_errors.get()));
+        let links = self
+            .links()
+            .iter()
+            .map(|link| link.stats())
+            .collect::<Vec<_>>();
+        let sum = |get: fn(&ledger::Stats) -> u64| links.iter().map(get).sum::<u64>();
+        let failures = sum(|stats| stats.failures);
+        metrics
+            .ledger_failures
+            .inc_by(failures.saturating_sub(metrics.ledger_failures.get()));
+        let dropped = sum(|stats| stats.dropped);
+        metrics
+            .ledger_dropped
+            .inc_by(dropped.saturating_sub(metrics.ledger_dropped.get()));
+        let up = links.iter().all(|link| link.up);
+        metrics.ledger_up.set(i64::from(up));
+        let replicas = links.iter().map(|link| link.replicas).max().unwrap_or(1);
+        let replicas = i64::try_from(replicas).unwrap_or(i64::MAX);
+        metrics.ledger_replicas.set(replicas);
         let kept = self.sealing.bodies().counters();
         let (bytes, dropped) = (
             &metrics.audit_payload_bytes,
@@ -205,6 +246,8 @@ pub struct Worker {
     pub shared: Arc<Shared>,
     /// Its connections to providers.
     pub client: Arc<Client>,
+    /// Where its limits are counted.
+    pub ledger: Ledger,
     ids: AtomicU64,
     random: AtomicU64,
     /// Random at start: ids of two runs never meet.
@@ -216,8 +259,19 @@ impl Worker {
     pub fn new(index: usize, shared: Arc<Shared>, seed: u64) -> Self {
         // Half of the seed.
         let salt = (seed >> 32) as u32;
+        let ledger = match &shared.store.load().state.store {
+            Some(store) => {
+                // The first worker's seed names the process.
+                let replica = shared.replica.get_or_init(|| format!("{seed:016x}"));
+                let link = Link::new(store.clone(), replica, index);
+                shared.links().push(Arc::clone(&link));
+                Ledger::Shared(link)
+            }
+            None => Ledger::Memory,
+        };
         Self {
             index,
+            ledger,
             shared,
             client: Arc::default(),
             ids: AtomicU64::new(0),

@@ -44,6 +44,7 @@ mod journal;
 mod keys;
 mod labels;
 mod law;
+mod limits;
 mod matrix;
 mod messages;
 mod mixing;

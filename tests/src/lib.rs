@@ -30,6 +30,7 @@ pub mod pii;
 pub mod planted;
 pub mod prompts;
 pub mod raw;
+pub mod redis;
 pub mod scripted;
 pub mod tee;
 pub mod upstream;

@@ -47,22 +47,24 @@ fn name(path: &Path) -> String {
         .to_string()
 }
 
-const CRATES: [&str; 9] = [
+const CRATES: [&str; 10] = [
     "gateway/src",
     "gateway/wire/src",
     "gateway/journal/src",
     "gateway/lake/src",
+    "gateway/ledger/src",
     "adapters/src",
     "policies/src",
     "tests/src",
     "tests/sim/src",
     "loadtest/src",
 ];
-const PRODUCT: [&str; 6] = [
+const PRODUCT: [&str; 7] = [
     "gateway/src",
     "gateway/wire/src",
     "gateway/journal/src",
     "gateway/lake/src",
+    "gateway/ledger/src",
     "adapters/src",
     "policies/src",
 ];
@@ -100,7 +102,8 @@ fn dependencies(manifest: &str, sections: &[&str]) -> Vec<String> {
 #[test]
 fn arrows_between_crates() {
     let ours = [
-        "wire", "journal", "lake", "adapters", "policies", "gateway", "sim", "tests", "loadtest",
+        "wire", "journal", "lake", "ledger", "adapters", "policies", "gateway", "sim", "tests",
+        "loadtest",
     ];
     let both = ["dependencies", "dev-dependencies"];
     let forbidden: [(&str, &[&str]); 8] = [

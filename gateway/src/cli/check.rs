@@ -7,7 +7,7 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
-use policies::limit::rate::Rates;
+use policies::limit::Books;
 use serde_json::json;
 
 use super::{CheckArgs, UNUSABLE};
@@ -28,7 +28,7 @@ pub(super) fn run(
 ) -> anyhow::Result<ExitCode> {
     let ground = Ground {
         book,
-        rates: &Rates::default(),
+        books: &Books::default(),
         before: None,
         now: SystemTime::now(),
     };

@@ -5,6 +5,7 @@
 //! outside that building touches is the registry of limits, which it may grow.
 
 mod gates;
+mod limits;
 mod policies;
 mod shipping;
 mod unruled;
@@ -16,7 +17,8 @@ use std::time::{Duration, SystemTime};
 
 use ::policies::access::keys::{KeySpec, KeyTable, Models};
 use ::policies::access::token::parse_digest;
-use ::policies::limit::rate::{Quota, Rates};
+use ::policies::limit::Books;
+use ::policies::limit::meter::Owner;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
@@ -30,7 +32,7 @@ use super::problem::{Problem, Severity, Step};
 use super::schema::{self, Config, Location};
 use super::snapshot::{
     Adapter, Admin, ClientTls, Clocks, Credential, Grades, Identity, Model, Named, Provider,
-    ServerTls, Snapshot, Target,
+    ServerTls, Snapshot, State, Target,
 };
 use super::time::parse_moment_ms;
 use super::vendors::VendorBook;
@@ -49,8 +51,8 @@ const CLOCKS: Clocks = Clocks {
 pub struct Ground<'a> {
     /// Vendors.
     pub book: &'a dyn VendorBook,
-    /// The process's limits.
-    pub rates: &'a Rates,
+    /// What the process remembers of limits.
+    pub books: &'a Books,
     /// The snapshot before this one.
     pub before: Option<&'a Snapshot>,
     /// The time.
@@ -139,13 +141,13 @@ fn assemble(loaded: &Loaded, ground: &Ground<'_>, files: &mut Files<'_>) -> Opti
             files,
         )?));
     }
-    let models = build_models(config, &providers)?;
+    let models = build_models(config, &providers, ground.books)?;
     let keeps = config.audit.fingerprint
         || config.audit.payload != schema::Payload::None
         || models
             .values()
             .any(|model| model.payload != schema::Payload::None);
-    let specs = build_keys(config, &grades, ground.rates)?;
+    let specs = build_keys(config, &grades, ground.books)?;
     let before = ground.before;
     let policy = policies::build(config, &grades, files)?.map(Arc::new);
     let gates = gates::build(config, &grades, files)?;
@@ -195,6 +197,7 @@ fn assemble(loaded: &Loaded, ground: &Ground<'_>, files: &mut Files<'_>) -> Opti
         drain: config.drain.clone(),
         overload: config.overload.clone(),
         runtime: config.runtime.clone(),
+        state: state(config)?,
         log: config.log.clone(),
     })
 }
@@ -302,7 +305,9 @@ fn resolve(grades: &Grades, name: Option<&str>) -> Option<Grade> {
 fn build_models(
     config: &Config,
     providers: &[Arc<Provider>],
+    books: &Books,
 ) -> Option<HashMap<Box<str>, Arc<Model>>> {
+    let maker = limits::Maker::new(config, books)?;
     let base = with(CLOCKS, config.upstream.timeouts);
     let mut models = HashMap::with_capacity(config.models.len());
     for (name, from) in &config.models {
@@ -335,6 +340,10 @@ fn build_models(
                 Some(schema::Lossy::Drop) => adapters::Lossy::Drop,
             },
             clocks: with(base, from.timeouts),
+            meters: maker
+                .meters(&Owner::Model(name.as_str().into()), &from.limits, None)?
+                .into(),
+            learnt: books.lessons.of(name),
             payload: from.payload.unwrap_or(config.audit.payload),
         };
         models.insert(name.as_str().into(), Arc::new(model));
@@ -353,37 +362,53 @@ fn with(base: Clocks, over: schema::CallTimeouts) -> Clocks {
     }
 }
 
-fn build_keys(config: &Config, grades: &Grades, rates: &Rates) -> Option<Vec<KeySpec>> {
+fn build_keys(config: &Config, grades: &Grades, books: &Books) -> Option<Vec<KeySpec>> {
     let of = |names: Option<&Vec<String>>| names.map_or(Models::All, Models::only);
-    let quota =
-        |name: String, limits: &schema::Quota| rates.quota(&name, limits.rpm, limits.concurrent);
+    let maker = limits::Maker::new(config, books)?;
     let mut specs = Vec::with_capacity(config.keys.len());
     for key in &config.keys {
-        let team = match &key.team {
-            Some(name) => Some((name, config.teams.get(name)?)),
-            None => None,
-        };
-        let own = resolve(grades, key.grade.as_deref())?;
-        let shared = resolve(grades, team.and_then(|(_, team)| team.grade.as_deref()))?;
-        let team_models = of(team.and_then(|(_, team)| team.models.as_ref()));
+        let mut grade = resolve(grades, key.grade.as_deref())?;
+        let mut models = of(key.models.as_ref());
+        let owner = Owner::Key(key.id.as_str().into());
+        let mut meters = maker.meters(&owner, &key.limits, key.budget.as_ref())?;
+        // What a team above may not do, nobody below it may.
+        for (name, team) in limits::chain(config, key.team.as_deref())? {
+            grade = grade.max(resolve(grades, team.grade.as_deref())?);
+            models = models.both(&of(team.models.as_ref()));
+            let owner = Owner::Team(name.into());
+            meters.extend(maker.meters(&owner, &team.limits, team.budget.as_ref())?);
+        }
         specs.push(KeySpec {
             id: key.id.as_str().into(),
             digest: parse_digest(&key.hash)?,
-            team: team.map(|(name, _)| name.as_str().into()),
-            grade: own.max(shared),
-            models: of(key.models.as_ref()).both(&team_models),
+            team: key.team.as_deref().map(Into::into),
+            grade,
+            models,
             expires_ms: match &key.expires {
                 Some(text) => Some(parse_moment_ms(text)?),
                 None => None,
             },
             public: key.public,
-            key_quota: quota(format!("key/{}", key.id), &key.limits),
-            team_quota: team.map_or_else(Quota::default, |(name, team)| {
-                quota(format!("team/{name}"), &team.limits)
-            }),
+            meters,
         });
     }
     Some(specs)
+}
+
+/// Where limits are counted.
+fn state(config: &Config) -> Option<State> {
+    let from = &config.state;
+    let address = from.store.expose();
+    let store = match address {
+        "memory" => None,
+        _ => Some(ledger::Store::parse(address, &from.prefix, from.timeout.0).ok()?),
+    };
+    let all = format!("{address}\0{}\0{:?}", from.prefix, from.timeout);
+    let digest = ::policies::access::token::digest(all.as_bytes());
+    Some(State {
+        store,
+        mark: ::policies::access::token::show_digest(&digest).into(),
+    })
 }
 
 /// Reads the PEM files a config names, and remembers which.

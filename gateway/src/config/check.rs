@@ -6,6 +6,7 @@
 
 mod access;
 mod checkpoint;
+mod limits;
 mod policies;
 mod providers;
 mod retention;
@@ -16,6 +17,7 @@ use super::load::{Doc, Loaded};
 use super::problem::{Problem, Severity, Step, suggest};
 use super::schema::Config;
 use super::vendors::VendorBook;
+pub(crate) use limits::TEAMS_DEEP_MAX;
 
 /// Most grades.
 pub const GRADES_MAX: usize = 16;
@@ -42,6 +44,7 @@ pub fn check(loaded: &Loaded, book: &dyn VendorBook, now_ms: u64) -> Vec<Problem
     check.providers();
     check.models();
     check.access();
+    check.money();
     check.policies();
     check.server();
     check.retention();

@@ -21,13 +21,7 @@ const LATER: &[&str] = &[
     "include",
     "separate_duties",
     "cache",
-    "models.*.price",
-    "models.*.targets.*.price",
     "models.*.policies",
-    "teams.*.budget",
-    "teams.*.limits.tpm",
-    "keys.*.budget",
-    "keys.*.limits.tpm",
     "audit.retention",
     "limits.decompress",
     "stream.high_watermark",
@@ -37,10 +31,7 @@ const LATER: &[&str] = &[
 ];
 
 /// Values that the contract knows and this version does not.
-const LATER_VALUES: &[(&str, &[&str])] = &[
-    ("state.store", &["redis"]),
-    ("audit.durability", &["synced"]),
-];
+const LATER_VALUES: &[(&str, &[&str])] = &[("audit.durability", &["synced"])];
 
 const NOT_YET: &str = "not supported by this version";
 

@@ -218,6 +218,7 @@ fn fetch_secrets(loaded: &mut Loaded) -> Vec<Problem> {
     if let Some(token) = &mut config.admin.token {
         fetch(token, &["admin".into(), "token".into()]);
     }
+    fetch(&mut config.state.store, &["state".into(), "store".into()]);
     if let Some(key) = &mut config.audit.checkpoint.key {
         fetch(key, &["audit".into(), "checkpoint".into(), "key".into()]);
     }
@@ -400,15 +401,9 @@ mod tests {
                  y.yaml:4:29: providers.c.location: `domestik` is unknown; did you mean `domestic`?",
             ),
             (
-                "telemetry: { otlp: x }\nidentity: {}\nteams: { t: { budget: {}, limits: { tpm: 5 } } }\n",
+                "telemetry: { otlp: x }\nidentity: {}\n",
                 "y.yaml:1:1: telemetry: not supported by this version\n\
-                 y.yaml:2:1: identity: not supported by this version\n\
-                 y.yaml:3:15: teams.t.budget: not supported by this version\n\
-                 y.yaml:3:37: teams.t.limits.tpm: not supported by this version",
-            ),
-            (
-                "state: { store: \"redis://h\" }\n",
-                "y.yaml:1:17: state.store: `redis://h` is not supported by this version; supported: memory",
+                 y.yaml:2:1: identity: not supported by this version",
             ),
             (
                 "models: { m: { targets: { provider: p } } }\n",
@@ -446,7 +441,7 @@ mod tests {
     #[test]
     fn errors_never_hold_what_a_variable_held() {
         for text in [
-            "state: { store: \"${KEY}\" }\n",
+            "state: { prefix: 7, store: \"${KEY}\" }\n",
             "drain: { accept: \"${KEY}\" }\n",
             "limits: { json_depth: \"${KEY}\", body_bytes: 1 }\n",
             "limits: { body_bytes: \"${KEY}\" }\n",

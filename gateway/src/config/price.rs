@@ -66,16 +66,29 @@ impl PriceList {
     }
 }
 
+/// Billionths of a unit, rounded.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "checked to be 0 to PRICE_MAX; what is not is cut to what fits"
+    reason = "checked to be within bounds; what is not is cut to what fits"
 )]
-fn nano(price: f64) -> u64 {
-    (price * NANO).round() as u64
+#[must_use]
+pub fn nano(units: f64) -> u64 {
+    (units * NANO).round() as u64
 }
 
 impl Price {
+    /// The most that a call of so many tokens can cost, in billionths of the currency's unit.
+    #[must_use]
+    pub fn at_most(&self, prompt: u64, completion: u64) -> u64 {
+        let input = u128::from(self.input.max(self.cached));
+        let output = u128::from(self.output.max(self.reasoning));
+        let sum = u128::from(prompt)
+            .saturating_mul(input)
+            .saturating_add(u128::from(completion).saturating_mul(output));
+        u64::try_from(sum.div_ceil(TOKENS)).unwrap_or(u64::MAX)
+    }
+
     /// What a call cost, in billionths of the currency's unit.
     #[must_use]
     pub fn of(&self, tokens: journal::Tokens) -> u64 {
@@ -130,6 +143,8 @@ mod tests {
         ] {
             assert_eq!(price.of(used), nano, "{used:?}");
         }
+        assert_eq!(price.at_most(1_000, 10), 1_000 * 2_400 + 10 * 9_600);
+        assert_eq!(price.at_most(u64::MAX, 1), u64::MAX);
         let tenth = PriceList { input: 0.1, ..list }.build();
         assert_eq!(
             (0..10).map(|_| tenth.of(tokens(7, 0, 0, 0))).sum::<u64>(),

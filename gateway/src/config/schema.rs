@@ -5,6 +5,7 @@
 //! where one is not.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -239,6 +240,9 @@ pub struct Model {
     /// Times of its calls, where they differ from `upstream.timeouts`.
     #[serde(default)]
     pub timeouts: CallTimeouts,
+    /// Limits of all its requests together.
+    #[serde(default)]
+    pub limits: Quota,
     /// What of its prompts and replies the audit log keeps, where that differs from `audit.payload`.
     pub payload: Option<Payload>,
 }
@@ -263,6 +267,10 @@ pub struct Target {
     pub filing: Option<String>,
 }
 
+fn yuan() -> String {
+    "CNY".into()
+}
+
 fn one() -> u32 {
     1
 }
@@ -283,10 +291,50 @@ pub enum Lossy {
 pub struct Team {
     /// The models its keys may ask for; absent: all.
     pub models: Option<Vec<String>>,
-    /// Limits of all its keys together.
+    /// Limits of all its keys together, and of those of the teams below.
     pub limits: Quota,
+    /// What all of them together may spend.
+    pub budget: Option<Budget>,
     /// The least grade of its requests.
     pub grade: Option<String>,
+    /// The team above it; what that may not do, this may not either.
+    pub parent: Option<String>,
+}
+
+/// What may be spent in each period of the calendar: money, tokens, or both.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Budget {
+    /// Money, in units of `currency`; up to nine million.
+    pub amount: Option<f64>,
+    /// ISO 4217 code of `amount` and of the prices that are charged to it.
+    #[serde(default = "yuan")]
+    pub currency: String,
+    /// Tokens of prompts and replies.
+    pub tokens: Option<u64>,
+    /// When it begins anew, in `state.timezone`.
+    #[serde(default)]
+    pub period: Period,
+    /// Percent from which on a warning is given.
+    #[serde(default = "soft")]
+    pub soft: u8,
+}
+
+fn soft() -> u8 {
+    80
+}
+
+/// A period of the calendar.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Period {
+    /// From midnight on.
+    Day,
+    /// From Monday on.
+    Week,
+    /// From the first on.
+    #[default]
+    Month,
 }
 
 /// A virtual key. What it says may only narrow what its team may do.
@@ -308,36 +356,89 @@ pub struct Key {
     /// Its own limits, besides its team's.
     #[serde(default)]
     pub limits: Quota,
+    /// What it may spend, besides its team's budget.
+    pub budget: Option<Budget>,
     /// What asks with it serves the public.
     #[serde(default)]
     pub public: bool,
 }
 
-/// Limits of a key or a team.
+/// Limits of a key, a team or a model. What a minute, an hour or a day allows may come at once; it refills evenly.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Quota {
-    /// Requests per minute; a minute's worth may come at once.
-    pub rpm: Option<u32>,
+    /// Requests per minute.
+    pub rpm: Option<u64>,
+    /// Requests per hour.
+    pub rph: Option<u64>,
+    /// Requests per day (24 hours).
+    pub rpd: Option<u64>,
+    /// Tokens per minute, of prompts and replies.
+    pub tpm: Option<u64>,
+    /// Tokens per hour.
+    pub tph: Option<u64>,
+    /// Tokens per day (24 hours).
+    pub tpd: Option<u64>,
     /// Requests at once.
-    pub concurrent: Option<u32>,
+    pub concurrent: Option<u64>,
+    /// Streams at once.
+    pub streams: Option<u64>,
+    /// What becomes of requests while the shared store does not answer.
+    pub on_outage: OnOutage,
+}
+
+impl Quota {
+    /// Every limit, by its name in the config.
+    #[must_use]
+    pub fn all(&self) -> [(&'static str, Option<u64>); 8] {
+        [
+            ("rpm", self.rpm),
+            ("rph", self.rph),
+            ("rpd", self.rpd),
+            ("tpm", self.tpm),
+            ("tph", self.tph),
+            ("tpd", self.tpd),
+            ("concurrent", self.concurrent),
+            ("streams", self.streams),
+        ]
+    }
+}
+
+/// What an outage of the shared store means for a limit. Budgets always refuse.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnOutage {
+    /// Each replica allows its share: the limit, divided by the replicas that were last seen.
+    #[default]
+    Local,
+    /// Requests are refused.
+    Refuse,
 }
 
 /// Where limits are counted.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct State {
-    /// In this process.
-    pub store: Store,
+    /// `memory`: in this process; or a Redis that replicas share: `redis://[user:password@]host:port[/db]`, `rediss://…`
+    /// (TLS), `redis+cluster://host:port,host:port`, `redis+sentinel://host:port,host:port/master[/db]`.
+    pub store: Secret,
+    /// Begins the names of all keys in the shared store.
+    pub prefix: String,
+    /// The longest that a request waits for the shared store.
+    pub timeout: Span,
+    /// The zone of the calendar that budgets go by: a name, or `+08:00`.
+    pub timezone: String,
 }
 
-/// A store of limits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Store {
-    /// This process's memory.
-    #[default]
-    Memory,
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            store: Secret::new("memory".into()),
+            prefix: "yumen".into(),
+            timeout: Span(Duration::from_millis(50)),
+            timezone: "Asia/Shanghai".into(),
+        }
+    }
 }
 
 /// The audit log.

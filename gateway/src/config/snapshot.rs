@@ -11,6 +11,8 @@ use std::time::{Duration, SystemTime};
 
 use http::HeaderValue;
 use policies::access::keys::KeyTable;
+use policies::limit::learnt::Learnt;
+use policies::limit::meter::Meter;
 use policies::policy::Policy;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use wire::Grade;
@@ -85,6 +87,17 @@ pub struct Snapshot {
     pub runtime: Runtime,
     /// Our own log. Read at start only.
     pub log: Log,
+    /// Where limits are counted. Read at start only.
+    pub state: State,
+}
+
+/// Where limits are counted.
+#[derive(Debug)]
+pub struct State {
+    /// The store that replicas share; `None`: this process's memory.
+    pub store: Option<ledger::Store>,
+    /// Tells one setting from another without showing a password.
+    pub mark: Box<str>,
 }
 
 impl Snapshot {
@@ -324,6 +337,10 @@ pub struct Model {
     pub lossy: adapters::Lossy,
     /// The clocks of its calls.
     pub clocks: Clocks,
+    /// Limits of all its requests.
+    pub meters: Box<[Arc<Meter>]>,
+    /// What its requests usually use.
+    pub learnt: Arc<Learnt>,
     /// What of its prompts and replies the audit log keeps.
     pub payload: Payload,
 }

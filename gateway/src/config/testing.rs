@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::SystemTime;
 
-use policies::limit::rate::Rates;
+use policies::limit::Books;
 
 use super::build::{Built, Ground, build};
 use super::load::load_text;
@@ -74,7 +74,7 @@ pub(crate) fn built(text: &str) -> Result<Built, Vec<Problem>> {
         &loaded,
         &Ground {
             book: &Book,
-            rates: &Rates::default(),
+            books: &Books::default(),
             before: None,
             now,
         },

@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::time::SystemTime;
 
-use policies::limit::rate::Rates;
+use policies::limit::Books;
 
 use super::build::{Ground, build};
 use super::env::Lookup;
@@ -80,7 +80,7 @@ impl Bench {
         }
         let ground = Ground {
             book: around.book,
-            rates: &Rates::default(),
+            books: &Books::default(),
             before: None,
             now: around.now,
         };

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
-use policies::limit::rate::Rates;
+use policies::limit::Books;
 use serde::Serialize;
 
 use super::build::{Built, Ground, build};
@@ -78,7 +78,7 @@ pub struct ConfigStore {
     path: PathBuf,
     env: Env,
     book: Arc<dyn VendorBook>,
-    rates: Arc<Rates>,
+    books: Arc<Books>,
     prepare: Option<Prepare>,
     witness: OnceLock<Witness>,
     counters: Arc<ReloadCounters>,
@@ -97,7 +97,7 @@ impl ConfigStore {
         book: Arc<dyn VendorBook>,
     ) -> Result<(Self, Vec<Problem>), Vec<Problem>> {
         let path = path.into();
-        let rates = Arc::new(Rates::default());
+        let books = Arc::new(Books::default());
         let now = SystemTime::now();
         let loaded = load(&path, &*env)?;
         let Built {
@@ -109,7 +109,7 @@ impl ConfigStore {
             &loaded,
             &Ground {
                 book: &*book,
-                rates: &rates,
+                books: &books,
                 before: None,
                 now,
             },
@@ -120,7 +120,7 @@ impl ConfigStore {
             path,
             env,
             book,
-            rates,
+            books,
             prepare: None,
             witness: OnceLock::new(),
             counters: Arc::default(),
@@ -139,12 +139,12 @@ impl ConfigStore {
         text: &str,
         book: Arc<dyn VendorBook>,
     ) -> Result<Self, Vec<Problem>> {
-        let rates = Arc::new(Rates::default());
+        let books = Arc::new(Books::default());
         let now = SystemTime::now();
         let loaded = load_text(name, text, Path::new(""), &|_| None)?;
         let ground = Ground {
             book: &*book,
-            rates: &rates,
+            books: &books,
             before: None,
             now,
         };
@@ -153,7 +153,7 @@ impl ConfigStore {
             path: PathBuf::new(),
             env: Box::new(|_| None),
             book,
-            rates,
+            books,
             prepare: None,
             witness: OnceLock::new(),
             counters: Arc::default(),
@@ -230,7 +230,7 @@ impl ConfigStore {
                     },
                 );
                 drop((before, after));
-                self.rates.prune();
+                self.books.prune();
                 self.succeeded(now);
                 self.counters.reloads.fetch_add(1, Ordering::Relaxed);
                 Ok(report)
@@ -251,7 +251,7 @@ impl ConfigStore {
             &loaded,
             &Ground {
                 book: &*self.book,
-                rates: &self.rates,
+                books: &self.books,
                 before: Some(before),
                 now,
             },
@@ -370,12 +370,13 @@ pub fn log(why: &'static str, outcome: &Result<Report, Vec<Problem>>) {
 fn needs_restart(before: &Snapshot, after: &Snapshot) -> Vec<&'static str> {
     type Get = fn(&Snapshot) -> String;
     let differ = |get: Get| get(before) != get(after);
-    let rows: [(&'static str, Get); 6] = [
+    let rows: [(&'static str, Get); 7] = [
         ("listen", |s| s.listen.to_string()),
         ("admin.listen", |s| s.admin.listen.to_string()),
         ("tls", |s| s.tls.is_some().to_string()),
         ("audit", |s| format!("{:?}", s.audit.at_start())),
         ("runtime", |s| format!("{:?}", s.runtime)),
+        ("state", |s| s.state.mark.to_string()),
         ("log", |s| format!("{:?}", s.log)),
     ];
     let changed = rows.into_iter().filter(|(_, get)| differ(*get));
@@ -449,14 +450,16 @@ mod tests {
         let bench = Bench::new(FULL);
         let before = bench.store.load();
         let bot = before.keys.find(b"ym-demo", 0).unwrap();
-        let held = bot.admit(0).unwrap();
-        assert_eq!(held.standing.unwrap().remaining, 59);
+        let now = policies::limit::level::Now::default();
+        let rate = Arc::clone(&bot.meters[0]);
+        rate.count(1, now);
+        assert_eq!(rate.standing(now).remaining, 59);
 
         bench.write("y.yaml", &FULL.replace("weight: 3", "weight: 5"));
         let report = bench.store.reload("test").unwrap();
         assert_eq!((report.version, report.keys_stopped), (2, 0));
         let again = bench.store.load().keys.find(b"ym-demo", 0).unwrap();
-        assert_eq!(again.admit(0).unwrap().standing.unwrap().remaining, 58);
+        assert!(Arc::ptr_eq(&again.meters[0], &rate));
         assert!(!bot.is_stopped());
 
         // The team may no longer ask for the model: the key lost something.

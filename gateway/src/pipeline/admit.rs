@@ -1,4 +1,4 @@
-//! Who asks: credential → principal, and the limits that need no more than the head.
+//! Who asks: credential → principal, and a place among the requests in flight.
 //!
 //! Runs before a body is read or scanned. Unknown, revoked and expired keys are told the same.
 
@@ -19,10 +19,9 @@ pub(super) fn admit(exchange: &mut Exchange, arrived: Arrived) -> Result<Arrived
         .find(token, now_ms)
         .map_err(|denial| denied(denial.reason()))?;
     exchange.grade = principal.grade;
-    let admission = principal.admit(exchange.worker.now_ns());
     exchange.principal = Some(principal);
     if arrived.is_call() {
-        exchange.limited(admission)?;
+        exchange.is_work();
         exchange.enter()?;
     }
     Ok(arrived)

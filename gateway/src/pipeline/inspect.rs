@@ -13,6 +13,7 @@ use wire::json;
 use wire::{Fault, Kind};
 
 use super::arrive::bad;
+use super::limits;
 use super::look::look;
 use super::settle::Exchange;
 use crate::config::tuning::Limits;
@@ -47,6 +48,7 @@ pub(super) async fn inspect(
     exchange.asked.clone_from(&facts.model);
     exchange.streams = facts.stream;
     exchange.usage_asked = facts.usage_asked;
+    limits::reserve(exchange, &facts).await?;
     let findings = match exchange.snapshot.policy.clone() {
         None => Findings::default(),
         Some(policy) => {

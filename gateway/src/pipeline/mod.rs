@@ -15,6 +15,7 @@ mod govern;
 mod governing;
 mod inspect;
 mod keep;
+mod limits;
 mod listing;
 mod look;
 mod moderate;

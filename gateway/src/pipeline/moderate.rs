@@ -25,7 +25,7 @@ use super::body::ReplyBody;
 use super::look::look_for;
 use super::route::Candidate;
 use super::settle::Exchange;
-use super::{inspect, keep, refuse};
+use super::{inspect, keep, limits, refuse};
 use journal::Outcome;
 
 /// What answers, as replies name a model.
@@ -102,6 +102,7 @@ pub(super) async fn moderate(
     let tape = inspect::scanned(exchange.limits(), &body)?;
     let asked = moderations::read(&body, &tape)?;
     exchange.asked = asked.model;
+    limits::reserve_alone(exchange).await?;
     let (policy, wanted) = looking(exchange)?;
     let all = asked.inputs.len() <= NAMED_INPUTS_MAX;
     let categories = Categories::of(&policy, &wanted, all);

@@ -83,6 +83,10 @@ mod name {
     pub(super) const REMAINING: HeaderName =
         HeaderName::from_static("x-ratelimit-remaining-requests");
     pub(super) const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset-requests");
+    pub(super) const LIMIT_TOKENS: HeaderName = HeaderName::from_static("x-ratelimit-limit-tokens");
+    pub(super) const REMAINING_TOKENS: HeaderName =
+        HeaderName::from_static("x-ratelimit-remaining-tokens");
+    pub(super) const RESET_TOKENS: HeaderName = HeaderName::from_static("x-ratelimit-reset-tokens");
 }
 
 /// The headers that every answer has, as far as they apply.
@@ -115,11 +119,26 @@ pub(super) fn describe(exchange: &Exchange, headers: &mut HeaderMap) {
     if exchange.attempts() > 0 {
         put(name::ATTEMPTS, Some(count(exchange.attempts())));
     }
-    if let Some(standing) = &exchange.standing {
-        put(name::LIMIT, made.number(standing.limit.into(), b""));
-        put(name::REMAINING, made.number(standing.remaining.into(), b""));
+    for (standing, names) in [
+        (
+            &exchange.standing,
+            [name::LIMIT, name::REMAINING, name::RESET],
+        ),
+        (
+            &exchange.tokens_standing,
+            [
+                name::LIMIT_TOKENS,
+                name::REMAINING_TOKENS,
+                name::RESET_TOKENS,
+            ],
+        ),
+    ] {
+        let Some(standing) = standing else { continue };
+        let [limit, remaining, reset] = names;
+        put(limit, made.number(standing.limit, b""));
+        put(remaining, made.number(standing.remaining, b""));
         let reset_ms = standing.reset_ns.div_ceil(1_000_000);
-        put(name::RESET, made.number(reset_ms, b"ms"));
+        put(reset, made.number(reset_ms, b"ms"));
     }
     for (name, value) in &exchange.extra {
         headers.insert(name.clone(), value.clone());
@@ -131,7 +150,7 @@ struct Made(BytesMut);
 
 impl Made {
     fn new(exchange: &Exchange) -> Self {
-        const NUMBERS: usize = 3 * 22;
+        const NUMBERS: usize = 6 * 22;
         Self(BytesMut::with_capacity(
             exchange.id.as_str().len() + NUMBERS,
         ))

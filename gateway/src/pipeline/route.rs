@@ -8,6 +8,7 @@ use adapters::Asked;
 use bytes::Bytes;
 use policies::access::keys::Principal;
 use policies::law::{self, Case, Cleared, Destination, Shown};
+use policies::limit::learnt::Learnt;
 use policies::policy::{Policy, no_facts};
 use policies::when::{self, Facts, Provider, Time};
 use smallvec::SmallVec;
@@ -32,6 +33,11 @@ impl Candidate {
             model: Arc::clone(model),
             index,
         })
+    }
+
+    /// What is known of the model's requests.
+    pub(super) fn learnt(&self) -> &Learnt {
+        &self.model.learnt
     }
 
     /// The target.

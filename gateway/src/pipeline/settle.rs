@@ -10,9 +10,11 @@ use std::time::Instant;
 
 use adapters::ClientDialect;
 use http::{HeaderName, HeaderValue};
+use ledger::Lease;
 use policies::access::keys::Principal;
 use policies::law::Cleared;
-use policies::limit::rate::{Admission, Limit, Limited, Scope, Standing};
+use policies::limit::learnt::Learnt;
+use policies::limit::level::Standing;
 use policies::policy::Policy;
 use policies::scan::Sort;
 use smallvec::SmallVec;
@@ -21,6 +23,7 @@ use wire::{Fault, Grade, Kind, Verdict};
 
 use super::govern::Tally;
 use super::keep::Keep;
+use super::limits;
 use super::route::Candidate;
 use super::told::Told;
 use crate::alarm::SharedAlarm;
@@ -104,13 +107,17 @@ pub(super) struct Exchange {
     /// What the audit log keeps beside the records.
     pub(super) keep: Option<Box<Keep>>,
     pub(super) standing: Option<Standing>,
+    pub(super) tokens_standing: Option<Standing>,
+    /// What is reserved of limits and budgets.
+    pub(super) lease: Option<Lease>,
     /// Headers of the answer beyond the usual ones.
     pub(super) extra: Vec<(HeaderName, HeaderValue)>,
     pub(super) meter: Meter,
     /// Status that goes (or would have gone) down.
     pub(super) status: u16,
     on_peer: OnPeer,
-    admission: Option<Admission>,
+    /// Limits of requests have not heard of this one yet.
+    uncounted: bool,
     inflight: Option<Inflight>,
     entry: Option<journal::Entry>,
     ended: Durable,
@@ -161,11 +168,13 @@ impl Exchange {
             request_bytes: 0,
             keep: None,
             standing: None,
+            tokens_standing: None,
+            lease: None,
             extra: Vec::new(),
             meter: Meter::default(),
             status: 0,
             on_peer: peer.enter(),
-            admission: None,
+            uncounted: false,
             inflight: None,
             entry: None,
             ended: Durable::NOW,
@@ -194,26 +203,24 @@ impl Exchange {
         &self.snapshot.limits
     }
 
-    /// Takes the outcome of the key's and the team's limits.
-    pub(super) fn limited(&mut self, admission: Result<Admission, Limited>) -> Result<(), Fault> {
-        let metrics = &self.worker.shared.metrics;
-        match admission {
-            Ok(admission) => {
-                self.standing = admission.standing;
-                self.admission = Some(admission);
-                metrics.ratelimit_allowed.inc();
-                Ok(())
-            }
-            Err(limited) => {
-                metrics.ratelimit_limited.inc();
-                self.standing = limited.standing;
-                let (reason, sentence) = words(&limited);
-                Err(Fault::new(Kind::RateLimited)
-                    .reason(reason)
-                    .message(sentence)
-                    .retry_after(std::time::Duration::from_nanos(limited.retry_ns)))
-            }
-        }
+    /// This request is one that limits count.
+    pub(super) fn is_work(&mut self) {
+        self.uncounted = true;
+    }
+
+    /// Limits have been asked about it.
+    pub(super) fn is_counted(&mut self) {
+        self.uncounted = false;
+    }
+
+    /// Whether limits should count it and have not.
+    pub(super) fn is_uncounted(&self) -> bool {
+        self.uncounted
+    }
+
+    /// What is known of the requests of the model that answered.
+    pub(super) fn learnt(&self) -> Option<&Learnt> {
+        self.tried.last().map(|tried| tried.candidate.learnt())
     }
 
     /// Takes a place among the requests in flight.
@@ -397,11 +404,11 @@ impl Exchange {
             None => self.deny(code, fault),
         };
         self.count(fault, tokens);
+        limits::settle(self, tokens);
         if let Some(fault) = fault {
             self.worker
                 .log_fault(self.id.as_str(), self.key_id(), fault);
         }
-        self.admission = None;
         self.inflight = None;
     }
 
@@ -501,13 +508,13 @@ impl Exchange {
 
     /// What the tokens cost at the target that was tried last, which made them: it is paid for what it said even if it failed
     /// afterwards.
-    fn cost(&self, tokens: Tokens) -> Option<(&str, u64)> {
+    pub(super) fn cost(&self, tokens: Tokens) -> Option<(&str, u64)> {
         let price = self.tried.last()?.candidate.target().price.as_ref()?;
         Some((&price.currency, price.of(tokens)))
     }
 
-    /// The vendor's usage, or an estimate: four bytes a prompt token, one token a content event. Some dialects report usage
-    /// before the answer too; where that was the last that was heard, the answer is estimated.
+    /// The vendor's usage, or an estimate: what the model's prompts of that length usually are, one token a content event.
+    /// Some dialects report usage before the answer too; where that was the last that was heard, the answer is estimated.
     fn tokens(&self) -> Tokens {
         match self.meter.usage {
             Some(usage) => {
@@ -523,7 +530,9 @@ impl Exchange {
                 }
             }
             None if self.meter.first_content.is_some() => Tokens {
-                prompt: self.request_bytes / 4,
+                prompt: self
+                    .learnt()
+                    .map_or(0, |learnt| learnt.prompt(self.request_bytes)),
                 completion: self.meter.content_events,
                 cached: 0,
                 reasoning: 0,
@@ -585,27 +594,6 @@ impl Drop for Exchange {
 }
 
 /// Which limit it was, for the journal and for the client.
-fn words(limited: &Limited) -> (&'static str, &'static str) {
-    match (limited.scope, limited.limit) {
-        (Scope::Key, Limit::Rate) => (
-            "key_rpm",
-            "The requests per minute of this key are used up.",
-        ),
-        (Scope::Key, Limit::Concurrent) => (
-            "key_concurrent",
-            "This key has as many requests running as it may.",
-        ),
-        (Scope::Team, Limit::Rate) => (
-            "team_rpm",
-            "The requests per minute of this key's team are used up.",
-        ),
-        (Scope::Team, Limit::Concurrent) => (
-            "team_concurrent",
-            "This key's team has as many requests running as it may.",
-        ),
-    }
-}
-
 /// How a fault ends a request in the journal.
 pub(super) fn outcome_of(fault: &Fault) -> Outcome {
     match fault.kind() {

@@ -80,6 +80,14 @@ pub struct Metrics {
     pub audit_payloads_dropped: Counter,
     /// 1 while the journal can be written, 0 while it cannot.
     pub audit_state: Gauge,
+    /// Questions that the shared store of limits did not answer in time.
+    pub ledger_failures: Counter,
+    /// Settlements dropped for want of room: their estimates stay counted.
+    pub ledger_dropped: Counter,
+    /// 1 while all workers reach the store of limits; always 1 in memory.
+    pub ledger_up: Gauge,
+    /// Gateways that share the store of limits, this one included.
+    pub ledger_replicas: Gauge,
     /// Bytes of the log's segments, as retention saw them last.
     pub audit_bytes: Gauge,
     /// 1 while the log is larger than it should be and nothing of it may go.
@@ -294,6 +302,19 @@ impl Metrics {
                 "Prompts and replies that should have been kept and were not: the records say why",
             ),
             audit_state: m.gauge("yumen_audit_state", "1 while the journal can be written"),
+            ledger_failures: m.counter(
+                "yumen_ledger_failures",
+                "Questions that the store of limits did not answer in time",
+            ),
+            ledger_dropped: m.counter(
+                "yumen_ledger_dropped",
+                "Settlements dropped for want of room; their estimates stay counted",
+            ),
+            ledger_up: m.gauge("yumen_ledger_up", "1 while the store of limits is reached"),
+            ledger_replicas: m.gauge(
+                "yumen_ledger_replicas",
+                "Gateways that share the store of limits",
+            ),
             audit_bytes: m.gauge("yumen_audit_bytes", "Bytes of the log's segments"),
             audit_over_limit: m.gauge(
                 "yumen_audit_over_limit",

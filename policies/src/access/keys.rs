@@ -14,7 +14,7 @@ use subtle::ConstantTimeEq as _;
 use wire::Grade;
 
 use super::token::{Digest, digest, has_form};
-use crate::limit::rate::{Admission, Limited, Quota, admit};
+use crate::limit::meter::Meter;
 
 /// Which models a principal may ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,10 +83,8 @@ pub struct KeySpec {
     pub expires_ms: Option<u64>,
     /// It serves the public.
     pub public: bool,
-    /// Its own limits.
-    pub key_quota: Quota,
-    /// Its team's limits.
-    pub team_quota: Quota,
+    /// Its own limits, then those of its team and of the teams above.
+    pub meters: Vec<Arc<Meter>>,
 }
 
 /// Who asks.
@@ -104,9 +102,9 @@ pub struct Principal {
     pub expires_ms: Option<u64>,
     /// It serves the public.
     pub public: bool,
+    /// Its own limits, then those of its team and of the teams above.
+    pub meters: Box<[Arc<Meter>]>,
     digest: Digest,
-    key_quota: Quota,
-    team_quota: Quota,
     /// Set once, never cleared; shared with the same key's principal of later snapshots.
     stop: Arc<AtomicBool>,
 }
@@ -127,14 +125,6 @@ impl Principal {
     /// Ends this principal's requests and streams, in this and all later snapshots that hold the same key.
     pub fn stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
-    }
-
-    /// Counts one request against the key's and the team's limits, all or nothing.
-    ///
-    /// # Errors
-    /// The limit that refused.
-    pub fn admit(&self, now_ns: u64) -> Result<Admission, Limited> {
-        admit(&self.key_quota, &self.team_quota, now_ns)
     }
 
     fn expired(&self, now_ms: u64) -> bool {
@@ -196,8 +186,7 @@ impl KeyTable {
                 expires_ms: spec.expires_ms,
                 public: spec.public,
                 digest: spec.digest,
-                key_quota: spec.key_quota,
-                team_quota: spec.team_quota,
+                meters: spec.meters.into(),
                 stop: Arc::default(),
             };
             if let Some(old) = before.and_then(|table| table.by_digest.get(&spec.digest))
@@ -295,8 +284,7 @@ mod tests {
             models: Models::All,
             expires_ms: None,
             public: false,
-            key_quota: Quota::default(),
-            team_quota: Quota::default(),
+            meters: Vec::new(),
         }
     }
 

@@ -139,7 +139,7 @@ impl Time {
 
 /// Year, month and day of a day counted from 1970-01-01, in the Gregorian calendar: years are taken to begin in March, so
 /// that the day that comes and goes is the last one.
-fn civil(days: i64) -> (i64, i64, i64) {
+pub(crate) fn civil(days: i64) -> (i64, i64, i64) {
     const ERA: i64 = 146_097;
     let days = days + 719_468;
     let era = days.div_euclid(ERA);

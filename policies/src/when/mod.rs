@@ -48,6 +48,7 @@ mod vars;
 
 use std::fmt;
 
+pub(crate) use facts::civil;
 pub use facts::{Facts, Key, Provider, Request, Time};
 use tree::{Scope, Truth};
 

@@ -10,7 +10,6 @@ use adapters::places::{self, At};
 use bytes::Bytes;
 use http::HeaderMap;
 use policies::access::keys::{KeySpec, KeyTable, Models, Principal};
-use policies::limit::rate::Quota;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use wire::{Fault, Grade};
@@ -225,8 +224,7 @@ fn principal(bench: &Bench, request: &Request, now_ms: i64) -> Result<Arc<Princi
         models: Models::All,
         expires_ms: None,
         public: request.public,
-        key_quota: Quota::default(),
-        team_quota: Quota::default(),
+        meters: Vec::new(),
     };
     if let Some(name) = &request.team {
         let teams = &bench.config.teams;

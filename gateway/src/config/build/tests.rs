@@ -64,7 +64,8 @@ fn keys_join_their_team() {
     );
     assert!(bot.models.allow("assistant") && !bot.models.allow("small"));
     assert_eq!(bot.expires_ms, Some(1_798_761_600_000));
-    assert_eq!(bot.admit(0).unwrap().standing.unwrap().limit, 60);
+    let names: Vec<_> = bot.meters.iter().map(|meter| meter.name()).collect();
+    assert_eq!(bot.meters[0].limit.amount, 60, "{names:?}");
     let admin = snapshot.keys.find(b"ym-demo-restricted", 0).unwrap();
     assert!(admin.models.allow("small") && admin.grade == Grade(3));
 }
@@ -98,7 +99,7 @@ fn built_in(dir: &Path, text: &str) -> Result<Built, String> {
     let loaded = crate::config::load::load_text("y.yaml", text, dir, &env).map_err(lines)?;
     let ground = Ground {
         book: &crate::config::testing::Book,
-        rates: &Rates::default(),
+        books: &Books::default(),
         before: None,
         now: SystemTime::UNIX_EPOCH,
     };

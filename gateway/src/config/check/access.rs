@@ -5,11 +5,10 @@
 use std::collections::{BTreeSet, HashMap};
 
 use policies::access::token;
-use policies::limit::rate::RPM_MAX;
 
 use super::{Check, KEY_ID_BYTES_MAX, NAME_BYTES_MAX, at};
 use crate::config::problem::Step;
-use crate::config::schema::{Key, Quota, Team};
+use crate::config::schema::{Key, Team};
 use crate::config::time::parse_moment_ms;
 
 /// Keys that ask alike: grade, team, own models.
@@ -25,7 +24,6 @@ impl Check<'_> {
                 &at!["teams", name.as_str(), "models"],
                 team.models.as_deref(),
             );
-            self.quota(&at!["teams", name.as_str(), "limits"], &team.limits);
         }
         if config.keys.is_empty() {
             self.warn(&at!["keys"], "there is no key: every request is refused");
@@ -67,7 +65,6 @@ impl Check<'_> {
         }
         let grade = self.grade(&field("grade"), key.grade.as_deref());
         self.known_models(&field("models"), key.models.as_deref());
-        self.quota(&field("limits"), &key.limits);
         if let Some(expires) = &key.expires {
             match parse_moment_ms(expires) {
                 None => self.error(
@@ -110,11 +107,7 @@ impl Check<'_> {
                 }
             }
         }
-        let pairs = [
-            ("rpm", key.limits.rpm, team.limits.rpm),
-            ("concurrent", key.limits.concurrent, team.limits.concurrent),
-        ];
-        for (what, own, shared) in pairs {
+        for ((what, own), (_, shared)) in key.limits.all().into_iter().zip(team.limits.all()) {
             if let (Some(own), Some(shared)) = (own, shared)
                 && own > shared
             {
@@ -131,16 +124,6 @@ impl Check<'_> {
                 let mut steps = steps.to_vec();
                 steps.push(index.into());
                 self.dangling(&steps, "model", name, models.keys().map(String::as_str));
-            }
-        }
-    }
-
-    fn quota(&mut self, steps: &[Step], quota: &Quota) {
-        for (what, value) in [("rpm", quota.rpm), ("concurrent", quota.concurrent)] {
-            if value.is_some_and(|value| !(1..=RPM_MAX).contains(&value)) {
-                let mut steps = steps.to_vec();
-                steps.push(what.into());
-                self.error(&steps, format!("must be 1 to {RPM_MAX}"));
             }
         }
     }

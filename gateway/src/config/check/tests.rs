@@ -117,7 +117,7 @@ y.yaml:6:59: models.\"a b\".targets[0].weight: must be 1 to 1000000
 y.yaml:7:20: models.none.targets: a model has 1 to 64 targets
 y.yaml:8:53: models.twice.targets[1]: the same model of the same provider is a target already
 y.yaml:10:24: teams.t.models[1]: there is no model `nnoe`; did you mean `none`?
-y.yaml:10:63: teams.t.limits.rpm: must be 1 to 60000000
+y.yaml:10:63: teams.t.limits.rpm: must be 1 to 9000000000000000
 y.yaml:12:29: keys[0].hash: not `sha256:` and 64 hexadecimal digits; `yumen key create` prints it
 y.yaml:12:60: keys[0].grade: a key may only narrow: its team's grade is higher
 y.yaml:13:11: keys[1].id: keys[0] has this id already
@@ -201,6 +201,55 @@ fn the_gateway_itself() {
     ] {
         assert_eq!(said(&with(tail)), expected);
     }
+}
+
+#[test]
+fn limits_budgets_and_prices() {
+    for (tail, expected) in [
+        (
+            "teams: { t: { limits: { tpm: 0 } } }\n",
+            "teams.t.limits.tpm: must be 1 to",
+        ),
+        (
+            "teams: { t: { budget: {} } }\n",
+            "teams.t.budget: an `amount`, `tokens`, or both",
+        ),
+        (
+            "teams: { t: { budget: { amount: -1 } } }\n",
+            "teams.t.budget.amount: more than 0, up to 9000000",
+        ),
+        (
+            "teams: { t: { budget: { amount: 1, currency: yuan } } }\n",
+            "three capital letters",
+        ),
+        (
+            "teams: { t: { budget: { tokens: 5, soft: 0 } } }\n",
+            "must be 1 to 100 percent",
+        ),
+        ("teams: { t: { parent: t } }\n", "this team is above itself"),
+        (
+            "teams: { t: { parent: u }, u: { parent: t } }\n",
+            "teams.t.parent: this team is above itself",
+        ),
+        ("teams: { tt: { parent: tu } }\n", "there is no team `tu`"),
+        (
+            "state: { store: \"mongodb://h\" }\n",
+            "`memory`, or an address",
+        ),
+        ("state: { timeout: 10s }\n", "must be 1ms to 5s"),
+        ("state: { timezone: Mars/Base }\n", "unknown zone"),
+    ] {
+        let said = said(&with(tail));
+        assert!(said.contains(expected), "{tail}: {said}");
+    }
+    let priced = |price: &str, budget: &str| {
+        let text = with(budget).replace("targets:", &format!("price: {price}, targets:"));
+        said(&text)
+    };
+    let ours = "teams: { t: { budget: { amount: 1 } } }\n";
+    assert_eq!(priced("{ input: 1, output: 2, currency: CNY }", ours), "");
+    let said = priced("{ input: 1, output: 2, currency: USD }", ours);
+    assert!(said.contains("is charged in USD"), "{said}");
 }
 
 #[test]

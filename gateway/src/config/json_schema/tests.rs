@@ -6,7 +6,7 @@ use crate::config::load::load_text;
 use crate::config::snapshot::Snapshot;
 use crate::config::testing::{FULL, lines};
 use crate::config::vendors::{VendorBook, VendorInfo};
-use policies::limit::rate::Rates;
+use policies::limit::Books;
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -143,7 +143,7 @@ fn load(yaml: &str) -> Result<(Snapshot, String), String> {
     let loaded = load_text("sample.yaml", yaml, Path::new(""), &env).map_err(|p| lines(&p))?;
     let ground = Ground {
         book: &AnyVendor,
-        rates: &Rates::default(),
+        books: &Books::default(),
         before: None,
         now: SystemTime::UNIX_EPOCH,
     };
@@ -224,9 +224,15 @@ fn schema_and_loader_agree() {
         ("providers: { p: { vendor: v, clearence: x } }\n", false),
         ("http2: { max_streams: \"7\" }\n", false),
         ("log: { level: loud }\n", false),
-        ("state: { store: redis }\n", false),
+        ("state: { store: \"redis://h:1\" }\n", true),
+        ("state: { store: [redis] }\n", false),
         ("drain: { limit: 5 }\n", false),
-        ("teams: { t: { limits: { tpm: 5 } } }\n", false),
+        (
+            "teams: { t: { limits: { tpm: 5 }, budget: { amount: 0.5 } } }\n",
+            true,
+        ),
+        ("teams: { t: { limits: { tps: 5 } } }\n", false),
+        ("teams: { t: { budget: { period: year } } }\n", false),
     ] {
         assert_eq!(against_schema(yaml).is_ok(), fits, "{yaml}");
         let env = |name: &str| Some(if name == "N" { "7" } else { "debug" }.to_owned());

@@ -1,0 +1,112 @@
+//! Limits, budgets and prices of a snapshot: meters by name, which a reload finds again.
+//!
+//! Invariant: what the check accepted has a meter for each limit; `None` means that check and this file disagree.
+
+use policies::limit::Books;
+use policies::limit::level::Window;
+use policies::limit::meter::{Limit, Meter, OnOutage, Owner, Unit};
+use policies::limit::period::Period;
+use std::sync::Arc;
+
+use crate::config::check::TEAMS_DEEP_MAX;
+use crate::config::price::nano;
+use crate::config::schema::{self, Budget, Config, Quota, Team};
+use crate::config::zone;
+
+const MINUTE: Window = Window::Rolling(60_000_000_000);
+const HOUR: Window = Window::Rolling(3_600_000_000_000);
+const DAY: Window = Window::Rolling(86_400_000_000_000);
+
+/// Makes meters.
+pub(super) struct Maker<'a> {
+    books: &'a Books,
+    zone_s: i32,
+}
+
+impl<'a> Maker<'a> {
+    pub(super) fn new(config: &Config, books: &'a Books) -> Option<Self> {
+        Some(Self {
+            books,
+            zone_s: zone::offset_seconds(&config.state.timezone)?,
+        })
+    }
+
+    /// Meters of somebody's limits and budget.
+    pub(super) fn meters(
+        &self,
+        owner: &Owner,
+        quota: &Quota,
+        budget: Option<&Budget>,
+    ) -> Option<Vec<Arc<Meter>>> {
+        let mut made = Vec::new();
+        let on_outage = match quota.on_outage {
+            schema::OnOutage::Local => OnOutage::Local,
+            schema::OnOutage::Refuse => OnOutage::Refuse,
+        };
+        for (name, amount) in quota.all() {
+            let Some(amount) = amount else { continue };
+            let (unit, window) = match name {
+                "rpm" => (Unit::Requests, MINUTE),
+                "rph" => (Unit::Requests, HOUR),
+                "rpd" => (Unit::Requests, DAY),
+                "tpm" => (Unit::Tokens, MINUTE),
+                "tph" => (Unit::Tokens, HOUR),
+                "tpd" => (Unit::Tokens, DAY),
+                "concurrent" => (Unit::Concurrent, Window::Held),
+                "streams" => (Unit::Streams, Window::Held),
+                _ => return None,
+            };
+            made.push(self.meter(owner, unit, window, amount, (None, on_outage)));
+        }
+        if let Some(budget) = budget {
+            let window = Window::Calendar(match budget.period {
+                schema::Period::Day => Period::Day,
+                schema::Period::Week => Period::Week,
+                schema::Period::Month => Period::Month,
+            });
+            let money = budget.amount.map(|amount| (Unit::Cost, nano(amount)));
+            let tokens = budget.tokens.map(|tokens| (Unit::Tokens, tokens));
+            for (unit, amount) in [money, tokens].into_iter().flatten() {
+                let soft = u128::from(amount) * u128::from(budget.soft) / 100;
+                // What is counted apart can be spent twice: a budget is exact or closed.
+                let rest = (u64::try_from(soft).ok(), OnOutage::Refuse);
+                made.push(self.meter(owner, unit, window, amount, rest));
+            }
+        }
+        Some(made)
+    }
+
+    fn meter(
+        &self,
+        owner: &Owner,
+        unit: Unit,
+        window: Window,
+        amount: u64,
+        (soft, on_outage): (Option<u64>, OnOutage),
+    ) -> Arc<Meter> {
+        let limit = Limit {
+            unit,
+            window,
+            amount,
+            soft,
+            on_outage,
+            zone_s: self.zone_s,
+        };
+        self.books.meters.meter(owner.clone(), limit)
+    }
+}
+
+/// A team and those above it, the nearest first. The check has seen to it that they end.
+pub(super) fn chain<'a>(
+    config: &'a Config,
+    team: Option<&'a str>,
+) -> Option<Vec<(&'a str, &'a Team)>> {
+    let mut chain = Vec::new();
+    let mut next = team;
+    while let Some(name) = next.filter(|_| chain.len() <= TEAMS_DEEP_MAX) {
+        let team = config.teams.get(name)?;
+        chain.push((name, team));
+        next = team.parent.as_deref();
+    }
+    Some(chain)
+}
