@@ -242,7 +242,11 @@ impl Keep {
         let Some(principal) = &exchange.principal else {
             return drop_it(NO_KEY);
         };
-        let subject = bodies.prints().subject(Who::Key(&principal.id));
+        let who = match exchange.user() {
+            "" => Who::Key(&principal.id),
+            user => Who::User(user),
+        };
+        let subject = bodies.prints().subject(who);
         self.key = shared.sealing.key(&subject).await;
         let Some(key) = &self.key else {
             return drop_it(NO_KEY);

@@ -381,7 +381,7 @@ impl Exchange {
         clippy::unused_self,
         reason = "the principal will tell, as it tells the team"
     )]
-    fn user(&self) -> &'static str {
+    pub(super) fn user(&self) -> &'static str {
         ""
     }
 
