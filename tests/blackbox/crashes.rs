@@ -124,6 +124,17 @@ fn assert_no_gap(journal: &Journal, round: &str) {
     );
 }
 
+/// What recovery left holds, checkpoints and all, as `yumen audit verify` sees it.
+fn assert_verified(gateway: &Gateway, round: &str) {
+    let done = std::process::Command::new(executable())
+        .args(["audit", "verify"])
+        .arg(gateway.dir.path().join("audit"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&done.stdout);
+    assert!(done.status.success(), "{round}: {said}");
+}
+
 /// Some crashes in a row. `blocks` bounds the size of files: a disk that fills up.
 async fn chain(first: u64, count: u64, durability: &'static str, blocks: Option<u64>) {
     let sim = sim().await;
@@ -133,7 +144,12 @@ async fn chain(first: u64, count: u64, durability: &'static str, blocks: Option<
         .set("runtime/workers", 2)
         .set(
             "audit",
-            json!({"dir": "audit", "durability": durability, "reserve_bytes": "256KiB"}),
+            json!({
+                "dir": "audit",
+                "durability": durability,
+                "reserve_bytes": "256KiB",
+                "checkpoint": {"every": "100ms", "entries": 40},
+            }),
         );
     let told = ToldEnds::default();
     let mut dir: Option<Arc<tempfile::TempDir>> = None;
@@ -152,6 +168,7 @@ async fn chain(first: u64, count: u64, durability: &'static str, blocks: Option<
         journal.assert_balanced();
         assert_no_gap(&journal, &name);
         assert_nothing_is_lost(&journal, &sim, &told, &name);
+        assert_verified(&gateway, &name);
         let mut clients = tokio::task::JoinSet::new();
         for client_number in 0..CLIENTS {
             let client_name = format!("{round}.{client_number}");
@@ -170,6 +187,7 @@ async fn chain(first: u64, count: u64, durability: &'static str, blocks: Option<
     journal.assert_balanced();
     assert_no_gap(&journal, "at the end");
     assert_nothing_is_lost(&journal, &sim, &told, "at the end");
+    assert_verified(&again, "at the end");
     assert!(
         journal.of("opened").count() as u64 > count,
         "there was load"

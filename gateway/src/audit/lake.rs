@@ -32,8 +32,10 @@ use super::cursor::{Cursor, Cursors, LAKE};
 use super::feed::{Feed, Go};
 use super::http::{Caller, Tls};
 use super::ship::{Backoff, Lane};
+use crate::config::build::exposed;
 use crate::config::schema;
 use crate::config::snapshot::ClientTls;
+use crate::secret::Secret;
 use crate::server::tls;
 
 /// Rows of one cut.
@@ -98,6 +100,27 @@ struct Head {
     below: u64,
 }
 
+/// Opens an object store over our own HTTP.
+///
+/// # Errors
+/// A store that cannot be opened.
+pub fn open_store(url: &str, options: &BTreeMap<String, Secret>) -> anyhow::Result<Store> {
+    let caller = Arc::new(Caller::new(Tls {
+        client: tls::client(&ClientTls::default(), false)?,
+        server_name: None,
+    }));
+    let call = Arc::new(move |request| -> lake::store::Answer {
+        let caller = Arc::clone(&caller);
+        Box::pin(async move { caller.call(request).await })
+    });
+    Ok(lake::store::open(
+        url,
+        &exposed(options),
+        Path::new(""),
+        call,
+    )?)
+}
+
 /// The copy of the log in a lake.
 pub struct Lake {
     store: Store,
@@ -120,14 +143,6 @@ impl Lake {
         cursors: &Cursors,
         next_index: u64,
     ) -> anyhow::Result<Self> {
-        let caller = Arc::new(Caller::new(Tls {
-            client: tls::client(&ClientTls::default(), false)?,
-            server_name: None,
-        }));
-        let call = Arc::new(move |request| -> lake::store::Answer {
-            let caller = Arc::clone(&caller);
-            Box::pin(async move { caller.call(request).await })
-        });
         let saved: Option<State> = cursors.load(LAKE)?;
         let saved = saved.unwrap_or_default();
         let state = State {
@@ -137,7 +152,7 @@ impl Lake {
         };
         cursors.save(LAKE, &state)?;
         Ok(Self {
-            store: lake::store::open(&config.url, &config.exposed(), Path::new(""), call)?,
+            store: open_store(&config.url, &config.options)?,
             every: config.every.0,
             source: source.clone(),
             cursors: cursors.clone(),

@@ -24,6 +24,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use wire::Grade;
 
+pub use shipping::exposed;
+
 use super::address::{Listen, parse_base_url};
 use super::check::{check, has_errors};
 use super::load::{Doc, Loaded, SECRET_BYTES_MAX, read_bounded, said};
@@ -151,7 +153,7 @@ fn assemble(loaded: &Loaded, ground: &Ground<'_>, files: &mut Files<'_>) -> Opti
     let before = ground.before;
     let policy = policies::build(config, &grades, files)?.map(Arc::new);
     let gates = gates::build(config, &grades, files)?;
-    shipping::lake(config, files)?;
+    shipping::stores(config, files)?;
     let siem_tls = shipping::siem(config, files)?;
     Some(Snapshot {
         version: before.map_or(1, |before| before.version + 1),

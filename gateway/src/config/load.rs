@@ -227,6 +227,11 @@ fn fetch_secrets(loaded: &mut Loaded) -> Vec<Problem> {
             let at = ["audit", "checkpoint", "anchors"].map(Step::from);
             fetch(token, &[&at[..], &[index.into(), "token".into()]].concat());
         }
+        for (option, value) in &mut anchor.options {
+            let at = ["audit", "checkpoint", "anchors"].map(Step::from);
+            let steps = [index.into(), "options".into(), option.as_str().into()];
+            fetch(value, &[&at[..], &steps].concat());
+        }
     }
     if let Some(pepper) = &mut config.policies.pepper {
         fetch(pepper, &["policies".into(), "pepper".into()]);

@@ -33,7 +33,7 @@ def door(store):
     door.close()
 
 
-def start(sim, folder, lake, replica):
+def start(sim, folder, lake, replica, **audit):
     return Gateway(
         {
             "providers": {
@@ -42,7 +42,7 @@ def start(sim, folder, lake, replica):
             "models": {"assistant": {"targets": [{"provider": "p", "model": "some-model"}]}},
             "keys": [{"id": "lake-test", "hash": hash_of(KEY)}],
             "policies": {"packs": ["cn-pipl"]},
-            "audit": {"dir": str(folder / "audit"), "replica": replica, "lake": lake},
+            "audit": {"dir": str(folder / "audit"), "replica": replica, "lake": lake, **audit},
             "drain": {"accept": "10ms", "limit": "1s"},
         },
         folder,
@@ -257,3 +257,27 @@ def test_a_store_that_is_down_is_caught_up_with(sim, store, door, tmp_path):
     store.copy("down", tmp_path / "copy")
     rows = by_place(map(plain, from_arrow(tmp_path / "copy")))
     assert rows == of_gateway(exported(tmp_path))
+
+
+def test_checkpoints_are_kept_in_the_store(sim, store, door, tmp_path):
+    lake = at_store(store, door, "rows")
+    anchor = {"object": f"s3://{BUCKET}/checkpoints", "options": lake["options"]}
+    checkpoint = {"every": "200ms", "anchors": [anchor, {"object": str(tmp_path / "kept")}]}
+    gateway = start(sim, tmp_path, lake, "gw-1", checkpoint=checkpoint)
+    for number in range(3):
+        ask(gateway, f"number {number}")
+        eventually(lambda: len(store.names("checkpoints/")) > number, "a checkpoint in the store")
+    finish(gateway)
+    newest = (tmp_path / "audit" / "tree" / "checkpoint").read_text().split("\n\n")[0]
+    names = store.names("checkpoints/")
+    assert store.read(names[-1]).decode().split("\n\n")[0] == newest
+    assert int(names[-1].split("/")[-1]) == int(newest.split("\n")[1])
+    files = sorted((tmp_path / "kept").iterdir())
+    assert files[-1].read_text().split("\n\n")[0] == newest
+    for kept in files:
+        done = subprocess.run(
+            [binary("yumen", "YUMEN_BIN"), "audit", "verify", str(tmp_path / "audit"), "--checkpoint", str(kept)],
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout

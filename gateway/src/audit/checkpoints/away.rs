@@ -1,4 +1,4 @@
-//! Where checkpoints go: files, URLs, witnesses. Each place has a task that brings it the newest checkpoint.
+//! Where checkpoints go: files, URLs, object stores, witnesses. Each place has a task that brings it the newest checkpoint.
 //!
 //! A place that cannot be reached is tried again, with the checkpoint that is newest then: checkpoints in between are not owed,
 //! since each covers those before it. A witness that knows another history than this one is an alarm.
@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::time::Duration;
 
+use ::lake::store::Store;
 use anyhow::{Context as _, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -22,6 +23,7 @@ use tokio::sync::watch;
 
 use super::post::Post;
 use super::{Message, Newest};
+use crate::audit::lake::open_store;
 use crate::config::schema;
 use crate::tasks;
 use crate::telemetry::tree::{PlaceMeters, TreeMeters};
@@ -38,6 +40,7 @@ pub struct Away(Vec<watch::Receiver<u64>>);
 enum Place {
     File(PathBuf),
     Url(Post),
+    Objects(Store),
     Witness(Box<Witness>),
 }
 
@@ -65,10 +68,11 @@ impl Away {
     ) -> anyhow::Result<Self> {
         let mut places = Vec::new();
         for (index, anchor) in settings.anchors.iter().enumerate() {
-            let place = match (&anchor.file, &anchor.url) {
-                (Some(file), _) => Place::File(file.into()),
-                (None, Some(url)) => Place::Url(Post::new(url, "", anchor.token.as_ref())?),
-                (None, None) => continue,
+            let place = match (&anchor.file, &anchor.url, &anchor.object) {
+                (Some(file), ..) => Place::File(file.into()),
+                (_, Some(url), _) => Place::Url(Post::new(url, "", anchor.token.as_ref())?),
+                (.., Some(object)) => Place::Objects(open_store(object, &anchor.options)?),
+                (None, None, None) => continue,
             };
             places.push((format!("anchor {index}"), place));
         }
@@ -162,6 +166,12 @@ impl Place {
                 200..=299 => Ok(()),
                 status => bail!("answered {status}"),
             },
+            Self::Objects(store) => {
+                // In the order of their names checkpoints are in that of their sizes.
+                let name = format!("{:020}", signed.checkpoint.size);
+                store.put(&name, signed.note.to_string().into()).await?;
+                Ok(())
+            }
             Self::Witness(witness) => witness.ask(signed).await,
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! Opens no connection. Invariant: a lake that opens here opens at start, but for its directory.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use super::Files;
 use crate::config::problem::{Severity, Step};
 use crate::config::schema::{self, Config};
 use crate::config::snapshot::{ClientTls, SiemTls};
+use crate::secret::Secret;
 use crate::server::tls;
 
 /// TLS of every tool, in the config's order.
@@ -53,37 +55,49 @@ fn siem_tls(index: usize, from: &schema::ClientTls, files: &mut Files<'_>) -> Op
     })
 }
 
-/// Opens the lake once, without a connection: whatever the store misses among its options is known before anything is served.
-pub(super) fn lake(config: &Config, files: &mut Files<'_>) -> Option<()> {
-    let Some(lake) = &config.audit.lake else {
-        return Some(());
-    };
-    if matches!(lake::store::place(&lake.url), Ok((Place::Directory, _))) {
+/// Opens the object stores once, without a connection: whatever they miss among their options is known before anything is
+/// served.
+pub(super) fn stores(config: &Config, files: &mut Files<'_>) -> Option<()> {
+    if let Some(lake) = &config.audit.lake {
+        let steps: [Step; 2] = ["audit".into(), "lake".into()];
+        store((&lake.url, &lake.options), &steps, files)?;
+    }
+    for (index, anchor) in config.audit.checkpoint.anchors.iter().enumerate() {
+        if let Some(object) = &anchor.object {
+            let at = ["audit", "checkpoint", "anchors"].map(Step::from);
+            let steps = [&at[..], &[index.into()]].concat();
+            store((object, &anchor.options), &steps, files)?;
+        }
+    }
+    Some(())
+}
+
+fn store(
+    (url, options): (&str, &BTreeMap<String, Secret>),
+    steps: &[Step],
+    files: &mut Files<'_>,
+) -> Option<()> {
+    if matches!(lake::store::place(url), Ok((Place::Directory, _))) {
         return Some(());
     }
     let nobody = Arc::new(|_| -> lake::store::Answer {
         Box::pin(std::future::ready(Err(CallError::Connect)))
     });
-    match lake::store::open(&lake.url, &lake.exposed(), Path::new(""), nobody) {
+    match lake::store::open(url, &exposed(options), Path::new(""), nobody) {
         Ok(_) => Some(()),
         Err(error) => {
-            let steps = ["audit".into(), "lake".into()];
-            let problem = files
-                .doc
-                .problem(Severity::Error, &steps, error.to_string());
+            let problem = files.doc.problem(Severity::Error, steps, error.to_string());
             files.problems.push(problem);
             None
         }
     }
 }
 
-impl schema::Lake {
-    /// The options with their values, for the one place that opens the store.
-    #[must_use]
-    pub fn exposed(&self) -> Vec<(String, String)> {
-        let options = self.options.iter();
-        options
-            .map(|(name, value)| (name.clone(), value.expose().to_owned()))
-            .collect()
-    }
+/// Options of an object store with their values, for the one place that opens it.
+#[must_use]
+pub fn exposed(options: &BTreeMap<String, Secret>) -> Vec<(String, String)> {
+    options
+        .iter()
+        .map(|(name, value)| (name.clone(), value.expose().to_owned()))
+        .collect()
 }

@@ -66,8 +66,11 @@ impl Check<'_> {
     fn anchors(&mut self) {
         for (index, anchor) in self.config.audit.checkpoint.anchors.iter().enumerate() {
             let at = |field: &str| at!["audit", "checkpoint", "anchors", index, field];
-            match (&anchor.file, &anchor.url) {
-                (Some(file), None) => {
+            if anchor.object.is_none() && !anchor.options.is_empty() {
+                self.error(&at("options"), "belong to an object store");
+            }
+            match (&anchor.file, &anchor.url, &anchor.object) {
+                (Some(file), None, None) => {
                     if file.is_empty() {
                         self.error(&at("file"), "must not be empty");
                     }
@@ -75,7 +78,13 @@ impl Check<'_> {
                         self.error(&at("token"), "belongs to a url");
                     }
                 }
-                (None, Some(url)) => {
+                (None, None, Some(object)) => {
+                    if anchor.token.is_some() {
+                        self.error(&at("token"), "belongs to a url");
+                    }
+                    self.store_options((&at("object"), object), &at("options"), &anchor.options);
+                }
+                (None, Some(url), None) => {
                     let secret = anchor.token.is_some();
                     self.place(&at("url"), url, secret);
                     let token = anchor.token.as_ref().map(|token| token.expose());
@@ -85,7 +94,7 @@ impl Check<'_> {
                 }
                 _ => {
                     let steps = at!["audit", "checkpoint", "anchors", index];
-                    self.error(&steps, "needs one of file and url");
+                    self.error(&steps, "needs one of file, url and object");
                 }
             }
         }
@@ -131,7 +140,7 @@ mod tests {
             ("entries: 0", "must be 1 to 16777216"),
             ("origin: \"a b\"", "an origin is 1 to 255 bytes"),
             ("key: nonsense", "not a private key"),
-            ("anchors: [{}]", "needs one of file and url"),
+            ("anchors: [{}]", "needs one of file, url and object"),
             (
                 "anchors: [{ file: a, url: \"https://a.example\" }]",
                 "needs one of",
@@ -141,7 +150,15 @@ mod tests {
                 "anchors: [{ url: \"http://a.example\", token: t }]",
                 "https only",
             ),
-            ("anchors: [{ object: s3 }]", "unknown"),
+            (
+                "anchors: [{ file: a, options: { region: r } }]",
+                "belong to an object store",
+            ),
+            ("anchors: [{ object: \"ftp://h/d\" }]", "not s3://"),
+            (
+                "anchors: [{ object: \"s3://b\", options: { colour: red } }]",
+                "no such option",
+            ),
             (
                 &format!("witnesses: [{{ url: \"https://w.example\", key: {key} }}]"),
                 "not a witness's verifier key",

@@ -1,5 +1,6 @@
 //! Checks of where the audit log is copied to.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{Check, NAME_BYTES_MAX, at};
@@ -7,6 +8,7 @@ use crate::config::address::{Listen, Scheme, parse_base_url};
 use crate::config::problem::Step;
 use crate::config::schema::{ClientTls, Siem, SiemFormat, SiemKind};
 use crate::config::units::Span;
+use crate::secret::Secret;
 
 /// Most tools: each is a thread and a connection.
 const SIEM_MAX: usize = 16;
@@ -43,12 +45,27 @@ impl Check<'_> {
             let message = format!("must be {} to {}", Span(EVERY.0), Span(EVERY.1));
             self.error(&at!["audit", "lake", "every"], message);
         }
-        let place = match lake::store::place(&lake.url) {
+        self.store_options(
+            (&at!["audit", "lake", "url"], &lake.url),
+            &at!["audit", "lake", "options"],
+            &lake.options,
+        );
+    }
+
+    /// Whether a URL names a place for objects, and whether that takes these options.
+    pub(super) fn store_options(
+        &mut self,
+        (at_url, url): (&[Step], &str),
+        at_options: &[Step],
+        options: &BTreeMap<String, Secret>,
+    ) {
+        let place = match lake::store::place(url) {
             Ok((place, _)) => place,
-            Err(why) => return self.error(&at!["audit", "lake", "url"], why),
+            Err(why) => return self.error(at_url, why),
         };
-        for (option, value) in &lake.options {
-            let steps = at!["audit", "lake", "options", option.as_str()];
+        for (option, value) in options {
+            let mut steps = at_options.to_vec();
+            steps.push(option.as_str().into());
             if !lake::store::takes(place, option) {
                 self.error(&steps, "this place has no such option");
             }

@@ -2,6 +2,8 @@
 //!
 //! Knows form and defaults. Invariant: every struct denies unknown fields.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -30,7 +32,7 @@ pub struct Checkpoint {
     pub witnesses: Vec<Witness>,
 }
 
-/// A second place: one of `file` and `url`.
+/// A second place: one of `file`, `url` and `object`.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Anchor {
@@ -40,6 +42,12 @@ pub struct Anchor {
     pub url: Option<String>,
     /// Bearer token for the URL.
     pub token: Option<Secret>,
+    /// Each checkpoint becomes an object of its own here, `<size, 20 digits>`: a bucket that lets nobody overwrite or delete
+    /// keeps them. `s3://bucket/prefix`, `oss://…`, `gs://…`, `az://…`, or a directory, as for `audit.lake`.
+    pub object: Option<String>,
+    /// Options of the object store, as for `audit.lake`. Their values count as secrets.
+    #[serde(deserialize_with = "each::named")]
+    pub options: BTreeMap<String, Secret>,
 }
 
 /// A witness.
