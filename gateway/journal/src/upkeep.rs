@@ -122,8 +122,15 @@ impl Journal {
         self.look_into_inbox();
         match self.durability {
             Durability::Written => self.sync(),
-            // A thread of its own does it; this one sees to it that nobody waits for too long.
-            Durability::Synced => self.commit.watch(self.clock.mono_ns()),
+            // A thread of its own does it; this one sees to it that nobody waits for too long, and that records which nobody
+            // waits for, as events, do not stay unsynced until a request comes.
+            Durability::Synced => {
+                self.commit.watch(self.clock.mono_ns());
+                let last = self.files.next_index.load(Ordering::Relaxed).checked_sub(1);
+                if let Some(last) = last.filter(|last| self.commit.durable_to() <= *last) {
+                    self.commit.want(last);
+                }
+            }
         }
         self.empty_inbox();
         self.probe();
