@@ -54,6 +54,28 @@ async fn tokens_are_reserved_and_settled() {
 }
 
 #[tokio::test]
+async fn a_limit_below_what_we_guess_can_be_kept() {
+    let sim = sim().await;
+    let mut config = Config::plain(&sim);
+    config.key("k", "ym-small-k-00000", json!({"limits": {"tpd": 300}}));
+    let gateway = Gateway::start(&config).await;
+    let ask = |text: &str| {
+        gateway
+            .chat("m-openai-compatible", text)
+            .key("ym-small-k-00000")
+    };
+    assert_eq!(ask("hi").send().await.status, 200);
+    assert_eq!(
+        ask("hi").send().await.status,
+        429,
+        "the guess was the whole of it, and some is used"
+    );
+    let reply = ask(&"word ".repeat(400)).send().await;
+    let said = reply.refused(429, "rate_limit_exceeded");
+    assert!(said.contains("key k has 300 per day"), "{said}");
+}
+
+#[tokio::test]
 async fn a_budget_is_for_the_whole_tree_below_it() {
     let sim = sim().await;
     let mut config = Config::plain(&sim);

@@ -44,6 +44,15 @@ struct Estimate {
     tokens: u64,
     cost_nano: u64,
     streams: u64,
+    /// Of those, what the prompt alone uses, if the reply's part is our guess and not the client's cap: a guess must not make
+    /// a small limit one that nobody can ever keep.
+    sure: Option<Sure>,
+}
+
+#[derive(Clone, Copy)]
+struct Sure {
+    tokens: u64,
+    cost_nano: u64,
 }
 
 /// Reserves what the request is likely to use.
@@ -115,8 +124,16 @@ fn charges<'a>(meters: impl Iterator<Item = &'a Arc<Meter>>, estimate: Estimate)
         let amount = match meter.limit.unit {
             Unit::Requests | Unit::Concurrent => 1,
             Unit::Streams => estimate.streams,
-            Unit::Tokens => estimate.tokens,
-            Unit::Cost => estimate.cost_nano,
+            Unit::Tokens => within(
+                estimate.tokens,
+                estimate.sure.map(|sure| sure.tokens),
+                meter.limit.amount,
+            ),
+            Unit::Cost => within(
+                estimate.cost_nano,
+                estimate.sure.map(|sure| sure.cost_nano),
+                meter.limit.amount,
+            ),
         };
         if amount > 0 {
             charges.push(Charge {
@@ -128,20 +145,35 @@ fn charges<'a>(meters: impl Iterator<Item = &'a Arc<Meter>>, estimate: Estimate)
     charges
 }
 
+/// An estimate of which `sure` is certain and the rest a guess, for a limit of `amount`.
+fn within(estimate: u64, sure: Option<u64>, amount: u64) -> u64 {
+    match sure {
+        Some(sure) => estimate.min(amount.max(sure)),
+        None => estimate,
+    }
+}
+
 fn estimate(bytes: u64, facts: &RequestFacts, model: &Model) -> Estimate {
     let prompt = model.learnt.prompt(bytes);
     let each = facts.max_tokens.unwrap_or_else(|| model.learnt.reply());
     let reply = each.saturating_mul(u64::from(facts.choices.max(1)));
     // Whichever target answers: the dearest.
-    let prices = model
-        .targets
-        .iter()
-        .filter_map(|target| target.price.as_ref());
-    let costs = prices.map(|price| price.at_most(prompt, reply));
+    let dearest = |reply| {
+        let prices = model
+            .targets
+            .iter()
+            .filter_map(|target| target.price.as_ref());
+        let costs = prices.map(|price| price.at_most(prompt, reply));
+        costs.max().unwrap_or(0)
+    };
     Estimate {
         tokens: prompt.saturating_add(reply),
-        cost_nano: costs.max().unwrap_or(0),
+        cost_nano: dearest(reply),
         streams: u64::from(facts.stream),
+        sure: facts.max_tokens.is_none().then(|| Sure {
+            tokens: prompt,
+            cost_nano: dearest(0),
+        }),
     }
 }
 
