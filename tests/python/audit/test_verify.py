@@ -77,13 +77,22 @@ def assert_holds(folder, *more):
     return report
 
 
+def covered(folder):
+    """How many entries the newest checkpoint covers."""
+    newest = folder / "tree" / "checkpoint"
+    return int(newest.read_text().split("\n")[1]) if newest.exists() else 0
+
+
 @pytest.fixture(scope="module")
 def log(sim_url, tmp_path_factory):
     """Three runs: one that ended well, one that was killed, one that ended well. All of it is covered."""
     folder = tmp_path_factory.mktemp("log")
     for how in (signal.SIGTERM, signal.SIGKILL, signal.SIGTERM):
         gateway = start(sim_url, folder, {"every": "300ms", "entries": 50, "origin": "example.com/test"})
-        ask(gateway, 60)
+        before = covered(folder / "audit")
+        ask(gateway, 30)
+        eventually(lambda: covered(folder / "audit") > before, "a checkpoint of this run")
+        ask(gateway, 30)
         gateway.process.stop(how)
         assert_holds(folder / "audit")
     report = assert_holds(folder / "audit")
