@@ -274,27 +274,3 @@ fn tokens_are_fetched_and_refused() {
     assert_eq!((refused.http_status(), refused.why()), (502, "auth_failed"));
     assert_eq!(read(500, "{}").err().unwrap().why(), "upstream_error");
 }
-
-/// By hand, in a release build: `cargo test --release -p adapters -- --ignored --nocapture lens_timing`.
-#[test]
-#[ignore = "a measurement, not a test"]
-fn lens_timing() {
-    let raw = "data: {\"id\":\"chatcmpl-t2\",\"object\":\"chat.completion.chunk\",\"created\":1735689600,\"model\":\"gpt-test\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"你好\"},\"logprobs\":null,\"finish_reason\":null}],\"usage\":null}\n\n";
-    let mut splitter = wire::sse::Splitter::new(wire::sse::Limits::default());
-    let event = splitter.next(raw.as_bytes(), &mut 0).unwrap().unwrap();
-    let mut tape = wire::json::Tape::default();
-    let (rounds, batches) = (10_000u32, 200);
-    // The best of many batches: the machine is shared.
-    let best = (0..batches)
-        .map(|_| {
-            let begin = std::time::Instant::now();
-            for _ in 0..rounds {
-                let mut facts = wire::facts::EventFacts::default();
-                OpenAiChat.read_event(std::hint::black_box(&event), &mut tape, &mut facts);
-                assert!(std::hint::black_box(facts).content);
-            }
-            begin.elapsed() / rounds
-        })
-        .min();
-    eprintln!("{} bytes: {best:?} an event", raw.len());
-}

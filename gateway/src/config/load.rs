@@ -14,7 +14,7 @@ use super::env::Lookup;
 use super::node::{Node, Value, parse};
 use super::problem::{Place, Problem, Severity, Step, show_path};
 use super::scalar::place_within;
-use super::schema::{Audit, Config};
+use super::schema::{Audit, Checkpoint, Config};
 use super::words::fetch_words;
 use crate::secret::Secret;
 
@@ -219,20 +219,7 @@ fn fetch_secrets(loaded: &mut Loaded) -> Vec<Problem> {
         fetch(token, &["admin".into(), "token".into()]);
     }
     fetch(&mut config.state.store, &["state".into(), "store".into()]);
-    if let Some(key) = &mut config.audit.checkpoint.key {
-        fetch(key, &["audit".into(), "checkpoint".into(), "key".into()]);
-    }
-    for (index, anchor) in config.audit.checkpoint.anchors.iter_mut().enumerate() {
-        if let Some(token) = &mut anchor.token {
-            let at = ["audit", "checkpoint", "anchors"].map(Step::from);
-            fetch(token, &[&at[..], &[index.into(), "token".into()]].concat());
-        }
-        for (option, value) in &mut anchor.options {
-            let at = ["audit", "checkpoint", "anchors"].map(Step::from);
-            let steps = [index.into(), "options".into(), option.as_str().into()];
-            fetch(value, &[&at[..], &steps].concat());
-        }
-    }
+    fetch_checkpoint(&mut config.audit.checkpoint, &mut fetch);
     if let Some(pepper) = &mut config.policies.pepper {
         fetch(pepper, &["policies".into(), "pepper".into()]);
     }
@@ -267,6 +254,23 @@ fn fetch_secrets(loaded: &mut Loaded) -> Vec<Problem> {
         }
     }
     problems
+}
+
+/// The secrets of the audit log's checkpoints.
+fn fetch_checkpoint(checkpoint: &mut Checkpoint, fetch: &mut impl FnMut(&mut Secret, &[Step])) {
+    if let Some(key) = &mut checkpoint.key {
+        fetch(key, &["audit".into(), "checkpoint".into(), "key".into()]);
+    }
+    let at = ["audit", "checkpoint", "anchors"].map(Step::from);
+    for (index, anchor) in checkpoint.anchors.iter_mut().enumerate() {
+        if let Some(token) = &mut anchor.token {
+            fetch(token, &[&at[..], &[index.into(), "token".into()]].concat());
+        }
+        for (option, value) in &mut anchor.options {
+            let steps = [index.into(), "options".into(), option.as_str().into()];
+            fetch(value, &[&at[..], &steps].concat());
+        }
+    }
 }
 
 /// The secrets of what the audit log is copied to.
