@@ -23,6 +23,7 @@ use crate::pipeline::MODERATIONS;
 use crate::server::guard::HeadWatch;
 use crate::telemetry::metrics::{Metrics, RouteMeters, TargetMeters};
 use crate::telemetry::policy::PolicyMeters;
+use crate::telemetry::queue::QueueMeters;
 use crate::upstream::client::Client;
 use crate::upstream::token::Cells;
 use journal::clock::Clock;
@@ -114,6 +115,13 @@ impl Shared {
         })
     }
 
+    /// The meters of those that wait for a target's provider, if any can.
+    pub fn queue_meters<'a>(&self, target: &'a Target) -> Option<&'a QueueMeters> {
+        let room = target.room.as_ref()?;
+        let name = &target.provider.name;
+        Some(room.meters.get_or_init(|| self.metrics.queue(name)))
+    }
+
     /// The counters of a snapshot's policy.
     pub fn policy_meters<'a>(&self, snapshot: &'a Snapshot, policy: &Policy) -> &'a PolicyMeters {
         snapshot.policy_meters.get_or_init(|| {
@@ -160,6 +168,14 @@ impl Shared {
         let replicas = links.iter().map(|link| link.replicas).max().unwrap_or(1);
         let replicas = i64::try_from(replicas).unwrap_or(i64::MAX);
         metrics.ledger_replicas.set(replicas);
+        let snapshot = self.store.load();
+        let targets = snapshot.models.values().flat_map(|model| &model.targets);
+        for target in targets {
+            if let (Some(room), Some(meters)) = (&target.room, self.queue_meters(target)) {
+                let waiting = i64::try_from(room.door.waiting()).unwrap_or(i64::MAX);
+                meters.depth.set(waiting);
+            }
+        }
         let kept = self.sealing.bodies().counters();
         let (bytes, dropped) = (
             &metrics.audit_payload_bytes,

@@ -25,6 +25,7 @@
 )]
 
 mod admin;
+mod admission;
 mod audit_events;
 mod audit_search;
 mod audit_siem;

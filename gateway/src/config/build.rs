@@ -329,6 +329,7 @@ fn build_models(
                 filing: target.filing.as_deref().map(Into::into),
                 shown: [Named::new(&provider.name), Named::new(&target.model)],
                 meters: OnceLock::new(),
+                room: limits::room(&maker, config, target)?,
             });
         }
         // Stable: within a priority the file's order stays.
@@ -373,8 +374,10 @@ fn build_keys(config: &Config, grades: &Grades, books: &Books) -> Option<Vec<Key
         let mut models = of(key.models.as_ref());
         let owner = Owner::Key(key.id.as_str().into());
         let mut meters = maker.meters(&owner, &key.limits, key.budget.as_ref())?;
+        let chain = limits::chain(config, key.team.as_deref())?;
+        let share = limits::share(&key.id, key.priority, &chain);
         // What a team above may not do, nobody below it may.
-        for (name, team) in limits::chain(config, key.team.as_deref())? {
+        for (name, team) in chain {
             grade = grade.max(resolve(grades, team.grade.as_deref())?);
             models = models.both(&of(team.models.as_ref()));
             let owner = Owner::Team(name.into());
@@ -392,6 +395,7 @@ fn build_keys(config: &Config, grades: &Grades, books: &Books) -> Option<Vec<Key
             },
             public: key.public,
             meters,
+            share,
         });
     }
     Some(specs)

@@ -27,7 +27,7 @@ const HELD_RETRY: Duration = Duration::from_secs(1);
 /// The same, while the store of limits does not answer.
 const DOWN_RETRY: Duration = Duration::from_secs(1);
 
-type Charges = SmallVec<[Charge; 8]>;
+pub(super) type Charges = SmallVec<[Charge; 8]>;
 
 /// An answer, and to what.
 struct Answer {
@@ -40,7 +40,7 @@ type Waiting = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
 /// What a request is likely to use.
 #[derive(Clone, Copy, Default)]
-struct Estimate {
+pub(super) struct Estimate {
     tokens: u64,
     cost_nano: u64,
     streams: u64,
@@ -118,7 +118,7 @@ pub(super) fn count(exchange: &Exchange) {
     exchange.worker.ledger.count(&charges, now(exchange));
 }
 
-fn charges<'a>(meters: impl Iterator<Item = &'a Arc<Meter>>, estimate: Estimate) -> Charges {
+pub(super) fn charges<'a>(meters: impl Iterator<Item = &'a Arc<Meter>>, estimate: Estimate) -> Charges {
     let mut charges = Charges::new();
     for meter in meters {
         let amount = match meter.limit.unit {
@@ -153,7 +153,7 @@ fn within(estimate: u64, sure: Option<u64>, amount: u64) -> u64 {
     }
 }
 
-fn estimate(bytes: u64, facts: &RequestFacts, model: &Model) -> Estimate {
+pub(super) fn estimate(bytes: u64, facts: &RequestFacts, model: &Model) -> Estimate {
     let prompt = model.learnt.prompt(bytes);
     let each = facts.max_tokens.unwrap_or_else(|| model.learnt.reply());
     let reply = each.saturating_mul(u64::from(facts.choices.max(1)));
@@ -202,14 +202,19 @@ fn hear(exchange: &mut Exchange, answer: Answer) -> Result<(), Fault> {
             }
             Err(fault(&limited, &charges))
         }
-        Err(Refused::Down(meter)) => Err(Fault::new(Kind::LedgerDown)
-            .reason("ledger_down")
-            .detail(meter.name().to_owned())
-            .retry_after(DOWN_RETRY)),
+        Err(Refused::Down(meter)) => Err(down(&meter)),
     }
 }
 
-fn now(exchange: &Exchange) -> Now {
+/// Nobody can say whether this limit has room.
+pub(super) fn down(meter: &Meter) -> Fault {
+    Fault::new(Kind::LedgerDown)
+        .reason("ledger_down")
+        .detail(meter.name().to_owned())
+        .retry_after(DOWN_RETRY)
+}
+
+pub(super) fn now(exchange: &Exchange) -> Now {
     Now {
         mono_ns: exchange.worker.now_ns(),
         wall_ms: exchange.worker.now_ms(),
@@ -225,21 +230,22 @@ pub(super) fn settle(exchange: &mut Exchange, tokens: Tokens) {
     }
     let now = now(exchange);
     let cost_nano = exchange.cost(tokens).map_or(0, |(_, nano)| nano);
+    let used = Used {
+        tokens: tokens.prompt.saturating_add(tokens.completion),
+        cost_nano,
+    };
+    if let Some(pass) = exchange.pass.take() {
+        pass.end(used, now);
+    }
     match exchange.lease.take() {
-        Some(lease) => lease.settle(
-            Used {
-                tokens: tokens.prompt.saturating_add(tokens.completion),
-                cost_nano,
-            },
-            now,
-        ),
+        Some(lease) => lease.settle(used, now),
         None if exchange.is_uncounted() => count(exchange),
         None => {}
     }
 }
 
 /// What a client is told: which limit, of whom, and when it frees.
-fn fault(limited: &Limited, charges: &[Charge]) -> Fault {
+pub(super) fn fault(limited: &Limited, charges: &[Charge]) -> Fault {
     let Meter { owner, limit, .. } = &*limited.meter;
     let budget = matches!(limit.window, Window::Calendar(_));
     let what = match limit.unit {

@@ -4,6 +4,7 @@
 //! lenses do the first, `policies::law` the second. Nothing goes upstream that is not `Cleared`, nor before
 //! `journal.begin` has returned.
 
+mod admission;
 mod admit;
 mod arrive;
 mod body;

@@ -14,6 +14,7 @@ use subtle::ConstantTimeEq as _;
 use wire::Grade;
 
 use super::token::{Digest, digest, has_form};
+use crate::limit::line::Share;
 use crate::limit::meter::Meter;
 
 /// Which models a principal may ask for.
@@ -85,6 +86,8 @@ pub struct KeySpec {
     pub public: bool,
     /// Its own limits, then those of its team and of the teams above.
     pub meters: Vec<Arc<Meter>>,
+    /// On whose account it waits for providers, and how urgently.
+    pub share: Share,
 }
 
 /// Who asks.
@@ -104,6 +107,8 @@ pub struct Principal {
     pub public: bool,
     /// Its own limits, then those of its team and of the teams above.
     pub meters: Box<[Arc<Meter>]>,
+    /// On whose account it waits for providers, and how urgently.
+    pub share: Share,
     digest: Digest,
     /// Set once, never cleared; shared with the same key's principal of later snapshots.
     stop: Arc<AtomicBool>,
@@ -187,6 +192,7 @@ impl KeyTable {
                 public: spec.public,
                 digest: spec.digest,
                 meters: spec.meters.into(),
+                share: spec.share,
                 stop: Arc::default(),
             };
             if let Some(old) = before.and_then(|table| table.by_digest.get(&spec.digest))
@@ -285,6 +291,7 @@ mod tests {
             expires_ms: None,
             public: false,
             meters: Vec::new(),
+            share: Share::of(id),
         }
     }
 

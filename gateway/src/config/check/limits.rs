@@ -5,10 +5,11 @@
 use std::time::Duration;
 
 use policies::limit::level::AMOUNT_MAX;
+use policies::limit::line::WEIGHT_MAX;
 
 use super::{Check, NAME_BYTES_MAX, at};
 use crate::config::problem::Step;
-use crate::config::schema::{Budget, Quota};
+use crate::config::schema::{Budget, Provider, Quota};
 use crate::config::units::Span;
 use crate::config::zone;
 
@@ -16,6 +17,10 @@ use crate::config::zone;
 pub(crate) const TEAMS_DEEP_MAX: usize = 8;
 /// Largest budget, in units of its currency: what a shared store counts exactly in billionths.
 const BUDGET_MAX: f64 = 9e6;
+/// Longest line of requests that wait for a provider: each holds its body.
+const QUEUE_MAX: u32 = 10_000;
+/// Longest wait there: clients and what stands between have given up by then.
+const QUEUE_WAIT: (Duration, Duration) = (Duration::from_millis(1), Duration::from_secs(600));
 /// Longest wait for the shared store.
 const TIMEOUT: (Duration, Duration) = (Duration::from_millis(1), Duration::from_secs(5));
 
@@ -23,6 +28,9 @@ impl Check<'_> {
     pub(super) fn money(&mut self) {
         let config = self.config;
         self.store();
+        for (name, provider) in &config.providers {
+            self.room(name, provider);
+        }
         for (name, model) in &config.models {
             let field = |field: &str| at!["models", name.as_str(), field];
             self.quota(&field("limits"), &model.limits);
@@ -31,6 +39,9 @@ impl Check<'_> {
             let field = |field: &str| at!["teams", name.as_str(), field];
             self.quota(&field("limits"), &team.limits);
             self.budget(&field("budget"), team.budget.as_ref());
+            if team.weight.is_some_and(|weight| !(1..=WEIGHT_MAX).contains(&weight)) {
+                self.error(&field("weight"), format!("must be 1 to {WEIGHT_MAX}"));
+            }
             self.above(name);
         }
         for (index, key) in config.keys.iter().enumerate() {
@@ -64,6 +75,40 @@ impl Check<'_> {
                 &at!["state", "store"],
                 format!("`memory`, or an address: {problem}"),
             );
+        }
+    }
+
+    /// What a vendor allows us, and who waits for it.
+    fn room(&mut self, name: &str, provider: &Provider) {
+        self.quota(&at!["providers", name, "limits"], &provider.limits);
+        if let Some(queue) = provider.queue {
+            let field = |field: &str| -> [Step; 4] { at!["providers", name, "queue", field] };
+            if queue.max > QUEUE_MAX {
+                self.error(&field("max"), format!("must be 0 to {QUEUE_MAX}"));
+            }
+            if queue.wait.0 < QUEUE_WAIT.0 || queue.wait.0 > QUEUE_WAIT.1 {
+                self.error(&field("wait"), "must be 1ms to 10m");
+            }
+        }
+        // One model of the vendor's may be the target of several of ours: its limits are the vendor's and have one value.
+        let models = self.config.models.iter();
+        let targets = models.flat_map(|(model, of)| {
+            let targets = of.targets.iter().enumerate();
+            targets.map(move |(index, target)| (model.as_str(), index, target))
+        });
+        let mut known: Vec<(&str, &Quota)> = Vec::new();
+        for (model, index, target) in targets.filter(|(_, _, target)| target.provider == name) {
+            let steps = at!["models", model, "targets", index, "limits"];
+            self.quota(&steps, &target.limits);
+            let other = known.iter().find(|(other, _)| *other == target.model);
+            match other {
+                Some((_, limits)) if **limits != target.limits => self.error(
+                    &steps,
+                    "another target with the same provider and model has other limits",
+                ),
+                Some(_) => {}
+                None => known.push((&target.model, &target.limits)),
+            }
         }
     }
 
