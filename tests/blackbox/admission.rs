@@ -25,10 +25,7 @@ struct Valve {
 impl Valve {
     async fn shut() -> Self {
         let open = Arc::new(Semaphore::new(0));
-        let (running, most) = (
-            Arc::<AtomicUsize>::default(),
-            Arc::<AtomicUsize>::default(),
-        );
+        let (running, most) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
         let (valve, peak) = (Arc::clone(&open), Arc::clone(&most));
         let upstream = Upstream::start(move |mut conn| {
             let (valve, running, peak) =
@@ -246,10 +243,7 @@ async fn the_time_of_the_request_itself_counts() {
     valve.was_asked(1).await;
     let late = gateway.chat("p", "x").limit(LONG).send().await;
     let said = late.refused(429, "rate_limit_exceeded");
-    assert!(
-        said.contains("1 requests at once of provider p"),
-        "{said}"
-    );
+    assert!(said.contains("1 requests at once of provider p"), "{said}");
     assert!(late.took < Duration::from_secs(9), "{:?}", late.took);
     valve.lets(1);
     assert_eq!(held.await.unwrap().status, 200);
@@ -275,7 +269,9 @@ async fn who_leaves_leaves_the_line() {
     valve.lets(2);
     all_good(held).await;
     assert_eq!(valve.asked().len(), 2);
-    let gone = gateway.journal().of("denied").filter(|denied| denied.payload["status"] == 499);
+    let journal = gateway.journal();
+    let denied = journal.of("denied");
+    let gone = denied.filter(|denied| denied.payload["status"] == 499);
     assert_eq!(gone.count(), 64);
     gateway.assert_sound();
 }
@@ -292,7 +288,8 @@ async fn a_target_without_room_is_passed_by() {
         {"provider": "spare", "model": "some-model", "priority": 2},
     ]);
     config.set("models/both", json!({"targets": targets}));
-    config.set("models/p/targets/0/limits", own);
+    let target = json!({"provider": "p", "model": "some-model", "limits": own});
+    config.set("models/p/targets", json!([target]));
     // Another model of the same vendor has its own room.
     config.model("other", &[("p", "other-model")]);
     let gateway = Gateway::start(&config).await;
@@ -370,10 +367,7 @@ async fn two_gateways_hold_a_providers_limit() {
     let redis = Redis::start();
     let limits = json!({"concurrent": 3, "rpd": 40, "on_outage": "refuse"});
     let mut config = config(&valve, limits, json!({"wait": "60s"}));
-    config.set(
-        "state",
-        json!({"store": redis.address(), "timeout": "5s"}),
-    );
+    config.set("state", json!({"store": redis.address(), "timeout": "5s"}));
     config.key("k", &key("k"), json!({}));
     let both = [Gateway::start(&config).await, Gateway::start(&config).await];
     for gateway in &both {

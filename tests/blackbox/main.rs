@@ -39,6 +39,7 @@ mod faults;
 mod framing;
 mod front;
 mod gates;
+mod growth;
 mod heads;
 mod input;
 mod journal;

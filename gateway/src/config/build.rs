@@ -200,6 +200,7 @@ fn assemble(loaded: &Loaded, ground: &Ground<'_>, files: &mut Files<'_>) -> Opti
         overload: config.overload.clone(),
         runtime: config.runtime.clone(),
         state: state(config)?,
+        webhook: config.alerts.webhook.clone(),
         log: config.log.clone(),
     })
 }

@@ -19,12 +19,14 @@ pub use super::tuning::{
 use super::units::{Size, Span};
 use crate::secret::Secret;
 
+mod alerts;
 mod audit;
 mod checkpoint;
 mod policies;
 mod shipping;
 mod waiting;
 
+pub use alerts::{Alerts, Webhook};
 pub use audit::{Payload, Seal, SealPeriod};
 pub use checkpoint::{Anchor, Checkpoint, Witness};
 pub use policies::{
@@ -63,6 +65,8 @@ pub struct Config {
     pub policies: Policies,
     /// Where limits are counted.
     pub state: State,
+    /// Who is told when a budget is nearly spent.
+    pub alerts: Alerts,
     /// The audit log.
     pub audit: Audit,
     /// Sizes and counts that nothing may exceed.
@@ -100,6 +104,7 @@ impl Default for Config {
             keys: Vec::new(),
             policies: Policies::default(),
             state: State::default(),
+            alerts: Alerts::default(),
             audit: Audit::default(),
             limits: Limits::default(),
             timeouts: Timeouts::default(),

@@ -22,7 +22,7 @@ pub use super::address::{Host, Listen, Origin, Scheme};
 use super::changes::Marks;
 use super::price::Price;
 pub use super::schema::Location;
-use super::schema::{Audit, GateShape, Log, OnError, Payload};
+use super::schema::{Audit, GateShape, Log, OnError, Payload, Webhook};
 use super::tuning::{Drain, Http2, Limits, Overload, Runtime, Timeouts};
 use crate::secret::Secret;
 use crate::telemetry::metrics::TargetMeters;
@@ -91,6 +91,8 @@ pub struct Snapshot {
     pub log: Log,
     /// Where limits are counted. Read at start only.
     pub state: State,
+    /// Where it is told that a budget is nearly spent.
+    pub webhook: Option<Webhook>,
 }
 
 /// Where limits are counted.

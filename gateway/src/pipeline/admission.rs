@@ -15,10 +15,10 @@ use ledger::{Lease, Ledger, Refused};
 use policies::limit::door::{Ticket, Turn, Turned, Wants};
 use policies::limit::level::Window;
 use policies::limit::line::Share;
-use policies::limit::meter::{Charge, Limited, Unit, Used};
+use policies::limit::meter::{Charge, Charges, Limited, Unit, Used};
 use wire::{Fault, Kind};
 
-use super::limits::{self, Charges};
+use super::limits;
 use super::route::Routed;
 use super::settle::Exchange;
 use crate::config::snapshot::{Room, Target};
@@ -63,6 +63,8 @@ pub(super) struct Full {
     fault: Fault,
     /// Nanoseconds until it may have room; 0 if nobody knows.
     first_ns: u64,
+    /// Nanoseconds from one turn to the next, where it is a rate of requests that is full.
+    pace_ns: u64,
     /// Whether waiting can help.
     waits: bool,
 }
@@ -93,6 +95,7 @@ pub(super) async fn enter(
             at,
             fault,
             first_ns,
+            pace_ns: 0,
             waits: true,
         });
     }
@@ -125,6 +128,7 @@ pub(super) fn throttled(
         at,
         fault,
         first_ns,
+        pace_ns: 0,
         waits: true,
     })
 }
@@ -162,7 +166,7 @@ pub(super) async fn wait(
             pen: Arc::clone(&room.pen),
             cost: cost(&charges),
             first_ns: of.first_ns,
-            pace_ns: pace_ns(&charges),
+            pace_ns: of.pace_ns,
         };
         let total = exchange.started + routed.model.clocks.total;
         let patience = total
@@ -311,7 +315,9 @@ impl Waiting {
     /// Whether it is a limit of this model alone that is full.
     fn is_own(&self, limited: &Limited) -> bool {
         let shared = self.room.limits.iter().take(self.room.shared);
-        !shared.into_iter().any(|meter| meter.name() == limited.meter.name())
+        !shared
+            .into_iter()
+            .any(|meter| meter.name() == limited.meter.name())
     }
 }
 
@@ -352,30 +358,24 @@ fn cost(charges: &[Charge]) -> u64 {
     parts.max().unwrap_or(WHOLE).max(1)
 }
 
-/// How far apart turns are at least, where requests are counted.
-fn pace_ns(charges: &[Charge]) -> u64 {
-    let paces = charges.iter().map(|charge| {
-        let limit = &charge.meter.limit;
-        match (limit.unit, limit.window) {
-            (Unit::Requests, Window::Rolling(ns)) => ns / limit.amount.max(1),
-            _ => 0,
-        }
-    });
-    paces.max().unwrap_or(0)
-}
-
 fn full(at: usize, refused: Refused, charges: &[Charge]) -> Full {
     match refused {
         Refused::Limited(limited) => Full {
             at,
             fault: limits::fault(&limited, charges),
             first_ns: limited.retry_ns.unwrap_or(0),
+            pace_ns: match (limited.meter.limit.unit, limited.meter.limit.window) {
+                // Tokens are given back, so of those it cannot be told.
+                (Unit::Requests, Window::Rolling(ns)) => ns / limited.meter.limit.amount.max(1),
+                _ => 0,
+            },
             waits: !limited.never,
         },
         Refused::Down(meter) => Full {
             at,
             fault: limits::down(&meter),
             first_ns: 0,
+            pace_ns: 0,
             waits: false,
         },
     }

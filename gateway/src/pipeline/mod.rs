@@ -14,6 +14,7 @@ mod dispatch;
 mod gate;
 mod govern;
 mod governing;
+mod grow;
 mod inspect;
 mod keep;
 mod limits;

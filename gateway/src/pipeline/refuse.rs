@@ -187,7 +187,8 @@ impl Made {
             let digits = decimal(1000 + ms, &mut digits).get(1..).unwrap_or_default();
             let end = digits.iter().rposition(|digit| *digit != b'0').unwrap_or(0);
             self.0.extend_from_slice(b".");
-            self.0.extend_from_slice(digits.get(..=end).unwrap_or_default());
+            self.0
+                .extend_from_slice(digits.get(..=end).unwrap_or_default());
         }
         self.text(b"s")
     }

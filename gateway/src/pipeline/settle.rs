@@ -23,6 +23,7 @@ use wire::{Fault, Grade, Kind, Verdict};
 
 use super::admission::Pass;
 use super::govern::Tally;
+use super::grow::Reach;
 use super::keep::Keep;
 use super::limits;
 use super::route::Candidate;
@@ -117,6 +118,8 @@ pub(super) struct Exchange {
     pub(super) tokens_standing: Option<Standing>,
     /// What is reserved of limits and budgets.
     pub(super) lease: Option<Lease>,
+    /// How far that goes.
+    pub(super) reach: Reach,
     /// What the attempt that runs holds of its vendor's limits.
     pub(super) pass: Option<Box<Pass>>,
     /// Headers of the answer beyond the usual ones.
@@ -179,6 +182,7 @@ impl Exchange {
             standing: None,
             tokens_standing: None,
             lease: None,
+            reach: Reach::default(),
             pass: None,
             extra: Vec::new(),
             meter: Meter::default(),

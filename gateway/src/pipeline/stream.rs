@@ -11,6 +11,7 @@ use bytes::Bytes;
 use wire::{Fault, Kind, Rope};
 
 use super::clocks::Clocks;
+use super::grow::{self, Growing};
 use super::reading::Reading;
 use super::settle::{Exchange, outcome_of};
 use crate::audit;
@@ -34,6 +35,8 @@ pub struct Stream {
     last_down: Instant,
     /// The end went down; only the upstream's own end is waited for.
     linger: Option<Instant>,
+    /// More is being reserved: nothing is read meanwhile.
+    growing: Option<Growing>,
 }
 
 impl Stream {
@@ -54,6 +57,7 @@ impl Stream {
             clocks,
             last_down: now,
             linger: None,
+            growing: None,
         };
         stream.exchange.meter.bytes_down = stream.begun.len() as u64;
         stream.exchange.keep_sent(&stream.begun);
@@ -74,6 +78,10 @@ impl Stream {
             return self.release(cx);
         }
         loop {
+            if let Err(fault) = std::task::ready!(self.grows(cx)) {
+                self.begun = self.fail(Rope::new(), &fault);
+                return self.release(cx);
+            }
             let Some(upstream) = self.upstream.as_mut() else {
                 return Poll::Ready(None);
             };
@@ -110,6 +118,22 @@ impl Stream {
                 return self.release(cx);
             }
         }
+    }
+
+    /// Reserves more if the reply has said what it may.
+    fn grows(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Fault>> {
+        if self.growing.is_none() {
+            if self.linger.is_some() || self.reading.done || !grow::is_due(&self.exchange) {
+                return Poll::Ready(Ok(()));
+            }
+            self.growing = grow::begin(&mut self.exchange);
+        }
+        let Some(growing) = &mut self.growing else {
+            return Poll::Ready(Ok(()));
+        };
+        let grown = std::task::ready!(growing.as_mut().poll(cx));
+        self.growing = None;
+        Poll::Ready(grow::end(&mut self.exchange, grown))
     }
 
     /// Sends down what was begun; if that is the end, only once its record is as durable as the config asks.

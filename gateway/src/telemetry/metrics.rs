@@ -58,6 +58,8 @@ pub struct Metrics {
     policies: Families,
     exports: ExportFamilies,
     queues: QueueFamilies,
+    crossed: Family<Counter>,
+    alerts: Family<Counter>,
     /// Times a policy could not be applied: a condition, a judgement within limits, a gate.
     pub policy_errors: Counter,
     /// Our own time per request, without waiting for the upstream.
@@ -308,6 +310,16 @@ impl Metrics {
             policies,
             exports: exports(&mut m),
             queues: queues(&mut m),
+            crossed: m.counters(
+                "yumen_budget_soft_crossed",
+                "Budgets that crossed their soft threshold, once a period",
+                &["level", "name", "unit"],
+            ),
+            alerts: m.counters(
+                "yumen_alerts",
+                "Messages to the webhook of alerts",
+                &["result"],
+            ),
             policy_errors: m.counter("yumen_policy_errors", "Times a policy could not be applied"),
             verdicts: VERDICTS.map(|verdict| verdicts.at(&[verdict.as_str()])),
             ratelimit_allowed: limits.at(&["allowed"]),
@@ -401,6 +413,17 @@ impl Metrics {
     #[must_use]
     pub fn policy(&self, rules: usize, reply_rules: usize, types: usize) -> PolicyMeters {
         PolicyMeters::new(&self.policies, rules, reply_rules, types)
+    }
+
+    /// A budget crossed its soft threshold. Names are the config's.
+    pub fn crossed(&self, level: &str, name: &str, unit: &str) {
+        self.crossed.at(&[level, name, unit]).inc();
+    }
+
+    /// A message to the webhook arrived, or never will.
+    pub fn alert(&self, arrived: bool) {
+        let result = if arrived { "delivered" } else { "lost" };
+        self.alerts.at(&[result]).inc();
     }
 
     /// The meters of requests that wait for a provider.

@@ -114,7 +114,10 @@ pub(super) fn chain<'a>(
 }
 
 /// What a vendor allows us of a target. The outer `None`: check and this file disagree.
-#[expect(clippy::option_option, reason = "as everywhere here, `None` is a disagreement")]
+#[expect(
+    clippy::option_option,
+    reason = "as everywhere here, `None` is a disagreement"
+)]
 pub(super) fn room(
     maker: &Maker<'_>,
     config: &Config,

@@ -28,6 +28,10 @@ impl Check<'_> {
     pub(super) fn money(&mut self) {
         let config = self.config;
         self.store();
+        if let Some(webhook) = &config.alerts.webhook {
+            // The secret signs and does not travel.
+            self.place(&at!["alerts", "webhook", "url"], &webhook.url, false);
+        }
         for (name, provider) in &config.providers {
             self.room(name, provider);
         }
@@ -39,7 +43,10 @@ impl Check<'_> {
             let field = |field: &str| at!["teams", name.as_str(), field];
             self.quota(&field("limits"), &team.limits);
             self.budget(&field("budget"), team.budget.as_ref());
-            if team.weight.is_some_and(|weight| !(1..=WEIGHT_MAX).contains(&weight)) {
+            if team
+                .weight
+                .is_some_and(|weight| !(1..=WEIGHT_MAX).contains(&weight))
+            {
                 self.error(&field("weight"), format!("must be 1 to {WEIGHT_MAX}"));
             }
             self.above(name);
