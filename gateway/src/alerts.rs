@@ -6,7 +6,7 @@
 //! Never in a request's path. Invariants: [`WAITING_MAX`] messages wait at most, and one that is dropped for want of room is
 //! counted; one message has one id over all its attempts; no message holds a key, a secret or a text of a client's.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
@@ -46,7 +46,7 @@ pub struct Crossed {
 #[derive(Debug)]
 pub struct Alerts {
     to: mpsc::Sender<Crossed>,
-    from: std::sync::Mutex<Option<mpsc::Receiver<Crossed>>>,
+    from: Mutex<Option<mpsc::Receiver<Crossed>>>,
 }
 
 impl Default for Alerts {
@@ -54,12 +54,17 @@ impl Default for Alerts {
         let (to, from) = mpsc::channel(WAITING_MAX);
         Self {
             to,
-            from: std::sync::Mutex::new(Some(from)),
+            from: Mutex::new(Some(from)),
         }
     }
 }
 
 impl Alerts {
+    fn receiver(&self) -> Option<mpsc::Receiver<Crossed>> {
+        let mut from = self.from.lock().unwrap_or_else(PoisonError::into_inner);
+        from.take()
+    }
+
     /// Hands over; false if there is no room.
     pub fn tell(&self, crossed: Crossed) -> bool {
         self.to.try_send(crossed).is_ok()
@@ -68,8 +73,9 @@ impl Alerts {
 
 /// Posts what comes, for as long as it is polled.
 pub async fn run(shared: Arc<Shared>) {
-    let taken = shared.alerts.from.lock().map(|mut from| from.take());
-    let Ok(Some(mut from)) = taken else { return };
+    let Some(mut from) = shared.alerts.receiver() else {
+        return;
+    };
     let Ok(tls) = crate::server::tls::client(&ClientTls::default(), false) else {
         return;
     };

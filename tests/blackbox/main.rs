@@ -26,6 +26,7 @@
 
 mod admin;
 mod admission;
+mod alerts;
 mod audit_events;
 mod audit_search;
 mod audit_siem;

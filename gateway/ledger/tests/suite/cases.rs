@@ -54,27 +54,24 @@ async fn a_rate_lets_through_what_it_says(bench: Bench) {
     for _ in 0..4 {
         bench.take(&[(&rate, 1)]).await.unwrap();
     }
-    if begin.elapsed() < Duration::from_millis(400) {
-        let (meter, retry_ns, standing) = limited(bench.take(&[(&rate, 1)]).await);
+    let fifth = bench.take(&[(&rate, 1)]).await;
+    let mut passed = 4 + u32::from(fifth.is_ok());
+    // On a busy machine one may have refilled by now.
+    if begin.elapsed() < Duration::from_millis(500) {
+        let (meter, retry_ns, standing) = limited(fifth);
         assert!(Arc::ptr_eq(&meter, &rate));
         assert!(retry_ns.unwrap() <= 500_000_000, "{retry_ns:?}");
         assert_eq!((standing.limit, standing.remaining), (4, 0));
         assert!(standing.reset_ns > 1_000_000_000, "{standing:?}");
     }
     // As many as refill, one each half second, and not one more.
-    tokio::time::sleep(Duration::from_millis(600)).await;
-    bench.take(&[(&rate, 1)]).await.unwrap();
-    let mut passed = 5;
-    while begin.elapsed() < Duration::from_millis(1900) {
+    while passed < 7 {
         passed += u32::from(bench.take(&[(&rate, 1)]).await.is_ok());
+        assert!(begin.elapsed() < PATIENCE, "{passed} passed");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let refilled = u32::try_from(begin.elapsed().as_millis() / 500).unwrap();
-    assert!(
-        (7..=4 + refilled).contains(&passed),
-        "{passed} in {:?}",
-        begin.elapsed()
-    );
+    assert!(passed <= 4 + refilled, "{passed} in {:?}", begin.elapsed());
 }
 
 async fn the_refused_are_charged_to_none(bench: Bench) {

@@ -211,3 +211,112 @@ impl Check<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use policies::limit::line::Class;
+
+    use crate::config::testing::{FULL, built, lines};
+
+    const NEAR: &str = "clearance: restricted, http2: true";
+
+    #[test]
+    fn what_a_vendor_allows_is_checked() {
+        for (old, new, message) in [
+            (
+                NEAR,
+                "queue: { max: 20000 }",
+                "providers.near.queue.max: must be 0 to 10000",
+            ),
+            (
+                NEAR,
+                "queue: { wait: 1h }",
+                "providers.near.queue.wait: must be 1ms to 10m",
+            ),
+            (
+                NEAR,
+                "limits: { rpm: 0 }",
+                "providers.near.limits.rpm: must be 1 to",
+            ),
+            (
+                "model: max,",
+                "model: max, limits: { concurrent: 0 },",
+                "targets[1].limits.concurrent: must be 1 to",
+            ),
+            (
+                "model: small }",
+                "model: qwen, limits: { rpm: 5 } }",
+                "another target with the same provider and model has other limits",
+            ),
+            (
+                "grade: internal, limits: { rpm: 600",
+                "weight: 0, limits: { rpm: 600",
+                "teams.retail.weight: must be 1 to 1000",
+            ),
+        ] {
+            let text = FULL.replace(old, new);
+            let found = lines(&built(&text).unwrap_err());
+            assert!(found.contains(message), "{new}: {found}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_no_more_urgent_than_its_team() {
+        for (team, key, class) in [
+            ("", "", Class::Normal),
+            ("", "high", Class::High),
+            ("low", "", Class::Low),
+            ("low", "high", Class::Low),
+            ("high", "low", Class::Low),
+        ] {
+            let of = |priority: &str| match priority {
+                "" => String::new(),
+                some => format!("priority: {some}, "),
+            };
+            let text = FULL
+                .replace(
+                    "{ models: [assistant]",
+                    &format!("{{ {}weight: 3, models: [assistant]", of(team)),
+                )
+                .replace("{ id: crm-bot", &format!("{{ {}id: crm-bot", of(key)));
+            let snapshot = built(&text).unwrap().snapshot;
+            let principal = snapshot.keys.find(b"ym-demo", 0).unwrap();
+            let share = &principal.share;
+            assert_eq!(
+                (&*share.team, share.weight, share.class),
+                ("retail", 3, class)
+            );
+        }
+    }
+
+    #[test]
+    fn room_is_made_where_something_is_limited() {
+        let text = FULL
+            .replace(
+                NEAR,
+                "limits: { rpm: 60, concurrent: 4 }, queue: { max: 9 }",
+            )
+            .replace("model: small }", "model: small, limits: { tpm: 100 } }");
+        let snapshot = built(&text).unwrap().snapshot;
+        let small = snapshot.models["small"].targets[0].room.as_ref().unwrap();
+        let names: Vec<_> = small.limits.iter().map(|meter| meter.name()).collect();
+        assert_eq!(
+            names,
+            [
+                "provider/near/requests/60s",
+                "provider/near/concurrent/now",
+                "provider/near/small/tokens/60s"
+            ]
+        );
+        assert_eq!((small.shared, small.queue_max), (2, 9));
+        let assistant = &snapshot.models["assistant"].targets;
+        let of = |name: &str| {
+            assistant
+                .iter()
+                .find(|target| &*target.provider.name == name)
+        };
+        let near = of("near").unwrap().room.as_ref().unwrap();
+        assert!(std::sync::Arc::ptr_eq(&near.door, &small.door));
+        assert!(of("far").unwrap().room.is_none());
+    }
+}

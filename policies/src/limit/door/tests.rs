@@ -175,3 +175,68 @@ fn the_pace_is_learnt_from_turns() {
     assert_eq!(late, Turned::Late { after_ns: 500 });
     assert!(door.join(&normal, 100, (500, 1000)).is_ok());
 }
+
+struct Unpark(std::thread::Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// Many threads through a door for three: nobody sleeps while there is room, though some leave in the line.
+#[test]
+fn no_wake_is_lost() {
+    use crate::limit::level::{Now, Window};
+    use crate::limit::meter::{self, Charge, Hold, Limit, Meters, OnOutage, Owner, Unit};
+    use std::thread;
+    use std::time::{Duration, Instant};
+
+    const LONG: Duration = Duration::from_secs(20);
+    let meters = Meters::default();
+    let limit = Limit {
+        unit: Unit::Concurrent,
+        window: Window::Held,
+        amount: 3,
+        soft: None,
+        on_outage: OnOutage::Local,
+        zone_s: 0,
+    };
+    let meter = meters.meter(Owner::Provider("p".into()), limit);
+    let door = Arc::<Door>::default();
+    let one = |team: usize, round: u64| {
+        let waker = Waker::from(Arc::new(Unpark(thread::current())));
+        let cx = Context::from_waker(&waker);
+        let classes = [Class::High, Class::Normal, Class::Low];
+        let wants = wants(&team.to_string(), classes[team % 3], "m");
+        let mut ticket = door.join(&wants, 1000, (round, FAR)).unwrap();
+        let began = Instant::now();
+        loop {
+            match ticket.look(&cx, round) {
+                // It leaves as it stands: asked, woken, or neither.
+                _ if (round + team as u64).is_multiple_of(5) => return,
+                Turn::Mine => {
+                    let mut hold = Hold::default();
+                    let charges = [Charge::all(&meter, 1)];
+                    if meter::reserve(&charges, Now::default(), &mut hold).is_ok() {
+                        ticket.served(round);
+                        thread::yield_now();
+                        drop(hold);
+                        door.frees(round);
+                        return;
+                    }
+                    ticket.refused(round.is_multiple_of(2), FAR, round);
+                }
+                Turn::At(_) | Turn::Wait => thread::park_timeout(LONG),
+            }
+            assert!(began.elapsed() < LONG, "it slept on");
+        }
+    };
+    thread::scope(|scope| {
+        for team in 0..8 {
+            let one = &one;
+            scope.spawn(move || (1..300).for_each(|round| one(team, round)));
+        }
+    });
+    assert_eq!(door.waiting(), 0);
+}
