@@ -30,6 +30,7 @@ mod alerts;
 mod audit_events;
 mod audit_search;
 mod audit_siem;
+mod beside;
 mod cancel;
 mod cli;
 mod clocks;
