@@ -148,22 +148,42 @@ pub(super) fn room(
     })))
 }
 
-/// On whose account a key's requests wait, and how urgently: no more than its teams allow.
-pub(super) fn share(id: &str, own: Option<Priority>, chain: &[(&str, &Team)]) -> Share {
-    let allowed = chain.iter().filter_map(|(_, team)| team.priority).max();
-    let priority = match (own, allowed) {
-        (Some(own), Some(allowed)) => own.max(allowed),
-        (own, allowed) => own.or(allowed).unwrap_or(Priority::Normal),
-    };
-    let class = match priority {
-        Priority::High => Class::High,
-        Priority::Normal => Class::Normal,
-        Priority::Low => Class::Low,
-    };
-    let team = chain.first();
-    Share {
-        team: team.map_or_else(|| format!("key {id}").into(), |(name, _)| (*name).into()),
-        weight: team.and_then(|(_, team)| team.weight).unwrap_or(1),
-        class,
+/// How those of a team wait for providers.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Turns {
+    /// `None`: everybody for himself.
+    team: Option<Arc<str>>,
+    weight: Option<u32>,
+    /// The most urgent that they may be.
+    most: Option<Priority>,
+}
+
+impl Turns {
+    /// Those of the first team of a chain.
+    pub(super) fn of(chain: &[(&str, &Team)]) -> Self {
+        let team = chain.first();
+        Self {
+            team: team.map(|(name, _)| (*name).into()),
+            weight: team.and_then(|(_, team)| team.weight),
+            most: chain.iter().filter_map(|(_, team)| team.priority).max(),
+        }
+    }
+
+    /// On whose account `name` waits, and how urgently: no more than the teams allow.
+    pub(super) fn share(&self, name: &str, own: Option<Priority>) -> Share {
+        let priority = match (own, self.most) {
+            (Some(own), Some(most)) => own.max(most),
+            (own, most) => own.or(most).unwrap_or(Priority::Normal),
+        };
+        let alone = || format!("key {name}").into();
+        Share {
+            team: self.team.clone().unwrap_or_else(alone),
+            weight: self.weight.unwrap_or(1),
+            class: match priority {
+                Priority::High => Class::High,
+                Priority::Normal => Class::Normal,
+                Priority::Low => Class::Low,
+            },
+        }
     }
 }
