@@ -345,10 +345,7 @@ fn fields() -> Vec<Place> {
             "a safety setting",
             json!({"safetySettings": [{"category": V, "threshold": "OFF"}]}),
         ),
-        at(
-            "what is cached",
-            json!({"cachedContent": format!("cachedContents/{V}")}),
-        ),
+        at("what is cached", json!({"cachedContent": V})),
         at("labels", json!({"labels": {"who": V}})),
         at("an unknown field", json!({"x_extra": V})),
         at(

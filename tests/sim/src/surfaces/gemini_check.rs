@@ -333,6 +333,10 @@ fn text(parts: &[Value]) -> String {
         if let Some(text) = at(part, &["text"]).as_str() {
             return text.to_owned();
         }
+        let kind = at(part, &["inlineData", "mimeType"]).as_str();
+        if kind.is_some_and(|kind| kind.starts_with("image/")) {
+            return "[image]".to_owned();
+        }
         let response = at(part, &["functionResponse", "response"]);
         if response.is_null() {
             let names = part.as_object().into_iter().flat_map(Map::keys);
