@@ -28,6 +28,7 @@ mod admin;
 mod audit_events;
 mod audit_search;
 mod audit_siem;
+mod beside;
 mod cancel;
 mod cli;
 mod clocks;
