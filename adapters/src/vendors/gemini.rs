@@ -45,8 +45,8 @@ impl Vendor for Gemini {
     ) -> Result<(), Fault> {
         let verb = match (call.asks, call.stream) {
             (Asks::Count, _) => "countTokens",
-            (Asks::Reply, true) => "streamGenerateContent",
-            (Asks::Reply, false) => "generateContent",
+            (_, true) => "streamGenerateContent",
+            (_, false) => "generateContent",
         };
         // A base that names a version, and perhaps a project, is complete.
         let version = if has_version(call.base_path) {

@@ -40,18 +40,19 @@ def vendor(request):
     return request.param
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def connect(gateway):
-    """Makes a client for a key. No retries, or they would hide what is tested."""
-    clients = []
+    """A client for a key; making one takes long. No retries, or they would hide what is tested."""
+    clients = {}
 
-    def client(key=KEY, base_url=None, **more):
-        options = types.HttpOptions(base_url=base_url or gateway.url, timeout=30_000, **more)
-        clients.append(genai.Client(api_key=key, http_options=options))
-        return clients[-1]
+    def client(key=KEY, api_version=None):
+        if (key, api_version) not in clients:
+            options = types.HttpOptions(base_url=gateway.url, timeout=30_000, api_version=api_version)
+            clients[key, api_version] = genai.Client(api_key=key, http_options=options)
+        return clients[key, api_version]
 
     yield client
-    for made in clients:
+    for made in clients.values():
         made.close()
 
 
