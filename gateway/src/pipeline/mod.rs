@@ -11,6 +11,7 @@ mod body;
 mod clocks;
 mod count;
 mod dispatch;
+mod forwarded;
 mod gate;
 mod govern;
 mod governing;
