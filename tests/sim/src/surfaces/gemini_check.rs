@@ -262,7 +262,7 @@ fn parts(place: &str, content: &Value) -> Result<(), String> {
                 .as_str()
                 .is_some_and(|name| !name.is_empty());
             let object = held.get(field).is_none_or(Value::is_object);
-            if !held.is_null() && !(named && object) {
+            if !(held.is_null() || named && object) {
                 return Err(format!("Invalid value at '{place}.{holder}'"));
             }
         }
