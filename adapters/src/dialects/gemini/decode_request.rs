@@ -193,9 +193,9 @@ impl Reading<'_> {
         let word = match (level.as_deref(), budget) {
             (Some("THINKING_LEVEL_UNSPECIFIED"), _) => return,
             (Some(level), _) => level.to_ascii_lowercase(),
-            (None, Some(budget)) if budget == 0.0 => "none".to_owned(),
             // As much as the model likes.
             (None, Some(budget)) if budget < 0.0 => return,
+            (None, Some(budget)) if budget <= 0.0 => "none".to_owned(),
             (None, Some(budget)) if budget <= LOW_MAX => "low".to_owned(),
             (None, Some(budget)) if budget <= MEDIUM_MAX => "medium".to_owned(),
             (None, Some(_)) => "high".to_owned(),
