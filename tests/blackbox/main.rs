@@ -41,6 +41,7 @@ mod faults;
 mod framing;
 mod front;
 mod gates;
+mod gemini;
 mod growth;
 mod heads;
 mod input;

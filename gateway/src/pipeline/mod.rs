@@ -6,6 +6,7 @@
 
 mod admission;
 mod admit;
+mod array;
 mod arrive;
 mod body;
 mod clocks;
