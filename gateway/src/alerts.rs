@@ -169,20 +169,21 @@ fn body(crossed: &Crossed) -> String {
             amount.into()
         }
     };
-    let mut data = serde_json::json!({
+    let period = match limit.window {
+        Window::Calendar(period) => Some((period, period.around(*now_ms, limit.zone_s))),
+        Window::Rolling(_) | Window::Held => None,
+    };
+    let data = serde_json::json!({
         "level": meter.owner.level(),
         "name": meter.owner.name(),
         "unit": limit.unit.as_str(),
         "limit": shown(standing.limit),
         "soft": limit.soft.map(shown),
         "used": shown(used),
+        "period": period.map(|(period, _)| period.as_str()),
+        "period_begin": period.map(|(_, (begin_ms, _))| journal::utc::rfc3339(begin_ms)),
+        "period_end": period.map(|(_, (_, end_ms))| journal::utc::rfc3339(end_ms)),
     });
-    if let Window::Calendar(period) = limit.window {
-        let (begin_ms, end_ms) = period.around(*now_ms, limit.zone_s);
-        data["period"] = period.as_str().into();
-        data["period_begin"] = journal::utc::rfc3339(begin_ms).into();
-        data["period_end"] = journal::utc::rfc3339(end_ms).into();
-    }
     serde_json::json!({
         "type": "budget.soft_limit",
         "timestamp": journal::utc::rfc3339(*now_ms),

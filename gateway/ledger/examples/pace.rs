@@ -5,6 +5,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
+    clippy::indexing_slicing,
     clippy::disallowed_methods,
     clippy::cast_precision_loss,
     reason = "a measurement: it says what it sees and stops where something is wrong"
