@@ -40,6 +40,7 @@ mod framing;
 mod front;
 mod gates;
 mod heads;
+mod identity;
 mod input;
 mod journal;
 mod keys;

@@ -23,6 +23,7 @@ pub mod gateway;
 pub mod grammar;
 pub mod heldout;
 pub mod http;
+pub mod issuer;
 pub mod journal;
 pub mod message;
 pub mod messages;
