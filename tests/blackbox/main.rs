@@ -44,6 +44,7 @@ mod gates;
 mod gemini;
 mod growth;
 mod heads;
+mod identity;
 mod input;
 mod journal;
 mod keys;

@@ -52,6 +52,43 @@ impl Share {
     }
 }
 
+/// How those of a team wait.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Turns {
+    /// `None`: everybody on his own.
+    pub team: Option<Arc<str>>,
+    /// As in [`Share`].
+    pub weight: u32,
+    /// The most urgent that they may be; `None`: what they like.
+    pub most: Option<Class>,
+}
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self {
+            team: None,
+            weight: 1,
+            most: None,
+        }
+    }
+}
+
+impl Turns {
+    /// The share of one of them, who calls himself that urgent.
+    #[must_use]
+    pub fn share(&self, name: &str, own: Option<Class>) -> Share {
+        let alone = || format!("key {name}").into();
+        Share {
+            team: self.team.clone().unwrap_or_else(alone),
+            weight: self.weight,
+            class: match (own, self.most) {
+                (Some(own), Some(most)) => own.max(most),
+                (own, most) => own.or(most).unwrap_or_default(),
+            },
+        }
+    }
+}
+
 /// A place in a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {

@@ -537,7 +537,7 @@ pub fn growth<'a>(meters: impl Iterator<Item = &'a Arc<Meter>>, more: Used) -> C
     charges
 }
 
-/// All meters of the process, by name. Asked only when a config loads.
+/// All meters of the process, by name. Asked when a config loads, and when a user is seen for the first time.
 #[derive(Debug, Default)]
 pub struct Meters {
     book: Mutex<Book>,

@@ -3,61 +3,36 @@
 //! Invariant: what a team above may not do, nobody below it may; `None` means that check and this file disagree.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use ::policies::access::keys::{KeySpec, Models};
-use ::policies::access::scope::Scope;
+use ::policies::access::principal::Membership;
 use ::policies::access::token::{Digest, parse_digest};
 use ::policies::limit::Books;
-use ::policies::limit::meter::{Meter, Owner};
+use ::policies::limit::meter::Owner;
 use ipnet::IpNet;
-use wire::Grade;
 
-use super::limits::{self, Maker, Turns};
+use super::limits::{self, Maker};
 use super::resolve;
 use crate::config::schema::{self, Config};
 use crate::config::scope::{Said, network};
 use crate::config::snapshot::{AdminToken, Grades};
 use crate::config::time::parse_moment_ms;
 
-/// What all who belong to a team have in common.
-#[derive(Clone, Debug)]
-struct Common {
-    grade: Grade,
-    models: Models,
-    scope: Scope,
-    meters: Vec<Arc<Meter>>,
-    turns: Turns,
-}
-
-impl Common {
-    /// What those without a team have.
-    fn nothing() -> Self {
-        Self {
-            grade: Grade::LOWEST,
-            models: Models::All,
-            scope: Scope::default(),
-            meters: Vec::new(),
-            turns: Turns::default(),
-        }
-    }
-}
-
 fn names(names: Option<&Vec<String>>) -> Models {
     names.map_or(Models::All, Models::only)
 }
 
 /// What each team's members have in common, by the team's name.
-fn teams<'a>(
+pub(super) fn teams<'a>(
     config: &'a Config,
     grades: &Grades,
     maker: &Maker<'_>,
-) -> Option<HashMap<&'a str, Common>> {
+) -> Option<HashMap<&'a str, Membership>> {
     let mut all = HashMap::with_capacity(config.teams.len());
     for name in config.teams.keys() {
-        let mut common = Common::nothing();
+        let mut common = Membership::none();
         let chain = limits::chain(config, Some(name))?;
-        common.turns = Turns::of(&chain);
+        common.turns = limits::turns(&chain);
         for (name, team) in chain {
             common.grade = common.grade.max(resolve(grades, team.grade.as_deref())?);
             common.models = common.models.both(&names(team.models.as_ref()));
@@ -76,7 +51,7 @@ fn teams<'a>(
 pub(super) fn keys(config: &Config, grades: &Grades, books: &Books) -> Option<Vec<KeySpec>> {
     let maker = Maker::new(config, books)?;
     let teams = teams(config, grades, &maker)?;
-    let nobody = Common::nothing();
+    let nobody = Membership::none();
     let mut specs = Vec::with_capacity(config.keys.len());
     for key in &config.keys {
         let team = match key.team.as_deref() {
@@ -98,7 +73,7 @@ pub(super) fn keys(config: &Config, grades: &Grades, books: &Books) -> Option<Ve
             expires_ms: moment(key.expires.as_ref())?,
             public: key.public,
             meters,
-            share: team.turns.share(&key.id, key.priority),
+            share: team.turns.share(&key.id, key.priority.map(limits::class)),
         });
     }
     Some(specs)

@@ -4,7 +4,7 @@
 
 use policies::limit::Books;
 use policies::limit::level::Window;
-use policies::limit::line::{Class, Share};
+use policies::limit::line::{Class, Turns};
 use policies::limit::meter::{Limit, Meter, OnOutage, Owner, Unit};
 use policies::limit::period::Period;
 use std::sync::{Arc, OnceLock};
@@ -40,6 +40,13 @@ impl<'a> Maker<'a> {
         quota: &Quota,
         budget: Option<&Budget>,
     ) -> Option<Vec<Arc<Meter>>> {
+        let limits = self.limits(quota, budget)?.into_iter();
+        let meter = |limit| self.books.meters.meter(owner.clone(), limit);
+        Some(limits.map(meter).collect())
+    }
+
+    /// Limits and budget.
+    pub(super) fn limits(&self, quota: &Quota, budget: Option<&Budget>) -> Option<Vec<Limit>> {
         let mut made = Vec::new();
         let on_outage = match quota.on_outage {
             schema::OnOutage::Local => OnOutage::Local,
@@ -58,7 +65,7 @@ impl<'a> Maker<'a> {
                 "streams" => (Unit::Streams, Window::Held),
                 _ => return None,
             };
-            made.push(self.meter(owner, unit, window, amount, (None, on_outage)));
+            made.push(self.limit(unit, window, amount, (None, on_outage)));
         }
         if let Some(budget) = budget {
             let window = Window::Calendar(match budget.period {
@@ -72,29 +79,27 @@ impl<'a> Maker<'a> {
                 let soft = u128::from(amount) * u128::from(budget.soft) / 100;
                 // What is counted apart can be spent twice: a budget is exact or closed.
                 let rest = (u64::try_from(soft).ok(), OnOutage::Refuse);
-                made.push(self.meter(owner, unit, window, amount, rest));
+                made.push(self.limit(unit, window, amount, rest));
             }
         }
         Some(made)
     }
 
-    fn meter(
+    fn limit(
         &self,
-        owner: &Owner,
         unit: Unit,
         window: Window,
         amount: u64,
         (soft, on_outage): (Option<u64>, OnOutage),
-    ) -> Arc<Meter> {
-        let limit = Limit {
+    ) -> Limit {
+        Limit {
             unit,
             window,
             amount,
             soft,
             on_outage,
             zone_s: self.zone_s,
-        };
-        self.books.meters.meter(owner.clone(), limit)
+        }
     }
 }
 
@@ -148,42 +153,22 @@ pub(super) fn room(
     })))
 }
 
-/// How those of a team wait for providers.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Turns {
-    /// `None`: everybody for himself.
-    team: Option<Arc<str>>,
-    weight: Option<u32>,
-    /// The most urgent that they may be.
-    most: Option<Priority>,
+/// How those of the first team of a chain wait for providers: no more urgently than any of the chain allows.
+pub(super) fn turns(chain: &[(&str, &Team)]) -> Turns {
+    let team = chain.first();
+    let most = chain.iter().filter_map(|(_, team)| team.priority).max();
+    Turns {
+        team: team.map(|(name, _)| (*name).into()),
+        weight: team.and_then(|(_, team)| team.weight).unwrap_or(1),
+        most: most.map(class),
+    }
 }
 
-impl Turns {
-    /// Those of the first team of a chain.
-    pub(super) fn of(chain: &[(&str, &Team)]) -> Self {
-        let team = chain.first();
-        Self {
-            team: team.map(|(name, _)| (*name).into()),
-            weight: team.and_then(|(_, team)| team.weight),
-            most: chain.iter().filter_map(|(_, team)| team.priority).max(),
-        }
-    }
-
-    /// On whose account `name` waits, and how urgently: no more than the teams allow.
-    pub(super) fn share(&self, name: &str, own: Option<Priority>) -> Share {
-        let priority = match (own, self.most) {
-            (Some(own), Some(most)) => own.max(most),
-            (own, most) => own.or(most).unwrap_or(Priority::Normal),
-        };
-        let alone = || format!("key {name}").into();
-        Share {
-            team: self.team.clone().unwrap_or_else(alone),
-            weight: self.weight.unwrap_or(1),
-            class: match priority {
-                Priority::High => Class::High,
-                Priority::Normal => Class::Normal,
-                Priority::Low => Class::Low,
-            },
-        }
+/// A priority as lines know it.
+pub(super) fn class(priority: Priority) -> Class {
+    match priority {
+        Priority::High => Class::High,
+        Priority::Normal => Class::Normal,
+        Priority::Low => Class::Low,
     }
 }
