@@ -18,7 +18,7 @@ use wire::{Fault, Kind, Rope};
 use crate::dialect::{DialectId, Dropped, Lossy, lose};
 use crate::dialects::openai_chat::lens::read_usage;
 use crate::places::Asks;
-use crate::quirks::{self, Loss};
+use crate::quirks::{self, Loss, PLAIN, Quirks, StreamUsage};
 use crate::vendor::Parts;
 
 pub(crate) use cohere::{RANKS, RANKS_BARE, RANKS_BY_PATH, RANKS_V2};
@@ -26,6 +26,12 @@ pub(crate) use dashscope::{DASHSCOPE_RANKS, DASHSCOPE_VECTORS};
 pub(crate) use minimax::MINIMAX_VECTORS;
 pub(crate) use openai::{
     LISTED_VECTORS, VECTORS, VECTORS_BY_PATH, VECTORS_OUTPUT, VECTORS_PLAIN, VECTORS_SIZED,
+};
+
+/// Images and sound with no edit but the model's name; usage is told unasked.
+pub(crate) static MEDIA: Quirks = Quirks {
+    stream_usage: StreamUsage::Always,
+    ..PLAIN
 };
 
 /// One thing that a vendor does.
@@ -37,8 +43,10 @@ pub struct Operation {
     pub path: &'static str,
     /// An end of the base path that this path stands in the place of, if the base path has it.
     pub instead_of: &'static str,
-    /// How it is written.
-    pub form: &'static dyn Form,
+    /// How it is written; `None`: as OpenAI's clients write it, with a few edits.
+    pub form: Option<&'static dyn Form>,
+    /// Which edits.
+    pub quirks: &'static Quirks,
     /// Texts of one call.
     pub most: usize,
 }
@@ -81,7 +89,20 @@ impl Operation {
             asks,
             path,
             instead_of: "",
-            form,
+            form: Some(form),
+            quirks: &MEDIA,
+            most: usize::MAX,
+        }
+    }
+
+    /// One of images or sound, whose body goes on with these edits.
+    pub(crate) const fn media(asks: Asks, path: &'static str, quirks: &'static Quirks) -> Self {
+        Self {
+            asks,
+            path,
+            instead_of: "",
+            form: None,
+            quirks,
             most: usize::MAX,
         }
     }
@@ -112,7 +133,7 @@ impl Operation {
     pub fn losses(&self, work: &Work, lossy: Lossy) -> Result<Dropped, Fault> {
         let mut dropped = Dropped::new();
         lose(work.lost(), lossy, &mut dropped)?;
-        for name in self.form.lacks() {
+        for name in self.form.map_or(&[][..], |form| form.lacks()) {
             let loss = match (*name, work) {
                 ("dimensions", Work::Embed(embed)) if embed.dimensions.is_some() => Loss::Meaning,
                 ("user", Work::Embed(embed)) if embed.user.is_some() => Loss::Hint,
@@ -133,7 +154,7 @@ impl Operation {
     /// # Errors
     /// `Malformed` if it is none, or has not one result for each text.
     pub fn read(&self, work: &Work, body: &Bytes, root: Value<'_>) -> Result<Reply, Fault> {
-        let reply = self.form.read(work, body, root);
+        let reply = self.form.and_then(|form| form.read(work, body, root));
         reply
             .filter(|reply| fits(work, &reply.done))
             .ok_or_else(|| Fault::new(Kind::Malformed).reason("invalid_response"))

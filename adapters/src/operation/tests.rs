@@ -29,7 +29,10 @@ fn operation(name: &str, asks: Asks, model: &str) -> &'static Operation {
 /// What a vendor is asked for this.
 fn asked(name: &str, asks: Asks, body: &Tree) -> Tree {
     let operation = operation(name, asks, "m");
-    let written = operation.form.write(&work(asks, body).unwrap(), "m");
+    let written = operation
+        .form
+        .unwrap()
+        .write(&work(asks, body).unwrap(), "m");
     serde_json::from_slice(&written.unwrap().into_bytes()).unwrap()
 }
 

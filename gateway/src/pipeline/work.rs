@@ -66,7 +66,8 @@ pub(super) fn prepare(
     };
     let work = client.decode_work(body, facts, &routed.asked)?;
     let dropped = operation.losses(&work, lossy)?;
-    let native = operation.form.native() == Some(client.id()) && work.len() <= operation.most;
+    let form = operation.form.ok_or(Kind::Bug)?;
+    let native = form.native() == Some(client.id()) && work.len() <= operation.most;
     let (first, parts, rest) = if native {
         let mut edits = wire::Edits::new();
         let name = dialect::quoted(&target.model);
@@ -75,7 +76,7 @@ pub(super) fn prepare(
         (edits.apply(body), vec![work], Vec::new())
     } else {
         let parts = work.parts(operation.most);
-        let write = |part| operation.form.write(part, &target.model);
+        let write = |part| form.write(part, &target.model);
         let mut bodies = parts.iter().map(write).collect::<Result<Vec<_>, _>>()?;
         let rest = bodies.split_off(1.min(bodies.len()));
         (bodies.pop().ok_or(Kind::Bug)?, parts, rest)
@@ -91,10 +92,13 @@ pub(super) fn prepare(
 }
 
 /// No target of the model does that.
-fn lacks(asks: Asks) -> Fault {
+pub(super) fn lacks(asks: Asks) -> Fault {
     let what = match asks {
         Asks::Embed => "embeddings",
         Asks::Rerank => "rerank",
+        Asks::Image => "images",
+        Asks::Speak => "speech",
+        Asks::Transcribe | Asks::Translate => "transcripts",
         Asks::Reply | Asks::Count => "this",
     };
     Fault::new(Kind::NoSuchModel)

@@ -4,6 +4,7 @@
 
 mod contents;
 mod embed;
+pub mod form;
 mod request;
 mod rerank;
 

@@ -3,13 +3,15 @@
 //!
 //! Must never wait or touch sockets. A model's faults hold here as for chat, as far as a reply in one piece can have them.
 
+mod form;
+mod media;
 mod ranks;
 mod vectors;
 
 use super::{Arrived, Trouble, Voice};
 use crate::faults;
 use crate::json::{self, at};
-use crate::plan::Ask;
+use crate::plan::{Ask, Ready};
 use serde_json::Value;
 
 pub(crate) use vectors::vector;
@@ -19,14 +21,44 @@ pub(crate) use vectors::vector;
 enum Shape {
     Vectors(&'static vectors::Shape),
     Ranks(&'static ranks::Shape),
+    Images(&'static media::Images),
+    Speech,
+    Transcript,
 }
 
-use Shape::{Ranks, Vectors};
+use Shape::{Images, Ranks, Speech, Transcript, Vectors};
 
 /// Surface, the path below its base (`*`: one segment, the model's name), the shape.
 static TABLE: &[(&str, &str, Shape)] = &[
     ("openai", "/embeddings", Vectors(&vectors::OPENAI)),
     ("openai", "/rerank", Ranks(&ranks::JINA)),
+    ("openai", "/images/generations", Images(&media::OPENAI)),
+    ("openai", "/audio/speech", Speech),
+    ("openai", "/audio/transcriptions", Transcript),
+    ("openai", "/audio/translations", Transcript),
+    (
+        "azure-openai",
+        "/openai/deployments/*/images/generations",
+        Images(&media::OPENAI),
+    ),
+    ("azure-openai", "/openai/deployments/*/audio/speech", Speech),
+    (
+        "azure-openai",
+        "/openai/deployments/*/audio/transcriptions",
+        Transcript,
+    ),
+    ("xinference", "/images/generations", Images(&media::OPENAI)),
+    ("xinference", "/audio/speech", Speech),
+    ("xinference", "/audio/transcriptions", Transcript),
+    ("vllm", "/audio/transcriptions", Transcript),
+    ("vllm", "/audio/translations", Transcript),
+    ("sglang", "/audio/transcriptions", Transcript),
+    ("mistral", "/audio/transcriptions", Transcript),
+    ("wenxin", "/images/generations", Images(&media::OPENAI)),
+    ("glm", "/images/generations", Images(&media::ADDRESSES)),
+    ("doubao", "/images/generations", Images(&media::ONE)),
+    ("xai", "/images/generations", Images(&media::OPENAI)),
+    ("sensenova", "/images/generations", Images(&media::ONE)),
     (
         "azure-openai",
         "/openai/deployments/*/embeddings",
@@ -122,6 +154,18 @@ fn answer(
         message,
         ..voice.trouble(voice.usual().malformed)
     };
+    if let Transcript = shape {
+        let kind = arrived.headers.get(http::header::CONTENT_TYPE);
+        let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let (ask, ready) = media::transcript(kind, body).map_err(malformed)?;
+        if ask.base.starts_with("no-such") {
+            return Err(voice.trouble(voice.usual().no_model));
+        }
+        return Ok(Ask {
+            ready: Some(ready),
+            ..ask
+        });
+    }
     let body = json::parse(body).map_err(malformed)?;
     let in_path = in_path.replace("%40", "@").replace("%3A", ":");
     let model = match at(&body, &["model"]).as_str() {
@@ -141,14 +185,19 @@ fn answer(
         uncounted: faults.usage == Some(crate::faults::UsageFault::None),
     };
     let reply = match shape {
-        Vectors(shape) => shape.reply(&wish),
-        Ranks(shape) => shape.reply(&wish),
+        Vectors(shape) => shape.reply(&wish).map(Ready::json),
+        Ranks(shape) => shape.reply(&wish).map(Ready::json),
+        Images(shape) => shape.reply(&wish),
+        Speech => media::speech(&wish),
+        Transcript => Err("a form was expected".into()),
     };
+    let ready = reply.map_err(malformed)?;
     Ok(Ask {
         model: model.to_owned(),
         base,
         faults,
-        ready: Some(reply.map_err(malformed)?),
+        stream: matches!(ready, Ready::Events(_)),
+        ready: Some(ready),
         ..Ask::default()
     })
 }
