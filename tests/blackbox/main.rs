@@ -62,6 +62,7 @@ mod policy_reply;
 mod policy_restore;
 mod pressure;
 mod reload;
+mod scopes;
 mod stances;
 mod tls;
 mod translate;

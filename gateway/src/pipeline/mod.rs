@@ -11,6 +11,7 @@ mod clocks;
 mod count;
 mod dispatch;
 mod form;
+mod forwarded;
 mod gate;
 mod govern;
 mod governing;
