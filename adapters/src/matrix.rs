@@ -128,7 +128,11 @@ fn row(vendor: &'static dyn Vendor) -> Row {
             .iter()
             .map(|client| (client.name(), speaks(*client)))
             .collect(),
-        has: FEATURES.iter().map(has).chain(BESIDE.iter().map(does)).collect(),
+        has: FEATURES
+            .iter()
+            .map(has)
+            .chain(BESIDE.iter().map(does))
+            .collect(),
         lossy: FIELDS
             .iter()
             .filter(loses)

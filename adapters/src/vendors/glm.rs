@@ -119,24 +119,6 @@ fn blame(_: u16, told: &Told<'_>) -> Option<Blame> {
     })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_vendors_vectors() {
-        // The signature was computed by a second implementation; two letters of it are swapped in the vendor notes.
-        let key = "0123456789abcdef0123456789abcdef.FakeSecretForTest";
-        assert_eq!(
-            token(key, 1_767_225_600_000, TOKEN_MS).unwrap(),
-            "eyJhbGciOiJIUzI1NiIsInNpZ25fdHlwZSI6IlNJR04ifQ.eyJhcGlfa2V5IjoiMDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWYiLCJleHAiOjE3NjcyMjU4MTAwMDAsInRpbWVzdGFtcCI6MTc2NzIyNTYwMDAwMH0.sA-Xu6eE7EgoG-SjQabETpNQTjq-m_wDy2dsLxLIWOM"
-        );
-        let hour = token(key, 1_767_225_600_000, 3_600_000).unwrap();
-        assert!(hour.ends_with(".8PwuBwl8gwL-r3thvCOBVjqnxspZD0Zem-vs3l-aq5A"));
-        assert!(token("no dot", 0, 0).is_err());
-    }
-}
-
 /// What images are asked for.
 static IMAGES: Quirks = Quirks {
     fields: &[
@@ -155,3 +137,21 @@ static IMAGES: Quirks = Quirks {
     stream_usage: StreamUsage::Always,
     ..PLAIN
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_vendors_vectors() {
+        // The signature was computed by a second implementation; two letters of it are swapped in the vendor notes.
+        let key = "0123456789abcdef0123456789abcdef.FakeSecretForTest";
+        assert_eq!(
+            token(key, 1_767_225_600_000, TOKEN_MS).unwrap(),
+            "eyJhbGciOiJIUzI1NiIsInNpZ25fdHlwZSI6IlNJR04ifQ.eyJhcGlfa2V5IjoiMDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWYiLCJleHAiOjE3NjcyMjU4MTAwMDAsInRpbWVzdGFtcCI6MTc2NzIyNTYwMDAwMH0.sA-Xu6eE7EgoG-SjQabETpNQTjq-m_wDy2dsLxLIWOM"
+        );
+        let hour = token(key, 1_767_225_600_000, 3_600_000).unwrap();
+        assert!(hour.ends_with(".8PwuBwl8gwL-r3thvCOBVjqnxspZD0Zem-vs3l-aq5A"));
+        assert!(token("no dot", 0, 0).is_err());
+    }
+}

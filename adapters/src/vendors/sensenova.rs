@@ -149,6 +149,13 @@ fn blame(status: u16, told: &Told<'_>) -> Option<Blame> {
     })
 }
 
+/// One image at a time.
+static IMAGES: Quirks = Quirks {
+    fields: &[("n", Rule::Lacks)],
+    stream_usage: StreamUsage::Always,
+    ..PLAIN
+};
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,10 +174,3 @@ mod tests {
         );
     }
 }
-
-/// One image at a time.
-static IMAGES: Quirks = Quirks {
-    fields: &[("n", Rule::Lacks)],
-    stream_usage: StreamUsage::Always,
-    ..PLAIN
-};

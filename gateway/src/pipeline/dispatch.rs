@@ -45,10 +45,6 @@ pub(super) const REPLY_LIMITS: json::Limits = json::Limits {
 const PAUSE_MAX: Duration = Duration::from_secs(2);
 
 /// A reply that has begun well.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "there is one, on its way to the answer; a box would be one more allocation a stream"
-)]
 pub(super) enum Sent {
     /// All of it, in the client's dialect.
     Whole { body: Rope, streamed: bool },
@@ -140,6 +136,10 @@ async fn target(
             Err(fault) => fault,
         };
         exchange.failed(&fault);
+        if routed.form.as_ref().is_some_and(|form| form.is_spent()) {
+            // What went up of a file is nowhere any more.
+            return Err(fault.retry(Retry::No));
+        }
         if again || exchange.attempts() >= most {
             return Err(final_here(fault));
         }

@@ -10,7 +10,6 @@ use bytes::Bytes;
 use http::HeaderValue;
 use http::header::CONTENT_TYPE;
 use wire::facts::{Said, Saying};
-use wire::fault::Retry;
 use wire::hold::Lane;
 use wire::{Edits, Fault, Kind, Rope, json};
 
@@ -34,9 +33,6 @@ pub(super) async fn send(
     endpoint: &Arc<Endpoint>,
     (bounds, request): (&Bounds, &Request),
 ) -> Result<Reply, Fault> {
-    if form.is_spent() {
-        return Err(spent(Kind::UpstreamError.into()));
-    }
     if !form.streams() {
         return client.send(endpoint, bounds, request).await;
     }
@@ -48,7 +44,7 @@ pub(super) async fn send(
     if sent.is_ok() {
         exchange.is_whole();
     }
-    sent.map_err(|fault| if form.is_spent() { spent(fault) } else { fault })
+    sent
 }
 
 /// Over HTTP/2 a form is sent whole, and may be no longer than a body that is held.
@@ -61,10 +57,10 @@ async fn whole_over_http2(
 ) -> Result<Reply, Fault> {
     let mut rest = form.take_rest().ok_or(Kind::Bug)?;
     let mut body = request.body.clone();
-    while let Some(data) = rest.next().await.map_err(spent)? {
+    while let Some(data) = rest.next().await? {
         body.push(data);
         if body.len() > exchange.limits().body_bytes.bytes() {
-            return Err(spent(too_large()));
+            return Err(too_large());
         }
     }
     exchange.is_whole();
@@ -76,13 +72,7 @@ async fn whole_over_http2(
         body,
         after: request.after.clone(),
     };
-    let sent = client.send(endpoint, bounds, &request).await;
-    sent.map_err(spent)
-}
-
-/// A failure after which nothing can be sent again.
-fn spent(fault: Fault) -> Fault {
-    fault.retry(Retry::No)
+    client.send(endpoint, bounds, &request).await
 }
 
 /// A good reply that is neither JSON nor a stream of events.

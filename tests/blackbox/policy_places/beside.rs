@@ -27,7 +27,11 @@ fn places() -> Vec<(&'static str, &'static str, Value)> {
         ("a list of inputs", EMBED, json!({"input": ["x", V, "y"]})),
         ("user of vectors", EMBED, json!({"input": "x", "user": V})),
         ("a query", RERANK, json!({"query": V, "documents": ["d"]})),
-        ("a document", RERANK, json!({"query": "q", "documents": ["d", V]})),
+        (
+            "a document",
+            RERANK,
+            json!({"query": "q", "documents": ["d", V]}),
+        ),
         (
             "a document's text",
             RERANK,
@@ -40,7 +44,11 @@ fn places() -> Vec<(&'static str, &'static str, Value)> {
         ),
         ("a prompt", IMAGE, json!({"prompt": V})),
         ("user of images", IMAGE, json!({"prompt": "x", "user": V})),
-        ("an unknown field", IMAGE, json!({"prompt": "x", "novel": deep})),
+        (
+            "an unknown field",
+            IMAGE,
+            json!({"prompt": "x", "novel": deep}),
+        ),
         ("speech", SPEAK, json!({"input": V, "voice": "alloy"})),
         (
             "instructions",
@@ -53,7 +61,9 @@ fn places() -> Vec<(&'static str, &'static str, Value)> {
 
 fn config(sim: &Sim) -> Config {
     let mut config = Config::new();
-    let vendors = [EMBED, RERANK, IMAGE, SPEAK].iter().flat_map(|path| before(path));
+    let vendors = [EMBED, RERANK, IMAGE, SPEAK]
+        .iter()
+        .flat_map(|path| before(path));
     for vendor in vendors {
         config.sim_provider(vendor, vendor, sim);
         config.set(&format!("providers/{vendor}/clearance"), "internal");
@@ -79,7 +89,11 @@ async fn nothing_planted_leaves_from_any_place_beside_chat() {
                 body["model"] = (*vendor).into();
                 let text = body.to_string().replace(V, &write(&value));
                 sim.clear();
-                let reply = Ask::post(gateway.listen, path).key(KEY).bytes(text).send().await;
+                let reply = Ask::post(gateway.listen, path)
+                    .key(KEY)
+                    .bytes(text)
+                    .send()
+                    .await;
                 let what = format!("{name} at {vendor}, {disguise}, {value}");
                 for call in sim.requests() {
                     reached += 1;
@@ -96,7 +110,12 @@ async fn nothing_planted_leaves_from_any_place_beside_chat() {
             wrong.push(format!("{name} reached nobody"));
         }
     }
-    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} wrong:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
     let log = gateway.log();
     assert!(seen(log.as_bytes(), planter.made()).is_empty());
     gateway.assert_sound();
@@ -109,7 +128,10 @@ const FORM: [(&str, &str); 6] = [
     ("an unknown field", "name=\"novel\"\r\n\r\n@@VALUE@@"),
     ("a field's name", "name=\"@@VALUE@@\"\r\n\r\nx"),
     ("language", "name=\"language\"\r\n\r\n@@VALUE@@"),
-    ("an empty field and a text", "name=\"a\"\r\n\r\n\r\n--b\r\ncontent-disposition: form-data; name=\"known_speaker_names[]\"\r\n\r\n@@VALUE@@"),
+    (
+        "an empty field and a text",
+        "name=\"a\"\r\n\r\n\r\n--b\r\ncontent-disposition: form-data; name=\"known_speaker_names[]\"\r\n\r\n@@VALUE@@",
+    ),
 ];
 
 #[tokio::test]
@@ -123,10 +145,18 @@ async fn nothing_planted_leaves_from_any_part_of_a_form() {
                 let value = planter.any();
                 let part = part.replace(V, &write(&value));
                 let filename = write(&planter.mobile());
-                let file = format!("content-disposition: form-data; name=\"file\"; filename=\"{filename}.wav\"\r\ncontent-type: audio/wav\r\n\r\nRIFF");
+                let file = format!(
+                    "content-disposition: form-data; name=\"file\"; filename=\"{filename}.wav\"\r\ncontent-type: audio/wav\r\n\r\nRIFF"
+                );
                 let part = format!("content-disposition: form-data; {part}");
-                let (one, two) = if file_first { (file, part) } else { (part, file) };
-                let body = format!("--b\r\n{one}\r\n--b\r\n{two}\r\n--b\r\ncontent-disposition: form-data; name=\"model\"\r\n\r\nopenai\r\n--b--\r\n");
+                let (one, two) = if file_first {
+                    (file, part)
+                } else {
+                    (part, file)
+                };
+                let body = format!(
+                    "--b\r\n{one}\r\n--b\r\n{two}\r\n--b\r\ncontent-disposition: form-data; name=\"model\"\r\n\r\nopenai\r\n--b--\r\n"
+                );
                 sim.clear();
                 let reply = Ask::post(gateway.listen, "/v1/audio/transcriptions")
                     .key(KEY)
@@ -140,7 +170,11 @@ async fn nothing_planted_leaves_from_any_part_of_a_form() {
                 assert_eq!(reply.header("x-yumen-verdict"), Some("redact"), "{what}");
                 let sent = &sim.requests()[0].body;
                 let leaked = seen(sent, planter.made());
-                assert!(leaked.is_empty(), "{what}: {}", String::from_utf8_lossy(sent));
+                assert!(
+                    leaked.is_empty(),
+                    "{what}: {}",
+                    String::from_utf8_lossy(sent)
+                );
             }
         }
     }
