@@ -1,5 +1,7 @@
 //! Images and sound: forms that go up while they come, speech that comes down as it is, and the law over both.
 
+mod tasks;
+
 use tests::*;
 
 const PHONE: &str = "13800138000";

@@ -5,6 +5,7 @@
 
 mod cohere;
 mod dashscope;
+mod images;
 mod minimax;
 mod openai;
 pub(crate) mod vectors;
@@ -23,6 +24,7 @@ use crate::vendor::Parts;
 
 pub(crate) use cohere::{RANKS, RANKS_BARE, RANKS_BY_PATH, RANKS_V2};
 pub(crate) use dashscope::{DASHSCOPE_RANKS, DASHSCOPE_VECTORS};
+pub(crate) use images::{CHAT_IMAGES, IMAGES_BY_PATH, LISTED_IMAGES, TASK_IMAGES};
 pub(crate) use minimax::MINIMAX_VECTORS;
 pub(crate) use openai::{
     LISTED_VECTORS, VECTORS, VECTORS_BY_PATH, VECTORS_OUTPUT, VECTORS_PLAIN, VECTORS_SIZED,
@@ -69,8 +71,29 @@ pub trait Form: Sync {
     /// `BadRequest` for what cannot be said in it at all.
     fn write(&self, work: &Work, model: &str) -> Result<Rope, Fault>;
 
+    /// What a reply says of a task that takes its time.
+    fn state(&self, _root: Value<'_>) -> State {
+        State::Done
+    }
+
+    /// Where a reply to a task that failed says why.
+    fn failure<'a>(&self, root: Value<'a>) -> Option<Value<'a>> {
+        Some(root)
+    }
+
     /// Reads the reply to it; `None`: it is none.
     fn read(&self, work: &Work, body: &Bytes, root: Value<'_>) -> Option<Reply>;
+}
+
+/// How far a task is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// The reply says it all.
+    Done,
+    /// It is to be asked for with `GET` at this path, behind the provider's base path.
+    Waits(String),
+    /// It came to nothing.
+    Failed,
 }
 
 impl std::fmt::Debug for Operation {
@@ -141,6 +164,16 @@ impl Operation {
                 ("max_tokens_per_doc", Work::Rerank(rank)) if rank.tokens_max.is_some() => {
                     Loss::Hint
                 }
+                ("stream", Work::Image(picture)) if picture.stream => Loss::Meaning,
+                ("b64_json", Work::Image(picture)) if picture.base64 == Some(true) => {
+                    quirks::lose("response_format", Loss::Meaning, lossy, &mut dropped)?;
+                    continue;
+                }
+                ("url", Work::Image(picture)) if picture.base64 == Some(false) => {
+                    quirks::lose("response_format", Loss::Meaning, lossy, &mut dropped)?;
+                    continue;
+                }
+                (hint, Work::Image(picture)) if picture.also.contains(&hint) => Loss::Hint,
                 ("instruct", Work::Rerank(rank)) if rank.instruct.is_some() => Loss::Meaning,
                 _ => Loss::Nothing,
             };
@@ -175,6 +208,7 @@ fn fits(work: &Work, done: &Done) -> bool {
             let least = rerank.top.unwrap_or(usize::MAX).min(seen.len());
             once && ranks.len() >= least
         }
+        (Work::Image(_), Done::Made(images)) => !images.is_empty(),
         _ => false,
     }
 }

@@ -73,6 +73,9 @@ pub(super) fn prepare(
         // Whatever the vendor speaks in chat.
         let operation = vendor.operation(asks, &target.model);
         let operation = operation.ok_or_else(|| work::lacks(asks))?;
+        if operation.form.is_some() {
+            return work::prepare(exchange, routed, cleared);
+        }
         let spoken: &'static dyn Dialect = client;
         (spoken, operation.quirks)
     } else {

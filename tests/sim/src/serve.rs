@@ -168,6 +168,14 @@ fn understand(voice: &dyn Voice, arrived: &Arrived<'_>, body: &Bytes, serial: u6
     {
         return answer.map_or_else(Outcome::Refused, |ask| Outcome::Chat(Box::new(ask)));
     }
+    if *arrived.method == Method::GET
+        && let Some(task) = surfaces::beside::task(voice, arrived)
+    {
+        return match voice.admit(arrived) {
+            Ok(()) => Outcome::Models(task),
+            Err(trouble) => Outcome::Refused(trouble),
+        };
+    }
     if let Some(outcome) = beside(voice, arrived, body) {
         return outcome;
     }

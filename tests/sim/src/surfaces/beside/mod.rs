@@ -6,6 +6,7 @@
 mod form;
 mod media;
 mod ranks;
+mod tasks;
 mod vectors;
 
 use super::{Arrived, Trouble, Voice};
@@ -14,6 +15,7 @@ use crate::json::{self, at};
 use crate::plan::{Ask, Ready};
 use serde_json::Value;
 
+pub(crate) use tasks::task;
 pub(crate) use vectors::vector;
 
 /// How a vendor writes an operation.
@@ -22,11 +24,13 @@ enum Shape {
     Vectors(&'static vectors::Shape),
     Ranks(&'static ranks::Shape),
     Images(&'static media::Images),
+    Task,
+    Own(fn(&Wish<'_>) -> Result<String, String>),
     Speech,
     Transcript,
 }
 
-use Shape::{Images, Ranks, Speech, Transcript, Vectors};
+use Shape::{Images, Own, Ranks, Speech, Task, Transcript, Vectors};
 
 /// Surface, the path below its base (`*`: one segment, the model's name), the shape.
 static TABLE: &[(&str, &str, Shape)] = &[
@@ -90,6 +94,14 @@ static TABLE: &[(&str, &str, Shape)] = &[
         "/services/rerank/text-rerank/text-rerank",
         Ranks(&ranks::DASHSCOPE),
     ),
+    ("tongyi", tasks::SUBMIT, Task),
+    (
+        "tongyi",
+        "/services/aigc/multimodal-generation/generation",
+        Own(tasks::at_once),
+    ),
+    ("minimax", "/image_generation", Own(tasks::minimax)),
+    ("wenxin-v1", "/text2image/*", Own(tasks::wenxin_v1)),
     ("wenxin", "/embeddings", Vectors(&vectors::WENXIN)),
     ("wenxin", "/rerank", Ranks(&ranks::WENXIN)),
     ("wenxin-v1", "/embeddings/*", Vectors(&vectors::WENXIN_V1)),
@@ -131,6 +143,10 @@ pub(crate) fn ask(
         (*surface == voice.name()).then_some(())?;
         Some((fits(path, arrived.rest)?, *shape))
     })?;
+    // A chat at the same path names another kind of model.
+    if arrived.rest.ends_with(tasks::SHARED) && !tasks::is_at_once(body) {
+        return None;
+    }
     Some(answer(voice, arrived, body, (in_path, shape, serial)))
 }
 
@@ -189,6 +205,8 @@ fn answer(
         Ranks(shape) => shape.reply(&wish).map(Ready::json),
         Images(shape) => shape.reply(&wish),
         Speech => media::speech(&wish),
+        Own(write) => write(&wish).map(Ready::json),
+        Task => tasks::submit(&wish, arrived).map(Ready::json),
         Transcript => Err("a form was expected".into()),
     };
     let ready = reply.map_err(malformed)?;
