@@ -1,5 +1,6 @@
 //! Images and sound: forms that go up while they come, speech that comes down as it is, and the law over both.
 
+mod kept;
 mod tasks;
 
 use tests::*;
@@ -629,4 +630,41 @@ fn deltas(text: &str) -> String {
     events
         .filter_map(|event| event["delta"].as_str().map(str::to_owned))
         .collect()
+}
+
+/// A client that does not say how long its form is; a provider that is spoken to over HTTP/2.
+#[tokio::test]
+async fn a_form_of_unknown_length_arrives_whole_too() {
+    let sim = sim().await;
+    let mut config = Config::with(&sim, ["openai", "vllm"]);
+    config.set("providers/vllm/http2", true);
+    let gateway = Gateway::start(&config).await;
+    let sound = sound(3 << 20);
+    for model in ["m-openai", "m-vllm"] {
+        let form = form(&[
+            ("model", None, model.as_bytes()),
+            ("file", Some("a.wav"), &sound),
+        ]);
+        let mut request = format!(
+            "POST /v1/audio/transcriptions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\ncontent-type: multipart/form-data; boundary=xX1\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n"
+        )
+        .into_bytes();
+        for chunk in form.chunks(100_003) {
+            request.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
+            request.extend_from_slice(chunk);
+            request.extend_from_slice(b"\r\n");
+        }
+        request.extend_from_slice(b"0\r\n\r\n");
+        let answer = http::raw_for(gateway.listen, &request, SOON).await;
+        let text = String::from_utf8_lossy(&answer.bytes).into_owned();
+        assert!(
+            text.contains(told("a.wav", &sound, "").trim_end()),
+            "{model}: {text}"
+        );
+        let last = sim.requests().last().unwrap().clone();
+        let chunked = last.headers.contains_key("transfer-encoding");
+        assert_eq!(chunked, model == "m-openai", "{model}");
+    }
+    gateway.journal().assert_balanced();
+    gateway.assert_sound();
 }
