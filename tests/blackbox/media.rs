@@ -607,7 +607,6 @@ async fn the_law_holds_for_sound() {
         .await;
     assert_eq!(reply.json()["error"]["code"], "policy_refused");
     // A sound that nobody can read is of the grade that is set for such.
-    let mut config = config;
     config.set("policies/media", "confidential");
     let gateway = Gateway::start(&config).await;
     let reply = transcribe(&gateway, &[parts[0], ("file", Some("a.wav"), b"RIFF")])
