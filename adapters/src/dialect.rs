@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
 use smallvec::SmallVec;
 use wire::canon;
-use wire::facts::{Contents, EventFacts, ReplyFacts, RequestFacts, Saying};
+use wire::facts::{Contents, EventFacts, ReplyFacts, RequestFacts, Saying, Shape};
 use wire::json::{self, Value};
 use wire::sse;
 use wire::{Edits, Fault, Rope};
@@ -232,6 +232,8 @@ pub struct ReplyHead {
     pub created: i64,
     /// Whether the client asked for usage in the stream.
     pub usage_asked: bool,
+    /// How it is to be written.
+    pub shape: Shape,
 }
 
 /// Upstream bytes → canonical events, for one reply.

@@ -39,6 +39,7 @@ pub static DIALECTS: &[&dyn Dialect] = &[
 pub static CLIENT_DIALECTS: &[&dyn ClientDialect] = &[
     &dialects::openai_chat::OpenAiChat,
     &dialects::anthropic::Anthropic,
+    &dialects::dashscope::DashScope,
 ];
 
 /// Every vendor, by the name in `providers.*.vendor`.

@@ -306,6 +306,7 @@ fn reply_head(exchange: &Exchange) -> adapters::dialect::ReplyHead {
         model: exchange.asked.clone(),
         created: exchange.now_ms / 1000,
         usage_asked: exchange.usage_asked,
+        shape: exchange.shape,
     }
 }
 

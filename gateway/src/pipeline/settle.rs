@@ -85,6 +85,8 @@ pub(super) struct Exchange {
     pub(super) streams: bool,
     /// Whether the client asked for usage in the stream.
     pub(super) usage_asked: bool,
+    /// How the reply is to be written.
+    pub(super) shape: wire::facts::Shape,
     pub(super) grade: Grade,
     pub(super) verdict: Option<Verdict>,
     /// Images, sound, files of the request.
@@ -154,6 +156,7 @@ impl Exchange {
             asked: String::new(),
             streams: false,
             usage_asked: false,
+            shape: wire::facts::Shape::default(),
             grade: Grade::LOWEST,
             verdict: None,
             media: 0,
