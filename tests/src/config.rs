@@ -50,8 +50,7 @@ pub const VENDORS: &[(&str, &str)] = &[
 ];
 
 /// Vendors whose wire dialect is not the client's.
-pub const TRANSLATED: [&str; 8] = [
-    "bluelm-native",
+pub const TRANSLATED: [&str; 7] = [
     "wenxin-v1",
     "tongyi",
     "anthropic",
@@ -61,6 +60,9 @@ pub const TRANSLATED: [&str; 8] = [
     "mistral",
 ];
 
+/// Vendors that are translated too, and whose protocol says little: no tools, no counts, no reason for an end.
+pub const BARE: [&str; 1] = ["bluelm-native"];
+
 /// Vendors whose models call no tools.
 pub const WITHOUT_TOOLS: [&str; 3] = ["bluelm-native", "xuanyuan", "medgpt"];
 
@@ -69,7 +71,7 @@ pub fn same_dialect() -> impl Iterator<Item = &'static str> {
     VENDORS
         .iter()
         .map(|(name, _)| *name)
-        .filter(|name| !TRANSLATED.contains(name))
+        .filter(|name| !TRANSLATED.contains(name) && !BARE.contains(name))
 }
 
 /// The upstream credential of a provider: planted, so that a leak is found by searching for it.

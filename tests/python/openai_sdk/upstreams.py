@@ -71,6 +71,8 @@ class Upstream:
     logprobs: bool | None = True
     # Fields that nobody knows are passed over.
     unknown_fields: bool = True
+    # Replies say how many tokens they took.
+    counts: bool = True
     # Stop strings exist.
     stop: bool = True
     json_mode: bool = True
@@ -108,7 +110,6 @@ UNLIKE = {
     "sensenova-native",
     "spark",
     "anthropic",
-    "bluelm-native",
 }
 # What an older SDK is tried with.
 FEW = {"wenxin-v1", "tongyi", "glm", "openai-compatible"}
@@ -315,11 +316,12 @@ UPSTREAMS = [
         forwarded=False,
         reasoning=None,
         tools=False,
-        images=True,
         choices=False,
         logprobs=False,
         stop=False,
         json_mode=False,
+        reason=False,
+        counts=False,
         credential={"api_key": BLUELM_KEY, "app_id": BLUELM_APP},
     ),
     hosted("bluelm", too_long="context_length_exceeded", filtered="1007"),
@@ -335,6 +337,7 @@ UPSTREAMS = [
     hosted("xai", too_long="too_long", filtered="safety"),
     hosted(
         "cohere",
+        "/cohere/compatibility/v1",
         too_long="too_long",
         filtered="filtered",
         parallel_field=False,

@@ -193,6 +193,10 @@ fn ask(arrived: &Arrived<'_>, body: &Value) -> Result<Ask, String> {
             return Err("messages must begin with user and take turns".into());
         }
         if picture {
+            turns.push(Turn {
+                role: "user".into(),
+                text: "[image]".into(),
+            });
             continue;
         }
         last = if role == "user" { "user" } else { "assistant" };
