@@ -31,6 +31,8 @@ pub enum DialectId {
     OpenAiLoose,
     /// vivo's native completions.
     BlueLm,
+    /// Google's generateContent.
+    Gemini,
     /// DashScope's native text generation.
     DashScope,
     /// Baidu's legacy wenxinworkshop chat.
@@ -135,9 +137,9 @@ pub trait ClientDialect: Dialect {
     /// The paths at which it is spoken, the usual one first; never empty.
     fn endpoints(&self) -> &'static [Endpoint];
 
-    /// The path of its list of models; several dialects may share it.
-    fn listing(&self) -> &'static str {
-        "/v1/models"
+    /// The paths of its list of models; several dialects may share one.
+    fn listings(&self) -> &'static [&'static str] {
+        &["/v1/models"]
     }
 
     /// Whether headers tell a client of this dialect, on paths that it shares with others.
@@ -255,6 +257,8 @@ pub struct ReplyHead {
     pub usage_asked: bool,
     /// How it is to be written.
     pub shape: Shape,
+    /// Whether what the model thinks may be shown.
+    pub thoughts: bool,
 }
 
 /// Upstream bytes → canonical events, for one reply.

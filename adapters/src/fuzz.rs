@@ -119,6 +119,7 @@ fn write(events: &[canon::Event]) {
             created: 1,
             usage_asked: true,
             shape: wire::facts::Shape::default(),
+            thoughts: true,
         };
         must_be_json(Ok(client.encoder(head()).whole(events)));
         let mut out = wire::Rope::new();

@@ -33,6 +33,7 @@ pub static DIALECTS: &[&dyn Dialect] = &[
     &dialects::anthropic::Anthropic,
     &dialects::bluelm::BlueLm,
     &dialects::dashscope::DashScope,
+    &dialects::gemini::Gemini,
     &dialects::openai_chat::OpenAiChat,
     &dialects::openai_loose::OpenAiLoose,
     &dialects::wenxin_v1::WenxinV1,
@@ -43,6 +44,7 @@ pub static CLIENT_DIALECTS: &[&dyn ClientDialect] = &[
     &dialects::openai_chat::OpenAiChat,
     &dialects::anthropic::Anthropic,
     &dialects::dashscope::DashScope,
+    &dialects::gemini::Gemini,
 ];
 
 /// Every vendor, by the name in `providers.*.vendor`.
@@ -56,6 +58,7 @@ pub static VENDORS: &[&dyn Vendor] = &[
     &vendors::cohere::VENDOR,
     &vendors::deepseek::VENDOR,
     &vendors::doubao::VENDOR,
+    &vendors::gemini::VENDOR,
     &vendors::glm::VENDOR,
     &vendors::llamacpp::VENDOR,
     &vendors::lmdeploy::VENDOR,

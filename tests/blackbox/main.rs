@@ -39,6 +39,7 @@ mod faults;
 mod framing;
 mod front;
 mod gates;
+mod gemini;
 mod heads;
 mod input;
 mod journal;

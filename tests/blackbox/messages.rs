@@ -4,8 +4,7 @@
 mod governed;
 mod passing;
 
-use tests::config::BARE;
-use tests::config::WITHOUT_TOOLS;
+use tests::config::{BARE, WITHOUT_TOOLS};
 use tests::messages::{good, refused, say};
 use tests::*;
 

@@ -49,6 +49,8 @@ pub(super) async fn inspect(
     exchange.streams = facts.stream;
     exchange.usage_asked = facts.usage_asked;
     exchange.shape = facts.shape;
+    exchange.thoughts = facts.thoughts;
+    exchange.array = asked.array;
     limits::reserve(exchange, &facts).await?;
     let findings = match exchange.snapshot.policy.clone() {
         None => Findings::default(),

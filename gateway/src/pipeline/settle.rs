@@ -91,6 +91,10 @@ pub(super) struct Exchange {
     pub(super) usage_asked: bool,
     /// How the reply is to be written.
     pub(super) shape: wire::facts::Shape,
+    /// Whether what the model thinks may be shown.
+    pub(super) thoughts: bool,
+    /// The stream goes down as one JSON array.
+    pub(super) array: bool,
     pub(super) grade: Grade,
     pub(super) verdict: Option<Verdict>,
     /// Images, sound, files of the request.
@@ -162,6 +166,8 @@ impl Exchange {
             streams: false,
             usage_asked: false,
             shape: wire::facts::Shape::default(),
+            thoughts: false,
+            array: false,
             grade: Grade::LOWEST,
             verdict: None,
             media: 0,

@@ -50,6 +50,7 @@ pub(super) fn read(body: &Bytes, tape: json::Tape) -> Result<RequestFacts, Fault
         structured: false,
         logprobs: false,
         shape: Shape::default(),
+        thoughts: true,
     };
     {
         let root = Value::root(&tape, body).filter(|root| root.kind() == Type::Object);

@@ -120,8 +120,8 @@ impl ClientDialect for DashScope {
         ]
     }
 
-    fn listing(&self) -> &'static str {
-        "/api/v1/models"
+    fn listings(&self) -> &'static [&'static str] {
+        &["/api/v1/models"]
     }
 
     fn read_head(&self, head: RequestHead<'_>, asked: &mut Asked) -> Result<(), Fault> {

@@ -50,6 +50,7 @@ pub(super) fn read(body: &Bytes, tape: json::Tape, asked: &Asked) -> Result<Requ
         tools: false,
         structured: false,
         logprobs: false,
+        thoughts: true,
         shape: Shape::default(),
     };
     {

@@ -70,5 +70,6 @@ pub(crate) fn read(asks: Asks, body: &Bytes, tape: json::Tape) -> Result<Request
         structured: true,
         logprobs: false,
         shape: wire::facts::Shape::default(),
+        thoughts: false,
     })
 }
