@@ -31,7 +31,7 @@ pub use vendor::{Call, Credential, Framing, Head, Parts, Vendor, VendorInfo};
 /// Every dialect that an upstream may speak.
 pub static DIALECTS: &[&dyn Dialect] = &[
     &dialects::anthropic::Anthropic,
-    &dialects::bluelm::BlueLm,
+    &dialects::bluelm_native::BlueLm,
     &dialects::dashscope::DashScope,
     &dialects::gemini::Gemini,
     &dialects::openai_chat::OpenAiChat,

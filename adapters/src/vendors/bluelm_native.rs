@@ -10,7 +10,7 @@ use wire::json::Value;
 use super::openai_like::{self, HOSTED};
 use crate::auth::{digest_of, percent, uuid_of};
 use crate::dialect::Dialect;
-use crate::dialects::bluelm::BlueLm;
+use crate::dialects::bluelm_native::BlueLm;
 use crate::matrix::{PARALLEL, REASONING};
 use crate::quirks::{COMMON, Quirks, Rule};
 use crate::vendor::{Call, Credential, Head, Parts, Vendor, VendorInfo, join_path};

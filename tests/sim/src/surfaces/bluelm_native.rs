@@ -193,10 +193,13 @@ fn ask(arrived: &Arrived<'_>, body: &Value) -> Result<Ask, String> {
             return Err("messages must begin with user and take turns".into());
         }
         if picture {
-            turns.push(Turn {
-                role: "user".into(),
-                text: "[image]".into(),
-            });
+            match turns.last_mut() {
+                Some(turn) if turn.role == "user" => turn.text.push_str(" [image]"),
+                _ => turns.push(Turn {
+                    role: "user".into(),
+                    text: "[image]".into(),
+                }),
+            }
             continue;
         }
         last = if role == "user" { "user" } else { "assistant" };
