@@ -15,6 +15,7 @@
 
 mod cell;
 pub mod csv;
+pub(crate) mod terms;
 #[cfg(test)]
 mod tests;
 
@@ -63,6 +64,15 @@ macro_rules! columns {
             doc: $doc,
             filters: &[$($filter),*],
         },)*];
+
+        /// What `Row::take` takes, as a list.
+        fn fields() -> Vec<terms::Field> {
+            vec![$($(terms::Field::of_column(
+                (Kind::$record, $outer, $field),
+                stringify!($name),
+                <$kind as Cell>::terms_of,
+            ),)*)*]
+        }
 
         impl Row {
             /// The values, in the order of `COLUMNS`.

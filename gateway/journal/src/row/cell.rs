@@ -7,8 +7,11 @@ use serde::de::{Deserialize, Deserializer, Error as _};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::RawValue;
 
+use wire::json;
+
 use super::super::inert::Inert;
 use super::super::seal::Reference;
+use super::terms::whole;
 
 /// What a column's values are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,6 +94,10 @@ pub trait Cell {
             Value::Null | Value::Bool(_) | Value::Time(_) | Value::Json(_) => {}
         }
     }
+
+    /// The same of a value that was not read into a cell; and the number that it is. `None`: it must be read to be told.
+    #[doc(hidden)]
+    fn terms_of(value: json::Value<'_>, take: &mut dyn FnMut(&str)) -> Option<Option<i64>>;
 }
 
 impl Cell for String {
@@ -103,6 +110,14 @@ impl Cell for String {
             Value::Text(self)
         }
     }
+
+    fn terms_of(value: json::Value<'_>, take: &mut dyn FnMut(&str)) -> Option<Option<i64>> {
+        let text = value.as_str()?;
+        if !text.is_empty() {
+            take(&text);
+        }
+        Some(None)
+    }
 }
 
 impl Cell for Option<i64> {
@@ -111,6 +126,14 @@ impl Cell for Option<i64> {
     fn value(&self) -> Value<'_> {
         self.map_or(Value::Null, Value::Int)
     }
+
+    fn terms_of(value: json::Value<'_>, take: &mut dyn FnMut(&str)) -> Option<Option<i64>> {
+        let number = whole(value)?;
+        if number.is_some() {
+            take(str::from_utf8(value.raw()).ok()?);
+        }
+        Some(number)
+    }
 }
 
 impl Cell for Option<bool> {
@@ -118,6 +141,11 @@ impl Cell for Option<bool> {
 
     fn value(&self) -> Value<'_> {
         self.map_or(Value::Null, Value::Bool)
+    }
+
+    fn terms_of(value: json::Value<'_>, _: &mut dyn FnMut(&str)) -> Option<Option<i64>> {
+        let known = value.is_null() || value.as_bool().is_some();
+        known.then_some(None)
     }
 }
 
@@ -131,6 +159,13 @@ impl Cell for Vec<String> {
             Value::Texts(self)
         }
     }
+
+    fn terms_of(value: json::Value<'_>, take: &mut dyn FnMut(&str)) -> Option<Option<i64>> {
+        for text in list(value)? {
+            take(&text.as_str()?);
+        }
+        Some(None)
+    }
 }
 
 impl Cell for Vec<Count> {
@@ -142,6 +177,21 @@ impl Cell for Vec<Count> {
         } else {
             Value::Counts(self)
         }
+    }
+
+    fn terms_of(value: json::Value<'_>, take: &mut dyn FnMut(&str)) -> Option<Option<i64>> {
+        for count in list(value)? {
+            let mut name = None;
+            for (key, value) in object(count)? {
+                if key.is_named("type") {
+                    name = Some(value.as_str()?);
+                } else {
+                    whole(value)?;
+                }
+            }
+            take(name.as_deref().unwrap_or(MORE));
+        }
+        Some(None)
     }
 }
 
@@ -156,7 +206,14 @@ impl Cell for Time {
     fn value(&self) -> Value<'_> {
         self.0.map_or(Value::Null, Value::Time)
     }
+
+    fn terms_of(value: json::Value<'_>, _: &mut dyn FnMut(&str)) -> Option<Option<i64>> {
+        whole(value)
+    }
 }
+
+/// Stands for the types beyond the longest list.
+const MORE: &str = "…";
 
 /// How often a type was found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -179,7 +236,7 @@ impl<'de> Deserialize<'de> for Count {
         }
         let found = Found::deserialize(deserializer)?;
         Ok(Self {
-            name: found.kind.unwrap_or_else(|| "…".to_owned()),
+            name: found.kind.unwrap_or_else(|| MORE.to_owned()),
             count: found.count.or(found.more).unwrap_or_default(),
         })
     }
@@ -229,6 +286,23 @@ impl Cell for Attempts {
     fn each_term(&self, take: &mut dyn FnMut(&str)) {
         self.providers.each_term(take);
     }
+
+    fn terms_of(value: json::Value<'_>, take: &mut dyn FnMut(&str)) -> Option<Option<i64>> {
+        for attempt in list(value)? {
+            for (key, value) in object(attempt)? {
+                let text = value.as_str();
+                if key.is_named("provider") {
+                    Some(text?)
+                        .filter(|name| !name.is_empty())
+                        .iter()
+                        .for_each(|name| take(name));
+                } else if text.is_none() {
+                    whole(value)?;
+                }
+            }
+        }
+        Some(None)
+    }
 }
 
 /// Where a body is kept, as JSON text; searched by whose it is.
@@ -273,6 +347,11 @@ impl Cell for Body {
     fn each_term(&self, take: &mut dyn FnMut(&str)) {
         self.reference.subject.each_term(take);
     }
+
+    fn terms_of(_: json::Value<'_>, _: &mut dyn FnMut(&str)) -> Option<Option<i64>> {
+        // Whoever indexes it opens the body, and needs its row for that.
+        None
+    }
 }
 
 /// A JSON object that grows field by field; empty or whole.
@@ -311,6 +390,10 @@ impl Cell for Json {
     fn value(&self) -> Value<'_> {
         self.0.value().text_as_json()
     }
+
+    fn terms_of(_: json::Value<'_>, _: &mut dyn FnMut(&str)) -> Option<Option<i64>> {
+        None
+    }
 }
 
 impl<'a> Value<'a> {
@@ -320,6 +403,18 @@ impl<'a> Value<'a> {
             other => other,
         }
     }
+}
+
+/// The elements of a list.
+fn list<'v>(value: json::Value<'v>) -> Option<impl Iterator<Item = json::Value<'v>>> {
+    (value.kind() == json::Type::Array).then(|| value.elements())
+}
+
+/// The members of an object.
+fn object<'v>(
+    value: json::Value<'v>,
+) -> Option<impl Iterator<Item = (json::Value<'v>, json::Value<'v>)>> {
+    (value.kind() == json::Type::Object).then(|| value.members())
 }
 
 /// The same value on one line, harmless on a terminal.
