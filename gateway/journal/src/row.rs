@@ -18,6 +18,7 @@ pub mod csv;
 pub(crate) mod terms;
 #[cfg(test)]
 mod tests;
+mod written;
 
 use std::borrow::Cow;
 use std::fmt;

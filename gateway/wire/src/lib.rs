@@ -11,6 +11,7 @@ pub mod fault;
 pub mod hold;
 pub mod json;
 pub mod rope;
+pub mod short;
 pub mod sse;
 pub mod verdict;
 

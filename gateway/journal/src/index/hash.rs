@@ -34,7 +34,7 @@ fn bytes(seed: u64, text: &[u8]) -> u64 {
 
 /// The term of a filter and a text.
 pub(super) fn term(filter: &str, text: &str) -> u64 {
-    term_of(seed(filter), text)
+    term_of(seed(filter), text.as_bytes())
 }
 
 /// What the terms of a filter begin with.
@@ -43,8 +43,8 @@ pub(super) fn seed(filter: &str) -> u64 {
 }
 
 /// The term of a filter with this seed and a text.
-pub(super) fn term_of(seed: u64, text: &str) -> u64 {
-    bytes(seed, text.as_bytes()) >> (64 - HASH_BITS)
+pub(super) fn term_of(seed: u64, text: &[u8]) -> u64 {
+    bytes(seed, text) >> (64 - HASH_BITS)
 }
 
 /// The term of one to three characters that follow each other in a body; absent ones are 0.

@@ -160,10 +160,10 @@ impl Preparer {
             None | Some(Kind::Opened) => "request",
             Some(_) => return None,
         };
-        values.take(*kind, name, own, batch);
+        values.take(*kind, name.as_bytes(), own, batch);
         let mut digits = [0; 20];
         let digits = wire::decimal::decimal(settled.index, &mut digits);
-        values.take(*index, str::from_utf8(digits).ok()?, own, batch);
+        values.take(*index, digits, own, batch);
         terms.of(settled, &mut |field, text| {
             for filter in filters.get(field).into_iter().flatten() {
                 values.take(*filter, text, own, batch);
@@ -173,7 +173,7 @@ impl Preparer {
 
     fn by_row(&mut self, row: &Row, bodies: &dyn Bodies, batch: &mut Batch) -> Told {
         let (own, values) = (batch.values.len(), &mut self.values);
-        row.each_term(|filter, text| values.take(Filter::of(filter), text, own, batch));
+        row.each_term(|filter, text| values.take(Filter::of(filter), text.as_bytes(), own, batch));
         match self.grams.of_row(row, bodies) {
             Some(found) => batch.grams.extend(found),
             None => batch.terms.push(hash::term(LONG.0, LONG.1)),
@@ -187,7 +187,7 @@ impl Preparer {
 
 impl Values {
     /// Takes a term; `own` is where the row's values begin in the batch: however many columns say it, a row has a value once.
-    fn take(&mut self, filter: Filter, text: &str, own: usize, batch: &mut Batch) {
+    fn take(&mut self, filter: Filter, text: &[u8], own: usize, batch: &mut Batch) {
         let term = hash::term_of(filter.seed, text);
         batch.terms.push(term);
         if !filter.counted {
@@ -206,9 +206,10 @@ impl Values {
         &mut self,
         filter: &'static str,
         term: u64,
-        text: &str,
+        text: &[u8],
         batch: &mut Batch,
     ) -> Option<usize> {
+        let text = str::from_utf8(text).ok()?;
         let known = self.known.entry(filter).or_default();
         if *known >= VALUES_MAX {
             return None;

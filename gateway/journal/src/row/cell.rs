@@ -7,11 +7,9 @@ use serde::de::{Deserialize, Deserializer, Error as _};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::RawValue;
 
-use wire::json;
-
 use super::super::inert::Inert;
 use super::super::seal::Reference;
-use super::terms::whole;
+use super::written::Written;
 
 /// What a column's values are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +95,7 @@ pub trait Cell {
 
     /// The same of a value that was not read into a cell; and the number that it is. `None`: it must be read to be told.
     #[doc(hidden)]
-    fn terms_of(value: json::Value<'_>, take: &mut dyn FnMut(&str)) -> Option<Option<i64>>;
+    fn terms_of(line: &mut Written<'_>, take: &mut dyn FnMut(&[u8])) -> Option<Option<i64>>;
 }
 
 impl Cell for String {
@@ -111,10 +109,10 @@ impl Cell for String {
         }
     }
 
-    fn terms_of(value: json::Value<'_>, take: &mut dyn FnMut(&str)) -> Option<Option<i64>> {
-        let text = value.as_str()?;
+    fn terms_of(line: &mut Written<'_>, take: &mut dyn FnMut(&[u8])) -> Option<Option<i64>> {
+        let text = line.text()?;
         if !text.is_empty() {
-            take(&text);
+            take(text);
         }
         Some(None)
     }
@@ -127,12 +125,12 @@ impl Cell for Option<i64> {
         self.map_or(Value::Null, Value::Int)
     }
 
-    fn terms_of(value: json::Value<'_>, take: &mut dyn FnMut(&str)) -> Option<Option<i64>> {
-        let number = whole(value)?;
-        if number.is_some() {
-            take(str::from_utf8(value.raw()).ok()?);
-        }
-        Some(number)
+    fn terms_of(line: &mut Written<'_>, take: &mut dyn FnMut(&[u8])) -> Option<Option<i64>> {
+        let whole = line.whole()?;
+        Some(whole.map(|(number, digits)| {
+            take(digits);
+            number
+        }))
     }
 }
 
@@ -143,9 +141,8 @@ impl Cell for Option<bool> {
         self.map_or(Value::Null, Value::Bool)
     }
 
-    fn terms_of(value: json::Value<'_>, _: &mut dyn FnMut(&str)) -> Option<Option<i64>> {
-        let known = value.is_null() || value.as_bool().is_some();
-        known.then_some(None)
+    fn terms_of(line: &mut Written<'_>, _: &mut dyn FnMut(&[u8])) -> Option<Option<i64>> {
+        line.flag().map(|()| None)
     }
 }
 
@@ -160,10 +157,8 @@ impl Cell for Vec<String> {
         }
     }
 
-    fn terms_of(value: json::Value<'_>, take: &mut dyn FnMut(&str)) -> Option<Option<i64>> {
-        for text in list(value)? {
-            take(&text.as_str()?);
-        }
+    fn terms_of(line: &mut Written<'_>, take: &mut dyn FnMut(&[u8])) -> Option<Option<i64>> {
+        line.list(|line| line.text().map(&mut *take))?;
         Some(None)
     }
 }
@@ -179,18 +174,25 @@ impl Cell for Vec<Count> {
         }
     }
 
-    fn terms_of(value: json::Value<'_>, take: &mut dyn FnMut(&str)) -> Option<Option<i64>> {
-        for count in list(value)? {
-            let mut name = None;
-            for (key, value) in object(count)? {
-                if key.is_named("type") {
-                    name = Some(value.as_str()?);
+    fn terms_of(line: &mut Written<'_>, take: &mut dyn FnMut(&[u8])) -> Option<Option<i64>> {
+        line.list(|line| {
+            let mut name = MORE.as_bytes();
+            let mut seen = 0;
+            line.object(|line, key| {
+                seen += 1;
+                if key == b"type" {
+                    name = line.text()?;
+                } else if matches!(key, b"count" | b"more") {
+                    line.whole()?;
                 } else {
-                    whole(value)?;
+                    return None;
                 }
-            }
-            take(name.as_deref().unwrap_or(MORE));
-        }
+                Some(())
+            })?;
+            take(name);
+            // More would be one of them twice.
+            (seen <= 2).then_some(())
+        })?;
         Some(None)
     }
 }
@@ -207,8 +209,9 @@ impl Cell for Time {
         self.0.map_or(Value::Null, Value::Time)
     }
 
-    fn terms_of(value: json::Value<'_>, _: &mut dyn FnMut(&str)) -> Option<Option<i64>> {
-        whole(value)
+    fn terms_of(line: &mut Written<'_>, _: &mut dyn FnMut(&[u8])) -> Option<Option<i64>> {
+        let whole = line.whole()?;
+        Some(whole.map(|(number, _)| number))
     }
 }
 
@@ -287,20 +290,33 @@ impl Cell for Attempts {
         self.providers.each_term(take);
     }
 
-    fn terms_of(value: json::Value<'_>, take: &mut dyn FnMut(&str)) -> Option<Option<i64>> {
-        for attempt in list(value)? {
-            for (key, value) in object(attempt)? {
-                let text = value.as_str();
-                if key.is_named("provider") {
-                    Some(text?)
-                        .filter(|name| !name.is_empty())
-                        .iter()
-                        .for_each(|name| take(name));
-                } else if text.is_none() {
-                    whole(value)?;
+    fn terms_of(line: &mut Written<'_>, take: &mut dyn FnMut(&[u8])) -> Option<Option<i64>> {
+        line.list(|line| {
+            let (mut provider, mut seen) = (&b""[..], 0_u8);
+            line.object(|line, key| {
+                let bit = match key {
+                    b"provider" => 1,
+                    b"model" => 2,
+                    b"fault" => 4,
+                    b"more" => 8,
+                    _ => return None,
+                };
+                if seen & bit != 0 {
+                    return None;
                 }
+                seen |= bit;
+                match bit {
+                    1 => provider = line.text()?,
+                    8 => line.whole().map(|_| ())?,
+                    _ => line.text().map(|_| ())?,
+                }
+                Some(())
+            })?;
+            if !provider.is_empty() {
+                take(provider);
             }
-        }
+            Some(())
+        })?;
         Some(None)
     }
 }
@@ -348,7 +364,7 @@ impl Cell for Body {
         self.reference.subject.each_term(take);
     }
 
-    fn terms_of(_: json::Value<'_>, _: &mut dyn FnMut(&str)) -> Option<Option<i64>> {
+    fn terms_of(_: &mut Written<'_>, _: &mut dyn FnMut(&[u8])) -> Option<Option<i64>> {
         // Whoever indexes it opens the body, and needs its row for that.
         None
     }
@@ -391,7 +407,7 @@ impl Cell for Json {
         self.0.value().text_as_json()
     }
 
-    fn terms_of(_: json::Value<'_>, _: &mut dyn FnMut(&str)) -> Option<Option<i64>> {
+    fn terms_of(_: &mut Written<'_>, _: &mut dyn FnMut(&[u8])) -> Option<Option<i64>> {
         None
     }
 }
@@ -403,18 +419,6 @@ impl<'a> Value<'a> {
             other => other,
         }
     }
-}
-
-/// The elements of a list.
-fn list<'v>(value: json::Value<'v>) -> Option<impl Iterator<Item = json::Value<'v>>> {
-    (value.kind() == json::Type::Array).then(|| value.elements())
-}
-
-/// The members of an object.
-fn object<'v>(
-    value: json::Value<'v>,
-) -> Option<impl Iterator<Item = (json::Value<'v>, json::Value<'v>)>> {
-    (value.kind() == json::Type::Object).then(|| value.members())
 }
 
 /// The same value on one line, harmless on a terminal.

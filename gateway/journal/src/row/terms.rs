@@ -7,17 +7,15 @@
 
 use std::sync::LazyLock;
 
-use wire::json::{self, Tape, Type, Value};
+use wire::short::same;
 
+use super::written::Written;
 use super::{COLUMNS, NESTED};
-use crate::join::{Kept, Settled};
+use crate::join::Settled;
 use crate::record::Kind;
 
-/// Hands over a cell's terms and says what number it is; `None` if it is not as the journal writes it.
-pub(super) type Read = fn(Value<'_>, &mut dyn FnMut(&str)) -> Option<Number>;
-
-/// The number that a cell is, if it is one.
-pub(super) type Number = Option<i64>;
+/// Hands over a cell's terms and says what number it is, if it is one; `None` if it is not as the journal writes it.
+pub(super) type Read = fn(&mut Written<'_>, &mut dyn FnMut(&[u8])) -> Option<Option<i64>>;
 
 /// A field of a payload and what becomes of it.
 pub(crate) struct Field {
@@ -96,8 +94,7 @@ pub(crate) struct Told {
 /// Reads the terms of rows. Remembers in which order fields came: the next record has nearly always the same.
 #[derive(Debug)]
 pub(crate) struct Terms {
-    tape: Tape,
-    /// Of each field, and at the end of each kind's beginning, the field that came next last time.
+    /// Of each field, and of each kind's beginning, the field that came next last time.
     next: Vec<usize>,
 }
 
@@ -107,7 +104,6 @@ const KINDS: usize = 6;
 impl Terms {
     pub(crate) fn new() -> Self {
         Self {
-            tape: Tape::default(),
             next: vec![0; FIELDS.len() + KINDS],
         }
     }
@@ -117,93 +113,88 @@ impl Terms {
     pub(crate) fn of(
         &mut self,
         settled: &Settled,
-        take: &mut dyn FnMut(usize, &str),
+        take: &mut dyn FnMut(usize, &[u8]),
     ) -> Option<Told> {
         let mut told = Told::default();
         for record in [&settled.first, &settled.closing].into_iter().flatten() {
-            self.read(record, &mut told, take)?;
+            if matches!(record.kind, Kind::Event | Kind::Lost) {
+                return None;
+            }
+            let mut reading = Reading {
+                fields: &FIELDS,
+                next: &mut self.next,
+                kind: record.kind,
+                last: FIELDS.len() + record.kind as usize,
+                seen: 0,
+                told: &mut told,
+                take,
+            };
+            let mut line = Written::of(&record.payload)?;
+            line.object(|line, name| reading.field(line, "", name))?;
+            line.is_at_end().then_some(())?;
         }
         Some(told)
     }
-
-    fn read(
-        &mut self,
-        record: &Kept,
-        told: &mut Told,
-        take: &mut dyn FnMut(usize, &str),
-    ) -> Option<()> {
-        if matches!(record.kind, Kind::Event | Kind::Lost) {
-            return None;
-        }
-        json::scan::scan_into(&record.payload, &json::Limits::default(), &mut self.tape).ok()?;
-        let root = Value::root(&self.tape, &record.payload)?;
-        if root.kind() != Type::Object {
-            return None;
-        }
-        let mut last = FIELDS.len() + record.kind as usize;
-        let mut outer = ("", 0);
-        let mut members = root.members();
-        let mut inner = None;
-        loop {
-            let (key, value) = match inner.as_mut().and_then(Iterator::next) {
-                Some(member) => member,
-                None => {
-                    (inner, outer) = (None, ("", 0));
-                    match members.next() {
-                        Some(member) => member,
-                        None => return Some(()),
-                    }
-                }
-            };
-            let at = known(&mut self.next, last, record.kind, outer.0, key)?;
-            last = at;
-            let field = FIELDS.get(at)?;
-            match field.what {
-                What::Cell(read) => {
-                    read(value, &mut |text| take(at, text))?;
-                }
-                What::Time(read) => {
-                    let time = read(value, &mut |_| {})?;
-                    told.time = told.time.or(time);
-                }
-                What::Cost(read) => told.cost = read(value, &mut |_| {})?,
-                What::Outer if outer.0.is_empty() && value.kind() == Type::Object => {
-                    outer = (field.name, at);
-                    inner = Some(value.members());
-                }
-                What::Outer => return None,
-                What::Nothing => {}
-            }
-        }
-    }
 }
 
-/// Place of the field with this key, behind the field `last`; `None` if there is none.
-fn known(
-    next: &mut [usize],
-    last: usize,
+/// One record being read.
+struct Reading<'r> {
+    fields: &'r [Field],
+    next: &'r mut [usize],
     kind: Kind,
-    outer: &str,
-    key: Value<'_>,
-) -> Option<usize> {
-    let is = |field: &Field| field.kind == kind && field.outer == outer && key.is_named(field.name);
-    let guess = next.get_mut(last)?;
-    if FIELDS.get(*guess).is_some_and(is) {
-        return Some(*guess);
-    }
-    *guess = FIELDS.iter().position(is)?;
-    Some(*guess)
+    /// The field before.
+    last: usize,
+    /// A bit for each field: none may come twice.
+    seen: u128,
+    told: &'r mut Told,
+    take: &'r mut dyn FnMut(usize, &[u8]),
 }
 
-/// A whole number as the journal writes it, or `null`.
-pub(super) fn whole(value: Value<'_>) -> Option<Number> {
-    match value.kind() {
-        Type::Null => Some(None),
-        Type::Number if value.raw() != b"-0" => {
-            let digits = std::str::from_utf8(value.raw()).ok()?;
-            digits.parse().ok().map(Some)
+impl Reading<'_> {
+    fn field(&mut self, line: &mut Written<'_>, outer: &str, name: &[u8]) -> Option<()> {
+        let at = self.known(outer, name)?;
+        let bit = 1_u128.checked_shl(u32::try_from(at).ok()?)?;
+        if self.seen & bit != 0 {
+            return None;
         }
-        _ => None,
+        self.seen |= bit;
+        let field = self.fields.get(at)?;
+        match field.what {
+            What::Cell(read) if field.filters.is_empty() => {
+                read(line, &mut |_| {})?;
+            }
+            What::Cell(read) => {
+                let take = &mut *self.take;
+                read(line, &mut |text| take(at, text))?;
+            }
+            What::Time(read) => {
+                let time = read(line, &mut |_| {})?;
+                self.told.time = self.told.time.or(time);
+            }
+            What::Cost(read) => self.told.cost = read(line, &mut |_| {})?,
+            What::Outer => {
+                let outer = field.name;
+                line.object(|line, name| self.field(line, outer, name))?;
+            }
+            What::Nothing => line.whole().map(|_| ())?,
+        }
+        Some(())
+    }
+
+    /// Place of the field with this name, behind the one before; `None` if there is none.
+    #[inline]
+    fn known(&mut self, outer: &str, name: &[u8]) -> Option<usize> {
+        let is = |field: &Field| {
+            field.kind == self.kind
+                && same(field.name.as_bytes(), name)
+                && same(field.outer.as_bytes(), outer.as_bytes())
+        };
+        let guess = self.next.get_mut(self.last)?;
+        if !self.fields.get(*guess).is_some_and(is) {
+            *guess = self.fields.iter().position(is)?;
+        }
+        self.last = *guess;
+        Some(self.last)
     }
 }
 
@@ -214,7 +205,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::join::Place;
+    use crate::join::{Kept, Place};
     use crate::row::Row;
 
     /// Values as the journal writes them, and others.
@@ -233,7 +224,7 @@ mod tests {
             }),
             2 => prop::sample::select(vec![
                 "null", "true", "-0", "1e3", "1.0", "{}", "[7]", "[{\"type\":7}]", "[[\"x\",1]]",
-                "18446744073709551615", "{\"prompt\":1}", "{\"prompt\":\"x\"}", "{\"other\":1}",
+                "18446744073709551615", "-7", "9223372036854775807", "\"\\u0041\"", "{\"prompt\":1}", "{\"prompt\":\"x\"}", "{\"other\":1}",
             ]).prop_map(str::to_owned),
         ]
     }
@@ -272,7 +263,8 @@ mod tests {
         let (mut terms, mut found) = (Terms::new(), BTreeSet::new());
         let told = terms.of(settled, &mut |field, text| {
             let filters = FIELDS[field].filters.iter();
-            found.extend(filters.map(|filter| (*filter, text.to_owned())));
+            let text = String::from_utf8(text.to_vec()).unwrap();
+            found.extend(filters.map(|filter| (*filter, text.clone())));
         })?;
         Some((found, told))
     }
@@ -340,6 +332,11 @@ mod tests {
             ..settled
         };
         assert!(told(&with_body).is_none(), "its texts are to be read");
+    }
+
+    #[test]
+    fn every_field_has_its_bit() {
+        assert!(FIELDS.len() <= 128);
     }
 
     #[test]
