@@ -144,7 +144,9 @@ impl World {
     fn run(acts: &[Act]) -> Self {
         let texts = acts.iter().enumerate().filter_map(|(at, act)| match act {
             // Of every other log no bodies are kept: its rows are indexed without being made.
-            Act::Open { words, .. } if acts.len() % 2 == 0 => Some((format!("r{at}"), said(words))),
+            Act::Open { words, .. } if acts.len().is_multiple_of(2) => {
+                Some((format!("r{at}"), said(words)))
+            }
             _ => None,
         });
         let mut world = Self::new(texts.collect());
