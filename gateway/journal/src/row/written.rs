@@ -19,9 +19,11 @@ pub struct Written<'p> {
 impl<'p> Written<'p> {
     /// Of a whole payload; `None` if it is no text or not on one line.
     pub(super) fn of(payload: &'p [u8]) -> Option<Self> {
-        // Two passes, because either goes by vector.
-        let plain = !payload.iter().any(|byte| *byte < b' ');
-        (plain && std::str::from_utf8(payload).is_ok()).then_some(Self {
+        // To the end whatever comes, so that it goes by vector.
+        let control = payload
+            .iter()
+            .fold(false, |found, byte| found | (*byte < b' '));
+        (!control && std::str::from_utf8(payload).is_ok()).then_some(Self {
             rest: payload,
             depth: 0,
         })
