@@ -2,7 +2,9 @@
 
 pub mod anthropic;
 pub mod dashscope;
+pub mod gemini;
 pub mod moderations;
 pub mod openai_chat;
 pub mod openai_loose;
+pub mod openai_other;
 pub mod wenxin_v1;

@@ -7,10 +7,13 @@ mod anthropic;
 mod anthropic_check;
 mod baichuan;
 mod bce_auth;
+pub(crate) mod beside;
 mod bluelm;
 mod chat;
 mod deepseek;
 mod doubao;
+mod gemini;
+mod gemini_check;
 mod glm;
 mod glm_key;
 mod minimax;
@@ -252,6 +255,7 @@ pub(crate) static SURFACES: &[Surface] = &[
         "/anthropic",
         &anthropic::Anthropic,
     ),
+    ("gemini", "/gemini/v1beta", "/gemini", &gemini::Gemini),
     ("wenxin", "/v2", "/v2", &wenxin::PROFILE),
     ("wenxin-v1", "", wenxin_v1::PREFIX, &wenxin_v1::WenxinV1),
     ("tongyi", "/api/v1", "/api/v1", &tongyi::Tongyi),
@@ -259,6 +263,13 @@ pub(crate) static SURFACES: &[Surface] = &[
         "tongyi-compatible",
         "/compatible-mode/v1",
         "/compatible-mode/v1",
+        &tongyi_compatible::PROFILE,
+    ),
+    // Where the same vendor is asked for orders of documents.
+    (
+        "tongyi-compatible-api",
+        "/compatible-api/v1",
+        "/compatible-api/v1",
         &tongyi_compatible::PROFILE,
     ),
     ("glm", "/api/paas/v4", "/api/paas/v4", &glm::PROFILE),
@@ -292,7 +303,9 @@ pub(crate) static SURFACES: &[Surface] = &[
     own("/mindie/v1", &runtimes_more::MINDIE),
     own("/mistral/v1", &mistral::PROFILE),
     own("/xai/v1", &overseas::XAI),
-    own("/cohere/v1", &overseas::COHERE),
+    own("/cohere/compatibility/v1", &overseas::COHERE),
+    // Where it is asked for orders of documents.
+    ("cohere-v2", "/cohere/v2", "/cohere/v2", &overseas::COHERE),
     own("/azure-openai", &overseas::AZURE),
     own("/xuanyuan/v1", &private::XUANYUAN),
     own("/minicpm/v1", &private::MINICPM),
