@@ -2,8 +2,8 @@
 //! the checkpoints away from this host (`away`).
 //!
 //! Must never be in a request's way, or make the gateway unready: what it cannot do is logged and counted.
-//! Invariants: the thread waits for nothing but the disk and its clock, and rests as long as it adds leaves; whoever carries checkpoints away sees the newest
-//! only, so nothing queues; after a shutdown that went well the last checkpoint covers the last record.
+//! Invariants: the thread waits for nothing but the disk and its clock, and rests as long as it adds leaves; whoever carries
+//! checkpoints away sees the newest only, so nothing queues; after a shutdown that went well the last checkpoint covers the last record.
 
 pub mod away;
 mod post;
