@@ -30,6 +30,7 @@ mod audit_search;
 mod audit_siem;
 mod beside;
 mod cancel;
+mod certificates;
 mod cli;
 mod clocks;
 mod compare;

@@ -22,6 +22,7 @@ use http::header::{self, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use journal::inert::write_inert;
+use policies::limit::level::Now;
 use serde::Serialize;
 use serde_json::json;
 
@@ -103,8 +104,12 @@ pub async fn answer<B>(
     let visitor = match needs {
         None => None,
         Some(_) => {
-            let now_ms = unix_ms(SystemTime::now());
-            match visitor::enter(&head.headers, peer, &snapshot.admin, now_ms) {
+            let clock = &state.searches.clock;
+            let now = Now {
+                mono_ns: clock.mono_ns(),
+                wall_ms: clock.wall_ms(),
+            };
+            match visitor::enter(&head.headers, peer, &snapshot, now).await {
                 Ok(visitor) => Some(visitor),
                 Err(refusal) => {
                     state.visits.failed(&peer.to_string());

@@ -162,6 +162,7 @@ fn assemble(loaded: &Loaded, ground: &Ground<'_>, files: &mut Files<'_>) -> Opti
         fingerprint: loaded.fingerprint().into(),
         marks: super::changes::Marks::of(loaded),
         keys: KeyTable::build(specs, before.map(|b| &b.keys), unix_ms(ground.now)),
+        certificates: access::certificates(config)?,
         identity,
         trusted_proxies: access::networks(&config.trusted_proxies)?,
         grades,
@@ -465,6 +466,7 @@ impl Files<'_> {
         Some(ServerTls {
             identity,
             client_ca,
+            client_cert: from.client_cert,
         })
     }
 

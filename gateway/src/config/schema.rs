@@ -25,7 +25,9 @@ mod checkpoint;
 mod policies;
 mod shipping;
 
-pub use access::{AdminToken, Claims, Hours, HoursSpan, Identity, PerUser, Role, Texts};
+pub use access::{
+    AdminToken, Certificate, Claims, ClientCert, Hours, HoursSpan, Identity, PerUser, Role, Texts,
+};
 pub use audit::{Payload, Seal, SealPeriod};
 pub use checkpoint::{Anchor, Checkpoint, Witness};
 pub use policies::{
@@ -132,8 +134,11 @@ pub struct ServerTls {
     pub cert: String,
     /// Its private key.
     pub key: String,
-    /// Authorities of client certificates; if given, a client must have one (mTLS).
+    /// Authorities of client certificates; if given, clients show one (mTLS).
     pub client_ca: Option<String>,
+    /// Whether a client must show one.
+    #[serde(default)]
+    pub client_cert: ClientCert,
 }
 
 /// The admin endpoint.
@@ -369,8 +374,11 @@ pub struct Key {
     pub id: String,
     /// A name of `teams`.
     pub team: Option<String>,
-    /// `sha256:` and the hexadecimal SHA-256 of the whole key: `yumen key create` prints it.
-    pub hash: String,
+    /// `sha256:` and the hexadecimal SHA-256 of the whole key: `yumen key create` prints it. May be left out if there is a
+    /// certificate.
+    pub hash: Option<String>,
+    /// The certificate that its clients show (mTLS, `tls.client_ca`), instead of the key or together with it.
+    pub certificate: Option<Certificate>,
     /// The least grade of its requests; default that of its team, or the lowest.
     pub grade: Option<String>,
     /// A date (valid until it begins, UTC) or an RFC 3339 time.

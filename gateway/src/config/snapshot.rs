@@ -23,7 +23,7 @@ pub use super::address::{Host, Listen, Origin, Scheme};
 use super::changes::Marks;
 use super::price::Price;
 pub use super::schema::Location;
-use super::schema::{Audit, GateShape, Log, OnError, Payload, Role};
+use super::schema::{Audit, ClientCert, GateShape, Log, OnError, Payload, Role};
 use super::tuning::{Drain, Http2, Limits, Overload, Runtime, Timeouts};
 use crate::identity::Directory;
 use crate::secret::Secret;
@@ -50,6 +50,8 @@ pub struct Snapshot {
     pub models: HashMap<Box<str>, Arc<Model>>,
     /// Who may ask.
     pub keys: KeyTable,
+    /// The key's digest by the name that a client's certificate may have.
+    pub certificates: HashMap<Digest, Digest>,
     /// Whose tokens let somebody ask, beside keys.
     pub identity: Option<Directory>,
     /// Networks of proxies whose word on a client's address is believed.
@@ -308,6 +310,8 @@ pub struct ServerTls {
     pub identity: Identity,
     /// Authorities of client certificates; if given, a client must have one.
     pub client_ca: Option<Vec<CertificateDer<'static>>>,
+    /// Whether a client may do without.
+    pub client_cert: ClientCert,
 }
 
 /// A certificate chain and its private key; they fit together.

@@ -140,6 +140,25 @@ impl KeyTable {
         }
     }
 
+    /// The principal of a credential with this digest, whatever it is; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`Denied`] for one that is over.
+    pub fn find_digest(
+        &self,
+        digest: &Digest,
+        now_ms: u64,
+    ) -> Option<Result<Arc<Principal>, Denied>> {
+        let principal = self.by_digest.get(digest)?;
+        Some(if principal.is_stopped() {
+            Err(Denied("revoked"))
+        } else if principal.is_expired(now_ms) {
+            Err(Denied("expired"))
+        } else {
+            Ok(Arc::clone(principal))
+        })
+    }
+
     /// The principal with this id, whatever its state: for administration.
     #[must_use]
     pub fn by_id(&self, id: &str) -> Option<&Arc<Principal>> {
