@@ -53,10 +53,6 @@ impl Visitor {
 ///
 /// # Errors
 /// The answer: 403 if nobody can come in, or not with so many duties; 401 for a credential that is missing or wrong.
-#[expect(
-    clippy::result_large_err,
-    reason = "the error is the answer, made once"
-)]
 pub(super) async fn enter(
     headers: &HeaderMap,
     peer: IpAddr,
