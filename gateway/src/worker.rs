@@ -9,11 +9,8 @@ use std::time::Duration;
 
 use adapters::places;
 use ledger::{Ledger, Link};
-<<<<<<< HEAD
 use policies::access::token::Digest;
-=======
 use policies::limit::level::Window;
->>>>>>> main
 use policies::policy::Policy;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::watch;

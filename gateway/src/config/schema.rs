@@ -27,14 +27,10 @@ mod policies;
 mod shipping;
 mod waiting;
 
-<<<<<<< HEAD
 pub use access::{
     AdminToken, Certificate, Claims, ClientCert, Hours, HoursSpan, Identity, PerUser, Role, Texts,
 };
-=======
-pub use access::{AdminToken, Claims, Hours, HoursSpan, Identity, PerUser, Role, Texts};
 pub use alerts::{Alerts, Webhook};
->>>>>>> main
 pub use audit::{Payload, Seal, SealPeriod};
 pub use checkpoint::{Anchor, Checkpoint, Witness};
 pub use policies::{

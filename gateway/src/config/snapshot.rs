@@ -24,11 +24,7 @@ pub use super::address::{Host, Listen, Origin, Scheme};
 use super::changes::Marks;
 use super::price::Price;
 pub use super::schema::Location;
-<<<<<<< HEAD
-use super::schema::{Audit, ClientCert, GateShape, Log, OnError, Payload, Role};
-=======
-use super::schema::{Audit, GateShape, Log, OnError, Payload, Role, Webhook};
->>>>>>> main
+use super::schema::{Audit, ClientCert, GateShape, Log, OnError, Payload, Role, Webhook};
 use super::tuning::{Drain, Http2, Limits, Overload, Runtime, Timeouts};
 use crate::identity::Directory;
 use crate::secret::Secret;
