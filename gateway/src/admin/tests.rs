@@ -1,6 +1,7 @@
 //! The admin endpoint without a socket: who may ask what, and what is answered.
 
 use super::*;
+use crate::access::{Access, Directory};
 use crate::config::testing::{Book, FULL, env};
 use http_body_util::BodyExt as _;
 use journal::Journal;
@@ -19,6 +20,7 @@ fn bench(text: &str, ready: Vec<Ready>) -> Bench {
     let path = dir.path().join("y.yaml");
     std::fs::write(&path, text).unwrap();
     let (store, _) = ConfigStore::open(&path, Box::new(env), Arc::new(Book)).unwrap();
+    let store = Arc::new(store);
     let metrics = Metrics::new("0", "0", store.counters());
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let settings = journal::Config {
@@ -47,8 +49,13 @@ fn bench(text: &str, ready: Vec<Ready>) -> Bench {
             refresh: Box::new(|| ()),
             payloads: Arc::new(payloads),
             searches: Arc::new(searches),
-            visits: Visits::new(journal, clock),
-            config: Arc::new(store),
+            visits: Visits::new(Arc::clone(&journal), clock),
+            keys: Desk::new(Access {
+                directory: Arc::new(Directory::open(&store.load().state).unwrap()),
+                store: Arc::clone(&store),
+                journal,
+            }),
+            config: store,
             metrics: Arc::new(metrics),
             ready,
             version: "0.1.0",
@@ -64,7 +71,12 @@ impl Bench {
             request = request.header(*name, *value);
         }
         let peer = [127, 0, 0, 1].into();
-        let response = answer(request.body(()).unwrap(), peer, Arc::clone(&self.state)).await;
+        let response = answer(
+            request.body(http_body_util::Empty::new()).unwrap(),
+            peer,
+            Arc::clone(&self.state),
+        )
+        .await;
         let status = response.status().as_u16();
         assert_eq!(response.headers()["x-content-type-options"], "nosniff");
         let body = response.into_body().collect().await.unwrap().to_bytes();
@@ -255,7 +267,7 @@ async fn the_document_has_every_route() {
     let (status, body) = bench.ask("GET /api/openapi.json", &[LOCAL, TOKEN]).await;
     assert_eq!(status, 200);
     let document: serde_json::Value = serde_json::from_str(&body).unwrap();
-    for route in &routes::ROUTES {
+    for route in routes::ROUTES {
         let method = route.method.as_str().to_ascii_lowercase();
         let operation = &document["paths"][route.path][&method];
         assert!(operation["summary"].is_string(), "{}", route.path);

@@ -38,6 +38,7 @@ use super::snapshot::{
 };
 use super::time::parse_moment_ms;
 use super::vendors::VendorBook;
+use crate::secret::Secret;
 use crate::upstream::client::Endpoint;
 
 /// The five clocks' defaults (threat model, section 3; a gap within content is bounded like the first).
@@ -48,6 +49,9 @@ const CLOCKS: Clocks = Clocks {
     idle: Duration::from_secs(300),
     total: Duration::from_secs(3600),
 };
+
+/// How long an answer of the shared store may take that no request waits for.
+const SHELF_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What a snapshot is built with.
 pub struct Ground<'a> {
@@ -161,6 +165,7 @@ fn assemble(loaded: &Loaded, ground: &Ground<'_>, files: &mut Files<'_>) -> Opti
         fingerprint: loaded.fingerprint().into(),
         marks: super::changes::Marks::of(loaded),
         keys: KeyTable::build(specs, before.map(|b| &b.keys), unix_ms(ground.now)),
+        basis: super::dynamic::basis(config),
         grades,
         providers,
         models,
@@ -364,7 +369,7 @@ fn with(base: Clocks, over: schema::CallTimeouts) -> Clocks {
     }
 }
 
-fn build_keys(config: &Config, grades: &Grades, books: &Books) -> Option<Vec<KeySpec>> {
+pub(super) fn build_keys(config: &Config, grades: &Grades, books: &Books) -> Option<Vec<KeySpec>> {
     let of = |names: Option<&Vec<String>>| names.map_or(Models::All, Models::only);
     let maker = limits::Maker::new(config, books)?;
     let mut specs = Vec::with_capacity(config.keys.len());
@@ -401,14 +406,22 @@ fn build_keys(config: &Config, grades: &Grades, books: &Books) -> Option<Vec<Key
 fn state(config: &Config) -> Option<State> {
     let from = &config.state;
     let address = from.store.expose();
-    let store = match address {
-        "memory" => None,
-        _ => Some(ledger::Store::parse(address, &from.prefix, from.timeout.0).ok()?),
+    let reach = |timeout| ledger::Store::parse(address, &from.prefix, timeout).ok();
+    let (store, shelf) = match address {
+        "memory" => (None, None),
+        _ => (Some(reach(from.timeout.0)?), Some(reach(SHELF_TIMEOUT)?)),
     };
-    let all = format!("{address}\0{}\0{:?}", from.prefix, from.timeout);
+    let pepper = from.pepper.as_ref().map_or("", Secret::expose);
+    let all = format!(
+        "{address}\0{}\0{:?}\0{}\0{pepper}",
+        from.prefix, from.timeout, from.dir
+    );
     let digest = ::policies::access::token::digest(all.as_bytes());
     Some(State {
         store,
+        shelf,
+        dir: from.dir.as_str().into(),
+        pepper: from.pepper.clone(),
         mark: ::policies::access::token::show_digest(&digest).into(),
     })
 }

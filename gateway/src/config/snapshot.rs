@@ -47,6 +47,8 @@ pub struct Snapshot {
     pub models: HashMap<Box<str>, Arc<Model>>,
     /// Who may ask.
     pub keys: KeyTable,
+    /// The config itself without its keys: what dynamic keys and teams are judged by.
+    pub basis: Arc<super::schema::Config>,
     /// What is looked for and what follows; `None`: only the law over declared grades.
     pub policy: Option<Arc<Policy>>,
     /// The policy's meters, looked up at first use and kept.
@@ -87,15 +89,21 @@ pub struct Snapshot {
     pub runtime: Runtime,
     /// Our own log. Read at start only.
     pub log: Log,
-    /// Where limits are counted. Read at start only.
+    /// Where limits are counted and dynamic keys kept. Read at start only.
     pub state: State,
 }
 
-/// Where limits are counted.
+/// Where limits are counted, and where dynamic keys are kept.
 #[derive(Debug)]
 pub struct State {
     /// The store that replicas share; `None`: this process's memory.
     pub store: Option<ledger::Store>,
+    /// The same for what no request waits for: dynamic keys. `None`: they lie in `dir`.
+    pub shelf: Option<ledger::Store>,
+    /// The directory of what outlives the process, relative to the working directory.
+    pub dir: Box<str>,
+    /// What hashes of dynamic keys are keyed with; `None`: made once and kept beside them.
+    pub pepper: Option<Secret>,
     /// Tells one setting from another without showing a password.
     pub mark: Box<str>,
 }

@@ -4,6 +4,7 @@
 
 use http::header::AUTHORIZATION;
 use http::request::Parts;
+use policies::access::keys::UNREAD;
 use wire::{Fault, Kind};
 
 use super::arrive::Arrived;
@@ -17,7 +18,11 @@ pub(super) fn admit(exchange: &mut Exchange, arrived: Arrived) -> Result<Arrived
         .snapshot
         .keys
         .find(token, now_ms)
-        .map_err(|denial| denied(denial.reason()))?;
+        .map_err(|denial| match denial.reason() {
+            // It may well be a key: nobody is told that it is none before the store was read.
+            UNREAD => Fault::new(Kind::LedgerDown).reason(UNREAD),
+            reason => denied(reason),
+        })?;
     exchange.grade = principal.grade;
     exchange.principal = Some(principal);
     if arrived.is_call() {
