@@ -12,6 +12,7 @@ pub mod dialects;
 pub mod fuzz;
 pub mod matrix;
 mod members;
+pub mod operation;
 pub mod places;
 pub mod quirks;
 #[cfg(test)]
@@ -22,6 +23,7 @@ mod vendors;
 mod weave;
 
 pub use dialect::{ClientDialect, Decoder, Dialect, DialectId, Encoder, Lossy, ReplyHead};
+pub use operation::Operation;
 pub use places::{Asked, Asks, Endpoint};
 pub use quirks::Quirks;
 pub use vendor::{Call, Credential, Framing, Head, Parts, Vendor, VendorInfo};

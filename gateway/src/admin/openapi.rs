@@ -35,7 +35,7 @@ pub(super) fn document(version: &str) -> Value {
         "info": { "title": "yumen admin API", "version": version },
         "paths": paths,
         "components": {
-            "securitySchemes": { "token": { "type": "http", "scheme": "bearer", "description": "admin.token of the config" } },
+            "securitySchemes": { "token": { "type": "http", "scheme": "bearer", "description": "admin.token of the config, or one of admin.tokens with a role that the operation names" } },
             "schemas": schemas,
         },
     })
@@ -86,9 +86,12 @@ fn operation(route: &Route) -> Value {
             json!({ "$ref": "#/components/schemas/Error" }),
         );
     };
-    if route.guarded {
+    if route.needs.is_some() {
         fails("401", "the token is missing or wrong");
-        fails("403", "the config sets no token, or the host is not known");
+        fails(
+            "403",
+            "the token has no role that this needs, the config sets no token, or the host is not known",
+        );
     }
     if route.parameters != Parameters::None || route.takes != Takes::Nothing {
         fails("400", "a parameter or the body cannot be used");
@@ -124,8 +127,9 @@ fn operation(route: &Route) -> Value {
             let body = json!({ "required": true, "content": content });
             operation.insert("requestBody".to_owned(), body);
         }
-        if route.guarded {
-            operation.insert("security".to_owned(), json!([{ "token": [] }]));
+        if let Some(roles) = route.needs {
+            let roles: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
+            operation.insert("security".to_owned(), json!([{ "token": roles }]));
         }
     }
     operation

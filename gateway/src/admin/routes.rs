@@ -1,20 +1,21 @@
 //! The paths of the admin endpoint: one table, from which requests are routed and the OpenAPI document is made.
 //!
-//! Must never know how a path is answered. Invariants: every path below `/api/` needs the token; a parameter of a path is
+//! Must never know how a path is answered. Invariants: every path below `/api/` needs a role; a parameter of a path is
 //! one segment that is not empty.
 
 use http::Method;
 
 use super::Answers;
 use super::access::Op;
+use super::visitor::{ANYBODY, AUDITOR, DUTY, Needs, OPEN, OPERATOR, SECURITY};
 
 /// One path and what it is for.
 pub(super) struct Route {
     /// `{id}` stands for any one segment.
     pub(super) path: &'static str,
     pub(super) method: Method,
-    /// Whether the admin token is needed.
-    pub(super) guarded: bool,
+    /// The roles that may ask; everything below `/api/` needs one.
+    pub(super) needs: Needs,
     pub(super) answers: Answers,
     /// A sentence.
     pub(super) summary: &'static str,
@@ -57,7 +58,7 @@ pub(super) const ROUTES: &[Route] = &[
     Route {
         path: "/",
         method: Method::GET,
-        guarded: false,
+        needs: OPEN,
         answers: Answers::Page,
         summary: "A page for people that names what there is",
         parameters: Parameters::None,
@@ -67,7 +68,7 @@ pub(super) const ROUTES: &[Route] = &[
     Route {
         path: "/healthz",
         method: Method::GET,
-        guarded: false,
+        needs: OPEN,
         answers: Answers::Health,
         summary: "The process is alive",
         parameters: Parameters::None,
@@ -77,7 +78,7 @@ pub(super) const ROUTES: &[Route] = &[
     Route {
         path: "/readyz",
         method: Method::GET,
-        guarded: false,
+        needs: OPEN,
         answers: Answers::Readiness,
         summary: "Whether it takes requests; 503 and why while it does not",
         parameters: Parameters::None,
@@ -87,7 +88,7 @@ pub(super) const ROUTES: &[Route] = &[
     Route {
         path: "/metrics",
         method: Method::GET,
-        guarded: false,
+        needs: OPEN,
         answers: Answers::Metrics,
         summary: "Metrics for Prometheus",
         parameters: Parameters::None,
@@ -97,7 +98,7 @@ pub(super) const ROUTES: &[Route] = &[
     Route {
         path: "/api/config",
         method: Method::GET,
-        guarded: true,
+        needs: DUTY,
         answers: Answers::Config,
         summary: "Version and routing table of the running config",
         parameters: Parameters::None,
@@ -107,7 +108,7 @@ pub(super) const ROUTES: &[Route] = &[
     Route {
         path: "/api/reload",
         method: Method::POST,
-        guarded: true,
+        needs: OPERATOR,
         answers: Answers::Reload,
         summary: "Reads the config file again; 422 and the problems if it cannot be used",
         parameters: Parameters::None,
@@ -117,7 +118,7 @@ pub(super) const ROUTES: &[Route] = &[
     Route {
         path: "/api/openapi.json",
         method: Method::GET,
-        guarded: true,
+        needs: ANYBODY,
         answers: Answers::OpenApi,
         summary: "This document",
         parameters: Parameters::None,
@@ -127,7 +128,7 @@ pub(super) const ROUTES: &[Route] = &[
     Route {
         path: "/api/audit/entries",
         method: Method::GET,
-        guarded: true,
+        needs: AUDITOR,
         answers: Answers::Entries,
         summary: "Entries of the audit log that fit all filters, newest first. The search becomes an entry itself",
         parameters: Parameters::Search,
@@ -137,7 +138,7 @@ pub(super) const ROUTES: &[Route] = &[
     Route {
         path: "/api/audit/entries/{id}",
         method: Method::GET,
-        guarded: true,
+        needs: AUDITOR,
         answers: Answers::Entry,
         summary: "The entry of a request id, or of an index in the log: opening and closing joined. The reading becomes an entry itself",
         parameters: Parameters::None,
@@ -147,7 +148,7 @@ pub(super) const ROUTES: &[Route] = &[
     Route {
         path: "/api/audit/entries/{id}/payload",
         method: Method::GET,
-        guarded: true,
+        needs: AUDITOR,
         answers: Answers::Payload,
         summary: "What was kept of the prompt and the reply of a request id, for a reason. The unsealing becomes an entry itself",
         parameters: Parameters::Reason,
@@ -157,7 +158,7 @@ pub(super) const ROUTES: &[Route] = &[
     Route {
         path: "/api/audit/stats",
         method: Method::GET,
-        guarded: true,
+        needs: AUDITOR,
         answers: Answers::Stats,
         summary: "How many entries there are by time, and by verdict, model, type and other values. The question becomes an entry itself",
         parameters: Parameters::Stats,
@@ -167,7 +168,7 @@ pub(super) const ROUTES: &[Route] = &[
     Route {
         path: "/api/keys",
         method: Method::GET,
-        guarded: true,
+        needs: DUTY,
         answers: Answers::Access(Op::Keys),
         summary: "Keys of the config and those made here, by id: status, team, how they begin. Never a key or a hash",
         parameters: Parameters::Keys,
@@ -177,7 +178,7 @@ pub(super) const ROUTES: &[Route] = &[
     Route {
         path: "/api/keys",
         method: Method::POST,
-        guarded: true,
+        needs: SECURITY,
         answers: Answers::Access(Op::CreateKey),
         summary: "Makes a key as the config would have it, without `hash`; the answer alone shows it. With `hash` (`sha256:…`) a key of one's own becomes known",
         parameters: Parameters::None,
@@ -187,7 +188,7 @@ pub(super) const ROUTES: &[Route] = &[
     Route {
         path: "/api/keys/{id}",
         method: Method::GET,
-        guarded: true,
+        needs: DUTY,
         answers: Answers::Access(Op::Key),
         summary: "One key",
         parameters: Parameters::None,
@@ -197,7 +198,7 @@ pub(super) const ROUTES: &[Route] = &[
     Route {
         path: "/api/keys/{id}",
         method: Method::PATCH,
-        guarded: true,
+        needs: SECURITY,
         answers: Answers::Access(Op::ChangeKey),
         summary: "Changes a key (merge patch, RFC 7396): null takes out. What is narrowed ends its streams",
         parameters: Parameters::None,
@@ -207,7 +208,7 @@ pub(super) const ROUTES: &[Route] = &[
     Route {
         path: "/api/keys/{id}",
         method: Method::DELETE,
-        guarded: true,
+        needs: SECURITY,
         answers: Answers::Access(Op::RevokeKey),
         summary: "Revokes a key at once, its streams too; 202: the other replicas are told when the shared store answers",
         parameters: Parameters::None,
@@ -217,7 +218,7 @@ pub(super) const ROUTES: &[Route] = &[
     Route {
         path: "/api/keys/{id}/rotate",
         method: Method::POST,
-        guarded: true,
+        needs: SECURITY,
         answers: Answers::Access(Op::RotateKey),
         summary: "Makes a new secret for a key; the old one stays valid for `overlap`",
         parameters: Parameters::None,
@@ -227,7 +228,7 @@ pub(super) const ROUTES: &[Route] = &[
     Route {
         path: "/api/teams",
         method: Method::GET,
-        guarded: true,
+        needs: DUTY,
         answers: Answers::Access(Op::Teams),
         summary: "Teams of the config and those made here, by name",
         parameters: Parameters::Teams,
@@ -237,7 +238,7 @@ pub(super) const ROUTES: &[Route] = &[
     Route {
         path: "/api/teams",
         method: Method::POST,
-        guarded: true,
+        needs: SECURITY,
         answers: Answers::Access(Op::CreateTeam),
         summary: "Makes a team as the config would have it; it may hang below one of the config",
         parameters: Parameters::None,
@@ -247,7 +248,7 @@ pub(super) const ROUTES: &[Route] = &[
     Route {
         path: "/api/teams/{id}",
         method: Method::GET,
-        guarded: true,
+        needs: DUTY,
         answers: Answers::Access(Op::Team),
         summary: "One team",
         parameters: Parameters::None,
@@ -257,7 +258,7 @@ pub(super) const ROUTES: &[Route] = &[
     Route {
         path: "/api/teams/{id}",
         method: Method::PATCH,
-        guarded: true,
+        needs: SECURITY,
         answers: Answers::Access(Op::ChangeTeam),
         summary: "Changes a team (merge patch); refused if a key would no longer fit",
         parameters: Parameters::None,
@@ -267,7 +268,7 @@ pub(super) const ROUTES: &[Route] = &[
     Route {
         path: "/api/teams/{id}",
         method: Method::DELETE,
-        guarded: true,
+        needs: SECURITY,
         answers: Answers::Access(Op::DeleteTeam),
         summary: "Deletes a team that has neither teams nor keys",
         parameters: Parameters::None,
@@ -280,8 +281,8 @@ pub(super) const ROUTES: &[Route] = &[
 pub(super) enum Found<'a> {
     /// A route, and what stands for its parameter.
     Route(&'static Route, &'a str),
-    /// The path is one of ours, but not by this method: whether the token is needed there, and the methods it has.
-    Methods(bool, String),
+    /// The path is one of ours, but not by this method: what it needs, and the methods it has.
+    Methods(Needs, String),
     /// There is no such path.
     Nothing,
 }
@@ -296,17 +297,17 @@ pub(super) fn find<'a>(method: &Method, path: &'a str) -> Found<'a> {
         (!id.is_empty() && !id.contains('/')).then_some((route, id))
     });
     let mut methods = Vec::new();
-    let mut guarded = false;
+    let mut needs = OPEN;
     for (route, id) in fitting {
         if route.method == *method || (route.method == Method::GET && *method == Method::HEAD) {
             return Found::Route(route, id);
         }
         methods.push(route.method.as_str());
-        guarded = route.guarded;
+        needs = route.needs;
     }
     if methods.is_empty() {
         Found::Nothing
     } else {
-        Found::Methods(guarded, methods.join(", "))
+        Found::Methods(needs, methods.join(", "))
     }
 }

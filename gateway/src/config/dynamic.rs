@@ -136,7 +136,7 @@ impl<'a> Frame<'a> {
         let mut is_good = wrong.iter().map(Vec::is_empty);
         self.config.keys.retain(|_| is_good.next() == Some(true));
         let (grades, books) = (&self.snapshot.grades, self.books);
-        let specs = build::build_keys(&self.config, grades, books).unwrap_or_default();
+        let specs = build::key_specs(&self.config, grades, books).unwrap_or_default();
         let mut specs = specs.into_iter();
         self.config.keys = Vec::new();
         wrong

@@ -198,6 +198,7 @@ fn part_of(digest: &Digest) -> usize {
 #[cfg(test)]
 mod tests {
     use super::super::keys::{KeyTable, Models};
+    use super::super::scope::Scope;
     use super::super::token::digest;
     use super::*;
     use wire::Grade;
@@ -210,9 +211,11 @@ mod tests {
         KeySpec {
             id: id.into(),
             digest: pepper().keyed(&digest(key.as_bytes())),
+            user: None,
             team: None,
             grade: Grade(1),
             models: Models::All,
+            scope: Scope::default(),
             expires_ms: None,
             public: false,
             meters: Vec::new(),

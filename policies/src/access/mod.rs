@@ -4,4 +4,6 @@
 
 pub mod dynamic;
 pub mod keys;
+pub mod principal;
+pub mod scope;
 pub mod token;
