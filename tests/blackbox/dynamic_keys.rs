@@ -202,12 +202,12 @@ async fn a_key_lives() {
         let bytes = std::fs::read(gateway.dir.path().join(file)).unwrap();
         for key in [&first, &second, &other] {
             assert!(
-                message::find(&bytes, key[9..].as_bytes()).is_none(),
+                message::find(&bytes, &key.as_bytes()[9..]).is_none(),
                 "{file}"
             );
         }
         assert!(
-            message::find(&bytes, hash(&second)[7..].as_bytes()).is_none(),
+            message::find(&bytes, &hash(&second).as_bytes()[7..]).is_none(),
             "{file}"
         );
     }
@@ -385,12 +385,6 @@ async fn teams_hang_below_those_of_the_config() {
             "the limit of the team above"
         );
     }
-    gateway
-        .chat("slow", "x")
-        .key(&key)
-        .send()
-        .await
-        .refused(403, "permission_denied");
     let listed = good(&gateway, "GET /api/teams?parent=shop", Value::Null).await;
     assert_eq!(listed["teams"][0]["name"], "till");
     for (line, part) in [
@@ -407,8 +401,24 @@ async fn teams_hang_below_those_of_the_config() {
     // A circle is none, whoever closes it.
     let (status, told) = call(&gateway, "PATCH /api/teams/shop", json!({"parent": "till"})).await;
     assert_eq!(status, 400, "{told}");
+    // What a team may do ends where the one above it does.
+    let (refused, told) = call(
+        &gateway,
+        "PATCH /api/teams/shop",
+        json!({"models": ["slow"]}),
+    )
+    .await;
+    assert_eq!(refused, 400, "{told}");
+    let why = told["error"]["message"].as_str().unwrap();
+    assert!(why.contains("`till` would no longer fit"), "{why}");
     // What a team may no longer do, its keys may not either: their streams end.
     good(&gateway, "PATCH /api/teams/shop", json!({"limits": null})).await;
+    gateway
+        .chat("slow", "x")
+        .key(&key)
+        .send()
+        .await
+        .refused(403, "permission_denied");
     good(
         &gateway,
         "PATCH /api/teams/till",

@@ -182,7 +182,8 @@ impl Access {
             overlap: Span(overlap),
         } = match body {
             [] => Rotate::default(),
-            _ => typed(object(body)?)?,
+            _ => typed(object(body)?)
+                .map_err(|_| bad("overlap: a span such as 0s, 30m or 24h, and nothing else"))?,
         };
         if overlap > OVERLAP_MAX {
             return Err(bad("overlap: 90d at most"));

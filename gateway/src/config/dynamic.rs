@@ -91,11 +91,19 @@ impl<'a> Frame<'a> {
         let replaced = self.config.teams.insert(name.to_owned(), team);
         let before = format!("teams.{name}");
         let problems = self.problems(&Doc::of(&text));
-        let wrong: Vec<String> = problems
-            .iter()
-            .filter(|problem| problem.path.strip_prefix(&before).is_some_and(ends_here))
-            .map(|problem| told(problem, &before))
-            .collect();
+        let wrong = problems.iter().filter_map(|problem| {
+            if problem.path.strip_prefix(&before).is_some_and(ends_here) {
+                return Some(told(problem, &before));
+            }
+            // Of others nothing was wrong before.
+            let other = problem.path.strip_prefix("teams.")?;
+            let why = told(problem, "teams.");
+            Some(format!(
+                "the team `{}` would no longer fit: {why}",
+                other.split('.').next()?
+            ))
+        });
+        let wrong: Vec<String> = wrong.collect();
         match replaced {
             Some(old) => self.config.teams.insert(name.to_owned(), old),
             None => self.config.teams.remove(name),
