@@ -14,7 +14,7 @@ use anyhow::Context as _;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::access::{self, Access, Directory};
+use crate::access::{self, Access, Keyring};
 use crate::admin::{AdminState, Desk, Searches};
 use crate::audit::checkpoints::Checkpoints;
 use crate::audit::events::{self, Visits};
@@ -28,6 +28,7 @@ use crate::config::problem::Problem;
 use crate::config::schema::Durability;
 use crate::config::tuning::Mode;
 use crate::config::watch::ConfigStore;
+use crate::identity;
 use crate::server::{self, drain, listen};
 use crate::tasks;
 use crate::telemetry::{log, metrics::Metrics};
@@ -260,6 +261,7 @@ fn start_control(
         tokio::net::TcpListener::from_std(listener)?,
     ));
     tasks::detach(Arc::clone(&shared.store).watch(std::future::pending()));
+    tasks::detach(identity::keep(Arc::clone(shared)));
     let visits = Arc::clone(&state);
     tasks::detach(async move {
         loop {
@@ -281,11 +283,11 @@ fn start_control(
 /// Keys and teams that the admin API makes, with what was kept of them; and up to where the shared store was read.
 fn dynamic_keys(shared: &Arc<Shared>, control: &Runtime) -> anyhow::Result<(Access, Place)> {
     let _inside = control.enter();
-    let directory = Arc::new(Directory::open(&shared.store.load().state)?);
-    shared.store.with_keys_of(Arc::clone(&directory));
+    let keyring = Arc::new(Keyring::open(&shared.store.load().state)?);
+    shared.store.with_keys_of(Arc::clone(&keyring));
     let access = Access {
         store: Arc::clone(&shared.store),
-        directory,
+        keyring,
         journal: Arc::clone(&shared.journal),
     };
     let place = control.block_on(access::read_first(&access));

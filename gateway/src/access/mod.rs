@@ -50,7 +50,7 @@ enum Backend {
 }
 
 /// All dynamic keys and teams.
-pub struct Directory {
+pub struct Keyring {
     backend: Backend,
     /// `state.pepper`, if the config has one.
     given: Option<Secret>,
@@ -91,27 +91,27 @@ struct Kept {
 /// What is known, held for as long as one config takes another's place.
 pub struct Hold<'a>(MutexGuard<'a, Known>);
 
-impl Directory {
+impl Keyring {
     /// What `state` of the config says, with what was kept before.
     ///
     /// # Errors
     /// The file database cannot be opened or read.
     pub fn open(state: &State) -> anyhow::Result<Self> {
-        let directory = match &state.shelf {
+        let keyring = match &state.shelf {
             Some(store) => Self::with(Backend::Shared(Shared::new(store)), state),
             None => Self::with(Backend::Local(Local::open(Path::new(&*state.dir))?), state),
         };
-        if let Backend::Local(local) = &directory.backend {
+        if let Backend::Local(local) = &keyring.backend {
             let docs = local.all().context("the state directory cannot be read")?;
-            let mut known = directory.known();
+            let mut known = keyring.known();
             known.read = true;
             if !docs.is_empty() || local.has_pepper() {
-                known.salt = Some(directory.salt()?);
+                known.salt = Some(keyring.salt()?);
             }
             docs.into_iter().for_each(|doc| known.put(doc));
             drop(known);
         }
-        Ok(directory)
+        Ok(keyring)
     }
 
     fn with(backend: Backend, state: &State) -> Self {
@@ -394,13 +394,13 @@ impl Kept {
     }
 }
 
-/// A store and its directory, as whoever administers keys has them.
+/// A store and its keyring, as whoever administers keys has them.
 #[derive(Clone)]
 pub struct Access {
     /// The running config.
     pub store: Arc<ConfigStore>,
     /// What is known.
-    pub directory: Arc<Directory>,
+    pub keyring: Arc<Keyring>,
     /// The audit log, which every change becomes an entry of.
     pub journal: Arc<journal::Journal>,
 }

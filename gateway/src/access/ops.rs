@@ -101,7 +101,7 @@ impl Access {
     pub fn create_key(&self, who: &Who, body: &[u8]) -> Result<Answer, Refusal> {
         let mut fields = object(body)?;
         let words = Words::take(&mut fields)?;
-        let pepper = self.directory.salted().map_err(unkept)?;
+        let pepper = self.keyring.salted().map_err(unkept)?;
         let now_ms = self.now_ms();
         let (made, digest) = match fields.remove("hash") {
             None => {
@@ -130,7 +130,7 @@ impl Access {
             secrets: vec![secret],
             about: words.about(who, now_ms),
         };
-        if self.directory.known().kept(KEYS, &id).is_some() {
+        if self.keyring.known().kept(KEYS, &id).is_some() {
             return Err(conflict("there is a key of this id, or there was one"));
         }
         let twin = self.store.load();
@@ -189,7 +189,7 @@ impl Access {
             return Err(bad("overlap: 90d at most"));
         }
         let (rev, mut doc) = self.live_key(id)?;
-        let pepper = self.directory.salted().map_err(unkept)?;
+        let pepper = self.keyring.salted().map_err(unkept)?;
         let now_ms = self.now_ms();
         let until = now_ms.saturating_add(u64::try_from(overlap.as_millis()).unwrap_or(u64::MAX));
         doc.secrets.retain(|secret| secret.is_valid(now_ms));
@@ -231,13 +231,13 @@ impl Access {
         match self.keep(KEYS, id, rev, &written(&doc)) {
             Ok(()) => Ok(Answer::of(self.key_view(id))),
             // Nobody must wait for a store to be rid of a key that leaked.
-            Err(Refusal::Unkept(why)) if matches!(self.directory.backend, Backend::Shared(_)) => {
+            Err(Refusal::Unkept(why)) if matches!(self.keyring.backend, Backend::Shared(_)) => {
                 tracing::warn!(
                     key = id,
                     why,
                     "revoked on this replica; the others are told later"
                 );
-                self.directory.revoke_here(&self.store, id, done);
+                self.keyring.revoke_here(&self.store, id, done);
                 Ok(Answer {
                     body: self.key_view(id),
                     is_pending: true,
@@ -261,7 +261,7 @@ impl Access {
         if self.store.load().basis.teams.contains_key(&name) {
             return Err(conflict("the config has a team of this name"));
         }
-        let rev = match self.directory.known().kept(TEAMS, &name) {
+        let rev = match self.keyring.known().kept(TEAMS, &name) {
             None => 0,
             // A name that is free again: teams have no secrets.
             Some(kept) if kept.team().is_some_and(|doc| doc.about.ended.is_some()) => kept.rev,
@@ -302,7 +302,7 @@ impl Access {
     pub fn delete_team(&self, who: &Who, name: &str) -> Result<Answer, Refusal> {
         let (rev, mut doc) = self.team(name)?;
         {
-            let known = self.directory.known();
+            let known = self.keyring.known();
             let mut teams = known.of_kind(TEAMS, "");
             let below = teams.find(|(_, kept)| {
                 let doc = kept.team().filter(|doc| doc.about.ended.is_none());
@@ -332,7 +332,7 @@ impl Access {
 
     /// A dynamic key and its revision.
     fn key(&self, id: &str) -> Result<(u64, KeyDoc), Refusal> {
-        match self.directory.known().kept(KEYS, id) {
+        match self.keyring.known().kept(KEYS, id) {
             Some(kept) => {
                 let doc = kept.key().ok_or_else(strange)?;
                 Ok((kept.rev, doc))
@@ -347,7 +347,7 @@ impl Access {
     /// One that was not revoked.
     fn live_key(&self, id: &str) -> Result<(u64, KeyDoc), Refusal> {
         let found = self.key(id)?;
-        let revoked = self.directory.known().revoked.contains_key(id);
+        let revoked = self.keyring.known().revoked.contains_key(id);
         if found.1.about.ended.is_some() || revoked {
             return Err(conflict("this key is revoked"));
         }
@@ -355,7 +355,7 @@ impl Access {
     }
 
     fn team(&self, name: &str) -> Result<(u64, TeamDoc), Refusal> {
-        let known = self.directory.known();
+        let known = self.keyring.known();
         let kept = known.kept(TEAMS, name);
         let doc = kept.map(|kept| Ok((kept.rev, kept.team().ok_or_else(strange)?)));
         match doc.transpose()? {
@@ -380,7 +380,7 @@ impl Access {
         key.hash = format!("sha256:{}", "0".repeat(64));
         {
             let snapshot = self.store.load();
-            let mut known = self.directory.known();
+            let mut known = self.keyring.known();
             let mut frame = known.frame(&snapshot, self.store.grounds(), self.now_ms());
             frame.keys(vec![key]).remove(0).map_err(bad)?;
         }
@@ -398,7 +398,7 @@ impl Access {
     ) -> Result<Value, Refusal> {
         {
             let snapshot = self.store.load();
-            let mut known = self.directory.known();
+            let mut known = self.keyring.known();
             let mut frame = known.frame(&snapshot, self.store.grounds(), self.now_ms());
             frame.judge_team(name, doc.team.clone()).map_err(bad)?;
             if rev > 0 {
@@ -452,9 +452,9 @@ impl Access {
             rev: rev + 1,
             text: text.to_owned(),
         };
-        match self.directory.write(&doc, rev).map_err(unkept)? {
+        match self.keyring.write(&doc, rev).map_err(unkept)? {
             Written::Done => {
-                self.directory.take_in(&self.store, vec![doc]);
+                self.keyring.take_in(&self.store, vec![doc]);
                 Ok(())
             }
             Written::Conflict => Err(conflict(
@@ -467,7 +467,7 @@ impl Access {
 
 /// Tells the shared store of keys that were revoked here while it was away.
 pub(super) fn tell_revocations(access: &Access) -> anyhow::Result<()> {
-    let revoked = access.directory.known().revoked.clone();
+    let revoked = access.keyring.known().revoked.clone();
     for (id, done) in revoked {
         if let Ok((rev, mut doc)) = access.key(&id)
             && doc.about.ended.is_none()
@@ -480,7 +480,7 @@ pub(super) fn tell_revocations(access: &Access) -> anyhow::Result<()> {
                 Err(_) => return Err(Down.into()),
             }
         }
-        access.directory.known().revoked.remove(&id);
+        access.keyring.known().revoked.remove(&id);
     }
     Ok(())
 }

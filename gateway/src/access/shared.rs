@@ -12,7 +12,7 @@ use anyhow::Context as _;
 use ledger::{Changes, Doc, Down, Place, Shelf, Store, Written};
 use tokio::runtime::Handle;
 
-use super::{Access, Backend, DOCS_MAX, Directory};
+use super::{Access, Backend, DOCS_MAX, Keyring};
 
 /// How often the store is asked what changed. A change is everywhere within this and the time of its way.
 const ASK: Duration = Duration::from_millis(400);
@@ -69,8 +69,8 @@ pub async fn read_first(access: &Access) -> Place {
     let read = tokio::task::spawn_blocking(move || keep_up(&asking, Place::default()));
     match read.await {
         Ok(Ok(place)) => {
-            let directory = &access.directory;
-            directory.up.store(true, Ordering::Relaxed);
+            let keyring = &access.keyring;
+            keyring.up.store(true, Ordering::Relaxed);
             place
         }
         Ok(Err(error)) => {
@@ -83,7 +83,7 @@ pub async fn read_first(access: &Access) -> Place {
 
 /// Keeps up with the store that replicas share, for as long as it is polled. Ends at once where there is none.
 pub async fn follow(access: Access, mut place: Place) {
-    if !matches!(access.directory.backend, Backend::Shared(_)) {
+    if !matches!(access.keyring.backend, Backend::Shared(_)) {
         return;
     }
     let mut pause = ASK;
@@ -92,13 +92,13 @@ pub async fn follow(access: Access, mut place: Place) {
         let (asking, from) = (access.clone(), place.clone());
         // Building a table and waiting for the store are no work for the runtime that answers probes.
         let asked = tokio::task::spawn_blocking(move || keep_up(&asking, from)).await;
-        let was_up = access.directory.up.load(Ordering::Relaxed);
+        let was_up = access.keyring.up.load(Ordering::Relaxed);
         match asked {
             Ok(Ok(at)) => {
                 if !was_up {
                     tracing::info!("the store of keys answers");
                 }
-                access.directory.up.store(true, Ordering::Relaxed);
+                access.keyring.up.store(true, Ordering::Relaxed);
                 place = at;
                 pause = ASK;
             }
@@ -109,7 +109,7 @@ pub async fn follow(access: Access, mut place: Place) {
                         "keys go on as they were last known"
                     );
                 }
-                access.directory.up.store(false, Ordering::Relaxed);
+                access.keyring.up.store(false, Ordering::Relaxed);
                 pause = (pause * 2).min(PAUSE_MAX);
             }
             Err(_) => tracing::error!("reading the store of keys panicked"),
@@ -119,8 +119,8 @@ pub async fn follow(access: Access, mut place: Place) {
 
 /// Reads all that changed since `place`.
 fn keep_up(access: &Access, mut place: Place) -> anyhow::Result<Place> {
-    let directory = &access.directory;
-    let Backend::Shared(shared) = &directory.backend else {
+    let keyring = &access.keyring;
+    let Backend::Shared(shared) = &keyring.backend else {
         return Ok(place);
     };
     let mut fresh = Vec::new();
@@ -136,29 +136,29 @@ fn keep_up(access: &Access, mut place: Place) -> anyhow::Result<Place> {
         }
     }
     if lost {
-        put_back(directory, &fresh)?;
+        put_back(keyring, &fresh)?;
     }
-    let first = !directory.known().read;
-    if !fresh.is_empty() && (lost || directory.known().salt.is_none()) {
+    let first = !keyring.known().read;
+    if !fresh.is_empty() && (lost || keyring.known().salt.is_none()) {
         // A store that began anew may have another one.
-        let salt = directory.salt()?;
-        directory.known().salt = Some(salt);
+        let salt = keyring.salt()?;
+        keyring.known().salt = Some(salt);
     }
     if first || !fresh.is_empty() {
-        directory.take_in(&access.store, fresh);
+        keyring.take_in(&access.store, fresh);
     }
     super::ops::tell_revocations(access)?;
     Ok(place)
 }
 
 /// Puts what the store has lost back into it: all that is known here and is newer than what stands there.
-fn put_back(directory: &Directory, there: &[Doc]) -> anyhow::Result<()> {
-    let Backend::Shared(shared) = &directory.backend else {
+fn put_back(keyring: &Keyring, there: &[Doc]) -> anyhow::Result<()> {
+    let Backend::Shared(shared) = &keyring.backend else {
         return Ok(());
     };
     let revs: HashMap<&str, u64> = there.iter().map(|doc| (&*doc.name, doc.rev)).collect();
     let (missing, salt) = {
-        let known = directory.known();
+        let known = keyring.known();
         let missing = known.docs.iter().filter_map(|(name, kept)| {
             let rev = revs.get(&**name).copied().unwrap_or(0);
             let doc = Doc {
@@ -189,9 +189,9 @@ fn put_back(directory: &Directory, there: &[Doc]) -> anyhow::Result<()> {
     Ok(())
 }
 
-impl std::fmt::Debug for Directory {
+impl std::fmt::Debug for Keyring {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let known = self.known();
-        write!(f, "Directory({} documents)", known.docs.len())
+        write!(f, "Keyring({} documents)", known.docs.len())
     }
 }

@@ -45,7 +45,7 @@ impl Access {
         let of_config = snapshot.keys.iter();
         let mut of_config: Vec<_> = of_config.filter(|key| *key.id > *wanted.cursor).collect();
         of_config.sort_unstable_by(|a, b| a.id.cmp(&b.id));
-        let known = self.directory.known();
+        let known = self.keyring.known();
         let dynamic = known.of_kind(KEYS, &wanted.cursor);
         let config_ids = of_config.iter().map(|key| (&*key.id, Err(*key)));
         let all = merged(config_ids, dynamic.map(|(id, kept)| (id, Ok(kept))));
@@ -70,7 +70,7 @@ impl Access {
 
     pub(super) fn key_view(&self, id: &str) -> Value {
         let now_ms = unix_ms(self.store.now());
-        let known = self.directory.known();
+        let known = self.keyring.known();
         if let Some(kept) = known.kept(KEYS, id) {
             return known.key_view(id, kept, now_ms);
         }
@@ -87,7 +87,7 @@ impl Access {
     pub fn teams(&self, pairs: &[(String, String)]) -> Result<Value, Refusal> {
         let wanted = Wanted::read(pairs, &["limit", "cursor", "source", "parent"])?;
         let snapshot = self.store.load();
-        let known = self.directory.known();
+        let known = self.keyring.known();
         let of_config = snapshot.basis.teams.iter();
         let of_config = of_config.filter(|(name, _)| **name > wanted.cursor);
         let of_config = of_config.map(|(name, team)| (name.as_str(), Err(team)));
@@ -110,7 +110,7 @@ impl Access {
         if let Some(team) = self.store.load().basis.teams.get(name) {
             return Ok(config_team(name, team));
         }
-        let known = self.directory.known();
+        let known = self.keyring.known();
         let kept = known.kept(TEAMS, name).ok_or(missing)?;
         match known.team_view(name, kept) {
             Value::Null => Err(Refusal::Missing("there is no such team")),
@@ -120,11 +120,11 @@ impl Access {
 
     /// How far what is shown can be relied on.
     fn state(&self) -> Value {
-        let kind = match self.directory.backend {
+        let kind = match self.keyring.backend {
             super::Backend::Local(_) => "file",
             super::Backend::Shared(_) => "redis",
         };
-        json!({ "kind": kind, "up": self.directory.is_up() })
+        json!({ "kind": kind, "up": self.keyring.is_up() })
     }
 }
 

@@ -31,7 +31,7 @@ pub(super) enum Op {
     DeleteTeam,
 }
 
-/// The directory behind the routes.
+/// The keyring behind the routes.
 pub struct Desk {
     access: Access,
     places: Semaphore,

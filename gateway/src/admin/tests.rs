@@ -1,7 +1,7 @@
 //! The admin endpoint without a socket: who may ask what, and what is answered.
 
 use super::*;
-use crate::access::{Access, Directory};
+use crate::access::{Access, Keyring};
 use crate::config::schema::Role;
 use crate::config::testing::{Book, FULL, env};
 use http_body_util::BodyExt as _;
@@ -53,7 +53,7 @@ fn bench(text: &str, ready: Vec<Ready>) -> Bench {
             searches: Arc::new(searches),
             visits: Visits::new(Arc::clone(&journal), clock),
             keys: Desk::new(Access {
-                directory: Arc::new(Directory::open(&store.load().state).unwrap()),
+                keyring: Arc::new(Keyring::open(&store.load().state).unwrap()),
                 store: Arc::clone(&store),
                 journal,
             }),

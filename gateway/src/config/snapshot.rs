@@ -25,6 +25,7 @@ use super::price::Price;
 pub use super::schema::Location;
 use super::schema::{Audit, GateShape, Log, OnError, Payload, Role};
 use super::tuning::{Drain, Http2, Limits, Overload, Runtime, Timeouts};
+use crate::identity::Directory;
 use crate::secret::Secret;
 use crate::telemetry::metrics::TargetMeters;
 use crate::telemetry::policy::PolicyMeters;
@@ -51,6 +52,8 @@ pub struct Snapshot {
     pub keys: KeyTable,
     /// The config itself without its keys: what dynamic keys and teams are judged by.
     pub basis: Arc<super::schema::Config>,
+    /// Whose tokens let somebody ask, beside keys.
+    pub identity: Option<Directory>,
     /// Networks of proxies whose word on a client's address is believed.
     pub trusted_proxies: Vec<IpNet>,
     /// What is looked for and what follows; `None`: only the law over declared grades.
@@ -436,6 +439,8 @@ pub struct Admin {
     pub token: Option<Secret>,
     /// Tokens that have a name, by digest.
     pub tokens: HashMap<Digest, AdminToken>,
+    /// Nobody may have more than one of the three duties.
+    pub separate_duties: bool,
     /// Further names that a `Host` header may have, in lower case.
     pub hosts: Vec<String>,
 }

@@ -21,7 +21,8 @@ use super::load::{load, load_text};
 use super::problem::Problem;
 use super::snapshot::Snapshot;
 use super::vendors::VendorBook;
-use crate::access::Directory;
+use crate::access::Keyring;
+use crate::identity;
 
 /// How often files are looked at. A change is used once it has looked the same twice, so within two of these.
 pub const POLL: Duration = Duration::from_secs(1);
@@ -65,7 +66,7 @@ pub struct ReloadCounters {
 pub struct Report {
     /// The version now running.
     pub version: u64,
-    /// Keys whose requests and streams were ended.
+    /// Keys and users whose requests and streams were ended.
     pub keys_stopped: usize,
     /// Settings that changed but are read at start only.
     pub needs_restart: Vec<&'static str>,
@@ -82,7 +83,7 @@ pub struct ConfigStore {
     books: Arc<Books>,
     prepare: Option<Prepare>,
     witness: OnceLock<Witness>,
-    directory: OnceLock<Arc<Directory>>,
+    keyring: OnceLock<Arc<Keyring>>,
     counters: Arc<ReloadCounters>,
     /// Held for a whole reload: one at a time.
     watched: Mutex<Watched>,
@@ -125,7 +126,7 @@ impl ConfigStore {
             books,
             prepare: None,
             witness: OnceLock::new(),
-            directory: OnceLock::new(),
+            keyring: OnceLock::new(),
             counters: Arc::default(),
         };
         store.succeeded(now);
@@ -159,7 +160,7 @@ impl ConfigStore {
             books,
             prepare: None,
             witness: OnceLock::new(),
-            directory: OnceLock::new(),
+            keyring: OnceLock::new(),
             counters: Arc::default(),
             watched: Mutex::default(),
         };
@@ -179,10 +180,10 @@ impl ConfigStore {
         let _ = self.witness.set(witness);
     }
 
-    /// Gives this and every further config the dynamic keys of `directory`; only the first one that is given counts.
-    pub fn with_keys_of(&self, directory: Arc<Directory>) {
-        let directory = self.directory.get_or_init(|| directory);
-        let mut hold = directory.hold();
+    /// Gives this and every further config the dynamic keys of `keyring`; only the first one that is given counts.
+    pub fn with_keys_of(&self, keyring: Arc<Keyring>) {
+        let keyring = self.keyring.get_or_init(|| keyring);
+        let mut hold = keyring.hold();
         let snapshot = self.load();
         let before = snapshot.keys.dynamic();
         hold.dress(&snapshot, &before, self.grounds(), unix_ms(self.now()));
@@ -240,6 +241,8 @@ impl ConfigStore {
                 *watched = Watched::of(&self.path, built.files, built.digest);
                 let after = Arc::new(built.snapshot);
                 let keys_stopped = self.swap(&before, &after, now);
+                let people = identity::reloaded(before.identity.as_ref(), after.identity.as_ref());
+                let keys_stopped = keys_stopped + people;
                 let report = Report {
                     version: after.version,
                     keys_stopped,
@@ -272,7 +275,7 @@ impl ConfigStore {
     /// Puts `after` in the place of `before`, with the dynamic keys as it understands them. Returns how many keys ended.
     fn swap(&self, before: &Snapshot, after: &Arc<Snapshot>, now: SystemTime) -> usize {
         // Held over the swap: a key that is revoked meanwhile must not come back with the new table.
-        let mut hold = self.directory.get().map(|directory| directory.hold());
+        let mut hold = self.keyring.get().map(|keyring| keyring.hold());
         if let Some(hold) = &mut hold {
             let dynamic = before.keys.dynamic();
             hold.dress(after, &dynamic, self.grounds(), unix_ms(now));
