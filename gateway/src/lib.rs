@@ -3,6 +3,7 @@
 pub mod access;
 pub mod admin;
 pub mod alarm;
+pub mod alerts;
 pub mod audit;
 pub mod book;
 pub mod cli;

@@ -240,6 +240,17 @@ fn fetch_secrets(loaded: &mut Loaded) -> Vec<Problem> {
     if let Some(pepper) = &mut config.state.pepper {
         fetch(pepper, &["state".into(), "pepper".into()]);
     }
+    if let Some(secret) = config
+        .alerts
+        .webhook
+        .as_mut()
+        .and_then(|hook| hook.secret.as_mut())
+    {
+        fetch(
+            secret,
+            &["alerts".into(), "webhook".into(), "secret".into()],
+        );
+    }
     fetch_checkpoint(&mut config.audit.checkpoint, &mut fetch);
     if let Some(pepper) = &mut config.policies.pepper {
         fetch(pepper, &["policies".into(), "pepper".into()]);

@@ -201,6 +201,7 @@ mod tests {
     use super::super::scope::Scope;
     use super::super::token::digest;
     use super::*;
+    use crate::limit::line::Share;
     use wire::Grade;
 
     fn pepper() -> Pepper {
@@ -216,6 +217,7 @@ mod tests {
             grade: Grade(1),
             models: Models::All,
             scope: Scope::default(),
+            share: Share::of(id),
             expires_ms: None,
             public: false,
             meters: Vec::new(),

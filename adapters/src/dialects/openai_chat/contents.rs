@@ -8,7 +8,7 @@ use wire::facts::{Contents, RequestFacts, Said, Saying, Source};
 use wire::hold::Lane;
 use wire::json::{Tape, Type, Value};
 
-use crate::texts::{Rules, walk};
+use crate::texts::{Rules, is_coded, walk};
 
 /// Request fields.
 const RULES: Rules = Rules {
@@ -169,7 +169,7 @@ pub(super) fn of_request(body: &[u8], facts: &RequestFacts) -> Contents {
 }
 
 /// Members of a reply that are the dialect's, not the model's.
-const NOT_SAID: [&str; 14] = [
+pub(crate) const NOT_SAID: [&str; 14] = [
     "id",
     "object",
     "model",
@@ -188,9 +188,9 @@ const NOT_SAID: [&str; 14] = [
 /// Members of a delta that are complete in one event. All others, unknown ones too, may come piece by piece.
 const COMPLETE: [&str; 4] = ["id", "name", "call_id", "tool_call_id"];
 /// The field of a choice's own text, in any delta or message.
-const ANSWER: u32 = u32::MAX;
+pub(crate) const ANSWER: u32 = u32::MAX;
 /// What stands beside the choices.
-const BESIDE: u32 = u32::MAX;
+pub(crate) const BESIDE: u32 = u32::MAX;
 
 /// All texts of a reply or of one event of it.
 pub(super) fn of_reply(data: &[u8], tape: &Tape, saying: &mut Saying) {
@@ -199,7 +199,19 @@ pub(super) fn of_reply(data: &[u8], tape: &Tape, saying: &mut Saying) {
     };
     for (key, value) in root.members() {
         let name = key.inner().unwrap_or_default();
-        if name == "choices" && value.kind() == Type::Array {
+        if name == "delta"
+            && let Some(span) = value.inner_span().filter(|span| !span.is_empty())
+        {
+            // A piece of a transcript.
+            saying.said.push(Said {
+                lane: lane(0, ANSWER),
+                span,
+                nested: false,
+                whole: false,
+            });
+        } else if name == "type" && value.is_named("transcript.text.done") {
+            saying.finished.push(0);
+        } else if name == "choices" && value.kind() == Type::Array {
             for (at, choice) in value.elements().enumerate() {
                 let index = choice.get("index").and_then(|index| index.as_u64());
                 let index = index.unwrap_or(at as u64);
@@ -240,7 +252,8 @@ fn of_choice(data: &[u8], tape: &Tape, index: u32, choice: Value<'_>, saying: &m
     }
 }
 
-fn collect<'a>(
+/// Every text at or under a value, a lane for each place.
+pub(crate) fn collect<'a>(
     data: &'a [u8],
     tape: &'a Tape,
     choice: u32,
@@ -253,7 +266,7 @@ fn collect<'a>(
     });
     let skip = |key: Value<'a>, value: Value<'a>| {
         let scalar = !matches!(value.kind(), Type::Object | Type::Array);
-        scalar && matches!(key.inner(), Some("type" | "index" | "object"))
+        scalar && (matches!(key.inner(), Some("type" | "index" | "object")) || is_media(key, value))
     };
     walk(tape, data, value, key, skip, |visit| {
         if visit.is_key {
@@ -274,7 +287,14 @@ fn collect<'a>(
     });
 }
 
-fn lane(choice: u32, field: u32) -> Lane {
+/// An image or a sound in base64.
+fn is_media(key: Value<'_>, value: Value<'_>) -> bool {
+    let named = matches!(key.inner(), Some("b64_json" | "audio"));
+    named && value.inner().is_some_and(|raw| raw.bytes().all(is_coded))
+}
+
+/// A lane of a choice.
+pub(crate) fn lane(choice: u32, field: u32) -> Lane {
     Lane {
         choice,
         part: 0,
@@ -283,7 +303,7 @@ fn lane(choice: u32, field: u32) -> Lane {
 }
 
 /// Whether a lane is a choice's own text.
-pub(super) fn is_answer(lane: Lane) -> bool {
+pub(crate) fn is_answer(lane: Lane) -> bool {
     lane.field == ANSWER && lane.choice != BESIDE
 }
 
