@@ -38,6 +38,7 @@ mod clocks;
 mod compare;
 mod crashes;
 mod drain;
+mod dynamic_keys;
 mod faults;
 mod framing;
 mod front;

@@ -27,6 +27,8 @@ pub(super) const OPEN: Needs = None;
 pub(super) const ANYBODY: Needs = Some(&Role::ALL);
 /// 系统管理.
 pub(super) const OPERATOR: Needs = Some(&[Role::Operator]);
+/// 安全管理.
+pub(super) const SECURITY: Needs = Some(&[Role::Security]);
 /// 审计管理.
 pub(super) const AUDITOR: Needs = Some(&[Role::Auditor]);
 /// Any of the three duties.

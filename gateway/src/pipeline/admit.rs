@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use http::header::AUTHORIZATION;
 use http::request::Parts;
-use policies::access::keys::Principal;
+use policies::access::keys::{Principal, UNREAD};
 use policies::access::scope::Beyond;
 use policies::limit::level::Now;
 use wire::{Fault, Kind};
@@ -85,7 +85,11 @@ fn named(exchange: &Exchange, token: &[u8]) -> Result<Named, Fault> {
         let found = snapshot.keys.find(token, now_ms);
         return found
             .map(Named::As)
-            .map_err(|denial| denied(denial.reason()));
+            .map_err(|denial| match denial.reason() {
+                // It may well be a key: nobody is told that it is none before the store was read.
+                UNREAD => Fault::new(Kind::LedgerDown).reason(UNREAD),
+                reason => denied(reason),
+            });
     };
     let now = Now {
         mono_ns: exchange.worker.now_ns(),

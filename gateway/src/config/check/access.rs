@@ -60,7 +60,10 @@ impl Check<'_> {
             }
         }
         if config.keys.is_empty() {
-            self.warn(&at!["keys"], "there is no key: every request is refused");
+            self.warn(
+                &at!["keys"],
+                "there is no key: every request is refused, unless the admin API makes some",
+            );
         }
         let mut above: HashMap<&str, Above> = HashMap::new();
         let mut ids: HashMap<&str, usize> = HashMap::new();
