@@ -12,6 +12,7 @@ pub const KEY: &str = "ym-blackbox-7Qm2xT9vKdLw";
 /// product's own list.
 pub const VENDORS: &[(&str, &str)] = &[
     ("anthropic", "claude-3-7-sonnet-sim"),
+    ("bedrock", "us.anthropic.claude-sonnet-4-sim-v1:0"),
     ("gemini", "gemini-3-sim"),
     ("wenxin", "ernie-4.0-turbo-8k"),
     ("wenxin-v1", "completions_pro"),
@@ -50,7 +51,8 @@ pub const VENDORS: &[(&str, &str)] = &[
 ];
 
 /// Vendors whose wire dialect is not the client's.
-pub const TRANSLATED: [&str; 8] = [
+pub const TRANSLATED: [&str; 9] = [
+    "bedrock",
     "gemini",
     "wenxin-v1",
     "tongyi",
@@ -74,16 +76,19 @@ pub fn same_dialect() -> impl Iterator<Item = &'static str> {
 
 /// The upstream credential of a provider: planted, so that a leak is found by searching for it.
 pub fn upstream_key(vendor: &str) -> String {
-    if vendor == "glm" {
-        sim::GLM_TEST_KEY.to_owned()
-    } else {
-        format!("sk-planted-{vendor}-X8f3QpL2")
+    match vendor {
+        "glm" => sim::GLM_TEST_KEY.to_owned(),
+        "bedrock" => sim::BEDROCK_TEST_ACCESS_KEY.to_owned(),
+        _ => format!("sk-planted-{vendor}-X8f3QpL2"),
     }
 }
 
 /// The second half of it, where a vendor has one.
 pub fn upstream_secret(vendor: &str) -> String {
-    format!("planted-secret-{vendor}-N5hR7w")
+    match vendor {
+        "bedrock" => sim::BEDROCK_TEST_SECRET_KEY.to_owned(),
+        _ => format!("planted-secret-{vendor}-N5hR7w"),
+    }
 }
 
 /// `sha256:…` of a key, as the config wants it.
@@ -160,8 +165,11 @@ impl Config {
         if vendor != "ollama" {
             provider["api_key"] = upstream_key(vendor).into();
         }
-        if vendor == "wenxin-v1" {
+        if ["wenxin-v1", "bedrock"].contains(&vendor) {
             provider["secret_key"] = upstream_secret(vendor).into();
+        }
+        if vendor == "bedrock" {
+            provider["region"] = sim::BEDROCK_TEST_REGION.into();
         }
         self.0["providers"][name] = provider;
         self

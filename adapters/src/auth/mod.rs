@@ -4,6 +4,7 @@
 
 pub(crate) mod bce;
 pub(crate) mod jwt;
+pub(crate) mod sigv4;
 
 /// Lower-case hex.
 pub(crate) fn hex(bytes: &[u8]) -> String {

@@ -110,7 +110,8 @@ fn tell(frame: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
     let headers = frame.get(PRELUDE_BYTES..behind).unwrap_or_default();
     let payload = frame.get(behind..frame.len() - CHECKSUM_BYTES);
     let payload = payload.unwrap_or_default();
-    let told = read_headers(headers).ok_or_else(|| malformed("headers of a frame that are none"))?;
+    let told =
+        read_headers(headers).ok_or_else(|| malformed("headers of a frame that are none"))?;
     let start = out.len();
     match told.message {
         b"event" => {

@@ -5,6 +5,7 @@
 
 mod cohere;
 mod dashscope;
+mod gemini;
 mod minimax;
 mod openai;
 pub(crate) mod vectors;
@@ -23,6 +24,7 @@ use crate::vendor::Parts;
 
 pub(crate) use cohere::{RANKS, RANKS_BARE, RANKS_BY_PATH, RANKS_V2};
 pub(crate) use dashscope::{DASHSCOPE_RANKS, DASHSCOPE_VECTORS};
+pub(crate) use gemini::GEMINI_VECTORS;
 pub(crate) use minimax::MINIMAX_VECTORS;
 pub(crate) use openai::{
     LISTED_VECTORS, VECTORS, VECTORS_BY_PATH, VECTORS_OUTPUT, VECTORS_PLAIN, VECTORS_SIZED,

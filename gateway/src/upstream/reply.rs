@@ -19,10 +19,12 @@ use super::io::{Io, give_back};
 const HEADERS_MAX: usize = 128;
 /// The headers of a reply that anybody reads later: what the body is, and when to come back. Those of the framing are read
 /// here; all others end here, and none goes down.
-static KEPT: [HeaderName; 3] = [
+static KEPT: [HeaderName; 4] = [
     CONTENT_TYPE,
     RETRY_AFTER,
     HeaderName::from_static("retry-after-ms"),
+    // Where one vendor tells the name of an error.
+    HeaderName::from_static("x-amzn-errortype"),
 ];
 /// Interim replies (100, 103) before the real one.
 const INTERIM_MAX: usize = 8;
