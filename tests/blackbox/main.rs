@@ -41,6 +41,7 @@ mod front;
 mod gates;
 mod gemini;
 mod heads;
+mod identity;
 mod input;
 mod journal;
 mod keys;
