@@ -376,24 +376,33 @@ async fn contents_are_embedded() {
             .header("x-goog-api-key", KEY)
             .json(body)
     };
-    let vector = |value: &Value| -> Vec<f32> {
-        serde_json::from_value(value["values"].clone()).unwrap()
-    };
+    let vector =
+        |value: &Value| -> Vec<f32> { serde_json::from_value(value["values"].clone()).unwrap() };
     for model in ["m-gemini", "m-openai", "m-tongyi"] {
         let said = |text: &str| json!({"content": {"parts": [{"text": text}]}});
         let reply = ask(model, "embedContent", &said("一")).send().await;
         assert_eq!(reply.status, 200, "{model}: {}", reply.text());
         let told = reply.json();
-        assert_eq!(vector(&told["embedding"]), sim::vector_of("一", 6), "{model}");
+        assert_eq!(
+            vector(&told["embedding"]),
+            sim::vector_of("一", 6),
+            "{model}"
+        );
         assert!(told["usageMetadata"]["promptTokenCount"].as_u64() > Some(0));
         let many: Vec<Value> = (0..23).map(|at| said(&format!("text {at}"))).collect();
-        let reply = ask(model, "batchEmbedContents", &json!({"requests": many})).send().await;
+        let reply = ask(model, "batchEmbedContents", &json!({"requests": many}))
+            .send()
+            .await;
         assert_eq!(reply.status, 200, "{model}: {}", reply.text());
         let told = reply.json();
         let all = told["embeddings"].as_array().unwrap();
         assert_eq!(all.len(), 23, "{model}");
         for (at, one) in all.iter().enumerate() {
-            assert_eq!(vector(one), sim::vector_of(&format!("text {at}"), 6), "{model} {at}");
+            assert_eq!(
+                vector(one),
+                sim::vector_of(&format!("text {at}"), 6),
+                "{model} {at}"
+            );
         }
         // What is looked for stays here, in both forms.
         sim.clear();
@@ -404,11 +413,18 @@ async fn contents_are_embedded() {
             ("batchEmbedContents", json!({"requests": [one]})),
         ] {
             let reply = ask(model, verb, &body).send().await;
-            assert_eq!(reply.header("x-yumen-verdict"), Some("redact"), "{model} {verb}");
+            assert_eq!(
+                reply.header("x-yumen-verdict"),
+                Some("redact"),
+                "{model} {verb}"
+            );
         }
         for request in sim.requests() {
             let sent = String::from_utf8_lossy(&request.body).into_owned();
-            assert!(!sent.contains(&phone) && sent.contains("CN_MOBILE"), "{sent}");
+            assert!(
+                !sent.contains(&phone) && sent.contains("CN_MOBILE"),
+                "{sent}"
+            );
         }
     }
     let odd = [

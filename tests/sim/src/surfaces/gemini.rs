@@ -298,12 +298,18 @@ impl Gemini {
         if model.starts_with("no-such") {
             return Err(self.trouble("NOT_FOUND"));
         }
-        if let Some(status) = faults::read(model).ok().and_then(|(_, faults)| faults.status) {
+        if let Some(status) = faults::read(model)
+            .ok()
+            .and_then(|(_, faults)| faults.status)
+        {
             return Err(self.trouble_of_status(status));
         }
         let bad = |message: String| self.refuse("INVALID_ARGUMENT", message);
         let wanted = wanted(body, model, alone).map_err(bad)?;
-        let tokens: usize = wanted.iter().map(|(text, _)| text.chars().count().div_ceil(2)).sum();
+        let tokens: usize = wanted
+            .iter()
+            .map(|(text, _)| text.chars().count().div_ceil(2))
+            .sum();
         let vectors: Vec<String> = wanted
             .iter()
             .map(|(text, length)| {
@@ -313,7 +319,9 @@ impl Gemini {
             })
             .collect();
         let tokens = i64::try_from(tokens).unwrap_or(0);
-        let usage = Obj::new().int("promptTokenCount", tokens).int("totalTokenCount", tokens);
+        let usage = Obj::new()
+            .int("promptTokenCount", tokens)
+            .int("totalTokenCount", tokens);
         let reply = match vectors.first() {
             Some(only) if alone => Obj::new().raw("embedding", only),
             _ => Obj::new().raw("embeddings", &json::array(&vectors)),
@@ -329,7 +337,10 @@ fn wanted(body: &Value, model: &str, alone: bool) -> Result<Vec<(String, usize)>
     let one = |request: &Value| {
         let own = at(request, &["model"]).as_str();
         if !alone && own.is_none_or(|own| own != format!("models/{model}")) {
-            return Err("* BatchEmbedContentsRequest.requests[0].model: must be the model of the path".to_owned());
+            return Err(
+                "* BatchEmbedContentsRequest.requests[0].model: must be the model of the path"
+                    .to_owned(),
+            );
         }
         let parts = at(request, &["content", "parts"]).as_array();
         let texts: Option<Vec<&str>> = parts
@@ -351,7 +362,9 @@ fn wanted(body: &Value, model: &str, alone: bool) -> Result<Vec<(String, usize)>
     let requests = at(body, &["requests"]).as_array().map(Vec::as_slice);
     let requests = requests.unwrap_or_default();
     if requests.is_empty() || requests.len() > BATCH_MAX {
-        return Err("* BatchEmbedContentsRequest.requests: at most 100 requests can be in one batch".into());
+        return Err(
+            "* BatchEmbedContentsRequest.requests: at most 100 requests can be in one batch".into(),
+        );
     }
     requests.iter().map(one).collect()
 }
