@@ -156,7 +156,7 @@ fn read_headers(mut bytes: &[u8]) -> Option<Told<'_>> {
         let (kind, rest) = rest.split_first()?;
         let (value, rest) = match kind {
             // True and false have no bytes of their own.
-            0 | 1 => (&rest[..0], rest),
+            0 | 1 => rest.split_at_checked(0)?,
             2 => rest.split_at_checked(1)?,
             3 => rest.split_at_checked(2)?,
             4 => rest.split_at_checked(4)?,
