@@ -23,9 +23,11 @@ use super::govern::{Governor, Tally};
 use super::governing::{end_events, govern_events};
 use super::settle::Meter;
 
+mod decoding;
 mod governed;
 mod recording;
 
+pub(super) use decoding::Decoding;
 use governed::Mold;
 pub(super) use recording::Recording;
 
@@ -581,102 +583,6 @@ fn edited(event: &sse::Event<'_>, facts: &EventFacts, hide: bool) -> Rope {
     whole.append(edits.apply(&data));
     whole.push(Bytes::from_static(b"\n\n"));
     whole
-}
-
-/// Decodes a stream to canonical events, for a client that wants one whole reply.
-pub(super) struct Decoding {
-    frames: Option<Box<dyn Frames>>,
-    splitter: Splitter,
-    decoder: Box<dyn Decoder>,
-    vendor: &'static dyn Vendor,
-    told: Told,
-}
-
-impl Decoding {
-    pub(super) fn new(
-        decoder: Box<dyn Decoder>,
-        vendor: &'static dyn Vendor,
-        limits: sse::Limits,
-    ) -> Self {
-        let told = Told {
-            status: 200,
-            now_ms: 0,
-        };
-        Self {
-            frames: None,
-            splitter: Splitter::new(limits),
-            decoder,
-            vendor,
-            told,
-        }
-    }
-
-    /// The same, of a stream that is framed so.
-    pub(super) fn framed(self, frames: Option<Box<dyn Frames>>) -> Self {
-        Self { frames, ..self }
-    }
-
-    pub(super) fn read(
-        &mut self,
-        data: &[u8],
-        meter: &mut Meter,
-        all: &mut Vec<canon::Event>,
-    ) -> Result<(), Fault> {
-        match &mut self.frames {
-            None => self.events(data, meter, all),
-            Some(frames) => {
-                let (events, sound) = unframed(frames.as_mut(), data);
-                self.events(&events, meter, all)?;
-                sound
-            }
-        }
-    }
-
-    fn events(
-        &mut self,
-        data: &[u8],
-        meter: &mut Meter,
-        all: &mut Vec<canon::Event>,
-    ) -> Result<(), Fault> {
-        let mut at = 0;
-        while let Some(event) = self
-            .splitter
-            .next(data, &mut at)
-            .map_err(|_| Fault::new(Kind::Malformed).reason("event_too_long"))?
-        {
-            let from = all.len();
-            self.decoder.event(&event, all)?;
-            note(
-                all.get(from..).unwrap_or_default(),
-                meter,
-                self.vendor,
-                &self.told.view(),
-            )?;
-        }
-        Ok(())
-    }
-
-    pub(super) fn end(
-        &mut self,
-        meter: &mut Meter,
-        all: &mut Vec<canon::Event>,
-    ) -> Result<(), Fault> {
-        if let Some(frames) = &self.frames {
-            frames.end()?;
-        }
-        let from = all.len();
-        if let Some(event) = self.splitter.finish() {
-            self.decoder.event(&event, all)?;
-        }
-        self.decoder.end(all)?;
-        note(
-            all.get(from..).unwrap_or_default(),
-            meter,
-            self.vendor,
-            &self.told.view(),
-        )
-        .map(|_| ())
-    }
 }
 
 #[cfg(test)]

@@ -138,7 +138,7 @@ impl Parsed {
                     .split(|byte| *byte == b',')
                     .any(|token| token.trim_ascii().eq_ignore_ascii_case(b"close"));
             }
-            11..=14 => {
+            11..=14 | 16 => {
                 let kept = |kept: &&HeaderName| line.name.eq_ignore_ascii_case(kept.as_str());
                 if let Some(name) = KEPT.iter().find(kept) {
                     let value =

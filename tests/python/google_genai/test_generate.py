@@ -181,6 +181,9 @@ def test_vectors(client):
     # The last of them makes vectors too, of whichever model.
     for vendor in ("gemini", "tongyi"):
         config = types.EmbedContentConfig(output_dimensionality=8, task_type="RETRIEVAL_QUERY")
-        reply = client.models.embed_content(model=vendor, contents=["one", "two"], config=config)
+        contents = [types.Content(parts=[types.Part(text=text)]) for text in ("one", "two")]
+        reply = client.models.embed_content(model=vendor, contents=contents, config=config)
         assert [len(one.values) for one in reply.embeddings] == [8, 8]
         assert reply.embeddings[0].values != reply.embeddings[1].values
+        # Texts alone are parts of one content.
+        assert len(client.models.embed_content(model=vendor, contents=["one", "two"]).embeddings) == 1

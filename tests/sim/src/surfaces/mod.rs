@@ -8,6 +8,7 @@ mod anthropic_check;
 mod baichuan;
 mod bce_auth;
 mod bedrock;
+mod bedrock_check;
 mod bedrock_wire;
 pub(crate) mod beside;
 mod bluelm;
