@@ -156,18 +156,20 @@ async fn errors_have_the_dialects_shape() {
 #[tokio::test]
 async fn errors_in_mid_stream_end_it_and_close_the_array() {
     let sim = sim().await;
-    let mut config = Config::all(&sim);
-    for vendor in every_vendor() {
+    // One of each way in which a stream is read; the pauses are long, so that the beginning is a read of its own.
+    const UNLIKE: [&str; 4] = ["gemini", "openai", "tongyi", "bedrock"];
+    let mut config = Config::with(&sim, UNLIKE);
+    for vendor in UNLIKE {
         for (name, faults) in [
-            ("cut", "@cutevent:4@gap:10"),
-            ("error", "@errorevent:4@gap:10"),
-            ("bad", "@badjson:4@gap:10"),
+            ("cut", "@cutevent:4@gap:80"),
+            ("error", "@errorevent:4@gap:80"),
+            ("bad", "@badjson:4@gap:80"),
         ] {
             config.fault(&format!("{vendor}/{name}"), vendor, faults);
         }
     }
     let gateway = Gateway::start(&config).await;
-    for vendor in every_vendor() {
+    for vendor in UNLIKE {
         for name in ["cut", "error", "bad"] {
             for form in [Form::Events, Form::Array] {
                 let what = format!("{vendor}/{name}");

@@ -185,5 +185,3 @@ def test_vectors(client):
         reply = client.models.embed_content(model=vendor, contents=contents, config=config)
         assert [len(one.values) for one in reply.embeddings] == [8, 8]
         assert reply.embeddings[0].values != reply.embeddings[1].values
-        # Texts alone are parts of one content.
-        assert len(client.models.embed_content(model=vendor, contents=["one", "two"]).embeddings) == 1
