@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
 use smallvec::SmallVec;
 use wire::canon;
-use wire::facts::{Contents, EventFacts, ReplyFacts, RequestFacts, Saying};
+use wire::facts::{Contents, EventFacts, ReplyFacts, RequestFacts, Saying, Shape};
 use wire::json::{self, Value};
 use wire::operation::{Reply, Work};
 use wire::sse;
@@ -31,6 +31,8 @@ pub enum DialectId {
     OpenAiLoose,
     /// Amazon Bedrock's Converse.
     Converse,
+    /// vivo's native completions.
+    BlueLm,
     /// Google's generateContent.
     Gemini,
     /// DashScope's native text generation.
@@ -255,6 +257,8 @@ pub struct ReplyHead {
     pub created: i64,
     /// Whether the client asked for usage in the stream.
     pub usage_asked: bool,
+    /// How it is to be written.
+    pub shape: Shape,
     /// Whether what the model thinks may be shown.
     pub thoughts: bool,
 }

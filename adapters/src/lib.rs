@@ -33,6 +33,7 @@ pub use vendor::{Call, Credential, Framing, Head, Parts, Vendor, VendorInfo};
 pub static DIALECTS: &[&dyn Dialect] = &[
     &dialects::anthropic::Anthropic,
     &dialects::converse::Converse,
+    &dialects::bluelm_native::BlueLm,
     &dialects::dashscope::DashScope,
     &dialects::gemini::Gemini,
     &dialects::openai_chat::OpenAiChat,
@@ -44,6 +45,7 @@ pub static DIALECTS: &[&dyn Dialect] = &[
 pub static CLIENT_DIALECTS: &[&dyn ClientDialect] = &[
     &dialects::openai_chat::OpenAiChat,
     &dialects::anthropic::Anthropic,
+    &dialects::dashscope::DashScope,
     &dialects::gemini::Gemini,
 ];
 
@@ -55,6 +57,7 @@ pub static VENDORS: &[&dyn Vendor] = &[
     &vendors::baichuan::VENDOR,
     &vendors::bedrock::VENDOR,
     &vendors::bluelm::VENDOR,
+    &vendors::bluelm_native::VENDOR,
     &vendors::cohere::VENDOR,
     &vendors::deepseek::VENDOR,
     &vendors::doubao::VENDOR,

@@ -29,6 +29,8 @@ pub struct VendorInfo {
     pub needs_secret_key: bool,
     /// Whether `region` must be given; it may stand as `{region}` in `default_base_url`.
     pub needs_region: bool,
+    /// Whether `app_id` must be given.
+    pub needs_app_id: bool,
     /// A runtime of one's own (default location `self_hosted`).
     pub self_hosted: bool,
     /// Values that `auth` may take, the default first; empty: `auth` may not be given.

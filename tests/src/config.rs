@@ -39,6 +39,7 @@ pub const VENDORS: &[(&str, &str)] = &[
     ("lmdeploy", "local-model"),
     ("xinference", "local-uid"),
     ("mindie", "pangu-embedded"),
+    ("bluelm-native", "vivo-BlueLM-TB-Pro"),
     ("mistral", "mistral-large-latest"),
     ("xai", "grok-4"),
     ("cohere", "command-a-03-2025"),
@@ -63,15 +64,18 @@ pub const TRANSLATED: [&str; 9] = [
     "mistral",
 ];
 
+/// Vendors that are translated too, and whose protocol says little: no tools, no counts, no reason for an end.
+pub const BARE: [&str; 1] = ["bluelm-native"];
+
 /// Vendors whose models call no tools.
-pub const WITHOUT_TOOLS: [&str; 2] = ["xuanyuan", "medgpt"];
+pub const WITHOUT_TOOLS: [&str; 3] = ["bluelm-native", "xuanyuan", "medgpt"];
 
 /// The vendors that speak the client's dialect.
 pub fn same_dialect() -> impl Iterator<Item = &'static str> {
     VENDORS
         .iter()
         .map(|(name, _)| *name)
-        .filter(|name| !TRANSLATED.contains(name))
+        .filter(|name| !TRANSLATED.contains(name) && !BARE.contains(name))
 }
 
 /// The upstream credential of a provider: planted, so that a leak is found by searching for it.
@@ -79,6 +83,7 @@ pub fn upstream_key(vendor: &str) -> String {
     match vendor {
         "glm" => sim::GLM_TEST_KEY.to_owned(),
         "bedrock" => sim::BEDROCK_TEST_ACCESS_KEY.to_owned(),
+        "bluelm-native" => sim::BLUELM_TEST_KEY.to_owned(),
         _ => format!("sk-planted-{vendor}-X8f3QpL2"),
     }
 }
@@ -170,6 +175,9 @@ impl Config {
         }
         if vendor == "bedrock" {
             provider["region"] = sim::BEDROCK_TEST_REGION.into();
+        }
+        if vendor == "bluelm-native" {
+            provider["app_id"] = sim::BLUELM_TEST_APP.into();
         }
         self.0["providers"][name] = provider;
         self

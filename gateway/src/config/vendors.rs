@@ -17,6 +17,8 @@ pub struct VendorInfo {
     pub needs_secret_key: bool,
     /// Whether a provider must have a `region`, which may stand as `{region}` in `default_base_url`.
     pub needs_region: bool,
+    /// Whether a provider must have an `app_id`.
+    pub needs_app_id: bool,
     /// Whether it is a runtime of one's own rather than a service.
     pub self_hosted: bool,
     /// What `auth` may say; empty if there is one way only.

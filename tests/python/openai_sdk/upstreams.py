@@ -11,6 +11,8 @@ from support import (
     BCE_SECRET_KEY,
     BEDROCK_ACCESS_KEY,
     BEDROCK_SECRET_KEY,
+    BLUELM_APP,
+    BLUELM_KEY,
     GLM_KEY,
     SENSENOVA_ACCESS_KEY,
     SENSENOVA_SECRET_KEY,
@@ -79,6 +81,8 @@ class Upstream:
     logprobs: bool | None = True
     # Fields that nobody knows are passed over.
     unknown_fields: bool = True
+    # Replies say how many tokens they took.
+    counts: bool = True
     # Stop strings exist.
     stop: bool = True
     json_mode: bool = True
@@ -314,6 +318,23 @@ UPSTREAMS = [
         logprobs=False,
         stop=False,
         reason=False,
+    ),
+    hosted(
+        "bluelm-native",
+        "/bluelm-native",
+        too_long=None,
+        filtered="1007",
+        recall=True,
+        forwarded=False,
+        reasoning=None,
+        tools=False,
+        choices=False,
+        logprobs=False,
+        stop=False,
+        json_mode=False,
+        reason=False,
+        counts=False,
+        credential={"api_key": BLUELM_KEY, "app_id": BLUELM_APP},
     ),
     hosted("bluelm", too_long="context_length_exceeded", filtered="1007"),
     hosted(

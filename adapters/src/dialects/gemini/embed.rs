@@ -62,6 +62,7 @@ pub(super) fn see(body: &Bytes, tape: json::Tape, asked: &Asked) -> Result<Reque
         structured: true,
         logprobs: false,
         thoughts: false,
+        shape: wire::facts::Shape::default(),
     })
 }
 

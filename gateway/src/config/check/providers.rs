@@ -121,6 +121,9 @@ impl Check<'_> {
             }
             _ => {}
         }
+        if info.needs_app_id && provider.app_id.is_none() {
+            self.error(&whole, format!("vendor `{}` needs an `app_id`", info.name));
+        }
         if info.default_base_url.is_none() && provider.base_url.is_none() {
             self.error(&whole, format!("vendor `{}` needs a `base_url`", info.name));
         }

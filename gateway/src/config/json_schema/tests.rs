@@ -129,6 +129,7 @@ impl VendorBook for AnyVendor {
             needs_api_key: false,
             needs_secret_key: false,
             needs_region: false,
+            needs_app_id: false,
             self_hosted: false,
             auth_modes: &["bearer"],
         })
