@@ -17,7 +17,7 @@ use wire::{Kind, Verdict};
 use super::export::{ExportFamilies, ExportMeters};
 use super::policy::{Families, GateVerdict, PolicyMeters};
 use super::process::{Process, Reloads};
-use super::queue::{QueueFamilies, QueueMeters, WAIT_S};
+use super::queue::{QueueFamilies, QueueMeters};
 use super::series::{Family, OTHER, Timer};
 use super::tree::TreeMeters;
 use crate::config::watch::ReloadCounters;
@@ -167,10 +167,10 @@ impl TargetMeters {
 }
 
 /// Makes metrics and enters them in the registry.
-struct Maker(Registry);
+pub(super) struct Maker(Registry);
 
 impl Maker {
-    fn enter<M: Metric + Clone>(&mut self, name: &str, help: &str, metric: M) -> M {
+    pub(super) fn enter<M: Metric + Clone>(&mut self, name: &str, help: &str, metric: M) -> M {
         self.0.register(name, help, metric.clone());
         metric
     }
@@ -183,7 +183,7 @@ impl Maker {
         self.enter(name, help, Gauge::default())
     }
 
-    fn counters(
+    pub(super) fn counters(
         &mut self,
         name: &str,
         help: &str,
@@ -194,55 +194,13 @@ impl Maker {
 }
 
 impl Maker {
-    fn gauges(&mut self, name: &str, help: &str, labels: &'static [&'static str]) -> Family<Gauge> {
+    pub(super) fn gauges(
+        &mut self,
+        name: &str,
+        help: &str,
+        labels: &'static [&'static str],
+    ) -> Family<Gauge> {
         self.enter(name, help, Family::new(labels, Gauge::default))
-    }
-}
-
-/// The metrics of what copies the audit log.
-fn exports(m: &mut Maker) -> ExportFamilies {
-    ExportFamilies {
-        behind: m.gauges(
-            "yumen_audit_export_lag_records",
-            "Records that a receiver of the audit log does not have yet",
-            &["to"],
-        ),
-        age: m.gauges(
-            "yumen_audit_export_lag_seconds",
-            "Age of the oldest row on its way to a receiver of the audit log",
-            &["to"],
-        ),
-        rows: m.counters(
-            "yumen_audit_export_rows",
-            "Rows sent to a receiver of the audit log",
-            &["to"],
-        ),
-        errors: m.counters(
-            "yumen_audit_export_errors",
-            "Portions that a receiver of the audit log did not get",
-            &["to"],
-        ),
-    }
-}
-
-/// The metrics of requests that wait for providers.
-fn queues(m: &mut Maker) -> QueueFamilies {
-    QueueFamilies {
-        depth: m.gauges(
-            "yumen_queue_depth",
-            "Requests that wait for room at a provider",
-            &["provider"],
-        ),
-        wait: m.enter(
-            "yumen_queue_wait_seconds",
-            "How long those waited that had their turn",
-            Family::new(&["provider"], || Timer::new(&WAIT_S)),
-        ),
-        turned: m.counters(
-            "yumen_queue_refused",
-            "Requests that could not wait: the queue was full, or their turn too late",
-            &["provider", "reason"],
-        ),
     }
 }
 
@@ -312,8 +270,8 @@ impl Metrics {
             ),
             faults: m.counters("yumen_faults", "Requests that failed", &["kind", "reason"]),
             policies,
-            exports: exports(&mut m),
-            queues: queues(&mut m),
+            exports: ExportFamilies::new(&mut m),
+            queues: QueueFamilies::new(&mut m),
             crossed: m.counters(
                 "yumen_budget_soft_crossed",
                 "Budgets that crossed their soft threshold, once a period",
