@@ -29,6 +29,8 @@ pub enum DialectId {
     OpenAiChat,
     /// Chat completions as vendors write them that no OpenAI client could read.
     OpenAiLoose,
+    /// Amazon Bedrock's Converse.
+    Converse,
     /// vivo's native completions.
     BlueLm,
     /// Google's generateContent.

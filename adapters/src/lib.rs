@@ -9,6 +9,7 @@ mod calendar;
 mod corpus;
 pub mod dialect;
 pub mod dialects;
+pub mod frames;
 pub mod fuzz;
 pub mod matrix;
 mod members;
@@ -31,6 +32,7 @@ pub use vendor::{Call, Credential, Framing, Head, Parts, Vendor, VendorInfo};
 /// Every dialect that an upstream may speak.
 pub static DIALECTS: &[&dyn Dialect] = &[
     &dialects::anthropic::Anthropic,
+    &dialects::converse::Converse,
     &dialects::bluelm_native::BlueLm,
     &dialects::dashscope::DashScope,
     &dialects::gemini::Gemini,
@@ -53,6 +55,7 @@ pub static VENDORS: &[&dyn Vendor] = &[
     &vendors::anthropic::VENDOR,
     &vendors::azure_openai::VENDOR,
     &vendors::baichuan::VENDOR,
+    &vendors::bedrock::VENDOR,
     &vendors::bluelm::VENDOR,
     &vendors::bluelm_native::VENDOR,
     &vendors::cohere::VENDOR,

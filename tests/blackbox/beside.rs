@@ -24,6 +24,7 @@ const EMBED: &[(&str, &str)] = &[
     ("sensenova-native", "nova-embedding-stable"),
     ("mistral", "mistral-embed"),
     ("cohere", "embed-v4.0"),
+    ("gemini", "gemini-embedding-001"),
     ("wenxin-v1", "tao-8k"),
 ];
 

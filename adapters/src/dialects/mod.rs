@@ -2,6 +2,7 @@
 
 pub mod anthropic;
 pub mod bluelm_native;
+pub mod converse;
 pub mod dashscope;
 pub mod gemini;
 pub mod moderations;

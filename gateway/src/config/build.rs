@@ -224,8 +224,8 @@ fn build_provider(
     files: &mut Files<'_>,
 ) -> Option<Provider> {
     let info = book.info(&from.vendor)?;
-    let url = from.base_url.as_deref().or(info.default_base_url)?;
-    let (origin, base_path) = parse_base_url(url).ok()?;
+    let url = info.base_url(from.base_url.as_deref(), from.region.as_deref())?;
+    let (origin, base_path) = parse_base_url(&url).ok()?;
     let (tls, server_name) = match origin.scheme {
         super::address::Scheme::Http => (None, None),
         super::address::Scheme::Https => {
@@ -274,7 +274,9 @@ fn build_provider(
         credential: Credential {
             api_key: from.api_key.clone(),
             secret_key: from.secret_key.clone(),
+            session_token: from.session_token.clone(),
             app_id: from.app_id.as_deref().map(Into::into),
+            region: from.region.as_deref().map(Into::into),
             auth: from.auth.as_deref().and_then(mode),
         },
         location,
@@ -293,9 +295,10 @@ fn fingerprint(from: &schema::Provider) -> String {
             .map_or_else(String::new, |secret| secret.expose().to_owned())
     };
     let all = format!(
-        "{}\0{}\0{:?}\0{:?}\0{}",
+        "{}\0{}\0{}\0{:?}\0{:?}\0{}",
         secret(&from.api_key),
         secret(&from.secret_key),
+        secret(&from.session_token),
         from.auth,
         from.tls,
         from.http2

@@ -266,6 +266,9 @@ fn fetch_secrets(loaded: &mut Loaded) -> Vec<Problem> {
         if let Some(key) = &mut provider.secret_key {
             fetch(key, &at("secret_key"));
         }
+        if let Some(token) = &mut provider.session_token {
+            fetch(token, &at("session_token"));
+        }
         for (header, value) in &mut provider.headers {
             let mut steps = at("headers").to_vec();
             steps.push(header.as_str().into());

@@ -210,8 +210,12 @@ pub struct Provider {
     pub api_key: Option<Secret>,
     /// The second half of the credential, where a vendor has one.
     pub secret_key: Option<Secret>,
+    /// What goes with a key that is temporary, where a vendor has such.
+    pub session_token: Option<Secret>,
     /// The application's id, where a vendor has one.
     pub app_id: Option<String>,
+    /// Which of its regions, where a vendor signs for one.
+    pub region: Option<String>,
     /// Where it is; default `self_hosted` for runtimes, `domestic` for vendors.
     pub location: Option<Location>,
     /// The highest grade that may be sent to it; default the lowest there is.

@@ -274,7 +274,13 @@ impl Provider {
                 .secret_key
                 .as_ref()
                 .map_or("", Secret::expose),
+            session_token: self
+                .credential
+                .session_token
+                .as_ref()
+                .map_or("", Secret::expose),
             app_id: self.credential.app_id.as_deref().unwrap_or_default(),
+            region: self.credential.region.as_deref().unwrap_or_default(),
             auth: self.credential.auth.unwrap_or_default(),
         }
     }
@@ -287,8 +293,12 @@ pub struct Credential {
     pub api_key: Option<Secret>,
     /// The second half, where a vendor has one.
     pub secret_key: Option<Secret>,
+    /// What goes with a key that is temporary.
+    pub session_token: Option<Secret>,
     /// The application's id, where a vendor has one.
     pub app_id: Option<Box<str>>,
+    /// Which of its regions, where a vendor signs for one.
+    pub region: Option<Box<str>>,
     /// How to authenticate, where the vendor has more than one way.
     pub auth: Option<&'static str>,
 }

@@ -9,6 +9,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use adapters::frames::Frames;
 use adapters::vendor::{self, Framing, Vendor};
 use bytes::{Bytes, BytesMut};
 use http::HeaderValue;
@@ -285,15 +286,17 @@ async fn attempt(
     };
     let framing = vendor.framing(&head.view());
     let good = (200..300).contains(&head.status);
-    if good && framing == Framing::Sse {
+    if good && framing.is_stream() {
+        let frames = framing.frames();
         if routed.facts.stream {
             let reading = reading(exchange, prepared, governing, vendor, &head);
+            let reading = Box::new(reading.framed(frames));
             return begin(exchange, reading, body, clocks).await;
         }
         return Box::pin(gather(
             exchange,
             (prepared, governing),
-            vendor,
+            (vendor, frames),
             body,
             clocks,
         ))
@@ -366,7 +369,7 @@ fn reading(
     governing: &Governing,
     vendor: &'static dyn Vendor,
     head: &Head,
-) -> Box<Reading> {
+) -> Reading {
     let gear = if prepared.translates {
         Gear::translate(
             prepared.spoken.decoder(),
@@ -379,14 +382,14 @@ fn reading(
         Gear::Observe
     };
     let limits = sse_limits(exchange);
-    Box::new(Reading::new(
+    Reading::new(
         exchange.dialect,
         prepared.spoken,
         vendor,
         head,
         gear,
         limits,
-    ))
+    )
 }
 
 pub(super) fn sse_limits(exchange: &Exchange) -> wire::sse::Limits {
@@ -444,13 +447,14 @@ async fn begin(
 async fn gather(
     exchange: &mut Exchange,
     (prepared, governing): (&Prepared, &Governing),
-    vendor: &'static dyn Vendor,
+    (vendor, frames): (&'static dyn Vendor, Option<Box<dyn Frames>>),
     mut upstream: client::Body,
     mut clocks: Clocks,
 ) -> Result<Sent, Fault> {
     let mut all = Vec::new();
     let limits = sse_limits(exchange);
-    let mut decoder = Decoding::new(prepared.spoken.decoder(), vendor, limits);
+    let decoder = Decoding::new(prepared.spoken.decoder(), vendor, limits);
+    let mut decoder = decoder.framed(frames);
     let mut seen = 0u64;
     while let Some(data) = clocks.read(&mut upstream, !all.is_empty()).await? {
         seen += data.len() as u64;

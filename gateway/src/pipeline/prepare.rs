@@ -216,6 +216,10 @@ pub(super) fn request(
             headers.insert(name, value.clone());
         }
     }
+    let signed = (path_and_query.as_str(), body);
+    target
+        .vendor()?
+        .sign(&call, &provider.credential(), signed, &mut headers)?;
     if !parts.query.is_empty() {
         path_and_query.push('?');
         path_and_query.push_str(&parts.query);

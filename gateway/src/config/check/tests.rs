@@ -47,12 +47,26 @@ fn providers() {
             "y.yaml:2:6: providers.p: vendor `runtime` needs a `base_url`",
         ),
         (
+            "regional, api_key: k, secret_key: k, region: eu-west-1, session_token: t",
+            "",
+        ),
+        ("regional, api_key: k, auth: bearer, region: eu-west-1", ""),
+        (
+            "regional, api_key: k, region: \"eu/west\"",
+            "y.yaml:2:6: providers.p: vendor `regional` needs a `secret_key`\n\
+             y.yaml:2:46: providers.p.region: a region is a word like `us-east-1`",
+        ),
+        (
+            "regional, api_key: k, secret_key: k",
+            "y.yaml:2:6: providers.p: vendor `regional` needs a `region`",
+        ),
+        (
             "acne, api_key: k",
             "y.yaml:2:16: providers.p.vendor: there is no vendor `acne`; did you mean `acme`?",
         ),
         (
             "zzz",
-            "y.yaml:2:16: providers.p.vendor: there is no vendor `zzz`; known: acme, runtime, twofold, compatible",
+            "y.yaml:2:16: providers.p.vendor: there is no vendor `zzz`; known: acme, runtime, twofold, compatible, regional",
         ),
         (
             "acme, api_key: k, clearance: intenal",

@@ -7,6 +7,9 @@ mod anthropic;
 mod anthropic_check;
 mod baichuan;
 mod bce_auth;
+mod bedrock;
+mod bedrock_check;
+mod bedrock_wire;
 pub(crate) mod beside;
 mod bluelm;
 mod bluelm_native;
@@ -134,6 +137,8 @@ pub(crate) struct Arrived<'a> {
     pub(crate) rest: &'a str,
     pub(crate) query: &'a str,
     pub(crate) headers: &'a HeaderMap,
+    /// The body, which some vendors sign.
+    pub(crate) body: &'a [u8],
     pub(crate) tokens: &'a Tokens,
     pub(crate) glm_keys: &'a [String],
     /// Access and secret keys of `bce-auth-v1`.
@@ -172,6 +177,14 @@ pub(crate) trait Voice: Send + Sync {
     /// Further headers of a good reply.
     fn headers(&self, _serial: u64) -> Vec<(&'static str, String)> {
         Vec::new()
+    }
+    /// Further headers of an error.
+    fn error_headers(&self, _: &Trouble) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+    /// A frame's text as bytes of the stream.
+    fn wire(&self, text: &str) -> Vec<u8> {
+        text.as_bytes().to_vec()
     }
     /// What stands before a whole body.
     fn whole_opening(&self) -> &'static str {
@@ -257,6 +270,7 @@ pub(crate) static SURFACES: &[Surface] = &[
         "/anthropic",
         &anthropic::Anthropic,
     ),
+    ("bedrock", "/bedrock", "/bedrock", &bedrock::Bedrock),
     ("gemini", "/gemini/v1beta", "/gemini", &gemini::Gemini),
     ("wenxin", "/v2", "/v2", &wenxin::PROFILE),
     ("wenxin-v1", "", wenxin_v1::PREFIX, &wenxin_v1::WenxinV1),
