@@ -21,6 +21,7 @@ use crate::vendor::{Head, Vendor};
 use crate::{VENDORS, fuzz, vendor};
 
 mod messages;
+mod responses;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/corpus")
@@ -235,6 +236,7 @@ fn head_of_reply() -> ReplyHead {
         model: "asked".to_owned(),
         created: 7,
         usage_asked: true,
+        echo: Bytes::new(),
     }
 }
 

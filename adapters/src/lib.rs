@@ -32,6 +32,7 @@ pub static DIALECTS: &[&dyn Dialect] = &[
     &dialects::dashscope::DashScope,
     &dialects::openai_chat::OpenAiChat,
     &dialects::openai_loose::OpenAiLoose,
+    &dialects::responses::Responses,
     &dialects::wenxin_v1::WenxinV1,
 ];
 
@@ -39,6 +40,7 @@ pub static DIALECTS: &[&dyn Dialect] = &[
 pub static CLIENT_DIALECTS: &[&dyn ClientDialect] = &[
     &dialects::openai_chat::OpenAiChat,
     &dialects::anthropic::Anthropic,
+    &dialects::responses::Responses,
 ];
 
 /// Every vendor, by the name in `providers.*.vendor`.

@@ -60,6 +60,7 @@ mod policy_reply;
 mod policy_restore;
 mod pressure;
 mod reload;
+mod responses;
 mod stances;
 mod tls;
 mod translate;

@@ -5,7 +5,9 @@
 
 mod messages;
 mod places;
+mod responses;
 mod roads;
+mod sweep;
 
 use places::{Place, V, places};
 use tests::planted::{Planter, escaped, fullwidth, plain, seen, zero_width};

@@ -2,6 +2,8 @@
 
 use super::blame::{Blame, Told};
 use super::openai_like::{GENERIC, HOSTED, OpenAiLike};
+use crate::dialects::openai_chat::OpenAiChat;
+use crate::dialects::responses::Responses;
 use crate::quirks::{PLAIN, Quirks, Rule};
 use crate::vendor::VendorInfo;
 
@@ -12,6 +14,7 @@ pub(crate) static VENDOR: OpenAiLike = OpenAiLike {
         default_base_url: Some("https://api.openai.com/v1"),
         ..HOSTED
     },
+    speaks: &[&OpenAiChat, &Responses],
     quirks,
     blame,
     ..GENERIC
@@ -26,6 +29,7 @@ static CHAT: Quirks = Quirks {
 /// Reasoning models refuse the old name of the output cap.
 static REASONING: Quirks = Quirks {
     fields: &[("max_tokens", Rule::Rename("max_completion_tokens"))],
+    encrypts_thoughts: true,
     ..CHAT
 };
 

@@ -7,7 +7,7 @@ use wire::json::Value;
 use wire::{Fault, Kind};
 
 use super::blame::{self, Blame, Told};
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, DialectId};
 use crate::dialects::openai_chat::OpenAiChat;
 use crate::quirks::{COMMON, Quirks};
 use crate::vendor::{Call, Credential, Head, Parts, Vendor, VendorInfo};
@@ -75,7 +75,7 @@ impl Vendor for OpenAiLike {
         credential: &Credential<'_>,
         parts: &mut Parts,
     ) -> Result<(), Fault> {
-        self.path.clone_into(&mut parts.path);
+        parts.path = path_of(self.path, call.dialect);
         (self.place)(call, parts);
         (self.sign)(call, credential, &mut parts.headers)
     }
@@ -86,6 +86,18 @@ impl Vendor for OpenAiLike {
 
     fn fault(&self, head: &Head<'_>, root: Option<Value<'_>>) -> Option<Fault> {
         fault(head, root, self.blame)
+    }
+}
+
+/// The path of a dialect, beside that of chat completions.
+fn path_of(chat: &str, dialect: DialectId) -> String {
+    let beside = |own: &str| {
+        let base = chat.strip_suffix("/chat/completions").unwrap_or_default();
+        [base, own].concat()
+    };
+    match dialect {
+        DialectId::Responses => beside("/responses"),
+        _ => chat.to_owned(),
     }
 }
 
@@ -136,6 +148,9 @@ pub(crate) fn fault(
     own: fn(u16, &Told<'_>) -> Option<Blame>,
 ) -> Option<Fault> {
     let by_head = blame::by_status(head.status);
+    // A response that failed holds its error.
+    let failed = |root: &Value<'_>| root.get("error").is_some_and(|error| !error.is_null());
+    let root = root.map(|root| root.get("response").filter(failed).unwrap_or(root));
     let told = root.and_then(|root| {
         // On a success, a sentence where the reply should be.
         let bare = || match by_head {

@@ -4,6 +4,7 @@
 
 use adapters::vendor::{self, Call, Parts, Vendor};
 use adapters::{Asked, Asks, ClientDialect, Dialect, DialectId};
+use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use policies::law::Cleared;
@@ -25,6 +26,8 @@ pub(super) struct Prepared {
     dropped: adapters::dialect::Dropped,
     pub(super) translates: bool,
     multimodal: bool,
+    /// What a translated reply repeats of the client's own request.
+    pub(super) echo: Bytes,
 }
 
 impl Prepared {
@@ -76,6 +79,7 @@ pub(super) fn prepare(
             dropped,
             translates: false,
             multimodal: false,
+            echo: Bytes::new(),
         });
     }
     let request = client.decode_request(body, facts)?;
@@ -90,6 +94,7 @@ pub(super) fn prepare(
         dropped: encoded.dropped,
         translates: true,
         multimodal,
+        echo: client.echo(&routed.body, &routed.facts),
     })
 }
 

@@ -117,7 +117,9 @@ impl Stream {
         if !self.ended.is_now() {
             if let Err(error) = std::task::ready!(Pin::new(&mut self.ended).poll(cx)) {
                 let fault = audit::unavailable(&error);
-                self.begun = self.exchange.dialect.stream_refusal(&fault).into();
+                self.begun = Rope::new();
+                let events = self.exchange.meter.events;
+                self.reading.refuse(&fault, events, &mut self.begun);
                 self.upstream = None;
             }
             self.ended = Durable::NOW;
@@ -204,7 +206,8 @@ impl Stream {
     fn fail(&mut self, mut out: Rope, fault: &Fault) -> Rope {
         self.tally();
         self.upstream = None;
-        out.push(self.exchange.dialect.stream_refusal(fault));
+        let events = self.exchange.meter.events;
+        self.reading.refuse(fault, events, &mut out);
         self.exchange.meter.bytes_down += out.len() as u64;
         self.exchange.keep_sent(&out);
         self.exchange.failed(fault);

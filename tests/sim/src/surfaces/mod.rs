@@ -21,6 +21,7 @@ mod overseas;
 mod private;
 mod profile;
 mod read;
+mod responses;
 mod runtimes;
 mod runtimes_more;
 mod sensenova;
@@ -182,6 +183,10 @@ pub(crate) trait Voice: Send + Sync {
     fn is_chat(&self, arrived: &Arrived<'_>) -> bool {
         arrived.rest == "/chat/completions"
     }
+    /// Whether a path below a base that it shares with another voice is its own.
+    fn owns(&self, _rest: &str) -> bool {
+        false
+    }
     /// The answer to a `POST` that is no chat, if the vendor has such a call.
     fn beside(&self, _: &Arrived<'_>, _: &Value) -> Option<Result<String, Trouble>> {
         None
@@ -263,6 +268,12 @@ pub(crate) static SURFACES: &[Surface] = &[
     ),
     ("glm", "/api/paas/v4", "/api/paas/v4", &glm::PROFILE),
     ("openai", "/openai/v1", "/openai/v1", &openai::PROFILE),
+    (
+        "openai-responses",
+        "/openai/v1",
+        "/openai/v1",
+        &responses::OPENAI,
+    ),
     ("vllm", "/vllm/v1", "/vllm/v1", &runtimes::VLLM),
     (
         "llamacpp",
@@ -294,6 +305,12 @@ pub(crate) static SURFACES: &[Surface] = &[
     own("/xai/v1", &overseas::XAI),
     own("/cohere/v1", &overseas::COHERE),
     own("/azure-openai", &overseas::AZURE),
+    (
+        "azure-openai-responses",
+        "/azure-openai",
+        "/azure-openai",
+        &responses::AZURE,
+    ),
     own("/xuanyuan/v1", &private::XUANYUAN),
     own("/minicpm/v1", &private::MINICPM),
     own("/sagegpt/v1", &private::SAGEGPT),
@@ -313,7 +330,7 @@ pub(crate) fn find(path: &str) -> Option<(&'static dyn Voice, &str)> {
         .iter()
         .filter_map(|(_, _, prefix, voice)| Some((*voice, path.strip_prefix(prefix)?)))
         .filter(|(_, rest)| rest.starts_with('/'))
-        .min_by_key(|(_, rest)| rest.len())
+        .min_by_key(|(voice, rest)| (rest.len(), !voice.owns(rest)))
 }
 
 /// The bearer credential, if it is not one that tests use as a wrong one: empty, or with `invalid` in it.
