@@ -12,6 +12,7 @@ pub mod dialects;
 pub mod fuzz;
 pub mod matrix;
 mod members;
+pub mod operation;
 pub mod places;
 pub mod quirks;
 #[cfg(test)]
@@ -22,6 +23,7 @@ mod vendors;
 mod weave;
 
 pub use dialect::{ClientDialect, Decoder, Dialect, DialectId, Encoder, Lossy, ReplyHead};
+pub use operation::Operation;
 pub use places::{Asked, Asks, Endpoint};
 pub use quirks::Quirks;
 pub use vendor::{Call, Credential, Framing, Head, Parts, Vendor, VendorInfo};
@@ -29,6 +31,7 @@ pub use vendor::{Call, Credential, Framing, Head, Parts, Vendor, VendorInfo};
 /// Every dialect that an upstream may speak.
 pub static DIALECTS: &[&dyn Dialect] = &[
     &dialects::anthropic::Anthropic,
+    &dialects::completions::Completions,
     &dialects::dashscope::DashScope,
     &dialects::openai_chat::OpenAiChat,
     &dialects::openai_loose::OpenAiLoose,
@@ -41,6 +44,7 @@ pub static CLIENT_DIALECTS: &[&dyn ClientDialect] = &[
     &dialects::openai_chat::OpenAiChat,
     &dialects::anthropic::Anthropic,
     &dialects::responses::Responses,
+    &dialects::completions::Completions,
 ];
 
 /// Every vendor, by the name in `providers.*.vendor`.

@@ -168,7 +168,8 @@ pub(crate) fn without(
 }
 
 /// A name of ours as a JSON string.
-pub(crate) fn quoted(text: &str) -> Bytes {
+#[must_use]
+pub fn quoted(text: &str) -> Bytes {
     let mut raw = Vec::with_capacity(text.len() + 2);
     raw.push(b'"');
     json::escape(text, &mut raw);

@@ -1,9 +1,11 @@
 //! The dialects, one folder each, and the lenses of calls that we answer ourselves.
 
 pub mod anthropic;
+pub mod completions;
 pub mod dashscope;
 pub mod moderations;
 pub mod openai_chat;
 pub mod openai_loose;
+pub mod openai_other;
 pub mod responses;
 pub mod wenxin_v1;

@@ -13,6 +13,8 @@ use crate::auth::percent;
 use crate::dialect::DialectId;
 use crate::dialects::openai_chat::OpenAiChat;
 use crate::dialects::responses::Responses;
+use crate::operation::{Operation, VECTORS};
+use crate::places::Asks;
 use crate::vendor::{Call, Credential, Parts, VendorInfo};
 
 /// The vendor.
@@ -26,15 +28,19 @@ pub(crate) static VENDOR: OpenAiLike = OpenAiLike {
     place,
     sign,
     quirks: openai::quirks,
+    does: |_| BESIDE,
     blame,
     ..GENERIC
 };
+
+/// What it does beside chat.
+static BESIDE: &[Operation] = &[Operation::new(Asks::Embed, "/embeddings", &VECTORS).most(2048)];
 
 const BEARER: &str = "bearer";
 /// The version of the API that is asked for in the classic form: the newest that is generally available.
 const API_VERSION: &str = "api-version=2024-10-21";
 
-fn place(call: &Call<'_>, parts: &mut Parts) {
+fn place(call: &Call<'_>, _: &Credential<'_>, parts: &mut Parts) {
     if call.base_path.trim_end_matches('/').ends_with("/v1") {
         return;
     }
@@ -44,7 +50,7 @@ fn place(call: &Call<'_>, parts: &mut Parts) {
         return;
     }
     let deployment = percent(call.model, b"");
-    parts.path = format!("/openai/deployments/{deployment}/chat/completions");
+    parts.path = format!("/openai/deployments/{deployment}{}", parts.path);
     API_VERSION.clone_into(&mut parts.query);
 }
 

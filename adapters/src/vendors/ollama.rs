@@ -1,6 +1,8 @@
 //! Ollama's OpenAI surface, self-hosted. It passes over what it does not know, tool choice included, so that is told here.
 
-use super::openai_like::{GENERIC, OpenAiLike, RUNTIME};
+use super::openai_like::{GENERIC, OpenAiLike, RUNTIME, RUNTIMES_SPEAK};
+use crate::operation::{Operation, VECTORS};
+use crate::places::Asks;
 use crate::quirks::{COMMON, Quirks, Rule};
 use crate::vendor::VendorInfo;
 
@@ -10,10 +12,15 @@ pub(crate) static VENDOR: OpenAiLike = OpenAiLike {
         name: "ollama",
         ..RUNTIME
     },
+    speaks: RUNTIMES_SPEAK,
     path: "/v1/chat/completions",
     quirks: |_| &QUIRKS,
+    does: |_| BESIDE,
     ..GENERIC
 };
+
+/// What it does beside chat.
+static BESIDE: &[Operation] = &[Operation::new(Asks::Embed, "/v1/embeddings", &VECTORS)];
 
 static QUIRKS: Quirks = Quirks {
     fields: &[

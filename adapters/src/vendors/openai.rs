@@ -4,6 +4,8 @@ use super::blame::{Blame, Told};
 use super::openai_like::{GENERIC, HOSTED, OpenAiLike};
 use crate::dialects::openai_chat::OpenAiChat;
 use crate::dialects::responses::Responses;
+use crate::operation::{Operation, VECTORS};
+use crate::places::Asks;
 use crate::quirks::{PLAIN, Quirks, Rule};
 use crate::vendor::VendorInfo;
 
@@ -16,9 +18,13 @@ pub(crate) static VENDOR: OpenAiLike = OpenAiLike {
     },
     speaks: &[&OpenAiChat, &Responses],
     quirks,
+    does: |_| BESIDE,
     blame,
     ..GENERIC
 };
+
+/// What it does beside chat.
+static BESIDE: &[Operation] = &[Operation::new(Asks::Embed, "/embeddings", &VECTORS).most(2048)];
 
 static CHAT: Quirks = Quirks {
     reasoning_back: false,

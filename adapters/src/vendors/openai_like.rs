@@ -8,7 +8,10 @@ use wire::{Fault, Kind};
 
 use super::blame::{self, Blame, Told};
 use crate::dialect::{Dialect, DialectId};
+use crate::dialects::completions::Completions;
 use crate::dialects::openai_chat::OpenAiChat;
+use crate::operation::Operation;
+use crate::places::Asks;
 use crate::quirks::{COMMON, Quirks};
 use crate::vendor::{Call, Credential, Head, Parts, Vendor, VendorInfo};
 
@@ -21,9 +24,11 @@ pub(crate) struct OpenAiLike {
     /// Path of chat completions after the base path.
     pub path: &'static str,
     /// What the path and the query must have beyond that.
-    pub place: fn(&Call<'_>, &mut Parts),
+    pub place: fn(&Call<'_>, &Credential<'_>, &mut Parts),
     /// Authentication and other headers.
     pub sign: fn(&Call<'_>, &Credential<'_>, &mut HeaderMap) -> Result<(), Fault>,
+    /// What it does beside chat, by model.
+    pub does: fn(&str) -> &'static [Operation],
     /// By model.
     pub quirks: fn(&str) -> &'static Quirks,
     /// The vendor's own codes (status, error); `None`: what is common holds.
@@ -35,11 +40,15 @@ pub(crate) const GENERIC: OpenAiLike = OpenAiLike {
     info: &HOSTED,
     speaks: &[&OpenAiChat],
     path: "/chat/completions",
-    place: |_, _| {},
+    place: |_, _, _| {},
     sign: bearer,
+    does: |_| &[],
     quirks: |_| &COMMON_QUIRKS,
     blame: |_, _| None,
 };
+
+/// What runtimes speak: prompts may go on as they are, where a client asks so.
+pub(crate) const RUNTIMES_SPEAK: &[&dyn Dialect] = &[&OpenAiChat, &Completions];
 
 /// What the config must know of a vendor with a key and a fixed place.
 pub(crate) const HOSTED: VendorInfo = VendorInfo {
@@ -75,9 +84,16 @@ impl Vendor for OpenAiLike {
         credential: &Credential<'_>,
         parts: &mut Parts,
     ) -> Result<(), Fault> {
-        parts.path = path_of(self.path, call.dialect);
-        (self.place)(call, parts);
+        match self.operation(call.asks, call.model) {
+            Some(operation) => operation.place(parts),
+            None => parts.path = path_of(self.path, call.dialect),
+        }
+        (self.place)(call, credential, parts);
         (self.sign)(call, credential, &mut parts.headers)
+    }
+
+    fn operation(&self, asks: Asks, model: &str) -> Option<&'static Operation> {
+        (self.does)(model).iter().find(|one| one.asks == asks)
     }
 
     fn quirks(&self, model: &str) -> &'static Quirks {
@@ -97,6 +113,7 @@ fn path_of(chat: &str, dialect: DialectId) -> String {
     };
     match dialect {
         DialectId::Responses => beside("/responses"),
+        DialectId::Completions => beside("/completions"),
         _ => chat.to_owned(),
     }
 }

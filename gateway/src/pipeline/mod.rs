@@ -28,6 +28,7 @@ mod settle;
 mod stream;
 mod told;
 pub mod trial;
+mod work;
 
 use std::sync::Arc;
 use std::time::Instant;

@@ -2,7 +2,7 @@
 //!
 //! Made anew for each target, because model, dialect and form differ. Sends nothing.
 
-use adapters::vendor::{self, Call, Parts, Vendor};
+use adapters::vendor::{Call, Parts, Vendor};
 use adapters::{Asked, Asks, ClientDialect, Dialect, DialectId};
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
@@ -15,6 +15,7 @@ use wire::{Fault, Kind, Rope};
 use super::inspect;
 use super::route::{Candidate, Routed};
 use super::settle::Exchange;
+use super::work::{self, Doing};
 use crate::config::snapshot::Target;
 use crate::upstream::client::Request;
 
@@ -28,9 +29,30 @@ pub(super) struct Prepared {
     multimodal: bool,
     /// What a translated reply repeats of the client's own request.
     pub(super) echo: Bytes,
+    /// It is no chat.
+    pub(super) work: Option<Box<Doing>>,
 }
 
 impl Prepared {
+    /// What is no chat.
+    pub(super) fn work(
+        body: Rope,
+        spoken: &'static dyn Dialect,
+        dropped: adapters::dialect::Dropped,
+        doing: Doing,
+    ) -> Self {
+        Self {
+            body,
+            spoken,
+            hide_usage: false,
+            dropped,
+            translates: true,
+            multimodal: false,
+            echo: Bytes::new(),
+            work: Some(Box::new(doing)),
+        }
+    }
+
     /// A field that the reply will lack.
     pub(super) fn also_dropped(&mut self, name: &'static str) {
         if !self.dropped.contains(&name) {
@@ -44,6 +66,9 @@ pub(super) fn prepare(
     routed: &Routed,
     cleared: &Cleared<Candidate>,
 ) -> Result<Prepared, Fault> {
+    if routed.asked.endpoint.asks.is_work() {
+        return work::prepare(exchange, routed, cleared);
+    }
     let target = cleared.target().target();
     let vendor = target.vendor()?;
     let client = exchange.dialect;
@@ -80,6 +105,7 @@ pub(super) fn prepare(
             translates: false,
             multimodal: false,
             echo: Bytes::new(),
+            work: None,
         });
     }
     let request = client.decode_request(body, facts)?;
@@ -95,6 +121,7 @@ pub(super) fn prepare(
         translates: true,
         multimodal,
         echo: client.echo(&routed.body, &routed.facts),
+        work: None,
     })
 }
 
@@ -133,7 +160,7 @@ pub(super) fn request(
     exchange: &Exchange,
     routed: &Routed,
     target: &Target,
-    prepared: &Prepared,
+    (prepared, body): (&Prepared, &Rope),
     token: Option<&str>,
 ) -> Result<Request, Fault> {
     let provider = &target.provider;
@@ -149,6 +176,7 @@ pub(super) fn request(
     target
         .vendor()?
         .prepare(&call, &provider.credential(), &mut parts)?;
+    let mut path_and_query = parts.path_behind(&provider.base_path);
     let mut headers = parts.headers;
     if !prepared.translates {
         carry(&routed.asked, &mut headers);
@@ -168,7 +196,6 @@ pub(super) fn request(
             headers.insert(name, value.clone());
         }
     }
-    let mut path_and_query = vendor::join_path(&provider.base_path, &parts.path);
     if !parts.query.is_empty() {
         path_and_query.push('?');
         path_and_query.push_str(&parts.query);
@@ -178,7 +205,7 @@ pub(super) fn request(
         path_and_query,
         headers,
         usual: if free { usual } else { &[] },
-        body: prepared.body.clone(),
+        body: body.clone(),
         after: exchange.opened(),
     })
 }

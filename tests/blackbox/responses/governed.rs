@@ -18,7 +18,7 @@ fn config(sim: &Sim, policies: Value) -> Config {
                 &format!("@piece:{size}"),
             );
         }
-        config.fault(&format!("{vendor}/slow"), vendor, "@piece:20@gap:10");
+        config.fault(&format!("{vendor}/slow"), vendor, "@piece:20@gap:20");
     }
     config.set("policies", policies);
     config
@@ -87,7 +87,7 @@ async fn scripted(
                 // The beginning is a read of its own: what follows is in mid-stream.
                 let (first, rest) = text.split_at(text.floor_char_boundary(text.len() / 10));
                 conn.write(first.as_bytes()).await?;
-                conn.pause(30).await;
+                conn.pause(200).await;
                 conn.write(rest.as_bytes()).await?;
             }
             Ok(())
@@ -320,7 +320,8 @@ async fn a_refused_request_is_told_in_its_shape() {
 #[tokio::test]
 async fn answers_are_labelled_in_every_telling() {
     let sim = sim().await;
-    let policies = json!({"labelling": {"producer": "test", "explicit": "prefix", "text": "〔AI〕"}});
+    let policies =
+        json!({"labelling": {"producer": "test", "explicit": "prefix", "text": "〔AI〕"}});
     let gateway = Gateway::start(&config(&sim, policies)).await;
     for vendor in BEFORE {
         for stream in [false, true] {

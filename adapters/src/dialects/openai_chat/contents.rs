@@ -193,7 +193,7 @@ const ANSWER: u32 = u32::MAX;
 const BESIDE: u32 = u32::MAX;
 
 /// All texts of a reply or of one event of it.
-pub(super) fn of_reply(data: &[u8], tape: &Tape, saying: &mut Saying) {
+pub(crate) fn of_reply(data: &[u8], tape: &Tape, saying: &mut Saying) {
     let Some(root) = Value::root(tape, data) else {
         return;
     };
@@ -219,6 +219,13 @@ fn of_choice(data: &[u8], tape: &Tape, index: u32, choice: Value<'_>, saying: &m
     let said = &mut saying.said;
     for (key, value) in choice.members() {
         match key.inner().unwrap_or_default() {
+            // A legacy completion has its text here.
+            "text" if value.has_text() => said.extend(value.inner_span().map(|span| Said {
+                lane: lane(index, ANSWER),
+                span,
+                nested: false,
+                whole: false,
+            })),
             "logprobs" if !value.is_null() => saying.repeats.push(value.span()),
             "delta" | "message" => {
                 for (key, value) in value.members() {
@@ -283,7 +290,7 @@ fn lane(choice: u32, field: u32) -> Lane {
 }
 
 /// Whether a lane is a choice's own text.
-pub(super) fn is_answer(lane: Lane) -> bool {
+pub(crate) fn is_answer(lane: Lane) -> bool {
     lane.field == ANSWER && lane.choice != BESIDE
 }
 

@@ -7,8 +7,10 @@ mod anthropic;
 mod anthropic_check;
 mod baichuan;
 mod bce_auth;
+pub(crate) mod beside;
 mod bluelm;
 mod chat;
+mod completions;
 mod deepseek;
 mod doubao;
 mod glm;
@@ -266,6 +268,13 @@ pub(crate) static SURFACES: &[Surface] = &[
         "/compatible-mode/v1",
         &tongyi_compatible::PROFILE,
     ),
+    // Where the same vendor is asked for orders of documents.
+    (
+        "tongyi-compatible-api",
+        "/compatible-api/v1",
+        "/compatible-api/v1",
+        &tongyi_compatible::PROFILE,
+    ),
     ("glm", "/api/paas/v4", "/api/paas/v4", &glm::PROFILE),
     ("openai", "/openai/v1", "/openai/v1", &openai::PROFILE),
     (
@@ -296,14 +305,40 @@ pub(crate) static SURFACES: &[Surface] = &[
     own("/sensenova/v1", &sensenova::PROFILE),
     own("/sensenova-native/v1/llm", &sensenova::NATIVE),
     own("/spark/v1", &spark::PROFILE),
+    (
+        "vllm-completions",
+        "/vllm/v1",
+        "/vllm/v1",
+        &completions::VLLM,
+    ),
+    (
+        "llamacpp-completions",
+        "/llamacpp/v1",
+        "/llamacpp/v1",
+        &completions::LLAMACPP,
+    ),
+    (
+        "ollama-completions",
+        "/ollama/v1",
+        "/ollama/v1",
+        &completions::OLLAMA,
+    ),
     own("/sglang/v1", &runtimes_more::SGLANG),
+    (
+        "sglang-completions",
+        "/sglang/v1",
+        "/sglang/v1",
+        &completions::SGLANG,
+    ),
     own("/tgi/v1", &runtimes_more::TGI),
     own("/lmdeploy/v1", &runtimes_more::LMDEPLOY),
     own("/xinference/v1", &runtimes_more::XINFERENCE),
     own("/mindie/v1", &runtimes_more::MINDIE),
     own("/mistral/v1", &mistral::PROFILE),
     own("/xai/v1", &overseas::XAI),
-    own("/cohere/v1", &overseas::COHERE),
+    own("/cohere/compatibility/v1", &overseas::COHERE),
+    // Where it is asked for orders of documents.
+    ("cohere-v2", "/cohere/v2", "/cohere/v2", &overseas::COHERE),
     own("/azure-openai", &overseas::AZURE),
     (
         "azure-openai-responses",
