@@ -20,6 +20,7 @@ use crate::dialects::openai_chat::OpenAiChat;
 use crate::vendor::{Head, Vendor};
 use crate::{VENDORS, fuzz, vendor};
 
+mod gemini;
 mod messages;
 mod responses;
 
@@ -237,6 +238,7 @@ fn head_of_reply() -> ReplyHead {
         created: 7,
         usage_asked: true,
         echo: Bytes::new(),
+        thoughts: true,
     }
 }
 

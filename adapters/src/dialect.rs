@@ -33,6 +33,8 @@ pub enum DialectId {
     Responses,
     /// OpenAI's legacy completions.
     Completions,
+    /// Google's generateContent.
+    Gemini,
     /// DashScope's native text generation.
     DashScope,
     /// Baidu's legacy wenxinworkshop chat.
@@ -137,9 +139,9 @@ pub trait ClientDialect: Dialect {
     /// The paths at which it is spoken, the usual one first; never empty.
     fn endpoints(&self) -> &'static [Endpoint];
 
-    /// The path of its list of models; several dialects may share it.
-    fn listing(&self) -> &'static str {
-        "/v1/models"
+    /// The paths of its list of models; several dialects may share one.
+    fn listings(&self) -> &'static [&'static str] {
+        &["/v1/models"]
     }
 
     /// A sentence about a path that clients of this dialect know and that is not there; empty: there is none to say.
@@ -272,6 +274,8 @@ pub struct ReplyHead {
     pub usage_asked: bool,
     /// What the reply repeats of the request, as [`ClientDialect::echo`] wrote it.
     pub echo: Bytes,
+    /// Whether what the model thinks may be shown.
+    pub thoughts: bool,
 }
 
 /// Upstream bytes → canonical events, for one reply.

@@ -119,6 +119,7 @@ fn write(events: &[canon::Event]) {
             created: 1,
             usage_asked: true,
             echo: Bytes::new(),
+            thoughts: true,
         };
         must_be_json(Ok(client.encoder(head()).whole(events)));
         let mut out = wire::Rope::new();

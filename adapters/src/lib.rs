@@ -33,6 +33,7 @@ pub static DIALECTS: &[&dyn Dialect] = &[
     &dialects::anthropic::Anthropic,
     &dialects::completions::Completions,
     &dialects::dashscope::DashScope,
+    &dialects::gemini::Gemini,
     &dialects::openai_chat::OpenAiChat,
     &dialects::openai_loose::OpenAiLoose,
     &dialects::responses::Responses,
@@ -45,6 +46,7 @@ pub static CLIENT_DIALECTS: &[&dyn ClientDialect] = &[
     &dialects::anthropic::Anthropic,
     &dialects::responses::Responses,
     &dialects::completions::Completions,
+    &dialects::gemini::Gemini,
 ];
 
 /// Every vendor, by the name in `providers.*.vendor`.
@@ -57,6 +59,7 @@ pub static VENDORS: &[&dyn Vendor] = &[
     &vendors::cohere::VENDOR,
     &vendors::deepseek::VENDOR,
     &vendors::doubao::VENDOR,
+    &vendors::gemini::VENDOR,
     &vendors::glm::VENDOR,
     &vendors::llamacpp::VENDOR,
     &vendors::lmdeploy::VENDOR,

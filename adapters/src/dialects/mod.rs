@@ -3,6 +3,7 @@
 pub mod anthropic;
 pub mod completions;
 pub mod dashscope;
+pub mod gemini;
 pub mod moderations;
 pub mod openai_chat;
 pub mod openai_loose;

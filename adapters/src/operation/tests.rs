@@ -46,6 +46,7 @@ fn answered(name: &str, asks: Asks, body: &Tree, reply: &Tree) -> Option<Tree> {
         created: 0,
         usage_asked: false,
         echo: bytes::Bytes::new(),
+        thoughts: false,
     };
     let written = OpenAiChat.encode_done(&work, &reply, &head).unwrap();
     Some(serde_json::from_slice(&written.into_bytes()).unwrap())

@@ -1,19 +1,20 @@
 //! The paths of the admin endpoint: one table, from which requests are routed and the OpenAPI document is made.
 //!
-//! Must never know how a path is answered. Invariants: every path below `/api/` needs the token; a parameter of a path is
+//! Must never know how a path is answered. Invariants: every path below `/api/` needs a role; a parameter of a path is
 //! one segment that is not empty.
 
 use http::Method;
 
 use super::Answers;
+use super::visitor::{ANYBODY, AUDITOR, DUTY, Needs, OPEN, OPERATOR};
 
 /// One path and what it is for.
 pub(super) struct Route {
     /// `{id}` stands for any one segment.
     pub(super) path: &'static str,
     pub(super) method: Method,
-    /// Whether the admin token is needed.
-    pub(super) guarded: bool,
+    /// The roles that may ask; everything below `/api/` needs one.
+    pub(super) needs: Needs,
     pub(super) answers: Answers,
     /// A sentence.
     pub(super) summary: &'static str,
@@ -37,11 +38,11 @@ pub(super) enum Parameters {
 const JSON: &str = "application/json";
 
 /// All paths.
-pub(super) const ROUTES: [Route; 11] = [
+pub(super) const ROUTES: &[Route] = &[
     Route {
         path: "/",
         method: Method::GET,
-        guarded: false,
+        needs: OPEN,
         answers: Answers::Page,
         summary: "A page for people that names what there is",
         parameters: Parameters::None,
@@ -50,7 +51,7 @@ pub(super) const ROUTES: [Route; 11] = [
     Route {
         path: "/healthz",
         method: Method::GET,
-        guarded: false,
+        needs: OPEN,
         answers: Answers::Health,
         summary: "The process is alive",
         parameters: Parameters::None,
@@ -59,7 +60,7 @@ pub(super) const ROUTES: [Route; 11] = [
     Route {
         path: "/readyz",
         method: Method::GET,
-        guarded: false,
+        needs: OPEN,
         answers: Answers::Readiness,
         summary: "Whether it takes requests; 503 and why while it does not",
         parameters: Parameters::None,
@@ -68,7 +69,7 @@ pub(super) const ROUTES: [Route; 11] = [
     Route {
         path: "/metrics",
         method: Method::GET,
-        guarded: false,
+        needs: OPEN,
         answers: Answers::Metrics,
         summary: "Metrics for Prometheus",
         parameters: Parameters::None,
@@ -77,7 +78,7 @@ pub(super) const ROUTES: [Route; 11] = [
     Route {
         path: "/api/config",
         method: Method::GET,
-        guarded: true,
+        needs: DUTY,
         answers: Answers::Config,
         summary: "Version and routing table of the running config",
         parameters: Parameters::None,
@@ -86,7 +87,7 @@ pub(super) const ROUTES: [Route; 11] = [
     Route {
         path: "/api/reload",
         method: Method::POST,
-        guarded: true,
+        needs: OPERATOR,
         answers: Answers::Reload,
         summary: "Reads the config file again; 422 and the problems if it cannot be used",
         parameters: Parameters::None,
@@ -95,7 +96,7 @@ pub(super) const ROUTES: [Route; 11] = [
     Route {
         path: "/api/openapi.json",
         method: Method::GET,
-        guarded: true,
+        needs: ANYBODY,
         answers: Answers::OpenApi,
         summary: "This document",
         parameters: Parameters::None,
@@ -104,7 +105,7 @@ pub(super) const ROUTES: [Route; 11] = [
     Route {
         path: "/api/audit/entries",
         method: Method::GET,
-        guarded: true,
+        needs: AUDITOR,
         answers: Answers::Entries,
         summary: "Entries of the audit log that fit all filters, newest first. The search becomes an entry itself",
         parameters: Parameters::Search,
@@ -113,7 +114,7 @@ pub(super) const ROUTES: [Route; 11] = [
     Route {
         path: "/api/audit/entries/{id}",
         method: Method::GET,
-        guarded: true,
+        needs: AUDITOR,
         answers: Answers::Entry,
         summary: "The entry of a request id, or of an index in the log: opening and closing joined. The reading becomes an entry itself",
         parameters: Parameters::None,
@@ -122,7 +123,7 @@ pub(super) const ROUTES: [Route; 11] = [
     Route {
         path: "/api/audit/entries/{id}/payload",
         method: Method::GET,
-        guarded: true,
+        needs: AUDITOR,
         answers: Answers::Payload,
         summary: "What was kept of the prompt and the reply of a request id, for a reason. The unsealing becomes an entry itself",
         parameters: Parameters::Reason,
@@ -131,7 +132,7 @@ pub(super) const ROUTES: [Route; 11] = [
     Route {
         path: "/api/audit/stats",
         method: Method::GET,
-        guarded: true,
+        needs: AUDITOR,
         answers: Answers::Stats,
         summary: "How many entries there are by time, and by verdict, model, type and other values. The question becomes an entry itself",
         parameters: Parameters::Stats,

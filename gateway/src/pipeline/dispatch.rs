@@ -312,6 +312,7 @@ pub(super) fn reply_head(exchange: &Exchange, prepared: &Prepared) -> adapters::
         created: exchange.now_ms / 1000,
         usage_asked: exchange.usage_asked,
         echo: prepared.echo.clone(),
+        thoughts: exchange.thoughts,
     }
 }
 

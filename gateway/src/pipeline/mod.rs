@@ -5,11 +5,13 @@
 //! `journal.begin` has returned.
 
 mod admit;
+mod array;
 mod arrive;
 mod body;
 mod clocks;
 mod count;
 mod dispatch;
+mod forwarded;
 mod gate;
 mod govern;
 mod governing;

@@ -5,6 +5,7 @@
 
 mod judged;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -21,6 +22,7 @@ use smallvec::SmallVec;
 use wire::facts::{Finish, Usage};
 use wire::{Fault, Grade, Kind, Verdict};
 
+use super::forwarded::Forwarded;
 use super::govern::Tally;
 use super::keep::Keep;
 use super::limits;
@@ -79,12 +81,18 @@ pub(super) struct Exchange {
     pub(super) complete: Instant,
     pub(super) endpoint: &'static str,
     pub(super) principal: Option<Arc<Principal>>,
+    /// The client behind a trusted proxy.
+    pub(super) forwarded: Option<Box<Forwarded>>,
     /// What the client says of its own.
     pub(super) told: Option<Box<Told>>,
     pub(super) asked: String,
     pub(super) streams: bool,
     /// Whether the client asked for usage in the stream.
     pub(super) usage_asked: bool,
+    /// Whether what the model thinks may be shown.
+    pub(super) thoughts: bool,
+    /// The stream goes down as one JSON array.
+    pub(super) array: bool,
     pub(super) grade: Grade,
     pub(super) verdict: Option<Verdict>,
     /// Images, sound, files of the request.
@@ -150,10 +158,13 @@ impl Exchange {
             complete: now,
             endpoint: "",
             principal: None,
+            forwarded: None,
             told: None,
             asked: String::new(),
             streams: false,
             usage_asked: false,
+            thoughts: false,
+            array: false,
             grade: Grade::LOWEST,
             verdict: None,
             media: 0,
@@ -186,7 +197,18 @@ impl Exchange {
 
     /// The client's address, without a port.
     pub(super) fn client_ip(&self) -> &str {
-        self.on_peer.address()
+        match &self.forwarded {
+            Some(forwarded) => &forwarded.text,
+            None => self.on_peer.address(),
+        }
+    }
+
+    /// The same, to be compared; `None` if a proxy hid it.
+    pub(super) fn client_address(&self) -> Option<IpAddr> {
+        match &self.forwarded {
+            Some(forwarded) => forwarded.address,
+            None => Some(self.on_peer.ip()),
+        }
     }
 
     /// The request's body is here whole: from now on its client can only leave.
@@ -289,7 +311,7 @@ impl Exchange {
             trace: self.told.as_ref().map_or("", |told| told.trace()),
             client_request_id: self.told.as_ref().map_or("", |told| told.request_id()),
             team: self.team(),
-            client: self.on_peer.address(),
+            client: self.client_ip(),
             dialect: self.dialect.name(),
             endpoint: self.endpoint,
             asked: &self.asked,
@@ -377,12 +399,11 @@ impl Exchange {
     }
 
     /// The user whom the credential names. Virtual keys name none.
-    #[expect(
-        clippy::unused_self,
-        reason = "the principal will tell, as it tells the team"
-    )]
-    pub(super) fn user(&self) -> &'static str {
-        ""
+    pub(super) fn user(&self) -> &str {
+        self.principal
+            .as_ref()
+            .and_then(|principal| principal.user.as_deref())
+            .unwrap_or_default()
     }
 
     fn team(&self) -> &str {
@@ -479,7 +500,7 @@ impl Exchange {
             trace: self.told.as_ref().map_or("", |told| told.trace()),
             client_request_id: self.told.as_ref().map_or("", |told| told.request_id()),
             team: self.team(),
-            client: self.on_peer.address(),
+            client: self.client_ip(),
             dialect: self.dialect.name(),
             endpoint: self.endpoint,
             asked: &self.asked,

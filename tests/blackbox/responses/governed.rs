@@ -145,7 +145,7 @@ impl Script {
     ) {
         let at = self.output.len();
         let mut added = item("");
-        if place != "" {
+        if !place.is_empty() {
             let list = if place == "summary_index" {
                 "summary"
             } else {
@@ -159,7 +159,7 @@ impl Script {
             json!({"output_index": at, "item": added}),
         );
         let mut base = json!({"item_id": id, "output_index": at});
-        if place != "" {
+        if !place.is_empty() {
             base[place] = 0.into();
         }
         let with = |key: &str, value: Value| {
@@ -176,7 +176,7 @@ impl Script {
             };
             item[list][0].clone()
         };
-        if place != "" {
+        if !place.is_empty() {
             self.event(names[2], with("part", part("")));
         }
         let chars: Vec<char> = text.chars().collect();
@@ -187,7 +187,7 @@ impl Script {
             self.event(names[0], data);
         }
         self.event(names[1], with(member, text.into()));
-        if place != "" {
+        if !place.is_empty() {
             self.event(names[3], with("part", part(text)));
         }
         self.event(

@@ -112,11 +112,11 @@ impl Writer {
             Event::Logprobs { choice, value } if is_own(value) => {
                 self.logprobs = Some((*choice, value.clone()));
             }
-            Event::Finish { choice, finish } if *finish != Finish::Failed => {
-                if !self.ended.contains(choice) {
-                    self.ended.push(*choice);
-                    self.chunk(weave, *choice, None, Some(*finish));
-                }
+            Event::Finish { choice, finish }
+                if *finish != Finish::Failed && !self.ended.contains(choice) =>
+            {
+                self.ended.push(*choice);
+                self.chunk(weave, *choice, None, Some(*finish));
             }
             Event::Usage(usage) => self.usage = Some(*usage),
             // Without a place here, or told by the relay.

@@ -263,6 +263,7 @@ fn a_reply_repeats_what_was_asked() {
         model: "m".to_owned(),
         created: 7,
         usage_asked: true,
+        thoughts: true,
         echo: Responses.echo(&body, &facts),
     };
     let whole = Responses.encoder(head).whole(&[]).into_bytes();
