@@ -339,3 +339,49 @@ async fn answers_are_labelled_in_every_telling() {
         }
     }
 }
+
+/// What the audit log keeps redacted holds no value, in no telling and in nothing that repeats the request, whether the law
+/// let it pass or put it back.
+#[tokio::test]
+async fn what_is_written_down_holds_no_value() {
+    let sim = sim().await;
+    let mut planter = Planter::new(0xB5);
+    for clearance in ["internal", "restricted"] {
+        let policies = json!({"rules": [{"name": "persons", "find": ["CONTACT"], "remedy": "redact", "restore": true}]});
+        let mut config = config(&sim, policies);
+        config.set(
+            "audit",
+            json!({"dir": "audit", "reserve_bytes": "1MiB", "payload": "redacted"}),
+        );
+        for vendor in BEFORE {
+            config.set(&format!("providers/{vendor}/clearance"), clearance);
+        }
+        let gateway = Gateway::start(&config).await;
+        for vendor in BEFORE {
+            for stream in [false, true] {
+                let what = format!("{vendor}, {clearance}, stream: {stream}");
+                let (phone, mail) = (planter.mobile(), planter.email());
+                let ask = say(
+                    &gateway,
+                    &format!("{vendor}/2"),
+                    &format!("打 {phone} 谢谢"),
+                    stream,
+                )
+                .with(|body| body["instructions"] = format!("write to {mail}").into());
+                let reply = ask.send().await;
+                assert!(good(&reply, &what).text().contains(&phone), "{what}");
+                let id = reply.header("x-request-id").unwrap();
+                gateway.record(&reply).await;
+                let kept = crate::payloads::unsealed(gateway.dir.path(), id, &[]);
+                let text = kept["reply"]["text"]
+                    .as_str()
+                    .unwrap_or_else(|| panic!("{what}: {kept}"));
+                assert!(text.contains("<CN_MOBILE_1>"), "{what}: {text}");
+                assert!(
+                    seen(kept.to_string().as_bytes(), planter.made()).is_empty(),
+                    "{what}: {kept}"
+                );
+            }
+        }
+    }
+}
