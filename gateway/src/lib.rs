@@ -7,6 +7,7 @@ pub mod book;
 pub mod cli;
 pub mod config;
 pub mod demo;
+pub mod identity;
 pub mod pipeline;
 pub mod secret;
 pub mod serve;

@@ -25,7 +25,7 @@ mod checkpoint;
 mod policies;
 mod shipping;
 
-pub use access::{AdminToken, Hours, HoursSpan, Role};
+pub use access::{AdminToken, Claims, Hours, HoursSpan, Identity, PerUser, Role, Texts};
 pub use audit::{Payload, Seal, SealPeriod};
 pub use checkpoint::{Anchor, Checkpoint, Witness};
 pub use policies::{
@@ -64,6 +64,8 @@ pub struct Config {
     /// Virtual keys.
     #[serde(deserialize_with = "each::listed")]
     pub keys: Vec<Key>,
+    /// The company's identity provider, whose tokens count beside keys.
+    pub identity: Option<Identity>,
     /// What is looked for in requests and replies, and what follows.
     pub policies: Policies,
     /// Where limits are counted.
@@ -105,6 +107,7 @@ impl Default for Config {
             models: BTreeMap::new(),
             teams: BTreeMap::new(),
             keys: Vec::new(),
+            identity: None,
             policies: Policies::default(),
             state: State::default(),
             audit: Audit::default(),
@@ -314,6 +317,8 @@ pub struct Team {
     pub limits: Quota,
     /// What all of them together may spend.
     pub budget: Option<Budget>,
+    /// What each user of it and of the teams below may use: people who ask with a token of `identity`.
+    pub per_user: PerUser,
     /// The least grade of its requests.
     pub grade: Option<String>,
     /// The team above it; what that may not do, this may not either.
