@@ -50,6 +50,7 @@ mod labels;
 mod law;
 mod limits;
 mod matrix;
+mod media;
 mod messages;
 mod mixing;
 mod moderations;

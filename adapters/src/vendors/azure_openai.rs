@@ -13,7 +13,7 @@ use crate::auth::percent;
 use crate::dialect::DialectId;
 use crate::dialects::openai_chat::OpenAiChat;
 use crate::dialects::responses::Responses;
-use crate::operation::{Operation, VECTORS};
+use crate::operation::{MEDIA, Operation, VECTORS};
 use crate::places::Asks;
 use crate::vendor::{Call, Credential, Parts, VendorInfo};
 
@@ -34,7 +34,13 @@ pub(crate) static VENDOR: OpenAiLike = OpenAiLike {
 };
 
 /// What it does beside chat.
-static BESIDE: &[Operation] = &[Operation::new(Asks::Embed, "/embeddings", &VECTORS).most(2048)];
+static BESIDE: &[Operation] = &[
+    Operation::new(Asks::Embed, "/embeddings", &VECTORS).most(2048),
+    Operation::media(Asks::Image, "/images/generations", &MEDIA),
+    Operation::media(Asks::Speak, "/audio/speech", &MEDIA),
+    Operation::media(Asks::Transcribe, "/audio/transcriptions", &MEDIA),
+    Operation::media(Asks::Translate, "/audio/translations", &MEDIA),
+];
 
 const BEARER: &str = "bearer";
 /// The version of the API that is asked for in the classic form: the newest that is generally available.

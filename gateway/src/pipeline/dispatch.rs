@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use adapters::vendor::{self, Framing, Vendor};
 use bytes::{Bytes, BytesMut};
+use http::HeaderValue;
 use journal::Durable;
 use policies::law::Cleared;
 use wire::fault::Retry;
@@ -18,6 +19,7 @@ use wire::{Edits, Fault, Kind, Rope};
 
 use super::clocks::Clocks;
 use super::governing::{Governing, label};
+use super::media;
 use super::prepare::{Prepared, note_dropped, prepare, request};
 use super::reading::{self, Decoding, Gear, Head, Reading};
 use super::route::{Candidate, Routed};
@@ -43,10 +45,6 @@ pub(super) const REPLY_LIMITS: json::Limits = json::Limits {
 const PAUSE_MAX: Duration = Duration::from_secs(2);
 
 /// A reply that has begun well.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "there is one, on its way to the answer; a box would be one more allocation a stream"
-)]
 pub(super) enum Sent {
     /// All of it, in the client's dialect.
     Whole { body: Rope, streamed: bool },
@@ -54,6 +52,15 @@ pub(super) enum Sent {
     Streaming {
         begun: Rope,
         reading: Box<Reading>,
+        upstream: client::Body,
+        clocks: Clocks,
+    },
+    /// A reply of another kind than JSON, whole.
+    Text { body: Rope, kind: &'static str },
+    /// Bytes that nobody reads: the first of them, and the rest on the wire.
+    Through {
+        begun: Bytes,
+        kind: HeaderValue,
         upstream: client::Body,
         clocks: Clocks,
     },
@@ -129,6 +136,10 @@ async fn target(
             Err(fault) => fault,
         };
         exchange.failed(&fault);
+        if routed.form.as_ref().is_some_and(|form| form.is_spent()) {
+            // What went up of a file is nowhere any more.
+            return Err(fault.retry(Retry::No));
+        }
         if again || exchange.attempts() >= most {
             return Err(final_here(fault));
         }
@@ -186,9 +197,18 @@ async fn attempt(
     let request = request(exchange, routed, target, (prepared, &prepared.body), token)?;
     let bounds = exchange.snapshot.bounds(&routed.model.clocks);
     let client = Arc::clone(&exchange.worker.client);
-    let reply = clocks
-        .first(client.send(&target.provider.endpoint, &bounds, &request))
-        .await??;
+    let endpoint = &target.provider.endpoint;
+    let reply = match routed.form.as_deref() {
+        None => {
+            clocks
+                .first(client.send(endpoint, &bounds, &request))
+                .await??
+        }
+        Some(form) => {
+            let sent = media::send(exchange, form, &client, endpoint, (&bounds, &request));
+            clocks.first(Box::pin(sent)).await??
+        }
+    };
     exchange.meter.first_byte = Some(Instant::now());
     let Reply { head, body } = reply;
     let head = Head {
@@ -211,6 +231,11 @@ async fn attempt(
             clocks,
         ))
         .await;
+    }
+    let asks = routed.asked.endpoint.asks;
+    if good && framing == Framing::Other && asks.is_media() {
+        let reply = (&head, body, clocks);
+        return Box::pin(media::other(exchange, asks, governing, reply)).await;
     }
     let most = if good {
         exchange.limits().upstream_body_bytes.bytes()

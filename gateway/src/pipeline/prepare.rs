@@ -72,16 +72,25 @@ pub(super) fn prepare(
     let target = cleared.target().target();
     let vendor = target.vendor()?;
     let client = exchange.dialect;
-    let spoken = vendor
-        .speaks()
-        .iter()
-        .find(|spoken| spoken.id() == client.id())
-        .or_else(|| vendor.speaks().first());
-    let spoken = *spoken.ok_or(Kind::Bug)?;
+    let asks = routed.asked.endpoint.asks;
+    let (spoken, quirks) = if asks.is_media() {
+        // Whatever the vendor speaks in chat.
+        let operation = vendor.operation(asks, &target.model);
+        let operation = operation.ok_or_else(|| work::lacks(asks))?;
+        if operation.form.is_some() {
+            return work::prepare(exchange, routed, cleared);
+        }
+        let spoken: &'static dyn Dialect = client;
+        (spoken, operation.quirks)
+    } else {
+        let own = |spoken: &&&dyn Dialect| spoken.id() == client.id();
+        let spoken = vendor.speaks().iter().find(own);
+        let spoken = spoken.or_else(|| vendor.speaks().first());
+        (*spoken.ok_or(Kind::Bug)?, vendor.quirks(&target.model))
+    };
     if routed.asked.endpoint.asks == Asks::Count && !counts(vendor, client) {
         return Err(Fault::new(Kind::BadRequest).retry(Retry::NextTarget));
     }
-    let quirks = vendor.quirks(&target.model);
     let lossy = routed.model.lossy;
     // A redacted body is read anew: its edits and a target's own never meet.
     let redacted = match cleared.redacted() {
@@ -96,7 +105,10 @@ pub(super) fn prepare(
     if spoken.id() == client.id() {
         let forward = client.forward(body, facts, &call, quirks, lossy)?;
         let (hide_usage, dropped) = (forward.hide_usage, forward.dropped);
-        let body = forward.edits.apply(body).settle();
+        let mut body = forward.edits.apply(body).settle();
+        if let Some(form) = &routed.form {
+            body = form.body(&body.into_bytes())?;
+        }
         return Ok(Prepared {
             body,
             spoken,
@@ -181,13 +193,21 @@ pub(super) fn request(
     if !prepared.translates {
         carry(&routed.asked, &mut headers);
     }
-    let usual: &[_] = if routed.facts.stream {
+    if let Some(form) = &routed.form {
+        let kind = HeaderValue::try_from(form.kind()).map_err(|_| Kind::Bug)?;
+        headers.insert(CONTENT_TYPE, kind);
+    }
+    let usual: &[_] = if routed.asked.endpoint.asks.is_media() {
+        &USUAL_OF_MEDIA
+    } else if routed.facts.stream {
         &USUAL_OF_STREAMS
     } else {
         &USUAL
     };
     // An operator's header replaces ours of the same name, and one that the vendor wants does so too.
-    let free = provider.headers.is_empty() && !headers.contains_key(ACCEPT);
+    let free = provider.headers.is_empty()
+        && !headers.contains_key(ACCEPT)
+        && !headers.contains_key(CONTENT_TYPE);
     if !free {
         for (name, value) in usual {
             headers.entry(name).or_insert(value.clone());
@@ -222,6 +242,7 @@ fn carry(asked: &Asked, headers: &mut HeaderMap) {
 
 /// What every request says, beyond what its vendor wants: the kind of its body, what is understood, who asks.
 static USUAL: [(HeaderName, HeaderValue); 3] = usual("application/json");
+static USUAL_OF_MEDIA: [(HeaderName, HeaderValue); 3] = usual("*/*");
 static USUAL_OF_STREAMS: [(HeaderName, HeaderValue); 3] = usual("text/event-stream");
 
 const fn usual(accept: &'static str) -> [(HeaderName, HeaderValue); 3] {

@@ -112,6 +112,8 @@ pub(super) struct Exchange {
     /// What was found in the reply.
     pub(super) tally: Option<Box<Tally>>,
     pub(super) request_bytes: u64,
+    /// Of a form with a file: all of it, as it came.
+    pub(super) file_bytes: u64,
     /// What the audit log keeps beside the records.
     pub(super) keep: Option<Box<Keep>>,
     pub(super) standing: Option<Standing>,
@@ -177,6 +179,7 @@ impl Exchange {
             gates_open: Vec::new(),
             tally: None,
             request_bytes: 0,
+            file_bytes: 0,
             keep: None,
             standing: None,
             tokens_standing: None,
@@ -326,7 +329,7 @@ impl Exchange {
             shadowed: &judged.shadowed,
             media: self.media,
             redactions: first.map_or(0, Cleared::redactions) as u64,
-            request_bytes: self.request_bytes,
+            request_bytes: self.request_bytes.max(self.file_bytes),
             targets: u32::try_from(targets).unwrap_or(u32::MAX),
             fingerprint: fingerprint.flatten(),
             request_body: request_body.flatten(),
@@ -514,7 +517,7 @@ impl Exchange {
             findings: &judged.findings,
             shadowed: &judged.shadowed,
             media: self.media,
-            request_bytes: self.request_bytes,
+            request_bytes: self.request_bytes.max(self.file_bytes),
             status: self.status,
             code,
             total_ms: millis(Instant::now(), self.started),

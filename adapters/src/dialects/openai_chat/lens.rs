@@ -146,11 +146,31 @@ fn read_root(root: Value<'_>, facts: &mut EventFacts) {
             facts.odd_finish = span;
         }
     }
+    let typed = choices.is_none() && read_typed(root, facts);
     if let Some((span, usage)) = usage_of(root) {
         facts.usage = Some(usage);
         facts.usage_span = span;
-        facts.only_usage = empty && !facts.error;
+        facts.only_usage = empty && !facts.error && !typed;
     }
+}
+
+/// Events of images and sound, which say by a `type` what they are.
+fn read_typed(root: Value<'_>, facts: &mut EventFacts) -> bool {
+    const KINDS: [&str; 4] = [
+        "transcript.text.",
+        "image_generation.",
+        "image_edit.",
+        "speech.audio.",
+    ];
+    let kind = root.get("type").and_then(|kind| kind.inner());
+    let step = kind.and_then(|kind| KINDS.iter().find_map(|begin| kind.strip_prefix(begin)));
+    let Some(step) = step else { return false };
+    facts.content = true;
+    if matches!(step, "done" | "completed") {
+        facts.done = true;
+        facts.finish = Some(Finish::Stop);
+    }
+    true
 }
 
 /// The reply itself, where a vendor wraps it in `data`.
