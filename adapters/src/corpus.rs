@@ -22,6 +22,7 @@ use crate::{VENDORS, fuzz, vendor};
 
 mod gemini;
 mod messages;
+mod pace;
 mod responses;
 
 fn root() -> PathBuf {
