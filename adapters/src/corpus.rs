@@ -22,6 +22,7 @@ use crate::{VENDORS, fuzz, vendor};
 
 mod gemini;
 mod messages;
+mod native;
 mod pace;
 mod responses;
 
@@ -239,6 +240,7 @@ fn head_of_reply() -> ReplyHead {
         created: 7,
         usage_asked: true,
         echo: Bytes::new(),
+        shape: wire::facts::Shape::default(),
         thoughts: true,
     }
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
 use smallvec::SmallVec;
 use wire::canon;
-use wire::facts::{Contents, EventFacts, ReplyFacts, RequestFacts, Saying};
+use wire::facts::{Contents, EventFacts, ReplyFacts, RequestFacts, Saying, Shape};
 use wire::json::{self, Value};
 use wire::operation::{Reply, Work};
 use wire::sse;
@@ -33,6 +33,8 @@ pub enum DialectId {
     Responses,
     /// OpenAI's legacy completions.
     Completions,
+    /// vivo's native completions.
+    BlueLm,
     /// Google's generateContent.
     Gemini,
     /// DashScope's native text generation.
@@ -274,6 +276,8 @@ pub struct ReplyHead {
     pub usage_asked: bool,
     /// What the reply repeats of the request, as [`ClientDialect::echo`] wrote it.
     pub echo: Bytes,
+    /// How it is to be written.
+    pub shape: Shape,
     /// Whether what the model thinks may be shown.
     pub thoughts: bool,
 }

@@ -178,6 +178,7 @@ fn call(dialect: DialectId) -> Call<'static> {
         dialect,
         asks: Asks::Reply,
         multimodal: false,
+        cap: None,
         request_id: "req-1",
         now_ms: 0,
         token: None,
@@ -194,6 +195,7 @@ fn head() -> ReplyHead {
         usage_asked: true,
         thoughts: true,
         echo: Bytes::new(),
+        shape: wire::facts::Shape::default(),
     }
 }
 

@@ -32,6 +32,7 @@ pub use vendor::{Call, Credential, Framing, Head, Parts, Vendor, VendorInfo};
 pub static DIALECTS: &[&dyn Dialect] = &[
     &dialects::anthropic::Anthropic,
     &dialects::completions::Completions,
+    &dialects::bluelm_native::BlueLm,
     &dialects::dashscope::DashScope,
     &dialects::gemini::Gemini,
     &dialects::openai_chat::OpenAiChat,
@@ -46,6 +47,7 @@ pub static CLIENT_DIALECTS: &[&dyn ClientDialect] = &[
     &dialects::anthropic::Anthropic,
     &dialects::responses::Responses,
     &dialects::completions::Completions,
+    &dialects::dashscope::DashScope,
     &dialects::gemini::Gemini,
 ];
 
@@ -56,6 +58,7 @@ pub static VENDORS: &[&dyn Vendor] = &[
     &vendors::azure_openai::VENDOR,
     &vendors::baichuan::VENDOR,
     &vendors::bluelm::VENDOR,
+    &vendors::bluelm_native::VENDOR,
     &vendors::cohere::VENDOR,
     &vendors::deepseek::VENDOR,
     &vendors::doubao::VENDOR,

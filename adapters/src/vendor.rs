@@ -25,6 +25,8 @@ pub struct VendorInfo {
     pub needs_api_key: bool,
     /// Whether `secret_key` must be given.
     pub needs_secret_key: bool,
+    /// Whether `app_id` must be given.
+    pub needs_app_id: bool,
     /// A runtime of one's own (default location `self_hosted`).
     pub self_hosted: bool,
     /// Values that `auth` may take, the default first; empty: `auth` may not be given.
@@ -44,6 +46,8 @@ pub struct Call<'a> {
     pub asks: Asks,
     /// Whether any message holds something else than text (some vendors use another path).
     pub multimodal: bool,
+    /// Tokens that a reply may have at most, if the request does not say: what a budget has left.
+    pub cap: Option<u64>,
     /// Our id of this request; unique for each attempt's record.
     pub request_id: &'a str,
     /// Wall clock, milliseconds since the Unix epoch.

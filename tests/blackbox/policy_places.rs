@@ -7,6 +7,7 @@ mod beside;
 mod completions;
 mod gemini;
 mod messages;
+mod native;
 mod places;
 mod responses;
 mod roads;

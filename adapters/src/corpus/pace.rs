@@ -41,7 +41,6 @@ fn least(mut run: impl FnMut()) -> Duration {
 
 #[test]
 #[ignore = "a measurement"]
-#[expect(clippy::disallowed_methods, reason = "it measures time")]
 #[expect(clippy::print_stdout, reason = "what it measures is for people")]
 fn events_by_client_dialect() {
     let reads = reads();
@@ -59,7 +58,7 @@ fn events_by_client_dialect() {
         }
     });
     println!("forwarded: {:.0} ns an event", nanos(forwarded));
-    let mut decode = |client: Option<&dyn crate::ClientDialect>| {
+    let decode = |client: Option<&dyn crate::ClientDialect>| {
         let mut splitter = Splitter::new(sse::Limits::default());
         let mut decoder = OpenAiChat.decoder();
         let mut encoder = client.map(|client| client.encoder(head_of_reply()));
@@ -81,6 +80,10 @@ fn events_by_client_dialect() {
     for client in CLIENT_DIALECTS {
         let took = least(|| decode(Some(*client)));
         let times = took.as_secs_f64() / forwarded.as_secs_f64();
-        println!("to {}: {:.0} ns, {times:.1} times", client.name(), nanos(took));
+        println!(
+            "to {}: {:.0} ns, {times:.1} times",
+            client.name(),
+            nanos(took)
+        );
     }
 }

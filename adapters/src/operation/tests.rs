@@ -49,6 +49,7 @@ fn answered(name: &str, asks: Asks, body: &Tree, reply: &Tree) -> Option<Tree> {
         created: 0,
         usage_asked: false,
         echo: bytes::Bytes::new(),
+        shape: wire::facts::Shape::default(),
         thoughts: false,
     };
     let written = OpenAiChat.encode_done(&work, &reply, &head).unwrap();

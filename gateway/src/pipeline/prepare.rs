@@ -2,6 +2,8 @@
 //!
 //! Made anew for each target, because model, dialect and form differ. Sends nothing.
 
+use std::num::NonZeroU64;
+
 use adapters::vendor::{Call, Parts, Vendor};
 use adapters::{Asked, Asks, ClientDialect, Dialect, DialectId};
 use bytes::Bytes;
@@ -102,7 +104,8 @@ pub(super) fn prepare(
         None => (&routed.body, &routed.facts),
     };
     let call = call(exchange, routed, facts, (target, spoken.id()), None, false);
-    if spoken.id() == client.id() {
+    // What repeats itself is cut to what is new, judged, and written whole again.
+    if spoken.id() == client.id() && !facts.shape.cumulative {
         let forward = client.forward(body, facts, &call, quirks, lossy)?;
         let (hide_usage, dropped) = (forward.hide_usage, forward.dropped);
         let mut body = forward.edits.apply(body).settle();
@@ -115,12 +118,14 @@ pub(super) fn prepare(
             hide_usage,
             dropped,
             translates: false,
-            multimodal: false,
             echo: Bytes::new(),
+            multimodal: facts.shape.parts,
             work: None,
         });
     }
-    let request = client.decode_request(body, facts)?;
+    let mut request = client.decode_request(body, facts)?;
+    let cap = &mut request.settings.max_tokens;
+    *cap = cap.or(call.cap);
     let multimodal = request.multimodal();
     let call = Call { multimodal, ..call };
     let mut encoded = spoken.encode_request(&request, &call, quirks, lossy)?;
@@ -163,6 +168,7 @@ fn call<'a>(
         request_id: exchange.id.as_str(),
         now_ms: exchange.now_ms,
         token,
+        cap: exchange.reach.cap.map(NonZeroU64::get),
         host: &target.provider.host,
         base_path: &target.provider.base_path,
     }

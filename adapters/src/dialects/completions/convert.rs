@@ -216,6 +216,7 @@ mod tests {
             multimodal: false,
             request_id: "r",
             now_ms: 0,
+            cap: None,
             token: None,
             host: "",
             base_path: "",

@@ -16,6 +16,7 @@ const CALL: Call<'static> = Call {
     dialect: DialectId::Gemini,
     asks: Asks::Reply,
     multimodal: false,
+    cap: None,
     request_id: "req-1",
     now_ms: 0,
     token: None,
@@ -254,6 +255,7 @@ fn head(thoughts: bool) -> ReplyHead {
         model: "asked".to_owned(),
         created: 7,
         usage_asked: true,
+        shape: wire::facts::Shape::default(),
         thoughts,
         echo: bytes::Bytes::new(),
     }

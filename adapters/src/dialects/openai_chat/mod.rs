@@ -4,7 +4,7 @@
 
 pub(crate) mod contents;
 pub(crate) mod decode_reply;
-mod decode_request;
+pub(crate) mod decode_request;
 pub(crate) mod encode_reply;
 pub(crate) mod encode_request;
 pub(crate) mod forward;

@@ -1,6 +1,6 @@
 //! The edits that make a client's request fit an upstream that speaks the same dialect.
 //!
-//! Three: the model's name; that nothing is to be stored there, since nobody could reach it through us and one caller could
+//! Four: the model's name; a cap, where a budget has little left; that nothing is to be stored there, since nobody could reach it through us and one caller could
 //! reach another's; and thoughts that this upstream did not think. All else goes as it came, unknown fields too. Never
 //! touches the inside of a text.
 
@@ -48,6 +48,13 @@ pub(super) fn forward(
             edits.replace(store.span(), "false").map_err(overlap)?;
         }
         None => plan.add("store", "false"),
+    }
+    if let Some(cap) = call.cap.filter(|_| facts.max_tokens.is_none()) {
+        let cap = cap.to_string();
+        match plan.get("max_output_tokens") {
+            Some(none) => edits.replace(none.span(), cap).map_err(overlap)?,
+            None => plan.add("max_output_tokens", &cap),
+        }
     }
     if quirks.encrypts_thoughts {
         include(&mut plan, &mut edits)?;

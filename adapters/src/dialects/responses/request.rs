@@ -65,6 +65,7 @@ pub(super) fn read(body: &Bytes, tape: json::Tape) -> Result<RequestFacts, Fault
         structured: false,
         logprobs: false,
         thoughts: true,
+        shape: wire::facts::Shape::default(),
     };
     {
         let root = Value::root(&tape, body).filter(|root| root.kind() == Type::Object);

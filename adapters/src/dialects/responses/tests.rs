@@ -17,6 +17,7 @@ const CALL: Call<'static> = Call {
     multimodal: false,
     request_id: "req-1",
     now_ms: 0,
+    cap: None,
     token: None,
     host: "",
     base_path: "",
@@ -202,6 +203,28 @@ fn from_chat_completions() {
     }
 }
 
+#[test]
+fn a_budget_caps_who_sets_no_cap() {
+    for (given, want) in [
+        ("", 9),
+        (",\"max_output_tokens\":null", 9),
+        (",\"max_output_tokens\":5", 5),
+    ] {
+        let body = Bytes::from(format!(
+            r#"{{"model":"up","input":"a","store":false{given}}}"#
+        ));
+        let facts = read(&Responses, &body).unwrap();
+        let call = Call {
+            cap: Some(9),
+            ..CALL
+        };
+        let made = Responses.forward(&body, &facts, &call, &PLAIN, Lossy::Refuse);
+        let written = made.unwrap().edits.apply(&body).into_bytes();
+        let written: Json = serde_json::from_slice(&written).unwrap();
+        assert_eq!(written["max_output_tokens"], want, "{given}");
+    }
+}
+
 fn forwarded(body: &str, model: &str) -> (Json, Dropped) {
     let body = Bytes::copy_from_slice(body.as_bytes());
     let facts = read(&Responses, &body).unwrap();
@@ -264,6 +287,7 @@ fn a_reply_repeats_what_was_asked() {
         created: 7,
         usage_asked: true,
         thoughts: true,
+        shape: wire::facts::Shape::default(),
         echo: Responses.echo(&body, &facts),
     };
     let whole = Responses.encoder(head).whole(&[]).into_bytes();
