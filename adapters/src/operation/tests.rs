@@ -48,6 +48,7 @@ fn answered(name: &str, asks: Asks, body: &Tree, reply: &Tree) -> Option<Tree> {
         model: "mine".into(),
         created: 0,
         usage_asked: false,
+        echo: bytes::Bytes::new(),
         shape: wire::facts::Shape::default(),
         thoughts: false,
     };

@@ -164,7 +164,7 @@ pub(super) async fn attempt(
     let body = if doing.native && is_as_asked(&own, &reply) {
         bytes.into()
     } else {
-        let head = dispatch::reply_head(exchange);
+        let head = dispatch::reply_head(exchange, prepared);
         exchange.dialect.encode_done(&own, &reply, &head)?
     };
     Ok(Sent::Whole {
