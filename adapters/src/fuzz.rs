@@ -178,6 +178,7 @@ fn call(dialect: DialectId) -> Call<'static> {
         dialect,
         asks: Asks::Reply,
         multimodal: false,
+        cap: None,
         request_id: "req-1",
         now_ms: 0,
         token: None,

@@ -251,6 +251,7 @@ fn start_control(
     let _inside = control.enter();
     let listener = listeners.into_iter().next().context("no listener")?;
     retention::start(shared);
+    tasks::detach(crate::alerts::run(Arc::clone(shared)));
     let state = admin_state(shared, searches(shared)?);
     tasks::detach(server::admin::serve(
         Arc::clone(&state),

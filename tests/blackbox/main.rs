@@ -25,6 +25,8 @@
 )]
 
 mod admin;
+mod admission;
+mod alerts;
 mod audit_events;
 mod audit_search;
 mod audit_siem;
@@ -40,6 +42,7 @@ mod framing;
 mod front;
 mod gates;
 mod gemini;
+mod growth;
 mod heads;
 mod identity;
 mod input;

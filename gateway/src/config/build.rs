@@ -205,6 +205,7 @@ fn assemble(loaded: &Loaded, ground: &Ground<'_>, files: &mut Files<'_>) -> Opti
         overload: config.overload.clone(),
         runtime: config.runtime.clone(),
         state: state(config)?,
+        webhook: config.alerts.webhook.clone(),
         log: config.log.clone(),
     })
 }
@@ -334,6 +335,7 @@ fn build_models(
                 filing: target.filing.as_deref().map(Into::into),
                 shown: [Named::new(&provider.name), Named::new(&target.model)],
                 meters: OnceLock::new(),
+                room: limits::room(&maker, config, target)?,
             });
         }
         // Stable: within a priority the file's order stays.

@@ -127,7 +127,7 @@ mod tests {
             completion,
             cached,
             reasoning,
-            estimated: false,
+            ..Tokens::default()
         };
         for (used, nano) in [
             (tokens(0, 0, 0, 0), 0),

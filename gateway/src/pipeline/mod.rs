@@ -4,6 +4,7 @@
 //! lenses do the first, `policies::law` the second. Nothing goes upstream that is not `Cleared`, nor before
 //! `journal.begin` has returned.
 
+mod admission;
 mod admit;
 mod array;
 mod arrive;
@@ -16,6 +17,7 @@ mod forwarded;
 mod gate;
 mod govern;
 mod governing;
+mod grow;
 mod inspect;
 mod keep;
 mod limits;

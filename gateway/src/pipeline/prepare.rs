@@ -2,6 +2,8 @@
 //!
 //! Made anew for each target, because model, dialect and form differ. Sends nothing.
 
+use std::num::NonZeroU64;
+
 use adapters::vendor::{Call, Parts, Vendor};
 use adapters::{Asked, Asks, ClientDialect, Dialect, DialectId};
 use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
@@ -115,7 +117,9 @@ pub(super) fn prepare(
             work: None,
         });
     }
-    let request = client.decode_request(body, facts)?;
+    let mut request = client.decode_request(body, facts)?;
+    let cap = &mut request.settings.max_tokens;
+    *cap = cap.or(call.cap);
     let multimodal = request.multimodal();
     let call = Call { multimodal, ..call };
     let mut encoded = spoken.encode_request(&request, &call, quirks, lossy)?;
@@ -157,6 +161,7 @@ fn call<'a>(
         request_id: exchange.id.as_str(),
         now_ms: exchange.now_ms,
         token,
+        cap: exchange.reach.cap.map(NonZeroU64::get),
         host: &target.provider.host,
         base_path: &target.provider.base_path,
     }
