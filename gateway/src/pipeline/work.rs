@@ -72,7 +72,9 @@ pub(super) fn prepare(
     let work = client.decode_work(body, facts, &routed.asked)?;
     let dropped = operation.losses(&work, lossy)?;
     let form = operation.form.ok_or(Kind::Bug)?;
-    let native = form.native() == Some(client.id()) && work.len() <= operation.most;
+    // What the vendor lacks must not reach it.
+    let native =
+        form.native() == Some(client.id()) && work.len() <= operation.most && dropped.is_empty();
     let (first, parts, rest) = if native {
         let mut edits = wire::Edits::new();
         let name = dialect::quoted(&target.model);
