@@ -14,4 +14,5 @@ pub mod server;
 pub mod tasks;
 pub mod telemetry;
 pub mod upstream;
+pub mod usage;
 pub mod worker;

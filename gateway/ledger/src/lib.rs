@@ -88,6 +88,15 @@ impl Ledger {
 }
 
 impl Ledger {
+    /// What is spent and reserved of a limit of the calendar, which may be more than the limit; `None` if the shared store
+    /// does not say.
+    pub async fn spent(&self, meter: &Arc<Meter>, now: Now) -> Option<u64> {
+        match self {
+            Self::Shared(link) => remote::spent(link, meter, now).await,
+            Self::Memory => Some(meter.spent(now)),
+        }
+    }
+
     /// Counts charges, whether they fit or not: what cannot be refused any more. Never waits.
     pub fn count(&self, charges: &[Charge], now: Now) {
         match self {
@@ -123,6 +132,15 @@ impl Lease {
         match &self.remote {
             Some(remote) => remote.reserved(unit),
             None => self.local.reserved(unit),
+        }
+    }
+
+    /// How much of `unit` is reserved, in the limit that has the most; 0 if nothing counts it.
+    #[must_use]
+    pub fn most_reserved(&self, unit: Unit) -> u64 {
+        match &self.remote {
+            Some(remote) => remote.most_reserved(unit),
+            None => self.local.most_reserved(unit),
         }
     }
 

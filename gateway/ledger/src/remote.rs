@@ -140,6 +140,23 @@ pub(crate) async fn reserve(
     }
 }
 
+/// What is spent and reserved of a limit of the calendar; `None` if the store does not say.
+pub(crate) async fn spent(link: &Arc<Link>, meter: &Arc<Meter>, now: Now) -> Option<u64> {
+    let mut connection = link.connection()?;
+    let charge = Charge {
+        meter: Arc::clone(meter),
+        amount: 0,
+    };
+    let wall_ms = now.wall_ms.saturating_add(link.offset_ms());
+    let Taken { key, .. } = Taken::new(link, &charge, wall_ms);
+    let mut get = redis::cmd("GET");
+    let asked = get.arg(&*key).query_async::<Option<u64>>(&mut connection);
+    match timeout(link.store.timeout, asked).await {
+        Ok(Ok(spent)) => Some(spent.unwrap_or(0)),
+        _ => None,
+    }
+}
+
 /// Counts charges that nobody reserved.
 pub(crate) fn count(link: &Arc<Link>, charges: &[Charge], now: Now) {
     let wall_ms = now.wall_ms.saturating_add(link.offset_ms());
@@ -205,6 +222,11 @@ impl Lease {
     pub(crate) fn reserved(&self, unit: Unit) -> Option<u64> {
         let of = self.taken.iter().filter(|t| t.meter.limit.unit == unit);
         of.map(|taken| taken.amount).min()
+    }
+
+    pub(crate) fn most_reserved(&self, unit: Unit) -> u64 {
+        let of = self.taken.iter().filter(|t| t.meter.limit.unit == unit);
+        of.map(|taken| taken.amount).max().unwrap_or(0)
     }
 
     /// A limit of `unit` that refuses when the store does not answer.

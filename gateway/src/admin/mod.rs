@@ -6,6 +6,7 @@
 //! (F-07).
 
 mod audit;
+mod money;
 mod openapi;
 mod query;
 mod routes;
@@ -21,6 +22,7 @@ use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use journal::inert::write_inert;
+use ledger::Ledger;
 use serde::Serialize;
 use serde_json::json;
 
@@ -54,6 +56,8 @@ pub struct AdminState {
     pub payloads: Arc<Payloads>,
     /// Searches of the audit log.
     pub searches: Arc<Searches>,
+    /// Where limits are counted.
+    pub ledger: Ledger,
     /// What this build calls itself.
     pub version: &'static str,
 }
@@ -76,6 +80,9 @@ enum Answers {
     Entry,
     Payload,
     Stats,
+    Usage,
+    Budgets,
+    Explain,
 }
 
 /// Answers `request` of `peer`, whose body is not read.
@@ -129,6 +136,15 @@ pub async fn answer<B>(
         Answers::Entries | Answers::Entry | Answers::Stats => {
             let query = head.uri.query().unwrap_or_default();
             searched(&state, route.answers, peer, query, id).await
+        }
+        Answers::Usage => {
+            let query = head.uri.query().unwrap_or_default();
+            money::usage(&state, peer, query).await
+        }
+        Answers::Budgets => money::budgets(&state, peer).await,
+        Answers::Explain => {
+            let query = head.uri.query().unwrap_or_default();
+            money::explain(&state, peer, id, query).await
         }
         Answers::Payload => unsealed(&state, &head, id, peer).await,
         Answers::Reload => {

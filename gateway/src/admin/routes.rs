@@ -32,12 +32,16 @@ pub(super) enum Parameters {
     Stats,
     /// `reason`.
     Reason,
+    /// `limit` and `cursor`.
+    Page,
+    /// What usage is told apart by, of whom, from when to when, and how it is written.
+    Usage,
 }
 
 const JSON: &str = "application/json";
 
 /// All paths.
-pub(super) const ROUTES: [Route; 11] = [
+pub(super) const ROUTES: [Route; 14] = [
     Route {
         path: "/",
         method: Method::GET,
@@ -135,6 +139,33 @@ pub(super) const ROUTES: [Route; 11] = [
         answers: Answers::Stats,
         summary: "How many entries there are by time, and by verdict, model, type and other values. The question becomes an entry itself",
         parameters: Parameters::Stats,
+        media: JSON,
+    },
+    Route {
+        path: "/api/usage",
+        method: Method::GET,
+        guarded: true,
+        answers: Answers::Usage,
+        summary: "Requests, tokens and cost by key, team, user, model, provider, target, hour, day or month",
+        parameters: Parameters::Usage,
+        media: JSON,
+    },
+    Route {
+        path: "/api/budgets",
+        method: Method::GET,
+        guarded: true,
+        answers: Answers::Budgets,
+        summary: "All budgets with what is spent, reserved and left of the running period",
+        parameters: Parameters::None,
+        media: JSON,
+    },
+    Route {
+        path: "/api/budgets/{id}/explain",
+        method: Method::GET,
+        guarded: true,
+        answers: Answers::Explain,
+        summary: "The entries of the audit log that the figures of `key:NAME` or `team:NAME` are made of, and whether they add up. The question becomes an entry itself",
+        parameters: Parameters::Page,
         media: JSON,
     },
 ];

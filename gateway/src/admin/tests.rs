@@ -51,6 +51,7 @@ fn bench(text: &str, ready: Vec<Ready>) -> Bench {
             config: Arc::new(store),
             metrics: Arc::new(metrics),
             ready,
+            ledger: Ledger::Memory,
             version: "0.1.0",
         }),
     }

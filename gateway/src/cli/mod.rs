@@ -5,11 +5,15 @@
 //! hold, 2 wrong usage or unusable config.
 
 mod audit;
+mod budget;
 mod check;
 mod key;
 mod matrix;
 mod policy;
+mod remote;
 mod scan;
+mod table;
+mod usage;
 
 use std::fmt;
 use std::io::{self, Write};
@@ -63,6 +67,11 @@ enum Command {
     /// The audit log
     #[command(subcommand)]
     Audit(Box<audit::AuditCommand>),
+    /// What was used: requests, tokens and cost by key, team, model, day and more
+    Usage(Box<usage::UsageArgs>),
+    /// Budgets: what is left, and what a figure is made of
+    #[command(subcommand)]
+    Budget(Box<budget::BudgetCommand>),
     /// Print completions for a shell
     Completions {
         /// Which shell
@@ -204,6 +213,16 @@ fn dispatch(command: Command, runners: &Runners, out: &mut impl Write) -> anyhow
                 now: std::time::SystemTime::now(),
             };
             policy::run(&command, means, out, &mut io::stderr())
+        }
+        Command::Usage(args) => usage::run(&args, out, &mut io::stderr()),
+        Command::Budget(command) => {
+            let env = |name: &str| std::env::var(name).ok();
+            let means = budget::Means {
+                env: &env,
+                book: &*runners.book,
+                now: std::time::SystemTime::now(),
+            };
+            budget::run(&command, means, out, &mut io::stderr())
         }
         Command::Matrix(args) => matrix::print(&args, out),
         Command::Key(KeyCommand::Create(args)) => key::create(&args, out),

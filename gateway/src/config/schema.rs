@@ -22,6 +22,7 @@ use crate::secret::Secret;
 mod audit;
 mod checkpoint;
 mod policies;
+mod prices;
 mod shipping;
 
 pub use audit::{Payload, Seal, SealPeriod};
@@ -30,6 +31,7 @@ pub use policies::{
     CrossBorder, EntityDef, Explicit, Gate, GateOn, GateShape, Labelling, Method, OnError, Output,
     Pack, Policies, Remedy, Rule, RuleMode, Validator, Words,
 };
+pub use prices::{PriceRow, PriceTable, Prices};
 pub use shipping::{Lake, Siem, SiemFormat, SiemKind};
 
 /// yumen's config file.
@@ -59,6 +61,8 @@ pub struct Config {
     pub keys: Vec<Key>,
     /// What is looked for in requests and replies, and what follows.
     pub policies: Policies,
+    /// What things cost where a target does not say.
+    pub prices: Prices,
     /// Where limits are counted.
     pub state: State,
     /// The audit log.
@@ -97,6 +101,7 @@ impl Default for Config {
             teams: BTreeMap::new(),
             keys: Vec::new(),
             policies: Policies::default(),
+            prices: Prices::default(),
             state: State::default(),
             audit: Audit::default(),
             limits: Limits::default(),
@@ -202,6 +207,17 @@ pub struct Provider {
     /// Most connections to it per worker.
     #[serde(default = "max_connections")]
     pub max_connections: u32,
+    /// Its own list of models joins `models`, by the names that it has there; a name that `models` has stays what it is.
+    #[serde(default)]
+    pub discover: bool,
+    /// How often that list is asked for.
+    #[serde(default = "discover_every")]
+    pub discover_every: Span,
+}
+
+/// Not in the threat model: a runtime loads another model in about that time.
+fn discover_every() -> Span {
+    Span::secs(60)
 }
 
 /// Not in the threat model: ten workers may then hold as many connections as the listener.

@@ -77,6 +77,7 @@ pub(crate) fn built(text: &str) -> Result<Built, Vec<Problem>> {
             books: &Books::default(),
             before: None,
             now,
+            found: None,
         },
     )
 }

@@ -15,9 +15,9 @@ use arc_swap::ArcSwap;
 use policies::limit::Books;
 use serde::Serialize;
 
-use super::build::{Built, Ground, build};
+use super::build::{Built, Found, Ground, build};
 use super::files::Watched;
-use super::load::{load, load_text};
+use super::load::{Loaded, load, load_text};
 use super::problem::Problem;
 use super::snapshot::Snapshot;
 use super::vendors::VendorBook;
@@ -82,6 +82,10 @@ pub struct ConfigStore {
     prepare: Option<Prepare>,
     witness: OnceLock<Witness>,
     counters: Arc<ReloadCounters>,
+    /// What the running snapshot was built from.
+    loaded: ArcSwap<Loaded>,
+    /// Models that providers were found to have.
+    found: Mutex<Found>,
     /// Held for a whole reload: one at a time.
     watched: Mutex<Watched>,
 }
@@ -112,11 +116,14 @@ impl ConfigStore {
                 books: &books,
                 before: None,
                 now,
+                found: None,
             },
         )?;
         let store = Self {
             watched: Mutex::new(Watched::of(&path, files, digest)),
             current: ArcSwap::from_pointee(snapshot),
+            loaded: ArcSwap::from_pointee(loaded),
+            found: Mutex::default(),
             path,
             env,
             book,
@@ -147,9 +154,12 @@ impl ConfigStore {
             books: &books,
             before: None,
             now,
+            found: None,
         };
         let store = Self {
             current: ArcSwap::from_pointee(build(&loaded, &ground)?.snapshot),
+            loaded: ArcSwap::from_pointee(loaded),
+            found: Mutex::default(),
             path: PathBuf::new(),
             env: Box::new(|_| None),
             book,
@@ -209,9 +219,13 @@ impl ConfigStore {
     ) -> Result<Report, Vec<Problem>> {
         let now = SystemTime::now();
         let before = self.load();
-        let outcome = self.make(&before, now);
+        let outcome = load(&self.path, &*self.env).and_then(|loaded| {
+            let built = self.make(&loaded, &before, now)?;
+            Ok((loaded, built))
+        });
         match outcome {
-            Ok(built) => {
+            Ok((loaded, built)) => {
+                self.loaded.store(Arc::new(loaded));
                 *watched = Watched::of(&self.path, built.files, built.digest);
                 let after = Arc::new(built.snapshot);
                 self.current.store(Arc::clone(&after));
@@ -245,21 +259,53 @@ impl ConfigStore {
         }
     }
 
-    fn make(&self, before: &Snapshot, now: SystemTime) -> Result<Built, Vec<Problem>> {
-        let loaded = load(&self.path, &*self.env)?;
+    fn make(
+        &self,
+        loaded: &Loaded,
+        before: &Snapshot,
+        now: SystemTime,
+    ) -> Result<Built, Vec<Problem>> {
+        let found = self
+            .found
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         let built = build(
-            &loaded,
+            loaded,
             &Ground {
                 book: &*self.book,
                 books: &self.books,
                 before: Some(before),
                 now,
+                found: Some(&found),
             },
         )?;
         if let Some(prepare) = &self.prepare {
             prepare(&built.snapshot)?;
         }
         Ok(built)
+    }
+
+    /// Builds the running config once more, with other models found. The file is not read: what is in it now may not be at rest.
+    ///
+    /// # Errors
+    /// A certificate that cannot be read any more, say; the running snapshot stays, and what was found is used by the next.
+    pub fn rediscovered(&self, found: Found) -> Result<(), Vec<Problem>> {
+        // Not beside a reload.
+        let _watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        *self.found.lock().unwrap_or_else(PoisonError::into_inner) = found;
+        let before = self.load();
+        let built = self.make(&self.loaded.load(), &before, SystemTime::now())?;
+        self.current.store(Arc::new(built.snapshot));
+        drop(before);
+        self.books.prune();
+        Ok(())
+    }
+
+    /// What the process remembers of limits.
+    #[must_use]
+    pub fn books(&self) -> &Books {
+        &self.books
     }
 
     fn succeeded(&self, now: SystemTime) {

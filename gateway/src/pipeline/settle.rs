@@ -15,6 +15,7 @@ use policies::access::keys::Principal;
 use policies::law::Cleared;
 use policies::limit::learnt::Learnt;
 use policies::limit::level::Standing;
+use policies::limit::meter::Unit;
 use policies::policy::Policy;
 use policies::scan::Sort;
 use smallvec::SmallVec;
@@ -281,6 +282,8 @@ impl Exchange {
         let target = first.map(|first| first.target().target());
         let judged = self.judged();
         let (fingerprint, request_body) = self.keep.as_deref().map(Keep::of_request).unzip();
+        let lease = self.lease.as_ref();
+        let reserved = |unit| lease.map_or(0, |lease| lease.most_reserved(unit));
         let opening = Opening {
             id: self.id.as_str(),
             key: self.key_id(),
@@ -306,6 +309,8 @@ impl Exchange {
             redactions: first.map_or(0, Cleared::redactions) as u64,
             request_bytes: self.request_bytes,
             targets: u32::try_from(targets).unwrap_or(u32::MAX),
+            reserved_tokens: reserved(Unit::Tokens),
+            reserved_nano: reserved(Unit::Cost),
             fingerprint: fingerprint.flatten(),
             request_body: request_body.flatten(),
         };
@@ -509,8 +514,10 @@ impl Exchange {
     /// What the tokens cost at the target that was tried last, which made them: it is paid for what it said even if it failed
     /// afterwards.
     pub(super) fn cost(&self, tokens: Tokens) -> Option<(&str, u64)> {
-        let price = self.tried.last()?.candidate.target().price.as_ref()?;
-        Some((&price.currency, price.of(tokens)))
+        let last = self.tried.last()?;
+        let price = last.candidate.target().price.as_ref()?;
+        let answered = last.fault.is_empty() && self.meter.first_byte.is_some();
+        Some((&price.currency, price.of(tokens, answered)))
     }
 
     /// The vendor's usage, or an estimate: what the model's prompts of that length usually are, one token a content event.
@@ -525,8 +532,10 @@ impl Exchange {
                     prompt: usage.prompt,
                     completion: if early { seen } else { usage.completion },
                     cached: usage.cached,
+                    cache_write: usage.cache_write,
                     reasoning: usage.reasoning,
                     estimated: early,
+                    ..Tokens::default()
                 }
             }
             None if self.meter.first_content.is_some() => Tokens {
@@ -534,9 +543,8 @@ impl Exchange {
                     .learnt()
                     .map_or(0, |learnt| learnt.prompt(self.request_bytes)),
                 completion: self.meter.content_events,
-                cached: 0,
-                reasoning: 0,
                 estimated: true,
+                ..Tokens::default()
             },
             None => Tokens::default(),
         }

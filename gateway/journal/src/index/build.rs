@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::hash::{self, HASH_BITS};
 use super::set::{ROWS_MAX, RowSet};
 use super::text::{Bodies, Grams};
+use super::usage::{Share, Usage};
 use crate::join::{Place, ROWS_A_RECORD_MAX, Settled};
 
 /// Rows at which a part is written: some 10 MiB of memory. Fewer would be more files for a search to open.
@@ -52,6 +53,8 @@ pub(super) struct Builder {
     pub(super) values: BTreeMap<String, BTreeMap<String, u64>>,
     /// Segments that the places name.
     pub(super) segments: BTreeSet<(u64, u32)>,
+    /// What requests used.
+    pub(super) usage: Usage,
 }
 
 /// Stands for no time and no cost.
@@ -66,6 +69,7 @@ pub(super) struct Prepared {
     terms: Vec<u64>,
     grams: Vec<u64>,
     values: Vec<(&'static str, String)>,
+    share: Option<Share>,
 }
 
 impl Prepared {
@@ -99,6 +103,7 @@ impl Prepared {
             terms,
             grams,
             values,
+            share: Share::of(row),
         }
     }
 }
@@ -122,6 +127,9 @@ impl Builder {
             .extend(row.grams.iter().map(|term| pair(*term, at)));
         for (filter, text) in row.values {
             note_value(&mut self.values, filter, text);
+        }
+        if let Some(share) = &row.share {
+            self.usage.add(share);
         }
     }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::{Check, MODEL_NAME_BYTES_MAX, NAME_BYTES_MAX, TARGETS_MAX, at};
 use crate::config::address::{Scheme, parse_base_url};
-use crate::config::price::{PRICE_MAX, PriceList};
+use crate::config::price::PriceList;
 use crate::config::problem::{Step, suggest};
 use crate::config::schema::{Model, Provider, Target};
 use crate::config::vendors::VendorInfo;
@@ -224,25 +224,10 @@ impl Check<'_> {
     }
 
     fn price(&mut self, steps: &[Step], price: &PriceList) {
-        let mut at = |field: &str, message: String| {
+        for (field, message) in price.faults() {
             let mut steps = steps.to_vec();
             steps.push(field.into());
             self.error(&steps, message);
-        };
-        for (field, number) in price.numbers() {
-            if !(0.0..=PRICE_MAX).contains(&number) {
-                at(
-                    field,
-                    format!("a price of a million tokens is 0 to {PRICE_MAX}"),
-                );
-            }
-        }
-        let letters = price.currency.bytes().all(|byte| byte.is_ascii_uppercase());
-        if price.currency.len() != 3 || !letters {
-            at(
-                "currency",
-                "a currency is three capital letters, as in ISO 4217".to_owned(),
-            );
         }
     }
 

@@ -146,6 +146,7 @@ fn load(yaml: &str) -> Result<(Snapshot, String), String> {
         books: &Books::default(),
         before: None,
         now: SystemTime::UNIX_EPOCH,
+        found: None,
     };
     let built = build(&loaded, &ground).map_err(|p| lines(&p))?;
     Ok((built.snapshot, lines(&built.warnings)))
