@@ -14,6 +14,7 @@ PIXEL = (
 )
 
 
+@pytest.mark.each_vendor
 def test_whole(client):
     reply = create(client)
     assert reply.object == "chat.completion" or reply.object is None
@@ -26,6 +27,7 @@ def test_whole(client):
     assert reply.usage.total_tokens == reply.usage.prompt_tokens + reply.usage.completion_tokens
 
 
+@pytest.mark.each_vendor
 def test_stream(client):
     whole = create(client)
     chunks = list(create(client, stream=True))
@@ -106,6 +108,7 @@ def test_developer_role_and_text_parts(client):
     assert "部分一" in said and "part two" in said
 
 
+@pytest.mark.each_vendor
 def test_sampling_fields(client, upstream):
     more = {"temperature": 0.7, "top_p": 0.9, "max_tokens": 4}
     if upstream.stop:
@@ -128,6 +131,7 @@ def test_temperature_zero(client):
     assert create(client, temperature=0).choices[0].message.content.endswith(ECHO)
 
 
+@pytest.mark.each_vendor
 def test_stop(client, upstream):
     if not upstream.stop:
         with pytest.raises(openai.BadRequestError) as refused:
@@ -137,6 +141,7 @@ def test_stop(client, upstream):
     assert "simulated" not in create(client, stop="simulated").choices[0].message.content
 
 
+@pytest.mark.each_vendor
 def test_images(client, upstream):
     parts = [{"type": "text", "text": "看图"}, {"type": "image_url", "image_url": {"url": PIXEL}}]
     messages = [{"role": "user", "content": parts}]
@@ -150,6 +155,7 @@ def test_images(client, upstream):
     assert "看图" in text_of(create(client, messages, model="sees", stream=True))
 
 
+@pytest.mark.each_vendor
 def test_choices(client, upstream):
     if not upstream.choices:
         with pytest.raises(openai.BadRequestError) as refused:
@@ -170,6 +176,7 @@ def test_choices(client, upstream):
         assert said.endswith(ECHO)
 
 
+@pytest.mark.each_vendor
 def test_logprobs(client, upstream):
     if upstream.logprobs is None:
         assert create(client, logprobs=True).choices[0].message.content.endswith(ECHO)
@@ -185,6 +192,7 @@ def test_logprobs(client, upstream):
     assert any(choice.logprobs for chunk in chunks for choice in chunk.choices)
 
 
+@pytest.mark.each_vendor
 def test_reasoning(client, upstream):
     messages = says("some reasoning please")
     whole = create(client, messages).choices[0].message
@@ -198,6 +206,7 @@ def test_reasoning(client, upstream):
     assert thought == getattr(whole, upstream.reasoning)
 
 
+@pytest.mark.each_vendor
 def test_json_mode(client, upstream):
     if not upstream.json_mode:
         pytest.skip("none, or a bare word in that protocol, which the adapter's own tests cover")

@@ -57,6 +57,7 @@ def test_no_right_to_the_model(connect):
     assert create(connect("ym-narrow"), model="drops").choices[0].message.content.endswith(ECHO)
 
 
+@pytest.mark.each_vendor
 def test_the_law(sim, connect, upstream, stream, mark):
     """What is graded above the provider's clearance does not leave; nor is the grade a caller's to lower."""
     client = connect("ym-secretive")
@@ -148,6 +149,7 @@ def test_a_vendor_that_fails(client, upstream, ending, stream):
     assert "simulated" not in error.message and "html" not in error.message.lower()
 
 
+@pytest.mark.each_vendor
 def test_an_error_hidden_in_a_200(client, stream):
     error = fails(openai.APIStatusError, client, model="m@errorin200", stream=stream)
     assert error.status_code >= 400
@@ -159,6 +161,7 @@ def test_an_error_as_the_first_event(client):
     assert error.code == "upstream_error"
 
 
+@pytest.mark.each_vendor
 def test_a_vendor_that_limits(client, upstream, stream):
     if not upstream.limits:
         pytest.skip("knows no such error")
@@ -180,6 +183,7 @@ def test_a_model_the_vendor_does_not_know(client, stream):
     assert "no-such" not in error.message
 
 
+@pytest.mark.each_vendor
 def test_our_credential_refused(client, upstream, stream):
     """A vendor's 401 must not look like the application's own."""
     if upstream.name == "ollama":
@@ -189,6 +193,7 @@ def test_our_credential_refused(client, upstream, stream):
     assert "sk-invalid" not in str(error.body)
 
 
+@pytest.mark.each_vendor
 def test_too_long_a_prompt(client, upstream, stream):
     if not upstream.too_long:
         pytest.skip("the vendor has no code for it")
@@ -196,6 +201,7 @@ def test_too_long_a_prompt(client, upstream, stream):
     assert error.code == "context_length_exceeded"
 
 
+@pytest.mark.each_vendor
 def test_the_vendors_content_filter(client, upstream, stream):
     if not upstream.filtered:
         pytest.skip("a runtime of one's own filters nothing")
@@ -215,6 +221,7 @@ def test_failing_in_the_middle(client, ending):
     assert said and finishes_of(said) == []
 
 
+@pytest.mark.each_vendor
 def test_recall_by_moderation(client, upstream):
     if not upstream.recall:
         pytest.skip("no recall in that protocol")

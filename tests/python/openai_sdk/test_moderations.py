@@ -7,10 +7,10 @@ from upstreams import UPSTREAMS
 NUMBER = "11010519491231002X"
 
 
-@pytest.fixture(params=UPSTREAMS[:1], ids=str)
-def upstream(request):
+@pytest.fixture
+def gateway(gateways):
     """No upstream is asked, so one gateway will do."""
-    return request.param
+    return gateways(UPSTREAMS[0])
 
 
 def test_a_string(client):

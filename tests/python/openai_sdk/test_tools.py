@@ -42,6 +42,7 @@ def test_one_call(client):
     assert cities([call.function.arguments]) == ["北京"] and call.id
 
 
+@pytest.mark.each_vendor
 def test_one_call_streamed(client):
     chunks = list(create(client, ONE, tools=TOOLS, stream=True))
     (call,) = calls_of(chunks)
@@ -50,6 +51,7 @@ def test_one_call_streamed(client):
     assert text_of(chunks) == ""
 
 
+@pytest.mark.each_vendor
 def test_parallel_calls(client, upstream):
     if not upstream.parallel:
         pytest.skip("one call per answer in that protocol")
@@ -78,6 +80,7 @@ def test_stream_helper(client, upstream):
     assert cities([call.function.arguments for call in final.message.tool_calls]) == ["北京"]
 
 
+@pytest.mark.each_vendor
 def test_round_trip(client, upstream):
     question = TWO if upstream.parallel else ONE
     message = create(client, question, tools=TOOLS, **parallel(upstream)).choices[0].message

@@ -95,6 +95,24 @@ class Upstream:
         return {**self.provider, "base_url": sim_url + self.path, **self.credential, **more}
 
 
+# One of each protocol, and of each way to differ from OpenAI's own. All tests run over these; over the others, which
+# speak as one of them does, only what asks their row: tests marked `each_vendor`.
+UNLIKE = {
+    "wenxin",
+    "wenxin-v1",
+    "tongyi",
+    "glm",
+    "llamacpp",
+    "openai-compatible",
+    "minimax-v2",
+    "sensenova-native",
+    "spark",
+    "anthropic",
+}
+# What an older SDK is tried with.
+FEW = {"wenxin-v1", "tongyi", "glm", "openai-compatible"}
+
+
 def vendor(name, **more):
     return {"vendor": name, "clearance": "internal", **more}
 

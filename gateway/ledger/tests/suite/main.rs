@@ -16,7 +16,8 @@ mod server;
 mod shared;
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ledger::{Lease, Ledger, Link, Refused, Store};
 use policies::limit::level::{Now, Standing, Window};
@@ -81,6 +82,21 @@ impl Bench {
         Ok(lease)
     }
 
+    /// Takes what there is room for, again and again while the store is late: a busy machine may be. What was asked for in
+    /// vain is given back by itself.
+    async fn take_in_time(&self, charges: &[(&Arc<Meter>, u64)]) -> Lease {
+        let end = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            match self.take(charges).await {
+                Ok(lease) => return lease,
+                Err(_) if tokio::time::Instant::now() < end => {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                Err(refused) => panic!("refused for ever: {refused:?}"),
+            }
+        }
+    }
+
     /// How much of a rolling limit of requests or tokens is left.
     async fn left(&self, meter: &Arc<Meter>) -> u64 {
         let charge = Charge {
@@ -115,6 +131,33 @@ impl Bench {
             );
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+    }
+}
+
+/// How late this machine wakes a thread that sleeps, since it is measured: what a bound on a wait must allow for.
+struct Lateness {
+    worst_ns: Arc<AtomicU64>,
+}
+
+impl Lateness {
+    fn measure() -> Self {
+        const NAP: Duration = Duration::from_millis(1);
+        let worst_ns = Arc::new(AtomicU64::new(0));
+        let seen = Arc::downgrade(&worst_ns);
+        std::thread::spawn(move || {
+            while let Some(worst) = seen.upgrade() {
+                let begin = Instant::now();
+                std::thread::sleep(NAP);
+                let late = begin.elapsed().saturating_sub(NAP).as_nanos();
+                worst.fetch_max(u64::try_from(late).unwrap(), Ordering::Relaxed);
+            }
+        });
+        Self { worst_ns }
+    }
+
+    /// Twice, as a request sleeps and is answered.
+    fn worst(&self) -> Duration {
+        2 * Duration::from_nanos(self.worst_ns.load(Ordering::Relaxed))
     }
 }
 
