@@ -10,6 +10,7 @@ mod corpus;
 pub mod dialect;
 pub mod dialects;
 pub mod fuzz;
+pub mod listing;
 pub mod matrix;
 mod members;
 pub mod places;

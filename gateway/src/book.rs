@@ -8,7 +8,8 @@ pub struct Registry;
 
 impl VendorBook for Registry {
     fn info(&self, name: &str) -> Option<VendorInfo> {
-        let info = adapters::vendor(name)?.info();
+        let vendor = adapters::vendor(name)?;
+        let info = vendor.info();
         Some(VendorInfo {
             name: info.name,
             default_base_url: info.default_base_url,
@@ -16,6 +17,7 @@ impl VendorBook for Registry {
             needs_secret_key: info.needs_secret_key,
             self_hosted: info.self_hosted,
             auth_modes: info.auth_modes,
+            lists_models: vendor.listing().is_some(),
         })
     }
 

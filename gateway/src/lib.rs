@@ -7,6 +7,8 @@ pub mod book;
 pub mod cli;
 pub mod config;
 pub mod demo;
+pub mod discover;
+pub mod doctor;
 pub mod pipeline;
 pub mod secret;
 pub mod serve;

@@ -27,6 +27,7 @@ use crate::config::problem::Problem;
 use crate::config::schema::Durability;
 use crate::config::tuning::Mode;
 use crate::config::watch::ConfigStore;
+use crate::discover::Discovery;
 use crate::server::{self, drain, listen};
 use crate::tasks;
 use crate::telemetry::{log, metrics::Metrics};
@@ -155,8 +156,14 @@ pub fn start(store: ConfigStore, warnings: &[Problem]) -> anyhow::Result<Running
     recover_budgets(&shared)
         .context("what budgets have spent cannot be read from the audit log")?;
     let workers = workers(&shared, count)?;
+    let mut discovery = Discovery::new(Arc::clone(&shared));
+    control.block_on(discovery.first());
     let runtime = start_workers(snapshot.runtime.mode, workers.clone(), listeners)?;
     start_control(&control, &shared, workers, admin)?;
+    {
+        let _inside = control.enter();
+        tasks::detach(discovery.run());
+    }
     let scheme = if snapshot.tls.is_some() {
         "https"
     } else {

@@ -34,6 +34,8 @@ mod cli;
 mod clocks;
 mod compare;
 mod crashes;
+mod discover;
+mod doctor;
 mod drain;
 mod faults;
 mod framing;

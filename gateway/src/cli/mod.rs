@@ -7,6 +7,7 @@
 mod audit;
 mod budget;
 mod check;
+mod doctor;
 mod key;
 mod matrix;
 mod policy;
@@ -52,6 +53,9 @@ enum Command {
     /// Check a config without starting anything; print its routing table
     #[command(after_help = "Exit codes: 0 the config can be used, 2 it cannot.")]
     Check(CheckArgs),
+    /// Reach every provider with its credential; say which work, how fast, and what is wrong
+    #[command(after_help = "Exit codes: 0 all hold, 1 one does not, 2 the config cannot be used.")]
+    Doctor(doctor::DoctorArgs),
     /// Print the JSON Schema of the config, for editors
     Schema,
     /// Run the detectors over standard input: print it redacted, or what was found
@@ -196,6 +200,10 @@ fn dispatch(command: Command, runners: &Runners, out: &mut impl Write) -> anyhow
         Command::Check(args) => {
             let env = |name: &str| std::env::var(name).ok();
             check::run(&args, &env, &*runners.book, out, &mut io::stderr())
+        }
+        Command::Doctor(args) => {
+            let env = |name: &str| std::env::var(name).ok();
+            doctor::run(&args, &env, &*runners.book, out, &mut io::stderr())
         }
         Command::Schema => {
             writeln!(out, "{:#}", json_schema())?;

@@ -21,6 +21,7 @@ const BOOK: [VendorInfo; 4] = [
         needs_secret_key: false,
         self_hosted: false,
         auth_modes: &[],
+        lists_models: false,
     },
     VendorInfo {
         name: "runtime",
@@ -29,6 +30,7 @@ const BOOK: [VendorInfo; 4] = [
         needs_secret_key: false,
         self_hosted: true,
         auth_modes: &[],
+        lists_models: true,
     },
     VendorInfo {
         name: "twofold",
@@ -37,6 +39,7 @@ const BOOK: [VendorInfo; 4] = [
         needs_secret_key: true,
         self_hosted: false,
         auth_modes: &["bearer", "jwt"],
+        lists_models: false,
     },
     VendorInfo {
         name: "compatible",
@@ -45,6 +48,7 @@ const BOOK: [VendorInfo; 4] = [
         needs_secret_key: false,
         self_hosted: false,
         auth_modes: &[],
+        lists_models: false,
     },
 ];
 

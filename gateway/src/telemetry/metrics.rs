@@ -14,6 +14,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Metric, Registry};
 use wire::{Kind, Verdict};
 
+use super::discovery::{DiscoveryFamilies, DiscoveryMeters};
 use super::export::{ExportFamilies, ExportMeters};
 use super::policy::{Families, GateVerdict, PolicyMeters};
 use super::process::{Process, Reloads};
@@ -56,6 +57,7 @@ pub struct Metrics {
     verdicts: [Counter; 4],
     policies: Families,
     exports: ExportFamilies,
+    discoveries: DiscoveryFamilies,
     /// Times a policy could not be applied: a condition, a judgement within limits, a gate.
     pub policy_errors: Counter,
     /// Our own time per request, without waiting for the upstream.
@@ -191,6 +193,22 @@ impl Maker {
     }
 }
 
+/// The metrics of providers' lists of models.
+fn discoveries(m: &mut Maker) -> DiscoveryFamilies {
+    DiscoveryFamilies {
+        models: m.gauges(
+            "yumen_discovered_models",
+            "Models that are known of a provider by its own list",
+            &["provider"],
+        ),
+        failures: m.counters(
+            "yumen_discovery_failures",
+            "Lists of models that did not come",
+            &["provider"],
+        ),
+    }
+}
+
 /// The metrics of what copies the audit log.
 fn exports(m: &mut Maker) -> ExportFamilies {
     ExportFamilies {
@@ -284,6 +302,7 @@ impl Metrics {
             faults: m.counters("yumen_faults", "Requests that failed", &["kind", "reason"]),
             policies,
             exports: exports(&mut m),
+            discoveries: discoveries(&mut m),
             policy_errors: m.counter("yumen_policy_errors", "Times a policy could not be applied"),
             verdicts: VERDICTS.map(|verdict| verdicts.at(&[verdict.as_str()])),
             ratelimit_allowed: limits.at(&["allowed"]),
@@ -383,6 +402,12 @@ impl Metrics {
     #[must_use]
     pub fn export(&self, to: &str) -> ExportMeters {
         self.exports.to(to)
+    }
+
+    /// The meters of a provider's list of models.
+    #[must_use]
+    pub fn discovery(&self, provider: &str) -> DiscoveryMeters {
+        self.discoveries.of(provider)
     }
 
     /// The text for a scrape.

@@ -130,6 +130,7 @@ impl VendorBook for AnyVendor {
             needs_secret_key: false,
             self_hosted: false,
             auth_modes: &["bearer"],
+            lists_models: true,
         })
     }
 
