@@ -10,12 +10,15 @@ use smallvec::SmallVec;
 use wire::canon;
 use wire::facts::{Contents, EventFacts, ReplyFacts, RequestFacts, Saying};
 use wire::json::{self, Value};
+use wire::operation::{Reply, Work};
 use wire::sse;
-use wire::{Edits, Fault, Rope};
+use wire::{Edits, Fault, Kind, Rope};
 
 use crate::places::{Asked, Endpoint, Listed, RequestHead};
 use crate::quirks::{self, Loss, Quirks};
 use crate::vendor::Call;
+
+pub use crate::members::quoted;
 
 /// Names a dialect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -214,6 +217,22 @@ pub trait ClientDialect: Dialect {
 
     /// One model.
     fn model(&self, model: &Listed<'_>) -> Bytes;
+
+    /// Reads the work of a request at an endpoint that is no chat ([`Asks::is_work`](crate::places::Asks::is_work)).
+    ///
+    /// # Errors
+    /// `BadRequest` with the field's name; `Bug` for a dialect without such endpoints.
+    fn decode_work(&self, _: &Bytes, _: &RequestFacts, _: &Asked) -> Result<Work, Fault> {
+        Err(Fault::new(Kind::Bug).detail("a dialect without work"))
+    }
+
+    /// Writes what came of it, whole. `work` is what the client asked, not what an upstream got.
+    ///
+    /// # Errors
+    /// `Malformed` for results that cannot be written.
+    fn encode_done(&self, _: &Work, _: &Reply, _: &ReplyHead) -> Result<Rope, Fault> {
+        Err(Fault::new(Kind::Bug).detail("a dialect without work"))
+    }
 
     /// The answer to [`Asks::Count`](crate::places::Asks) where no upstream counts; `None`: it has no such endpoint.
     fn counted(&self, _tokens: u64) -> Option<Bytes> {

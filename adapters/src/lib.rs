@@ -13,6 +13,7 @@ pub mod fuzz;
 pub mod listing;
 pub mod matrix;
 mod members;
+pub mod operation;
 pub mod places;
 pub mod quirks;
 #[cfg(test)]
@@ -23,6 +24,7 @@ mod vendors;
 mod weave;
 
 pub use dialect::{ClientDialect, Decoder, Dialect, DialectId, Encoder, Lossy, ReplyHead};
+pub use operation::Operation;
 pub use places::{Asked, Asks, Endpoint};
 pub use quirks::Quirks;
 pub use vendor::{Call, Credential, Framing, Head, Parts, Vendor, VendorInfo};

@@ -132,7 +132,8 @@ impl<'a> Plan<'a> {
 }
 
 /// A name of ours as a JSON string.
-pub(crate) fn quoted(text: &str) -> Bytes {
+#[must_use]
+pub fn quoted(text: &str) -> Bytes {
     let mut raw = Vec::with_capacity(text.len() + 2);
     raw.push(b'"');
     json::escape(text, &mut raw);

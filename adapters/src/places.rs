@@ -29,6 +29,18 @@ pub enum Asks {
     Reply,
     /// How many tokens a prompt has.
     Count,
+    /// Vectors of texts.
+    Embed,
+    /// The order of documents by a query.
+    Rerank,
+}
+
+impl Asks {
+    /// Whether it is work that is no chat: [`wire::operation`].
+    #[must_use]
+    pub const fn is_work(self) -> bool {
+        matches!(self, Self::Embed | Self::Rerank)
+    }
 }
 
 /// What a dialect reads of a request beside its body.

@@ -10,6 +10,7 @@ use wire::Fault;
 use wire::json::Value;
 
 use crate::dialect::{Dialect, DialectId};
+use crate::operation::Operation;
 use crate::places::Asks;
 use crate::quirks::Quirks;
 
@@ -79,10 +80,24 @@ impl std::fmt::Debug for Credential<'_> {
 pub struct Parts {
     /// Path after the provider's base path, percent-encoded, beginning with `/`. The two are joined by [`join_path`].
     pub path: String,
+    /// An end of the base path in the place of which `path` stands, where the base path ends so; empty: none.
+    pub instead_of: &'static str,
     /// Query without `?`, percent-encoded; may hold a secret, so it is never logged.
     pub query: String,
     /// Headers.
     pub headers: HeaderMap,
+}
+
+impl Parts {
+    /// The whole path, behind the provider's base path.
+    #[must_use]
+    pub fn path_behind(&self, base: &str) -> String {
+        let base = base.trim_end_matches('/');
+        join_path(
+            base.strip_suffix(self.instead_of).unwrap_or(base),
+            &self.path,
+        )
+    }
 }
 
 /// The head of an upstream's reply.
@@ -133,6 +148,11 @@ pub trait Vendor: Sync {
 
     /// Fields that differ from the dialect as written, for this model.
     fn quirks(&self, model: &str) -> &'static Quirks;
+
+    /// How it does what is no chat, for this model; `None`: it does not.
+    fn operation(&self, _asks: Asks, _model: &str) -> Option<&'static Operation> {
+        None
+    }
 
     /// Whether it counts tokens of a request ([`Asks::Count`]) in the dialects that ask for that.
     fn counts(&self) -> bool {

@@ -2,7 +2,7 @@
 //!
 //! No shared mutable state on the request path but atomics, the journal's shard and the token cells.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -336,6 +336,8 @@ impl Worker {
 pub struct Peer {
     /// The address of the connection's other end, as the journal writes it.
     pub address: Box<str>,
+    /// The same, to be compared.
+    pub ip: IpAddr,
     /// What the socket saw of the head that hyper does not tell.
     pub head_watch: Arc<HeadWatch>,
     /// `None` where requests run side by side.
@@ -350,6 +352,7 @@ impl Peer {
         Self {
             alarm: (!head_watch.is_framed()).then(Arc::default),
             address: address.ip().to_string().into(),
+            ip: address.ip(),
             head_watch: Arc::new(head_watch),
             running: AtomicUsize::new(0),
             begun: AtomicU64::new(0),
@@ -381,6 +384,11 @@ impl OnPeer {
     /// The address of the connection's other end.
     pub fn address(&self) -> &str {
         &self.0.address
+    }
+
+    /// The same, to be compared.
+    pub fn ip(&self) -> IpAddr {
+        self.0.ip
     }
 
     /// The request is here whole.

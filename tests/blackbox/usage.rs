@@ -289,3 +289,44 @@ async fn prices_come_from_a_table_and_are_charged_in_one_currency() {
     let (prompt, completion) = tokens(&dearer);
     assert_eq!(dearer["cost_nano"], (prompt * 4 + completion * 6) * 7000);
 }
+
+#[tokio::test]
+async fn a_viewer_sees_its_own_teams() {
+    const VIEWER: &str = "planted-viewer-token-Us12";
+    let sim = sim().await;
+    let mut config = Config::with(&sim, ["openai-compatible", "tongyi"]);
+    let viewer = json!({"name": "shop-lead", "hash": tests::config::hash(VIEWER), "role": "viewer", "teams": ["shop"]});
+    config.set("admin/tokens", json!([viewer]));
+    config.key(
+        "rich",
+        "ym-usage-rich-00",
+        json!({"team": "lab", "budget": {"amount": 9}}),
+    );
+    config.key(
+        "poor",
+        "ym-usage-poor-00",
+        json!({"team": "shop", "budget": {"amount": 1}}),
+    );
+    let gateway = busy(&mut config).await;
+    let all = usage(&gateway, "by=team").await;
+    let of = |path: &'static str| Ask::get(gateway.admin, path).key(VIEWER).send();
+    let seen = of("/api/usage?by=team").await.json();
+    assert_eq!(all["rows"].as_array().unwrap().len(), 2);
+    let shop = all["rows"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|row| row["team"] == "shop");
+    assert_eq!(seen["rows"], json!([shop.unwrap()]));
+    let curious = of("/api/usage?by=key&team=lab").await.json();
+    assert_eq!(curious["rows"], json!([]));
+    let budgets = of("/api/budgets").await.json();
+    let owners: Vec<&Value> = budgets["budgets"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|b| &b["owner"])
+        .collect();
+    assert_eq!(owners, ["key:poor"]);
+    assert_eq!(of("/api/budgets/key:poor/explain").await.status, 403);
+}

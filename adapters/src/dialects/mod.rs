@@ -5,4 +5,5 @@ pub mod dashscope;
 pub mod moderations;
 pub mod openai_chat;
 pub mod openai_loose;
+pub mod openai_other;
 pub mod wenxin_v1;

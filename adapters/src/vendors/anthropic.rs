@@ -45,8 +45,8 @@ impl Vendor for Anthropic {
         parts: &mut Parts,
     ) -> Result<(), Fault> {
         match call.asks {
-            Asks::Reply => "/v1/messages",
             Asks::Count => "/v1/messages/count_tokens",
+            _ => "/v1/messages",
         }
         .clone_into(&mut parts.path);
         // A client of the same dialect has a version of its own, which comes in this one's place.

@@ -10,6 +10,8 @@ use super::blame::{Blame, Told};
 use super::openai;
 use super::openai_like::{GENERIC, HOSTED, OpenAiLike, bearer, insert_secret};
 use crate::auth::percent;
+use crate::operation::{Operation, VECTORS};
+use crate::places::Asks;
 use crate::vendor::{Call, Credential, Parts, VendorInfo};
 
 /// The vendor.
@@ -22,20 +24,24 @@ pub(crate) static VENDOR: OpenAiLike = OpenAiLike {
     place,
     sign,
     quirks: openai::quirks,
+    does: |_| BESIDE,
     blame,
     ..GENERIC
 };
+
+/// What it does beside chat.
+static BESIDE: &[Operation] = &[Operation::new(Asks::Embed, "/embeddings", &VECTORS).most(2048)];
 
 const BEARER: &str = "bearer";
 /// The version of the API that is asked for in the classic form: the newest that is generally available.
 const API_VERSION: &str = "api-version=2024-10-21";
 
-fn place(call: &Call<'_>, parts: &mut Parts) {
+fn place(call: &Call<'_>, _: &Credential<'_>, parts: &mut Parts) {
     if call.base_path.trim_end_matches('/').ends_with("/v1") {
         return;
     }
     let deployment = percent(call.model, b"");
-    parts.path = format!("/openai/deployments/{deployment}/chat/completions");
+    parts.path = format!("/openai/deployments/{deployment}{}", parts.path);
     API_VERSION.clone_into(&mut parts.query);
 }
 

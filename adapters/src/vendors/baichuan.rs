@@ -4,6 +4,8 @@
 use super::blame::{Blame, Told};
 use super::openai_like::{GENERIC, HOSTED, OpenAiLike};
 use crate::matrix::REASONING;
+use crate::operation::{Operation, VECTORS_PLAIN};
+use crate::places::Asks;
 use crate::quirks::{COMMON, Quirks, Rule, StreamUsage};
 use crate::vendor::VendorInfo;
 
@@ -15,9 +17,14 @@ pub(crate) static VENDOR: OpenAiLike = OpenAiLike {
         ..HOSTED
     },
     quirks: |_| &QUIRKS,
+    does: |_| BESIDE,
     blame,
     ..GENERIC
 };
+
+/// What it does beside chat.
+static BESIDE: &[Operation] =
+    &[Operation::new(Asks::Embed, "/embeddings", &VECTORS_PLAIN).most(16)];
 
 static QUIRKS: Quirks = Quirks {
     fields: &[

@@ -3,6 +3,8 @@
 use super::blame::{Blame, Told};
 use super::openai_like::{GENERIC, HOSTED, OpenAiLike};
 use crate::matrix::REASONING;
+use crate::operation::{Operation, RANKS_V2, VECTORS_SIZED};
+use crate::places::Asks;
 use crate::quirks::{COMMON, Quirks, Rule};
 use crate::vendor::VendorInfo;
 
@@ -14,9 +16,18 @@ pub(crate) static VENDOR: OpenAiLike = OpenAiLike {
         ..HOSTED
     },
     quirks: |_| &QUIRKS,
+    does: |_| BESIDE,
     blame,
     ..GENERIC
 };
+
+/// What it does beside chat.
+static BESIDE: &[Operation] = &[
+    Operation::new(Asks::Embed, "/embeddings", &VECTORS_SIZED).most(96),
+    Operation::new(Asks::Rerank, "/v2/rerank", &RANKS_V2)
+        .most(1000)
+        .instead_of("/compatibility/v1"),
+];
 
 static QUIRKS: Quirks = Quirks {
     fields: &[

@@ -2,6 +2,8 @@
 
 use super::blame::{self, Blame, Told};
 use super::openai_like::{GENERIC, HOSTED, OpenAiLike};
+use crate::operation::{Operation, VECTORS_SIZED};
+use crate::places::Asks;
 use crate::quirks::{COMMON, Quirks, Rule};
 use crate::vendor::VendorInfo;
 
@@ -19,9 +21,14 @@ pub(crate) static VENDOR: OpenAiLike = OpenAiLike {
             &CHAT
         }
     },
+    does: |_| BESIDE,
     blame,
     ..GENERIC
 };
+
+/// What it does beside chat.
+static BESIDE: &[Operation] =
+    &[Operation::new(Asks::Embed, "/embeddings", &VECTORS_SIZED).most(64)];
 
 static CHAT: Quirks = Quirks {
     fields: &[

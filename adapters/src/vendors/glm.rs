@@ -7,6 +7,8 @@ use wire::{Fault, Kind, json};
 use super::blame::{Blame, Told};
 use super::openai_like::{GENERIC, HOSTED, OpenAiLike, bearer, insert_secret};
 use crate::auth::jwt;
+use crate::operation::{Operation, RANKS, VECTORS_SIZED};
+use crate::places::Asks;
 use crate::quirks::{COMMON, Quirks, Rule, StreamUsage};
 use crate::vendor::{Call, Credential, VendorInfo};
 
@@ -20,9 +22,16 @@ pub(crate) static VENDOR: OpenAiLike = OpenAiLike {
     },
     sign,
     quirks: |_| &QUIRKS,
+    does: |_| BESIDE,
     blame,
     ..GENERIC
 };
+
+/// What it does beside chat.
+static BESIDE: &[Operation] = &[
+    Operation::new(Asks::Embed, "/embeddings", &VECTORS_SIZED).most(64),
+    Operation::new(Asks::Rerank, "/rerank", &RANKS).most(128),
+];
 
 /// How long a signed token holds; it is made for each attempt.
 const TOKEN_MS: i64 = 210_000;

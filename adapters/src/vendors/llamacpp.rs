@@ -1,6 +1,8 @@
 //! The llama.cpp server, self-hosted. Sends comment pings while silent, and an own error type for a full context.
 
 use super::openai_like::{GENERIC, OpenAiLike, RUNTIME};
+use crate::operation::{Operation, RANKS, VECTORS_PLAIN};
+use crate::places::Asks;
 use crate::quirks::{COMMON, Quirks, Rule};
 use crate::vendor::VendorInfo;
 
@@ -12,8 +14,15 @@ pub(crate) static VENDOR: OpenAiLike = OpenAiLike {
     },
     path: "/v1/chat/completions",
     quirks: |_| &QUIRKS,
+    does: |_| BESIDE,
     ..GENERIC
 };
+
+/// What it does beside chat.
+static BESIDE: &[Operation] = &[
+    Operation::new(Asks::Embed, "/v1/embeddings", &VECTORS_PLAIN),
+    Operation::new(Asks::Rerank, "/v1/rerank", &RANKS),
+];
 
 static QUIRKS: Quirks = Quirks {
     fields: &[("metadata", Rule::Lacks)],

@@ -2,6 +2,8 @@
 //! configured `modelName`, and the tokenizer's config must hold a chat template.
 
 use super::openai_like::{GENERIC, OpenAiLike, RUNTIME};
+use crate::operation::{Operation, VECTORS_PLAIN};
+use crate::places::Asks;
 use crate::quirks::{COMMON, Quirks, Rule, StreamUsage};
 use crate::vendor::VendorInfo;
 
@@ -13,8 +15,16 @@ pub(crate) static VENDOR: OpenAiLike = OpenAiLike {
     },
     path: "/v1/chat/completions",
     quirks: |_| &QUIRKS,
+    does: |_| BESIDE,
     ..GENERIC
 };
+
+/// What it does beside chat.
+static BESIDE: &[Operation] = &[Operation::new(
+    Asks::Embed,
+    "/v1/embeddings",
+    &VECTORS_PLAIN,
+)];
 
 static QUIRKS: Quirks = Quirks {
     fields: &[

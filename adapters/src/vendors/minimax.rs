@@ -4,9 +4,12 @@
 
 use super::blame::{self, Blame, Told};
 use super::openai_like::{GENERIC, HOSTED, OpenAiLike};
+use crate::auth::percent;
 use crate::dialects::openai_loose::OpenAiLoose;
+use crate::operation::{MINIMAX_VECTORS, Operation};
+use crate::places::Asks;
 use crate::quirks::{Added, COMMON, Quirks, Rule, When};
-use crate::vendor::VendorInfo;
+use crate::vendor::{Call, Credential, Parts, VendorInfo};
 
 /// The OpenAI surface.
 pub(crate) static VENDOR: OpenAiLike = OpenAiLike {
@@ -16,9 +19,22 @@ pub(crate) static VENDOR: OpenAiLike = OpenAiLike {
         ..HOSTED
     },
     quirks,
+    place,
+    does: |_| BESIDE,
     blame,
     ..GENERIC
 };
+
+/// What it does beside chat.
+static BESIDE: &[Operation] =
+    &[Operation::new(Asks::Embed, "/embeddings", &MINIMAX_VECTORS).most(64)];
+
+/// Vectors are asked for in the name of a group, the provider's `app_id`.
+fn place(call: &Call<'_>, credential: &Credential<'_>, parts: &mut Parts) {
+    if call.asks == Asks::Embed && !credential.app_id.is_empty() {
+        parts.query = format!("GroupId={}", percent(credential.app_id, b""));
+    }
+}
 
 /// The native protocol.
 pub(crate) static NATIVE: OpenAiLike = OpenAiLike {

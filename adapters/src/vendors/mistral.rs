@@ -4,6 +4,8 @@
 use super::blame::{Blame, Told};
 use super::openai_like::{GENERIC, HOSTED, OpenAiLike};
 use crate::dialects::openai_loose::OpenAiLoose;
+use crate::operation::{Operation, VECTORS_OUTPUT};
+use crate::places::Asks;
 use crate::quirks::{COMMON, Quirks, Rule, StreamUsage};
 use crate::vendor::VendorInfo;
 
@@ -16,9 +18,14 @@ pub(crate) static VENDOR: OpenAiLike = OpenAiLike {
     },
     speaks: &[&OpenAiLoose],
     quirks: |_| &QUIRKS,
+    does: |_| BESIDE,
     blame,
     ..GENERIC
 };
+
+/// What it does beside chat.
+static BESIDE: &[Operation] =
+    &[Operation::new(Asks::Embed, "/embeddings", &VECTORS_OUTPUT).most(128)];
 
 static QUIRKS: Quirks = Quirks {
     fields: &[

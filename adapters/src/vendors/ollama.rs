@@ -1,6 +1,8 @@
 //! Ollama's OpenAI surface, self-hosted. It passes over what it does not know, tool choice included, so that is told here.
 
 use super::openai_like::{GENERIC, OpenAiLike, RUNTIME};
+use crate::operation::{Operation, VECTORS};
+use crate::places::Asks;
 use crate::quirks::{COMMON, Quirks, Rule};
 use crate::vendor::VendorInfo;
 
@@ -12,8 +14,12 @@ pub(crate) static VENDOR: OpenAiLike = OpenAiLike {
     },
     path: "/v1/chat/completions",
     quirks: |_| &QUIRKS,
+    does: |_| BESIDE,
     ..GENERIC
 };
+
+/// What it does beside chat.
+static BESIDE: &[Operation] = &[Operation::new(Asks::Embed, "/v1/embeddings", &VECTORS)];
 
 static QUIRKS: Quirks = Quirks {
     fields: &[

@@ -2,6 +2,8 @@
 
 use super::blame::{Blame, Told};
 use super::openai_like::{GENERIC, HOSTED, OpenAiLike};
+use crate::operation::{Operation, VECTORS};
+use crate::places::Asks;
 use crate::quirks::{PLAIN, Quirks, Rule};
 use crate::vendor::VendorInfo;
 
@@ -13,9 +15,13 @@ pub(crate) static VENDOR: OpenAiLike = OpenAiLike {
         ..HOSTED
     },
     quirks,
+    does: |_| BESIDE,
     blame,
     ..GENERIC
 };
+
+/// What it does beside chat.
+static BESIDE: &[Operation] = &[Operation::new(Asks::Embed, "/embeddings", &VECTORS).most(2048)];
 
 static CHAT: Quirks = Quirks {
     reasoning_back: false,

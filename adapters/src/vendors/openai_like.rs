@@ -9,6 +9,8 @@ use wire::{Fault, Kind};
 use super::blame::{self, Blame, Told};
 use crate::dialect::Dialect;
 use crate::dialects::openai_chat::OpenAiChat;
+use crate::operation::Operation;
+use crate::places::Asks;
 use crate::quirks::{COMMON, Quirks};
 use crate::vendor::{Call, Credential, Head, Parts, Vendor, VendorInfo};
 
@@ -21,9 +23,11 @@ pub(crate) struct OpenAiLike {
     /// Path of chat completions after the base path.
     pub path: &'static str,
     /// What the path and the query must have beyond that.
-    pub place: fn(&Call<'_>, &mut Parts),
+    pub place: fn(&Call<'_>, &Credential<'_>, &mut Parts),
     /// Authentication and other headers.
     pub sign: fn(&Call<'_>, &Credential<'_>, &mut HeaderMap) -> Result<(), Fault>,
+    /// What it does beside chat, by model.
+    pub does: fn(&str) -> &'static [Operation],
     /// By model.
     pub quirks: fn(&str) -> &'static Quirks,
     /// The vendor's own codes (status, error); `None`: what is common holds.
@@ -37,8 +41,9 @@ pub(crate) const GENERIC: OpenAiLike = OpenAiLike {
     info: &HOSTED,
     speaks: &[&OpenAiChat],
     path: "/chat/completions",
-    place: |_, _| {},
+    place: |_, _, _| {},
     sign: bearer,
+    does: |_| &[],
     quirks: |_| &COMMON_QUIRKS,
     blame: |_, _| None,
     hint: "",
@@ -78,9 +83,16 @@ impl Vendor for OpenAiLike {
         credential: &Credential<'_>,
         parts: &mut Parts,
     ) -> Result<(), Fault> {
-        self.path.clone_into(&mut parts.path);
-        (self.place)(call, parts);
+        match self.operation(call.asks, call.model) {
+            Some(operation) => operation.place(parts),
+            None => self.path.clone_into(&mut parts.path),
+        }
+        (self.place)(call, credential, parts);
         (self.sign)(call, credential, &mut parts.headers)
+    }
+
+    fn operation(&self, asks: Asks, model: &str) -> Option<&'static Operation> {
+        (self.does)(model).iter().find(|one| one.asks == asks)
     }
 
     fn quirks(&self, model: &str) -> &'static Quirks {

@@ -9,6 +9,8 @@ use super::blame::{Blame, Told};
 use super::openai_like::{GENERIC, HOSTED, OpenAiLike, bearer, insert_secret};
 use crate::auth::jwt;
 use crate::dialects::openai_loose::OpenAiLoose;
+use crate::operation::{LISTED_VECTORS, Operation};
+use crate::places::Asks;
 use crate::quirks::{COMMON, Quirks, Rule, StreamUsage};
 use crate::vendor::{Call, Credential, VendorInfo};
 
@@ -34,9 +36,14 @@ pub(crate) static NATIVE: OpenAiLike = OpenAiLike {
     speaks: &[&OpenAiLoose],
     path: "/chat-completions",
     sign,
+    does: |_| NATIVE_BESIDE,
     quirks: |_| &NATIVE_QUIRKS,
     ..VENDOR
 };
+
+/// What the native protocol does beside chat.
+static NATIVE_BESIDE: &[Operation] =
+    &[Operation::new(Asks::Embed, "/embeddings", &LISTED_VECTORS).most(64)];
 
 /// How long a signed token holds, in seconds.
 const TOKEN_S: i64 = 1800;

@@ -2,6 +2,8 @@
 
 use super::openai_like::{GENERIC, OpenAiLike, RUNTIME};
 use super::vllm;
+use crate::operation::{Operation, RANKS_BARE, VECTORS_SIZED};
+use crate::places::Asks;
 use crate::vendor::VendorInfo;
 
 /// The vendor.
@@ -12,5 +14,12 @@ pub(crate) static VENDOR: OpenAiLike = OpenAiLike {
     },
     path: "/v1/chat/completions",
     quirks: |_| &vllm::QUIRKS,
+    does: |_| BESIDE,
     ..GENERIC
 };
+
+/// What it does beside chat.
+static BESIDE: &[Operation] = &[
+    Operation::new(Asks::Embed, "/v1/embeddings", &VECTORS_SIZED),
+    Operation::new(Asks::Rerank, "/v1/rerank", &RANKS_BARE),
+];

@@ -9,6 +9,8 @@ use super::blame::{Blame, Told};
 use super::openai_like::{self, GENERIC, HOSTED, OpenAiLike};
 use crate::dialect::Dialect;
 use crate::dialects::dashscope::DashScope;
+use crate::operation::{DASHSCOPE_RANKS, DASHSCOPE_VECTORS, Operation, RANKS_BARE, VECTORS_SIZED};
+use crate::places::Asks;
 use crate::quirks::{Added, COMMON, Quirks, Rule, When};
 use crate::vendor::{Call, Credential, Head, Parts, Vendor, VendorInfo};
 
@@ -19,6 +21,7 @@ pub(crate) static COMPATIBLE: OpenAiLike = OpenAiLike {
         default_base_url: Some("https://dashscope.aliyuncs.com/compatible-mode/v1"),
         ..HOSTED
     },
+    does: |model| if is_old(model) { &BESIDE_OLD } else { &BESIDE },
     quirks: |model| {
         if model.contains("omni") {
             &COMPATIBLE_OMNI
@@ -31,6 +34,48 @@ pub(crate) static COMPATIBLE: OpenAiLike = OpenAiLike {
     blame,
     ..GENERIC
 };
+
+/// Texts of one call for vectors, in the older models and in the newer ones.
+const MOST_OLD: usize = 25;
+const MOST: usize = 10;
+/// Documents of one call.
+const DOCUMENTS: usize = 500;
+
+const fn beside(most: usize) -> [Operation; 2] {
+    [
+        Operation::new(Asks::Embed, "/embeddings", &VECTORS_SIZED).most(most),
+        Operation::new(Asks::Rerank, "/compatible-api/v1/reranks", &RANKS_BARE)
+            .most(DOCUMENTS)
+            .instead_of("/compatible-mode/v1"),
+    ]
+}
+
+static BESIDE: [Operation; 2] = beside(MOST);
+static BESIDE_OLD: [Operation; 2] = beside(MOST_OLD);
+
+fn is_old(model: &str) -> bool {
+    model.ends_with("-v1") || model.ends_with("-v2")
+}
+
+const fn native(most: usize) -> [Operation; 2] {
+    [
+        Operation::new(
+            Asks::Embed,
+            "/services/embeddings/text-embedding/text-embedding",
+            &DASHSCOPE_VECTORS,
+        )
+        .most(most),
+        Operation::new(
+            Asks::Rerank,
+            "/services/rerank/text-rerank/text-rerank",
+            &DASHSCOPE_RANKS,
+        )
+        .most(DOCUMENTS),
+    ]
+}
+
+static NATIVE_BESIDE: [Operation; 2] = native(MOST);
+static NATIVE_BESIDE_OLD: [Operation; 2] = native(MOST_OLD);
 
 /// The native protocol.
 pub(crate) static NATIVE: Native = Native;
@@ -58,11 +103,13 @@ impl Vendor for Native {
         credential: &Credential<'_>,
         parts: &mut Parts,
     ) -> Result<(), Fault> {
-        parts.path = if call.multimodal {
-            "/services/aigc/multimodal-generation/generation".to_owned()
-        } else {
-            "/services/aigc/text-generation/generation".to_owned()
-        };
+        match self.operation(call.asks, call.model) {
+            Some(operation) => operation.place(parts),
+            None if call.multimodal => {
+                parts.path = "/services/aigc/multimodal-generation/generation".to_owned();
+            }
+            None => parts.path = "/services/aigc/text-generation/generation".to_owned(),
+        }
         if call.stream {
             let switch = HeaderName::from_static("x-dashscope-sse");
             parts
@@ -72,6 +119,15 @@ impl Vendor for Native {
             parts.headers.insert(ACCEPT, sse);
         }
         openai_like::bearer(call, credential, &mut parts.headers)
+    }
+
+    fn operation(&self, asks: Asks, model: &str) -> Option<&'static Operation> {
+        let beside = if is_old(model) {
+            &NATIVE_BESIDE_OLD
+        } else {
+            &NATIVE_BESIDE
+        };
+        beside.iter().find(|one| one.asks == asks)
     }
 
     fn quirks(&self, model: &str) -> &'static Quirks {

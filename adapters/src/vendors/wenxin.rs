@@ -7,6 +7,8 @@ use wire::Fault;
 
 use super::blame::{Blame, Told};
 use super::openai_like::{GENERIC, HOSTED, OpenAiLike, bearer, insert_secret};
+use crate::operation::{Operation, RANKS, VECTORS_PLAIN};
+use crate::places::Asks;
 use crate::quirks::{COMMON, Quirks, Rule};
 use crate::vendor::{Call, Credential, VendorInfo};
 
@@ -19,9 +21,16 @@ pub(crate) static VENDOR: OpenAiLike = OpenAiLike {
     },
     sign,
     quirks: |_| &QUIRKS,
+    does: |_| BESIDE,
     blame,
     ..GENERIC
 };
+
+/// What it does beside chat.
+static BESIDE: &[Operation] = &[
+    Operation::new(Asks::Embed, "/embeddings", &VECTORS_PLAIN).most(16),
+    Operation::new(Asks::Rerank, "/rerank", &RANKS).most(64),
+];
 
 static QUIRKS: Quirks = Quirks {
     fields: &[

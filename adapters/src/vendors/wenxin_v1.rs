@@ -14,6 +14,8 @@ use crate::calendar;
 use crate::dialect::Dialect;
 use crate::dialects::wenxin_v1::WenxinV1;
 use crate::matrix::{PARALLEL, REASONING};
+use crate::operation::{Operation, RANKS_BY_PATH, VECTORS_BY_PATH};
+use crate::places::Asks;
 use crate::quirks::{COMMON, Quirks, Rule, StreamUsage};
 use crate::vendor::{
     Call, Credential, Head, Parts, Token, TokenFlow, TokenRequest, Vendor, VendorInfo, join_path,
@@ -39,6 +41,22 @@ const SIGNED: &str = "bce-auth-v1";
 const SIGNATURE_S: u32 = 1800;
 /// Where chat lies, before the model's name.
 const CHAT: &str = "/rpc/2.0/ai_custom/v1/wenxinworkshop/chat/";
+/// Where vectors and orders lie, before the model's name.
+const VECTORS: &str = "/rpc/2.0/ai_custom/v1/wenxinworkshop/embeddings/";
+const RANKS: &str = "/rpc/2.0/ai_custom/v1/wenxinworkshop/reranker/";
+/// One model takes one text at a time.
+const ONE_TEXT: &[&str] = &["tao_8k", "tao-8k"];
+
+const fn beside(texts: usize) -> [Operation; 2] {
+    [
+        Operation::new(Asks::Embed, VECTORS, &VECTORS_BY_PATH).most(texts),
+        Operation::new(Asks::Rerank, RANKS, &RANKS_BY_PATH).most(64),
+    ]
+}
+
+static BESIDE: [Operation; 2] = beside(16);
+static BESIDE_ONE: [Operation; 2] = beside(1);
+
 /// Longest life that is believed of a token; the vendor says 30 days.
 const TOKEN_LIFE_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
 
@@ -107,7 +125,9 @@ impl Vendor for Legacy {
         let name = call.model.to_ascii_lowercase();
         let known = PATHS.iter().find(|row| row.0 == name);
         let name = known.map_or(name.as_str(), |row| row.1);
-        parts.path = format!("{CHAT}{}", percent(name, b""));
+        let operation = self.operation(call.asks, call.model);
+        let before = operation.map_or(CHAT, |operation| operation.path);
+        parts.path = format!("{before}{}", percent(name, b""));
         if credential.auth == SIGNED {
             return sign(call, credential, parts);
         }
@@ -116,6 +136,12 @@ impl Vendor for Legacy {
             .ok_or_else(|| Fault::new(Kind::Bug).detail("no token was fetched"))?;
         parts.query = format!("access_token={}", percent(token, b""));
         Ok(())
+    }
+
+    fn operation(&self, asks: Asks, model: &str) -> Option<&'static Operation> {
+        let one = ONE_TEXT.iter().any(|name| name.eq_ignore_ascii_case(model));
+        let beside = if one { &BESIDE_ONE } else { &BESIDE };
+        beside.iter().find(|one| one.asks == asks)
     }
 
     fn quirks(&self, _: &str) -> &'static Quirks {

@@ -4,6 +4,8 @@
 use super::blame::{Blame, Told};
 use super::openai_like::{GENERIC, OpenAiLike, RUNTIME};
 use super::vllm;
+use crate::operation::{Operation, RANKS, VECTORS_SIZED};
+use crate::places::Asks;
 use crate::vendor::VendorInfo;
 
 /// The vendor.
@@ -14,9 +16,16 @@ pub(crate) static VENDOR: OpenAiLike = OpenAiLike {
     },
     path: "/v1/chat/completions",
     quirks: |_| &vllm::QUIRKS,
+    does: |_| BESIDE,
     blame,
     ..GENERIC
 };
+
+/// What it does beside chat.
+static BESIDE: &[Operation] = &[
+    Operation::new(Asks::Embed, "/v1/embeddings", &VECTORS_SIZED),
+    Operation::new(Asks::Rerank, "/v1/rerank", &RANKS),
+];
 
 fn blame(_: u16, told: &Told<'_>) -> Option<Blame> {
     if told.says(&["model not found"]) {

@@ -5,7 +5,6 @@
 //! which index it is complete.
 
 use std::io;
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -17,6 +16,7 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 
 use super::query::{decoded, pairs};
+use super::visitor::Visitor;
 use crate::audit::asked;
 
 /// Searches at once.
@@ -66,11 +66,10 @@ impl Searches {
         }
     }
 
-    /// Runs one search of `peer` on a thread of its own.
+    /// Runs one search on a thread of its own.
     pub(super) async fn run(
         self: &Arc<Self>,
-        peer: IpAddr,
-        search: impl FnOnce(&Self, &str) -> Answer + Send + 'static,
+        search: impl FnOnce(&Self) -> Answer + Send + 'static,
     ) -> Answer {
         let Ok(_place) = self.places.try_acquire() else {
             return Err((
@@ -79,7 +78,7 @@ impl Searches {
             ));
         };
         let searches = Arc::clone(self);
-        let running = move || search(&searches, &peer.to_string());
+        let running = move || search(&searches);
         tokio::task::spawn_blocking(running)
             .await
             .unwrap_or_else(|_| {
@@ -89,7 +88,7 @@ impl Searches {
     }
 
     /// `GET /api/audit/entries`.
-    pub(super) fn entries(&self, origin: &str, raw: &str) -> Answer {
+    pub(super) fn entries(&self, visitor: &Visitor, raw: &str) -> Answer {
         let mut asked = self.asked(raw)?;
         let limit = match asked.take("limit") {
             None => LIMIT,
@@ -105,7 +104,7 @@ impl Searches {
             .transpose()
             .map_err(|why: &str| bad(&format!("cursor: {why}")))?;
         let query = self.query(&asked)?;
-        self.record(origin, &asked.told())?;
+        self.record(visitor, &asked.told())?;
         let page = self.page(&query, cursor, limit)?;
         let next = page.next.map(|next| next.to_string());
         let mut out = b"{\"entries\":[".to_vec();
@@ -128,9 +127,9 @@ impl Searches {
     }
 
     /// `GET /api/audit/entries/{id}`.
-    pub(super) fn entry(&self, origin: &str, raw_id: &str) -> Answer {
+    pub(super) fn entry(&self, visitor: &Visitor, raw_id: &str) -> Answer {
         let id = decoded(raw_id).ok_or_else(|| bad("the id is not well-formed"))?;
-        self.record(origin, &format!("entry {id}"))?;
+        self.record(visitor, &format!("entry {id}"))?;
         let is_index = id.len() < 19 && id.bytes().all(|byte| byte.is_ascii_digit());
         for filter in ["id", "index"]
             .into_iter()
@@ -150,7 +149,7 @@ impl Searches {
     }
 
     /// `GET /api/audit/stats`.
-    pub(super) fn stats(&self, origin: &str, raw: &str) -> Answer {
+    pub(super) fn stats(&self, visitor: &Visitor, raw: &str) -> Answer {
         let mut asked = self.asked(raw)?;
         let bucket_ms = match asked.take("bucket") {
             None => BUCKET_MS,
@@ -166,7 +165,7 @@ impl Searches {
             let to_ms = query.to_ms.unwrap_or_else(|| self.clock.wall_ms());
             query.from_ms = Some(to_ms.saturating_sub(COUNTED_MS));
         }
-        self.record(origin, &format!("stats {}", asked.told()))?;
+        self.record(visitor, &format!("stats {}", asked.told()))?;
         let stats = match &self.index {
             Some(index) => index.stats(&query, bucket_ms),
             None => find::stats(&self.dir, &query, bucket_ms, &*self.bodies),
@@ -211,11 +210,15 @@ impl Searches {
     }
 
     /// Writes down that somebody reads the log.
-    pub(super) fn record(&self, origin: &str, detail: &str) -> Result<(), (StatusCode, String)> {
+    pub(super) fn record(
+        &self,
+        visitor: &Visitor,
+        detail: &str,
+    ) -> Result<(), (StatusCode, String)> {
         let event = Event {
             what: What::Search,
-            actor: "admin",
-            origin,
+            actor: &visitor.name,
+            origin: &visitor.origin,
             detail,
             ..Event::default()
         };

@@ -1,7 +1,7 @@
 //! The admin endpoint's answers: health, readiness, metrics, and the admin API.
 //!
 //! Knows no connection and no socket: a request goes in, a whole response comes out. Invariants: `/api/` answers nobody
-//! without the admin token, and nobody at all if none is configured; a virtual key opens nothing here (T-46); the `Host`
+//! without a token that has the role ([`visitor`]), and nobody at all if none is configured; the `Host`
 //! header must be one we know (DNS rebinding, T-84); no answer holds a secret; health and readiness call out to nothing
 //! (F-07).
 
@@ -12,13 +12,14 @@ mod query;
 mod routes;
 #[cfg(test)]
 mod tests;
+mod visitor;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::header::{self, HeaderMap, HeaderValue};
+use http::header::{self, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use journal::inert::write_inert;
@@ -27,6 +28,7 @@ use serde::Serialize;
 use serde_json::json;
 
 pub use audit::Searches;
+use visitor::Visitor;
 
 use crate::audit::events::Visits;
 use crate::audit::payload::Payloads;
@@ -98,22 +100,29 @@ pub async fn answer<B>(
         return refuse(status, why);
     }
     let path = head.uri.path();
-    let Some((route, id)) = routes::find(path) else {
-        // The same for every path below /api/, so that nobody without the token learns what there is.
-        if path.starts_with("/api/")
-            && let Err(refusal) = known_token(&head.headers, &snapshot)
-        {
-            state.visits.failed(&peer.to_string());
-            return refusal;
+    let found = routes::find(path);
+    // The same for every path below /api/, so that nobody without a token learns what there is.
+    let needs = match found {
+        Some((route, _)) => route.needs,
+        None if path.starts_with("/api/") => visitor::ANYBODY,
+        None => visitor::OPEN,
+    };
+    let visitor = match needs {
+        None => None,
+        Some(_) => {
+            let now_ms = unix_ms(SystemTime::now());
+            match visitor::enter(&head.headers, peer, &snapshot.admin, now_ms) {
+                Ok(visitor) => Some(visitor),
+                Err(refusal) => {
+                    state.visits.failed(&peer.to_string());
+                    return refusal;
+                }
+            }
         }
+    };
+    let Some((route, id)) = found else {
         return refuse(StatusCode::NOT_FOUND, "there is nothing here");
     };
-    if route.guarded
-        && let Err(refusal) = known_token(&head.headers, &snapshot)
-    {
-        state.visits.failed(&peer.to_string());
-        return refusal;
-    }
     let method = &route.method;
     let fits = head.method == *method || (*method == Method::GET && head.method == Method::HEAD);
     if !fits {
@@ -123,7 +132,42 @@ pub async fn answer<B>(
         }
         return refusal;
     }
+    let Some(visitor) = visitor else {
+        return open(route.answers, &state);
+    };
+    if !visitor.may(needs) {
+        return visitor::not_allowed(needs);
+    }
     match route.answers {
+        Answers::Config => config(&snapshot, state.version),
+        Answers::OpenApi => json(StatusCode::OK, &openapi::document(state.version)),
+        Answers::Entries | Answers::Entry | Answers::Stats => {
+            let query = head.uri.query().unwrap_or_default();
+            searched(&state, route.answers, visitor, query, id).await
+        }
+        Answers::Usage => {
+            let query = head.uri.query().unwrap_or_default();
+            money::usage(&state, &visitor, query).await
+        }
+        Answers::Budgets => money::budgets(&state, &visitor).await,
+        Answers::Explain => {
+            let query = head.uri.query().unwrap_or_default();
+            money::explain(&state, visitor, id, query).await
+        }
+        Answers::Payload => unsealed(&state, &head, id, visitor).await,
+        Answers::Reload => {
+            // One token is for all who have it: the address is what tells them apart.
+            let what = format!("{method} {path}");
+            state.visits.acts(&visitor.name, &visitor.origin, &what);
+            reload(&state).await
+        }
+        open_to_all => open(open_to_all, &state),
+    }
+}
+
+/// What anybody may see who reaches the endpoint.
+fn open(answers: Answers, state: &AdminState) -> Response<Full<Bytes>> {
+    match answers {
         Answers::Page => reply(StatusCode::OK, HTML, PAGE),
         Answers::Health => reply(StatusCode::OK, TEXT, "ok\n"),
         Answers::Readiness => readiness(&state.ready),
@@ -131,28 +175,8 @@ pub async fn answer<B>(
             (state.refresh)();
             reply(StatusCode::OK, CONTENT_TYPE, state.metrics.encode())
         }
-        Answers::Config => config(&snapshot, state.version),
-        Answers::OpenApi => json(StatusCode::OK, &openapi::document(state.version)),
-        Answers::Entries | Answers::Entry | Answers::Stats => {
-            let query = head.uri.query().unwrap_or_default();
-            searched(&state, route.answers, peer, query, id).await
-        }
-        Answers::Usage => {
-            let query = head.uri.query().unwrap_or_default();
-            money::usage(&state, peer, query).await
-        }
-        Answers::Budgets => money::budgets(&state, peer).await,
-        Answers::Explain => {
-            let query = head.uri.query().unwrap_or_default();
-            money::explain(&state, peer, id, query).await
-        }
-        Answers::Payload => unsealed(&state, &head, id, peer).await,
-        Answers::Reload => {
-            // The token is one for all who have it: the address is what tells them apart.
-            let what = format!("{method} {path}");
-            state.visits.acts("admin", &peer.to_string(), &what);
-            reload(&state).await
-        }
+        // A route that was left open by mistake shows nothing.
+        _ => refuse(StatusCode::NOT_FOUND, "there is nothing here"),
     }
 }
 
@@ -160,17 +184,17 @@ pub async fn answer<B>(
 async fn searched(
     state: &AdminState,
     answers: Answers,
-    peer: IpAddr,
+    visitor: Visitor,
     query: &str,
     id: &str,
 ) -> Response<Full<Bytes>> {
     let (query, id) = (query.to_owned(), id.to_owned());
-    let search = move |searches: &Searches, origin: &str| match answers {
-        Answers::Entry => searches.entry(origin, &id),
-        Answers::Stats => searches.stats(origin, &query),
-        _ => searches.entries(origin, &query),
+    let search = move |searches: &Searches| match answers {
+        Answers::Entry => searches.entry(&visitor, &id),
+        Answers::Stats => searches.stats(&visitor, &query),
+        _ => searches.entries(&visitor, &query),
     };
-    match state.searches.run(peer, search).await {
+    match state.searches.run(search).await {
         Ok(body) => reply(StatusCode::OK, JSON, body),
         Err((status, why)) => refuse(status, &why),
     }
@@ -213,36 +237,6 @@ fn is_unspecified(host: &Host) -> bool {
     matches!(host, Host::Ip(ip) if IpAddr::is_unspecified(ip))
 }
 
-#[expect(
-    clippy::result_large_err,
-    reason = "the error is the answer, made once"
-)]
-fn known_token(headers: &HeaderMap, snapshot: &Snapshot) -> Result<(), Response<Full<Bytes>>> {
-    let Some(token) = &snapshot.admin.token else {
-        return Err(refuse(
-            StatusCode::FORBIDDEN,
-            "the admin API is closed: the config sets no admin.token",
-        ));
-    };
-    let mut given = headers.get_all(header::AUTHORIZATION).iter();
-    let bearer = match (given.next(), given.next()) {
-        (Some(one), None) => one.as_bytes().strip_prefix(b"Bearer "),
-        _ => None,
-    };
-    if bearer.is_some_and(|bearer| token.matches(bearer)) {
-        return Ok(());
-    }
-    let mut refusal = refuse(
-        StatusCode::UNAUTHORIZED,
-        "the admin token is missing or wrong",
-    );
-    let challenge = HeaderValue::from_static("Bearer");
-    refusal
-        .headers_mut()
-        .insert(header::WWW_AUTHENTICATE, challenge);
-    Err(refusal)
-}
-
 fn readiness(ready: &[Ready]) -> Response<Full<Bytes>> {
     let reasons: Vec<&str> = ready.iter().filter_map(|check| check().err()).collect();
     if reasons.is_empty() {
@@ -277,14 +271,14 @@ async fn unsealed(
     state: &AdminState,
     head: &http::request::Parts,
     id: &str,
-    peer: IpAddr,
+    visitor: Visitor,
 ) -> Response<Full<Bytes>> {
     let payloads = Arc::clone(&state.payloads);
     let (id, query) = (
         id.to_owned(),
         head.uri.query().unwrap_or_default().to_owned(),
     );
-    let answer = move || payloads.answer(&id, &query, &peer.to_string());
+    let answer = move || payloads.answer(&id, &query, (&visitor.name, &visitor.origin));
     let Ok((status, told)) = tokio::task::spawn_blocking(answer).await else {
         return refuse(StatusCode::INTERNAL_SERVER_ERROR, "the reading panicked");
     };

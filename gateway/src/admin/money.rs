@@ -4,7 +4,8 @@
 //! own, as many at once as searches. Invariants: nothing that names requests is shown before the log holds who asked; usage
 //! is sums, and is not written down.
 
-use std::net::IpAddr;
+use std::collections::HashSet;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -12,12 +13,15 @@ use http_body_util::Full;
 use journal::follow::Until;
 use journal::index::{Cursor, LIMIT_MAX};
 use ledger::Ledger;
+use policies::access::keys::Principal;
 use policies::limit::level::Now;
+use policies::limit::meter::Owner;
 use serde::Serialize;
 use serde_json::json;
 
 use super::audit::{Answer, bad, unread};
 use super::query::{decoded, pairs};
+use super::visitor::Visitor;
 use super::{AdminState, JSON, Searches, refuse, reply};
 use crate::config::snapshot::Snapshot;
 use crate::usage::Asked;
@@ -26,7 +30,11 @@ use crate::usage::budgets::{self, Books, Counted, Counting, ENTRIES};
 const CSV: &str = "text/csv; charset=utf-8";
 
 /// `GET /api/usage`.
-pub(super) async fn usage(state: &AdminState, peer: IpAddr, raw: &str) -> Response<Full<Bytes>> {
+pub(super) async fn usage(
+    state: &AdminState,
+    visitor: &Visitor,
+    raw: &str,
+) -> Response<Full<Bytes>> {
     let Some(pairs) = pairs(raw) else {
         return refuse(StatusCode::BAD_REQUEST, "the query is not well-formed");
     };
@@ -36,15 +44,19 @@ pub(super) async fn usage(state: &AdminState, peer: IpAddr, raw: &str) -> Respon
         "csv" => true,
         _ => return refuse(StatusCode::BAD_REQUEST, "format: json or csv"),
     };
-    let zone = crate::config::zone::shown(state.config.load().money.zone_s);
-    let search = move |searches: &Searches, _: &str| {
+    let snapshot = state.config.load();
+    let zone = crate::config::zone::shown(snapshot.money.zone_s);
+    let teams = seen(visitor, &snapshot);
+    let search = move |searches: &Searches| {
         let pairs = pairs.iter().map(|(name, value)| (&**name, &**value));
         let now_ms = searches.clock.wall_ms();
-        // A viewer sees what its own teams used: `Asked::confine`, once there are roles.
-        let asked = Asked::read(pairs, &zone, now_ms).map_err(|why| bad(&why))?;
+        let mut asked = Asked::read(pairs, &zone, now_ms).map_err(|why| bad(&why))?;
+        if let Some(teams) = teams {
+            asked.confine(&teams);
+        }
         searches.usage(&asked, csv)
     };
-    match state.searches.run(peer, search).await {
+    match state.searches.run(search).await {
         Ok(body) => reply(StatusCode::OK, if csv { CSV } else { JSON }, body),
         Err((status, why)) => refuse(status, &why),
     }
@@ -80,22 +92,40 @@ impl Searches {
 }
 
 /// `GET /api/budgets`.
-pub(super) async fn budgets(state: &AdminState, peer: IpAddr) -> Response<Full<Bytes>> {
+pub(super) async fn budgets(state: &AdminState, visitor: &Visitor) -> Response<Full<Bytes>> {
     let now = now(state);
     let snapshot = state.config.load();
-    let counted = counted(state, now, |_| true).await;
-    let search = move |searches: &Searches, _: &str| {
+    let teams = seen(visitor, &snapshot);
+    let is_seen = |team: &str| teams.iter().flatten().any(|seen| *seen == *team);
+    let of_team = |key: &Arc<Principal>| key.team.as_deref().is_some_and(is_seen);
+    let keys: HashSet<&str> = match teams {
+        Some(_) => snapshot
+            .keys
+            .iter()
+            .filter(|key| of_team(key))
+            .map(|key| &*key.id)
+            .collect(),
+        None => HashSet::new(),
+    };
+    let sees = |owner: &Owner| match owner {
+        _ if teams.is_none() => true,
+        Owner::Team(name) => is_seen(name),
+        Owner::Key(id) => keys.contains(&**id),
+        Owner::User(_) | Owner::Model(_) | Owner::Provider(_) => false,
+    };
+    let counted = counted(state, now, sees).await;
+    let search = move |searches: &Searches| {
         let budgets = searches.books(&snapshot, now).list(&counted);
         let budgets = budgets.map_err(|error| unread(&error))?;
         told(&json!({ "budgets": budgets }))
     };
-    answered(state.searches.run(peer, search).await)
+    answered(state.searches.run(search).await)
 }
 
 /// `GET /api/budgets/{owner}/explain`.
 pub(super) async fn explain(
     state: &AdminState,
-    peer: IpAddr,
+    visitor: Visitor,
     id: &str,
     raw: &str,
 ) -> Response<Full<Bytes>> {
@@ -108,7 +138,7 @@ pub(super) async fn explain(
         Ok(page) => page,
         Err(why) => return refuse(StatusCode::BAD_REQUEST, &why),
     };
-    let counted = counted(state, now, |name| *name == *owner).await;
+    let counted = counted(state, now, |of| budgets::owner_name(of) == owner).await;
     if counted.is_empty() {
         let why = "nobody of this name has a budget: write key:NAME or team:NAME";
         return refuse(StatusCode::NOT_FOUND, why);
@@ -117,13 +147,13 @@ pub(super) async fn explain(
         Ledger::Shared(_) => Counting::Shared,
         Ledger::Memory => Counting::Here,
     };
-    let search = move |searches: &Searches, origin: &str| {
-        searches.record(origin, &format!("budget explain {owner}"))?;
+    let search = move |searches: &Searches| {
+        searches.record(&visitor, &format!("budget explain {owner}"))?;
         let books = searches.books(&snapshot, now);
         let told_of = books.explain(&counted, cursor, limit, counting);
         told(&told_of.map_err(|error| unread(&error))?)
     };
-    answered(state.searches.run(peer, search).await)
+    answered(state.searches.run(search).await)
 }
 
 impl Searches {
@@ -140,15 +170,27 @@ impl Searches {
 }
 
 /// The budgets of owners that are wanted, with what is counted of each.
-async fn counted(state: &AdminState, now: Now, wanted: impl Fn(&String) -> bool) -> Vec<Counted> {
+async fn counted(state: &AdminState, now: Now, wanted: impl Fn(&Owner) -> bool) -> Vec<Counted> {
     let mut counted = Vec::new();
     for meter in budgets::budgets(state.config.books().meters.all()) {
-        if wanted(&budgets::owner_name(&meter.owner)) {
+        if wanted(&meter.owner) {
             let spent = state.ledger.spent(&meter, now).await;
             counted.push((meter, spent));
         }
     }
     counted
+}
+
+/// The teams that somebody may see; `None`: all.
+fn seen(visitor: &Visitor, snapshot: &Snapshot) -> Option<Vec<String>> {
+    let teams = visitor.teams.as_ref()?.iter();
+    let below = |team: &String| {
+        budgets::below(&snapshot.money, team)
+            .into_iter()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    Some(teams.flat_map(below).collect())
 }
 
 fn page(raw: &str) -> Result<(Option<Cursor>, usize), String> {

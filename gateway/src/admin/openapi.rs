@@ -12,7 +12,7 @@ use crate::audit::asked;
 /// The document.
 pub(super) fn document(version: &str) -> Value {
     let mut paths: Map<String, Value> = Map::new();
-    for route in &ROUTES {
+    for route in ROUTES {
         let path = paths.entry(route.path).or_insert_with(|| json!({}));
         if let Some(path) = path.as_object_mut() {
             let method = route.method.as_str().to_ascii_lowercase();
@@ -24,7 +24,7 @@ pub(super) fn document(version: &str) -> Value {
         "info": { "title": "yumen admin API", "version": version },
         "paths": paths,
         "components": {
-            "securitySchemes": { "token": { "type": "http", "scheme": "bearer", "description": "admin.token of the config" } },
+            "securitySchemes": { "token": { "type": "http", "scheme": "bearer", "description": "admin.token of the config, or one of admin.tokens with a role that the operation names" } },
             "schemas": {
                 "Entry": entry(),
                 "Page": page(),
@@ -63,9 +63,12 @@ fn operation(route: &Route) -> Value {
             json!({ "$ref": "#/components/schemas/Error" }),
         );
     };
-    if route.guarded {
+    if route.needs.is_some() {
         fails("401", "the token is missing or wrong");
-        fails("403", "the config sets no token, or the host is not known");
+        fails(
+            "403",
+            "the token has no role that this needs, the config sets no token, or the host is not known",
+        );
     }
     if route.parameters != Parameters::None {
         fails("400", "a parameter cannot be used");
@@ -90,8 +93,9 @@ fn operation(route: &Route) -> Value {
         if !parameters.is_empty() {
             operation.insert("parameters".to_owned(), parameters.into());
         }
-        if route.guarded {
-            operation.insert("security".to_owned(), json!([{ "token": [] }]));
+        if let Some(roles) = route.needs {
+            let roles: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
+            operation.insert("security".to_owned(), json!([{ "token": roles }]));
         }
     }
     operation

@@ -1,19 +1,20 @@
 //! The paths of the admin endpoint: one table, from which requests are routed and the OpenAPI document is made.
 //!
-//! Must never know how a path is answered. Invariants: every path below `/api/` needs the token; a parameter of a path is
+//! Must never know how a path is answered. Invariants: every path below `/api/` needs a role; a parameter of a path is
 //! one segment that is not empty.
 
 use http::Method;
 
 use super::Answers;
+use super::visitor::{ANYBODY, AUDITOR, DUTY, Needs, OPEN, OPERATOR};
 
 /// One path and what it is for.
 pub(super) struct Route {
     /// `{id}` stands for any one segment.
     pub(super) path: &'static str,
     pub(super) method: Method,
-    /// Whether the admin token is needed.
-    pub(super) guarded: bool,
+    /// The roles that may ask; everything below `/api/` needs one.
+    pub(super) needs: Needs,
     pub(super) answers: Answers,
     /// A sentence.
     pub(super) summary: &'static str,
@@ -41,11 +42,11 @@ pub(super) enum Parameters {
 const JSON: &str = "application/json";
 
 /// All paths.
-pub(super) const ROUTES: [Route; 14] = [
+pub(super) const ROUTES: &[Route] = &[
     Route {
         path: "/",
         method: Method::GET,
-        guarded: false,
+        needs: OPEN,
         answers: Answers::Page,
         summary: "A page for people that names what there is",
         parameters: Parameters::None,
@@ -54,7 +55,7 @@ pub(super) const ROUTES: [Route; 14] = [
     Route {
         path: "/healthz",
         method: Method::GET,
-        guarded: false,
+        needs: OPEN,
         answers: Answers::Health,
         summary: "The process is alive",
         parameters: Parameters::None,
@@ -63,7 +64,7 @@ pub(super) const ROUTES: [Route; 14] = [
     Route {
         path: "/readyz",
         method: Method::GET,
-        guarded: false,
+        needs: OPEN,
         answers: Answers::Readiness,
         summary: "Whether it takes requests; 503 and why while it does not",
         parameters: Parameters::None,
@@ -72,7 +73,7 @@ pub(super) const ROUTES: [Route; 14] = [
     Route {
         path: "/metrics",
         method: Method::GET,
-        guarded: false,
+        needs: OPEN,
         answers: Answers::Metrics,
         summary: "Metrics for Prometheus",
         parameters: Parameters::None,
@@ -81,7 +82,7 @@ pub(super) const ROUTES: [Route; 14] = [
     Route {
         path: "/api/config",
         method: Method::GET,
-        guarded: true,
+        needs: DUTY,
         answers: Answers::Config,
         summary: "Version and routing table of the running config",
         parameters: Parameters::None,
@@ -90,7 +91,7 @@ pub(super) const ROUTES: [Route; 14] = [
     Route {
         path: "/api/reload",
         method: Method::POST,
-        guarded: true,
+        needs: OPERATOR,
         answers: Answers::Reload,
         summary: "Reads the config file again; 422 and the problems if it cannot be used",
         parameters: Parameters::None,
@@ -99,7 +100,7 @@ pub(super) const ROUTES: [Route; 14] = [
     Route {
         path: "/api/openapi.json",
         method: Method::GET,
-        guarded: true,
+        needs: ANYBODY,
         answers: Answers::OpenApi,
         summary: "This document",
         parameters: Parameters::None,
@@ -108,7 +109,7 @@ pub(super) const ROUTES: [Route; 14] = [
     Route {
         path: "/api/audit/entries",
         method: Method::GET,
-        guarded: true,
+        needs: AUDITOR,
         answers: Answers::Entries,
         summary: "Entries of the audit log that fit all filters, newest first. The search becomes an entry itself",
         parameters: Parameters::Search,
@@ -117,7 +118,7 @@ pub(super) const ROUTES: [Route; 14] = [
     Route {
         path: "/api/audit/entries/{id}",
         method: Method::GET,
-        guarded: true,
+        needs: AUDITOR,
         answers: Answers::Entry,
         summary: "The entry of a request id, or of an index in the log: opening and closing joined. The reading becomes an entry itself",
         parameters: Parameters::None,
@@ -126,7 +127,7 @@ pub(super) const ROUTES: [Route; 14] = [
     Route {
         path: "/api/audit/entries/{id}/payload",
         method: Method::GET,
-        guarded: true,
+        needs: AUDITOR,
         answers: Answers::Payload,
         summary: "What was kept of the prompt and the reply of a request id, for a reason. The unsealing becomes an entry itself",
         parameters: Parameters::Reason,
@@ -135,7 +136,7 @@ pub(super) const ROUTES: [Route; 14] = [
     Route {
         path: "/api/audit/stats",
         method: Method::GET,
-        guarded: true,
+        needs: AUDITOR,
         answers: Answers::Stats,
         summary: "How many entries there are by time, and by verdict, model, type and other values. The question becomes an entry itself",
         parameters: Parameters::Stats,
@@ -144,25 +145,25 @@ pub(super) const ROUTES: [Route; 14] = [
     Route {
         path: "/api/usage",
         method: Method::GET,
-        guarded: true,
+        needs: ANYBODY,
         answers: Answers::Usage,
-        summary: "Requests, tokens and cost by key, team, user, model, provider, target, hour, day or month",
+        summary: "Requests, tokens and cost by key, team, user, model, provider, target, hour, day or month; a viewer sees those of its teams",
         parameters: Parameters::Usage,
         media: JSON,
     },
     Route {
         path: "/api/budgets",
         method: Method::GET,
-        guarded: true,
+        needs: ANYBODY,
         answers: Answers::Budgets,
-        summary: "All budgets with what is spent, reserved and left of the running period",
+        summary: "All budgets with what is spent, reserved and left of the running period; a viewer sees those of its teams",
         parameters: Parameters::None,
         media: JSON,
     },
     Route {
         path: "/api/budgets/{id}/explain",
         method: Method::GET,
-        guarded: true,
+        needs: DUTY,
         answers: Answers::Explain,
         summary: "The entries of the audit log that the figures of `key:NAME` or `team:NAME` are made of, and whether they add up. The question becomes an entry itself",
         parameters: Parameters::Page,

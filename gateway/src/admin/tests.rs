@@ -1,12 +1,14 @@
 //! The admin endpoint without a socket: who may ask what, and what is answered.
 
 use super::*;
+use crate::config::schema::Role;
 use crate::config::testing::{Book, FULL, env};
 use http_body_util::BodyExt as _;
 use journal::Journal;
 use journal::clock::{Clock, SystemClock};
 use journal::index::NoBodies;
 use journal::seal::LocalKek;
+use policies::access::token::{digest, show_digest};
 
 struct Bench {
     _dir: tempfile::TempDir,
@@ -256,12 +258,12 @@ async fn the_document_has_every_route() {
     let (status, body) = bench.ask("GET /api/openapi.json", &[LOCAL, TOKEN]).await;
     assert_eq!(status, 200);
     let document: serde_json::Value = serde_json::from_str(&body).unwrap();
-    for route in &routes::ROUTES {
+    for route in routes::ROUTES {
         let method = route.method.as_str().to_ascii_lowercase();
         let operation = &document["paths"][route.path][&method];
         assert!(operation["summary"].is_string(), "{}", route.path);
-        assert_eq!(operation["security"].is_array(), route.guarded);
-        assert_eq!(route.guarded, route.path.starts_with("/api/"));
+        assert_eq!(operation["security"].is_array(), route.needs.is_some());
+        assert_eq!(route.needs.is_some(), route.path.starts_with("/api/"));
     }
     let properties = &document["components"]["schemas"]["Entry"]["properties"];
     assert_eq!(
@@ -270,4 +272,63 @@ async fn the_document_has_every_route() {
     );
     let parameters = document["paths"]["/api/audit/entries"]["get"]["parameters"].to_string();
     assert!(parameters.contains("\"verdict\"") && parameters.contains("\"cursor\""));
+}
+
+/// `FULL`, with a token of each role, and what else `admin` says.
+fn with_roles(more: &str) -> String {
+    let tokens: Vec<String> = Role::ALL
+        .iter()
+        .map(|role| {
+            let role = role.as_str();
+            let hash = show_digest(&digest(format!("ym-admin-{role}").as_bytes()));
+            format!("{{ name: {role}-1, role: {role}, hash: \"{hash}\" }}")
+        })
+        .collect();
+    let admin = format!("tokens: [ {} ]{more}", tokens.join(", "));
+    FULL.replace("token: \"${KEY}\"", &admin)
+}
+
+#[tokio::test]
+async fn each_role_may_what_its_duty_is() {
+    let bench = bench(&with_roles(", token: \"${KEY}\""), Vec::new());
+    for route in routes::ROUTES {
+        let line = format!("{} {}", route.method, route.path.replace("{id}", "nobody"));
+        for role in Role::ALL {
+            let token = format!("Bearer ym-admin-{}", role.as_str());
+            let (status, body) = bench.ask(&line, &[LOCAL, ("authorization", &token)]).await;
+            let allowed = route.needs.is_none_or(|needs| needs.contains(&role));
+            assert_eq!(
+                status != 403,
+                allowed,
+                "{line} by {role:?}: {status} {body}"
+            );
+            assert_ne!(status, 401, "{line} by {role:?}");
+        }
+        // The one token may do everything.
+        let (status, _) = bench.ask(&line, &[LOCAL, TOKEN]).await;
+        assert!(![401, 403].contains(&status), "{line}: {status}");
+    }
+    // What is not there needs a token too, whichever.
+    let viewer = ("authorization", "Bearer ym-admin-viewer");
+    assert_eq!(bench.ask("GET /api/no", &[LOCAL, viewer]).await.0, 404);
+    assert_eq!(bench.ask("GET /api/no", &[LOCAL]).await.0, 401);
+    let auditor = ("authorization", "Bearer ym-admin-auditor");
+    let searches = "GET /api/audit/entries?what=search&limit=100";
+    let (_, searches) = bench.ask(searches, &[LOCAL, auditor]).await;
+    assert!(searches.contains("\"actor\":\"auditor-1\""), "{searches}");
+}
+
+#[tokio::test]
+async fn a_named_token_ends() {
+    let text = with_roles("").replace("role: operator,", "role: operator, expires: 2026-01-01,");
+    let bench = bench(&text, Vec::new());
+    let ask = async |token| bench.ask("GET /api/config", &[LOCAL, token]).await;
+    let gone = ask(("authorization", "Bearer ym-admin-operator")).await;
+    let wrong = ask(("authorization", "Bearer ym-admin-nobody")).await;
+    assert_eq!((gone.0, &gone), (401, &wrong));
+    assert_eq!(
+        ask(("authorization", "Bearer ym-admin-auditor")).await.0,
+        200
+    );
+    assert_eq!(ask(TOKEN).await.0, 401);
 }

@@ -30,8 +30,13 @@ impl Payloads {
         }
     }
 
-    /// Status and JSON. Blocks: reads the log, asks whoever wraps keys.
-    pub fn answer(&self, id: &str, query: &str, origin: &str) -> (StatusCode, Value) {
+    /// Status and JSON, for whoever asks and from where. Blocks: reads the log, asks whoever wraps keys.
+    pub fn answer(
+        &self,
+        id: &str,
+        query: &str,
+        (actor, origin): (&str, &str),
+    ) -> (StatusCode, Value) {
         let told = |status, why: &str| (status, json!({"error": why}));
         let Some(reason) = reason_in(query).filter(|reason| is_reason(reason)) else {
             return told(
@@ -47,7 +52,7 @@ impl Payloads {
         let subject = entry.bodies.first().map_or("", |(_, body)| &body.subject);
         let written = self.journal.note(&Event {
             what: What::Unseal,
-            actor: "admin",
+            actor,
             origin,
             subject,
             entry: Some(entry.index),

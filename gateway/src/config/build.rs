@@ -4,6 +4,7 @@
 //! [`check`](super::check) already, and a config it would refuse is refused here too, never half built. The only thing
 //! outside that building touches is the registry of limits, which it may grow.
 
+mod access;
 mod discovered;
 mod gates;
 mod limits;
@@ -16,8 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
-use ::policies::access::keys::{KeySpec, KeyTable, Models};
-use ::policies::access::token::parse_digest;
+use ::policies::access::keys::KeyTable;
 use ::policies::limit::Books;
 use ::policies::limit::meter::Owner;
 use rustls::pki_types::pem::PemObject as _;
@@ -36,7 +36,6 @@ use super::snapshot::{
     Adapter, Admin, ClientTls, Clocks, Credential, Grades, Identity, Model, Money, Named, Provider,
     ServerTls, Snapshot, State, Target,
 };
-use super::time::parse_moment_ms;
 use super::vendors::VendorBook;
 use crate::upstream::client::Endpoint;
 
@@ -158,7 +157,7 @@ fn assemble(loaded: &Loaded, ground: &Ground<'_>, files: &mut Files<'_>) -> Opti
         || models
             .values()
             .any(|model| model.payload != schema::Payload::None);
-    let specs = build_keys(config, &grades, ground.books)?;
+    let specs = access::keys(config, &grades, ground.books)?;
     let before = ground.before;
     let policy = policies::build(config, &grades, files)?.map(Arc::new);
     let gates = gates::build(config, &grades, files)?;
@@ -170,6 +169,7 @@ fn assemble(loaded: &Loaded, ground: &Ground<'_>, files: &mut Files<'_>) -> Opti
         fingerprint: loaded.fingerprint().into(),
         marks: super::changes::Marks::of(loaded),
         keys: KeyTable::build(specs, before.map(|b| &b.keys), unix_ms(ground.now)),
+        trusted_proxies: access::networks(&config.trusted_proxies)?,
         grades,
         providers,
         models,
@@ -182,6 +182,7 @@ fn assemble(loaded: &Loaded, ground: &Ground<'_>, files: &mut Files<'_>) -> Opti
         admin: Admin {
             listen: Listen::parse(&config.admin.listen).ok()?,
             token: config.admin.token.clone(),
+            tokens: access::tokens(&config.admin.tokens)?,
             hosts: config
                 .admin
                 .hosts
@@ -376,39 +377,6 @@ fn with(base: Clocks, over: schema::CallTimeouts) -> Clocks {
         idle: pick(over.idle, base.idle),
         total: pick(over.total, base.total),
     }
-}
-
-fn build_keys(config: &Config, grades: &Grades, books: &Books) -> Option<Vec<KeySpec>> {
-    let of = |names: Option<&Vec<String>>| names.map_or(Models::All, Models::only);
-    let maker = limits::Maker::new(config, books)?;
-    let mut specs = Vec::with_capacity(config.keys.len());
-    for key in &config.keys {
-        let mut grade = resolve(grades, key.grade.as_deref())?;
-        let mut models = of(key.models.as_ref());
-        let owner = Owner::Key(key.id.as_str().into());
-        let mut meters = maker.meters(&owner, &key.limits, key.budget.as_ref())?;
-        // What a team above may not do, nobody below it may.
-        for (name, team) in limits::chain(config, key.team.as_deref())? {
-            grade = grade.max(resolve(grades, team.grade.as_deref())?);
-            models = models.both(&of(team.models.as_ref()));
-            let owner = Owner::Team(name.into());
-            meters.extend(maker.meters(&owner, &team.limits, team.budget.as_ref())?);
-        }
-        specs.push(KeySpec {
-            id: key.id.as_str().into(),
-            digest: parse_digest(&key.hash)?,
-            team: key.team.as_deref().map(Into::into),
-            grade,
-            models,
-            expires_ms: match &key.expires {
-                Some(text) => Some(parse_moment_ms(text)?),
-                None => None,
-            },
-            public: key.public,
-            meters,
-        });
-    }
-    Some(specs)
 }
 
 /// How money is counted.

@@ -19,7 +19,6 @@ const LATER: &[&str] = &[
     "identity",
     "telemetry",
     "include",
-    "separate_duties",
     "cache",
     "models.*.policies",
     "audit.retention",

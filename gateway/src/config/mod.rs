@@ -5,7 +5,7 @@
 //!
 //! `problem` what is wrong and where, within a text too: `scalar` · `env` variables · `node` the file with places ·
 //! `decode` serde over it · `schema`, `tuning`, `units` its form · `load` all of these, with `words` and `price_table` · `json_schema` for
-//! editors · `check` its sense, with `address`, `time`, `zone`, `vendors` · `build` and `snapshot` what traffic uses ·
+//! editors · `check` its sense, with `address`, `time`, `zone`, `scope`, `vendors` · `build` and `snapshot` what traffic uses ·
 //! `routing`, `governed` the same in words · `changes` what a reload changed · `trial` one to try policies with · `watch` the running one and its reload.
 
 pub mod address;
@@ -26,6 +26,7 @@ pub mod problem;
 pub mod routing;
 pub mod scalar;
 pub mod schema;
+mod scope;
 pub mod snapshot;
 #[cfg(test)]
 pub(crate) mod testing;

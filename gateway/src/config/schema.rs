@@ -19,12 +19,14 @@ pub use super::tuning::{
 use super::units::{Size, Span};
 use crate::secret::Secret;
 
+mod access;
 mod audit;
 mod checkpoint;
 mod policies;
 mod prices;
 mod shipping;
 
+pub use access::{AdminToken, Hours, HoursSpan, Role};
 pub use audit::{Payload, Seal, SealPeriod};
 pub use checkpoint::{Anchor, Checkpoint, Witness};
 pub use policies::{
@@ -44,6 +46,11 @@ pub struct Config {
     pub tls: Option<ServerTls>,
     /// The admin endpoint: health, metrics, admin API.
     pub admin: Admin,
+    /// Nobody may have more than one of the duties `operator`, `security` and `auditor`, so `admin.token` has to go.
+    pub separate_duties: bool,
+    /// Networks (CIDR) of proxies whose `X-Forwarded-For` is believed.
+    #[serde(deserialize_with = "each::listed")]
+    pub trusted_proxies: Vec<String>,
     /// Grades from the least to the most sensitive, 1 to 16.
     #[serde(deserialize_with = "each::listed")]
     pub grades: Vec<String>,
@@ -93,6 +100,8 @@ impl Default for Config {
             listen: "127.0.0.1:8080".into(),
             tls: None,
             admin: Admin::default(),
+            separate_duties: false,
+            trusted_proxies: Vec::new(),
             grades: ["public", "internal", "confidential", "restricted"]
                 .map(String::from)
                 .into(),
@@ -135,8 +144,11 @@ pub struct ServerTls {
 pub struct Admin {
     /// `host:port`. Beyond loopback a token is required.
     pub listen: String,
-    /// Bearer token of the admin API.
+    /// Bearer token of the admin API, which may do everything.
     pub token: Option<Secret>,
+    /// Tokens that have a name, and may do what their role may.
+    #[serde(deserialize_with = "each::listed")]
+    pub tokens: Vec<AdminToken>,
     /// Names, besides loopback and the listen address, that a `Host` header may have (against DNS rebinding).
     pub hosts: Vec<String>,
 }
@@ -146,6 +158,7 @@ impl Default for Admin {
         Self {
             listen: "127.0.0.1:9090".into(),
             token: None,
+            tokens: Vec::new(),
             hosts: Vec::new(),
         }
     }
@@ -307,6 +320,12 @@ pub enum Lossy {
 pub struct Team {
     /// The models its keys may ask for; absent: all.
     pub models: Option<Vec<String>>,
+    /// The paths its keys may ask at: those of the data endpoint, or all that begin as one does before its `*`; absent: all.
+    pub endpoints: Option<Vec<String>>,
+    /// The networks its keys may ask from (CIDR), by the address of the client; absent: any.
+    pub networks: Option<Vec<String>>,
+    /// The times at which its keys may ask; absent: any.
+    pub hours: Option<Hours>,
     /// Limits of all its keys together, and of those of the teams below.
     pub limits: Quota,
     /// What all of them together may spend.
@@ -369,6 +388,12 @@ pub struct Key {
     pub expires: Option<String>,
     /// The models it may ask for; absent: those of its team.
     pub models: Option<Vec<String>>,
+    /// The paths it may ask at: those of the data endpoint, or all that begin as one does before its `*`; absent: all.
+    pub endpoints: Option<Vec<String>>,
+    /// The networks it may ask from (CIDR), by the address of the client; absent: any.
+    pub networks: Option<Vec<String>>,
+    /// The times at which it may ask; absent: any.
+    pub hours: Option<Hours>,
     /// Its own limits, besides its team's.
     #[serde(default)]
     pub limits: Quota,

@@ -10,7 +10,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use http::HeaderValue;
+use ipnet::IpNet;
 use policies::access::keys::KeyTable;
+use policies::access::token::Digest;
 use policies::limit::learnt::Learnt;
 use policies::limit::meter::Meter;
 use policies::policy::Policy;
@@ -21,7 +23,7 @@ pub use super::address::{Host, Listen, Origin, Scheme};
 use super::changes::Marks;
 use super::price::Price;
 pub use super::schema::Location;
-use super::schema::{Audit, GateShape, Log, OnError, Payload};
+use super::schema::{Audit, GateShape, Log, OnError, Payload, Role};
 use super::tuning::{Drain, Http2, Limits, Overload, Runtime, Timeouts};
 use crate::secret::Secret;
 use crate::telemetry::metrics::TargetMeters;
@@ -47,6 +49,8 @@ pub struct Snapshot {
     pub models: HashMap<Box<str>, Arc<Model>>,
     /// Who may ask.
     pub keys: KeyTable,
+    /// Networks of proxies whose word on a client's address is believed.
+    pub trusted_proxies: Vec<IpNet>,
     /// What is looked for and what follows; `None`: only the law over declared grades.
     pub policy: Option<Arc<Policy>>,
     /// The policy's meters, looked up at first use and kept.
@@ -437,8 +441,23 @@ pub struct Admin {
     pub listen: Listen,
     /// Bearer token of the admin API; without one the API is closed.
     pub token: Option<Secret>,
+    /// Tokens that have a name, by digest.
+    pub tokens: HashMap<Digest, AdminToken>,
     /// Further names that a `Host` header may have, in lower case.
     pub hosts: Vec<String>,
+}
+
+/// A token of the admin API with a name of its own.
+#[derive(Clone, Debug)]
+pub struct AdminToken {
+    /// Whose it is.
+    pub name: Box<str>,
+    /// What it may do.
+    pub role: Role,
+    /// For a viewer: the teams that it sees, with those below them.
+    pub teams: Vec<String>,
+    /// Unix milliseconds from which on it is no longer valid.
+    pub expires_ms: Option<u64>,
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
-//! Who asks: credential → principal, and a place among the requests in flight.
+//! Who asks: credential → principal, whether it may ask here, from there and now, and a place among the requests in flight.
 //!
 //! Runs before a body is read or scanned. Unknown, revoked and expired keys are told the same.
 
 use http::header::AUTHORIZATION;
 use http::request::Parts;
+use policies::access::scope::Beyond;
 use wire::{Fault, Kind};
 
 use super::arrive::Arrived;
@@ -22,9 +23,42 @@ pub(super) fn admit(exchange: &mut Exchange, arrived: Arrived) -> Result<Arrived
     exchange.principal = Some(principal);
     if arrived.is_call() {
         exchange.is_work();
+    }
+    within_scope(exchange)?;
+    if arrived.is_call() {
         exchange.enter()?;
     }
     Ok(arrived)
+}
+
+/// Holds the request against the scope of its principal. What was refused counts as a request.
+fn within_scope(exchange: &Exchange) -> Result<(), Fault> {
+    let Some(principal) = &exchange.principal else {
+        return Ok(());
+    };
+    // The page of one model is part of the list.
+    let endpoint = exchange.endpoint;
+    let endpoint = endpoint.strip_suffix("/{id}").unwrap_or(endpoint);
+    let now_s = exchange.now_ms.div_euclid(1000);
+    let allowed = principal
+        .scope
+        .allow(endpoint, exchange.client_address(), now_s);
+    let Err(beyond) = allowed else { return Ok(()) };
+    let (reason, message) = match beyond {
+        Beyond::Endpoint => (
+            "endpoint_not_allowed",
+            format!("This key may not ask at {endpoint}."),
+        ),
+        Beyond::Network => (
+            "network_not_allowed",
+            "This key may not be used from this network.".to_owned(),
+        ),
+        Beyond::Hours => (
+            "hours_not_allowed",
+            "This key may not be used at this time.".to_owned(),
+        ),
+    };
+    Err(Fault::new(Kind::Forbidden).reason(reason).message(message))
 }
 
 /// The one credential of a request.

@@ -66,6 +66,8 @@ pub(super) fn read_head(
 ) -> Result<Arrived, Fault> {
     let (head, body) = request.into_parts();
     exchange.told = super::told::Told::read(&head.headers);
+    exchange.forwarded =
+        super::forwarded::client(&head.headers, peer.ip, &exchange.snapshot.trusted_proxies);
     let place = places::find(head.uri.path(), &head.headers);
     let (endpoint, method) = shown(&place.at, head.uri.path());
     exchange.endpoint = endpoint;

@@ -22,12 +22,13 @@ use super::prepare::{Prepared, note_dropped, prepare, request};
 use super::reading::{self, Decoding, Gear, Head, Reading};
 use super::route::{Candidate, Routed};
 use super::settle::Exchange;
+use super::work;
 use crate::config::snapshot::Target;
 use crate::upstream::client::{self, Reply, Request};
 use crate::upstream::token::Fetched;
 
 /// Bytes of an error body that are looked at. Vendors' errors are short; pages of proxies are not of interest.
-const ERROR_BODY_BYTES: usize = 64 << 10;
+pub(super) const ERROR_BODY_BYTES: usize = 64 << 10;
 /// Bytes of a stream held back until its first good event.
 const BEGIN_BYTES: usize = 256 << 10;
 /// Bounds of a whole reply's JSON: its length is bounded already.
@@ -88,7 +89,9 @@ pub(super) async fn dispatch(exchange: &mut Exchange, routed: Routed) -> Result<
         match target(exchange, &routed, cleared, (&prepared, &governing), most).await {
             Ok(sent) => {
                 note_dropped(exchange, &prepared);
-                label(exchange);
+                if prepared.work.is_none() {
+                    label(exchange);
+                }
                 exchange.verdict = Some(cleared.verdict());
                 return Ok(sent);
             }
@@ -172,13 +175,15 @@ async fn attempt(
         None => None,
     };
     used.clone_from(&token);
-    let request = request(
-        exchange,
-        routed,
-        target,
-        prepared,
-        token.as_ref().map(|token| token.value.as_str()),
-    )?;
+    let token = token.as_ref().map(|token| token.value.as_str());
+    if let Some(doing) = prepared.work.as_deref() {
+        let doing = (prepared, doing);
+        return Box::pin(work::attempt(
+            exchange, routed, target, doing, token, &clocks,
+        ))
+        .await;
+    }
+    let request = request(exchange, routed, target, (prepared, &prepared.body), token)?;
     let bounds = exchange.snapshot.bounds(&routed.model.clocks);
     let client = Arc::clone(&exchange.worker.client);
     let reply = clocks
@@ -300,7 +305,7 @@ pub(super) fn sse_limits(exchange: &Exchange) -> wire::sse::Limits {
     }
 }
 
-fn reply_head(exchange: &Exchange) -> adapters::dialect::ReplyHead {
+pub(super) fn reply_head(exchange: &Exchange) -> adapters::dialect::ReplyHead {
     adapters::dialect::ReplyHead {
         request_id: exchange.id.as_str().to_owned(),
         model: exchange.asked.clone(),
@@ -369,7 +374,7 @@ async fn gather(
     })
 }
 
-async fn collect(
+pub(super) async fn collect(
     mut body: client::Body,
     clocks: &Clocks,
     most: usize,

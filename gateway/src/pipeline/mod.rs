@@ -10,6 +10,7 @@ mod body;
 mod clocks;
 mod count;
 mod dispatch;
+mod forwarded;
 mod gate;
 mod govern;
 mod governing;
@@ -28,6 +29,7 @@ mod settle;
 mod stream;
 mod told;
 pub mod trial;
+mod work;
 
 use std::sync::Arc;
 use std::time::Instant;

@@ -2,7 +2,7 @@
 //!
 //! Made anew for each target, because model, dialect and form differ. Sends nothing.
 
-use adapters::vendor::{self, Call, Parts, Vendor};
+use adapters::vendor::{Call, Parts, Vendor};
 use adapters::{Asked, Asks, ClientDialect, Dialect, DialectId};
 use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -14,6 +14,7 @@ use wire::{Fault, Kind, Rope};
 use super::inspect;
 use super::route::{Candidate, Routed};
 use super::settle::Exchange;
+use super::work::{self, Doing};
 use crate::config::snapshot::Target;
 use crate::upstream::client::Request;
 
@@ -25,9 +26,29 @@ pub(super) struct Prepared {
     dropped: adapters::dialect::Dropped,
     pub(super) translates: bool,
     multimodal: bool,
+    /// It is no chat.
+    pub(super) work: Option<Box<Doing>>,
 }
 
 impl Prepared {
+    /// What is no chat.
+    pub(super) fn work(
+        body: Rope,
+        spoken: &'static dyn Dialect,
+        dropped: adapters::dialect::Dropped,
+        doing: Doing,
+    ) -> Self {
+        Self {
+            body,
+            spoken,
+            hide_usage: false,
+            dropped,
+            translates: true,
+            multimodal: false,
+            work: Some(Box::new(doing)),
+        }
+    }
+
     /// A field that the reply will lack.
     pub(super) fn also_dropped(&mut self, name: &'static str) {
         if !self.dropped.contains(&name) {
@@ -41,6 +62,9 @@ pub(super) fn prepare(
     routed: &Routed,
     cleared: &Cleared<Candidate>,
 ) -> Result<Prepared, Fault> {
+    if routed.asked.endpoint.asks.is_work() {
+        return work::prepare(exchange, routed, cleared);
+    }
     let target = cleared.target().target();
     let vendor = target.vendor()?;
     let client = exchange.dialect;
@@ -76,6 +100,7 @@ pub(super) fn prepare(
             dropped,
             translates: false,
             multimodal: false,
+            work: None,
         });
     }
     let request = client.decode_request(body, facts)?;
@@ -90,6 +115,7 @@ pub(super) fn prepare(
         dropped: encoded.dropped,
         translates: true,
         multimodal,
+        work: None,
     })
 }
 
@@ -128,7 +154,7 @@ pub(super) fn request(
     exchange: &Exchange,
     routed: &Routed,
     target: &Target,
-    prepared: &Prepared,
+    (prepared, body): (&Prepared, &Rope),
     token: Option<&str>,
 ) -> Result<Request, Fault> {
     let provider = &target.provider;
@@ -144,6 +170,7 @@ pub(super) fn request(
     target
         .vendor()?
         .prepare(&call, &provider.credential(), &mut parts)?;
+    let mut path_and_query = parts.path_behind(&provider.base_path);
     let mut headers = parts.headers;
     if !prepared.translates {
         carry(&routed.asked, &mut headers);
@@ -163,7 +190,6 @@ pub(super) fn request(
             headers.insert(name, value.clone());
         }
     }
-    let mut path_and_query = vendor::join_path(&provider.base_path, &parts.path);
     if !parts.query.is_empty() {
         path_and_query.push('?');
         path_and_query.push_str(&parts.query);
@@ -173,7 +199,7 @@ pub(super) fn request(
         path_and_query,
         headers,
         usual: if free { usual } else { &[] },
-        body: prepared.body.clone(),
+        body: body.clone(),
         after: exchange.opened(),
     })
 }

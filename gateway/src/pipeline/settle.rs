@@ -5,6 +5,7 @@
 
 mod judged;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -22,6 +23,7 @@ use smallvec::SmallVec;
 use wire::facts::{Finish, Usage};
 use wire::{Fault, Grade, Kind, Verdict};
 
+use super::forwarded::Forwarded;
 use super::govern::Tally;
 use super::keep::Keep;
 use super::limits;
@@ -80,6 +82,8 @@ pub(super) struct Exchange {
     pub(super) complete: Instant,
     pub(super) endpoint: &'static str,
     pub(super) principal: Option<Arc<Principal>>,
+    /// The client behind a trusted proxy.
+    pub(super) forwarded: Option<Box<Forwarded>>,
     /// What the client says of its own.
     pub(super) told: Option<Box<Told>>,
     pub(super) asked: String,
@@ -151,6 +155,7 @@ impl Exchange {
             complete: now,
             endpoint: "",
             principal: None,
+            forwarded: None,
             told: None,
             asked: String::new(),
             streams: false,
@@ -187,7 +192,18 @@ impl Exchange {
 
     /// The client's address, without a port.
     pub(super) fn client_ip(&self) -> &str {
-        self.on_peer.address()
+        match &self.forwarded {
+            Some(forwarded) => &forwarded.text,
+            None => self.on_peer.address(),
+        }
+    }
+
+    /// The same, to be compared; `None` if a proxy hid it.
+    pub(super) fn client_address(&self) -> Option<IpAddr> {
+        match &self.forwarded {
+            Some(forwarded) => forwarded.address,
+            None => Some(self.on_peer.ip()),
+        }
     }
 
     /// The request's body is here whole: from now on its client can only leave.
@@ -292,7 +308,7 @@ impl Exchange {
             trace: self.told.as_ref().map_or("", |told| told.trace()),
             client_request_id: self.told.as_ref().map_or("", |told| told.request_id()),
             team: self.team(),
-            client: self.on_peer.address(),
+            client: self.client_ip(),
             dialect: self.dialect.name(),
             endpoint: self.endpoint,
             asked: &self.asked,
@@ -382,12 +398,11 @@ impl Exchange {
     }
 
     /// The user whom the credential names. Virtual keys name none.
-    #[expect(
-        clippy::unused_self,
-        reason = "the principal will tell, as it tells the team"
-    )]
-    pub(super) fn user(&self) -> &'static str {
-        ""
+    pub(super) fn user(&self) -> &str {
+        self.principal
+            .as_ref()
+            .and_then(|principal| principal.user.as_deref())
+            .unwrap_or_default()
     }
 
     fn team(&self) -> &str {
@@ -484,7 +499,7 @@ impl Exchange {
             trace: self.told.as_ref().map_or("", |told| told.trace()),
             client_request_id: self.told.as_ref().map_or("", |told| told.request_id()),
             team: self.team(),
-            client: self.on_peer.address(),
+            client: self.client_ip(),
             dialect: self.dialect.name(),
             endpoint: self.endpoint,
             asked: &self.asked,

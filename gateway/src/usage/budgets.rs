@@ -22,7 +22,8 @@ use policies::limit::level::{Now, Window};
 use policies::limit::meter::{Meter, Owner, Unit};
 use serde::{Deserialize, Serialize};
 
-use super::owners::{below, each_owner};
+pub use super::owners::below;
+use super::owners::each_owner;
 use crate::config::price::decimal;
 use crate::config::snapshot::Snapshot;
 

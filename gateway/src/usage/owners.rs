@@ -34,7 +34,8 @@ fn chain<'a>(money: &'a Money, team: &'a str) -> impl Iterator<Item = &'a str> {
 }
 
 /// The teams whose requests count to `team`: itself and all below it.
-pub(super) fn below<'a>(money: &'a Money, team: &'a str) -> Vec<&'a str> {
+#[must_use]
+pub fn below<'a>(money: &'a Money, team: &'a str) -> Vec<&'a str> {
     let under = money.above.keys().map(|name| &**name);
     let under = under.filter(|name| *name != team && chain(money, name).any(|above| above == team));
     let mut all: Vec<&str> = std::iter::once(team).chain(under).collect();

@@ -10,6 +10,8 @@ pub mod facts;
 pub mod fault;
 pub mod hold;
 pub mod json;
+pub mod multipart;
+pub mod operation;
 pub mod rope;
 pub mod sse;
 pub mod verdict;

@@ -8,63 +8,15 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use subtle::ConstantTimeEq as _;
 use wire::Grade;
 
+pub use super::principal::Principal;
+pub use super::scope::Names as Models;
+use super::scope::Scope;
 use super::token::{Digest, digest, has_form};
 use crate::limit::meter::Meter;
-
-/// Which models a principal may ask for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Models {
-    /// Every model of the config.
-    All,
-    /// These names, sorted.
-    Only(Arc<[Box<str>]>),
-}
-
-impl Models {
-    /// These names.
-    #[must_use]
-    pub fn only<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> Self {
-        let mut names: Vec<Box<str>> = names.into_iter().map(|n| n.as_ref().into()).collect();
-        names.sort_unstable();
-        names.dedup();
-        Self::Only(names.into())
-    }
-
-    /// Whether `model` is among them.
-    #[must_use]
-    pub fn allow(&self, model: &str) -> bool {
-        match self {
-            Self::All => true,
-            Self::Only(names) => names.binary_search_by(|name| (**name).cmp(model)).is_ok(),
-        }
-    }
-
-    /// Whether everything that `self` allows is allowed by `other` too.
-    #[must_use]
-    pub fn within(&self, other: &Self) -> bool {
-        match (self, other) {
-            (_, Self::All) => true,
-            (Self::All, Self::Only(_)) => false,
-            (Self::Only(names), Self::Only(_)) => names.iter().all(|name| other.allow(name)),
-        }
-    }
-
-    /// What both allow.
-    #[must_use]
-    pub fn both(&self, other: &Self) -> Self {
-        match (self, other) {
-            (Self::All, only) | (only, Self::All) => only.clone(),
-            (Self::Only(names), Self::Only(_)) => {
-                Self::only(names.iter().filter(|name| other.allow(name)))
-            }
-        }
-    }
-}
 
 /// What a table is built from: one key of the config, already joined with its team.
 #[derive(Clone, Debug)]
@@ -73,72 +25,22 @@ pub struct KeySpec {
     pub id: Box<str>,
     /// SHA-256 of the key.
     pub digest: Digest,
+    /// The user whom the credential names.
+    pub user: Option<Box<str>>,
     /// Its team.
     pub team: Option<Box<str>>,
     /// The least grade that its requests have.
     pub grade: Grade,
     /// What it may ask for, its team's list included.
     pub models: Models,
+    /// Where, whence and when it may ask, its team's scope included.
+    pub scope: Scope,
     /// Unix milliseconds from which on it is no longer valid.
     pub expires_ms: Option<u64>,
     /// It serves the public.
     pub public: bool,
     /// Its own limits, then those of its team and of the teams above.
     pub meters: Vec<Arc<Meter>>,
-}
-
-/// Who asks.
-#[derive(Debug)]
-pub struct Principal {
-    /// The key's id.
-    pub id: Box<str>,
-    /// Its team.
-    pub team: Option<Box<str>>,
-    /// The least grade that its requests have; a header may raise it.
-    pub grade: Grade,
-    /// What it may ask for.
-    pub models: Models,
-    /// Unix milliseconds from which on it is no longer valid.
-    pub expires_ms: Option<u64>,
-    /// It serves the public.
-    pub public: bool,
-    /// Its own limits, then those of its team and of the teams above.
-    pub meters: Box<[Arc<Meter>]>,
-    digest: Digest,
-    /// Set once, never cleared; shared with the same key's principal of later snapshots.
-    stop: Arc<AtomicBool>,
-}
-
-impl Principal {
-    /// Whether this principal may go on. Asked per event of a stream: one relaxed load.
-    #[must_use]
-    pub fn is_stopped(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
-    }
-
-    /// The flag itself, for whoever must not hold the principal.
-    #[must_use]
-    pub fn stop_flag(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.stop)
-    }
-
-    /// Ends this principal's requests and streams, in this and all later snapshots that hold the same key.
-    pub fn stop(&self) {
-        self.stop.store(true, Ordering::Relaxed);
-    }
-
-    fn expired(&self, now_ms: u64) -> bool {
-        self.expires_ms.is_some_and(|end| now_ms >= end)
-    }
-
-    /// Whether `self`, the newer form of the same key, may do everything that `old` might.
-    fn keeps_all_of(&self, old: &Self, now_ms: u64) -> bool {
-        self.id == old.id
-            && self.team == old.team
-            && self.grade <= old.grade
-            && old.models.within(&self.models)
-            && !self.expired(now_ms)
-    }
 }
 
 /// No principal for this token. Carries no reason that a client could be told.
@@ -178,26 +80,17 @@ impl KeyTable {
     ) -> Self {
         let mut table = Self::default();
         for spec in specs {
-            let mut principal = Principal {
-                id: spec.id,
-                team: spec.team,
-                grade: spec.grade,
-                models: spec.models,
-                expires_ms: spec.expires_ms,
-                public: spec.public,
-                digest: spec.digest,
-                meters: spec.meters.into(),
-                stop: Arc::default(),
-            };
-            if let Some(old) = before.and_then(|table| table.by_digest.get(&spec.digest))
+            let digest = spec.digest;
+            let mut principal = Principal::new(spec);
+            if let Some(old) = before.and_then(|table| table.by_digest.get(&digest))
                 // What was revoked stays revoked, whatever else changed.
                 && (old.is_stopped() || principal.keeps_all_of(old, now_ms))
             {
-                principal.stop = Arc::clone(&old.stop);
+                principal.follow(old);
             }
             table
                 .by_digest
-                .entry(spec.digest)
+                .entry(digest)
                 .or_insert_with(|| Arc::new(principal));
         }
         table
@@ -207,11 +100,11 @@ impl KeyTable {
     /// grade, fewer models, an end that has come. Returns how many. Called after the swap.
     pub fn stop_what_lost(&self, before: &Self) -> usize {
         let mut stopped = 0;
-        for old in before.by_digest.values() {
+        for (digest, old) in &before.by_digest {
             let kept = self
                 .by_digest
-                .get(&old.digest)
-                .is_some_and(|new| Arc::ptr_eq(&new.stop, &old.stop));
+                .get(digest)
+                .is_some_and(|new| new.follows(old));
             if !kept && !old.is_stopped() {
                 old.stop();
                 stopped += 1;
@@ -229,15 +122,15 @@ impl KeyTable {
             return Err(Denied("malformed"));
         }
         let asked = digest(token);
-        let found = self.by_digest.get(&asked);
+        let found = self.by_digest.get_key_value(&asked);
         // An unknown key is compared too, with a digest that no key has, so that both ways take the same steps.
-        let stored = found.map_or(&[0; 32], |principal| &principal.digest);
+        let stored = found.map_or(&[0; 32], |(digest, _)| digest);
         let same = bool::from(stored.ct_eq(&asked));
         match found {
-            Some(principal) if same => {
+            Some((_, principal)) if same => {
                 if principal.is_stopped() {
                     Err(Denied("revoked"))
-                } else if principal.expired(now_ms) {
+                } else if principal.is_expired(now_ms) {
                     Err(Denied("expired"))
                 } else {
                     Ok(Arc::clone(principal))
@@ -279,9 +172,11 @@ mod tests {
         KeySpec {
             id: id.into(),
             digest: digest(key.as_bytes()),
+            user: None,
             team: Some("retail".into()),
             grade: Grade(1),
             models: Models::All,
+            scope: Scope::default(),
             expires_ms: None,
             public: false,
             meters: Vec::new(),
@@ -312,7 +207,7 @@ mod tests {
     #[test]
     fn what_lost_something_is_stopped_and_what_did_not_goes_on() {
         type Change = fn(&mut KeySpec);
-        let cases: [(&str, Change, bool); 8] = [
+        let cases: [(&str, Change, bool); 9] = [
             ("nothing", |_| {}, false),
             ("lower grade", |s| s.grade = Grade(0), false),
             ("later end", |s| s.expires_ms = Some(10_000), false),
@@ -320,6 +215,11 @@ mod tests {
             ("other team", |s| s.team = None, true),
             ("higher grade", |s| s.grade = Grade(2), true),
             ("fewer models", |s| s.models = Models::only(["x"]), true),
+            (
+                "fewer endpoints",
+                |s| s.scope.endpoints = Models::only(["/v1/messages"]),
+                true,
+            ),
             ("ended", |s| s.expires_ms = Some(10), true),
         ];
         for (name, change, stops) in cases {
@@ -357,15 +257,5 @@ mod tests {
         assert_eq!(third.stop_what_lost(&second), 1);
         assert!(held.is_stopped());
         assert!(third.is_empty());
-    }
-
-    #[test]
-    fn model_lists_narrow() {
-        let team = Models::only(["b", "a"]);
-        assert!(team.allow("a") && !team.allow("c"));
-        assert!(Models::only(["a"]).within(&team));
-        assert!(!Models::All.within(&team));
-        assert_eq!(Models::only(["a", "c"]).both(&team), Models::only(["a"]));
-        assert_eq!(Models::All.both(&team), team);
     }
 }

@@ -3,4 +3,6 @@
 //! Never sees a request's body and never compares a grade with a clearance.
 
 pub mod keys;
+pub mod principal;
+pub mod scope;
 pub mod token;

@@ -318,6 +318,7 @@ UPSTREAMS = [
     hosted("xai", too_long="too_long", filtered="safety"),
     hosted(
         "cohere",
+        "/cohere/compatibility/v1",
         too_long="too_long",
         filtered="filtered",
         parallel_field=False,

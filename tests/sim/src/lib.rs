@@ -24,6 +24,12 @@ mod surfaces;
 
 pub use record::Received;
 
+/// The simulated vector of a text: tests know by it which text a vendor was asked about.
+#[must_use]
+pub fn vector_of(text: &str, length: usize) -> Vec<f32> {
+    surfaces::beside::vector(text, length)
+}
+
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto;
 use record::Records;

@@ -44,6 +44,8 @@ pub(crate) struct Ask {
     pub(crate) incremental: bool,
     /// DashScope native only: `result_format: message`.
     pub(crate) message_format: bool,
+    /// The whole reply, to a call that is no chat.
+    pub(crate) ready: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -86,7 +86,7 @@ pub(crate) async fn serve(
                 created: arrived.now_ms / 1000,
                 model: String::new(),
             };
-            let outcome = understand(voice, &arrived, &body);
+            let outcome = understand(voice, &arrived, &body, serial);
             let call = Call {
                 voice,
                 stamp,
@@ -167,7 +167,12 @@ enum Outcome {
     Http(u16, &'static str),
 }
 
-fn understand(voice: &dyn Voice, arrived: &Arrived<'_>, body: &Bytes) -> Outcome {
+fn understand(voice: &dyn Voice, arrived: &Arrived<'_>, body: &Bytes, serial: u64) -> Outcome {
+    if *arrived.method == Method::POST
+        && let Some(answer) = surfaces::beside::ask(voice, arrived, body, serial)
+    {
+        return answer.map_or_else(Outcome::Refused, |ask| Outcome::Chat(Box::new(ask)));
+    }
     if let Some(outcome) = beside(voice, arrived, body) {
         return outcome;
     }
@@ -391,7 +396,10 @@ impl Call {
     }
 
     fn whole_body(&self, ask: &Ask) -> String {
-        let mut body = self.voice.whole(ask, &self.plan(ask), &self.stamp);
+        let mut body = match &ask.ready {
+            Some(ready) => ready.clone(),
+            None => self.voice.whole(ask, &self.plan(ask), &self.stamp),
+        };
         if ask.faults.ascii {
             body = json::ascii(&body);
         }

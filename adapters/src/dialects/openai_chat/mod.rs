@@ -13,13 +13,15 @@ mod listing;
 pub mod request;
 
 use bytes::Bytes;
-use wire::Fault;
 use wire::canon;
 use wire::facts::{Contents, EventFacts, ReplyFacts, RequestFacts, Saying};
 use wire::fault::Code;
 use wire::json::{self, Value};
+use wire::operation::{Reply, Work};
 use wire::sse;
+use wire::{Fault, Kind, Rope};
 
+use super::openai_other;
 use crate::dialect::{
     ClientDialect, Decoder, Dialect, DialectId, Encoded, Encoder, ErrorBody, Forward, Lossy,
     ReplyHead,
@@ -31,6 +33,16 @@ use crate::vendor::Call;
 /// The dialect.
 #[derive(Clone, Copy, Debug)]
 pub struct OpenAiChat;
+
+const fn at(path: &'static str, asks: Asks) -> Endpoint {
+    Endpoint { path, asks }
+}
+
+static ENDPOINTS: [Endpoint; 3] = [
+    at("/v1/chat/completions", Asks::Reply),
+    at("/v1/embeddings", Asks::Embed),
+    at("/v1/rerank", Asks::Rerank),
+];
 
 impl Dialect for OpenAiChat {
     fn id(&self) -> DialectId {
@@ -66,22 +78,27 @@ impl Dialect for OpenAiChat {
 
 impl ClientDialect for OpenAiChat {
     fn endpoints(&self) -> &'static [Endpoint] {
-        &[Endpoint {
-            path: "/v1/chat/completions",
-            asks: Asks::Reply,
-        }]
+        &ENDPOINTS
     }
 
     fn read_request(
         &self,
         body: &Bytes,
         tape: json::Tape,
-        _: &Asked,
+        asked: &Asked,
     ) -> Result<RequestFacts, Fault> {
-        request::read(body, tape)
+        match asked.endpoint.asks {
+            asks if asks.is_work() => openai_other::read(asks, body, tape),
+            _ => request::read(body, tape),
+        }
     }
 
     fn contents(&self, body: &[u8], facts: &RequestFacts) -> Contents {
+        // A chat has messages always, and nothing else has.
+        let root = Value::root(&facts.tape, body);
+        if root.is_some_and(|root| root.get("messages").is_none()) {
+            return openai_other::of_request(body, facts);
+        }
         contents::of_request(body, facts)
     }
 
@@ -130,6 +147,20 @@ impl ClientDialect for OpenAiChat {
 
     fn ping(&self) -> Option<&'static [u8]> {
         Some(b": ping\n\n")
+    }
+
+    fn decode_work(
+        &self,
+        body: &Bytes,
+        facts: &RequestFacts,
+        asked: &Asked,
+    ) -> Result<Work, Fault> {
+        let root = Value::root(&facts.tape, body).ok_or(Kind::Bug)?;
+        openai_other::work(asked.endpoint.asks, body, root)
+    }
+
+    fn encode_done(&self, work: &Work, reply: &Reply, head: &ReplyHead) -> Result<Rope, Fault> {
+        openai_other::done(work, reply, head)
     }
 
     fn models(&self, models: &[Listed<'_>], _: &str) -> Bytes {

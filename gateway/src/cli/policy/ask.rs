@@ -10,6 +10,7 @@ use adapters::places::{self, At};
 use bytes::Bytes;
 use http::HeaderMap;
 use policies::access::keys::{KeySpec, KeyTable, Models, Principal};
+use policies::access::scope::Scope;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use wire::{Fault, Grade};
@@ -216,12 +217,15 @@ fn principal(bench: &Bench, request: &Request, now_ms: i64) -> Result<Arc<Princi
     let mut spec = KeySpec {
         id: NOBODY.into(),
         digest: [0; 32],
+        user: None,
         team: None,
         grade: match &request.grade {
             Some(name) => grade(bench, name)?,
             None => Grade::LOWEST,
         },
         models: Models::All,
+        // What is tried is the policy, wherever and whenever that is.
+        scope: Scope::default(),
         expires_ms: None,
         public: request.public,
         meters: Vec::new(),

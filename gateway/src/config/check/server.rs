@@ -85,10 +85,16 @@ impl Check<'_> {
         let admin = Listen::parse(&config.admin.listen);
         match &admin {
             Err(why) => self.error(&at!["admin", "listen"], *why),
-            Ok(admin) if !admin.host.is_loopback() && config.admin.token.is_none() => self.error(
-                &at!["admin", "listen"],
-                "beyond loopback the admin endpoint needs a token: set admin.token",
-            ),
+            Ok(admin)
+                if !admin.host.is_loopback()
+                    && config.admin.token.is_none()
+                    && config.admin.tokens.is_empty() =>
+            {
+                self.error(
+                    &at!["admin", "listen"],
+                    "beyond loopback the admin endpoint needs a token: set admin.token",
+                );
+            }
             Ok(_) => {}
         }
         if let (Ok(data), Ok(admin)) = (&data, &admin)

@@ -315,3 +315,98 @@ fn a_price_is_a_number_with_a_currency() {
         assert!(found.contains(told), "{price}: {found}");
     }
 }
+
+#[test]
+fn scopes_only_narrow() {
+    let text = with(
+        r#"teams:
+  firm: { models: [m], networks: [10.0.0.0/8], grade: internal, hours: { days: [mon..fri], from: "08:00", to: "20:00" } }
+  desk: { parent: firm, models: [m, n], networks: [10.1.0.0/16, 0.0.0.0/0], grade: public, endpoints: [/v1/messages] }
+"#,
+    )
+    .replace(
+        "models: { m: {",
+        "models: { n: { targets: [ { provider: p, model: y } ] }, m: {",
+    )
+    .replace(
+        "keys: [",
+        r#"keys: [ { id: d, team: desk, hash: "sha256:54e4424b7a9b1cfdd30ec74c0841af11641fe04e2587f795b07ccb7d62c3c47f", models: [n],
+      endpoints: [/v1/messages/count_tokens, /v1/messages], networks: [10.2.0.1], hours: [ { from: "08:00", to: "20:00" } ] },"#,
+    );
+    let expected = r#"y.yaml:4:120: keys[0].models[0]: a key may only narrow: its team may not ask for this model
+y.yaml:5:19: keys[0].endpoints[0]: a key may only narrow: its team may not ask at this path
+y.yaml:5:90: keys[0].hours: a key may only narrow: its team may not ask at all of these times
+y.yaml:8:37: teams.desk.models[1]: a team may only narrow: its parent may not ask for this model
+y.yaml:8:65: teams.desk.networks[1]: a team may only narrow: its parent may not ask from all of this network
+y.yaml:8:84: teams.desk.grade: a team may only narrow: its parent's grade is higher"#;
+    let got = said(&text);
+    assert_eq!(got, expected, "\n{got}");
+}
+
+#[test]
+fn scopes_that_cannot_be_read() {
+    for (more, expected) in [
+        (
+            "endpoints: [/v1/mesages]",
+            "keys[0].endpoints[0]: no path of the data endpoint; did you mean `/v1/messages`?",
+        ),
+        (
+            "networks: [10.0.0.1/8]",
+            "keys[0].networks[0]: has bits beyond its length: did you mean 10.0.0.0/8?",
+        ),
+        (
+            "networks: [office]",
+            "keys[0].networks[0]: not a network: write 10.0.0.0/8, 2001:db8::/32 or an address",
+        ),
+        (
+            "hours: { days: [monday] }",
+            "keys[0].hours.days[0]: not a day: write mon, tue, wed, thu, fri, sat, sun or mon..fri",
+        ),
+        (
+            "hours: [ { from: \"08:00\" }, { from: \"8\" } ]",
+            "keys[0].hours[1].from: not a time of day: write \"08:00\", up to \"24:00\"",
+        ),
+        (
+            "hours: { from: \"08:00\", to: \"08:00\" }",
+            "keys[0].hours.to: no time lies between `from` and `to`",
+        ),
+        ("hours: []", "keys[0].hours: names no time"),
+    ] {
+        let text = with("").replace("{ id: k,", &format!("{{ id: k, {more},"));
+        let got = said(&text);
+        let first = got.lines().next().unwrap_or_default();
+        let (place, rest) = first.split_once(": ").unwrap_or_default();
+        assert_eq!(rest, expected, "{got}");
+        assert!(place.starts_with("y.yaml:4:"), "{got}");
+    }
+    let got = said(&format!("trusted_proxies: [10.0.0.0/8, x]\n{}", with("")));
+    assert!(
+        got.starts_with("y.yaml:1:31: trusted_proxies[1]: not a network"),
+        "{got}"
+    );
+}
+
+#[test]
+fn duties_are_separate() {
+    let other = "sha256:54e4424b7a9b1cfdd30ec74c0841af11641fe04e2587f795b07ccb7d62c3c47f";
+    let third = other.replace("sha256:5", "sha256:6");
+    let text = with(&format!(
+        r#"separate_duties: true
+admin:
+  token: everything-in-one
+  tokens:
+    - {{ name: li, role: auditor, hash: "{other}" }}
+    - {{ name: li, role: operator, hash: "{third}" }}
+    - {{ name: wu, role: security, hash: "{DEMO_HASH}" }}
+    - {{ name: wu, role: viewer, hash: "{other}", teams: [nobody] }}
+"#
+    ));
+    let expected = "\
+y.yaml:7:10: admin.token: may do everything, and `separate_duties` forbids that: give each duty a token in admin.tokens
+y.yaml:10:25: admin.tokens[1].role: this name has another duty already, and `separate_duties` is set
+y.yaml:11:41: admin.tokens[2].hash: keys[0] is the same: who asks models is not who administers
+y.yaml:12:39: admin.tokens[3].hash: admin.tokens[0] is the same token
+y.yaml:12:122: admin.tokens[3].teams[0]: there is no team `nobody`";
+    let got = said(&text);
+    assert_eq!(got, expected, "\n{got}");
+}

@@ -7,6 +7,7 @@ mod anthropic;
 mod anthropic_check;
 mod baichuan;
 mod bce_auth;
+pub(crate) mod beside;
 mod bluelm;
 mod chat;
 mod deepseek;
@@ -261,6 +262,13 @@ pub(crate) static SURFACES: &[Surface] = &[
         "/compatible-mode/v1",
         &tongyi_compatible::PROFILE,
     ),
+    // Where the same vendor is asked for orders of documents.
+    (
+        "tongyi-compatible-api",
+        "/compatible-api/v1",
+        "/compatible-api/v1",
+        &tongyi_compatible::PROFILE,
+    ),
     ("glm", "/api/paas/v4", "/api/paas/v4", &glm::PROFILE),
     ("openai", "/openai/v1", "/openai/v1", &openai::PROFILE),
     ("vllm", "/vllm/v1", "/vllm/v1", &runtimes::VLLM),
@@ -292,7 +300,9 @@ pub(crate) static SURFACES: &[Surface] = &[
     own("/mindie/v1", &runtimes_more::MINDIE),
     own("/mistral/v1", &mistral::PROFILE),
     own("/xai/v1", &overseas::XAI),
-    own("/cohere/v1", &overseas::COHERE),
+    own("/cohere/compatibility/v1", &overseas::COHERE),
+    // Where it is asked for orders of documents.
+    ("cohere-v2", "/cohere/v2", "/cohere/v2", &overseas::COHERE),
     own("/azure-openai", &overseas::AZURE),
     own("/xuanyuan/v1", &private::XUANYUAN),
     own("/minicpm/v1", &private::MINICPM),

@@ -43,6 +43,7 @@ pub(crate) fn ask(body: &Value) -> Result<Ask, String> {
         think: false,
         incremental: true,
         message_format: true,
+        ready: None,
     })
 }
 

@@ -1,0 +1,124 @@
+//! Teams and keys → principals' parts: what a team may do, joined with what all above it may.
+//!
+//! Invariant: what a team above may not do, nobody below it may; `None` means that check and this file disagree.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use ::policies::access::keys::{KeySpec, Models};
+use ::policies::access::scope::Scope;
+use ::policies::access::token::{Digest, parse_digest};
+use ::policies::limit::Books;
+use ::policies::limit::meter::{Meter, Owner};
+use ipnet::IpNet;
+use wire::Grade;
+
+use super::limits::{self, Maker};
+use super::resolve;
+use crate::config::schema::{self, Config};
+use crate::config::scope::{Said, network};
+use crate::config::snapshot::{AdminToken, Grades};
+use crate::config::time::parse_moment_ms;
+
+/// What all who belong to a team have in common.
+#[derive(Clone, Debug)]
+struct Common {
+    grade: Grade,
+    models: Models,
+    scope: Scope,
+    meters: Vec<Arc<Meter>>,
+}
+
+impl Common {
+    /// What those without a team have.
+    fn nothing() -> Self {
+        Self {
+            grade: Grade::LOWEST,
+            models: Models::All,
+            scope: Scope::default(),
+            meters: Vec::new(),
+        }
+    }
+}
+
+fn names(names: Option<&Vec<String>>) -> Models {
+    names.map_or(Models::All, Models::only)
+}
+
+/// What each team's members have in common, by the team's name.
+fn teams<'a>(
+    config: &'a Config,
+    grades: &Grades,
+    maker: &Maker<'_>,
+) -> Option<HashMap<&'a str, Common>> {
+    let mut all = HashMap::with_capacity(config.teams.len());
+    for name in config.teams.keys() {
+        let mut common = Common::nothing();
+        for (name, team) in limits::chain(config, Some(name))? {
+            common.grade = common.grade.max(resolve(grades, team.grade.as_deref())?);
+            common.models = common.models.both(&names(team.models.as_ref()));
+            let scope = Said::from(team).read(&config.state.timezone).ok()?;
+            common.scope = common.scope.both(&scope);
+            let owner = Owner::Team(name.into());
+            let meters = maker.meters(&owner, &team.limits, team.budget.as_ref())?;
+            common.meters.extend(meters);
+        }
+        all.insert(name.as_str(), common);
+    }
+    Some(all)
+}
+
+/// All keys.
+pub(super) fn keys(config: &Config, grades: &Grades, books: &Books) -> Option<Vec<KeySpec>> {
+    let maker = Maker::new(config, books)?;
+    let teams = teams(config, grades, &maker)?;
+    let nobody = Common::nothing();
+    let mut specs = Vec::with_capacity(config.keys.len());
+    for key in &config.keys {
+        let team = match key.team.as_deref() {
+            Some(name) => teams.get(name)?,
+            None => &nobody,
+        };
+        let owner = Owner::Key(key.id.as_str().into());
+        let mut meters = maker.meters(&owner, &key.limits, key.budget.as_ref())?;
+        meters.extend(team.meters.iter().cloned());
+        let scope = Said::from(key).read(&config.state.timezone).ok()?;
+        specs.push(KeySpec {
+            id: key.id.as_str().into(),
+            digest: parse_digest(&key.hash)?,
+            user: None,
+            team: key.team.as_deref().map(Into::into),
+            grade: resolve(grades, key.grade.as_deref())?.max(team.grade),
+            models: names(key.models.as_ref()).both(&team.models),
+            scope: scope.both(&team.scope),
+            expires_ms: moment(key.expires.as_ref())?,
+            public: key.public,
+            meters,
+        });
+    }
+    Some(specs)
+}
+
+/// Networks by themselves.
+pub(super) fn networks(texts: &[String]) -> Option<Vec<IpNet>> {
+    texts.iter().map(|text| network(text).ok()).collect()
+}
+
+/// Tokens of the admin API.
+pub(super) fn tokens(tokens: &[schema::AdminToken]) -> Option<HashMap<Digest, AdminToken>> {
+    let token = |from: &schema::AdminToken| {
+        let token = AdminToken {
+            name: from.name.as_str().into(),
+            role: from.role,
+            teams: from.teams.clone(),
+            expires_ms: moment(from.expires.as_ref())?,
+        };
+        Some((parse_digest(&from.hash)?, token))
+    };
+    tokens.iter().map(token).collect()
+}
+
+/// `Some(None)` if there is none.
+fn moment(text: Option<&String>) -> Option<Option<u64>> {
+    text.map_or(Some(None), |text| parse_moment_ms(text).map(Some))
+}

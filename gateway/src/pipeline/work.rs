@@ -1,0 +1,224 @@
+//! Work that is no chat: vectors of texts, orders of documents. A long list goes up in as many calls as the vendor wants,
+//! one after another, and comes back as one reply.
+//!
+//! Parses no JSON: forms read and write. Invariants: vectors of two models are never mixed, nor given for one another, so
+//! a request for vectors goes to no target whose model has another name than the first one's; documents in a reply are
+//! the client's own, never an upstream's echo.
+
+use std::time::Instant;
+
+use adapters::operation::Operation;
+use adapters::vendor::Vendor;
+use adapters::{Asks, dialect};
+use bytes::Bytes;
+use policies::law::Cleared;
+use wire::fault::Retry;
+use wire::json::{self, Value};
+use wire::operation::{Done, Reply, Vector, Work};
+use wire::{Fault, Kind, Rope};
+
+use super::clocks::Clocks;
+use super::dispatch::{self, ERROR_BODY_BYTES, REPLY_LIMITS, Sent};
+use super::inspect;
+use super::prepare::{Prepared, request};
+use super::reading::Head;
+use super::route::{Candidate, Routed};
+use super::settle::Exchange;
+use crate::config::snapshot::Target;
+
+/// What is to be done at one target.
+pub(super) struct Doing {
+    operation: &'static Operation,
+    /// What each call asks; the first one's body is [`Prepared::body`].
+    parts: Vec<Work>,
+    /// The bodies of the calls behind the first.
+    rest: Vec<Rope>,
+    /// The client's own body went up, so that what comes back may go down as it is.
+    native: bool,
+}
+
+pub(super) fn prepare(
+    exchange: &Exchange,
+    routed: &Routed,
+    cleared: &Cleared<Candidate>,
+) -> Result<Prepared, Fault> {
+    let target = cleared.target().target();
+    let vendor = target.vendor()?;
+    let client = exchange.dialect;
+    let asks = routed.asked.endpoint.asks;
+    let operation = vendor
+        .operation(asks, &target.model)
+        .ok_or_else(|| lacks(asks))?;
+    if asks == Asks::Embed && !is_same_model(routed, target) {
+        return Err(Fault::new(Kind::NoClearedProvider)
+            .message("Vectors of another model than the first one's do not compare with its own, and that one may not be asked.")
+            .retry(Retry::NextTarget));
+    }
+    let lossy = routed.model.lossy;
+    // A redacted body is read anew, as for chat.
+    let redacted = match cleared.redacted() {
+        Some(body) => Some((body, inspect::read(exchange, &routed.asked, body)?)),
+        None => None,
+    };
+    let (body, facts) = match &redacted {
+        Some((body, facts)) => (*body, facts),
+        None => (&routed.body, &routed.facts),
+    };
+    let work = client.decode_work(body, facts, &routed.asked)?;
+    let dropped = operation.losses(&work, lossy)?;
+    let native = operation.form.native() == Some(client.id()) && work.len() <= operation.most;
+    let (first, parts, rest) = if native {
+        let mut edits = wire::Edits::new();
+        let name = dialect::quoted(&target.model);
+        let renamed = edits.replace(facts.model_span.clone(), name);
+        renamed.map_err(|_| Fault::new(Kind::Bug).detail("edits overlap"))?;
+        (edits.apply(body), vec![work], Vec::new())
+    } else {
+        let parts = work.parts(operation.most);
+        let write = |part| operation.form.write(part, &target.model);
+        let mut bodies = parts.iter().map(write).collect::<Result<Vec<_>, _>>()?;
+        let rest = bodies.split_off(1.min(bodies.len()));
+        (bodies.pop().ok_or(Kind::Bug)?, parts, rest)
+    };
+    let spoken = vendor.speaks().first().ok_or(Kind::Bug)?;
+    let doing = Doing {
+        operation,
+        parts,
+        rest,
+        native,
+    };
+    Ok(Prepared::work(first.settle(), *spoken, dropped, doing))
+}
+
+/// No target of the model does that.
+fn lacks(asks: Asks) -> Fault {
+    let what = match asks {
+        Asks::Embed => "embeddings",
+        Asks::Rerank => "rerank",
+        Asks::Reply | Asks::Count => "this",
+    };
+    Fault::new(Kind::NoSuchModel)
+        .reason("no_such_operation")
+        .message(format!("No provider of this model does {what}."))
+        .param("model")
+        .retry(Retry::NextTarget)
+}
+
+/// Whether a target's model is the one that the first target has, by the last part of its name: `BAAI/bge-m3` is `bge-m3`.
+fn is_same_model(routed: &Routed, target: &Target) -> bool {
+    let last = |target: &Target| {
+        let name = target.model.rsplit('/').next();
+        name.unwrap_or_default().to_ascii_lowercase()
+    };
+    let first = routed.model.targets.first();
+    first.is_some_and(|first| last(first) == last(target))
+}
+
+/// All calls to one target.
+pub(super) async fn attempt(
+    exchange: &mut Exchange,
+    routed: &Routed,
+    target: &Target,
+    (prepared, doing): (&Prepared, &Doing),
+    token: Option<&str>,
+    clocks: &Clocks,
+) -> Result<Sent, Fault> {
+    let mut whole: Option<(Reply, Bytes)> = None;
+    let mut at = 0;
+    let bodies = std::iter::once(&prepared.body).chain(&doing.rest);
+    for (part, body) in doing.parts.iter().zip(bodies) {
+        let (reply, bytes) = call(
+            exchange,
+            routed,
+            target,
+            (prepared, doing.operation, part, body),
+            token,
+            clocks,
+        )
+        .await?;
+        match &mut whole {
+            None => whole = Some((reply, bytes)),
+            Some((all, _)) => {
+                if !all.join(at, reply) {
+                    return Err(Kind::Bug.into());
+                }
+            }
+        }
+        at += part.len();
+    }
+    let (reply, bytes) = whole.ok_or(Kind::Bug)?;
+    exchange.meter.usage = reply.usage;
+    exchange.meter.first_content = Some(Instant::now());
+    let own = exchange
+        .dialect
+        .decode_work(&routed.body, &routed.facts, &routed.asked)?;
+    let body = if doing.native && is_as_asked(&own, &reply) {
+        bytes.into()
+    } else {
+        let head = dispatch::reply_head(exchange);
+        exchange.dialect.encode_done(&own, &reply, &head)?
+    };
+    Ok(Sent::Whole {
+        body,
+        streamed: false,
+    })
+}
+
+/// Whether the vendor wrote what the client wants to read: some pass over the wish for base64.
+fn is_as_asked(own: &Work, reply: &Reply) -> bool {
+    match (own, &reply.done) {
+        (Work::Embed(embed), Done::Embedded(vectors)) => vectors
+            .iter()
+            .all(|vector| matches!(vector, Vector::Base64(_)) == embed.base64),
+        _ => false,
+    }
+}
+
+/// One call.
+async fn call(
+    exchange: &mut Exchange,
+    routed: &Routed,
+    target: &Target,
+    (prepared, operation, part, body): (&Prepared, &Operation, &Work, &Rope),
+    token: Option<&str>,
+    clocks: &Clocks,
+) -> Result<(Reply, Bytes), Fault> {
+    let vendor = target.vendor()?;
+    let request = request(exchange, routed, target, (prepared, body), token)?;
+    let bounds = exchange.snapshot.bounds(&routed.model.clocks);
+    let client = std::sync::Arc::clone(&exchange.worker.client);
+    let reply = clocks
+        .first(client.send(&target.provider.endpoint, &bounds, &request))
+        .await??;
+    exchange.meter.first_byte.get_or_insert_with(Instant::now);
+    let head = Head {
+        status: reply.head.status,
+        headers: reply.head.headers,
+        now_ms: exchange.now_ms,
+    };
+    let good = (200..300).contains(&head.status);
+    let most = if good {
+        exchange.limits().upstream_body_bytes.bytes()
+    } else {
+        ERROR_BODY_BYTES
+    };
+    let bytes = dispatch::collect(reply.body, clocks, most, good).await?;
+    let reply = read(vendor, &head, operation, part, &bytes)?;
+    Ok((reply, bytes))
+}
+
+fn read(
+    vendor: &dyn Vendor,
+    head: &Head,
+    operation: &Operation,
+    part: &Work,
+    bytes: &Bytes,
+) -> Result<Reply, Fault> {
+    let tape = json::scan(bytes, &REPLY_LIMITS).ok();
+    let root = tape.as_ref().and_then(|tape| Value::root(tape, bytes));
+    if let Some(fault) = vendor.fault(&head.view(), root) {
+        return Err(fault);
+    }
+    let root = root.ok_or_else(|| Fault::new(Kind::Malformed).reason("invalid_response"))?;
+    operation.read(part, bytes, root)
+}

@@ -1,0 +1,104 @@
+//! Who asks, once it is known who that is: behind a virtual key, a client certificate or a token of the company's identity
+//! provider.
+//!
+//! Knows no credential. Invariants: what it may do is what it and all teams above it may do, joined when it is made; one
+//! that lost something is stopped for good, and whoever holds it (a running stream) sees that at its next event (T-45).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use wire::Grade;
+
+use super::keys::KeySpec;
+use super::scope::{Names, Scope};
+use crate::limit::meter::Meter;
+
+/// Who asks.
+#[derive(Debug)]
+pub struct Principal {
+    /// The key's id; empty for a token of an identity provider.
+    pub id: Box<str>,
+    /// The user whom the credential names. Virtual keys and certificates name none.
+    pub user: Option<Box<str>>,
+    /// Its team.
+    pub team: Option<Box<str>>,
+    /// The least grade that its requests have; a header may raise it.
+    pub grade: Grade,
+    /// Models that it may ask for.
+    pub models: Names,
+    /// Where, whence and when it may ask.
+    pub scope: Scope,
+    /// Unix milliseconds from which on it is no longer valid.
+    pub expires_ms: Option<u64>,
+    /// It serves the public.
+    pub public: bool,
+    /// Its own limits, then those of its team and of the teams above.
+    pub meters: Box<[Arc<Meter>]>,
+    /// Set once, never cleared; shared with the same credential's principal of later snapshots.
+    stop: Arc<AtomicBool>,
+}
+
+impl Principal {
+    /// A principal that nothing has stopped.
+    #[must_use]
+    pub fn new(spec: KeySpec) -> Self {
+        Self {
+            id: spec.id,
+            user: spec.user,
+            team: spec.team,
+            grade: spec.grade,
+            models: spec.models,
+            scope: spec.scope,
+            expires_ms: spec.expires_ms,
+            public: spec.public,
+            meters: spec.meters.into(),
+            stop: Arc::default(),
+        }
+    }
+
+    /// Whether this principal may go on. Asked per event of a stream: one relaxed load.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// The flag itself, for whoever must not hold the principal.
+    #[must_use]
+    pub fn stop_flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.stop)
+    }
+
+    /// Ends this principal's requests and streams, in this and all later snapshots that hold the same credential.
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether its time is over at `now_ms`.
+    #[must_use]
+    pub fn is_expired(&self, now_ms: u64) -> bool {
+        self.expires_ms.is_some_and(|end| now_ms >= end)
+    }
+
+    /// Is stopped with `old`, the older form of the same credential's principal, from now on.
+    pub fn follow(&mut self, old: &Self) {
+        self.stop = Arc::clone(&old.stop);
+    }
+
+    /// Whether it is stopped with `old`.
+    #[must_use]
+    pub fn follows(&self, old: &Self) -> bool {
+        Arc::ptr_eq(&self.stop, &old.stop)
+    }
+
+    /// Whether `self`, the newer form of the same credential's principal, may do everything that `old` might.
+    #[must_use]
+    pub fn keeps_all_of(&self, old: &Self, now_ms: u64) -> bool {
+        self.id == old.id
+            && self.user == old.user
+            && self.team == old.team
+            && self.grade <= old.grade
+            && old.models.within(&self.models)
+            && old.scope.within(&self.scope).is_ok()
+            && !self.is_expired(now_ms)
+    }
+}
