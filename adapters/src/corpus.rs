@@ -20,6 +20,7 @@ use crate::dialects::openai_chat::OpenAiChat;
 use crate::vendor::{Head, Vendor};
 use crate::{VENDORS, fuzz, vendor};
 
+mod gemini;
 mod messages;
 
 fn root() -> PathBuf {
@@ -235,6 +236,7 @@ fn head_of_reply() -> ReplyHead {
         model: "asked".to_owned(),
         created: 7,
         usage_asked: true,
+        thoughts: true,
     }
 }
 

@@ -29,6 +29,8 @@ pub enum DialectId {
     OpenAiChat,
     /// Chat completions as vendors write them that no OpenAI client could read.
     OpenAiLoose,
+    /// Google's generateContent.
+    Gemini,
     /// DashScope's native text generation.
     DashScope,
     /// Baidu's legacy wenxinworkshop chat.
@@ -133,9 +135,9 @@ pub trait ClientDialect: Dialect {
     /// The paths at which it is spoken, the usual one first; never empty.
     fn endpoints(&self) -> &'static [Endpoint];
 
-    /// The path of its list of models; several dialects may share it.
-    fn listing(&self) -> &'static str {
-        "/v1/models"
+    /// The paths of its list of models; several dialects may share one.
+    fn listings(&self) -> &'static [&'static str] {
+        &["/v1/models"]
     }
 
     /// Whether headers tell a client of this dialect, on paths that it shares with others.
@@ -251,6 +253,8 @@ pub struct ReplyHead {
     pub created: i64,
     /// Whether the client asked for usage in the stream.
     pub usage_asked: bool,
+    /// Whether what the model thinks may be shown.
+    pub thoughts: bool,
 }
 
 /// Upstream bytes → canonical events, for one reply.

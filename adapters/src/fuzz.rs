@@ -118,6 +118,7 @@ fn write(events: &[canon::Event]) {
             model: "m".to_owned(),
             created: 1,
             usage_asked: true,
+            thoughts: true,
         };
         must_be_json(Ok(client.encoder(head()).whole(events)));
         let mut out = wire::Rope::new();

@@ -1,6 +1,6 @@
 //! Where clients ask: path and headers → dialect, and what is asked for.
 //!
-//! The table is what the dialects say of themselves ([`ClientDialect::endpoints`], [`ClientDialect::listing`]): a new one
+//! The table is what the dialects say of themselves ([`ClientDialect::endpoints`], [`ClientDialect::listings`]): a new one
 //! brings its paths along. Knows no model and no key. A path that several dialects share belongs to the one whose clients
 //! can be told by their headers ([`ClientDialect::claims`]), else to the first of [`CLIENT_DIALECTS`].
 
@@ -52,6 +52,8 @@ pub struct Asked {
     pub model: Box<str>,
     /// The head asks for a stream, in dialects that say so there.
     pub stream: bool,
+    /// The stream is to be one JSON array that comes in pieces, not events.
+    pub array: bool,
     /// Headers that an upstream of the same dialect gets as they came.
     pub carried: Vec<(HeaderName, HeaderValue)>,
 }
@@ -64,6 +66,7 @@ impl Asked {
             endpoint,
             model: Box::default(),
             stream: false,
+            array: false,
             carried: Vec::new(),
         }
     }
@@ -116,7 +119,11 @@ pub fn find(path: &str, headers: &HeaderMap) -> Place {
         if found.is_some() && !claims {
             continue;
         }
-        let at = listed(dialect.listing(), path);
+        let listings = dialect.listings().iter();
+        let at = listings
+            .map(|listing| listed(listing, path))
+            .find(|at| *at != At::Nothing)
+            .unwrap_or(At::Nothing);
         // A client that can be told by its headers is answered in its dialect, even that there is nothing here.
         if at != At::Nothing || (claims && found.is_none()) {
             found = Some(Place { dialect, at });
@@ -190,7 +197,7 @@ pub(crate) fn decoded(raw: &str) -> String {
 pub fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
     CLIENT_DIALECTS.iter().flat_map(|dialect| {
         let calls = dialect.endpoints().iter().map(|one| (one.path, "POST"));
-        calls.chain([(dialect.listing(), "GET")])
+        calls.chain(dialect.listings().iter().map(|path| (*path, "GET")))
     })
 }
 

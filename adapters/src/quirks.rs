@@ -38,13 +38,13 @@ pub struct Quirks {
     pub replies_lack: &'static [&'static str],
     /// What is thought in earlier turns may be shown to the model again.
     pub reasoning_back: bool,
-    /// For vendors of Anthropic's dialect: what the model takes.
+    /// For vendors of Anthropic's and Google's dialects: what the model takes.
     pub messages: Messages,
     /// Temperature 0 is not a number here but this member (name, raw value); `top_p` goes too.
     pub greedy: Option<(&'static str, &'static str)>,
 }
 
-/// What one model takes of Anthropic's dialect, where models differ.
+/// What one model takes of Anthropic's dialect, where models differ; of Google's only how it thinks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Messages {
     /// Tokens of an answer, if the client sets no cap: the dialect asks for one.

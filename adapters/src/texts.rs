@@ -148,6 +148,27 @@ fn hash(bytes: &[u8]) -> u32 {
     })
 }
 
+/// A signature is at least so long, or it is a text that was put in its place.
+const SIGNATURE_MIN: usize = 64;
+
+/// Whether a value is one long word in base64: a vendor's proof of what its model thought.
+pub(crate) fn is_signature(value: Value<'_>) -> bool {
+    value
+        .inner()
+        .is_some_and(|raw| raw.len() >= SIGNATURE_MIN && raw.bytes().all(is_coded))
+}
+
+/// Whether a media type is one of text.
+pub(crate) fn is_textual(kind: &str) -> bool {
+    let kind = kind.to_ascii_lowercase();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    kind.is_empty()
+        || kind.starts_with("text/")
+        || ["json", "xml", "yaml", "javascript", "csv"]
+            .iter()
+            .any(|end| kind.ends_with(end))
+}
+
 impl Rules {
     fn names(list: &[&str], key: Option<Value<'_>>) -> bool {
         key.and_then(|key| key.inner())

@@ -42,6 +42,7 @@ mod faults;
 mod framing;
 mod front;
 mod gates;
+mod gemini;
 mod heads;
 mod input;
 mod journal;

@@ -12,6 +12,7 @@ pub const KEY: &str = "ym-blackbox-7Qm2xT9vKdLw";
 /// product's own list.
 pub const VENDORS: &[(&str, &str)] = &[
     ("anthropic", "claude-3-7-sonnet-sim"),
+    ("gemini", "gemini-3-sim"),
     ("wenxin", "ernie-4.0-turbo-8k"),
     ("wenxin-v1", "completions_pro"),
     ("tongyi", "qwen-plus"),
@@ -49,7 +50,8 @@ pub const VENDORS: &[(&str, &str)] = &[
 ];
 
 /// Vendors whose wire dialect is not the client's.
-pub const TRANSLATED: [&str; 7] = [
+pub const TRANSLATED: [&str; 8] = [
+    "gemini",
     "wenxin-v1",
     "tongyi",
     "anthropic",

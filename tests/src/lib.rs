@@ -20,6 +20,7 @@
 
 pub mod config;
 pub mod gateway;
+pub mod gemini;
 pub mod grammar;
 pub mod heldout;
 pub mod http;

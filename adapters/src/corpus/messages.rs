@@ -39,7 +39,7 @@ fn sayable(events: &[Event]) -> Vec<Event> {
 }
 
 /// Arguments as what they mean: this dialect holds them as an object.
-fn meant(events: &[Event]) -> String {
+pub(super) fn meant(events: &[Event]) -> String {
     let mut events = events.to_vec();
     let mut args: std::collections::BTreeMap<u32, String> = std::collections::BTreeMap::new();
     for event in &events {

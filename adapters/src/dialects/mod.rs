@@ -2,6 +2,7 @@
 
 pub mod anthropic;
 pub mod dashscope;
+pub mod gemini;
 pub mod moderations;
 pub mod openai_chat;
 pub mod openai_loose;

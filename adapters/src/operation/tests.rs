@@ -45,6 +45,7 @@ fn answered(name: &str, asks: Asks, body: &Tree, reply: &Tree) -> Option<Tree> {
         model: "mine".into(),
         created: 0,
         usage_asked: false,
+        thoughts: false,
     };
     let written = OpenAiChat.encode_done(&work, &reply, &head).unwrap();
     Some(serde_json::from_slice(&written.into_bytes()).unwrap())

@@ -11,6 +11,7 @@ pub(crate) mod bluelm;
 pub(crate) mod cohere;
 pub(crate) mod deepseek;
 pub(crate) mod doubao;
+pub(crate) mod gemini;
 pub(crate) mod glm;
 pub(crate) mod llamacpp;
 pub(crate) mod lmdeploy;

@@ -48,6 +48,8 @@ pub(super) async fn inspect(
     exchange.asked.clone_from(&facts.model);
     exchange.streams = facts.stream;
     exchange.usage_asked = facts.usage_asked;
+    exchange.thoughts = facts.thoughts;
+    exchange.array = asked.array;
     limits::reserve(exchange, &facts).await?;
     let findings = match exchange.snapshot.policy.clone() {
         None => Findings::default(),

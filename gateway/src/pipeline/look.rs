@@ -23,7 +23,7 @@ const TURN: Duration = Duration::from_micros(200);
 /// How much of two neighbouring messages is looked at as one, in bytes on either side (`pii-entities.md`, section 7).
 const SEAM_BYTES: usize = 64;
 /// Keys that say nothing of their value: dialects' own, whose words would speak against a finding.
-const PLAIN_KEYS: [&str; 12] = [
+const PLAIN_KEYS: [&str; 13] = [
     "content",
     "text",
     "arguments",
@@ -36,6 +36,7 @@ const PLAIN_KEYS: [&str; 12] = [
     "tool_use_id",
     "tool_call_id",
     "stop_sequences",
+    "stopSequences",
 ];
 
 /// Keys of what a message says: the halves of a split value stand in neighbours of these.

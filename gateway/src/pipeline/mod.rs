@@ -5,6 +5,7 @@
 //! `journal.begin` has returned.
 
 mod admit;
+mod array;
 mod arrive;
 mod body;
 mod clocks;

@@ -3,8 +3,9 @@
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue, Response};
 
+use super::array::Array;
 use super::body::ReplyBody;
-use super::dispatch::Sent;
+use super::dispatch::{Sent, sse_limits};
 use super::refuse;
 use super::settle::Exchange;
 use super::stream::Stream;
@@ -19,10 +20,16 @@ const HEADERS: usize = 12;
 /// What is returned beside it must have resolved before it is.
 pub(super) fn answer(mut exchange: Exchange, sent: Sent) -> (Response<ReplyBody>, Durable) {
     exchange.status = 200;
+    let array = exchange.array;
     let mut headers = http::HeaderMap::with_capacity(HEADERS);
     refuse::describe(&exchange, &mut headers);
     let (body, streamed, ended) = match sent {
         Sent::Whole { body, streamed } => {
+            let body = if streamed && exchange.array {
+                Array::new(sse_limits(&exchange)).frame(&body, true)
+            } else {
+                body
+            };
             exchange.meter.bytes_down = body.len() as u64;
             // The record is closed before the client sees the end.
             exchange.finish(Outcome::Completed, None);
@@ -41,7 +48,7 @@ pub(super) fn answer(mut exchange: Exchange, sent: Sent) -> (Response<ReplyBody>
             Durable::NOW,
         ),
     };
-    let kind = if streamed {
+    let kind = if streamed && !array {
         "text/event-stream; charset=utf-8"
     } else {
         "application/json"

@@ -90,6 +90,10 @@ pub(super) struct Exchange {
     pub(super) streams: bool,
     /// Whether the client asked for usage in the stream.
     pub(super) usage_asked: bool,
+    /// Whether what the model thinks may be shown.
+    pub(super) thoughts: bool,
+    /// The stream goes down as one JSON array.
+    pub(super) array: bool,
     pub(super) grade: Grade,
     pub(super) verdict: Option<Verdict>,
     /// Images, sound, files of the request.
@@ -160,6 +164,8 @@ impl Exchange {
             asked: String::new(),
             streams: false,
             usage_asked: false,
+            thoughts: false,
+            array: false,
             grade: Grade::LOWEST,
             verdict: None,
             media: 0,

@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use wire::{Fault, Kind, Rope};
 
+use super::array::Array;
 use super::clocks::Clocks;
+use super::dispatch::sse_limits;
 use super::reading::Reading;
 use super::settle::{Exchange, outcome_of};
 use crate::audit;
@@ -28,6 +30,8 @@ pub struct Stream {
     /// `begun` holds the end, which goes down only when this has resolved.
     ended: Durable,
     reading: Box<Reading>,
+    /// Boxed, as all that is rare.
+    array: Option<Box<Array>>,
     /// `None` once nothing more is wanted of it.
     upstream: Option<client::Body>,
     clocks: Clocks,
@@ -45,18 +49,22 @@ impl Stream {
         clocks: Clocks,
     ) -> Self {
         let now = Instant::now();
+        let array = exchange
+            .array
+            .then(|| Box::new(Array::new(sse_limits(&exchange))));
         let mut stream = Self {
             exchange,
-            begun,
+            begun: Rope::new(),
             ended: Durable::NOW,
             reading,
+            array,
             upstream: Some(upstream),
             clocks,
             last_down: now,
             linger: None,
         };
-        stream.exchange.meter.bytes_down = stream.begun.len() as u64;
-        stream.exchange.keep_sent(&stream.begun);
+        stream.exchange.keep_sent(&begun);
+        stream.begun = stream.framed(begun, stream.reading.done);
         if stream.reading.done {
             stream.complete();
         }
@@ -99,9 +107,10 @@ impl Stream {
                 self.begun = self.fail(out, &fault);
                 return self.release(cx);
             }
-            self.exchange.meter.bytes_down += out.len() as u64;
             self.exchange.keep_sent(&out);
-            if self.reading.done && self.linger.is_none() {
+            let last = self.reading.done && self.linger.is_none();
+            out = self.framed(out, last);
+            if last {
                 self.complete();
             }
             if !out.is_empty() {
@@ -117,10 +126,17 @@ impl Stream {
         if !self.ended.is_now() {
             if let Err(error) = std::task::ready!(Pin::new(&mut self.ended).poll(cx)) {
                 let fault = audit::unavailable(&error);
-                self.begun = self.exchange.dialect.stream_refusal(&fault).into();
+                let told = self.exchange.dialect.stream_refusal(&fault).into();
+                if let Some(array) = &mut self.array {
+                    array.take_back();
+                }
+                self.begun = self.framed(told, true);
                 self.upstream = None;
             }
             self.ended = Durable::NOW;
+        }
+        if let Some(array) = &mut self.array {
+            array.sent();
         }
         Poll::Ready(Some(std::mem::take(&mut self.begun)))
     }
@@ -182,6 +198,16 @@ impl Stream {
         }
     }
 
+    /// What goes down, in the form that the client asked for, counted; `last`: nothing comes behind it.
+    fn framed(&mut self, out: Rope, last: bool) -> Rope {
+        let out = match &mut self.array {
+            Some(array) => array.frame(&out, last),
+            None => out,
+        };
+        self.exchange.meter.bytes_down += out.len() as u64;
+        out
+    }
+
     /// What was found in the reply goes into its record.
     fn tally(&mut self) {
         self.reading.tell(&mut self.exchange.tally);
@@ -205,8 +231,8 @@ impl Stream {
         self.tally();
         self.upstream = None;
         out.push(self.exchange.dialect.stream_refusal(fault));
-        self.exchange.meter.bytes_down += out.len() as u64;
         self.exchange.keep_sent(&out);
+        let out = self.framed(out, true);
         self.exchange.failed(fault);
         self.exchange.finish(outcome_of(fault), Some(fault));
         self.ended = self.exchange.ended();

@@ -78,6 +78,8 @@ pub struct RequestFacts {
     pub structured: bool,
     /// Whether probabilities are wanted: they hold the answer once more.
     pub logprobs: bool,
+    /// Whether what the model thinks may be shown, in dialects whose clients must ask for it.
+    pub thoughts: bool,
 }
 
 /// Why a reply ended, over all dialects.

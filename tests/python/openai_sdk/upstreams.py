@@ -108,6 +108,7 @@ UNLIKE = {
     "sensenova-native",
     "spark",
     "anthropic",
+    "gemini",
 }
 # What an older SDK is tried with.
 FEW = {"wenxin-v1", "tongyi", "glm", "openai-compatible"}
@@ -352,5 +353,15 @@ UPSTREAMS = [
         choices=False,
         logprobs=False,
         credential={"api_key": "sk-ant-fake-0001"},
+    ),
+    hosted(
+        "gemini",
+        "/gemini/v1beta",
+        too_long="too_long",
+        filtered=None,
+        recall=True,
+        forwarded=False,
+        parallel_field=False,
+        logprobs=False,
     ),
 ]

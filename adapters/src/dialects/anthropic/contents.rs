@@ -9,7 +9,7 @@ use wire::facts::{Contents, Form, RequestFacts, Said, Saying, Source, Text};
 use wire::hold::Lane;
 use wire::json::{Tape, Type, Value};
 
-use crate::texts::{Rules, walk};
+use crate::texts::{Rules, is_signature, is_textual, walk};
 
 /// Request fields.
 const RULES: Rules = Rules {
@@ -131,9 +131,6 @@ const RULES: Rules = Rules {
     places: &["url", "file_id"],
 };
 
-/// A signature is at least so long, or it is a text that was put in its place.
-const SIGNATURE_MIN: usize = 64;
-
 /// All texts of a request.
 pub(super) fn of_request(body: &[u8], facts: &RequestFacts) -> Contents {
     let mut contents = Contents::default();
@@ -247,26 +244,6 @@ impl<'a> Reading<'a> {
             self.files_of(block, source, turn, depth + 1);
         }
     }
-}
-
-fn is_textual(kind: &str) -> bool {
-    let kind = kind.to_ascii_lowercase();
-    let kind = kind.split(';').next().unwrap_or_default().trim();
-    kind.is_empty()
-        || kind.starts_with("text/")
-        || ["json", "xml", "yaml", "javascript", "csv"]
-            .iter()
-            .any(|end| kind.ends_with(end))
-}
-
-/// One long word in base64.
-fn is_signature(value: Value<'_>) -> bool {
-    value.inner().is_some_and(|raw| {
-        raw.len() >= SIGNATURE_MIN
-            && raw
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"+/=-_".contains(&byte))
-    })
 }
 
 /// The field of the answer's own text: all text blocks are one text, however they are cut.

@@ -179,7 +179,7 @@ fn write_thinking(
 }
 
 /// The schema inside OpenAI's `json_schema` value.
-fn schema_of(raw: &Raw) -> Option<Raw> {
+pub(crate) fn schema_of(raw: &Raw) -> Option<Raw> {
     let tape = json::scan(raw.bytes(), &json::Limits::default()).ok()?;
     let schema = Value::root(&tape, raw.bytes())?.get("schema")?;
     Some(Raw::of(raw.bytes(), schema))

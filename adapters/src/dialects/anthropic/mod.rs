@@ -17,6 +17,10 @@ mod shape;
 mod tests;
 mod turns;
 
+pub(crate) use encode_request::schema_of;
+pub(crate) use shape::Shape;
+pub(crate) use turns::write_input;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
 use wire::canon;

@@ -49,6 +49,7 @@ pub(super) fn read(body: &Bytes, tape: json::Tape) -> Result<RequestFacts, Fault
         tools: false,
         structured: false,
         logprobs: false,
+        thoughts: true,
     };
     {
         let root = Value::root(&tape, body).filter(|root| root.kind() == Type::Object);

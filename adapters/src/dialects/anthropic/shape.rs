@@ -5,7 +5,7 @@
 
 /// How far one has read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Shape {
+pub(crate) struct Shape {
     depth: u32,
     in_string: bool,
     /// The next character of an inner string is escaped.
@@ -15,12 +15,12 @@ pub(super) struct Shape {
 
 impl Shape {
     /// Whether the object has ended.
-    pub(super) fn is_whole(self) -> bool {
+    pub(crate) fn is_whole(self) -> bool {
         self.whole
     }
 
     /// After one more piece.
-    pub(super) fn over(mut self, piece: &[u8]) -> Self {
+    pub(crate) fn over(mut self, piece: &[u8]) -> Self {
         let mut bytes = piece.iter();
         while let Some(byte) = bytes.next() {
             let inner = match byte {

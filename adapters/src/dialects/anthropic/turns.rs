@@ -288,7 +288,7 @@ fn is_document(at: &Blob) -> bool {
 }
 
 /// Arguments as the object that this dialect wants. What is no object is kept as what it was.
-pub(super) fn write_input(weave: &mut Weave, arguments: &str) {
+pub(crate) fn write_input(weave: &mut Weave, arguments: &str) {
     let trimmed = arguments.trim();
     if trimmed.is_empty() {
         return weave.lit("{}");

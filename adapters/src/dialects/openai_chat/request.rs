@@ -88,6 +88,7 @@ pub(super) fn read(body: &Bytes, tape: json::Tape) -> Result<RequestFacts, Fault
         tools: seen.tools,
         structured: seen.structured,
         logprobs: seen.logprobs,
+        thoughts: true,
     })
 }
 
@@ -206,14 +207,19 @@ pub(crate) fn look_alike(name: &[u8], governed: &'static [&'static str]) -> Resu
 /// `BadRequest`.
 pub(crate) fn model_name(value: Value<'_>) -> Result<String, Fault> {
     let name = value.as_str().unwrap_or_default();
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._:/@-".contains(&byte);
-    if name.is_empty() || name.len() > MODEL_BYTES_MAX || !name.bytes().all(allowed) {
+    if !is_model_name(&name) {
         return Err(
             bad("'model' must be a string of 1 to 256 letters, digits and '._:/@-'.")
                 .param("model"),
         );
     }
     Ok(name.into_owned())
+}
+
+/// Whether a text can be a model's name.
+pub(crate) fn is_model_name(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._:/@-".contains(&byte);
+    (1..=MODEL_BYTES_MAX).contains(&name.len()) && name.bytes().all(allowed)
 }
 
 /// The list of messages, checked; how many there are.

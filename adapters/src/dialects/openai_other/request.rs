@@ -69,5 +69,6 @@ pub(crate) fn read(asks: Asks, body: &Bytes, tape: json::Tape) -> Result<Request
         // Nothing may stand before what is answered.
         structured: true,
         logprobs: false,
+        thoughts: false,
     })
 }

@@ -12,6 +12,8 @@ mod bluelm;
 mod chat;
 mod deepseek;
 mod doubao;
+mod gemini;
+mod gemini_check;
 mod glm;
 mod glm_key;
 mod minimax;
@@ -253,6 +255,7 @@ pub(crate) static SURFACES: &[Surface] = &[
         "/anthropic",
         &anthropic::Anthropic,
     ),
+    ("gemini", "/gemini/v1beta", "/gemini", &gemini::Gemini),
     ("wenxin", "/v2", "/v2", &wenxin::PROFILE),
     ("wenxin-v1", "", wenxin_v1::PREFIX, &wenxin_v1::WenxinV1),
     ("tongyi", "/api/v1", "/api/v1", &tongyi::Tongyi),

@@ -1,0 +1,147 @@
+//! Lens over generateContent replies: text or not, usage, why it ended, error, for every event of a stream.
+//!
+//! Every event counts, so every one is scanned; nothing is copied. Knows no vendor.
+
+use wire::facts::{EventFacts, Finish, ReplyFacts, Usage};
+use wire::json::{self, Type, Value};
+use wire::sse;
+
+use super::names::{at, get};
+use crate::dialects::openai_chat::lens::LIMITS;
+
+/// Reads one event.
+pub(super) fn read_event(event: &sse::Event<'_>, scratch: &mut json::Tape, facts: &mut EventFacts) {
+    let data = event.data();
+    // A line that is no field: the beginning of an error that stands alone.
+    let Some(data) = data.as_deref().or_else(|| event.bare_json()) else {
+        return;
+    };
+    if data.trim_ascii().is_empty() {
+        return;
+    }
+    let scanned = json::scan::scan_into(data, &LIMITS, scratch);
+    let root = Value::root(scratch, data).filter(|root| root.kind() == Type::Object);
+    match (scanned, root) {
+        (Ok(()), Some(root)) => read_root(root, facts),
+        _ => facts.malformed = true,
+    }
+}
+
+fn read_root(root: Value<'_>, facts: &mut EventFacts) {
+    if is_error(root) {
+        facts.error = true;
+        return;
+    }
+    let candidates = get(root, "candidates");
+    for candidate in candidates.iter().flat_map(Value::elements) {
+        facts.content |= parts(candidate).any(has_content);
+        facts.finish = facts.finish.or_else(|| finish_of(candidate));
+    }
+    if blocked(root) {
+        facts.finish = Some(Finish::ContentFilter);
+    }
+    if let Some((value, usage)) = usage_of(root) {
+        facts.usage = Some(usage);
+        facts.usage_span = value.span();
+    }
+}
+
+/// Reads a whole reply.
+pub(super) fn read_reply(root: Value<'_>) -> ReplyFacts {
+    let candidates = get(root, "candidates");
+    let first = candidates.and_then(|all| all.elements().next());
+    let blocked = blocked(root).then_some(Finish::ContentFilter);
+    ReplyFacts {
+        usage: usage_of(root).map(|(_, usage)| usage),
+        finish: first.and_then(finish_of).or(blocked),
+        odd_finishes: Vec::new(),
+    }
+}
+
+/// The parts of a candidate.
+pub(super) fn parts<'a>(candidate: Value<'a>) -> impl Iterator<Item = Value<'a>> {
+    let parts = at(candidate, &["content", "parts"]);
+    parts.into_iter().flat_map(|parts| parts.elements())
+}
+
+fn has_content(part: Value<'_>) -> bool {
+    let holds = |name: &str| get(part, name).is_some();
+    get(part, "text").is_some_and(|text| text.has_text())
+        || [
+            "functionCall",
+            "inlineData",
+            "executableCode",
+            "codeExecutionResult",
+        ]
+        .into_iter()
+        .any(holds)
+}
+
+/// Whether a reply's root says that the vendor failed.
+pub(super) fn is_error(root: Value<'_>) -> bool {
+    get(root, "error").is_some_and(|error| error.kind() == Type::Object)
+}
+
+/// Whether the vendor's filter let the prompt not pass: then there are no candidates.
+pub(super) fn blocked(root: Value<'_>) -> bool {
+    let reason = at(root, &["promptFeedback", "blockReason"]);
+    reason.is_some_and(|reason| reason.has_text() && !reason.is_named(UNSPECIFIED_BLOCK))
+}
+
+const UNSPECIFIED_BLOCK: &str = "BLOCK_REASON_UNSPECIFIED";
+
+/// Why a candidate ended; calls of tools end with a plain stop here.
+pub(super) fn finish_of(candidate: Value<'_>) -> Option<Finish> {
+    let word = get(candidate, "finishReason")?.as_str()?;
+    Some(match &*word {
+        "" | "FINISH_REASON_UNSPECIFIED" => return None,
+        "MAX_TOKENS" => Finish::Length,
+        "SAFETY"
+        | "RECITATION"
+        | "LANGUAGE"
+        | "BLOCKLIST"
+        | "PROHIBITED_CONTENT"
+        | "SPII"
+        | "MODEL_ARMOR"
+        | "IMAGE_SAFETY"
+        | "IMAGE_PROHIBITED_CONTENT"
+        | "IMAGE_RECITATION" => Finish::ContentFilter,
+        // An open enum: what nobody knows is a natural end.
+        _ => Finish::Stop,
+    })
+}
+
+/// Whether a candidate ended because what the model wrote could not be read as a call.
+pub(super) fn is_malformed(candidate: Value<'_>) -> bool {
+    get(candidate, "finishReason").is_some_and(|reason| {
+        [
+            "MALFORMED_FUNCTION_CALL",
+            "MALFORMED_RESPONSE",
+            "UNEXPECTED_TOOL_CALL",
+        ]
+        .iter()
+        .any(|word| reason.is_named(word))
+    })
+}
+
+/// Usage in the nesting of our own: thoughts are part of what was generated, what tools brought part of the prompt.
+pub(super) fn usage_of<'a>(root: Value<'a>) -> Option<(Value<'a>, Usage)> {
+    let value = get(root, "usageMetadata").filter(|value| value.kind() == Type::Object)?;
+    let given = |name: &str| get(value, name).and_then(|count| count.as_u64());
+    let count = |name: &str| given(name).unwrap_or(0);
+    let reasoning = count("thoughtsTokenCount");
+    let prompt = count("promptTokenCount").saturating_add(count("toolUsePromptTokenCount"));
+    let total = given("totalTokenCount");
+    // Where only the whole is told, what is not the prompt was generated.
+    let said = given("candidatesTokenCount")
+        .or_else(|| total?.checked_sub(prompt.saturating_add(reasoning)));
+    let usage = Usage {
+        prompt,
+        completion: said.unwrap_or(0).saturating_add(reasoning),
+        cached: count("cachedContentTokenCount"),
+        cache_write: 0,
+        reasoning,
+    };
+    let told = given("promptTokenCount").or(total).or(said);
+    told.map(|_| (value, usage.clamped()))
+}

@@ -1,0 +1,281 @@
+//! The conversation as contents: neighbours of one side are one content, results of tools come first in theirs.
+//!
+//! The vendor refuses empty parts, a model's content at the beginning, and calls of its newer models whose signature was
+//! lost; each is put right here. A result must name its function: it is found by the call's id.
+
+use wire::canon::{Blob, Part, Role, Str, ToolCall, Turn};
+use wire::json::{self, Type, Value};
+use wire::{Fault, Kind};
+
+use super::{CALL_SIGNATURE, TEXT_SIGNATURE, UNSIGNED};
+use crate::dialect::{Dropped, Lossy};
+use crate::dialects::anthropic::write_input;
+use crate::quirks::{Loss, lose};
+use crate::weave::Weave;
+
+/// What a user says where the conversation would begin with the model.
+const OPENING: &str = ".";
+
+/// Whether a turn is instructions.
+pub(super) fn is_system(turn: &Turn) -> bool {
+    matches!(turn.role, Role::System | Role::Developer)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    User,
+    Model,
+}
+
+/// Writes contents.
+pub(super) struct Writing<'a> {
+    weave: &'a mut Weave,
+    dropped: &'a mut Dropped,
+    lossy: Lossy,
+    /// Calls must be signed.
+    signs: bool,
+    /// Whose content is open.
+    open: Option<Side>,
+}
+
+impl<'a> Writing<'a> {
+    pub(super) fn new(
+        weave: &'a mut Weave,
+        dropped: &'a mut Dropped,
+        lossy: Lossy,
+        signs: bool,
+    ) -> Self {
+        Self {
+            weave,
+            dropped,
+            lossy,
+            signs,
+            open: None,
+        }
+    }
+
+    fn lose(&mut self, name: &'static str, loss: Loss) -> Result<(), Fault> {
+        lose(name, loss, self.lossy, self.dropped)
+    }
+
+    /// The array.
+    ///
+    /// # Errors
+    /// `BadRequest` for what must not be lost.
+    pub(super) fn contents(&mut self, turns: &[Turn]) -> Result<(), Fault> {
+        self.weave.lit("[");
+        let said: Vec<&Turn> = turns.iter().filter(|turn| !is_system(turn)).collect();
+        let same = |one: &&Turn, next: &&Turn| {
+            (one.role == Role::Assistant) == (next.role == Role::Assistant)
+        };
+        let calls: Vec<&ToolCall> = said.iter().flat_map(|turn| &turn.calls).collect();
+        for run in said.chunk_by(same) {
+            match run.first().map(|turn| turn.role) {
+                Some(Role::Assistant) => {
+                    for turn in run {
+                        self.model(turn)?;
+                    }
+                }
+                _ => self.user(run, &calls)?,
+            }
+        }
+        match self.open {
+            Some(_) => self.weave.lit("]}]"),
+            None => {
+                return Err(Fault::new(Kind::BadRequest)
+                    .param("messages")
+                    .message("The provider of this model needs a message that is not empty."));
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins a part of a side's content.
+    fn begin(&mut self, side: Side) {
+        if self.open == Some(side) {
+            self.weave.lit(",");
+            return;
+        }
+        match self.open {
+            Some(_) => self.weave.lit("]},"),
+            None if side == Side::Model => {
+                self.weave.lit("{\"role\":\"user\",\"parts\":[{\"text\":\"");
+                self.weave.lit(OPENING);
+                self.weave.lit("\"}]},");
+            }
+            None => {}
+        }
+        self.open = Some(side);
+        self.weave.lit(match side {
+            Side::User => "{\"role\":\"user\",\"parts\":[",
+            Side::Model => "{\"role\":\"model\",\"parts\":[",
+        });
+    }
+
+    fn user(&mut self, run: &[&Turn], calls: &[&ToolCall]) -> Result<(), Fault> {
+        for turn in run.iter().filter(|turn| turn.role == Role::Tool) {
+            self.result(turn, calls)?;
+        }
+        for turn in run.iter().filter(|turn| turn.role != Role::Tool) {
+            if turn.name.is_some() {
+                self.lose("name", Loss::Hint)?;
+            }
+            self.parts(Side::User, &turn.parts)?;
+        }
+        Ok(())
+    }
+
+    fn result(&mut self, turn: &Turn, calls: &[&ToolCall]) -> Result<(), Fault> {
+        self.begin(Side::User);
+        let called = calls
+            .iter()
+            .rfind(|call| Some(&call.id) == turn.call_id.as_ref());
+        let name = called.map(|call| &call.name).or(turn.name.as_ref());
+        self.weave.lit("{\"functionResponse\":{");
+        if let Some(id) = &turn.call_id {
+            self.weave.lit("\"id\":");
+            self.weave.string(id);
+            self.weave.lit(",");
+        }
+        self.weave.lit("\"name\":");
+        // A result of a call that nobody made keeps at least its id.
+        match name.or(turn.call_id.as_ref()) {
+            Some(name) => self.weave.string(name),
+            None => self.weave.lit("\"unknown\""),
+        }
+        let text = |part: &Part| match part {
+            Part::Text(text) | Part::Refusal(text) => Some(text.clone()),
+            _ => None,
+        };
+        let texts: Vec<Str> = turn.parts.iter().filter_map(text).collect();
+        self.weave.lit(",\"response\":");
+        write_response(self.weave, &texts);
+        self.weave.lit("}}");
+        for part in turn.parts.iter().filter(|part| text(part).is_none()) {
+            self.part(Side::User, part)?;
+        }
+        Ok(())
+    }
+
+    fn model(&mut self, turn: &Turn) -> Result<(), Fault> {
+        let of = |kind: &str| {
+            let mut proofs = turn.proofs.iter();
+            let proof = proofs.find(|proof| proof.kind.bytes().as_ref() == kind.as_bytes());
+            proof.map(|proof| &proof.data)
+        };
+        let signature = of(CALL_SIGNATURE);
+        if turn.reasoning.is_some() && signature.is_none() {
+            // The vendor takes a thought as its signature only.
+            self.lose("reasoning_content", Loss::Hint)?;
+        }
+        self.parts(Side::Model, &turn.parts)?;
+        if let Some(proof) = of(TEXT_SIGNATURE) {
+            self.begin(Side::Model);
+            self.weave.lit("{\"text\":\"\",\"thoughtSignature\":");
+            self.weave.string(proof);
+            self.weave.lit("}");
+        }
+        for (at, call) in turn.calls.iter().enumerate() {
+            self.begin(Side::Model);
+            self.weave.lit("{\"functionCall\":{\"id\":");
+            self.weave.string(&call.id);
+            self.weave.lit(",\"name\":");
+            self.weave.string(&call.name);
+            self.weave.lit(",\"args\":");
+            write_input(self.weave, &call.arguments.text());
+            self.weave.lit("}");
+            // Of calls that are made at once the first one has it.
+            match signature {
+                Some(proof) if at == 0 => {
+                    self.weave.lit(",\"thoughtSignature\":");
+                    self.weave.string(proof);
+                }
+                None if at == 0 && self.signs => {
+                    self.weave.lit(",\"thoughtSignature\":");
+                    self.weave.quoted(UNSIGNED);
+                }
+                _ => {}
+            }
+            self.weave.lit("}");
+        }
+        Ok(())
+    }
+
+    fn parts(&mut self, side: Side, parts: &[Part]) -> Result<(), Fault> {
+        for part in parts {
+            self.part(side, part)?;
+        }
+        Ok(())
+    }
+
+    fn part(&mut self, side: Side, part: &Part) -> Result<(), Fault> {
+        match part {
+            Part::Text(text) | Part::Refusal(text) => {
+                if !text.is_empty() {
+                    self.begin(side);
+                    self.weave.lit("{\"text\":");
+                    self.weave.string(text);
+                    self.weave.lit("}");
+                }
+            }
+            Part::Image { at, .. } | Part::File { at, .. } => match at {
+                Blob::Inline { kind, data } => {
+                    self.begin(side);
+                    self.weave.lit("{\"inlineData\":{\"mimeType\":");
+                    self.weave.string(kind);
+                    self.weave.lit(",\"data\":");
+                    self.weave.string(data);
+                    self.weave.lit("}}");
+                }
+                Blob::Url(url) if is_the_vendors(url) => {
+                    self.begin(side);
+                    self.weave.lit("{\"fileData\":{\"fileUri\":");
+                    self.weave.string(url);
+                    self.weave.lit("}}");
+                }
+                // The vendor fetches nothing, and neither do we.
+                Blob::Url(_) => self.lose("image_url", Loss::Meaning)?,
+            },
+            Part::Audio { data, format } => {
+                self.begin(side);
+                self.weave.lit("{\"inlineData\":{\"mimeType\":\"audio/");
+                self.weave.splice(format.bytes());
+                self.weave.lit("\",\"data\":");
+                self.weave.string(data);
+                self.weave.lit("}}");
+            }
+            Part::Other(_) => self.lose("messages", Loss::Meaning)?,
+        }
+        Ok(())
+    }
+}
+
+/// Whether a file lies where the vendor can read it: with itself.
+fn is_the_vendors(url: &Str) -> bool {
+    let url = url.text();
+    url.starts_with("gs://") || url.starts_with("https://generativelanguage.googleapis.com/")
+}
+
+/// A result as the object that this dialect wants: itself, if it is one.
+fn write_response(weave: &mut Weave, texts: &[Str]) {
+    if let [only] = texts {
+        let text = only.text();
+        let trimmed = text.trim();
+        let tape = trimmed
+            .starts_with('{')
+            .then(|| json::scan(trimmed.as_bytes(), &json::Limits::default()).ok());
+        let object = tape.flatten().is_some_and(|tape| {
+            let root = Value::root(&tape, trimmed.as_bytes());
+            root.is_some_and(|root| root.kind() == Type::Object)
+        });
+        if object {
+            return weave.lit(trimmed);
+        }
+    }
+    weave.lit("{\"result\":\"");
+    for (at, text) in texts.iter().enumerate() {
+        weave.lit(if at == 0 { "" } else { "\\n" });
+        weave.splice(text.bytes());
+    }
+    weave.lit("\"}");
+}
