@@ -64,7 +64,7 @@ fn recorded(gateway: &Gateway, teams: &[&str], unit: &str) -> (u64, u64) {
         }
         let end = journal.ending(opening.text("id")).unwrap();
         let figure = |value: &Value| value.as_u64().unwrap_or(0);
-        match (&*end["outcome"].as_str().unwrap(), unit) {
+        match (end["outcome"].as_str().unwrap(), unit) {
             ("crashed", "money") => reserved += figure(&opening.payload["reserved_nano"]),
             ("crashed", _) => reserved += figure(&opening.payload["reserved_tokens"]),
             (_, "money") => spent += figure(&end["cost_nano"]),
