@@ -9,6 +9,7 @@ pub mod config;
 pub mod demo;
 pub mod discover;
 pub mod doctor;
+pub mod identity;
 pub mod pipeline;
 pub mod secret;
 pub mod serve;

@@ -28,6 +28,7 @@ use crate::config::schema::Durability;
 use crate::config::tuning::Mode;
 use crate::config::watch::ConfigStore;
 use crate::discover::Discovery;
+use crate::identity;
 use crate::server::{self, drain, listen};
 use crate::tasks;
 use crate::telemetry::{log, metrics::Metrics};
@@ -300,6 +301,7 @@ fn start_control(
         tokio::net::TcpListener::from_std(listener)?,
     ));
     tasks::detach(Arc::clone(&shared.store).watch(std::future::pending()));
+    tasks::detach(identity::keep(Arc::clone(shared)));
     let visits = Arc::clone(&state);
     tasks::detach(async move {
         loop {

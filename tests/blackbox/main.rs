@@ -44,6 +44,7 @@ mod front;
 mod gates;
 mod gemini;
 mod heads;
+mod identity;
 mod input;
 mod journal;
 mod keys;

@@ -24,6 +24,7 @@ pub mod gemini;
 pub mod grammar;
 pub mod heldout;
 pub mod http;
+pub mod issuer;
 pub mod journal;
 pub mod message;
 pub mod messages;

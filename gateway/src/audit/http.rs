@@ -1,4 +1,4 @@
-//! HTTP to what gets the audit log: one connection, one call at a time, whole body to whole body.
+//! HTTP to what gets the audit log, and to whoever issues tokens: one connection, one call at a time, whole body to whole body.
 //!
 //! For threads of their own; never on a worker's runtime. Redirects are not followed. Invariants: every wait and every
 //! answer is bounded; no header's value is ever shown.
@@ -76,6 +76,7 @@ pub async fn connect(host: &str, port: u16, tls: Option<&Tls>) -> Result<Box<dyn
 /// A caller with a connection that it keeps.
 pub struct Caller {
     tls: Tls,
+    answer_bytes_max: usize,
     kept: Mutex<Option<Kept>>,
 }
 
@@ -89,8 +90,15 @@ impl Caller {
     /// Not connected yet.
     #[must_use]
     pub fn new(tls: Tls) -> Self {
+        Self::bounded(tls, ANSWER_BYTES_MAX)
+    }
+
+    /// The same, for shorter answers.
+    #[must_use]
+    pub fn bounded(tls: Tls, answer_bytes_max: usize) -> Self {
         Self {
             tls,
+            answer_bytes_max,
             kept: Mutex::default(),
         }
     }
@@ -154,7 +162,7 @@ impl Caller {
         sender.ready().await.map_err(|_| CallError::Broken)?;
         let answer = sender.send_request(in_origin_form(request)?).await;
         let (head, body) = answer.map_err(|_| CallError::Broken)?.into_parts();
-        let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
+        let body = Limited::new(body, self.answer_bytes_max).collect().await;
         let body = body.map_err(|_| CallError::Malformed)?.to_bytes();
         Ok(Response::from_parts(head, body))
     }

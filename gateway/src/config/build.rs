@@ -7,6 +7,7 @@
 mod access;
 mod discovered;
 mod gates;
+mod identity;
 mod limits;
 mod policies;
 mod shipping;
@@ -163,12 +164,14 @@ fn assemble(loaded: &Loaded, ground: &Ground<'_>, files: &mut Files<'_>) -> Opti
     let gates = gates::build(config, &grades, files)?;
     shipping::stores(config, files)?;
     let siem_tls = shipping::siem(config, files)?;
+    let identity = identity::build(config, &grades, ground, files)?;
     Some(Snapshot {
         version: before.map_or(1, |before| before.version + 1),
         loaded_at: ground.now,
         fingerprint: loaded.fingerprint().into(),
         marks: super::changes::Marks::of(loaded),
         keys: KeyTable::build(specs, before.map(|b| &b.keys), unix_ms(ground.now)),
+        identity,
         trusted_proxies: access::networks(&config.trusted_proxies)?,
         grades,
         providers,
@@ -183,6 +186,7 @@ fn assemble(loaded: &Loaded, ground: &Ground<'_>, files: &mut Files<'_>) -> Opti
             listen: Listen::parse(&config.admin.listen).ok()?,
             token: config.admin.token.clone(),
             tokens: access::tokens(&config.admin.tokens)?,
+            separate_duties: config.separate_duties,
             hosts: config
                 .admin
                 .hosts

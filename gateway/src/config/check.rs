@@ -6,6 +6,7 @@
 
 mod access;
 mod checkpoint;
+mod identity;
 mod limits;
 mod policies;
 mod providers;
@@ -44,6 +45,7 @@ pub fn check(loaded: &Loaded, book: &dyn VendorBook, now_ms: u64) -> Vec<Problem
     check.providers();
     check.models();
     check.access();
+    check.identity();
     check.money();
     check.policies();
     check.server();

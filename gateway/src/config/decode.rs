@@ -16,7 +16,6 @@ use super::problem::{Place, Problem, Severity, Step, show_path, suggest};
 
 /// Parts of the product's config that this version cannot do yet: saying so beats "unknown key". `*` is any one step.
 const LATER: &[&str] = &[
-    "identity",
     "telemetry",
     "include",
     "cache",

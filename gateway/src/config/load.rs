@@ -412,9 +412,9 @@ mod tests {
                  y.yaml:4:29: providers.c.location: `domestik` is unknown; did you mean `domestic`?",
             ),
             (
-                "telemetry: { otlp: x }\nidentity: {}\n",
+                "telemetry: { otlp: x }\ninclude: []\n",
                 "y.yaml:1:1: telemetry: not supported by this version\n\
-                 y.yaml:2:1: identity: not supported by this version",
+                 y.yaml:2:1: include: not supported by this version",
             ),
             (
                 "models: { m: { targets: { provider: p } } }\n",

@@ -26,7 +26,7 @@ mod policies;
 mod prices;
 mod shipping;
 
-pub use access::{AdminToken, Hours, HoursSpan, Role};
+pub use access::{AdminToken, Claims, Hours, HoursSpan, Identity, PerUser, Role, Texts};
 pub use audit::{Payload, Seal, SealPeriod};
 pub use checkpoint::{Anchor, Checkpoint, Witness};
 pub use policies::{
@@ -66,6 +66,8 @@ pub struct Config {
     /// Virtual keys.
     #[serde(deserialize_with = "each::listed")]
     pub keys: Vec<Key>,
+    /// The company's identity provider, whose tokens count beside keys.
+    pub identity: Option<Identity>,
     /// What is looked for in requests and replies, and what follows.
     pub policies: Policies,
     /// What things cost where a target does not say.
@@ -109,6 +111,7 @@ impl Default for Config {
             models: BTreeMap::new(),
             teams: BTreeMap::new(),
             keys: Vec::new(),
+            identity: None,
             policies: Policies::default(),
             prices: Prices::default(),
             state: State::default(),
@@ -330,6 +333,8 @@ pub struct Team {
     pub limits: Quota,
     /// What all of them together may spend.
     pub budget: Option<Budget>,
+    /// What each user of it and of the teams below may use: people who ask with a token of `identity`.
+    pub per_user: PerUser,
     /// The least grade of its requests.
     pub grade: Option<String>,
     /// The team above it; what that may not do, this may not either.

@@ -25,6 +25,7 @@ use super::price::Price;
 pub use super::schema::Location;
 use super::schema::{Audit, GateShape, Log, OnError, Payload, Role};
 use super::tuning::{Drain, Http2, Limits, Overload, Runtime, Timeouts};
+use crate::identity::Directory;
 use crate::secret::Secret;
 use crate::telemetry::metrics::TargetMeters;
 use crate::telemetry::policy::PolicyMeters;
@@ -49,6 +50,8 @@ pub struct Snapshot {
     pub models: HashMap<Box<str>, Arc<Model>>,
     /// Who may ask.
     pub keys: KeyTable,
+    /// Whose tokens let somebody ask, beside keys.
+    pub identity: Option<Directory>,
     /// Networks of proxies whose word on a client's address is believed.
     pub trusted_proxies: Vec<IpNet>,
     /// What is looked for and what follows; `None`: only the law over declared grades.
@@ -443,6 +446,8 @@ pub struct Admin {
     pub token: Option<Secret>,
     /// Tokens that have a name, by digest.
     pub tokens: HashMap<Digest, AdminToken>,
+    /// Nobody may have more than one of the three duties.
+    pub separate_duties: bool,
     /// Further names that a `Host` header may have, in lower case.
     pub hosts: Vec<String>,
 }

@@ -21,6 +21,7 @@ use super::load::{Loaded, load, load_text};
 use super::problem::Problem;
 use super::snapshot::Snapshot;
 use super::vendors::VendorBook;
+use crate::identity;
 
 /// How often files are looked at. A change is used once it has looked the same twice, so within two of these.
 pub const POLL: Duration = Duration::from_secs(1);
@@ -64,7 +65,7 @@ pub struct ReloadCounters {
 pub struct Report {
     /// The version now running.
     pub version: u64,
-    /// Keys whose requests and streams were ended.
+    /// Keys and users whose requests and streams were ended.
     pub keys_stopped: usize,
     /// Settings that changed but are read at start only.
     pub needs_restart: Vec<&'static str>,
@@ -229,7 +230,8 @@ impl ConfigStore {
                 *watched = Watched::of(&self.path, built.files, built.digest);
                 let after = Arc::new(built.snapshot);
                 self.current.store(Arc::clone(&after));
-                let keys_stopped = after.keys.stop_what_lost(&before.keys);
+                let people = identity::reloaded(before.identity.as_ref(), after.identity.as_ref());
+                let keys_stopped = after.keys.stop_what_lost(&before.keys) + people;
                 let report = Report {
                     version: after.version,
                     keys_stopped,

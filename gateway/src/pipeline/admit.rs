@@ -5,20 +5,40 @@
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use policies::access::scope::Beyond;
+use policies::limit::level::Now;
 use wire::{Fault, Kind};
 
 use super::arrive::Arrived;
 use super::settle::Exchange;
+use crate::identity::{self, Miss, Waiting};
 
-pub(super) fn admit(exchange: &mut Exchange, arrived: Arrived) -> Result<Arrived, Fault> {
+/// Admits the request, or says what to wait for before it is tried once more.
+pub(super) fn admit(exchange: &mut Exchange, arrived: &Arrived) -> Result<Option<Waiting>, Fault> {
     let denied = |reason: &'static str| Fault::new(Kind::Unauthenticated).reason(reason);
     let token = credential(&arrived.head)?.ok_or_else(|| denied("no_key"))?;
     let now_ms = u64::try_from(exchange.now_ms).unwrap_or(0);
-    let principal = exchange
-        .snapshot
-        .keys
-        .find(token, now_ms)
-        .map_err(|denial| denied(denial.reason()))?;
+    let snapshot = &exchange.snapshot;
+    let principal = match &snapshot.identity {
+        Some(identity) if identity::has_form(token) => {
+            let now = Now {
+                mono_ns: exchange.worker.now_ns(),
+                wall_ms: exchange.now_ms,
+            };
+            match identity.session(token, now) {
+                Ok(session) => session.principal.clone().ok_or_else(|| {
+                    Fault::new(Kind::Forbidden)
+                        .reason("no_team")
+                        .message("The token names no group that is a team here.")
+                })?,
+                Err(Miss::Denied(why)) => return Err(denied(why)),
+                Err(Miss::Unknown(waiting)) => return Ok(Some(waiting)),
+            }
+        }
+        _ => snapshot
+            .keys
+            .find(token, now_ms)
+            .map_err(|denial| denied(denial.reason()))?,
+    };
     exchange.grade = principal.grade;
     exchange.principal = Some(principal);
     if arrived.is_call() {
@@ -28,7 +48,20 @@ pub(super) fn admit(exchange: &mut Exchange, arrived: Arrived) -> Result<Arrived
     if arrived.is_call() {
         exchange.enter()?;
     }
-    Ok(arrived)
+    Ok(None)
+}
+
+/// The same, after a wait for keys that were not known: once.
+pub(super) async fn again(
+    exchange: &mut Exchange,
+    arrived: &Arrived,
+    waiting: Waiting,
+) -> Result<(), Fault> {
+    waiting.over().await;
+    match admit(exchange, arrived)? {
+        None => Ok(()),
+        Some(_) => Err(Fault::new(Kind::Unauthenticated).reason("unknown_key")),
+    }
 }
 
 /// Holds the request against the scope of its principal. What was refused counts as a request.

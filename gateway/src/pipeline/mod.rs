@@ -90,7 +90,11 @@ async fn walk(
     request: Request<Incoming>,
 ) -> Result<Walked, Fault> {
     let arrived = arrive::read_head(exchange, peer, request)?;
-    let Arrived { what, head, body } = admit::admit(exchange, arrived)?;
+    if let Some(waiting) = admit::admit(exchange, &arrived)? {
+        // Boxed: only tokens of a key that nobody knows yet wait.
+        Box::pin(admit::again(exchange, &arrived, waiting)).await?;
+    }
+    let Arrived { what, head, body } = arrived;
     let asked = match what {
         What::Models => return Ok(Walked::Answered(listing::models(exchange, &head))),
         What::Model(id) => return listing::model(exchange, &id).map(Walked::Answered),

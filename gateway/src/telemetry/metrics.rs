@@ -86,6 +86,10 @@ pub struct Metrics {
     pub ledger_failures: Counter,
     /// Settlements dropped for want of room: their estimates stay counted.
     pub ledger_dropped: Counter,
+    /// Times that the keys of the identity provider were fetched.
+    pub identity_refreshes: Counter,
+    /// Times that they could not be.
+    pub identity_failures: Counter,
     /// 1 while all workers reach the store of limits; always 1 in memory.
     pub ledger_up: Gauge,
     /// Gateways that share the store of limits, this one included.
@@ -328,6 +332,14 @@ impl Metrics {
             ledger_dropped: m.counter(
                 "yumen_ledger_dropped",
                 "Settlements dropped for want of room; their estimates stay counted",
+            ),
+            identity_refreshes: m.counter(
+                "yumen_identity_refreshes",
+                "Times that the keys of the identity provider were fetched",
+            ),
+            identity_failures: m.counter(
+                "yumen_identity_failures",
+                "Times that the keys of the identity provider could not be fetched",
             ),
             ledger_up: m.gauge("yumen_ledger_up", "1 while the store of limits is reached"),
             ledger_replicas: m.gauge(

@@ -13,6 +13,32 @@ use super::keys::KeySpec;
 use super::scope::{Names, Scope};
 use crate::limit::meter::Meter;
 
+/// What all who belong to a team have in common, joined with what all teams above it have.
+#[derive(Clone, Debug)]
+pub struct Membership {
+    /// The least grade.
+    pub grade: Grade,
+    /// Models that they may ask for.
+    pub models: Names,
+    /// Where, whence and when they may ask.
+    pub scope: Scope,
+    /// Limits of the team, then of those above it.
+    pub meters: Vec<Arc<Meter>>,
+}
+
+impl Membership {
+    /// That of those without a team: nothing is demanded, everything allowed.
+    #[must_use]
+    pub fn none() -> Self {
+        Self {
+            grade: Grade::LOWEST,
+            models: Names::All,
+            scope: Scope::default(),
+            meters: Vec::new(),
+        }
+    }
+}
+
 /// Who asks.
 #[derive(Debug)]
 pub struct Principal {

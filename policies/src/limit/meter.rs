@@ -507,7 +507,7 @@ impl Drop for Hold {
     }
 }
 
-/// All meters of the process, by name. Asked only when a config loads.
+/// All meters of the process, by name. Asked when a config loads, and when a user is seen for the first time.
 #[derive(Debug, Default)]
 pub struct Meters {
     book: Mutex<Book>,

@@ -14,8 +14,8 @@ pub mod period;
 /// What a process remembers of limits and models from one config to the next.
 #[derive(Debug, Default)]
 pub struct Books {
-    /// Limits, by name.
-    pub meters: meter::Meters,
+    /// Limits, by name. Those of users are made while requests run.
+    pub meters: std::sync::Arc<meter::Meters>,
     /// What models usually use, by name.
     pub lessons: learnt::Lessons,
 }

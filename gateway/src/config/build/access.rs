@@ -3,15 +3,13 @@
 //! Invariant: what a team above may not do, nobody below it may; `None` means that check and this file disagree.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use ::policies::access::keys::{KeySpec, Models};
-use ::policies::access::scope::Scope;
+use ::policies::access::principal::Membership;
 use ::policies::access::token::{Digest, parse_digest};
 use ::policies::limit::Books;
-use ::policies::limit::meter::{Meter, Owner};
+use ::policies::limit::meter::Owner;
 use ipnet::IpNet;
-use wire::Grade;
 
 use super::limits::{self, Maker};
 use super::resolve;
@@ -20,40 +18,19 @@ use crate::config::scope::{Said, network};
 use crate::config::snapshot::{AdminToken, Grades};
 use crate::config::time::parse_moment_ms;
 
-/// What all who belong to a team have in common.
-#[derive(Clone, Debug)]
-struct Common {
-    grade: Grade,
-    models: Models,
-    scope: Scope,
-    meters: Vec<Arc<Meter>>,
-}
-
-impl Common {
-    /// What those without a team have.
-    fn nothing() -> Self {
-        Self {
-            grade: Grade::LOWEST,
-            models: Models::All,
-            scope: Scope::default(),
-            meters: Vec::new(),
-        }
-    }
-}
-
 fn names(names: Option<&Vec<String>>) -> Models {
     names.map_or(Models::All, Models::only)
 }
 
 /// What each team's members have in common, by the team's name.
-fn teams<'a>(
+pub(super) fn teams<'a>(
     config: &'a Config,
     grades: &Grades,
     maker: &Maker<'_>,
-) -> Option<HashMap<&'a str, Common>> {
+) -> Option<HashMap<&'a str, Membership>> {
     let mut all = HashMap::with_capacity(config.teams.len());
     for name in config.teams.keys() {
-        let mut common = Common::nothing();
+        let mut common = Membership::none();
         for (name, team) in limits::chain(config, Some(name))? {
             common.grade = common.grade.max(resolve(grades, team.grade.as_deref())?);
             common.models = common.models.both(&names(team.models.as_ref()));
@@ -72,7 +49,7 @@ fn teams<'a>(
 pub(super) fn keys(config: &Config, grades: &Grades, books: &Books) -> Option<Vec<KeySpec>> {
     let maker = Maker::new(config, books)?;
     let teams = teams(config, grades, &maker)?;
-    let nobody = Common::nothing();
+    let nobody = Membership::none();
     let mut specs = Vec::with_capacity(config.keys.len());
     for key in &config.keys {
         let team = match key.team.as_deref() {

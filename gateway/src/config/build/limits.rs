@@ -38,6 +38,13 @@ impl<'a> Maker<'a> {
         quota: &Quota,
         budget: Option<&Budget>,
     ) -> Option<Vec<Arc<Meter>>> {
+        let limits = self.limits(quota, budget)?.into_iter();
+        let meter = |limit| self.books.meters.meter(owner.clone(), limit);
+        Some(limits.map(meter).collect())
+    }
+
+    /// Limits and budget.
+    pub(super) fn limits(&self, quota: &Quota, budget: Option<&Budget>) -> Option<Vec<Limit>> {
         let mut made = Vec::new();
         let on_outage = match quota.on_outage {
             schema::OnOutage::Local => OnOutage::Local,
@@ -56,7 +63,7 @@ impl<'a> Maker<'a> {
                 "streams" => (Unit::Streams, Window::Held),
                 _ => return None,
             };
-            made.push(self.meter(owner, unit, window, amount, (None, on_outage)));
+            made.push(self.limit(unit, window, amount, (None, on_outage)));
         }
         if let Some(budget) = budget {
             let window = Window::Calendar(match budget.period {
@@ -70,29 +77,27 @@ impl<'a> Maker<'a> {
                 let soft = u128::from(amount) * u128::from(budget.soft) / 100;
                 // What is counted apart can be spent twice: a budget is exact or closed.
                 let rest = (u64::try_from(soft).ok(), OnOutage::Refuse);
-                made.push(self.meter(owner, unit, window, amount, rest));
+                made.push(self.limit(unit, window, amount, rest));
             }
         }
         Some(made)
     }
 
-    fn meter(
+    fn limit(
         &self,
-        owner: &Owner,
         unit: Unit,
         window: Window,
         amount: u64,
         (soft, on_outage): (Option<u64>, OnOutage),
-    ) -> Arc<Meter> {
-        let limit = Limit {
+    ) -> Limit {
+        Limit {
             unit,
             window,
             amount,
             soft,
             on_outage,
             zone_s: self.zone_s,
-        };
-        self.books.meters.meter(owner.clone(), limit)
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use policies::limit::level::AMOUNT_MAX;
 use super::{Check, NAME_BYTES_MAX, at};
 use crate::config::price::is_currency;
 use crate::config::problem::Step;
-use crate::config::schema::{Budget, Quota};
+use crate::config::schema::{Budget, PerUser, Quota};
 use crate::config::units::Span;
 use crate::config::zone;
 
@@ -106,6 +106,26 @@ impl Check<'_> {
                 steps.push(what.into());
                 self.error(&steps, format!("must be 1 to {AMOUNT_MAX}"));
             }
+        }
+    }
+
+    /// What each user may use. `known`: whether there are users at all.
+    pub(super) fn per_user(&mut self, steps: &[Step], per_user: &PerUser, known: bool) {
+        let field = |field: &str| {
+            let mut steps = steps.to_vec();
+            steps.push(field.into());
+            steps
+        };
+        self.quota(&field("limits"), &per_user.limits);
+        self.budget(&field("budget"), per_user.budget.as_ref());
+        let says = per_user.budget.is_some()
+            || per_user
+                .limits
+                .all()
+                .iter()
+                .any(|(_, limit)| limit.is_some());
+        if says && !known {
+            self.warn(steps, "has no effect: without `identity` nobody is a user");
         }
     }
 

@@ -3,12 +3,16 @@
 //! Knows form only: names and times are read by [`scope`](crate::config::scope).
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
+
+use super::{Budget, Quota};
+use crate::config::units::Span;
 
 /// Times of the week.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -119,4 +123,134 @@ pub struct AdminToken {
     pub teams: Vec<String>,
     /// A date (valid until it begins, UTC) or an RFC 3339 time.
     pub expires: Option<String>,
+}
+
+/// One text or more.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Texts(pub Vec<String>);
+
+impl<'de> Deserialize<'de> for Texts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OneOrMore;
+        impl<'de> Visitor<'de> for OneOrMore {
+            type Value = Texts;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text or a list of texts")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Texts, E> {
+                Ok(Texts(vec![text.to_owned()]))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Texts, A::Error> {
+                let mut texts = Vec::new();
+                while let Some(text) = seq.next_element()? {
+                    texts.push(text);
+                }
+                Ok(Texts(texts))
+            }
+        }
+        deserializer.deserialize_any(OneOrMore)
+    }
+}
+
+impl JsonSchema for Texts {
+    fn schema_name() -> Cow<'static, str> {
+        "Texts".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A text, or a list of texts.",
+            "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }],
+        })
+    }
+}
+
+/// The company's identity provider (OpenID Connect), whose tokens let people ask without a key.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Identity {
+    /// Its URL, exactly as its tokens name it (`iss`).
+    pub issuer: String,
+    /// For whom its tokens must be (`aud`): one of these.
+    pub audience: Texts,
+    /// Where its keys are; absent: its discovery document says.
+    pub jwks_url: Option<String>,
+    /// Authorities of its certificate instead of the system's (PEM file).
+    pub ca: Option<String>,
+    /// What its tokens say of people.
+    #[serde(default)]
+    pub claims: Claims,
+    /// Teams by the groups of tokens; absent: a group is the team of that name.
+    #[serde(default)]
+    pub teams: Option<BTreeMap<String, String>>,
+    /// The team of those who have none by their groups; absent: they are refused.
+    pub team: Option<String>,
+    /// The least grade of their requests, besides that of their team.
+    pub grade: Option<String>,
+    /// Roles at the admin endpoint, with the values of the claim that give them; absent: none by tokens.
+    #[serde(default)]
+    pub roles: BTreeMap<Role, Vec<String>>,
+    /// What each user may use, besides the limits of the team.
+    #[serde(default)]
+    pub per_user: PerUser,
+    /// How far its clock and ours may be apart.
+    #[serde(default = "leeway")]
+    pub leeway: Span,
+    /// How often its keys are fetched; a token with an unknown key sets off one more.
+    #[serde(default = "refresh")]
+    pub refresh: Span,
+    /// How old its keys may be while it cannot be reached. Then its tokens are refused.
+    #[serde(default = "stale")]
+    pub stale: Span,
+}
+
+fn leeway() -> Span {
+    Span::secs(60)
+}
+
+/// Not in the threat model: often enough for a rotation that was announced.
+fn refresh() -> Span {
+    Span::secs(15 * 60)
+}
+
+fn stale() -> Span {
+    Span::secs(24 * 3600)
+}
+
+/// Which claims of a token say what; `a.b` is `b` in the object `a`.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Claims {
+    /// The groups of a person, of which the first that is a team counts.
+    pub team: String,
+    /// Who it is: as the audit log names them.
+    pub user: String,
+    /// What they may do at the admin endpoint.
+    pub roles: Option<String>,
+    /// The least grade of their requests.
+    pub grade: Option<String>,
+}
+
+impl Default for Claims {
+    fn default() -> Self {
+        Self {
+            team: "groups".into(),
+            user: "sub".into(),
+            roles: None,
+            grade: None,
+        }
+    }
+}
+
+/// What each user may use. The least that the identity provider's section, the team and the teams above it say counts.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct PerUser {
+    /// Limits of each.
+    pub limits: Quota,
+    /// What each may spend.
+    pub budget: Option<Budget>,
 }

@@ -1,0 +1,443 @@
+//! Who asks with a token of the company's identity provider (OpenID Connect).
+//!
+//! An [`Issuer`] holds what outlives a config: the keys, who was seen lately, and how much each user has used. What those
+//! persons may do is the config's, in [`Rights`], and joined with them once a token, not once a request. Knows no route.
+//!
+//! Invariants: a token is accepted only as long as a key of a set no older than [`Settings::stale`] has signed it; whoever
+//! cannot be let in is told the same, whatever was wrong (T-42); of an issuer's keys one fetch runs at a time, and requests
+//! set one off at most every [`ASKED_EVERY`]; a user's limits are found by name, so that a fresh token resets nothing.
+
+mod claims;
+mod fetch;
+mod jwt;
+mod keep;
+mod recent;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use policies::access::keys::KeySpec;
+use policies::access::principal::{Membership, Principal};
+use policies::access::token::{Digest, digest};
+use policies::limit::level::Now;
+use policies::limit::meter::{Limit, Meter, Meters, Owner};
+use tokio::sync::{Notify, watch};
+use wire::Grade;
+
+pub use claims::{Names, Person, Wanted};
+pub use fetch::{Source, is_safe};
+pub use jwt::has_form;
+pub use keep::keep;
+
+use crate::config::schema::Role;
+use crate::config::snapshot::Grades;
+use jwt::Keys;
+use recent::Recent;
+
+/// Tokens that are remembered, in each of two generations: about 300 bytes each.
+const TOKENS_MAX: usize = 32_768;
+/// Users whose limits are remembered, in each of two generations.
+const USERS_MAX: usize = 50_000;
+/// An unknown key sets off a fetch no more often (T-44).
+const ASKED_EVERY: Duration = Duration::from_secs(30);
+/// The longest that a request waits for keys.
+const WAIT_MAX: Duration = Duration::from_secs(3);
+
+/// What of an issuer is configured.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where its keys are.
+    pub source: Source,
+    /// Tells one setting of TLS from another.
+    pub tls_mark: Digest,
+    /// What a token must say.
+    pub wanted: Wanted,
+    /// Which claims say what.
+    pub names: Names,
+    /// How often its keys are fetched.
+    pub refresh: Duration,
+    /// How old they may be.
+    pub stale: Duration,
+}
+
+impl Settings {
+    /// Whether the same keys are at the same place.
+    fn same_source(&self, other: &Self) -> bool {
+        self.source.issuer == other.source.issuer
+            && self.source.jwks_url == other.source.jwks_url
+            && self.tls_mark == other.tls_mark
+    }
+
+    fn same(&self, other: &Self) -> bool {
+        self.same_source(other)
+            && self.wanted == other.wanted
+            && self.names == other.names
+            && self.refresh == other.refresh
+            && self.stale == other.stale
+    }
+}
+
+/// A set of keys and when it was fetched.
+#[derive(Debug)]
+struct Held {
+    keys: Keys,
+    fetched_ns: u64,
+}
+
+/// An issuer of tokens.
+#[derive(Debug)]
+pub struct Issuer {
+    settings: Settings,
+    keys: ArcSwapOption<Held>,
+    sessions: Mutex<Recent<Digest, Arc<Session>>>,
+    users: Mutex<Recent<Box<str>, Vec<Arc<Meter>>>>,
+    /// A fetch is wanted or running.
+    pending: AtomicBool,
+    wanted: Notify,
+    /// When a request last set off a fetch, monotonic; 0: never.
+    asked_ns: AtomicU64,
+    /// Fetches that came to an end.
+    attempts: watch::Sender<u64>,
+}
+
+/// A token that was verified, and whom it lets do what.
+#[derive(Debug)]
+pub struct Session {
+    /// Who asks; `None` if no team is theirs.
+    pub principal: Option<Arc<Principal>>,
+    /// Whom it speaks of.
+    pub person: Person,
+    /// What they may do at the admin endpoint.
+    pub roles: Vec<Role>,
+    /// The key that signed it.
+    key: Digest,
+    /// Of the snapshot whose rights these are.
+    version: u64,
+}
+
+/// Why there is no session.
+#[derive(Debug)]
+pub enum Miss {
+    /// For our own log and journal only.
+    Denied(&'static str),
+    /// Nobody knows the key yet: worth one wait.
+    Unknown(Waiting),
+}
+
+/// A wait for the end of a fetch.
+#[derive(Debug)]
+pub struct Waiting {
+    issuer: Arc<Issuer>,
+    seen: u64,
+}
+
+impl Waiting {
+    /// Waits, but not long.
+    pub async fn over(self) {
+        let mut attempts = self.issuer.attempts.subscribe();
+        let more = attempts.wait_for(|count| *count > self.seen);
+        let _ = tokio::time::timeout(WAIT_MAX, more).await;
+    }
+}
+
+/// What persons may do, by one config.
+#[derive(Debug)]
+pub struct Rights {
+    /// The snapshot's.
+    pub version: u64,
+    /// What a member of each team may do, and each member's own limits.
+    pub teams: HashMap<Box<str>, (Membership, Vec<Limit>)>,
+    /// The team of a group; `None`: a group is a team if it has its name.
+    pub groups: Option<HashMap<String, Box<str>>>,
+    /// The team of whoever has no other.
+    pub fallback: Option<Box<str>>,
+    /// The least grade of all of them.
+    pub grade: Grade,
+    /// The order of grades.
+    pub grades: Grades,
+    /// The role that each value of the claim gives; none: nobody administers by a token.
+    pub roles: HashMap<String, Role>,
+    /// All limits.
+    pub meters: Arc<Meters>,
+}
+
+/// The identity provider of a snapshot.
+#[derive(Debug)]
+pub struct Directory {
+    /// What outlives the snapshot.
+    pub issuer: Arc<Issuer>,
+    /// What is the snapshot's.
+    pub rights: Rights,
+}
+
+impl Directory {
+    /// With the issuer of `before` if it is the same.
+    #[must_use]
+    pub fn new(settings: Settings, rights: Rights, before: Option<&Self>) -> Self {
+        let before = before.map(|before| &before.issuer);
+        let issuer = match before {
+            Some(before) if before.settings.same(&settings) => Arc::clone(before),
+            _ => Arc::new(Issuer::new(settings, before.map(|before| &**before))),
+        };
+        Self { issuer, rights }
+    }
+
+    /// The session of a token.
+    ///
+    /// # Errors
+    /// [`Miss`].
+    pub fn session(&self, token: &[u8], now: Now) -> Result<Arc<Session>, Miss> {
+        if !has_form(token) {
+            return Err(Miss::Denied("malformed"));
+        }
+        let issuer = &self.issuer;
+        let Some(held) = issuer.keys.load_full() else {
+            return Err(issuer.ask(now, "no_keys"));
+        };
+        if now.mono_ns.saturating_sub(held.fetched_ns) > nanos(issuer.settings.stale) {
+            return Err(Miss::Denied("stale_keys"));
+        }
+        let name = digest(token);
+        let known = issuer.sessions().get(&name, in_use).map(Arc::clone);
+        let session = match known {
+            Some(session) if session.version >= self.rights.version => session,
+            Some(older) => self.renewed(name, &older),
+            None => self.verified(token, name, &held.keys, now)?,
+        };
+        let now_ms = u64::try_from(now.wall_ms).unwrap_or(0);
+        if now_ms >= session.person.expires_ms {
+            return Err(Miss::Denied("expired"));
+        }
+        match &session.principal {
+            Some(principal) if principal.is_stopped() => Err(Miss::Denied("revoked")),
+            _ => Ok(session),
+        }
+    }
+
+    /// A token that was not seen lately.
+    fn verified(
+        &self,
+        token: &[u8],
+        name: Digest,
+        keys: &Keys,
+        now: Now,
+    ) -> Result<Arc<Session>, Miss> {
+        let issuer = &self.issuer;
+        let unverified = jwt::read(token).ok_or(Miss::Denied("malformed"))?;
+        if !keys.has(&unverified.kid) {
+            return Err(issuer.ask(now, "unknown_key"));
+        }
+        let verified = unverified.verify(keys);
+        let (claims, key) = verified.ok_or(Miss::Denied("signature"))?;
+        let settings = &issuer.settings;
+        let now_s = now.wall_ms.div_euclid(1000);
+        let person = claims::read(&claims, &settings.wanted, &settings.names, now_s);
+        let person = person.map_err(Miss::Denied)?;
+        let session = Arc::new(self.made(person, key));
+        issuer.sessions().put(name, Arc::clone(&session), in_use);
+        Ok(session)
+    }
+
+    fn made(&self, person: Person, key: Digest) -> Session {
+        let rights = &self.rights;
+        let principal = self.principal(&person).map(Arc::new);
+        let mut roles: Vec<Role> = person
+            .roles
+            .iter()
+            .filter_map(|name| rights.roles.get(name).copied())
+            .collect();
+        roles.sort_unstable();
+        roles.dedup();
+        Session {
+            principal,
+            person,
+            roles,
+            key,
+            version: rights.version,
+        }
+    }
+
+    fn principal(&self, person: &Person) -> Option<Principal> {
+        let rights = &self.rights;
+        let mut named = person
+            .groups
+            .iter()
+            .filter_map(|group| match &rights.groups {
+                Some(groups) => groups.get(group).map(|team| &**team),
+                None => Some(group.as_str()),
+            });
+        let team = named.find(|team| rights.teams.contains_key(*team));
+        let team = team.or(rights.fallback.as_deref())?;
+        let (membership, limits) = rights.teams.get(team)?;
+        let declared = person.grades.iter().map(|name| {
+            // A grade that we do not know is the highest, the careful choice.
+            let grade = rights.grades.find(name);
+            grade.unwrap_or_else(|| rights.grades.highest())
+        });
+        let grade = declared.max().unwrap_or(Grade::LOWEST);
+        let mut meters = self.issuer.meters(&person.user, limits, &rights.meters);
+        meters.extend(membership.meters.iter().cloned());
+        Some(Principal::new(KeySpec {
+            id: Box::default(),
+            digest: [0; 32],
+            user: Some(person.user.clone()),
+            team: Some(team.into()),
+            grade: grade.max(membership.grade).max(rights.grade),
+            models: membership.models.clone(),
+            scope: membership.scope.clone(),
+            expires_ms: Some(person.expires_ms),
+            public: false,
+            meters,
+        }))
+    }
+
+    /// The session of an older snapshot under this one's rights. What lost something is stopped.
+    fn renewed(&self, name: Digest, older: &Arc<Session>) -> Arc<Session> {
+        let mut session = self.made(older.person.clone(), older.key);
+        if let (Some(new), Some(old)) = (session.principal.take(), &older.principal) {
+            session.principal = Arc::into_inner(new).map(|mut new| {
+                // That its time is over ends no stream: a token is good for what began with it.
+                if new.keeps_all_of(old, 0) {
+                    new.follow(old);
+                }
+                Arc::new(new)
+            });
+        }
+        older.stop_unless(session.principal.as_deref());
+        let session = Arc::new(session);
+        self.issuer
+            .sessions()
+            .put(name, Arc::clone(&session), in_use);
+        session
+    }
+}
+
+impl Session {
+    /// Stops its principal unless `newer` is stopped with it. Whether it was stopped.
+    fn stop_unless(&self, newer: Option<&Principal>) -> bool {
+        let Some(old) = &self.principal else {
+            return false;
+        };
+        let goes_on = newer.is_some_and(|newer| newer.follows(old));
+        if !goes_on {
+            old.stop();
+        }
+        !goes_on
+    }
+}
+
+/// After a reload: what persons lost ends their streams. Returns how many were stopped.
+pub fn reloaded(before: Option<&Directory>, after: Option<&Directory>) -> usize {
+    let Some(before) = before else { return 0 };
+    let same = after.filter(|after| Arc::ptr_eq(&after.issuer, &before.issuer));
+    let all = before.issuer.sessions().all();
+    let mut stopped = 0;
+    for (name, session) in all {
+        let newer = same.map(|after| after.renewed(name, &session));
+        let newer = newer.as_ref().and_then(|newer| newer.principal.as_deref());
+        stopped += usize::from(session.stop_unless(newer));
+    }
+    stopped
+}
+
+impl Issuer {
+    fn new(settings: Settings, before: Option<&Self>) -> Self {
+        let before = before.filter(|before| before.settings.same_source(&settings));
+        let keys = before.and_then(|before| before.keys.load_full());
+        Self {
+            settings,
+            keys: ArcSwapOption::new(keys),
+            sessions: Mutex::new(Recent::new(TOKENS_MAX)),
+            users: Mutex::new(Recent::new(USERS_MAX)),
+            pending: AtomicBool::new(true),
+            wanted: Notify::new(),
+            asked_ns: AtomicU64::new(0),
+            attempts: watch::Sender::new(0),
+        }
+    }
+
+    fn sessions(&self) -> MutexGuard<'_, Recent<Digest, Arc<Session>>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks for a fetch, if one may be asked for, or joins the one that is to come.
+    fn ask(self: &Arc<Self>, now: Now, why: &'static str) -> Miss {
+        let seen = *self.attempts.borrow();
+        if !self.pending.load(Ordering::Acquire) {
+            let now_ns = now.mono_ns.max(1);
+            let due = |asked: u64| asked == 0 || now_ns.saturating_sub(asked) >= nanos(ASKED_EVERY);
+            let asking = self
+                .asked_ns
+                .fetch_update(Ordering::AcqRel, Ordering::Acquire, |asked| {
+                    due(asked).then_some(now_ns)
+                });
+            if asking.is_err() {
+                return Miss::Denied(why);
+            }
+            self.pending.store(true, Ordering::Release);
+            self.wanted.notify_one();
+        }
+        Miss::Unknown(Waiting {
+            issuer: Arc::clone(self),
+            seen,
+        })
+    }
+
+    /// The meters of a user's own limits.
+    fn meters(&self, user: &str, limits: &[Limit], all: &Meters) -> Vec<Arc<Meter>> {
+        if limits.is_empty() {
+            return Vec::new();
+        }
+        let owner = Owner::User(user.into());
+        let made = limits.iter().map(|limit| all.meter(owner.clone(), *limit));
+        let made: Vec<Arc<Meter>> = made.collect();
+        let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = made.clone();
+        // Limits of another team of the same user are remembered too.
+        if let Some(before) = users.get(&user.into(), |_| false) {
+            let others = before
+                .iter()
+                .filter(|old| made.iter().all(|new| new.name() != old.name()));
+            kept.extend(others.cloned());
+        }
+        let forgot = users.put(user.into(), kept, |_| false);
+        drop(users);
+        if forgot {
+            all.prune();
+        }
+        made
+    }
+
+    /// Takes another set of keys. Tokens of keys that are gone are no longer good, and what runs with them ends, unless
+    /// their time was over anyway. Returns how many were stopped.
+    fn take(&self, keys: Keys, now: Now) -> usize {
+        let now_ms = u64::try_from(now.wall_ms).unwrap_or(0);
+        let held = Arc::new(Held {
+            keys,
+            fetched_ns: now.mono_ns,
+        });
+        self.keys.store(Some(Arc::clone(&held)));
+        let mut stopped = 0;
+        self.sessions().retain(|session| {
+            let good = held.keys.holds(&session.key);
+            if !good && now_ms < session.person.expires_ms {
+                stopped += usize::from(session.stop_unless(None));
+            }
+            good
+        });
+        stopped
+    }
+}
+
+/// Whether something runs with it.
+fn in_use(session: &Arc<Session>) -> bool {
+    let principal = session.principal.as_ref();
+    principal.is_some_and(|principal| Arc::strong_count(principal) > 1)
+}
+
+fn nanos(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+}

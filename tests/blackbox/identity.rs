@@ -1,0 +1,433 @@
+//! Tokens of the company's identity provider: whom they let in, and how little those learn whom they do not.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use issuer::{Issuer, Key, now_s};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+use tests::*;
+
+const MODEL: &str = "m-openai-compatible";
+
+/// The plain config with team `retail` and an identity provider.
+fn config_with(sim: &sim::Sim, issuer: &Issuer, extra: Value) -> Config {
+    let mut config = Config::plain(sim);
+    config.fault("slow", "openai-compatible", "@events:1000@gap:20");
+    config.set("teams/retail", json!({}));
+    config.set(
+        "identity",
+        json!({"issuer": issuer.url(), "audience": "yumen"}),
+    );
+    for (name, value) in extra.as_object().unwrap() {
+        config.set(&format!("identity/{name}"), value.clone());
+    }
+    config
+}
+
+async fn started(sim: &sim::Sim, issuer: &Issuer, extra: Value) -> Gateway {
+    Gateway::start(&config_with(sim, issuer, extra)).await
+}
+
+async fn status(gateway: &Gateway, token: &str) -> u16 {
+    gateway.chat(MODEL, "hi").key(token).send().await.status
+}
+
+#[tokio::test]
+async fn a_person_asks_and_the_log_knows_who() {
+    let sim = sim().await;
+    let key = Key::new("k1", "RS256");
+    let issuer = Issuer::start(&[&key]).await;
+    let gateway = started(&sim, &issuer, json!({})).await;
+    let token = key.token(&issuer.claims("li.wei", &["staff", "retail"], json!({})));
+    let reply = gateway.chat(MODEL, "hi").key(&token).send().await;
+    assert_eq!(reply.status, 200, "{}\n{}", reply.text(), gateway.log());
+    let id = reply.header("x-request-id").unwrap();
+    let opening = gateway.journal().opening(id).unwrap().clone();
+    let who = ["user", "team", "key"].map(|field| opening.text(field).to_owned());
+    assert_eq!(who, ["li.wei", "retail", ""]);
+    // Wherever a key may stand; and an upstream never sees it.
+    for header in ["x-api-key", "x-goog-api-key"] {
+        let ask = gateway.chat(MODEL, "hi").without("authorization");
+        assert_eq!(ask.header(header, &token).send().await.status, 200);
+    }
+    let upstream = format!("{:?}", sim.requests());
+    assert!(!upstream.contains(&token[..40]));
+    assert!(!gateway.log().contains(&token[..40]));
+    // Virtual keys go on beside it, and two credentials are none.
+    assert_eq!(status(&gateway, KEY).await, 200);
+    let both = gateway.chat(MODEL, "hi").header("x-api-key", &token);
+    both.send().await.refused(401, "invalid_api_key");
+    assert_eq!(issuer.fetches(), 1);
+}
+
+#[tokio::test]
+async fn every_way_of_signing() {
+    let sim = sim().await;
+    let keys = ["RS256", "PS512", "ES256", "EdDSA"].map(|alg| Key::new(alg, alg));
+    let issuer = Issuer::start(&keys.each_ref()).await;
+    let gateway = started(&sim, &issuer, json!({})).await;
+    for key in &keys {
+        let token = key.token(&issuer.claims("li", &["retail"], json!({})));
+        assert_eq!(status(&gateway, &token).await, 200, "{}", key.kid);
+    }
+}
+
+#[tokio::test]
+async fn whatever_is_wrong_the_answer_is_the_same() {
+    let sim = sim().await;
+    let key = Key::new("k1", "ES256");
+    let rsa = Key::new("k2", "RS256");
+    let stranger = Key::new("k1", "ES256");
+    let issuer = Issuer::start(&[&key, &rsa]).await;
+    let gateway = started(&sim, &issuer, json!({"leeway": "5s"})).await;
+    let good = issuer.claims("li", &["retail"], json!({}));
+    let with = |extra: Value| key.token(&issuer.claims("li", &["retail"], extra));
+    let header = |header: Value| key.token_with(&header, &good);
+    let unsigned = {
+        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        format!(
+            "{}.{}.",
+            part(&json!({"alg": "none", "kid": "k1"})),
+            part(&good)
+        )
+    };
+    // The public key as a shared secret, as a careless verifier would take it.
+    let confused = {
+        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let signed = format!(
+            "{}.{}",
+            part(&json!({"alg": "HS256", "kid": "shared"})),
+            part(&good)
+        );
+        let secret = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, b"secret");
+        let tag = aws_lc_rs::hmac::sign(&secret, signed.as_bytes());
+        format!("{signed}.{}", URL_SAFE_NO_PAD.encode(tag))
+    };
+    let mut tampered = key.token(&good).into_bytes();
+    let at = tampered.len() - 20;
+    tampered[at] = if tampered[at] == b'A' { b'B' } else { b'A' };
+    let bad = [
+        ("unsigned", unsigned),
+        ("confused", confused),
+        ("tampered", String::from_utf8(tampered).unwrap()),
+        ("a stranger's key of that name", stranger.token(&good)),
+        ("no kid", header(json!({"alg": "ES256"}))),
+        (
+            "unknown kid",
+            header(json!({"alg": "ES256", "kid": "../../k1"})),
+        ),
+        (
+            "a key of another kind",
+            header(json!({"alg": "ES256", "kid": "k2"})),
+        ),
+        (
+            "another algorithm",
+            header(json!({"alg": "ES384", "kid": "k1"})),
+        ),
+        (
+            "an extension",
+            header(json!({"alg": "ES256", "kid": "k1", "crit": ["x"]})),
+        ),
+        (
+            "a logout token",
+            header(json!({"alg": "ES256", "kid": "k1", "typ": "logout+jwt"})),
+        ),
+        ("audience", with(json!({"aud": "another"}))),
+        ("no audience", with(json!({"aud": null}))),
+        ("issuer", with(json!({"iss": "https://evil.example"}))),
+        ("expired", with(json!({"exp": now_s() - 60}))),
+        ("no expiry", with(json!({"exp": null}))),
+        ("not yet", with(json!({"nbf": now_s() + 60}))),
+        ("issued in the future", with(json!({"iat": now_s() + 60}))),
+        ("no user", with(json!({"sub": null}))),
+        ("a user with a line break", with(json!({"sub": "a\nb"}))),
+        ("too large", with(json!({"more": "x".repeat(16 << 10)}))),
+        ("a virtual key", "ym-nobodys-key-0000".to_owned()),
+        ("nonsense", "ey.ey.ey".to_owned()),
+    ];
+    let mut bodies: Vec<(Vec<u8>, Vec<String>)> = Vec::new();
+    for (what, token) in &bad {
+        let reply = gateway.chat(MODEL, "hi").key(token).send().await;
+        assert_eq!(reply.status, 401, "{what}");
+        let mut names: Vec<String> = reply.headers.keys().map(ToString::to_string).collect();
+        names.sort();
+        bodies.push((reply.body.clone(), names));
+        assert_eq!(bodies[0], *bodies.last().unwrap(), "{what}");
+    }
+    assert_eq!(sim.requests().len(), 0);
+    // Unknown keys set off one more fetch, all of them together; and the good one is still good.
+    assert!(issuer.fetches() <= 2, "{}", issuer.fetches());
+    assert_eq!(status(&gateway, &key.token(&good)).await, 200);
+    // Our own log knows better.
+    for reason in [
+        "signature",
+        "audience",
+        "issuer",
+        "expired",
+        "not_yet",
+        "unknown_key",
+    ] {
+        assert!(
+            gateway.log().contains(&format!("reason=\"{reason}\"")),
+            "{reason}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn keys_are_rotated_under_load() {
+    let sim = sim().await;
+    let (old, new) = (Key::new("old", "ES256"), Key::new("new", "EdDSA"));
+    let issuer = Issuer::start(&[&old]).await;
+    let gateway = Arc::new(started(&sim, &issuer, json!({})).await);
+    let claims = issuer.claims("li", &["retail"], json!({}));
+    assert_eq!(status(&gateway, &old.token(&claims)).await, 200);
+    issuer.publish(&[&old, &new]);
+    let mut asks = tokio::task::JoinSet::new();
+    for n in 0..40 {
+        let key = if n % 2 == 0 { &old } else { &new };
+        let token = key.token(&claims);
+        let gateway = Arc::clone(&gateway);
+        asks.spawn(async move { status(&gateway, &token).await });
+    }
+    let statuses = asks.join_all().await;
+    assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
+    assert_eq!(issuer.fetches(), 2, "one fetch for all");
+}
+
+#[tokio::test]
+async fn a_withdrawn_key_ends_tokens_and_their_streams() {
+    let sim = sim().await;
+    let (bad, good) = (Key::new("bad", "ES256"), Key::new("good", "ES256"));
+    let issuer = Issuer::start(&[&bad, &good]).await;
+    let gateway = started(&sim, &issuer, json!({"refresh": "1s"})).await;
+    let claims = issuer.claims("li", &["retail"], json!({}));
+    let (stolen, sound) = (bad.token(&claims), good.token(&claims));
+    let mut cut = gateway.stream("slow", "x").key(&stolen).open().await;
+    let mut goes_on = gateway.stream("slow", "x").key(&sound).open().await;
+    cut.until("data:").await;
+    goes_on.until("data:").await;
+    issuer.publish(&[&good]);
+    let rest = cut.rest().await;
+    assert!(!grammar::read(&rest.body).done, "{}", rest.text());
+    assert_eq!(status(&gateway, &stolen).await, 401);
+    assert_eq!(status(&gateway, &sound).await, 200);
+    assert!(goes_on.next().await.is_some());
+    goes_on.leave();
+}
+
+#[tokio::test]
+async fn an_issuer_that_is_away_is_believed_for_a_while_and_no_longer() {
+    let sim = sim().await;
+    let key = Key::new("k1", "ES256");
+    let issuer = Issuer::start(&[&key]).await;
+    let gateway = started(&sim, &issuer, json!({"refresh": "1s", "stale": "4s"})).await;
+    let token = key.token(&issuer.claims("li", &["retail"], json!({})));
+    assert_eq!(status(&gateway, &token).await, 200);
+    issuer.is_down(true);
+    let down = std::time::Instant::now();
+    // As long as it must, it holds; some time after, it must not.
+    let first = status(&gateway, &token).await;
+    if down.elapsed() < Duration::from_secs(2) {
+        assert_eq!(first, 200);
+    }
+    let reply = loop {
+        let reply = gateway.chat(MODEL, "hi").key(&token).send().await;
+        if reply.status == 401 || down.elapsed() > Duration::from_secs(30) {
+            break reply;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    };
+    reply.refused(401, "invalid_api_key");
+    assert!(gateway.log().contains("stale_keys"));
+    // Keys of its own do not need it.
+    assert_eq!(status(&gateway, KEY).await, 200);
+    issuer.is_down(false);
+    let start = std::time::Instant::now();
+    while status(&gateway, &token).await != 200 {
+        assert!(
+            start.elapsed() < Duration::from_secs(45),
+            "{}",
+            gateway.log()
+        );
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_document_about_another_issuer_is_not_believed() {
+    let sim = sim().await;
+    let key = Key::new("k1", "ES256");
+    let issuer = Issuer::start(&[&key]).await;
+    issuer.says("https://another.example");
+    let gateway = started(&sim, &issuer, json!({})).await;
+    let token = key.token(&issuer.claims("li", &["retail"], json!({})));
+    assert_eq!(status(&gateway, &token).await, 401);
+    assert_eq!(issuer.fetches(), 0);
+    until("the reason in the log", || {
+        gateway.log().contains("about another issuer")
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn groups_teams_and_grades() {
+    let sim = sim().await;
+    let key = Key::new("k1", "EdDSA");
+    let issuer = Issuer::start(&[&key]).await;
+    let mut config = config_with(
+        &sim,
+        &issuer,
+        json!({
+            "claims": {"team": "realm.groups", "user": "email", "grade": "data"},
+            "teams": {"/sales": "retail", "/lab": "lab"},
+        }),
+    );
+    config.set(
+        "teams/lab",
+        json!({"models": ["slow"], "grade": "internal"}),
+    );
+    config.set("providers/openai-compatible/clearance", "internal");
+    let gateway = Gateway::start(&config).await;
+    let token = |groups: &[&str], extra: Value| {
+        let mut claims = issuer.claims("x", &[], extra);
+        claims["email"] = "li@example.com".into();
+        claims["realm"] = json!({ "groups": groups });
+        key.token(&claims)
+    };
+    let ask = |token: String| gateway.chat(MODEL, "hi").key(&token).send();
+    assert_eq!(
+        ask(token(&["/none", "/sales", "/lab"], json!({})))
+            .await
+            .status,
+        200
+    );
+    // A team's rights are its members'.
+    ask(token(&["/lab"], json!({})))
+        .await
+        .refused(403, "permission_denied");
+    // The name of a team is no group where groups are listed.
+    for groups in [&["retail"][..], &[]] {
+        let said = ask(token(groups, json!({})))
+            .await
+            .refused(403, "permission_denied");
+        assert!(said.contains("team"), "{said}");
+    }
+    // A claim raises the grade, never lowers it, and one that nobody knows is the highest.
+    let raised = ask(token(&["/sales"], json!({"data": "internal"}))).await;
+    assert_eq!(raised.header("x-yumen-grade"), Some("internal"));
+    for grade in ["confidential", "top-secret"] {
+        let reply = ask(token(&["/sales"], json!({"data": grade}))).await;
+        reply.refused(403, "no_cleared_provider");
+    }
+    let models = Ask::get(gateway.listen, "/v1/models");
+    let models = models.key(&token(&["/lab"], json!({}))).send().await;
+    let ids: Vec<_> = models.json()["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|model| model["id"].clone())
+        .collect();
+    assert_eq!(ids, ["slow"]);
+}
+
+#[tokio::test]
+async fn a_fresh_token_and_a_reload_reset_no_limit() {
+    let sim = sim().await;
+    let key = Key::new("k1", "EdDSA");
+    let issuer = Issuer::start(&[&key]).await;
+    let per_user = json!({"per_user": {"limits": {"rpd": 5}}});
+    let mut config = config_with(&sim, &issuer, per_user);
+    // The least counts.
+    config.set("teams/retail", json!({"per_user": {"limits": {"rpd": 3}}}));
+    let gateway = Gateway::start(&config).await;
+    let token = |user: &str, n: u64| {
+        key.token(&issuer.claims(user, &["retail"], json!({"jti": n.to_string()})))
+    };
+    for n in 0..2 {
+        assert_eq!(status(&gateway, &token("li", n)).await, 200);
+    }
+    config.set("log/level", "debug");
+    config.set("teams/other", json!({}));
+    gateway.reload(&config.text(), "config reloaded").await;
+    assert_eq!(status(&gateway, &token("li", 2)).await, 200);
+    for n in [0, 3] {
+        let reply = gateway.chat(MODEL, "hi").key(&token("li", n)).send().await;
+        let said = reply.refused(429, "rate_limit_exceeded");
+        assert!(said.contains("3 requests per day of user li"), "{said}");
+    }
+    assert_eq!(status(&gateway, &token("wu", 4)).await, 200);
+}
+
+#[tokio::test]
+async fn a_reload_that_takes_something_ends_streams() {
+    let sim = sim().await;
+    let key = Key::new("k1", "EdDSA");
+    let issuer = Issuer::start(&[&key]).await;
+    let mut config = config_with(&sim, &issuer, json!({}));
+    config.set("teams/lab", json!({}));
+    let gateway = Gateway::start(&config).await;
+    let token = |user: &str, team: &str| key.token(&issuer.claims(user, &[team], json!({})));
+    let mut cut = gateway
+        .stream("slow", "x")
+        .key(&token("li", "lab"))
+        .open()
+        .await;
+    let mut kept = gateway
+        .stream("slow", "x")
+        .key(&token("wu", "retail"))
+        .open()
+        .await;
+    cut.until("data:").await;
+    kept.until("data:").await;
+    config.set("teams/lab", json!({"models": [MODEL]}));
+    gateway.reload(&config.text(), "config reloaded").await;
+    let rest = cut.rest().await;
+    assert!(!grammar::read(&rest.body).done, "{}", rest.text());
+    // What is left is still allowed, with the same token.
+    assert_eq!(status(&gateway, &token("li", "lab")).await, 200);
+    kept.until("data:").await;
+    // Without the provider its tokens are nobody's.
+    config.0.as_object_mut().unwrap().remove("identity");
+    gateway.reload(&config.text(), "config reloaded").await;
+    let rest = kept.rest().await;
+    assert!(!grammar::read(&rest.body).done, "{}", rest.text());
+    assert_eq!(status(&gateway, &token("wu", "retail")).await, 401);
+}
+
+#[tokio::test]
+async fn a_config_that_would_believe_anybody_is_refused() {
+    let sim = sim().await;
+    let key = Key::new("k1", "EdDSA");
+    let issuer = Issuer::start(&[&key]).await;
+    for (extra, said) in [
+        (
+            json!({"issuer": "http://sso.example.com"}),
+            "identity.issuer: must be https",
+        ),
+        (
+            json!({"jwks_url": "http://sso.example.com/keys"}),
+            "identity.jwks_url: must be https",
+        ),
+        (json!({"audience": []}), "identity.audience: names nobody"),
+        (
+            json!({"team": "retial"}),
+            "identity.team: there is no team `retial`; did you mean `retail`?",
+        ),
+        (
+            json!({"teams": {"/a": "b"}}),
+            "identity.teams.\"/a\": there is no team `b`",
+        ),
+        (
+            json!({"leeway": "1h"}),
+            "identity.leeway: must be 0s to 10m",
+        ),
+        (json!({"audiance": "x"}), "did you mean `audience`?"),
+    ] {
+        let config = config_with(&sim, &issuer, extra);
+        let (code, _, out) = Launch::new(config.text()).command("check").ends().await;
+        assert_eq!(code, Some(2), "{out}");
+        assert!(out.contains(said), "{out}");
+    }
+}
