@@ -5,10 +5,12 @@
 use bytes::Bytes;
 use wire::facts::EventFacts;
 use wire::json::{self, Value};
+use wire::operation::{Embed, Input, Picture, Rerank, Work};
 use wire::sse::{Limits, Splitter};
 use wire::{Kind, canon};
 
-use crate::dialect::{DialectId, Lossy, ReplyHead};
+use crate::dialect::{ClientDialect as _, DialectId, Lossy, ReplyHead};
+use crate::dialects::openai_chat::OpenAiChat;
 use crate::places::{Asked, Asks};
 use crate::vendor::{Call, Head};
 
@@ -48,6 +50,7 @@ pub fn fuzz_reply(data: &[u8]) {
         let _ = dialect.decoder().whole(&body, root, &mut events);
         write(&events);
     }
+    fuzz_done(&body, root);
     let headers = http::HeaderMap::new();
     for vendor in crate::VENDORS {
         for status in [200, 400, 429, 500] {
@@ -64,6 +67,7 @@ pub fn fuzz_reply(data: &[u8]) {
 /// A request: every client dialect's lens and edits for every vendor, and the translation to every dialect.
 pub fn fuzz_request(data: &[u8]) {
     let body = Bytes::copy_from_slice(data);
+    fuzz_work(&body);
     for client in crate::CLIENT_DIALECTS {
         let Ok(tape) = json::scan(&body, &json::Limits::default()) else {
             return;
@@ -96,6 +100,77 @@ pub fn fuzz_request(data: &[u8]) {
     }
 }
 
+/// What is no chat: every client dialect's reading of it, every vendor's form.
+fn fuzz_work(body: &Bytes) {
+    for client in crate::CLIENT_DIALECTS {
+        for endpoint in client.endpoints() {
+            let Ok(tape) = json::scan(body, &json::Limits::default()) else {
+                return;
+            };
+            let asked = Asked {
+                model: "m".into(),
+                ..Asked::at(endpoint)
+            };
+            let asks = endpoint.asks;
+            if !asks.is_work() && asks != Asks::Image {
+                continue;
+            }
+            let Ok(facts) = client.read_request(body, tape, &asked) else {
+                continue;
+            };
+            let _ = client.contents(body, &facts);
+            let Ok(work) = client.decode_work(body, &facts, &asked) else {
+                continue;
+            };
+            for vendor in crate::VENDORS {
+                let operation = vendor.operation(asks, "m");
+                let Some((operation, form)) = operation.and_then(|one| Some((one, one.form?)))
+                else {
+                    continue;
+                };
+                for part in work.parts(operation.most) {
+                    must_be_json(form.write(&part, "m"));
+                }
+            }
+        }
+    }
+}
+
+/// A reply to such a request, as every form reads it.
+fn fuzz_done(body: &Bytes, root: Value<'_>) {
+    let works = [
+        Work::Embed(Embed {
+            inputs: vec![Input::Text(canon::Str::escaped("x"))],
+            base64: true,
+            ..Embed::default()
+        }),
+        Work::Rerank(Rerank {
+            documents: vec![canon::Str::escaped("x")],
+            echo: true,
+            ..Rerank::default()
+        }),
+        Work::Image(Picture::default()),
+    ];
+    for work in works {
+        for vendor in crate::VENDORS {
+            for asks in [Asks::Embed, Asks::Rerank, Asks::Image] {
+                let operation = vendor.operation(asks, "m");
+                let Some((operation, form)) = operation.and_then(|one| Some((one, one.form?)))
+                else {
+                    continue;
+                };
+                let _ = form.state(root);
+                let Ok(reply) = operation.read(&work, body, root) else {
+                    continue;
+                };
+                if let Ok(written) = OpenAiChat.encode_done(&work, &reply, &head()) {
+                    must_be_json(Ok(written));
+                }
+            }
+        }
+    }
+}
+
 fn call(dialect: DialectId) -> Call<'static> {
     Call {
         model: "qwen3-8b",
@@ -103,6 +178,7 @@ fn call(dialect: DialectId) -> Call<'static> {
         dialect,
         asks: Asks::Reply,
         multimodal: false,
+        cap: None,
         request_id: "req-1",
         now_ms: 0,
         token: None,
@@ -111,15 +187,18 @@ fn call(dialect: DialectId) -> Call<'static> {
     }
 }
 
+fn head() -> ReplyHead {
+    ReplyHead {
+        request_id: "req-1".to_owned(),
+        model: "m".to_owned(),
+        created: 1,
+        usage_asked: true,
+        thoughts: true,
+    }
+}
+
 fn write(events: &[canon::Event]) {
     for client in crate::CLIENT_DIALECTS {
-        let head = || ReplyHead {
-            request_id: "req-1".to_owned(),
-            model: "m".to_owned(),
-            created: 1,
-            usage_asked: true,
-            thoughts: true,
-        };
         must_be_json(Ok(client.encoder(head()).whole(events)));
         let mut out = wire::Rope::new();
         let mut encoder = client.encoder(head());

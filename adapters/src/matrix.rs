@@ -67,6 +67,15 @@ const FEATURES: &[(&str, Members)] = &[
     ),
 ];
 
+/// What is done beside chat, whatever the client's dialect.
+const BESIDE: &[(&str, Asks)] = &[
+    ("embeddings", Asks::Embed),
+    ("rerank", Asks::Rerank),
+    ("image making", Asks::Image),
+    ("speech", Asks::Speak),
+    ("transcripts", Asks::Transcribe),
+];
+
 /// Fields with a usual value.
 const FIELDS: &[Probe] = &[
     Probe("temperature", "0.7"),
@@ -87,7 +96,8 @@ const FIELDS: &[Probe] = &[
 
 /// The names of the features, in order.
 pub fn features() -> impl Iterator<Item = &'static str> {
-    FEATURES.iter().map(|row| row.0)
+    let chat = FEATURES.iter().map(|row| row.0);
+    chat.chain(BESIDE.iter().map(|row| row.0))
 }
 
 /// All vendors, by name.
@@ -108,6 +118,7 @@ fn row(vendor: &'static dyn Vendor) -> Row {
         let lacks = vendor.quirks("").replies_lack.contains(name);
         !lacks && fits(vendor, &members.join(","))
     };
+    let does = |(_, asks): &(&str, Asks)| vendor.operation(*asks, "").is_some();
     let loses = |Probe(name, raw): &&Probe| !fits(vendor, &format!("{SAY},\"{name}\":{raw}"));
     Row {
         vendor: info.name,
@@ -117,7 +128,11 @@ fn row(vendor: &'static dyn Vendor) -> Row {
             .iter()
             .map(|client| (client.name(), speaks(*client)))
             .collect(),
-        has: FEATURES.iter().map(has).collect(),
+        has: FEATURES
+            .iter()
+            .map(has)
+            .chain(BESIDE.iter().map(does))
+            .collect(),
         lossy: FIELDS
             .iter()
             .filter(loses)
@@ -150,6 +165,7 @@ fn write(vendor: &'static dyn Vendor, request: &canon::Request) -> Result<bool, 
         dialect: spoken.id(),
         asks: Asks::Reply,
         multimodal: request.multimodal(),
+        cap: None,
         request_id: "",
         now_ms: 0,
         token: None,
@@ -185,6 +201,9 @@ mod tests {
         assert!(has("deepseek", "reasoning"));
         assert!(row("moonshot").lossy.contains(&"temperature"));
         assert!(row("openai").forwarded.contains(&("openai-chat", true)));
+        assert!(has("openai", "embeddings") && !has("openai", "rerank"));
+        assert!(has("tongyi", "rerank") && !has("anthropic", "embeddings"));
+        assert!(has("vllm", "transcripts") && !has("vllm", "speech"));
         assert!(row("spark").forwarded.contains(&("openai-chat", false)));
     }
 }

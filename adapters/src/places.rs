@@ -33,6 +33,14 @@ pub enum Asks {
     Embed,
     /// The order of documents by a query.
     Rerank,
+    /// Images by a description.
+    Image,
+    /// Speech of a text.
+    Speak,
+    /// The text of a sound.
+    Transcribe,
+    /// The text of a sound, in English.
+    Translate,
 }
 
 impl Asks {
@@ -40,6 +48,18 @@ impl Asks {
     #[must_use]
     pub const fn is_work(self) -> bool {
         matches!(self, Self::Embed | Self::Rerank)
+    }
+
+    /// Whether it is about images or sound: a body that goes on with a few edits, or not at all.
+    #[must_use]
+    pub const fn is_media(self) -> bool {
+        matches!(self, Self::Image | Self::Speak) || self.is_form()
+    }
+
+    /// Whether it is asked with a form.
+    #[must_use]
+    pub const fn is_form(self) -> bool {
+        matches!(self, Self::Transcribe | Self::Translate)
     }
 }
 

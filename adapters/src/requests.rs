@@ -19,6 +19,7 @@ fn call(model: &str, multimodal: bool) -> Call<'_> {
         dialect: DialectId::OpenAiChat,
         asks: Asks::Reply,
         multimodal,
+        cap: None,
         request_id: "req-1",
         now_ms: 1_767_225_600_000,
         token: Some("24.tok/en"),

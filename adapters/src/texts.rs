@@ -300,7 +300,7 @@ fn is_data(text: &str) -> bool {
         .is_some_and(|scheme| scheme.eq_ignore_ascii_case(DATA))
 }
 
-fn is_coded(byte: u8) -> bool {
+pub(crate) fn is_coded(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"+/=-_".contains(&byte)
 }
 

@@ -44,6 +44,8 @@ pub struct Call<'a> {
     pub asks: Asks,
     /// Whether any message holds something else than text (some vendors use another path).
     pub multimodal: bool,
+    /// Tokens that a reply may have at most, if the request does not say: what a budget has left.
+    pub cap: Option<u64>,
     /// Our id of this request; unique for each attempt's record.
     pub request_id: &'a str,
     /// Wall clock, milliseconds since the Unix epoch.

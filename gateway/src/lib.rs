@@ -2,6 +2,7 @@
 
 pub mod admin;
 pub mod alarm;
+pub mod alerts;
 pub mod audit;
 pub mod book;
 pub mod cli;

@@ -294,6 +294,7 @@ fn start_control(
     let _inside = control.enter();
     let listener = listeners.into_iter().next().context("no listener")?;
     retention::start(shared);
+    tasks::detach(crate::alerts::run(Arc::clone(shared)));
     let ledger = workers.first().context("no worker")?.ledger.clone();
     let state = admin_state(shared, searches(shared)?, ledger);
     tasks::detach(server::admin::serve(

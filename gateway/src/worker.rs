@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use adapters::places;
 use ledger::{Ledger, Link};
+use policies::limit::level::Window;
 use policies::policy::Policy;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::watch;
@@ -16,6 +17,7 @@ use wire::Fault;
 use wire::fault::Level;
 
 use crate::alarm::SharedAlarm;
+use crate::alerts::{Alerts, Crossed};
 use crate::audit::sealing::Sealing;
 use crate::config::snapshot::{Snapshot, Target};
 use crate::config::watch::ConfigStore;
@@ -23,6 +25,7 @@ use crate::pipeline::MODERATIONS;
 use crate::server::guard::HeadWatch;
 use crate::telemetry::metrics::{Metrics, RouteMeters, TargetMeters};
 use crate::telemetry::policy::PolicyMeters;
+use crate::telemetry::queue::QueueMeters;
 use crate::upstream::client::Client;
 use crate::upstream::token::Cells;
 use journal::clock::Clock;
@@ -57,6 +60,8 @@ pub struct Shared {
     pub tokens: Cells,
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// Warnings to the outside.
+    pub alerts: Alerts,
     /// The workers' links to the store of limits.
     links: Mutex<Vec<Arc<Link>>>,
     /// Names this process among the replicas.
@@ -84,6 +89,7 @@ impl Shared {
             routes,
             tokens: Cells::default(),
             clock,
+            alerts: Alerts::default(),
             links: Mutex::default(),
             replica: OnceLock::new(),
             phase,
@@ -93,6 +99,33 @@ impl Shared {
 
     fn links(&self) -> MutexGuard<'_, Vec<Arc<Link>>> {
         self.links.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A budget is nearly spent: once a period of each budget, of those that this process sees.
+    pub fn crossed(&self, crossed: Crossed) {
+        let meter = &crossed.meter;
+        let (level, name) = (meter.owner.level(), meter.owner.name());
+        tracing::warn!(level, name, limit = meter.name(), "budget nearly spent");
+        let unit = meter.limit.unit.as_str();
+        self.metrics.crossed(level, name, unit);
+        if self.store.load().webhook.is_some() && !self.alerts.tell(crossed) {
+            self.metrics.alert(false);
+        }
+    }
+
+    /// Whether another gateway tells of it. If nobody can say, it is told twice rather than never.
+    pub async fn is_told(&self, crossed: &Crossed) -> bool {
+        let links = self.links().clone();
+        let Some(link) = links.into_iter().find(|link| link.stats().up) else {
+            return false;
+        };
+        let limit = &crossed.meter.limit;
+        let Window::Calendar(period) = limit.window else {
+            return false;
+        };
+        let (begin_ms, end_ms) = period.around(crossed.now_ms, limit.zone_s);
+        let what = format!("{}:{begin_ms}", crossed.meter.name());
+        link.once(&what, end_ms, crossed.now_ms).await == Some(false)
     }
 
     /// Waits until the store of limits has heard of all that ended, but no longer than this.
@@ -112,6 +145,13 @@ impl Shared {
             let (provider, model) = (&target.provider.name, &target.model);
             Arc::new(self.metrics.target(provider, model, currency))
         })
+    }
+
+    /// The meters of those that wait for a target's provider, if any can.
+    pub fn queue_meters<'a>(&self, target: &'a Target) -> Option<&'a QueueMeters> {
+        let room = target.room.as_ref()?;
+        let name = &target.provider.name;
+        Some(room.meters.get_or_init(|| self.metrics.queue(name)))
     }
 
     /// The counters of a snapshot's policy.
@@ -160,6 +200,14 @@ impl Shared {
         let replicas = links.iter().map(|link| link.replicas).max().unwrap_or(1);
         let replicas = i64::try_from(replicas).unwrap_or(i64::MAX);
         metrics.ledger_replicas.set(replicas);
+        let snapshot = self.store.load();
+        let targets = snapshot.models.values().flat_map(|model| &model.targets);
+        for target in targets {
+            if let (Some(room), Some(meters)) = (&target.room, self.queue_meters(target)) {
+                let waiting = i64::try_from(room.door.waiting()).unwrap_or(i64::MAX);
+                meters.depth.set(waiting);
+            }
+        }
         let kept = self.sealing.bodies().counters();
         let (bytes, dropped) = (
             &metrics.audit_payload_bytes,

@@ -57,22 +57,29 @@ async fn tokens_are_reserved_and_settled() {
 async fn a_limit_below_what_we_guess_can_be_kept() {
     let sim = sim().await;
     let mut config = Config::plain(&sim);
-    config.key("k", "ym-small-k-00000", json!({"limits": {"tpd": 300}}));
+    config.key("k", "ym-small-k-00000", json!({"limits": {"tpd": 100}}));
     let gateway = Gateway::start(&config).await;
     let ask = |text: &str| {
         gateway
             .chat("m-openai-compatible", text)
             .key("ym-small-k-00000")
     };
+    // What remains is what it gets: until not even the question has room.
     assert_eq!(ask("hi").send().await.status, 200);
-    assert_eq!(
-        ask("hi").send().await.status,
-        429,
-        "the guess was the whole of it, and some is used"
-    );
+    assert_eq!(ask("hi").send().await.status, 200);
+    let mut passed = 2;
+    let said = loop {
+        let reply = ask("hi").send().await;
+        if reply.status != 200 {
+            break reply.refused(429, "rate_limit_exceeded");
+        }
+        passed += 1;
+        assert!(passed < 100, "a hundred tokens are not for so many");
+    };
+    assert!(said.contains("100 tokens per day of key k"), "{said}");
     let reply = ask(&"word ".repeat(400)).send().await;
     let said = reply.refused(429, "rate_limit_exceeded");
-    assert!(said.contains("key k has 300 per day"), "{said}");
+    assert!(said.contains("key k has 100 per day"), "{said}");
 }
 
 #[tokio::test]
@@ -310,7 +317,15 @@ async fn without_its_redis_a_gateway_does_what_each_limit_says() {
     let [gateway, _other] = pair(&mut config, &redis).await;
     let ask = |key: &str| gateway.chat("m-openai-compatible", "hi").key(key).send();
     assert_eq!(ask("ym-outage-open-0").await.status, 200);
-    assert_eq!(ask("ym-outage-strict").await.status, 200);
+    // A busy machine may be late for the store's answer.
+    let start = Instant::now();
+    while ask("ym-outage-strict").await.status != 200 {
+        assert!(
+            start.elapsed() < Duration::from_secs(10),
+            "{}",
+            gateway.log()
+        );
+    }
     redis.kill();
     let start = Instant::now();
     while !gateway
@@ -330,7 +345,7 @@ async fn without_its_redis_a_gateway_does_what_each_limit_says() {
         let strict = ask("ym-outage-strict").await;
         strict.refused(503, "overloaded");
         assert!(strict.header("retry-after").is_some());
-        assert!(strict.took < Duration::from_secs(1), "{:?}", strict.took);
+        assert!(strict.took < Duration::from_secs(3), "{:?}", strict.took);
     }
     redis.restart();
     let start = Instant::now();

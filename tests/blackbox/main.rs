@@ -25,6 +25,8 @@
 )]
 
 mod admin;
+mod admission;
+mod alerts;
 mod audit_events;
 mod audit_search;
 mod audit_siem;
@@ -43,6 +45,7 @@ mod framing;
 mod front;
 mod gates;
 mod gemini;
+mod growth;
 mod heads;
 mod identity;
 mod input;
@@ -52,6 +55,7 @@ mod labels;
 mod law;
 mod limits;
 mod matrix;
+mod media;
 mod messages;
 mod mixing;
 mod moderations;

@@ -3,6 +3,7 @@
 //!
 //! T-60 and T-61. Values are planted one by one, so that a leak names its place, its disguise and its vendor.
 
+mod beside;
 mod gemini;
 mod messages;
 mod places;

@@ -5,6 +5,7 @@
 
 mod cohere;
 mod dashscope;
+mod images;
 mod minimax;
 mod openai;
 pub(crate) mod vectors;
@@ -18,14 +19,21 @@ use wire::{Fault, Kind, Rope};
 use crate::dialect::{DialectId, Dropped, Lossy, lose};
 use crate::dialects::openai_chat::lens::read_usage;
 use crate::places::Asks;
-use crate::quirks::{self, Loss};
+use crate::quirks::{self, Loss, PLAIN, Quirks, StreamUsage};
 use crate::vendor::Parts;
 
 pub(crate) use cohere::{RANKS, RANKS_BARE, RANKS_BY_PATH, RANKS_V2};
 pub(crate) use dashscope::{DASHSCOPE_RANKS, DASHSCOPE_VECTORS};
+pub(crate) use images::{CHAT_IMAGES, IMAGES_BY_PATH, LISTED_IMAGES, TASK_IMAGES};
 pub(crate) use minimax::MINIMAX_VECTORS;
 pub(crate) use openai::{
     LISTED_VECTORS, VECTORS, VECTORS_BY_PATH, VECTORS_OUTPUT, VECTORS_PLAIN, VECTORS_SIZED,
+};
+
+/// Images and sound with no edit but the model's name; usage is told unasked.
+pub(crate) static MEDIA: Quirks = Quirks {
+    stream_usage: StreamUsage::Always,
+    ..PLAIN
 };
 
 /// One thing that a vendor does.
@@ -37,8 +45,10 @@ pub struct Operation {
     pub path: &'static str,
     /// An end of the base path that this path stands in the place of, if the base path has it.
     pub instead_of: &'static str,
-    /// How it is written.
-    pub form: &'static dyn Form,
+    /// How it is written; `None`: as OpenAI's clients write it, with a few edits.
+    pub form: Option<&'static dyn Form>,
+    /// Which edits.
+    pub quirks: &'static Quirks,
     /// Texts of one call.
     pub most: usize,
 }
@@ -61,8 +71,29 @@ pub trait Form: Sync {
     /// `BadRequest` for what cannot be said in it at all.
     fn write(&self, work: &Work, model: &str) -> Result<Rope, Fault>;
 
+    /// What a reply says of a task that takes its time.
+    fn state(&self, _root: Value<'_>) -> State {
+        State::Done
+    }
+
+    /// Where a reply to a task that failed says why.
+    fn failure<'a>(&self, root: Value<'a>) -> Option<Value<'a>> {
+        Some(root)
+    }
+
     /// Reads the reply to it; `None`: it is none.
     fn read(&self, work: &Work, body: &Bytes, root: Value<'_>) -> Option<Reply>;
+}
+
+/// How far a task is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// The reply says it all.
+    Done,
+    /// It is to be asked for with `GET` at this path, behind the provider's base path.
+    Waits(String),
+    /// It came to nothing.
+    Failed,
 }
 
 impl std::fmt::Debug for Operation {
@@ -81,7 +112,20 @@ impl Operation {
             asks,
             path,
             instead_of: "",
-            form,
+            form: Some(form),
+            quirks: &MEDIA,
+            most: usize::MAX,
+        }
+    }
+
+    /// One of images or sound, whose body goes on with these edits.
+    pub(crate) const fn media(asks: Asks, path: &'static str, quirks: &'static Quirks) -> Self {
+        Self {
+            asks,
+            path,
+            instead_of: "",
+            form: None,
+            quirks,
             most: usize::MAX,
         }
     }
@@ -112,7 +156,7 @@ impl Operation {
     pub fn losses(&self, work: &Work, lossy: Lossy) -> Result<Dropped, Fault> {
         let mut dropped = Dropped::new();
         lose(work.lost(), lossy, &mut dropped)?;
-        for name in self.form.lacks() {
+        for name in self.form.map_or(&[][..], |form| form.lacks()) {
             let loss = match (*name, work) {
                 ("dimensions", Work::Embed(embed)) if embed.dimensions.is_some() => Loss::Meaning,
                 ("user", Work::Embed(embed)) if embed.user.is_some() => Loss::Hint,
@@ -120,6 +164,16 @@ impl Operation {
                 ("max_tokens_per_doc", Work::Rerank(rank)) if rank.tokens_max.is_some() => {
                     Loss::Hint
                 }
+                ("stream", Work::Image(picture)) if picture.stream => Loss::Meaning,
+                ("b64_json", Work::Image(picture)) if picture.base64 == Some(true) => {
+                    quirks::lose("response_format", Loss::Meaning, lossy, &mut dropped)?;
+                    continue;
+                }
+                ("url", Work::Image(picture)) if picture.base64 == Some(false) => {
+                    quirks::lose("response_format", Loss::Meaning, lossy, &mut dropped)?;
+                    continue;
+                }
+                (hint, Work::Image(picture)) if picture.also.contains(&hint) => Loss::Hint,
                 ("instruct", Work::Rerank(rank)) if rank.instruct.is_some() => Loss::Meaning,
                 _ => Loss::Nothing,
             };
@@ -133,7 +187,7 @@ impl Operation {
     /// # Errors
     /// `Malformed` if it is none, or has not one result for each text.
     pub fn read(&self, work: &Work, body: &Bytes, root: Value<'_>) -> Result<Reply, Fault> {
-        let reply = self.form.read(work, body, root);
+        let reply = self.form.and_then(|form| form.read(work, body, root));
         reply
             .filter(|reply| fits(work, &reply.done))
             .ok_or_else(|| Fault::new(Kind::Malformed).reason("invalid_response"))
@@ -154,6 +208,7 @@ fn fits(work: &Work, done: &Done) -> bool {
             let least = rerank.top.unwrap_or(usize::MAX).min(seen.len());
             once && ranks.len() >= least
         }
+        (Work::Image(_), Done::Made(images)) => !images.is_empty(),
         _ => false,
     }
 }

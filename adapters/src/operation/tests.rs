@@ -29,7 +29,10 @@ fn operation(name: &str, asks: Asks, model: &str) -> &'static Operation {
 /// What a vendor is asked for this.
 fn asked(name: &str, asks: Asks, body: &Tree) -> Tree {
     let operation = operation(name, asks, "m");
-    let written = operation.form.write(&work(asks, body).unwrap(), "m");
+    let written = operation
+        .form
+        .unwrap()
+        .write(&work(asks, body).unwrap(), "m");
     serde_json::from_slice(&written.unwrap().into_bytes()).unwrap()
 }
 
@@ -371,4 +374,29 @@ fn every_operation_has_a_place_and_a_bound() {
         operation("tongyi", Asks::Embed, "text-embedding-v4").most,
         10
     );
+}
+
+/// Requests and replies with a few bytes changed: nothing panics, and what is written is JSON.
+#[test]
+fn nothing_breaks_on_bytes_that_went_wrong() {
+    let samples: [&str; 7] = [
+        r#"{"model":"m","input":["a",[1]],"dimensions":3,"encoding_format":"base64"}"#,
+        r#"{"model":"m","query":"q","documents":["a",{"text":"b"}],"top_n":1}"#,
+        r#"{"model":"m","prompt":"p","n":2,"size":"16x9","response_format":"url"}"#,
+        r#"{"data":[{"index":0,"embedding":"AACAPw=="}],"usage":{"prompt_tokens":1}}"#,
+        r#"{"data":[{"index":0,"embedding":[1.5,2e9]}],"vectors":[[1]],"embeddings":[]}"#,
+        r#"{"results":[{"index":0,"relevance_score":0.5}],"meta":{"tokens":{"input_tokens":1}}}"#,
+        r#"{"output":{"task_id":"a","task_status":"PENDING","results":[{"url":"u"}]},"data":{"image_urls":["u"]}}"#,
+    ];
+    let swaps = b"\"{],0x";
+    for sample in samples {
+        for at in 0..sample.len() {
+            for swap in swaps {
+                let mut bytes = sample.as_bytes().to_vec();
+                bytes[at] = *swap;
+                crate::fuzz::fuzz_request(&bytes);
+                crate::fuzz::fuzz_reply(&bytes);
+            }
+        }
+    }
 }

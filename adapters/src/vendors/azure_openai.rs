@@ -10,7 +10,7 @@ use super::blame::{Blame, Told};
 use super::openai;
 use super::openai_like::{GENERIC, HOSTED, OpenAiLike, bearer, insert_secret};
 use crate::auth::percent;
-use crate::operation::{Operation, VECTORS};
+use crate::operation::{MEDIA, Operation, VECTORS};
 use crate::places::Asks;
 use crate::vendor::{Call, Credential, Parts, VendorInfo};
 
@@ -30,7 +30,13 @@ pub(crate) static VENDOR: OpenAiLike = OpenAiLike {
 };
 
 /// What it does beside chat.
-static BESIDE: &[Operation] = &[Operation::new(Asks::Embed, "/embeddings", &VECTORS).most(2048)];
+static BESIDE: &[Operation] = &[
+    Operation::new(Asks::Embed, "/embeddings", &VECTORS).most(2048),
+    Operation::media(Asks::Image, "/images/generations", &MEDIA),
+    Operation::media(Asks::Speak, "/audio/speech", &MEDIA),
+    Operation::media(Asks::Transcribe, "/audio/transcriptions", &MEDIA),
+    Operation::media(Asks::Translate, "/audio/translations", &MEDIA),
+];
 
 const BEARER: &str = "bearer";
 /// The version of the API that is asked for in the classic form: the newest that is generally available.

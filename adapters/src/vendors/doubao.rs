@@ -4,7 +4,7 @@ use super::blame::{self, Blame, Told};
 use super::openai_like::{GENERIC, HOSTED, OpenAiLike};
 use crate::operation::{Operation, VECTORS_SIZED};
 use crate::places::Asks;
-use crate::quirks::{COMMON, Quirks, Rule};
+use crate::quirks::{COMMON, PLAIN, Quirks, Rule, StreamUsage};
 use crate::vendor::VendorInfo;
 
 /// The vendor.
@@ -27,8 +27,10 @@ pub(crate) static VENDOR: OpenAiLike = OpenAiLike {
 };
 
 /// What it does beside chat.
-static BESIDE: &[Operation] =
-    &[Operation::new(Asks::Embed, "/embeddings", &VECTORS_SIZED).most(64)];
+static BESIDE: &[Operation] = &[
+    Operation::new(Asks::Embed, "/embeddings", &VECTORS_SIZED).most(64),
+    Operation::media(Asks::Image, "/images/generations", &IMAGES),
+];
 
 static CHAT: Quirks = Quirks {
     fields: &[
@@ -98,3 +100,11 @@ fn blame(_: u16, told: &Told<'_>) -> Option<Blame> {
         _ => return None,
     })
 }
+
+/// What images are asked for.
+static IMAGES: Quirks = Quirks {
+    fields: &[("n", Rule::Lacks)],
+    openai_only: true,
+    stream_usage: StreamUsage::Always,
+    ..PLAIN
+};

@@ -202,6 +202,7 @@ mod tests {
                 dialect: DialectId::Gemini,
                 asks,
                 multimodal: false,
+                cap: None,
                 request_id: "r",
                 now_ms: 0,
                 token: None,

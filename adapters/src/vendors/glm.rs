@@ -9,7 +9,7 @@ use super::openai_like::{GENERIC, HOSTED, OpenAiLike, bearer, insert_secret};
 use crate::auth::jwt;
 use crate::operation::{Operation, RANKS, VECTORS_SIZED};
 use crate::places::Asks;
-use crate::quirks::{COMMON, Quirks, Rule, StreamUsage};
+use crate::quirks::{COMMON, PLAIN, Quirks, Rule, StreamUsage};
 use crate::vendor::{Call, Credential, VendorInfo};
 
 /// The vendor.
@@ -31,6 +31,7 @@ pub(crate) static VENDOR: OpenAiLike = OpenAiLike {
 static BESIDE: &[Operation] = &[
     Operation::new(Asks::Embed, "/embeddings", &VECTORS_SIZED).most(64),
     Operation::new(Asks::Rerank, "/rerank", &RANKS).most(128),
+    Operation::media(Asks::Image, "/images/generations", &IMAGES),
 ];
 
 /// How long a signed token holds; it is made for each attempt.
@@ -117,6 +118,25 @@ fn blame(_: u16, told: &Told<'_>) -> Option<Blame> {
         _ => return None,
     })
 }
+
+/// What images are asked for.
+static IMAGES: Quirks = Quirks {
+    fields: &[
+        ("n", Rule::Lacks),
+        ("response_format", Rule::Lacks),
+        (
+            "user",
+            Rule::RenameSized {
+                to: "user_id",
+                min: 6,
+                max: 128,
+            },
+        ),
+    ],
+    openai_only: true,
+    stream_usage: StreamUsage::Always,
+    ..PLAIN
+};
 
 #[cfg(test)]
 mod tests {

@@ -6,7 +6,7 @@ use super::blame::{self, Blame, Told};
 use super::openai_like::{GENERIC, HOSTED, OpenAiLike};
 use crate::auth::percent;
 use crate::dialects::openai_loose::OpenAiLoose;
-use crate::operation::{MINIMAX_VECTORS, Operation};
+use crate::operation::{LISTED_IMAGES, MINIMAX_VECTORS, Operation};
 use crate::places::Asks;
 use crate::quirks::{Added, COMMON, Quirks, Rule, When};
 use crate::vendor::{Call, Credential, Parts, VendorInfo};
@@ -26,8 +26,10 @@ pub(crate) static VENDOR: OpenAiLike = OpenAiLike {
 };
 
 /// What it does beside chat.
-static BESIDE: &[Operation] =
-    &[Operation::new(Asks::Embed, "/embeddings", &MINIMAX_VECTORS).most(64)];
+static BESIDE: &[Operation] = &[
+    Operation::new(Asks::Embed, "/embeddings", &MINIMAX_VECTORS).most(64),
+    Operation::new(Asks::Image, "/image_generation", &LISTED_IMAGES),
+];
 
 /// Vectors are asked for in the name of a group, the provider's `app_id`.
 fn place(call: &Call<'_>, credential: &Credential<'_>, parts: &mut Parts) {

@@ -4,7 +4,7 @@
 use super::blame::{Blame, Told};
 use super::openai_like::{GENERIC, HOSTED, OpenAiLike};
 use crate::dialects::openai_loose::OpenAiLoose;
-use crate::operation::{Operation, VECTORS_OUTPUT};
+use crate::operation::{MEDIA, Operation, VECTORS_OUTPUT};
 use crate::places::Asks;
 use crate::quirks::{COMMON, Quirks, Rule, StreamUsage};
 use crate::vendor::VendorInfo;
@@ -24,8 +24,10 @@ pub(crate) static VENDOR: OpenAiLike = OpenAiLike {
 };
 
 /// What it does beside chat.
-static BESIDE: &[Operation] =
-    &[Operation::new(Asks::Embed, "/embeddings", &VECTORS_OUTPUT).most(128)];
+static BESIDE: &[Operation] = &[
+    Operation::new(Asks::Embed, "/embeddings", &VECTORS_OUTPUT).most(128),
+    Operation::media(Asks::Transcribe, "/audio/transcriptions", &MEDIA),
+];
 
 static QUIRKS: Quirks = Quirks {
     fields: &[

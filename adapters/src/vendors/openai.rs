@@ -2,7 +2,7 @@
 
 use super::blame::{Blame, Told};
 use super::openai_like::{GENERIC, HOSTED, OpenAiLike};
-use crate::operation::{Operation, VECTORS};
+use crate::operation::{MEDIA, Operation, VECTORS};
 use crate::places::Asks;
 use crate::quirks::{PLAIN, Quirks, Rule};
 use crate::vendor::VendorInfo;
@@ -21,7 +21,13 @@ pub(crate) static VENDOR: OpenAiLike = OpenAiLike {
 };
 
 /// What it does beside chat.
-static BESIDE: &[Operation] = &[Operation::new(Asks::Embed, "/embeddings", &VECTORS).most(2048)];
+static BESIDE: &[Operation] = &[
+    Operation::new(Asks::Embed, "/embeddings", &VECTORS).most(2048),
+    Operation::media(Asks::Image, "/images/generations", &MEDIA),
+    Operation::media(Asks::Speak, "/audio/speech", &MEDIA),
+    Operation::media(Asks::Transcribe, "/audio/transcriptions", &MEDIA),
+    Operation::media(Asks::Translate, "/audio/translations", &MEDIA),
+];
 
 static CHAT: Quirks = Quirks {
     reasoning_back: false,

@@ -2,7 +2,7 @@
 //! version gets `/v1`.
 
 use super::openai_like::{GENERIC, OpenAiLike, RUNTIME};
-use crate::operation::{Operation, RANKS, VECTORS_SIZED};
+use crate::operation::{MEDIA, Operation, RANKS, VECTORS_SIZED};
 use crate::places::Asks;
 use crate::vendor::VendorInfo;
 
@@ -22,4 +22,8 @@ pub(crate) static VENDOR: OpenAiLike = OpenAiLike {
 static BESIDE: &[Operation] = &[
     Operation::new(Asks::Embed, "/v1/embeddings", &VECTORS_SIZED),
     Operation::new(Asks::Rerank, "/v1/rerank", &RANKS),
+    Operation::media(Asks::Image, "/v1/images/generations", &MEDIA),
+    Operation::media(Asks::Speak, "/v1/audio/speech", &MEDIA),
+    Operation::media(Asks::Transcribe, "/v1/audio/transcriptions", &MEDIA),
+    Operation::media(Asks::Translate, "/v1/audio/translations", &MEDIA),
 ];

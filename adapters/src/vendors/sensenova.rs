@@ -5,13 +5,20 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use wire::{Fault, json};
 
+/// What it does beside chat.
+static BESIDE: &[Operation] = &[Operation::media(
+    Asks::Image,
+    "/images/generations",
+    &IMAGES,
+)];
+
 use super::blame::{Blame, Told};
 use super::openai_like::{GENERIC, HOSTED, OpenAiLike, bearer, insert_secret};
 use crate::auth::jwt;
 use crate::dialects::openai_loose::OpenAiLoose;
 use crate::operation::{LISTED_VECTORS, Operation};
 use crate::places::Asks;
-use crate::quirks::{COMMON, Quirks, Rule, StreamUsage};
+use crate::quirks::{COMMON, PLAIN, Quirks, Rule, StreamUsage};
 use crate::vendor::{Call, Credential, VendorInfo};
 
 /// The current platform.
@@ -22,6 +29,7 @@ pub(crate) static VENDOR: OpenAiLike = OpenAiLike {
         ..HOSTED
     },
     quirks: |_| &QUIRKS,
+    does: |_| BESIDE,
     blame,
     ..GENERIC
 };
@@ -140,6 +148,13 @@ fn blame(status: u16, told: &Told<'_>) -> Option<Blame> {
         _ => return None,
     })
 }
+
+/// One image at a time.
+static IMAGES: Quirks = Quirks {
+    fields: &[("n", Rule::Lacks)],
+    stream_usage: StreamUsage::Always,
+    ..PLAIN
+};
 
 #[cfg(test)]
 mod tests {

@@ -2,7 +2,7 @@
 
 use super::openai_like::{GENERIC, OpenAiLike, RUNTIME};
 use super::vllm;
-use crate::operation::{Operation, RANKS_BARE, VECTORS_SIZED};
+use crate::operation::{MEDIA, Operation, RANKS_BARE, VECTORS_SIZED};
 use crate::places::Asks;
 use crate::vendor::VendorInfo;
 
@@ -22,4 +22,5 @@ pub(crate) static VENDOR: OpenAiLike = OpenAiLike {
 static BESIDE: &[Operation] = &[
     Operation::new(Asks::Embed, "/v1/embeddings", &VECTORS_SIZED),
     Operation::new(Asks::Rerank, "/v1/rerank", &RANKS_BARE),
+    Operation::media(Asks::Transcribe, "/v1/audio/transcriptions", &MEDIA),
 ];

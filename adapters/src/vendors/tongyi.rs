@@ -9,7 +9,10 @@ use super::blame::{Blame, Told};
 use super::openai_like::{self, GENERIC, HOSTED, OpenAiLike};
 use crate::dialect::Dialect;
 use crate::dialects::dashscope::DashScope;
-use crate::operation::{DASHSCOPE_RANKS, DASHSCOPE_VECTORS, Operation, RANKS_BARE, VECTORS_SIZED};
+use crate::operation::{
+    CHAT_IMAGES, DASHSCOPE_RANKS, DASHSCOPE_VECTORS, Operation, RANKS_BARE, TASK_IMAGES,
+    VECTORS_SIZED,
+};
 use crate::places::Asks;
 use crate::quirks::{Added, COMMON, Quirks, Rule, When};
 use crate::vendor::{Call, Credential, Head, Parts, Vendor, VendorInfo};
@@ -57,7 +60,7 @@ fn is_old(model: &str) -> bool {
     model.ends_with("-v1") || model.ends_with("-v2")
 }
 
-const fn native(most: usize) -> [Operation; 2] {
+const fn native(most: usize) -> [Operation; 3] {
     [
         Operation::new(
             Asks::Embed,
@@ -71,11 +74,22 @@ const fn native(most: usize) -> [Operation; 2] {
             &DASHSCOPE_RANKS,
         )
         .most(DOCUMENTS),
+        Operation::new(Asks::Image, TASKS, &TASK_IMAGES),
     ]
 }
 
-static NATIVE_BESIDE: [Operation; 2] = native(MOST);
-static NATIVE_BESIDE_OLD: [Operation; 2] = native(MOST_OLD);
+/// Where images are made as a task, and where the newer models make them at once.
+const TASKS: &str = "/services/aigc/text2image/image-synthesis";
+static AT_ONCE: Operation = Operation::new(Asks::Image, MULTIMODAL, &CHAT_IMAGES);
+const MULTIMODAL: &str = "/services/aigc/multimodal-generation/generation";
+
+/// Models that make images at once, and refuse a task.
+fn is_at_once(model: &str) -> bool {
+    model.starts_with("qwen-image") || model.starts_with("wan2.6")
+}
+
+static NATIVE_BESIDE: [Operation; 3] = native(MOST);
+static NATIVE_BESIDE_OLD: [Operation; 3] = native(MOST_OLD);
 
 /// The native protocol.
 pub(crate) static NATIVE: Native = Native;
@@ -106,11 +120,16 @@ impl Vendor for Native {
         match self.operation(call.asks, call.model) {
             Some(operation) => operation.place(parts),
             None if call.multimodal => {
-                parts.path = "/services/aigc/multimodal-generation/generation".to_owned();
+                parts.path = MULTIMODAL.to_owned();
             }
             None => parts.path = "/services/aigc/text-generation/generation".to_owned(),
         }
-        if call.stream {
+        if parts.path == TASKS {
+            let switch = HeaderName::from_static("x-dashscope-async");
+            parts
+                .headers
+                .insert(switch, HeaderValue::from_static("enable"));
+        } else if call.stream && call.asks == Asks::Reply {
             let switch = HeaderName::from_static("x-dashscope-sse");
             parts
                 .headers
@@ -122,6 +141,9 @@ impl Vendor for Native {
     }
 
     fn operation(&self, asks: Asks, model: &str) -> Option<&'static Operation> {
+        if asks == Asks::Image && is_at_once(model) {
+            return Some(&AT_ONCE);
+        }
         let beside = if is_old(model) {
             &NATIVE_BESIDE_OLD
         } else {

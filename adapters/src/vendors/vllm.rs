@@ -1,7 +1,7 @@
 //! vLLM, self-hosted. A LoRA is chosen by its name as the model; errors carry their status inside.
 
 use super::openai_like::{GENERIC, OpenAiLike, RUNTIME};
-use crate::operation::{Operation, RANKS_V2, VECTORS};
+use crate::operation::{MEDIA, Operation, RANKS_V2, VECTORS};
 use crate::places::Asks;
 use crate::quirks::{COMMON, Quirks, Rule};
 use crate::vendor::VendorInfo;
@@ -22,6 +22,8 @@ pub(crate) static VENDOR: OpenAiLike = OpenAiLike {
 static BESIDE: &[Operation] = &[
     Operation::new(Asks::Embed, "/v1/embeddings", &VECTORS),
     Operation::new(Asks::Rerank, "/v1/rerank", &RANKS_V2),
+    Operation::media(Asks::Transcribe, "/v1/audio/transcriptions", &MEDIA),
+    Operation::media(Asks::Translate, "/v1/audio/translations", &MEDIA),
 ];
 
 pub(super) static QUIRKS: Quirks = Quirks {

@@ -7,7 +7,7 @@ use wire::Fault;
 
 use super::blame::{Blame, Told};
 use super::openai_like::{GENERIC, HOSTED, OpenAiLike, bearer, insert_secret};
-use crate::operation::{Operation, RANKS, VECTORS_PLAIN};
+use crate::operation::{MEDIA, Operation, RANKS, VECTORS_PLAIN};
 use crate::places::Asks;
 use crate::quirks::{COMMON, Quirks, Rule};
 use crate::vendor::{Call, Credential, VendorInfo};
@@ -30,6 +30,7 @@ pub(crate) static VENDOR: OpenAiLike = OpenAiLike {
 static BESIDE: &[Operation] = &[
     Operation::new(Asks::Embed, "/embeddings", &VECTORS_PLAIN).most(16),
     Operation::new(Asks::Rerank, "/rerank", &RANKS).most(64),
+    Operation::media(Asks::Image, "/images/generations", &MEDIA),
 ];
 
 static QUIRKS: Quirks = Quirks {

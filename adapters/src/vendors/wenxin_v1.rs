@@ -14,7 +14,7 @@ use crate::calendar;
 use crate::dialect::Dialect;
 use crate::dialects::wenxin_v1::WenxinV1;
 use crate::matrix::{PARALLEL, REASONING};
-use crate::operation::{Operation, RANKS_BY_PATH, VECTORS_BY_PATH};
+use crate::operation::{IMAGES_BY_PATH, Operation, RANKS_BY_PATH, VECTORS_BY_PATH};
 use crate::places::Asks;
 use crate::quirks::{COMMON, Quirks, Rule, StreamUsage};
 use crate::vendor::{
@@ -41,21 +41,23 @@ const SIGNED: &str = "bce-auth-v1";
 const SIGNATURE_S: u32 = 1800;
 /// Where chat lies, before the model's name.
 const CHAT: &str = "/rpc/2.0/ai_custom/v1/wenxinworkshop/chat/";
-/// Where vectors and orders lie, before the model's name.
+/// Where vectors, orders and images lie, before the model's name.
 const VECTORS: &str = "/rpc/2.0/ai_custom/v1/wenxinworkshop/embeddings/";
 const RANKS: &str = "/rpc/2.0/ai_custom/v1/wenxinworkshop/reranker/";
+const IMAGES: &str = "/rpc/2.0/ai_custom/v1/wenxinworkshop/text2image/";
 /// One model takes one text at a time.
 const ONE_TEXT: &[&str] = &["tao_8k", "tao-8k"];
 
-const fn beside(texts: usize) -> [Operation; 2] {
+const fn beside(texts: usize) -> [Operation; 3] {
     [
         Operation::new(Asks::Embed, VECTORS, &VECTORS_BY_PATH).most(texts),
         Operation::new(Asks::Rerank, RANKS, &RANKS_BY_PATH).most(64),
+        Operation::new(Asks::Image, IMAGES, &IMAGES_BY_PATH),
     ]
 }
 
-static BESIDE: [Operation; 2] = beside(16);
-static BESIDE_ONE: [Operation; 2] = beside(1);
+static BESIDE: [Operation; 3] = beside(16);
+static BESIDE_ONE: [Operation; 3] = beside(1);
 
 /// Longest life that is believed of a token; the vendor says 30 days.
 const TOKEN_LIFE_MAX: Duration = Duration::from_secs(30 * 24 * 3600);

@@ -2,7 +2,12 @@
 //! account without credits both come with a 403, told apart by the sentence.
 
 use super::blame::{Blame, Told};
+
+/// What it does beside chat.
+static BESIDE: &[Operation] = &[Operation::media(Asks::Image, "/images/generations", &MEDIA)];
 use super::openai_like::{GENERIC, HOSTED, OpenAiLike};
+use crate::operation::{MEDIA, Operation};
+use crate::places::Asks;
 use crate::quirks::{COMMON, Quirks, Rule};
 use crate::vendor::VendorInfo;
 
@@ -20,6 +25,7 @@ pub(crate) static VENDOR: OpenAiLike = OpenAiLike {
             &CHAT
         }
     },
+    does: |_| BESIDE,
     blame,
     ..GENERIC
 };

@@ -4,7 +4,7 @@
 use super::blame::{Blame, Told};
 use super::openai_like::{GENERIC, OpenAiLike, RUNTIME};
 use super::vllm;
-use crate::operation::{Operation, RANKS, VECTORS_SIZED};
+use crate::operation::{MEDIA, Operation, RANKS, VECTORS_SIZED};
 use crate::places::Asks;
 use crate::vendor::VendorInfo;
 
@@ -25,6 +25,10 @@ pub(crate) static VENDOR: OpenAiLike = OpenAiLike {
 static BESIDE: &[Operation] = &[
     Operation::new(Asks::Embed, "/v1/embeddings", &VECTORS_SIZED),
     Operation::new(Asks::Rerank, "/v1/rerank", &RANKS),
+    Operation::media(Asks::Image, "/v1/images/generations", &MEDIA),
+    Operation::media(Asks::Speak, "/v1/audio/speech", &MEDIA),
+    Operation::media(Asks::Transcribe, "/v1/audio/transcriptions", &MEDIA),
+    Operation::media(Asks::Translate, "/v1/audio/translations", &MEDIA),
 ];
 
 fn blame(_: u16, told: &Told<'_>) -> Option<Blame> {

@@ -329,6 +329,9 @@ pub struct Tokens {
     pub audio_ms: u64,
     /// True if the figures are ours and not the vendor's.
     pub estimated: bool,
+    /// The vendor gave figures that are absurd or do not fit what was seen: ours stand in their place.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub doubted: bool,
 }
 
 /// A request refused before any upstream was chosen: the one record of it. Fields as in `Opening` and `Closing`.

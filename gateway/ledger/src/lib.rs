@@ -19,7 +19,7 @@ mod store;
 use std::sync::Arc;
 
 use policies::limit::level::Now;
-use policies::limit::meter::{self, Charge, Hold, Limited, Meter, OnOutage, Reserved, Unit, Used};
+use policies::limit::meter::{self, Charge, Hold, Limited, Meter, OnOutage, Reserved, Used};
 
 pub use link::{Link, Stats};
 pub use remote::{LEASE_TTL, REPLICA_TTL};
@@ -126,39 +126,30 @@ fn here(charges: &[Charge], mut hold: Hold, now: Now) -> Result<(Reserved, Lease
 }
 
 impl Lease {
-    /// How much of `unit` is reserved, in the limit that has the least; `None` if nothing counts it.
-    #[must_use]
-    pub fn reserved(&self, unit: Unit) -> Option<u64> {
-        match &self.remote {
-            Some(remote) => remote.reserved(unit),
-            None => self.local.reserved(unit),
-        }
+    /// What is reserved of each limit, in parts where periods of it differ.
+    pub fn reserved(&self) -> impl Iterator<Item = (&Arc<Meter>, u64)> {
+        let remote = self.remote.iter().flat_map(|remote| remote.reserved());
+        self.local.reserved().chain(remote)
     }
 
-    /// How much of `unit` is reserved, in the limit that has the most; 0 if nothing counts it.
+    /// Whether growing asks a shared store: if not, [`grow`](Self::grow) is ready at once.
     #[must_use]
-    pub fn most_reserved(&self, unit: Unit) -> u64 {
-        match &self.remote {
-            Some(remote) => remote.most_reserved(unit),
-            None => self.local.most_reserved(unit),
-        }
+    pub fn is_shared(&self) -> bool {
+        self.remote.is_some()
     }
 
-    /// Reserves more of `unit` in every limit that counts it, all or nothing: a stream that goes on beyond its estimate.
+    /// Reserves more for a stream that goes on beyond its estimate: of budgets what remains, or nothing anywhere; rates are
+    /// charged whether it fits or not. While the store does not answer nothing grows: what is used is charged at the end.
     ///
     /// # Errors
-    /// The limit that has no more, or that cannot be asked.
-    pub async fn grow(&mut self, unit: Unit, more: u64, now: Now) -> Result<(), Refused> {
+    /// The budget that has no more.
+    pub async fn grow(&mut self, more: Used, now: Now) -> Result<Reserved, Limited> {
         match &mut self.remote {
-            None => self.local.grow(unit, more, now).map_err(Refused::Limited),
-            Some(remote) => match remote.grow(unit, more, now).await {
-                Ok(()) => Ok(()),
-                Err(remote::Failure::Limited(limited)) => Err(Refused::Limited(limited)),
-                // What is reserved stays so; without the store nobody can say that there is more.
-                Err(remote::Failure::Down) => match remote.strict(unit) {
-                    Some(meter) => Err(Refused::Down(meter)),
-                    None => Ok(()),
-                },
+            None => self.local.grow(more, now),
+            Some(remote) => match remote.grow(more, now).await {
+                Ok(reserved) => Ok(reserved),
+                Err(remote::Failure::Limited(limited)) => Err(limited),
+                Err(remote::Failure::Down) => Ok(Reserved::default()),
             },
         }
     }

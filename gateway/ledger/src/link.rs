@@ -244,6 +244,21 @@ impl Link {
         }
     }
 
+    /// Whether nobody else has asked the same before, over all replicas, until `until_ms` (Unix); `None` if the store does
+    /// not answer.
+    pub async fn once(&self, what: &str, until_ms: i64, now_ms: i64) -> Option<bool> {
+        let mut connection = self.connection()?;
+        let mut call = redis::cmd("SET");
+        call.arg(format!("{}:w:{what}", self.store.prefix))
+            .arg(1)
+            .arg("NX")
+            .arg("PX")
+            .arg(until_ms.saturating_sub(now_ms).max(1));
+        let asked = call.query_async::<Option<String>>(&mut connection);
+        let answer = timeout(self.store.timeout, asked).await.ok()?.ok()?;
+        Some(answer.is_some())
+    }
+
     pub(crate) fn offset_ms(&self) -> i64 {
         self.offset_ms.load(Ordering::Relaxed)
     }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use policies::limit::level::{Now, Standing, Window};
-use policies::limit::meter::{Charge, Limit, Limited, Meter, OnOutage, Reserved, Unit, Used};
+use policies::limit::meter::{self, Charge, Limit, Limited, Meter, Reserved, Unit, Used};
 use redis::ScriptInvocation;
 use smallvec::SmallVec;
 use tokio::time::timeout;
@@ -36,6 +36,8 @@ struct Taken {
     meter: Arc<Meter>,
     key: Box<str>,
     amount: u64,
+    /// What of it must fit; -1: nothing need.
+    least: i64,
     /// Rolling: its length in µs. Calendar: the period's end in Unix ms.
     window: i64,
 }
@@ -60,6 +62,7 @@ impl Taken {
             meter: Arc::clone(&charge.meter),
             key: key.into(),
             amount: charge.amount,
+            least: charge.least().map_or(-1, signed),
             window,
         }
     }
@@ -115,19 +118,16 @@ pub(crate) async fn reserve(
         taken,
         settled: false,
     };
-    let standings = lease.ask(connection, &lease.taken).await;
-    match standings {
-        Ok(standings) => {
-            lease.link.hold(lease.id, lease.renewal());
-            let mut reserved = Reserved::default();
-            for (taken, standing) in lease.taken.iter().zip(standings) {
-                let Limit { unit, window, .. } = taken.meter.limit;
-                reserved.note(unit, window, standing);
-                if taken.meter.crosses(standing, taken.window) {
-                    reserved.crossed.push(Arc::clone(&taken.meter));
-                }
+    let given = lease.ask(connection, &lease.taken).await;
+    match given {
+        Ok(given) => {
+            let mut standings: SmallVec<[Standing; 4]> = SmallVec::new();
+            for (taken, given) in lease.taken.iter_mut().zip(given) {
+                taken.amount = given.amount;
+                standings.push(given.standing);
             }
-            Ok((reserved, lease))
+            lease.link.hold(lease.id, lease.renewal());
+            Ok((noted(&lease.taken, &standings), lease))
         }
         Err(failure) => {
             if matches!(failure, Failure::Down) {
@@ -143,10 +143,7 @@ pub(crate) async fn reserve(
 /// What is spent and reserved of a limit of the calendar; `None` if the store does not say.
 pub(crate) async fn spent(link: &Arc<Link>, meter: &Arc<Meter>, now: Now) -> Option<u64> {
     let mut connection = link.connection()?;
-    let charge = Charge {
-        meter: Arc::clone(meter),
-        amount: 0,
-    };
+    let charge = Charge::all(meter, 0);
     let wall_ms = now.wall_ms.saturating_add(link.offset_ms());
     let Taken { key, .. } = Taken::new(link, &charge, wall_ms);
     let mut get = redis::cmd("GET");
@@ -155,6 +152,25 @@ pub(crate) async fn spent(link: &Arc<Link>, meter: &Arc<Meter>, now: Now) -> Opt
         Ok(Ok(spent)) => Some(spent.unwrap_or(0)),
         _ => None,
     }
+}
+
+fn noted(taken: &[Taken], standings: &[Standing]) -> Reserved {
+    let mut reserved = Reserved::default();
+    for (taken, standing) in taken.iter().zip(standings) {
+        let Limit { unit, window, .. } = taken.meter.limit;
+        reserved.note(unit, window, *standing);
+        if taken.meter.crosses(*standing, taken.window) {
+            let crossed = (Arc::clone(&taken.meter), *standing);
+            reserved.crossed.push(crossed);
+        }
+    }
+    reserved
+}
+
+/// What the store gave of a charge.
+struct Given {
+    standing: Standing,
+    amount: u64,
 }
 
 /// Counts charges that nobody reserved.
@@ -179,7 +195,7 @@ impl Lease {
         &self,
         mut connection: Connection,
         taken: &[Taken],
-    ) -> Result<SmallVec<[Standing; 4]>, Failure> {
+    ) -> Result<SmallVec<[Given; 4]>, Failure> {
         let name = self.link.lease_name(self.id);
         let script = &self.link.scripts.reserve;
         let ttl_ms = u64::try_from(LEASE_TTL.as_millis()).unwrap_or(u64::MAX);
@@ -192,7 +208,8 @@ impl Lease {
             call.arg(one.kind())
                 .arg(one.meter.limit.amount)
                 .arg(one.amount)
-                .arg(one.window);
+                .arg(one.window)
+                .arg(one.least);
         }
         let answer = timeout(
             self.link.store.timeout,
@@ -219,40 +236,31 @@ impl Lease {
         }
     }
 
-    pub(crate) fn reserved(&self, unit: Unit) -> Option<u64> {
-        let of = self.taken.iter().filter(|t| t.meter.limit.unit == unit);
-        of.map(|taken| taken.amount).min()
+    pub(crate) fn reserved(&self) -> impl Iterator<Item = (&Arc<Meter>, u64)> {
+        self.taken.iter().map(|taken| (&taken.meter, taken.amount))
     }
 
-    pub(crate) fn most_reserved(&self, unit: Unit) -> u64 {
-        let of = self.taken.iter().filter(|t| t.meter.limit.unit == unit);
-        of.map(|taken| taken.amount).max().unwrap_or(0)
-    }
-
-    /// A limit of `unit` that refuses when the store does not answer.
-    pub(crate) fn strict(&self, unit: Unit) -> Option<Arc<Meter>> {
-        let mut of = self.taken.iter().map(|taken| &taken.meter);
-        of.find(|meter| meter.limit.unit == unit && meter.limit.on_outage == OnOutage::Refuse)
-            .map(Arc::clone)
-    }
-
-    pub(crate) async fn grow(&mut self, unit: Unit, more: u64, now: Now) -> Result<(), Failure> {
+    pub(crate) async fn grow(&mut self, more: Used, now: Now) -> Result<Reserved, Failure> {
+        let charges = meter::growth(self.reserved().map(|(meter, _)| meter), more);
+        if charges.is_empty() {
+            return Ok(Reserved::default());
+        }
         let connection = self.link.connection().ok_or(Failure::Down)?;
         let wall_ms = now.wall_ms.saturating_add(self.link.offset_ms());
-        let mut wanted: SmallVec<[Taken; 4]> = SmallVec::new();
-        for taken in self.taken.iter().filter(|t| t.meter.limit.unit == unit) {
-            if !wanted.iter().any(|w| Arc::ptr_eq(&w.meter, &taken.meter)) {
-                let charge = Charge {
-                    meter: Arc::clone(&taken.meter),
-                    amount: more,
-                };
-                wanted.push(Taken::new(&self.link, &charge, wall_ms));
-            }
-        }
-        if wanted.is_empty() {
-            return Ok(());
-        }
+        let charges = charges.iter();
+        let mut wanted: SmallVec<[Taken; 4]> = charges
+            .map(|charge| Taken::new(&self.link, charge, wall_ms))
+            .collect();
         let grown = self.ask(connection, &wanted).await;
+        let mut reserved = Reserved::default();
+        if let Ok(given) = &grown {
+            for (taken, given) in wanted.iter_mut().zip(given) {
+                taken.amount = given.amount;
+            }
+            let standings: SmallVec<[Standing; 4]> =
+                given.iter().map(|given| given.standing).collect();
+            reserved = noted(&wanted, &standings);
+        }
         // Of an answer that did not come nobody knows: counting it as made settles it in any case.
         if !matches!(grown, Err(Failure::Limited(_))) {
             for new in wanted {
@@ -262,7 +270,7 @@ impl Lease {
                 }
             }
         }
-        grown.map(|_| ())
+        grown.map(|_| reserved)
     }
 
     /// Replaces the estimates.
@@ -358,20 +366,23 @@ impl Settlement {
 }
 
 /// What reserve.lua answered; `None` if it is nothing that the script says.
-fn read(answer: &[i64], taken: &[Taken]) -> Option<Result<SmallVec<[Standing; 4]>, Failure>> {
+fn read(answer: &[i64], taken: &[Taken]) -> Option<Result<SmallVec<[Given; 4]>, Failure>> {
     let standing = |taken: &Taken, remaining: i64, reset_us: i64| Standing {
         limit: taken.meter.limit.amount,
         remaining: unsigned(remaining),
         reset_ns: unsigned(reset_us).saturating_mul(1000),
     };
     match answer {
-        [1, _, rest @ ..] if rest.len() == taken.len() * 2 => {
-            let pairs = taken.iter().zip(rest.chunks_exact(2));
-            let standings = pairs.filter_map(|(taken, pair)| match pair {
-                [remaining, reset_us] => Some(standing(taken, *remaining, *reset_us)),
+        [1, _, rest @ ..] if rest.len() == taken.len() * 3 => {
+            let parts = taken.iter().zip(rest.chunks_exact(3));
+            let given = parts.filter_map(|(taken, part)| match part {
+                [remaining, reset_us, amount] => Some(Given {
+                    standing: standing(taken, *remaining, *reset_us),
+                    amount: unsigned(*amount),
+                }),
                 _ => None,
             });
-            Some(Ok(standings.collect()))
+            Some(Ok(given.collect()))
         }
         [0, _, which, wait_us, remaining, reset_us] => {
             let taken = taken.get(usize::try_from(*which).ok()?.checked_sub(1)?)?;
@@ -381,7 +392,7 @@ fn read(answer: &[i64], taken: &[Taken]) -> Option<Result<SmallVec<[Standing; 4]
                     .ok()
                     .map(|us| us.saturating_mul(1000)),
                 standing: standing(taken, *remaining, *reset_us),
-                never: taken.amount > taken.meter.limit.amount,
+                never: taken.least > signed(taken.meter.limit.amount),
             })))
         }
         _ => None,

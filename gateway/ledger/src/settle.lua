@@ -1,5 +1,5 @@
 -- Replaces estimates by what was used, and frees what is held. May be repeated: the lease is settled once.
--- KEYS and ARGV as in reserve.lua, with the correction (used - reserved) where the wanted amount stood, and for the ttl: 1 if
+-- KEYS and ARGV as in reserve.lua, without the least, with the correction (used - reserved) where the wanted amount stood, and for the ttl: 1 if
 -- there is no lease, and the corrections are amounts to count: then a repetition counts them again.
 local time = redis.call('TIME')
 local now_us = tonumber(time[1]) * 1000000 + tonumber(time[2])

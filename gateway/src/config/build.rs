@@ -221,6 +221,7 @@ fn assemble(loaded: &Loaded, ground: &Ground<'_>, files: &mut Files<'_>) -> Opti
             .filter(|(_, provider)| provider.discover)
             .map(|(name, provider)| (name.as_str().into(), provider.discover_every.0))
             .collect(),
+        webhook: config.alerts.webhook.clone(),
         log: config.log.clone(),
     })
 }
@@ -348,6 +349,7 @@ fn build_models(
                 filing: target.filing.as_deref().map(Into::into),
                 shown: [Named::new(&provider.name), Named::new(&target.model)],
                 meters: OnceLock::new(),
+                room: limits::room(&maker, config, target)?,
             });
         }
         // Stable: within a priority the file's order stays.

@@ -221,6 +221,17 @@ fn fetch_secrets(loaded: &mut Loaded) -> Vec<Problem> {
         fetch(token, &["admin".into(), "token".into()]);
     }
     fetch(&mut config.state.store, &["state".into(), "store".into()]);
+    if let Some(secret) = config
+        .alerts
+        .webhook
+        .as_mut()
+        .and_then(|hook| hook.secret.as_mut())
+    {
+        fetch(
+            secret,
+            &["alerts".into(), "webhook".into(), "secret".into()],
+        );
+    }
     fetch_checkpoint(&mut config.audit.checkpoint, &mut fetch);
     if let Some(pepper) = &mut config.policies.pepper {
         fetch(pepper, &["policies".into(), "pepper".into()]);

@@ -20,13 +20,16 @@ use super::units::{Size, Span};
 use crate::secret::Secret;
 
 mod access;
+mod alerts;
 mod audit;
 mod checkpoint;
 mod policies;
 mod prices;
 mod shipping;
+mod waiting;
 
 pub use access::{AdminToken, Claims, Hours, HoursSpan, Identity, PerUser, Role, Texts};
+pub use alerts::{Alerts, Webhook};
 pub use audit::{Payload, Seal, SealPeriod};
 pub use checkpoint::{Anchor, Checkpoint, Witness};
 pub use policies::{
@@ -35,6 +38,7 @@ pub use policies::{
 };
 pub use prices::{PriceRow, PriceTable, Prices};
 pub use shipping::{Lake, Siem, SiemFormat, SiemKind};
+pub use waiting::{Priority, Queue};
 
 /// yumen's config file.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -74,6 +78,8 @@ pub struct Config {
     pub prices: Prices,
     /// Where limits are counted.
     pub state: State,
+    /// Who is told when a budget is nearly spent.
+    pub alerts: Alerts,
     /// The audit log.
     pub audit: Audit,
     /// Sizes and counts that nothing may exceed.
@@ -115,6 +121,7 @@ impl Default for Config {
             policies: Policies::default(),
             prices: Prices::default(),
             state: State::default(),
+            alerts: Alerts::default(),
             audit: Audit::default(),
             limits: Limits::default(),
             timeouts: Timeouts::default(),
@@ -229,6 +236,12 @@ pub struct Provider {
     /// How often that list is asked for.
     #[serde(default = "discover_every")]
     pub discover_every: Span,
+    /// What the vendor allows us, all models together.
+    #[serde(default)]
+    pub limits: Quota,
+    /// Requests that wait where there are limits, of the provider or of a target. Written out, it also makes them wait out
+    /// a vendor's own `retry-after`.
+    pub queue: Option<Queue>,
 }
 
 /// Not in the threat model: a runtime loads another model in about that time.
@@ -297,6 +310,9 @@ pub struct Target {
     pub price: Option<PriceList>,
     /// The number under which the model is filed with the authority (备案号).
     pub filing: Option<String>,
+    /// What the vendor allows us of this model, besides the provider's limits.
+    #[serde(default)]
+    pub limits: Quota,
 }
 
 fn yuan() -> String {
@@ -339,6 +355,10 @@ pub struct Team {
     pub grade: Option<String>,
     /// The team above it; what that may not do, this may not either.
     pub parent: Option<String>,
+    /// Its share of the turns where requests wait for a provider: one of weight 3 has three times those of one of weight 1.
+    pub weight: Option<u32>,
+    /// How urgent its requests are at most where they wait; default as the team above, or that of each key.
+    pub priority: Option<Priority>,
 }
 
 /// What may be spent in each period of the calendar: money, tokens, or both.
@@ -407,10 +427,12 @@ pub struct Key {
     /// What asks with it serves the public.
     #[serde(default)]
     pub public: bool,
+    /// How urgent its requests are where they wait for a provider; no more than its team's. Default as the team, or normal.
+    pub priority: Option<Priority>,
 }
 
-/// Limits of a key, a team or a model. What a minute, an hour or a day allows may come at once; it refills evenly.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+/// Limits of a key, a team, a model or a provider. What a minute, an hour or a day allows may come at once; it refills evenly.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Quota {
     /// Requests per minute.
@@ -434,6 +456,12 @@ pub struct Quota {
 }
 
 impl Quota {
+    /// Whether anything is limited.
+    #[must_use]
+    pub fn limits_anything(&self) -> bool {
+        self.all().iter().any(|(_, amount)| amount.is_some())
+    }
+
     /// Every limit, by its name in the config.
     #[must_use]
     pub fn all(&self) -> [(&'static str, Option<u64>); 8] {

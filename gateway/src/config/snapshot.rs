@@ -13,6 +13,7 @@ use http::HeaderValue;
 use ipnet::IpNet;
 use policies::access::keys::KeyTable;
 use policies::access::token::Digest;
+use policies::limit::door::Door;
 use policies::limit::learnt::Learnt;
 use policies::limit::meter::Meter;
 use policies::policy::Policy;
@@ -23,12 +24,13 @@ pub use super::address::{Host, Listen, Origin, Scheme};
 use super::changes::Marks;
 use super::price::Price;
 pub use super::schema::Location;
-use super::schema::{Audit, GateShape, Log, OnError, Payload, Role};
+use super::schema::{Audit, GateShape, Log, OnError, Payload, Role, Webhook};
 use super::tuning::{Drain, Http2, Limits, Overload, Runtime, Timeouts};
 use crate::identity::Directory;
 use crate::secret::Secret;
 use crate::telemetry::metrics::TargetMeters;
 use crate::telemetry::policy::PolicyMeters;
+use crate::telemetry::queue::QueueMeters;
 use crate::upstream::client::{Bounds, Endpoint};
 
 /// The config of one moment.
@@ -100,6 +102,8 @@ pub struct Snapshot {
     pub money: Money,
     /// Providers whose lists of models are asked for, and how often.
     pub discover: Vec<(Box<str>, Duration)>,
+    /// Where it is told that a budget is nearly spent.
+    pub webhook: Option<Webhook>,
 }
 
 /// How money is counted.
@@ -386,6 +390,27 @@ pub struct Target {
     pub shown: [Named; 2],
     /// Its meters, looked up at first use and kept: whoever counts fills it.
     pub meters: OnceLock<Arc<TargetMeters>>,
+    /// What the vendor allows us of it; `None`: nobody said.
+    pub room: Option<Arc<Room>>,
+}
+
+/// What a vendor allows us of one of its models, and where requests wait for it.
+#[derive(Debug)]
+pub struct Room {
+    /// The provider's.
+    pub door: Arc<Door>,
+    /// The model at that door.
+    pub pen: Arc<str>,
+    /// The provider's limits, then those of this model alone.
+    pub limits: Box<[Arc<Meter>]>,
+    /// How many of them are the provider's.
+    pub shared: usize,
+    /// Most that wait.
+    pub queue_max: usize,
+    /// The longest that they wait.
+    pub queue_wait: Duration,
+    /// Its meters, looked up at first use and kept.
+    pub meters: OnceLock<QueueMeters>,
 }
 
 impl Target {

@@ -20,6 +20,8 @@ pub struct Limits {
     pub uri_bytes: Size,
     /// A request's body.
     pub body_bytes: Size,
+    /// A form with a file, which is sent on as it comes.
+    pub upload_bytes: Size,
     /// Nesting in a JSON body.
     pub json_depth: u32,
     /// Elements of one JSON array; objects hold at most 10,000 members.
@@ -49,6 +51,7 @@ impl Default for Limits {
             header_count: 100,
             uri_bytes: Size::kib(8),
             body_bytes: Size::mib(32),
+            upload_bytes: Size::mib(128),
             json_depth: 64,
             json_width: 65_536,
             json_number_len: 64,

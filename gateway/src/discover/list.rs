@@ -57,6 +57,7 @@ async fn ask(client: &Arc<Client>, provider: &Provider, now_ms: i64) -> Result<L
         dialect,
         asks: adapters::Asks::Reply,
         multimodal: false,
+        cap: None,
         request_id: "",
         now_ms,
         token: None,

@@ -94,6 +94,7 @@ impl Asker<'_> {
             dialect: spoken.id(),
             asks: adapters::Asks::Reply,
             multimodal: false,
+            cap: None,
             request_id: "yumen-doctor",
             now_ms: self.now_ms,
             token: token.as_deref(),

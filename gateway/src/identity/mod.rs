@@ -291,6 +291,7 @@ impl Directory {
             expires_ms: Some(person.expires_ms),
             public: false,
             meters,
+            share: membership.turns.share(&person.user, None),
         }))
     }
 

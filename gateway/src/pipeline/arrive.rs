@@ -19,7 +19,7 @@ use http::request::Parts;
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Method, Request, Version};
 use hyper::body::{Body, Frame, Incoming};
-use wire::{Fault, Kind};
+use wire::{Fault, Kind, multipart};
 
 use super::settle::Exchange;
 use crate::alarm::SharedAlarm;
@@ -56,8 +56,8 @@ const SINGLE: [HeaderName; 6] = [
 ];
 
 /// The body must come at this rate after [`SLOW_AFTER`].
-const RATE_FLOOR_BYTES_PER_S: u64 = 1024;
-const SLOW_AFTER: Duration = Duration::from_secs(10);
+pub(super) const RATE_FLOOR_BYTES_PER_S: u64 = 1024;
+pub(super) const SLOW_AFTER: Duration = Duration::from_secs(10);
 
 pub(super) fn read_head(
     exchange: &mut Exchange,
@@ -96,9 +96,16 @@ pub(super) fn read_head(
         return Err(bad("method", "This path does not take that method.").status(405));
     }
     if method == Method::POST {
-        media(&head.headers)?;
+        let is_form = matches!(&place.at, At::Call(endpoint, _) if endpoint.asks.is_form());
+        let most = if is_form {
+            coding(&head.headers)?;
+            exchange.limits().upload_bytes.0
+        } else {
+            media(&head.headers)?;
+            exchange.limits().body_bytes.0
+        };
         if let Some(length) = Body::size_hint(&body).exact()
-            && length > exchange.limits().body_bytes.0
+            && length > most
         {
             return Err(too_large());
         }
@@ -223,9 +230,26 @@ fn is_plain_host(host: &[u8]) -> bool {
         && digits.iter().skip(1).all(u8::is_ascii_digit)
 }
 
-fn media(headers: &HeaderMap) -> Result<(), Fault> {
-    let unsupported =
-        |reason: &'static str, sentence: &'static str| bad(reason, sentence).status(415);
+fn unsupported(reason: &'static str, sentence: &'static str) -> Fault {
+    bad(reason, sentence).status(415)
+}
+
+/// The boundary of a form.
+pub(super) fn boundary(headers: &HeaderMap) -> Result<&str, Fault> {
+    let kind = headers
+        .get(CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok());
+    match multipart::boundary(kind.unwrap_or_default()) {
+        Some(Ok(boundary)) => Ok(boundary),
+        Some(Err(odd)) => Err(bad("form", odd.0)),
+        None => Err(unsupported(
+            "media_type",
+            "The body must be multipart/form-data.",
+        )),
+    }
+}
+
+fn coding(headers: &HeaderMap) -> Result<(), Fault> {
     if let Some(coding) = headers.get(CONTENT_ENCODING)
         && !coding.as_bytes().eq_ignore_ascii_case(b"identity")
     {
@@ -234,6 +258,11 @@ fn media(headers: &HeaderMap) -> Result<(), Fault> {
             "Compressed request bodies are not accepted.",
         ));
     }
+    Ok(())
+}
+
+fn media(headers: &HeaderMap) -> Result<(), Fault> {
+    coding(headers)?;
     let Some(kind) = headers.get(CONTENT_TYPE) else {
         return Ok(());
     };
@@ -324,7 +353,7 @@ pub(super) async fn read_body(exchange: &mut Exchange, mut body: Incoming) -> Re
 
 /// The next frame, or a fault if it does not come in time. A timer is made only if the body is not there at the second
 /// look: hyper hands on what it has read between the first and the second, and registering a timer costs a system call.
-async fn next_frame(
+pub(super) async fn next_frame(
     body: &mut Incoming,
     idle: Duration,
     alarm: &SharedAlarm,
@@ -346,13 +375,13 @@ async fn next_frame(
     .await
 }
 
-fn too_large() -> Fault {
+pub(super) fn too_large() -> Fault {
     Fault::new(Kind::TooLarge)
         .reason("body_too_large")
         .message("The request body is too large.")
 }
 
-fn slow() -> Fault {
+pub(super) fn slow() -> Fault {
     bad("slow_body", "The request body came too slowly.").status(408)
 }
 

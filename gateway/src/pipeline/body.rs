@@ -1,6 +1,6 @@
 //! The body of an answer: a whole one, or a stream that reads its upstream as it is polled.
 
-use std::convert::Infallible;
+use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -8,23 +8,38 @@ use hyper::body::{Body, Frame, SizeHint};
 use wire::Rope;
 
 use super::stream::Stream;
+use super::through::Through;
 
-/// What goes down. Errors travel inside it, in the client's dialect; it never breaks off by itself.
+/// What goes down. Errors travel inside it, in the client's dialect; only bytes in which none can be said break off.
 pub enum ReplyBody {
     /// All of it.
     Whole(Rope),
     /// As it comes.
     Stream(Box<Stream>),
+    /// Bytes that nobody reads, as they come.
+    Through(Box<Through>),
 }
+
+/// A reply that could not be ended well, and cannot say so: its connection is cut.
+#[derive(Clone, Copy, Debug)]
+pub struct Broken;
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the reply broke off")
+    }
+}
+
+impl std::error::Error for Broken {}
 
 impl Body for ReplyBody {
     type Data = Rope;
-    type Error = Infallible;
+    type Error = Broken;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Rope>, Infallible>>> {
+    ) -> Poll<Option<Result<Frame<Rope>, Broken>>> {
         match self.get_mut() {
             Self::Whole(rope) => {
                 Poll::Ready((!rope.is_empty()).then(|| Ok(Frame::data(std::mem::take(rope)))))
@@ -32,6 +47,9 @@ impl Body for ReplyBody {
             Self::Stream(stream) => stream
                 .poll(cx)
                 .map(|frame| frame.map(|rope| Ok(Frame::data(rope)))),
+            Self::Through(through) => through
+                .poll(cx)
+                .map(|frame| frame.map(|rope| rope.map(Frame::data))),
         }
     }
 
@@ -39,13 +57,14 @@ impl Body for ReplyBody {
         match self {
             Self::Whole(rope) => rope.is_empty(),
             Self::Stream(stream) => stream.is_over(),
+            Self::Through(through) => through.is_over(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Whole(rope) => SizeHint::with_exact(rope.len() as u64),
-            Self::Stream(_) => SizeHint::default(),
+            Self::Stream(_) | Self::Through(_) => SizeHint::default(),
         }
     }
 }

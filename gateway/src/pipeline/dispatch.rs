@@ -1,6 +1,7 @@
 //! To the upstream: the opening record, then one cleared target after another until a reply has begun well.
 //!
-//! Accepts nothing but `Cleared`. Sends nothing before the journal's opening record is written (and synced, if the config
+//! Accepts nothing but `Cleared`. A target whose vendor allows us no more is passed by, or waited for where there is no
+//! other (`admission`). Sends nothing before the journal's opening record is written (and synced, if the config
 //! asks: the request takes it along and connects meanwhile). Success is judged by the
 //! vendor, not by status: an error hidden in a 200, or sent as the first event, still fails over, because nothing has
 //! gone down yet. A refusal of ours never sets off the next attempt.
@@ -10,17 +11,19 @@ use std::time::{Duration, Instant};
 
 use adapters::vendor::{self, Framing, Vendor};
 use bytes::{Bytes, BytesMut};
+use http::HeaderValue;
 use journal::Durable;
-use policies::law::Cleared;
 use wire::fault::Retry;
 use wire::json::{self, Value};
 use wire::{Edits, Fault, Kind, Rope};
 
+use super::admission::{self, Full};
 use super::clocks::Clocks;
 use super::governing::{Governing, label};
+use super::media;
 use super::prepare::{Prepared, note_dropped, prepare, request};
 use super::reading::{self, Decoding, Gear, Head, Reading};
-use super::route::{Candidate, Routed};
+use super::route::Routed;
 use super::settle::Exchange;
 use super::work;
 use crate::config::snapshot::Target;
@@ -43,10 +46,6 @@ pub(super) const REPLY_LIMITS: json::Limits = json::Limits {
 const PAUSE_MAX: Duration = Duration::from_secs(2);
 
 /// A reply that has begun well.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "there is one, on its way to the answer; a box would be one more allocation a stream"
-)]
 pub(super) enum Sent {
     /// All of it, in the client's dialect.
     Whole { body: Rope, streamed: bool },
@@ -57,59 +56,123 @@ pub(super) enum Sent {
         upstream: client::Body,
         clocks: Clocks,
     },
+    /// A reply of another kind than JSON, whole.
+    Text { body: Rope, kind: &'static str },
+    /// Bytes that nobody reads: the first of them, and the rest on the wire.
+    Through {
+        begun: Bytes,
+        kind: HeaderValue,
+        upstream: client::Body,
+        clocks: Clocks,
+    },
 }
 
 pub(super) async fn dispatch(exchange: &mut Exchange, routed: Routed) -> Result<Sent, Fault> {
     let most = exchange.snapshot.retries as usize + 1;
     let mut last = Fault::from(Kind::NoClearedProvider);
     let mut told = false;
-    for cleared in &routed.cleared {
+    let mut full = Vec::new();
+    for at in 0..routed.cleared.len() {
         if exchange.attempts() >= most {
             break;
         }
-        // A request that this target cannot be told may suit another; if none, it is refused before anything is opened.
-        let mut prepared = match prepare(exchange, &routed, cleared) {
-            Ok(prepared) => prepared,
-            Err(fault) => {
-                if !told {
-                    last = fault;
-                }
-                continue;
+        match step(exchange, &routed, at, most).await {
+            Ok(sent) => return Ok(sent),
+            Err(Missed::Final(fault)) => return Err(fault),
+            Err(Missed::Unsuited(fault)) if !told => last = fault,
+            Err(Missed::Unsuited(_)) => {}
+            Err(Missed::Failed(fault)) => (last, told) = (fault, true),
+            Err(Missed::Full(of)) => {
+                told = true;
+                full.push(of);
             }
-        };
-        let governing = Governing::of(exchange, &routed, cleared);
-        if governing.drops_logprobs(&routed) {
-            prepared.also_dropped("logprobs");
-        }
-        told = true;
-        if !exchange.is_open() {
-            exchange.open(cleared, routed.cleared.len())?;
-            exchange.passed();
-        }
-        match target(exchange, &routed, cleared, (&prepared, &governing), most).await {
-            Ok(sent) => {
-                note_dropped(exchange, &prepared);
-                if prepared.work.is_none() {
-                    label(exchange);
-                }
-                exchange.verdict = Some(cleared.verdict());
-                return Ok(sent);
-            }
-            Err(fault) if fault.retry_advice() == Retry::No => return Err(fault),
-            Err(fault) => last = fault,
         }
     }
-    Err(last)
+    while !full.is_empty() && exchange.attempts() < most {
+        // Boxed, as all that is rare.
+        let at = Box::pin(admission::wait(exchange, &routed, &mut full)).await?;
+        match Box::pin(step(exchange, &routed, at, most)).await {
+            Ok(sent) => return Ok(sent),
+            Err(Missed::Final(fault)) => return Err(fault),
+            Err(Missed::Unsuited(fault) | Missed::Failed(fault)) => last = fault,
+            Err(Missed::Full(of)) => full.push(of),
+        }
+    }
+    Err(full.pop().map_or(last, Full::into_fault))
+}
+
+/// Why a target did not answer.
+enum Missed {
+    /// No other will either.
+    Final(Fault),
+    /// It cannot be told this request.
+    Unsuited(Fault),
+    /// It failed.
+    Failed(Fault),
+    /// Its vendor allows us no more for now.
+    Full(Full),
+}
+
+/// One target, from its body to a reply that has begun well.
+async fn step(
+    exchange: &mut Exchange,
+    routed: &Routed,
+    at: usize,
+    most: usize,
+) -> Result<Sent, Missed> {
+    let Some(cleared) = routed.cleared.get(at) else {
+        return Err(Missed::Final(Kind::Bug.into()));
+    };
+    // A request that this target cannot be told may suit another; if none, it is refused before anything is opened.
+    let mut prepared = prepare(exchange, routed, cleared).map_err(Missed::Unsuited)?;
+    let governing = Governing::of(exchange, routed, cleared);
+    if governing.drops_logprobs(routed) {
+        prepared.also_dropped("logprobs");
+    }
+    let here = (at, cleared.target().target());
+    // One that waited for its turn has its pass.
+    if exchange.pass.is_none() {
+        let entered = admission::enter(exchange, routed, here).await;
+        entered.map_err(Missed::Full)?;
+    }
+    if !exchange.is_open() {
+        exchange
+            .open(cleared, routed.cleared.len())
+            .map_err(Missed::Final)?;
+        exchange.passed();
+    }
+    match target(exchange, routed, at, (&prepared, &governing), most).await {
+        Ok(sent) => {
+            note_dropped(exchange, &prepared);
+            if prepared.work.is_none() {
+                label(exchange);
+            }
+            exchange.verdict = Some(cleared.verdict());
+            Ok(sent)
+        }
+        Err(fault) => {
+            admission::leave(exchange);
+            Err(match admission::throttled(exchange, here, fault) {
+                Ok(full) => Missed::Full(full),
+                Err(fault) if fault.retry_advice() == Retry::No => Missed::Final(fault),
+                Err(fault) => Missed::Failed(fault),
+            })
+        }
+    }
 }
 
 /// Tries one target; once more if its fault says that this helps.
 async fn target(
     exchange: &mut Exchange,
     routed: &Routed,
-    cleared: &Cleared<Candidate>,
+    at: usize,
     (prepared, governing): (&Prepared, &Governing),
     most: usize,
 ) -> Result<Sent, Fault> {
+    let Some(cleared) = routed.cleared.get(at) else {
+        return Err(Kind::Bug.into());
+    };
+    let room = cleared.target().target().room.as_ref();
     let mut rejected = None;
     let mut again = false;
     loop {
@@ -129,6 +192,10 @@ async fn target(
             Err(fault) => fault,
         };
         exchange.failed(&fault);
+        if routed.form.as_ref().is_some_and(|form| form.is_spent()) {
+            // What went up of a file is nowhere any more.
+            return Err(fault.retry(Retry::No));
+        }
         if again || exchange.attempts() >= most {
             return Err(final_here(fault));
         }
@@ -136,10 +203,21 @@ async fn target(
             Retry::FreshCredential if used.is_some() => rejected = used,
             // The vendor's tokens are signed anew for each attempt.
             Retry::FreshCredential => {}
+            // Where requests wait in line, this one does so too.
+            Retry::SameTarget(_) if fault.kind() == Kind::Throttled && room.is_some() => {
+                return Err(final_here(fault));
+            }
             Retry::SameTarget(pause) if pause <= PAUSE_MAX => tokio::time::sleep(pause).await,
             _ => return Err(final_here(fault)),
         }
         again = true;
+        if room.is_some() {
+            admission::leave(exchange);
+            let here = (at, cleared.target().target());
+            if admission::enter(exchange, routed, here).await.is_err() {
+                return Err(final_here(fault));
+            }
+        }
     }
 }
 
@@ -186,9 +264,18 @@ async fn attempt(
     let request = request(exchange, routed, target, (prepared, &prepared.body), token)?;
     let bounds = exchange.snapshot.bounds(&routed.model.clocks);
     let client = Arc::clone(&exchange.worker.client);
-    let reply = clocks
-        .first(client.send(&target.provider.endpoint, &bounds, &request))
-        .await??;
+    let endpoint = &target.provider.endpoint;
+    let reply = match routed.form.as_deref() {
+        None => {
+            clocks
+                .first(client.send(endpoint, &bounds, &request))
+                .await??
+        }
+        Some(form) => {
+            let sent = media::send(exchange, form, &client, endpoint, (&bounds, &request));
+            clocks.first(Box::pin(sent)).await??
+        }
+    };
     exchange.meter.first_byte = Some(Instant::now());
     let Reply { head, body } = reply;
     let head = Head {
@@ -211,6 +298,11 @@ async fn attempt(
             clocks,
         ))
         .await;
+    }
+    let asks = routed.asked.endpoint.asks;
+    if good && framing == Framing::Other && asks.is_media() {
+        let reply = (&head, body, clocks);
+        return Box::pin(media::other(exchange, asks, governing, reply)).await;
     }
     let most = if good {
         exchange.limits().upstream_body_bytes.bytes()

@@ -323,6 +323,21 @@ impl Exchange {
         self.keep = Some(keep);
     }
 
+    /// Keeps a piece of a reply that nobody reads: it can be kept as it is, but not be redacted.
+    pub(super) fn keep_unread(&mut self, sent: &Rope) {
+        let Some(mut keep) = self.keep.take() else {
+            return;
+        };
+        keep.begin_reply(self, None);
+        if let Some(reply) = &mut keep.reply {
+            reply.lost = keep.form == Some(Form::Redacted);
+        }
+        for piece in sent.pieces() {
+            keep.sent(piece);
+        }
+        self.keep = Some(keep);
+    }
+
     /// Keeps an answer of our own, an error or a judgement, in which nothing is to be replaced.
     pub(super) fn keep_own(&mut self, body: &Bytes) {
         // Of a request that never came to an upstream the one record has no place for it.

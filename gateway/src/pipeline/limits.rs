@@ -13,13 +13,14 @@ use std::time::Duration;
 use journal::Tokens;
 use ledger::{Lease, Ledger, Refused};
 use policies::limit::level::{Now, Window};
-use policies::limit::meter::{Charge, Limited, Meter, Reserved, Unit, Used};
+use policies::limit::meter::{Charge, Charges, Limited, Meter, Need, Reserved, Unit, Used};
 use policies::limit::period::Period;
-use smallvec::SmallVec;
 use wire::facts::RequestFacts;
 use wire::{Fault, Kind};
 
+use super::grow::Reach;
 use super::settle::Exchange;
+use crate::alerts::Crossed;
 use crate::config::snapshot::Model;
 
 /// What a client that runs into a limit on what is held is told to wait: nobody knows when a place frees.
@@ -27,11 +28,13 @@ const HELD_RETRY: Duration = Duration::from_secs(1);
 /// The same, while the store of limits does not answer.
 const DOWN_RETRY: Duration = Duration::from_secs(1);
 
-type Charges = SmallVec<[Charge; 8]>;
+/// Tokens of a reply for which there must be room, where it sets no cap of its own: less would be no reply.
+const REPLY_MIN: u64 = 16;
 
 /// An answer, and to what.
 struct Answer {
     charges: Charges,
+    estimate: Estimate,
     reserved: Result<(Reserved, Lease), Refused>,
 }
 
@@ -40,19 +43,17 @@ type Waiting = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
 /// What a request is likely to use.
 #[derive(Clone, Copy, Default)]
-struct Estimate {
-    tokens: u64,
-    cost_nano: u64,
+pub(super) struct Estimate {
+    pub(super) tokens: u64,
+    pub(super) cost_nano: u64,
     streams: u64,
-    /// Of those, what the prompt alone uses, if the reply's part is our guess and not the client's cap: a guess must not make
-    /// a small limit one that nobody can ever keep.
-    sure: Option<Sure>,
-}
-
-#[derive(Clone, Copy)]
-struct Sure {
-    tokens: u64,
-    cost_nano: u64,
+    /// Tokens of the reply, all choices together.
+    pub(super) reply: u64,
+    pub(super) choices: u64,
+    /// What the prompt alone uses.
+    pub(super) prompt: Used,
+    /// If the reply's part is our guess and not the client's cap: with less than the whole it may go on.
+    pub(super) least: Option<Used>,
 }
 
 /// Reserves what the request is likely to use.
@@ -94,14 +95,21 @@ fn ask(exchange: &mut Exchange, facts: Option<&RequestFacts>) -> Result<Option<W
     let now = now(exchange);
     match &exchange.worker.ledger {
         Ledger::Memory => {
-            let reserved = ledger::reserve_here(&charges, now);
-            hear(exchange, Answer { charges, reserved }).map(|()| None)
+            let answer = Answer {
+                reserved: ledger::reserve_here(&charges, now),
+                charges,
+                estimate,
+            };
+            hear(exchange, answer).map(|()| None)
         }
         shared @ Ledger::Shared(_) => {
             let shared = shared.clone();
             Ok(Some(Box::pin(async move {
-                let reserved = shared.reserve(&charges, now).await;
-                Answer { charges, reserved }
+                Answer {
+                    reserved: shared.reserve(&charges, now).await,
+                    charges,
+                    estimate,
+                }
             })))
         }
     }
@@ -118,42 +126,32 @@ pub(super) fn count(exchange: &Exchange) {
     exchange.worker.ledger.count(&charges, now(exchange));
 }
 
-fn charges<'a>(meters: impl Iterator<Item = &'a Arc<Meter>>, estimate: Estimate) -> Charges {
+pub(super) fn charges<'a>(
+    meters: impl Iterator<Item = &'a Arc<Meter>>,
+    estimate: Estimate,
+) -> Charges {
     let mut charges = Charges::new();
     for meter in meters {
-        let amount = match meter.limit.unit {
-            Unit::Requests | Unit::Concurrent => 1,
-            Unit::Streams => estimate.streams,
-            Unit::Tokens => within(
-                estimate.tokens,
-                estimate.sure.map(|sure| sure.tokens),
-                meter.limit.amount,
-            ),
-            Unit::Cost => within(
+        let (amount, least) = match meter.limit.unit {
+            Unit::Requests | Unit::Concurrent => (1, None),
+            Unit::Streams => (estimate.streams, None),
+            Unit::Tokens => (estimate.tokens, estimate.least.map(|least| least.tokens)),
+            Unit::Cost => (
                 estimate.cost_nano,
-                estimate.sure.map(|sure| sure.cost_nano),
-                meter.limit.amount,
+                estimate.least.map(|least| least.cost_nano),
             ),
         };
         if amount > 0 {
             charges.push(Charge {
-                meter: Arc::clone(meter),
-                amount,
+                need: least.map_or(Need::All, Need::Least),
+                ..Charge::all(meter, amount)
             });
         }
     }
     charges
 }
 
-/// An estimate of which `sure` is certain and the rest a guess, for a limit of `amount`.
-fn within(estimate: u64, sure: Option<u64>, amount: u64) -> u64 {
-    match sure {
-        Some(sure) => estimate.min(amount.max(sure)),
-        None => estimate,
-    }
-}
-
-fn estimate(bytes: u64, facts: &RequestFacts, model: &Model) -> Estimate {
+pub(super) fn estimate(bytes: u64, facts: &RequestFacts, model: &Model) -> Estimate {
     let prompt = model.learnt.prompt(bytes);
     let each = facts.max_tokens.unwrap_or_else(|| model.learnt.reply());
     let reply = each.saturating_mul(u64::from(facts.choices.max(1)));
@@ -166,30 +164,40 @@ fn estimate(bytes: u64, facts: &RequestFacts, model: &Model) -> Estimate {
         let costs = prices.map(|price| price.at_most(prompt, reply));
         costs.max().unwrap_or(0)
     };
-    Estimate {
+    let with = |reply: u64| Used {
         tokens: prompt.saturating_add(reply),
         cost_nano: dearest(reply),
+    };
+    let Used { tokens, cost_nano } = with(reply);
+    Estimate {
+        tokens,
+        cost_nano,
         streams: u64::from(facts.stream),
-        sure: facts.max_tokens.is_none().then(|| Sure {
-            tokens: prompt,
-            cost_nano: dearest(0),
-        }),
+        reply,
+        choices: u64::from(facts.choices.max(1)),
+        prompt: with(0),
+        least: facts
+            .max_tokens
+            .is_none()
+            .then(|| with(reply.min(REPLY_MIN))),
     }
 }
 
 /// What the limits said.
 fn hear(exchange: &mut Exchange, answer: Answer) -> Result<(), Fault> {
-    let Answer { charges, reserved } = answer;
+    let Answer {
+        charges,
+        reserved,
+        estimate,
+    } = answer;
     let metrics = &exchange.worker.shared.metrics;
     match reserved {
         Ok((reserved, lease)) => {
             metrics.ratelimit_allowed.inc();
             exchange.standing = reserved.requests;
             exchange.tokens_standing = reserved.tokens;
-            for meter in &reserved.crossed {
-                let (level, name) = (meter.owner.level(), meter.owner.name());
-                tracing::warn!(level, name, limit = meter.name(), "budget nearly spent");
-            }
+            warn(exchange, &reserved);
+            exchange.reach = Reach::of(&lease, &estimate);
             exchange.lease = Some(lease);
             Ok(())
         }
@@ -202,14 +210,30 @@ fn hear(exchange: &mut Exchange, answer: Answer) -> Result<(), Fault> {
             }
             Err(fault(&limited, &charges))
         }
-        Err(Refused::Down(meter)) => Err(Fault::new(Kind::LedgerDown)
-            .reason("ledger_down")
-            .detail(meter.name().to_owned())
-            .retry_after(DOWN_RETRY)),
+        Err(Refused::Down(meter)) => Err(down(&meter)),
     }
 }
 
-fn now(exchange: &Exchange) -> Now {
+/// Tells of budgets that are nearly spent.
+pub(super) fn warn(exchange: &Exchange, reserved: &Reserved) {
+    for (meter, standing) in &reserved.crossed {
+        exchange.worker.shared.crossed(Crossed {
+            meter: Arc::clone(meter),
+            standing: *standing,
+            now_ms: exchange.worker.now_ms(),
+        });
+    }
+}
+
+/// Nobody can say whether this limit has room.
+pub(super) fn down(meter: &Meter) -> Fault {
+    Fault::new(Kind::LedgerDown)
+        .reason("ledger_down")
+        .detail(meter.name().to_owned())
+        .retry_after(DOWN_RETRY)
+}
+
+pub(super) fn now(exchange: &Exchange) -> Now {
     Now {
         mono_ns: exchange.worker.now_ns(),
         wall_ms: exchange.worker.now_ms(),
@@ -225,21 +249,22 @@ pub(super) fn settle(exchange: &mut Exchange, tokens: Tokens) {
     }
     let now = now(exchange);
     let cost_nano = exchange.cost(tokens).map_or(0, |(_, nano)| nano);
+    let used = Used {
+        tokens: tokens.prompt.saturating_add(tokens.completion),
+        cost_nano,
+    };
+    if let Some(pass) = exchange.pass.take() {
+        pass.end(used, now);
+    }
     match exchange.lease.take() {
-        Some(lease) => lease.settle(
-            Used {
-                tokens: tokens.prompt.saturating_add(tokens.completion),
-                cost_nano,
-            },
-            now,
-        ),
+        Some(lease) => lease.settle(used, now),
         None if exchange.is_uncounted() => count(exchange),
         None => {}
     }
 }
 
 /// What a client is told: which limit, of whom, and when it frees.
-fn fault(limited: &Limited, charges: &[Charge]) -> Fault {
+pub(super) fn fault(limited: &Limited, charges: &[Charge]) -> Fault {
     let Meter { owner, limit, .. } = &*limited.meter;
     let budget = matches!(limit.window, Window::Calendar(_));
     let what = match limit.unit {
@@ -266,7 +291,7 @@ fn fault(limited: &Limited, charges: &[Charge]) -> Fault {
             .find(|c| Arc::ptr_eq(&c.meter, &limited.meter));
         format!(
             "The request may use {} tokens, and {level} {name} has {}{per}: set a lower max_tokens, or send less.",
-            asked.map_or(0, |charge| charge.amount),
+            asked.map_or(0, |charge| charge.least().unwrap_or(charge.amount)),
             limit.amount
         )
     } else if limit.unit == Unit::Cost {

@@ -4,6 +4,7 @@
 //! lenses do the first, `policies::law` the second. Nothing goes upstream that is not `Cleared`, nor before
 //! `journal.begin` has returned.
 
+mod admission;
 mod admit;
 mod array;
 mod arrive;
@@ -11,15 +12,18 @@ mod body;
 mod clocks;
 mod count;
 mod dispatch;
+mod form;
 mod forwarded;
 mod gate;
 mod govern;
 mod governing;
+mod grow;
 mod inspect;
 mod keep;
 mod limits;
 mod listing;
 mod look;
+mod media;
 mod moderate;
 mod prepare;
 mod reading;
@@ -28,6 +32,7 @@ mod relay;
 mod route;
 mod settle;
 mod stream;
+mod through;
 mod told;
 pub mod trial;
 mod work;
@@ -101,7 +106,15 @@ async fn walk(
         What::Call(asked) => Some(asked),
         What::Moderations => None,
     };
-    let body = arrive::read_body(exchange, body).await?;
+    let form = asked
+        .as_ref()
+        .is_some_and(|asked| asked.endpoint.asks.is_form());
+    let (body, sending) = if form {
+        let (json, sending) = Box::pin(form::read(exchange, &head, body)).await?;
+        (json, Some(Box::new(sending)))
+    } else {
+        (arrive::read_body(exchange, body).await?, None)
+    };
     exchange.complete = Instant::now();
     let Some(asked) = asked else {
         let answer = Box::pin(moderate::moderate(exchange, body));
@@ -113,7 +126,8 @@ async fn walk(
     } else {
         inspect::inspect(exchange, &head, (asked, body)).await?
     };
-    let routed = route::route(exchange, inspected)?;
+    let mut routed = route::route(exchange, inspected)?;
+    routed.form = sending;
     if !exchange.snapshot.gates.is_empty() {
         // Boxed: few configs have gates, and every request's future would be the larger for them.
         Box::pin(gate::ask(exchange, &routed)).await?;

@@ -2,6 +2,8 @@
 //!
 //! Made anew for each target, because model, dialect and form differ. Sends nothing.
 
+use std::num::NonZeroU64;
+
 use adapters::vendor::{Call, Parts, Vendor};
 use adapters::{Asked, Asks, ClientDialect, Dialect, DialectId};
 use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
@@ -68,16 +70,25 @@ pub(super) fn prepare(
     let target = cleared.target().target();
     let vendor = target.vendor()?;
     let client = exchange.dialect;
-    let spoken = vendor
-        .speaks()
-        .iter()
-        .find(|spoken| spoken.id() == client.id())
-        .or_else(|| vendor.speaks().first());
-    let spoken = *spoken.ok_or(Kind::Bug)?;
+    let asks = routed.asked.endpoint.asks;
+    let (spoken, quirks) = if asks.is_media() {
+        // Whatever the vendor speaks in chat.
+        let operation = vendor.operation(asks, &target.model);
+        let operation = operation.ok_or_else(|| work::lacks(asks))?;
+        if operation.form.is_some() {
+            return work::prepare(exchange, routed, cleared);
+        }
+        let spoken: &'static dyn Dialect = client;
+        (spoken, operation.quirks)
+    } else {
+        let own = |spoken: &&&dyn Dialect| spoken.id() == client.id();
+        let spoken = vendor.speaks().iter().find(own);
+        let spoken = spoken.or_else(|| vendor.speaks().first());
+        (*spoken.ok_or(Kind::Bug)?, vendor.quirks(&target.model))
+    };
     if routed.asked.endpoint.asks == Asks::Count && !counts(vendor, client) {
         return Err(Fault::new(Kind::BadRequest).retry(Retry::NextTarget));
     }
-    let quirks = vendor.quirks(&target.model);
     let lossy = routed.model.lossy;
     // A redacted body is read anew: its edits and a target's own never meet.
     let redacted = match cleared.redacted() {
@@ -92,7 +103,10 @@ pub(super) fn prepare(
     if spoken.id() == client.id() {
         let forward = client.forward(body, facts, &call, quirks, lossy)?;
         let (hide_usage, dropped) = (forward.hide_usage, forward.dropped);
-        let body = forward.edits.apply(body).settle();
+        let mut body = forward.edits.apply(body).settle();
+        if let Some(form) = &routed.form {
+            body = form.body(&body.into_bytes())?;
+        }
         return Ok(Prepared {
             body,
             spoken,
@@ -103,7 +117,9 @@ pub(super) fn prepare(
             work: None,
         });
     }
-    let request = client.decode_request(body, facts)?;
+    let mut request = client.decode_request(body, facts)?;
+    let cap = &mut request.settings.max_tokens;
+    *cap = cap.or(call.cap);
     let multimodal = request.multimodal();
     let call = Call { multimodal, ..call };
     let mut encoded = spoken.encode_request(&request, &call, quirks, lossy)?;
@@ -145,6 +161,7 @@ fn call<'a>(
         request_id: exchange.id.as_str(),
         now_ms: exchange.now_ms,
         token,
+        cap: exchange.reach.cap.map(NonZeroU64::get),
         host: &target.provider.host,
         base_path: &target.provider.base_path,
     }
@@ -175,13 +192,21 @@ pub(super) fn request(
     if !prepared.translates {
         carry(&routed.asked, &mut headers);
     }
-    let usual: &[_] = if routed.facts.stream {
+    if let Some(form) = &routed.form {
+        let kind = HeaderValue::try_from(form.kind()).map_err(|_| Kind::Bug)?;
+        headers.insert(CONTENT_TYPE, kind);
+    }
+    let usual: &[_] = if routed.asked.endpoint.asks.is_media() {
+        &USUAL_OF_MEDIA
+    } else if routed.facts.stream {
         &USUAL_OF_STREAMS
     } else {
         &USUAL
     };
     // An operator's header replaces ours of the same name, and one that the vendor wants does so too.
-    let free = provider.headers.is_empty() && !headers.contains_key(ACCEPT);
+    let free = provider.headers.is_empty()
+        && !headers.contains_key(ACCEPT)
+        && !headers.contains_key(CONTENT_TYPE);
     if !free {
         for (name, value) in usual {
             headers.entry(name).or_insert(value.clone());
@@ -216,6 +241,7 @@ fn carry(asked: &Asked, headers: &mut HeaderMap) {
 
 /// What every request says, beyond what its vendor wants: the kind of its body, what is understood, who asks.
 static USUAL: [(HeaderName, HeaderValue); 3] = usual("application/json");
+static USUAL_OF_MEDIA: [(HeaderName, HeaderValue); 3] = usual("*/*");
 static USUAL_OF_STREAMS: [(HeaderName, HeaderValue); 3] = usual("text/event-stream");
 
 const fn usual(accept: &'static str) -> [(HeaderName, HeaderValue); 3] {

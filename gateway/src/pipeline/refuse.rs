@@ -137,8 +137,7 @@ pub(super) fn describe(exchange: &Exchange, headers: &mut HeaderMap) {
         let [limit, remaining, reset] = names;
         put(limit, made.number(standing.limit, b""));
         put(remaining, made.number(standing.remaining, b""));
-        let reset_ms = standing.reset_ns.div_ceil(1_000_000);
-        put(reset, made.number(reset_ms, b"ms"));
+        put(reset, made.span(standing.reset_ns.div_ceil(1_000_000)));
     }
     for (name, value) in &exchange.extra {
         headers.insert(name.clone(), value.clone());
@@ -165,6 +164,34 @@ impl Made {
         self.0.extend_from_slice(decimal(number, &mut [0; 20]));
         self.text(unit)
     }
+
+    /// A time as OpenAI writes it: `20ms`, `1.5s`, `6m0s`, `2h0m4s`.
+    fn span(&mut self, ms: u64) -> Option<HeaderValue> {
+        if ms < 1000 {
+            return self.number(ms, if ms == 0 { b"s" } else { b"ms" });
+        }
+        let (seconds, ms) = (ms / 1000, ms % 1000);
+        let (minutes, hours) = (seconds / 60, seconds / 3600);
+        let parts = [
+            (hours, hours > 0, &b"h"[..]),
+            (minutes % 60, minutes > 0, b"m"),
+            (seconds % 60, true, b""),
+        ];
+        for (number, _, unit) in parts.into_iter().filter(|(_, told, _)| *told) {
+            self.0.extend_from_slice(decimal(number, &mut [0; 20]));
+            self.0.extend_from_slice(unit);
+        }
+        if ms > 0 {
+            let mut digits = [0; 20];
+            // With a one before them, zeros stay.
+            let digits = decimal(1000 + ms, &mut digits).get(1..).unwrap_or_default();
+            let end = digits.iter().rposition(|digit| *digit != b'0').unwrap_or(0);
+            self.0.extend_from_slice(b".");
+            self.0
+                .extend_from_slice(digits.get(..=end).unwrap_or_default());
+        }
+        self.text(b"s")
+    }
 }
 
 /// A small number; nearly always one.
@@ -173,5 +200,28 @@ fn count(number: usize) -> HeaderValue {
     match SMALL.get(number) {
         Some(text) => HeaderValue::from_static(text),
         None => number.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_as_openai_writes_them() {
+        for (ms, told) in [
+            (0, "0s"),
+            (7, "7ms"),
+            (999, "999ms"),
+            (1000, "1s"),
+            (1500, "1.5s"),
+            (8_640, "8.64s"),
+            (60_000, "1m0s"),
+            (360_001, "6m0.001s"),
+            (86_400_000, "24h0m0s"),
+        ] {
+            let mut made = Made(BytesMut::new());
+            assert_eq!(made.span(ms).unwrap(), told);
+        }
     }
 }

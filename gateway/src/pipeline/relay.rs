@@ -9,6 +9,7 @@ use super::dispatch::{Sent, sse_limits};
 use super::refuse;
 use super::settle::Exchange;
 use super::stream::Stream;
+use super::through::Through;
 use journal::{Durable, Outcome};
 
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
@@ -23,6 +24,8 @@ pub(super) fn answer(mut exchange: Exchange, sent: Sent) -> (Response<ReplyBody>
     let array = exchange.array;
     let mut headers = http::HeaderMap::with_capacity(HEADERS);
     refuse::describe(&exchange, &mut headers);
+    // What is neither JSON nor a stream says what it is.
+    let mut kind = None;
     let (body, streamed, ended) = match sent {
         Sent::Whole { body, streamed } => {
             let body = if streamed && exchange.array {
@@ -47,13 +50,32 @@ pub(super) fn answer(mut exchange: Exchange, sent: Sent) -> (Response<ReplyBody>
             true,
             Durable::NOW,
         ),
+        Sent::Text { body, kind: text } => {
+            kind = Some(HeaderValue::from_static(text));
+            exchange.meter.bytes_down = body.len() as u64;
+            exchange.finish(Outcome::Completed, None);
+            (ReplyBody::Whole(body), false, exchange.ended())
+        }
+        Sent::Through {
+            begun,
+            kind: sound,
+            upstream,
+            clocks,
+        } => {
+            kind = Some(sound);
+            let through = Through::new(exchange, begun, upstream, clocks);
+            (ReplyBody::Through(Box::new(through)), false, Durable::NOW)
+        }
     };
-    let kind = if streamed && !array {
+    let usual = if streamed && !array {
         "text/event-stream; charset=utf-8"
     } else {
         "application/json"
     };
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(
+        CONTENT_TYPE,
+        kind.unwrap_or(HeaderValue::from_static(usual)),
+    );
     if streamed {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         // nginx and its kin buffer streams unless told not to.

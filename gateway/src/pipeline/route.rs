@@ -15,6 +15,7 @@ use smallvec::SmallVec;
 use wire::facts::RequestFacts;
 use wire::{Fault, Grade, Kind};
 
+use super::form::Sending;
 use super::inspect::Inspected;
 use super::settle::Exchange;
 use crate::config::snapshot::{Location, Model, Target};
@@ -85,6 +86,8 @@ pub(super) struct Routed {
     pub(super) cleared: Vec<Cleared<Candidate>>,
     /// What each gate of the config may see.
     pub(super) shown: Vec<Shown>,
+    /// What of a form is not in the body.
+    pub(super) form: Option<Box<Sending>>,
 }
 
 pub(super) fn route(exchange: &mut Exchange, inspected: Inspected) -> Result<Routed, Fault> {
@@ -156,6 +159,7 @@ pub(super) fn route(exchange: &mut Exchange, inspected: Inspected) -> Result<Rou
         model: Arc::clone(model),
         cleared,
         shown,
+        form: None,
     })
 }
 

@@ -23,8 +23,10 @@ use smallvec::SmallVec;
 use wire::facts::{Finish, Usage};
 use wire::{Fault, Grade, Kind, Verdict};
 
+use super::admission::Pass;
 use super::forwarded::Forwarded;
 use super::govern::Tally;
+use super::grow::Reach;
 use super::keep::Keep;
 use super::limits;
 use super::route::Candidate;
@@ -35,6 +37,12 @@ use crate::config::snapshot::{Snapshot, Target};
 use crate::config::tuning::Limits;
 use crate::worker::{Inflight, OnPeer, Peer, RequestId, Worker};
 use journal::{self, Attempt, Closing, Denial, Durable, Opening, Outcome, Tokens};
+
+/// Most tokens that a vendor may count beyond the bytes of a request or a reply, where no token is less than a byte: what we
+/// do not see, such as its own instructions, images, search results and hidden thought.
+const HIDDEN_MAX: u64 = 262_144;
+/// What a whole answer holds around its text, about.
+const ENVELOPE_BYTES: u64 = 600;
 
 /// What a reply has told so far.
 #[derive(Clone, Copy, Debug, Default)]
@@ -78,7 +86,7 @@ pub(super) struct Exchange {
     /// Wall clock at arrival, ms since the epoch.
     pub(super) now_ms: i64,
     pub(super) started: Instant,
-    /// When the request had come whole.
+    /// When the request had come whole; put off by what it then waited for others.
     pub(super) complete: Instant,
     pub(super) endpoint: &'static str,
     pub(super) principal: Option<Arc<Principal>>,
@@ -113,12 +121,18 @@ pub(super) struct Exchange {
     /// What was found in the reply.
     pub(super) tally: Option<Box<Tally>>,
     pub(super) request_bytes: u64,
+    /// Of a form with a file: all of it, as it came.
+    pub(super) file_bytes: u64,
     /// What the audit log keeps beside the records.
     pub(super) keep: Option<Box<Keep>>,
     pub(super) standing: Option<Standing>,
     pub(super) tokens_standing: Option<Standing>,
     /// What is reserved of limits and budgets.
     pub(super) lease: Option<Lease>,
+    /// How far that goes.
+    pub(super) reach: Reach,
+    /// What the attempt that runs holds of its vendor's limits.
+    pub(super) pass: Option<Box<Pass>>,
     /// Headers of the answer beyond the usual ones.
     pub(super) extra: Vec<(HeaderName, HeaderValue)>,
     pub(super) meter: Meter,
@@ -178,10 +192,13 @@ impl Exchange {
             gates_open: Vec::new(),
             tally: None,
             request_bytes: 0,
+            file_bytes: 0,
             keep: None,
             standing: None,
             tokens_standing: None,
             lease: None,
+            reach: Reach::default(),
+            pass: None,
             extra: Vec::new(),
             meter: Meter::default(),
             status: 0,
@@ -305,7 +322,11 @@ impl Exchange {
         let judged = self.judged();
         let (fingerprint, request_body) = self.keep.as_deref().map(Keep::of_request).unzip();
         let lease = self.lease.as_ref();
-        let reserved = |unit| lease.map_or(0, |lease| lease.most_reserved(unit));
+        let reserved = |unit| {
+            let all = lease.into_iter().flat_map(Lease::reserved);
+            let of = all.filter(|(meter, _)| meter.limit.unit == unit);
+            of.map(|(_, amount)| amount).max().unwrap_or(0)
+        };
         let opening = Opening {
             id: self.id.as_str(),
             key: self.key_id(),
@@ -329,7 +350,7 @@ impl Exchange {
             shadowed: &judged.shadowed,
             media: self.media,
             redactions: first.map_or(0, Cleared::redactions) as u64,
-            request_bytes: self.request_bytes,
+            request_bytes: self.request_bytes.max(self.file_bytes),
             targets: u32::try_from(targets).unwrap_or(u32::MAX),
             reserved_tokens: reserved(Unit::Tokens),
             reserved_nano: reserved(Unit::Cost),
@@ -519,7 +540,7 @@ impl Exchange {
             findings: &judged.findings,
             shadowed: &judged.shadowed,
             media: self.media,
-            request_bytes: self.request_bytes,
+            request_bytes: self.request_bytes.max(self.file_bytes),
             status: self.status,
             code,
             total_ms: millis(Instant::now(), self.started),
@@ -541,33 +562,62 @@ impl Exchange {
         Some((&price.currency, price.of(tokens, answered)))
     }
 
-    /// The vendor's usage, or an estimate: what the model's prompts of that length usually are, one token a content event.
-    /// Some dialects report usage before the answer too; where that was the last that was heard, the answer is estimated.
+    /// The vendor's usage, or an estimate, where there is none or what it says cannot be. Some dialects report usage before
+    /// the answer too; where that was the last that was heard, the answer is estimated.
     fn tokens(&self) -> Tokens {
-        match self.meter.usage {
-            Some(usage) => {
-                let usage = usage.clamped();
-                let seen = self.meter.content_events;
-                let early = self.meter.finish.is_none() && seen > usage.completion;
-                Tokens {
-                    prompt: usage.prompt,
-                    completion: if early { seen } else { usage.completion },
-                    cached: usage.cached,
-                    cache_write: usage.cache_write,
-                    reasoning: usage.reasoning,
-                    estimated: early,
-                    ..Tokens::default()
-                }
-            }
-            None if self.meter.first_content.is_some() => Tokens {
-                prompt: self
-                    .learnt()
-                    .map_or(0, |learnt| learnt.prompt(self.request_bytes)),
-                completion: self.meter.content_events,
+        if self.meter.usage.is_none() && self.meter.first_content.is_none() {
+            return Tokens::default();
+        }
+        let seen = self.seen();
+        let Some(usage) = self.meter.usage.map(Usage::clamped) else {
+            return Tokens {
                 estimated: true,
-                ..Tokens::default()
-            },
-            None => Tokens::default(),
+                ..seen
+            };
+        };
+        let early = self.meter.finish.is_none() && seen.completion > usage.completion;
+        // What is left out of a report because it was negative or absurd is 0 by now.
+        let prompt_odd = usage.prompt > self.request_bytes.saturating_add(HIDDEN_MAX)
+            || (usage.prompt == 0 && seen.completion > 0);
+        let reply_odd = usage.completion > self.meter.bytes_down.saturating_add(HIDDEN_MAX)
+            || (usage.completion == 0 && seen.completion > 0 && !early);
+        let mut tokens = Tokens {
+            prompt: usage.prompt,
+            completion: usage.completion,
+            cached: usage.cached,
+            cache_write: usage.cache_write,
+            reasoning: usage.reasoning,
+            estimated: early || prompt_odd || reply_odd,
+            doubted: prompt_odd || reply_odd,
+            ..Tokens::default()
+        };
+        if prompt_odd {
+            (tokens.prompt, tokens.cached, tokens.cache_write) = (seen.prompt, 0, 0);
+        }
+        if reply_odd {
+            tokens.reasoning = 0;
+        }
+        if reply_odd || early {
+            tokens.completion = seen.completion;
+        }
+        tokens
+    }
+
+    /// What was used as far as we saw: what the model's prompts of that length usually are; one token a content event, or what
+    /// so many bytes of a whole answer usually are.
+    fn seen(&self) -> Tokens {
+        let of = |bytes| self.learnt().map_or(0, |learnt| learnt.prompt(bytes));
+        let completion = match self.meter.content_events {
+            // Only what was generated has an end of its own.
+            0 if self.meter.finish.is_some() => {
+                of(self.meter.bytes_down.saturating_sub(ENVELOPE_BYTES))
+            }
+            events => events,
+        };
+        Tokens {
+            prompt: of(self.request_bytes),
+            completion,
+            ..Tokens::default()
         }
     }
 

@@ -13,6 +13,7 @@ use wire::{Fault, Kind, Rope};
 use super::array::Array;
 use super::clocks::Clocks;
 use super::dispatch::sse_limits;
+use super::grow::{self, Growing};
 use super::reading::Reading;
 use super::settle::{Exchange, outcome_of};
 use crate::audit;
@@ -38,6 +39,8 @@ pub struct Stream {
     last_down: Instant,
     /// The end went down; only the upstream's own end is waited for.
     linger: Option<Instant>,
+    /// More is being reserved: nothing is read meanwhile.
+    growing: Option<Growing>,
 }
 
 impl Stream {
@@ -62,6 +65,7 @@ impl Stream {
             clocks,
             last_down: now,
             linger: None,
+            growing: None,
         };
         stream.exchange.keep_sent(&begun);
         stream.begun = stream.framed(begun, stream.reading.done);
@@ -82,6 +86,10 @@ impl Stream {
             return self.release(cx);
         }
         loop {
+            if let Err(fault) = std::task::ready!(self.grows(cx)) {
+                self.begun = self.fail(Rope::new(), &fault);
+                return self.release(cx);
+            }
             let Some(upstream) = self.upstream.as_mut() else {
                 return Poll::Ready(None);
             };
@@ -119,6 +127,22 @@ impl Stream {
                 return self.release(cx);
             }
         }
+    }
+
+    /// Reserves more if the reply has said what it may.
+    fn grows(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Fault>> {
+        if self.growing.is_none() {
+            if self.linger.is_some() || self.reading.done || !grow::is_due(&self.exchange) {
+                return Poll::Ready(Ok(()));
+            }
+            self.growing = grow::begin(&mut self.exchange);
+        }
+        let Some(growing) = &mut self.growing else {
+            return Poll::Ready(Ok(()));
+        };
+        let grown = std::task::ready!(growing.as_mut().poll(cx));
+        self.growing = None;
+        Poll::Ready(grow::end(&mut self.exchange, grown))
     }
 
     /// Sends down what was begun; if that is the end, only once its record is as durable as the config asks.

@@ -1,16 +1,17 @@
-//! Work that is no chat: vectors of texts, orders of documents. A long list goes up in as many calls as the vendor wants,
-//! one after another, and comes back as one reply.
+//! Work that is no chat: vectors of texts, orders of documents, images in a vendor's own form. A long list goes up in as many calls as the vendor wants,
+//! one after another, and comes back as one reply; a task that takes its time is asked for until it is done.
 //!
 //! Parses no JSON: forms read and write. Invariants: vectors of two models are never mixed, nor given for one another, so
 //! a request for vectors goes to no target whose model has another name than the first one's; documents in a reply are
 //! the client's own, never an upstream's echo.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use adapters::operation::Operation;
-use adapters::vendor::Vendor;
+use adapters::operation::{Operation, State};
+use adapters::vendor::{self, Vendor};
 use adapters::{Asks, dialect};
 use bytes::Bytes;
+use http::Method;
 use policies::law::Cleared;
 use wire::fault::Retry;
 use wire::json::{self, Value};
@@ -25,6 +26,10 @@ use super::reading::Head;
 use super::route::{Candidate, Routed};
 use super::settle::Exchange;
 use crate::config::snapshot::Target;
+use crate::upstream::client::Request;
+
+/// Between two questions about a task: vendors ask for two or three seconds.
+const TASK_PAUSE: Duration = Duration::from_secs(2);
 
 /// What is to be done at one target.
 pub(super) struct Doing {
@@ -66,7 +71,8 @@ pub(super) fn prepare(
     };
     let work = client.decode_work(body, facts, &routed.asked)?;
     let dropped = operation.losses(&work, lossy)?;
-    let native = operation.form.native() == Some(client.id()) && work.len() <= operation.most;
+    let form = operation.form.ok_or(Kind::Bug)?;
+    let native = form.native() == Some(client.id()) && work.len() <= operation.most;
     let (first, parts, rest) = if native {
         let mut edits = wire::Edits::new();
         let name = dialect::quoted(&target.model);
@@ -75,7 +81,7 @@ pub(super) fn prepare(
         (edits.apply(body), vec![work], Vec::new())
     } else {
         let parts = work.parts(operation.most);
-        let write = |part| operation.form.write(part, &target.model);
+        let write = |part| form.write(part, &target.model);
         let mut bodies = parts.iter().map(write).collect::<Result<Vec<_>, _>>()?;
         let rest = bodies.split_off(1.min(bodies.len()));
         (bodies.pop().ok_or(Kind::Bug)?, parts, rest)
@@ -91,10 +97,13 @@ pub(super) fn prepare(
 }
 
 /// No target of the model does that.
-fn lacks(asks: Asks) -> Fault {
+pub(super) fn lacks(asks: Asks) -> Fault {
     let what = match asks {
         Asks::Embed => "embeddings",
         Asks::Rerank => "rerank",
+        Asks::Image => "images",
+        Asks::Speak => "speech",
+        Asks::Transcribe | Asks::Translate => "transcripts",
         Asks::Reply | Asks::Count => "this",
     };
     Fault::new(Kind::NoSuchModel)
@@ -127,7 +136,7 @@ pub(super) async fn attempt(
     let mut at = 0;
     let bodies = std::iter::once(&prepared.body).chain(&doing.rest);
     for (part, body) in doing.parts.iter().zip(bodies) {
-        let (reply, bytes) = call(
+        let (reply, bytes) = finished(
             exchange,
             routed,
             target,
@@ -174,8 +183,8 @@ fn is_as_asked(own: &Work, reply: &Reply) -> bool {
     }
 }
 
-/// One call.
-async fn call(
+/// One part of the work, to its end.
+async fn finished(
     exchange: &mut Exchange,
     routed: &Routed,
     target: &Target,
@@ -184,11 +193,41 @@ async fn call(
     clocks: &Clocks,
 ) -> Result<(Reply, Bytes), Fault> {
     let vendor = target.vendor()?;
-    let request = request(exchange, routed, target, (prepared, body), token)?;
+    let mut request = request(exchange, routed, target, (prepared, body), token)?;
+    loop {
+        let (head, bytes) = call(exchange, routed, target, &request, clocks).await?;
+        match read(vendor, &head, operation, part, &bytes)? {
+            Read::Done(reply) => return Ok((reply, bytes)),
+            Read::Waits(path) => {
+                // The clock of the first content ends this, if nothing else does.
+                clocks.first(tokio::time::sleep(TASK_PAUSE)).await?;
+                request.method = Method::GET;
+                request.path_and_query = vendor::join_path(&target.provider.base_path, &path);
+                request.body = Rope::new();
+            }
+        }
+    }
+}
+
+/// What a call came to.
+enum Read {
+    Done(Reply),
+    /// It is asked for there.
+    Waits(String),
+}
+
+/// One call.
+async fn call(
+    exchange: &mut Exchange,
+    routed: &Routed,
+    target: &Target,
+    request: &Request,
+    clocks: &Clocks,
+) -> Result<(Head, Bytes), Fault> {
     let bounds = exchange.snapshot.bounds(&routed.model.clocks);
     let client = std::sync::Arc::clone(&exchange.worker.client);
     let reply = clocks
-        .first(client.send(&target.provider.endpoint, &bounds, &request))
+        .first(client.send(&target.provider.endpoint, &bounds, request))
         .await??;
     exchange.meter.first_byte.get_or_insert_with(Instant::now);
     let head = Head {
@@ -203,22 +242,29 @@ async fn call(
         ERROR_BODY_BYTES
     };
     let bytes = dispatch::collect(reply.body, clocks, most, good).await?;
-    let reply = read(vendor, &head, operation, part, &bytes)?;
-    Ok((reply, bytes))
+    Ok((head, bytes))
 }
 
+/// What came of a call: its reply, or where it is to be asked for.
 fn read(
     vendor: &dyn Vendor,
     head: &Head,
     operation: &Operation,
     part: &Work,
     bytes: &Bytes,
-) -> Result<Reply, Fault> {
+) -> Result<Read, Fault> {
     let tape = json::scan(bytes, &REPLY_LIMITS).ok();
     let root = tape.as_ref().and_then(|tape| Value::root(tape, bytes));
     if let Some(fault) = vendor.fault(&head.view(), root) {
         return Err(fault);
     }
     let root = root.ok_or_else(|| Fault::new(Kind::Malformed).reason("invalid_response"))?;
-    operation.read(part, bytes, root)
+    let form = operation.form.ok_or(Kind::Bug)?;
+    match form.state(root) {
+        State::Done => operation.read(part, bytes, root).map(Read::Done),
+        State::Waits(path) => Ok(Read::Waits(path)),
+        State::Failed => Err(vendor
+            .fault(&head.view(), form.failure(root))
+            .unwrap_or_else(|| Fault::new(Kind::UpstreamError).reason("task_failed"))),
+    }
 }

@@ -18,6 +18,7 @@ use super::discovery::{DiscoveryFamilies, DiscoveryMeters};
 use super::export::{ExportFamilies, ExportMeters};
 use super::policy::{Families, GateVerdict, PolicyMeters};
 use super::process::{Process, Reloads};
+use super::queue::{QueueFamilies, QueueMeters, WAIT_S};
 use super::series::{Family, OTHER, Timer};
 use super::tree::TreeMeters;
 use crate::config::watch::ReloadCounters;
@@ -58,6 +59,9 @@ pub struct Metrics {
     policies: Families,
     exports: ExportFamilies,
     discoveries: DiscoveryFamilies,
+    queues: QueueFamilies,
+    crossed: Family<Counter>,
+    alerts: Family<Counter>,
     /// Times a policy could not be applied: a condition, a judgement within limits, a gate.
     pub policy_errors: Counter,
     /// Our own time per request, without waiting for the upstream.
@@ -239,6 +243,27 @@ fn exports(m: &mut Maker) -> ExportFamilies {
     }
 }
 
+/// The metrics of requests that wait for providers.
+fn queues(m: &mut Maker) -> QueueFamilies {
+    QueueFamilies {
+        depth: m.gauges(
+            "yumen_queue_depth",
+            "Requests that wait for room at a provider",
+            &["provider"],
+        ),
+        wait: m.enter(
+            "yumen_queue_wait_seconds",
+            "How long those waited that had their turn",
+            Family::new(&["provider"], || Timer::new(&WAIT_S)),
+        ),
+        turned: m.counters(
+            "yumen_queue_refused",
+            "Requests that could not wait: the queue was full, or their turn too late",
+            &["provider", "reason"],
+        ),
+    }
+}
+
 impl Metrics {
     /// All metrics at nothing. `commit` names the build.
     #[must_use]
@@ -307,6 +332,17 @@ impl Metrics {
             policies,
             exports: exports(&mut m),
             discoveries: discoveries(&mut m),
+            queues: queues(&mut m),
+            crossed: m.counters(
+                "yumen_budget_soft_crossed",
+                "Budgets that crossed their soft threshold, once a period",
+                &["level", "name", "unit"],
+            ),
+            alerts: m.counters(
+                "yumen_alerts",
+                "Messages to the webhook of alerts",
+                &["result"],
+            ),
             policy_errors: m.counter("yumen_policy_errors", "Times a policy could not be applied"),
             verdicts: VERDICTS.map(|verdict| verdicts.at(&[verdict.as_str()])),
             ratelimit_allowed: limits.at(&["allowed"]),
@@ -408,6 +444,23 @@ impl Metrics {
     #[must_use]
     pub fn policy(&self, rules: usize, reply_rules: usize, types: usize) -> PolicyMeters {
         PolicyMeters::new(&self.policies, rules, reply_rules, types)
+    }
+
+    /// A budget crossed its soft threshold. Names are the config's.
+    pub fn crossed(&self, level: &str, name: &str, unit: &str) {
+        self.crossed.at(&[level, name, unit]).inc();
+    }
+
+    /// A message to the webhook arrived, or never will.
+    pub fn alert(&self, arrived: bool) {
+        let result = if arrived { "delivered" } else { "lost" };
+        self.alerts.at(&[result]).inc();
+    }
+
+    /// The meters of requests that wait for a provider.
+    #[must_use]
+    pub fn queue(&self, provider: &str) -> QueueMeters {
+        self.queues.of(provider)
     }
 
     /// The meters of a receiver of the audit log.

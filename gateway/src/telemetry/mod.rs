@@ -8,5 +8,6 @@ pub mod log;
 pub mod metrics;
 pub mod policy;
 mod process;
+pub mod queue;
 pub mod series;
 pub mod tree;

@@ -72,6 +72,15 @@ pub struct Request {
     pub after: Durable,
 }
 
+/// The rest of a body, which comes while it is sent.
+pub trait Upload: Send {
+    /// How many bytes are left, if that is known.
+    fn left(&self) -> Option<u64>;
+
+    /// The next of them; `None`: that was all.
+    fn next(&mut self) -> impl Future<Output = Result<Option<Bytes>, Fault>> + Send;
+}
+
 /// A reply whose body is still on the wire.
 #[derive(Debug)]
 pub struct Reply {
@@ -136,7 +145,8 @@ impl Client {
         bounds: &Bounds,
         request: &Request,
     ) -> Result<Reply, Fault> {
-        let mut message = head_bytes(endpoint, request);
+        let length = request.body.len() as u64;
+        let mut message = head_bytes(endpoint, request, Some(length));
         message.append(request.body.clone());
         // A server that answers before it has read the request (413, say) may close at once: read what it said.
         let written = write_all(&mut io, message).await;
@@ -150,6 +160,43 @@ impl Client {
         };
         let mut body = Body(Source::H1 { body, home });
         body.settle();
+        Ok(Reply { head, body })
+    }
+
+    /// Sends a request of which [`Request::body`] is the beginning, on a connection of its own over HTTP/1.1; `take` gives
+    /// the rest once there is a connection. Nothing is repeated.
+    ///
+    /// # Errors
+    /// As [`Client::send`], and what the rest itself fails with.
+    pub async fn send_on<U: Upload>(
+        self: &Arc<Self>,
+        endpoint: &Arc<Endpoint>,
+        bounds: &Bounds,
+        request: &Request,
+        take: impl FnOnce() -> Option<U>,
+    ) -> Result<Reply, Fault> {
+        let mut io = connect(endpoint, bounds).await?;
+        if let Io::Tls(stream) = &io
+            && stream.get_ref().1.alpn_protocol() == Some(b"h2")
+        {
+            return Err(Fault::new(Kind::ConnectFailed).reason("http2_upload"));
+        }
+        recorded(request).await?;
+        let mut rest = take().ok_or(Kind::Bug)?;
+        let written = write_on(&mut io, endpoint, request, &mut rest).await;
+        if let Err(Unsent::Rest(fault)) = written {
+            return Err(fault);
+        }
+        // A server that has heard enough answers and closes: read what it said.
+        let (head, body) = reply::read_head(io, bounds.header_bytes).await?;
+        let home = Home {
+            client: Arc::clone(self),
+            endpoint: Arc::clone(endpoint),
+        };
+        let mut body = Body(Source::H1 { body, home });
+        if written.is_ok() {
+            body.settle();
+        }
         Ok(Reply { head, body })
     }
 
@@ -298,8 +345,60 @@ async fn write_all(io: &mut Io, mut message: Rope) -> io::Result<()> {
     io.flush().await
 }
 
-/// Request line and headers. Values were validated when they became `HeaderValue`s.
-fn head_bytes(endpoint: &Endpoint, request: &Request) -> Rope {
+/// Why a body was not sent to its end.
+enum Unsent {
+    /// The server takes no more.
+    Io,
+    /// The rest failed.
+    Rest(Fault),
+}
+
+impl From<io::Error> for Unsent {
+    fn from(_: io::Error) -> Self {
+        Self::Io
+    }
+}
+
+/// Writes a request and the rest of its body as it comes: by its length if that is known, else in chunks.
+async fn write_on<U: Upload>(
+    io: &mut Io,
+    endpoint: &Endpoint,
+    request: &Request,
+    rest: &mut U,
+) -> Result<(), Unsent> {
+    let length = rest.left().map(|left| left + request.body.len() as u64);
+    let mut message = head_bytes(endpoint, request, length);
+    let chunked = length.is_none();
+    if chunked {
+        message.append(chunk(request.body.clone()));
+    } else {
+        message.append(request.body.clone());
+    }
+    write_all(io, message).await?;
+    while let Some(data) = rest.next().await.map_err(Unsent::Rest)? {
+        let data = Rope::from(data);
+        write_all(io, if chunked { chunk(data) } else { data }).await?;
+    }
+    if chunked {
+        write_all(io, Bytes::from_static(b"0\r\n\r\n").into()).await?;
+    }
+    Ok(())
+}
+
+/// Bytes as a chunk; none for no bytes, which would be the end.
+fn chunk(data: Rope) -> Rope {
+    if data.is_empty() {
+        return data;
+    }
+    let mut chunk = Rope::from(format!("{:x}\r\n", data.len()).into_bytes());
+    chunk.append(data);
+    chunk.push(Bytes::from_static(b"\r\n"));
+    chunk
+}
+
+/// Request line and headers. Values were validated when they became `HeaderValue`s. `length`: of the body; `None`: it
+/// comes in chunks.
+fn head_bytes(endpoint: &Endpoint, request: &Request, length: Option<u64>) -> Rope {
     let mut head = Vec::with_capacity(HEAD_BYTES);
     let put = |head: &mut Vec<u8>, parts: [&[u8]; 4]| {
         head.reserve(parts.iter().map(|part| part.len()).sum());
@@ -320,8 +419,16 @@ fn head_bytes(endpoint: &Endpoint, request: &Request) -> Rope {
         );
     }
     let mut digits = [0; 20];
-    let length = decimal(request.body.len() as u64, &mut digits);
-    put(&mut head, [b"content-length: ", length, b"", b"\r\n\r\n"]);
+    match length {
+        Some(length) => {
+            let length = decimal(length, &mut digits);
+            put(&mut head, [b"content-length: ", length, b"", b"\r\n\r\n"]);
+        }
+        None => put(
+            &mut head,
+            [b"transfer-encoding: chunked", b"", b"", b"\r\n\r\n"],
+        ),
+    }
     head.into()
 }
 

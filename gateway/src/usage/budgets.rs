@@ -466,7 +466,7 @@ impl Books<'_> {
             reasoning: sums.reasoning,
             images: sums.images,
             audio_ms: sums.audio_ms,
-            estimated: false,
+            ..Tokens::default()
         };
         let holds = *price.currency == *row.currency
             && [true, false]

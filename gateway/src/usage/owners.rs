@@ -12,7 +12,7 @@ const TEAMS_DEEP_MAX: usize = 16;
 
 /// Calls `take` with everybody whose limits such a request counts to.
 pub(super) fn each_owner(money: &Money, of: &Of<'_>, mut take: impl FnMut(Owner)) {
-    let [key, team, user, model, provider, ..] = *of;
+    let [key, team, user, model, provider, target, _] = *of;
     let mut named = |name: &str, owner: fn(Box<str>) -> Owner| {
         if !name.is_empty() {
             take(owner(name.into()));
@@ -22,6 +22,10 @@ pub(super) fn each_owner(money: &Money, of: &Of<'_>, mut take: impl FnMut(Owner)
     named(user, Owner::User);
     named(model, Owner::Model);
     named(provider, Owner::Provider);
+    if !provider.is_empty() && !target.is_empty() {
+        // What a vendor allows us of one model.
+        named(&format!("{provider}/{target}"), Owner::Provider);
+    }
     for team in chain(money, team) {
         named(team, Owner::Team);
     }
@@ -67,6 +71,7 @@ mod tests {
                 "key k",
                 "model m",
                 "provider p",
+                "provider p/x",
                 "team shop",
                 "team sales",
                 "team company"

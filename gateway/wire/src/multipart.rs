@@ -2,8 +2,8 @@
 //!
 //! Strict, because two readers that split a form differently see two different forms: lines end in CR LF and in nothing
 //! else, a boundary stands at the very beginning and is followed by a line's end or by `--`, a part has one
-//! `content-disposition` with one name and no transfer coding, and nothing follows the end. Copies only what a
-//! [`push`](Splitter::push) leaves undecided. Knows no field's meaning.
+//! `content-disposition` with one name and no transfer coding, and nothing follows the end. Copies every byte once. Knows
+//! no field's meaning.
 
 use std::ops::Range;
 
@@ -114,6 +114,24 @@ impl Splitter {
         self.state == State::Over
     }
 
+    /// Whether more of a part's body may come next.
+    #[must_use]
+    pub fn is_in_body(&self) -> bool {
+        self.state == State::Body
+    }
+
+    /// Whether another part has begun.
+    #[must_use]
+    pub fn is_in_head(&self) -> bool {
+        self.state == State::Head
+    }
+
+    /// Bytes that were read and are in no event yet.
+    #[must_use]
+    pub fn undecided(&self) -> Bytes {
+        Bytes::copy_from_slice(&self.left)
+    }
+
     /// More of the form; events are added to `out`.
     ///
     /// # Errors
@@ -183,7 +201,7 @@ impl Splitter {
 
     fn body(&mut self, out: &mut Vec<Event>) -> bool {
         let found = memchr::memmem::find(&self.left, &self.mark);
-        let whole = found.unwrap_or_else(|| self.left.len() - self.undecided());
+        let whole = found.unwrap_or_else(|| self.left.len() - self.held());
         if whole > 0 {
             out.push(Event::Body(self.left.split_to(whole).freeze()));
         }
@@ -197,7 +215,7 @@ impl Splitter {
     }
 
     /// How many bytes at the end could be the beginning of a mark.
-    fn undecided(&self) -> usize {
+    fn held(&self) -> usize {
         let most = self.left.len().min(self.mark.len() - 1);
         let tail = self.left.get(self.left.len() - most..).unwrap_or_default();
         let begins = |at: &usize| {

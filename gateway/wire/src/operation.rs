@@ -1,4 +1,4 @@
-//! The canonical forms of what is asked for beside chat: vectors of texts, the order of documents by a query.
+//! The canonical forms of what is asked for beside chat: vectors of texts, the order of documents by a query, images.
 //!
 //! Rich enough for every client and vendor that is spoken to, and no richer. Text is never decoded on the way, as in
 //! [`canon`](crate::canon). Knows no dialect; each side reads to these types and writes from them.
@@ -13,6 +13,8 @@ pub enum Work {
     Embed(Embed),
     /// Documents in the order in which they fit a query.
     Rerank(Rerank),
+    /// Images by a description.
+    Image(Picture),
 }
 
 /// Texts of which vectors are wanted.
@@ -75,6 +77,34 @@ pub struct Rerank {
     pub lost: Vec<Lost>,
 }
 
+/// An image that is wanted.
+#[derive(Clone, Debug, Default)]
+pub struct Picture {
+    /// What it shows.
+    pub prompt: Str,
+    /// How many are wanted.
+    pub count: u64,
+    /// Width and height; `None`: as the model likes.
+    pub size: Option<(u32, u32)>,
+    /// Wanted in base64, or as an address; `None`: either.
+    pub base64: Option<bool>,
+    /// Wanted as events.
+    pub stream: bool,
+    /// Names of further hints that were given.
+    pub also: Vec<&'static str>,
+    /// What was said and cannot be held here.
+    pub lost: Vec<Lost>,
+}
+
+/// An image that was made.
+#[derive(Clone, Debug)]
+pub struct Made {
+    /// Where it lies.
+    pub url: Option<Str>,
+    /// It itself.
+    pub base64: Option<Str>,
+}
+
 /// What came of it.
 #[derive(Clone, Debug)]
 pub enum Done {
@@ -82,6 +112,8 @@ pub enum Done {
     Embedded(Vec<Vector>),
     /// Results, in any order.
     Ranked(Vec<Rank>),
+    /// Images.
+    Made(Vec<Made>),
 }
 
 /// A vector, as its vendor wrote it.
@@ -118,6 +150,7 @@ impl Work {
         match self {
             Self::Embed(embed) => embed.inputs.len(),
             Self::Rerank(rerank) => rerank.documents.len(),
+            Self::Image(_) => 1,
         }
     }
 
@@ -133,6 +166,7 @@ impl Work {
         match self {
             Self::Embed(embed) => &embed.lost,
             Self::Rerank(rerank) => &rerank.lost,
+            Self::Image(picture) => &picture.lost,
         }
     }
 
@@ -145,6 +179,7 @@ impl Work {
             return vec![self.clone()];
         }
         match self {
+            Self::Image(_) => vec![self.clone()],
             Self::Embed(embed) => {
                 let part = |inputs: &[Input]| {
                     Self::Embed(Embed {

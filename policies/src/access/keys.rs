@@ -16,6 +16,7 @@ pub use super::principal::Principal;
 pub use super::scope::Names as Models;
 use super::scope::Scope;
 use super::token::{Digest, digest, has_form};
+use crate::limit::line::Share;
 use crate::limit::meter::Meter;
 
 /// What a table is built from: one key of the config, already joined with its team.
@@ -41,6 +42,8 @@ pub struct KeySpec {
     pub public: bool,
     /// Its own limits, then those of its team and of the teams above.
     pub meters: Vec<Arc<Meter>>,
+    /// On whose account it waits for providers, and how urgently.
+    pub share: Share,
 }
 
 /// No principal for this token. Carries no reason that a client could be told.
@@ -180,6 +183,7 @@ mod tests {
             expires_ms: None,
             public: false,
             meters: Vec::new(),
+            share: Share::of(id),
         }
     }
 

@@ -11,6 +11,7 @@ use wire::Grade;
 
 use super::keys::KeySpec;
 use super::scope::{Names, Scope};
+use crate::limit::line::{Share, Turns};
 use crate::limit::meter::Meter;
 
 /// What all who belong to a team have in common, joined with what all teams above it have.
@@ -24,6 +25,8 @@ pub struct Membership {
     pub scope: Scope,
     /// Limits of the team, then of those above it.
     pub meters: Vec<Arc<Meter>>,
+    /// How they wait for providers.
+    pub turns: Turns,
 }
 
 impl Membership {
@@ -35,6 +38,7 @@ impl Membership {
             models: Names::All,
             scope: Scope::default(),
             meters: Vec::new(),
+            turns: Turns::default(),
         }
     }
 }
@@ -60,6 +64,8 @@ pub struct Principal {
     pub public: bool,
     /// Its own limits, then those of its team and of the teams above.
     pub meters: Box<[Arc<Meter>]>,
+    /// On whose account it waits for providers, and how urgently.
+    pub share: Share,
     /// Set once, never cleared; shared with the same credential's principal of later snapshots.
     stop: Arc<AtomicBool>,
 }
@@ -78,6 +84,7 @@ impl Principal {
             expires_ms: spec.expires_ms,
             public: spec.public,
             meters: spec.meters.into(),
+            share: spec.share,
             stop: Arc::default(),
         }
     }

@@ -220,6 +220,9 @@ impl fmt::Debug for Meter {
     }
 }
 
+/// What a request wants.
+pub type Charges = SmallVec<[Charge; CHARGES_USUAL]>;
+
 /// An amount that a request wants of a meter.
 #[derive(Clone, Debug)]
 pub struct Charge {
@@ -227,6 +230,41 @@ pub struct Charge {
     pub meter: Arc<Meter>,
     /// How much; an estimate for tokens and money.
     pub amount: u64,
+    /// What becomes of it if there is less.
+    pub need: Need,
+}
+
+/// How much of a charge must be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// All of it, or the request is refused.
+    All,
+    /// At least this much; of what is beyond, as much as remains.
+    Least(u64),
+    /// It is counted whether it fits or not: what has been used already.
+    Nothing,
+}
+
+impl Charge {
+    /// All of an amount.
+    #[must_use]
+    pub fn all(meter: &Arc<Meter>, amount: u64) -> Self {
+        Self {
+            meter: Arc::clone(meter),
+            amount,
+            need: Need::All,
+        }
+    }
+
+    /// What must fit at least; `None`: nothing need.
+    #[must_use]
+    pub fn least(&self) -> Option<u64> {
+        match self.need {
+            Need::All => Some(self.amount),
+            Need::Least(least) => Some(least.min(self.amount)),
+            Need::Nothing => None,
+        }
+    }
 }
 
 /// Charges that a hold keeps without memory of its own: every stream carries the room.
@@ -275,8 +313,8 @@ pub struct Reserved {
     pub requests: Option<Standing>,
     /// The tightest of the rolling limits of tokens.
     pub tokens: Option<Standing>,
-    /// Limits whose soft threshold this request was the first to cross in its period.
-    pub crossed: SmallVec<[Arc<Meter>; 1]>,
+    /// Limits whose soft threshold this request was the first to cross in its period, and where they stand.
+    pub crossed: SmallVec<[(Arc<Meter>, Standing); 1]>,
 }
 
 impl Reserved {
@@ -319,21 +357,24 @@ pub fn reserve(charges: &[Charge], now: Now, hold: &mut Hold) -> Result<Reserved
     }
     let mut refused: Option<(usize, Limited)> = None;
     for (at, state) in &mut guards {
-        let Some(Charge { meter, amount }) = charges.get(*at) else {
+        let Some(charge @ Charge { meter, .. }) = charges.get(*at) else {
             continue;
         };
         let limit = &meter.limit;
         state.level.roll(limit.window, limit.zone_s, now.wall_ms);
+        let Some(least) = charge.least() else {
+            continue;
+        };
         if let Err(retry_ns) = state
             .level
-            .fits(limit.window, limit.share(hold.share), *amount, now)
+            .fits(limit.window, limit.share(hold.share), least, now)
             && refused.as_ref().is_none_or(|(first, _)| *at < *first)
         {
             let limited = Limited {
                 meter: Arc::clone(meter),
                 retry_ns,
                 standing: meter.of(state, limit.share(hold.share), now),
-                never: *amount > limit.share(hold.share),
+                never: least > limit.share(hold.share),
             };
             refused = Some((*at, limited));
         }
@@ -342,21 +383,28 @@ pub fn reserve(charges: &[Charge], now: Now, hold: &mut Hold) -> Result<Reserved
         return Err(limited);
     }
     for (at, state) in &mut guards {
-        let Some(Charge { meter, amount }) = charges.get(*at) else {
+        let Some(charge @ Charge { meter, .. }) = charges.get(*at) else {
             continue;
         };
         let limit = &meter.limit;
         let of = limit.share(hold.share);
-        state.level.take(limit.window, of, *amount, now);
+        let amount = match charge.need {
+            Need::Least(least) => {
+                let remaining = meter.of(state, of, now).remaining;
+                charge.amount.min(remaining.max(least))
+            }
+            Need::All | Need::Nothing => charge.amount,
+        };
+        state.level.take(limit.window, of, amount, now);
         let standing = meter.of(state, of, now);
         reserved.note(limit.unit, limit.window, standing);
         let begin_ms = state.level.begin_ms();
         if crosses(limit, of, standing) && state.warned_ms.replace(begin_ms) != Some(begin_ms) {
-            reserved.crossed.push(Arc::clone(meter));
+            reserved.crossed.push((Arc::clone(meter), standing));
         }
         hold.taken.push(Taken {
             meter: Arc::clone(meter),
-            amount: *amount,
+            amount,
             of,
             begin_ms,
         });
@@ -396,40 +444,20 @@ impl Hold {
         self.taken.is_empty()
     }
 
-    /// How much of `unit` this request has reserved, in the meter that has the least; `None` if nothing counts it.
-    #[must_use]
-    pub fn reserved(&self, unit: Unit) -> Option<u64> {
-        let of = self.taken.iter().filter(|t| t.meter.limit.unit == unit);
-        of.map(|taken| taken.amount).min()
+    /// What this request has reserved of each meter, in parts where periods of it differ.
+    pub fn reserved(&self) -> impl Iterator<Item = (&Arc<Meter>, u64)> {
+        self.taken.iter().map(|taken| (&taken.meter, taken.amount))
     }
 
-    /// How much of `unit` this request has reserved, in the meter that has the most; 0 if nothing counts it.
-    #[must_use]
-    pub fn most_reserved(&self, unit: Unit) -> u64 {
-        let of = self.taken.iter().filter(|t| t.meter.limit.unit == unit);
-        of.map(|taken| taken.amount).max().unwrap_or(0)
-    }
-
-    /// Reserves more of `unit` in every meter that counts it, all or nothing: a stream that goes on beyond its estimate.
+    /// Reserves more for a stream that goes on beyond its estimate: of budgets what remains, or nothing anywhere; rates are
+    /// charged whether it fits or not.
     ///
     /// # Errors
-    /// The limit that has no more.
-    pub fn grow(&mut self, unit: Unit, more: u64, now: Now) -> Result<(), Limited> {
-        let mut charges: SmallVec<[Charge; CHARGES_USUAL]> = SmallVec::new();
-        for taken in self.taken.iter().filter(|t| t.meter.limit.unit == unit) {
-            let meter = &taken.meter;
-            if !charges
-                .iter()
-                .any(|charge| Arc::ptr_eq(&charge.meter, meter))
-            {
-                charges.push(Charge {
-                    meter: Arc::clone(meter),
-                    amount: more,
-                });
-            }
-        }
+    /// The budget that has no more.
+    pub fn grow(&mut self, more: Used, now: Now) -> Result<Reserved, Limited> {
+        let charges = growth(self.reserved().map(|(meter, _)| meter), more);
         let mut added = Self::sharing(self.share);
-        reserve(&charges, now, &mut added)?;
+        let reserved = reserve(&charges, now, &mut added)?;
         for new in std::mem::take(&mut added.taken) {
             let old = self
                 .taken
@@ -441,7 +469,7 @@ impl Hold {
                 None => self.taken.push(new),
             }
         }
-        Ok(())
+        Ok(reserved)
     }
 
     /// The end: estimates become what was used, and what was held is free.
@@ -505,6 +533,31 @@ impl Drop for Hold {
             }
         }
     }
+}
+
+/// What a growing stream wants of the meters that it has charged before.
+pub fn growth<'a>(meters: impl Iterator<Item = &'a Arc<Meter>>, more: Used) -> Charges {
+    let mut charges = Charges::new();
+    for meter in meters {
+        let amount = match meter.limit.unit {
+            Unit::Tokens => more.tokens,
+            Unit::Cost => more.cost_nano,
+            Unit::Requests | Unit::Concurrent | Unit::Streams => 0,
+        };
+        let known = |charge: &Charge| Arc::ptr_eq(&charge.meter, meter);
+        if amount > 0 && !charges.iter().any(known) {
+            let need = match meter.limit.window {
+                Window::Calendar(_) => Need::Least(1),
+                Window::Rolling(_) | Window::Held => Need::Nothing,
+            };
+            charges.push(Charge {
+                meter: Arc::clone(meter),
+                amount,
+                need,
+            });
+        }
+    }
+    charges
 }
 
 /// All meters of the process, by name. Asked when a config loads, and when a user is seen for the first time.

@@ -14,23 +14,45 @@ KEY = "ym-llamacpp"
 
 
 @pytest.fixture(scope="session")
-def llama(tmp_path_factory):
-    """The origin of the server. The model is written anew each time: it takes half a second."""
-    folder = tmp_path_factory.mktemp("llama")
-    model = folder / "noise.gguf"
-    subprocess.run([sys.executable, HERE / "make_model.py", model], check=True, timeout=60)
-    server = Process(
-        [sys.executable, HERE / "serve.py", model], folder / "llama.log", stdin=subprocess.PIPE
-    )
-    yield server.until(r"^ready (\S+)$")[1]
+def model(tmp_path_factory):
+    """The model is written anew each time: it takes half a second."""
+    path = tmp_path_factory.mktemp("model") / "noise.gguf"
+    subprocess.run([sys.executable, HERE / "make_model.py", path], check=True, timeout=60)
+    return path
+
+
+def serve(model, folder, *flags):
+    """A server, and its origin."""
+    log = folder / "llama.log"
+    server = Process([sys.executable, HERE / "serve.py", model, *flags], log, stdin=subprocess.PIPE)
+    return server, server.until(r"^ready (\S+)$")[1]
+
+
+@pytest.fixture(scope="session")
+def llama(model, tmp_path_factory):
+    """The origin of the server."""
+    server, origin = serve(model, tmp_path_factory.mktemp("llama"))
+    yield origin
     server.stop()
 
 
 @pytest.fixture(scope="session")
-def gateway(llama, tmp_path_factory):
+def vectors(model, tmp_path_factory):
+    """The origin of a server that makes vectors."""
+    server, origin = serve(model, tmp_path_factory.mktemp("vectors"), "--vectors")
+    yield origin
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def gateway(llama, vectors, tmp_path_factory):
+    local = {"vendor": "llamacpp", "base_url": llama, "clearance": "restricted"}
     config = {
-        "providers": {"local": {"vendor": "llamacpp", "base_url": llama, "clearance": "restricted"}},
-        "models": {"noise": {"targets": [{"provider": "local", "model": "noise.gguf"}]}},
+        "providers": {"local": local, "vectors": {**local, "base_url": vectors}},
+        "models": {
+            "noise": {"targets": [{"provider": "local", "model": "noise.gguf"}]},
+            "vectors": {"targets": [{"provider": "vectors", "model": "noise.gguf"}]},
+        },
         "keys": [{"id": "tester", "hash": hash_of(KEY), "grade": "restricted"}],
     }
     gateway = Gateway(config, tmp_path_factory.mktemp("gateway"))

@@ -7,6 +7,7 @@
 //! reasoning + text + tool arguments, over all choices; nothing is ever cached.
 
 use crate::faults::{Faults, UsageFault};
+use crate::surfaces::Frame;
 
 /// Characters of the last user text that are echoed; a longer one is cut and its length is told.
 pub(crate) const ECHO_CHARS_MAX: usize = 4096;
@@ -44,8 +45,31 @@ pub(crate) struct Ask {
     pub(crate) incremental: bool,
     /// DashScope native only: `result_format: message`.
     pub(crate) message_format: bool,
-    /// The whole reply, to a call that is no chat.
-    pub(crate) ready: Option<String>,
+    /// The reply to a call that is no chat.
+    pub(crate) ready: Option<Ready>,
+}
+
+/// A reply that needs no plan.
+#[derive(Debug, Clone)]
+pub(crate) enum Ready {
+    /// In one piece, of this kind.
+    Whole(&'static str, Vec<u8>),
+    /// As events.
+    Events(Vec<Frame>),
+}
+
+impl Ready {
+    pub(crate) fn json(body: String) -> Self {
+        Self::Whole("application/json", body.into_bytes())
+    }
+
+    pub(crate) fn bytes(kind: &'static str, body: Vec<u8>) -> Self {
+        Self::Whole(kind, body)
+    }
+
+    pub(crate) fn events(frames: Vec<Frame>) -> Self {
+        Self::Events(frames)
+    }
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

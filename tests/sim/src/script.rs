@@ -137,7 +137,7 @@ fn pause(at: usize, faults: &Faults, pace: Pace, jitter: &mut u64) -> Option<Dur
 }
 
 /// The steps of a whole body that faults disturb; `None` if it goes as it is, with its length.
-pub(crate) fn whole_steps(opening: &str, body: &str, faults: &Faults) -> Option<Vec<Step>> {
+pub(crate) fn whole_steps(opening: &str, body: &[u8], faults: &Faults) -> Option<Vec<Step>> {
     let halts = faults.cut_event.is_some() || faults.stall.is_some();
     let disturbed = halts || faults.cut.is_some() || faults.split.is_some() || faults.wrong_len;
     if !disturbed && opening.is_empty() {
@@ -147,13 +147,13 @@ pub(crate) fn whole_steps(opening: &str, body: &str, faults: &Faults) -> Option<
     for line in opening.split_inclusive('\n') {
         push_data(&mut steps, line.as_bytes(), Some(1));
     }
-    let half = body.floor_char_boundary(body.len() / 2);
+    let half = body.len() / 2;
     let sent = match faults.stall.or(faults.cut_event) {
-        Some(0) => "",
+        Some(0) => &[],
         Some(_) => body.get(..half).unwrap_or_default(),
         None => body,
     };
-    push_data(&mut steps, sent.as_bytes(), faults.split);
+    push_data(&mut steps, sent, faults.split);
     if faults.stall.is_some() {
         steps.push(Step::Stall);
     } else if faults.cut_event.is_some() {

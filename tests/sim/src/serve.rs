@@ -6,7 +6,7 @@ use crate::body::{Script, Severed, Step};
 use crate::faults::Faults;
 use crate::io::write_raw;
 use crate::json;
-use crate::plan::{Ask, Plan};
+use crate::plan::{Ask, Plan, Ready};
 use crate::record::{Received, Records, Track};
 use crate::script;
 use crate::surfaces::{self, Arrived, IAM_PATH, Stamp, TOKEN_PATH, Tokens, Trouble, Voice};
@@ -57,12 +57,7 @@ pub(crate) async fn serve(
     let kept = body.as_ref().map(Bytes::clone).unwrap_or_default();
     let track = shared.records.add(received(surface, &head, kept));
     let Ok(body) = body else {
-        return plain(
-            413,
-            "text/plain",
-            "body too large or cut short\n".into(),
-            track,
-        );
+        return plain(413, "text/plain", "body too large or cut short\n", track);
     };
     let arrived = Arrived {
         method: &head.method,
@@ -173,6 +168,14 @@ fn understand(voice: &dyn Voice, arrived: &Arrived<'_>, body: &Bytes, serial: u6
     {
         return answer.map_or_else(Outcome::Refused, |ask| Outcome::Chat(Box::new(ask)));
     }
+    if *arrived.method == Method::GET
+        && let Some(task) = surfaces::beside::task(voice, arrived)
+    {
+        return match voice.admit(arrived) {
+            Ok(()) => Outcome::Models(task),
+            Err(trouble) => Outcome::Refused(trouble),
+        };
+    }
     if let Some(outcome) = beside(voice, arrived, body) {
         return outcome;
     }
@@ -218,7 +221,7 @@ fn beside(voice: &dyn Voice, arrived: &Arrived<'_>, body: &Bytes) -> Option<Outc
     })
 }
 
-fn plain(status: u16, kind: &str, body: String, track: Track) -> Reply {
+fn plain(status: u16, kind: &str, body: impl Into<Bytes>, track: Track) -> Reply {
     track.status(status);
     let mut reply = Response::new(Script::whole(body.into(), track));
     *reply.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
@@ -247,7 +250,7 @@ impl Call {
         let ask = match outcome {
             Outcome::Chat(ask) => ask,
             Outcome::Models(list) => return self.json(200, list, track),
-            Outcome::Http(status, word) => return plain(status, "text/plain", word.into(), track),
+            Outcome::Http(status, word) => return plain(status, "text/plain", word, track),
             Outcome::Refused(trouble) => {
                 let status = self.voice.status_on_wire(&trouble);
                 let body = self.voice.error_body(&trouble, self.stamp.serial);
@@ -266,7 +269,7 @@ impl Call {
             return self.raw(&ask, socket, track).await;
         }
         if faults.redirect {
-            let mut reply = plain(307, "text/plain", "moved\n".into(), track)?;
+            let mut reply = plain(307, "text/plain", "moved\n", track)?;
             put(
                 &mut reply,
                 "location",
@@ -276,12 +279,7 @@ impl Call {
         }
         if faults.html {
             let page = "<!DOCTYPE html>\n<html><head><title>502 Bad Gateway</title></head><body><center><h1>502 Bad Gateway</h1></center><hr><center>nginx</center></body></html>\n";
-            return plain(
-                faults.status.unwrap_or(502),
-                "text/html",
-                page.into(),
-                track,
-            );
+            return plain(faults.status.unwrap_or(502), "text/html", page, track);
         }
         if faults.refuses() {
             return self.refuse(faults, track);
@@ -348,7 +346,10 @@ impl Call {
     }
 
     fn stream_steps(&self, ask: &Ask) -> Vec<Step> {
-        let frames = self.voice.frames(ask, &self.plan(ask), &self.stamp);
+        let frames = match &ask.ready {
+            Some(Ready::Events(frames)) => frames.clone(),
+            _ => self.voice.frames(ask, &self.plan(ask), &self.stamp),
+        };
         let (_, trouble) = self.trouble(&ask.faults);
         let error = self.voice.error_frames(&trouble, &self.stamp);
         let frames = script::reshape(frames, &ask.faults, error);
@@ -374,13 +375,18 @@ impl Call {
 
     fn whole(&self, ask: &Ask, track: Track) -> Reply {
         let body = self.whole_body(ask);
-        let opening = self.voice.whole_opening();
+        let (opening, kind) = match &ask.ready {
+            Some(Ready::Whole(kind, _)) => ("", *kind),
+            _ => (self.voice.whole_opening(), "application/json"),
+        };
         let Some(steps) = script::whole_steps(opening, &body, &ask.faults) else {
-            return self.json(200, body, track);
+            let mut reply = plain(200, kind, body, track)?;
+            self.own_headers(&mut reply);
+            return Ok(reply);
         };
         track.status(200);
         let mut reply = Response::new(Script::steps(steps, track));
-        put(&mut reply, "content-type", "application/json");
+        put(&mut reply, "content-type", kind);
         self.own_headers(&mut reply);
         let length = opening.len() + body.len();
         if ask.faults.wrong_len {
@@ -395,18 +401,22 @@ impl Call {
         Ok(reply)
     }
 
-    fn whole_body(&self, ask: &Ask) -> String {
-        let mut body = match &ask.ready {
-            Some(ready) => ready.clone(),
-            None => self.voice.whole(ask, &self.plan(ask), &self.stamp),
-        };
+    fn whole_body(&self, ask: &Ask) -> Vec<u8> {
+        if let Some(Ready::Whole(_, body)) = &ask.ready {
+            let mut body = body.clone();
+            if ask.faults.bad_json.is_some() {
+                body.truncate(body.len() / 2);
+            }
+            return body;
+        }
+        let mut body = self.voice.whole(ask, &self.plan(ask), &self.stamp);
         if ask.faults.ascii {
             body = json::ascii(&body);
         }
         if ask.faults.bad_json.is_some() {
             body.truncate(body.floor_char_boundary(body.len() / 2));
         }
-        body
+        body.into_bytes()
     }
 
     /// Faults that no HTTP library would send. On HTTP/2 all of them become a reset of the stream.
@@ -442,7 +452,7 @@ impl Call {
             }
             (self.voice.event_stream_type(), body)
         } else {
-            ("application/json", self.whole_body(ask).into_bytes())
+            ("application/json", self.whole_body(ask))
         };
         let head = format!(
             "HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\nx-simulated-vendor: {}\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n{:x}\r\n",

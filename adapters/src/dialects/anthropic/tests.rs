@@ -14,6 +14,7 @@ const CALL: Call<'static> = Call {
     dialect: DialectId::Anthropic,
     asks: Asks::Reply,
     multimodal: false,
+    cap: None,
     request_id: "req-1",
     now_ms: 0,
     token: None,

@@ -8,7 +8,7 @@ use wire::facts::{Contents, RequestFacts, Said, Saying, Source};
 use wire::hold::Lane;
 use wire::json::{Tape, Type, Value};
 
-use crate::texts::{Rules, walk};
+use crate::texts::{Rules, is_coded, walk};
 
 /// Request fields.
 const RULES: Rules = Rules {
@@ -199,7 +199,19 @@ pub(super) fn of_reply(data: &[u8], tape: &Tape, saying: &mut Saying) {
     };
     for (key, value) in root.members() {
         let name = key.inner().unwrap_or_default();
-        if name == "choices" && value.kind() == Type::Array {
+        if name == "delta"
+            && let Some(span) = value.inner_span().filter(|span| !span.is_empty())
+        {
+            // A piece of a transcript.
+            saying.said.push(Said {
+                lane: lane(0, ANSWER),
+                span,
+                nested: false,
+                whole: false,
+            });
+        } else if name == "type" && value.is_named("transcript.text.done") {
+            saying.finished.push(0);
+        } else if name == "choices" && value.kind() == Type::Array {
             for (at, choice) in value.elements().enumerate() {
                 let index = choice.get("index").and_then(|index| index.as_u64());
                 let index = index.unwrap_or(at as u64);
@@ -253,7 +265,7 @@ fn collect<'a>(
     });
     let skip = |key: Value<'a>, value: Value<'a>| {
         let scalar = !matches!(value.kind(), Type::Object | Type::Array);
-        scalar && matches!(key.inner(), Some("type" | "index" | "object"))
+        scalar && (matches!(key.inner(), Some("type" | "index" | "object")) || is_media(key, value))
     };
     walk(tape, data, value, key, skip, |visit| {
         if visit.is_key {
@@ -272,6 +284,12 @@ fn collect<'a>(
             whole: choice == BESIDE || COMPLETE.contains(&name),
         });
     });
+}
+
+/// An image or a sound in base64.
+fn is_media(key: Value<'_>, value: Value<'_>) -> bool {
+    let named = matches!(key.inner(), Some("b64_json" | "audio"));
+    named && value.inner().is_some_and(|raw| raw.bytes().all(is_coded))
 }
 
 fn lane(choice: u32, field: u32) -> Lane {

@@ -10,7 +10,7 @@ use wire::{Edits, Fault, Kind};
 
 use crate::dialect::{Dropped, Forward, Lossy};
 use crate::members::{Plan, overlap, quoted};
-use crate::quirks::{Judged, Loss, Quirks, StreamUsage, lose, short_call_id};
+use crate::quirks::{Judged, Loss, Quirks, Rule, StreamUsage, lose, short_call_id};
 use crate::vendor::Call;
 
 /// Asks for usage; the value of `stream_options`.
@@ -44,6 +44,9 @@ pub(super) fn forward(
     if facts.stream {
         ask_usage(&mut plan, facts, quirks, &mut edits)?;
     }
+    if let Some(cap) = call.cap.filter(|_| facts.max_tokens.is_none()) {
+        capped(&mut plan, cap, quirks);
+    }
     let tools = plan.get("tools").is_some();
     for added in quirks.additions(facts.stream, tools) {
         if plan.get(added.name).is_none() {
@@ -62,6 +65,23 @@ pub(super) fn forward(
         dropped,
         hide_usage: facts.stream && !facts.usage_asked,
     })
+}
+
+/// Says how long the reply may be.
+fn capped(plan: &mut Plan<'_>, tokens: u64, quirks: &Quirks) {
+    let (name, tokens) = match quirks.rule("max_tokens") {
+        Some((_, Rule::Rename(to))) => (to, tokens),
+        Some((_, Rule::Lacks)) => return,
+        Some((_, Rule::Clamp { min, max })) => {
+            let bound = |text: &str, default| text.parse().unwrap_or(default);
+            let (least, most) = (bound(min, 1), bound(max, u64::MAX));
+            ("max_tokens", tokens.clamp(least, most.max(least)))
+        }
+        _ => ("max_tokens", tokens),
+    };
+    // One that stands there is `null`.
+    plan.remove(name);
+    plan.add(name, &tokens.to_string());
 }
 
 /// Takes out tools that are none.

@@ -126,11 +126,31 @@ fn read_root(root: Value<'_>, facts: &mut EventFacts) {
             facts.odd_finish = span;
         }
     }
+    let typed = choices.is_none() && read_typed(root, facts);
     if let Some((span, usage)) = usage_of(root) {
         facts.usage = Some(usage);
         facts.usage_span = span;
-        facts.only_usage = empty && !facts.error;
+        facts.only_usage = empty && !facts.error && !typed;
     }
+}
+
+/// Events of images and sound, which say by a `type` what they are.
+fn read_typed(root: Value<'_>, facts: &mut EventFacts) -> bool {
+    const KINDS: [&str; 4] = [
+        "transcript.text.",
+        "image_generation.",
+        "image_edit.",
+        "speech.audio.",
+    ];
+    let kind = root.get("type").and_then(|kind| kind.inner());
+    let step = kind.and_then(|kind| KINDS.iter().find_map(|begin| kind.strip_prefix(begin)));
+    let Some(step) = step else { return false };
+    facts.content = true;
+    if matches!(step, "done" | "completed") {
+        facts.done = true;
+        facts.finish = Some(Finish::Stop);
+    }
+    true
 }
 
 /// The reply itself, where a vendor wraps it in `data`.
@@ -265,7 +285,8 @@ pub(crate) fn read_usage(usage: Value<'_>) -> Option<Usage> {
     let prompt = said.prompt.or(said.input);
     let completion = said.completion.or(said.output);
     if prompt.is_none() && completion.is_none() && total.is_none() {
-        return None;
+        // Counts that are none say that there should be some.
+        return said.odd.then(Usage::default);
     }
     let prompt = prompt
         .or_else(|| Some(total?.saturating_sub(completion?)))
@@ -307,6 +328,8 @@ struct Counts<'a> {
     reasoning: Option<u64>,
     cache_hit: Option<u64>,
     cached: Option<u64>,
+    /// A count is a number and no count: negative, a fraction, beyond all bounds.
+    odd: bool,
     of_prompt: Option<Value<'a>>,
     of_input: Option<Value<'a>>,
     of_completion: Option<Value<'a>>,
@@ -317,13 +340,19 @@ impl<'a> Counts<'a> {
     /// One walk, since most of the names are absent.
     fn of(usage: Value<'a>) -> Self {
         let mut said = Self::default();
+        let mut odd = false;
+        let mut count = |value: Value<'a>| {
+            let count = value.as_u64();
+            odd |= count.is_none() && value.kind() == Type::Number;
+            count
+        };
         for (key, value) in usage.members() {
             match &*key.text_bytes() {
                 b"total_tokens" => said.total = value.as_u64(),
-                b"prompt_tokens" => said.prompt = value.as_u64(),
-                b"input_tokens" => said.input = value.as_u64(),
-                b"completion_tokens" => said.completion = value.as_u64(),
-                b"output_tokens" => said.output = value.as_u64(),
+                b"prompt_tokens" => said.prompt = count(value),
+                b"input_tokens" => said.input = count(value),
+                b"completion_tokens" => said.completion = count(value),
+                b"output_tokens" => said.output = count(value),
                 b"reasoning_tokens" => said.reasoning = value.as_u64(),
                 b"prompt_cache_hit_tokens" => said.cache_hit = value.as_u64(),
                 b"cached_tokens" => said.cached = value.as_u64(),
@@ -334,6 +363,7 @@ impl<'a> Counts<'a> {
                 _ => {}
             }
         }
+        said.odd = odd;
         said
     }
 }

@@ -38,10 +38,14 @@ const fn at(path: &'static str, asks: Asks) -> Endpoint {
     Endpoint { path, asks }
 }
 
-static ENDPOINTS: [Endpoint; 3] = [
+static ENDPOINTS: [Endpoint; 7] = [
     at("/v1/chat/completions", Asks::Reply),
     at("/v1/embeddings", Asks::Embed),
     at("/v1/rerank", Asks::Rerank),
+    at("/v1/images/generations", Asks::Image),
+    at("/v1/audio/speech", Asks::Speak),
+    at("/v1/audio/transcriptions", Asks::Transcribe),
+    at("/v1/audio/translations", Asks::Translate),
 ];
 
 impl Dialect for OpenAiChat {
@@ -88,7 +92,7 @@ impl ClientDialect for OpenAiChat {
         asked: &Asked,
     ) -> Result<RequestFacts, Fault> {
         match asked.endpoint.asks {
-            asks if asks.is_work() => openai_other::read(asks, body, tape),
+            asks if asks.is_work() || asks.is_media() => openai_other::read(asks, body, tape),
             _ => request::read(body, tape),
         }
     }

@@ -15,6 +15,7 @@ const CALL: Call<'static> = Call {
     dialect: DialectId::OpenAiChat,
     asks: Asks::Reply,
     multimodal: false,
+    cap: None,
     request_id: "req-1",
     now_ms: 0,
     token: None,

@@ -3,6 +3,7 @@
 use wire::facts::{Contents, Media, RequestFacts, Source};
 use wire::json::{Type, Value};
 
+use super::form;
 use crate::texts::Rules;
 
 const RULES: Rules = Rules {
@@ -22,8 +23,42 @@ const RULES: Rules = Rules {
         "max_tokens_per_doc",
         "instruct",
         "instruction",
+        "prompt",
+        "n",
+        "size",
+        "quality",
+        "style",
+        "response_format",
+        "background",
+        "output_format",
+        "output_compression",
+        "moderation",
+        "partial_images",
+        "stream",
+        "voice",
+        "speed",
+        "instructions",
+        "stream_format",
+        "file",
+        "filename",
+        "content_type",
+        "content",
+        "language",
+        "temperature",
+        "timestamp_granularities[]",
+        "include[]",
+        "chunking_strategy",
     ],
-    inert: &["dimensions", "top_n", "top_k", "max_tokens_per_doc"],
+    inert: &[
+        "n",
+        "output_compression",
+        "partial_images",
+        "speed",
+        "dimensions",
+        "top_n",
+        "top_k",
+        "max_tokens_per_doc",
+    ],
     checked: &["model"],
     words: &[
         "float",
@@ -36,6 +71,21 @@ const RULES: Rules = Rules {
         "classification",
         "clustering",
         "similarity",
+        "url",
+        "b64_json",
+        "auto",
+        "json",
+        "text",
+        "srt",
+        "vtt",
+        "verbose_json",
+        "mp3",
+        "wav",
+        "pcm",
+        "audio/wav",
+        "audio/mpeg",
+        "true",
+        "false",
     ],
     json: &[],
     media: &[],
@@ -58,6 +108,16 @@ pub(crate) fn of_request(body: &[u8], facts: &RequestFacts) -> Contents {
             }
             b"query" | b"prompt" => Source::User,
             b"documents" => Source::Tool,
+            // A form's file: its name is text like any other, its bytes are media.
+            form::FILE_BYTES if value.kind() == Type::Object => {
+                if let Some(span) = value
+                    .get(form::CONTENT)
+                    .and_then(|content| content.inner_span())
+                {
+                    contents.media.push(Media { span });
+                }
+                Source::User
+            }
             _ => Source::System,
         };
         // The key itself too: an unknown one may say anything.

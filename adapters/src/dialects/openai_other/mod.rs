@@ -4,6 +4,8 @@
 
 mod contents;
 mod embed;
+pub mod form;
+mod image;
 mod request;
 mod rerank;
 
@@ -26,6 +28,7 @@ pub(crate) fn work(asks: Asks, body: &Bytes, root: Value<'_>) -> Result<Work, Fa
     match asks {
         Asks::Embed => embed::read(body, root).map(Work::Embed),
         Asks::Rerank => rerank::read(body, root).map(Work::Rerank),
+        Asks::Image => image::read(body, root).map(Work::Image),
         _ => Err(Fault::new(Kind::Bug).detail("an endpoint that is no work")),
     }
 }
@@ -42,6 +45,7 @@ pub(crate) fn done(work: &Work, reply: &Reply, head: &ReplyHead) -> Result<Rope,
         (Work::Rerank(rerank), Done::Ranked(ranks)) => {
             Ok(rerank::write(rerank, ranks, reply.usage, head))
         }
+        (Work::Image(_), Done::Made(made)) => Ok(image::write(made, reply.usage, head)),
         _ => Err(Fault::new(Kind::Bug).detail("a reply of another kind")),
     }
 }

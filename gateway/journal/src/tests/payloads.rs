@@ -72,6 +72,7 @@ fn the_longest_closing_fits_its_room() {
                 cached: u64::MAX,
                 reasoning: u64::MAX,
                 estimated: false,
+                doubted: true,
             },
             finish: &text,
             bytes_down: u64::MAX,

@@ -73,12 +73,13 @@ impl Bench {
     async fn take(&self, charges: &[(&Arc<Meter>, u64)]) -> Result<Lease, Refused> {
         let charges: Vec<Charge> = charges
             .iter()
-            .map(|(meter, amount)| Charge {
-                meter: Arc::clone(meter),
-                amount: *amount,
-            })
+            .map(|(meter, amount)| Charge::all(meter, *amount))
             .collect();
-        let (_, lease) = self.ledger.reserve(&charges, now()).await?;
+        self.take_some(&charges).await
+    }
+
+    async fn take_some(&self, charges: &[Charge]) -> Result<Lease, Refused> {
+        let (_, lease) = self.ledger.reserve(charges, now()).await?;
         Ok(lease)
     }
 
@@ -99,11 +100,7 @@ impl Bench {
 
     /// How much of a rolling limit of requests or tokens is left.
     async fn left(&self, meter: &Arc<Meter>) -> u64 {
-        let charge = Charge {
-            meter: Arc::clone(meter),
-            amount: meter.limit.amount + 1,
-        };
-        let charges = [charge];
+        let charges = [Charge::all(meter, meter.limit.amount + 1)];
         let end = tokio::time::Instant::now() + PATIENCE;
         loop {
             match self.ledger.reserve(&charges, now()).await {

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use policies::access::keys::{KeySpec, KeyTable, Models, Principal};
 use policies::access::scope::Scope;
+use policies::limit::line::Share;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use wire::{Fault, Grade};
@@ -229,6 +230,7 @@ fn principal(bench: &Bench, request: &Request, now_ms: i64) -> Result<Arc<Princi
         expires_ms: None,
         public: request.public,
         meters: Vec::new(),
+        share: Share::of(NOBODY),
     };
     if let Some(name) = &request.team {
         let teams = &bench.config.teams;

@@ -31,7 +31,9 @@ pub(super) fn teams<'a>(
     let mut all = HashMap::with_capacity(config.teams.len());
     for name in config.teams.keys() {
         let mut common = Membership::none();
-        for (name, team) in limits::chain(config, Some(name))? {
+        let chain = limits::chain(config, Some(name))?;
+        common.turns = limits::turns(&chain);
+        for (name, team) in chain {
             common.grade = common.grade.max(resolve(grades, team.grade.as_deref())?);
             common.models = common.models.both(&names(team.models.as_ref()));
             let scope = Said::from(team).read(&config.state.timezone).ok()?;
@@ -71,6 +73,7 @@ pub(super) fn keys(config: &Config, grades: &Grades, books: &Books) -> Option<Ve
             expires_ms: moment(key.expires.as_ref())?,
             public: key.public,
             meters,
+            share: team.turns.share(&key.id, key.priority.map(limits::class)),
         });
     }
     Some(specs)

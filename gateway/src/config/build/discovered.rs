@@ -8,8 +8,8 @@ use std::sync::{Arc, OnceLock};
 
 use policies::limit::Books;
 
-use super::{CLOCKS, Found, with};
-use crate::config::schema::Config;
+use super::{CLOCKS, Found, limits, with};
+use crate::config::schema::{self, Config};
 use crate::config::snapshot::{Model, Named, Provider, Target};
 
 type Models = HashMap<Box<str>, Arc<Model>>;
@@ -22,6 +22,7 @@ pub(super) fn join(
     mut models: Models,
     books: &Books,
 ) -> Option<Models> {
+    let maker = limits::Maker::new(config, books)?;
     let mut targets: HashMap<&str, Vec<Target>> = HashMap::new();
     for (provider, names) in found {
         let Some(from) = config.providers.get(&**provider).filter(|p| p.discover) else {
@@ -33,6 +34,15 @@ pub(super) fn join(
             .filter(|name| !config.models.contains_key(&***name))
         {
             let price = config.prices.find(&from.vendor, name);
+            let written = schema::Target {
+                provider: provider.name.to_string(),
+                model: name.to_string(),
+                weight: 1,
+                priority: 1,
+                price: None,
+                filing: None,
+                limits: schema::Quota::default(),
+            };
             targets.entry(name).or_default().push(Target {
                 provider: Arc::clone(provider),
                 model: name.clone(),
@@ -44,6 +54,7 @@ pub(super) fn join(
                 filing: None,
                 shown: [Named::new(&provider.name), Named::new(name)],
                 meters: OnceLock::new(),
+                room: limits::room(&maker, config, &written)?,
             });
         }
     }

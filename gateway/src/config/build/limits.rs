@@ -4,13 +4,15 @@
 
 use policies::limit::Books;
 use policies::limit::level::Window;
+use policies::limit::line::{Class, Turns};
 use policies::limit::meter::{Limit, Meter, OnOutage, Owner, Unit};
 use policies::limit::period::Period;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::config::check::TEAMS_DEEP_MAX;
 use crate::config::price::nano;
-use crate::config::schema::{self, Budget, Config, Quota, Team};
+use crate::config::schema::{self, Budget, Config, Priority, Quota, Team};
+use crate::config::snapshot::Room;
 use crate::config::zone;
 
 const MINUTE: Window = Window::Rolling(60_000_000_000);
@@ -114,4 +116,59 @@ pub(super) fn chain<'a>(
         next = team.parent.as_deref();
     }
     Some(chain)
+}
+
+/// What a vendor allows us of a target. The outer `None`: check and this file disagree.
+#[expect(
+    clippy::option_option,
+    reason = "as everywhere here, `None` is a disagreement"
+)]
+pub(super) fn room(
+    maker: &Maker<'_>,
+    config: &Config,
+    target: &schema::Target,
+) -> Option<Option<Arc<Room>>> {
+    let provider = config.providers.get(&target.provider)?;
+    if !provider.limits.limits_anything()
+        && !target.limits.limits_anything()
+        && provider.queue.is_none()
+    {
+        return Some(None);
+    }
+    let name = &target.provider;
+    let owner = |name: &str| Owner::Provider(name.into());
+    let mut limits = maker.meters(&owner(name), &provider.limits, None)?;
+    let shared = limits.len();
+    let own = owner(&format!("{name}/{}", target.model));
+    limits.extend(maker.meters(&own, &target.limits, None)?);
+    let queue = provider.queue.unwrap_or_default();
+    Some(Some(Arc::new(Room {
+        door: maker.books.doors.of(name),
+        pen: target.model.as_str().into(),
+        limits: limits.into(),
+        shared,
+        queue_max: queue.max as usize,
+        queue_wait: queue.wait.0,
+        meters: OnceLock::new(),
+    })))
+}
+
+/// How those of the first team of a chain wait for providers: no more urgently than any of the chain allows.
+pub(super) fn turns(chain: &[(&str, &Team)]) -> Turns {
+    let team = chain.first();
+    let most = chain.iter().filter_map(|(_, team)| team.priority).max();
+    Turns {
+        team: team.map(|(name, _)| (*name).into()),
+        weight: team.and_then(|(_, team)| team.weight).unwrap_or(1),
+        most: most.map(class),
+    }
+}
+
+/// A priority as lines know it.
+pub(super) fn class(priority: Priority) -> Class {
+    match priority {
+        Priority::High => Class::High,
+        Priority::Normal => Class::Normal,
+        Priority::Low => Class::Low,
+    }
 }

@@ -113,7 +113,7 @@ impl Check<'_> {
     }
 
     /// A URL that is posted to.
-    fn place(&mut self, steps: &[Step], url: &str, secret: bool) {
+    pub(super) fn place(&mut self, steps: &[Step], url: &str, secret: bool) {
         match parse_base_url(url) {
             Err(why) => self.error(steps, why),
             Ok((origin, _)) if origin.scheme == Scheme::Http && !origin.host.is_private() => {

@@ -5,11 +5,12 @@
 use std::time::Duration;
 
 use policies::limit::level::AMOUNT_MAX;
+use policies::limit::line::WEIGHT_MAX;
 
 use super::{Check, NAME_BYTES_MAX, at};
 use crate::config::price::is_currency;
 use crate::config::problem::Step;
-use crate::config::schema::{Budget, PerUser, Quota};
+use crate::config::schema::{Budget, PerUser, Provider, Quota};
 use crate::config::units::Span;
 use crate::config::zone;
 
@@ -21,6 +22,10 @@ const BUDGET_MAX: f64 = 9e6;
 const RATE_MAX: f64 = 1e6;
 /// Quarters of an hour: usage is summed by them, and a day must begin with one.
 const ZONE_STEP_S: i32 = 900;
+/// Longest line of requests that wait for a provider: each holds its body.
+const QUEUE_MAX: u32 = 10_000;
+/// Longest wait there: clients and what stands between have given up by then.
+const QUEUE_WAIT: (Duration, Duration) = (Duration::from_millis(1), Duration::from_secs(600));
 /// Longest wait for the shared store.
 const TIMEOUT: (Duration, Duration) = (Duration::from_millis(1), Duration::from_secs(5));
 
@@ -29,6 +34,13 @@ impl Check<'_> {
         let config = self.config;
         self.store();
         self.prices();
+        if let Some(webhook) = &config.alerts.webhook {
+            // The secret signs and does not travel.
+            self.place(&at!["alerts", "webhook", "url"], &webhook.url, false);
+        }
+        for (name, provider) in &config.providers {
+            self.room(name, provider);
+        }
         for (name, model) in &config.models {
             let field = |field: &str| at!["models", name.as_str(), field];
             self.quota(&field("limits"), &model.limits);
@@ -37,6 +49,12 @@ impl Check<'_> {
             let field = |field: &str| at!["teams", name.as_str(), field];
             self.quota(&field("limits"), &team.limits);
             self.budget(&field("budget"), team.budget.as_ref());
+            if team
+                .weight
+                .is_some_and(|weight| !(1..=WEIGHT_MAX).contains(&weight))
+            {
+                self.error(&field("weight"), format!("must be 1 to {WEIGHT_MAX}"));
+            }
             self.above(name);
         }
         for (index, key) in config.keys.iter().enumerate() {
@@ -96,6 +114,40 @@ impl Check<'_> {
                 &at!["state", "store"],
                 format!("`memory`, or an address: {problem}"),
             );
+        }
+    }
+
+    /// What a vendor allows us, and who waits for it.
+    fn room(&mut self, name: &str, provider: &Provider) {
+        self.quota(&at!["providers", name, "limits"], &provider.limits);
+        if let Some(queue) = provider.queue {
+            let field = |field: &str| -> [Step; 4] { at!["providers", name, "queue", field] };
+            if queue.max > QUEUE_MAX {
+                self.error(&field("max"), format!("must be 0 to {QUEUE_MAX}"));
+            }
+            if queue.wait.0 < QUEUE_WAIT.0 || queue.wait.0 > QUEUE_WAIT.1 {
+                self.error(&field("wait"), "must be 1ms to 10m");
+            }
+        }
+        // One model of the vendor's may be the target of several of ours: its limits are the vendor's and have one value.
+        let models = self.config.models.iter();
+        let targets = models.flat_map(|(model, of)| {
+            let targets = of.targets.iter().enumerate();
+            targets.map(move |(index, target)| (model.as_str(), index, target))
+        });
+        let mut known: Vec<(&str, &Quota)> = Vec::new();
+        for (model, index, target) in targets.filter(|(_, _, target)| target.provider == name) {
+            let steps = at!["models", model, "targets", index, "limits"];
+            self.quota(&steps, &target.limits);
+            let other = known.iter().find(|(other, _)| *other == target.model);
+            match other {
+                Some((_, limits)) if **limits != target.limits => self.error(
+                    &steps,
+                    "another target with the same provider and model has other limits",
+                ),
+                Some(_) => {}
+                None => known.push((&target.model, &target.limits)),
+            }
         }
     }
 
@@ -208,5 +260,114 @@ impl Check<'_> {
             }
             at = parent;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use policies::limit::line::Class;
+
+    use crate::config::testing::{FULL, built, lines};
+
+    const NEAR: &str = "clearance: restricted, http2: true";
+
+    #[test]
+    fn what_a_vendor_allows_is_checked() {
+        for (old, new, message) in [
+            (
+                NEAR,
+                "queue: { max: 20000 }",
+                "providers.near.queue.max: must be 0 to 10000",
+            ),
+            (
+                NEAR,
+                "queue: { wait: 1h }",
+                "providers.near.queue.wait: must be 1ms to 10m",
+            ),
+            (
+                NEAR,
+                "limits: { rpm: 0 }",
+                "providers.near.limits.rpm: must be 1 to",
+            ),
+            (
+                "model: max,",
+                "model: max, limits: { concurrent: 0 },",
+                "targets[1].limits.concurrent: must be 1 to",
+            ),
+            (
+                "model: small }",
+                "model: qwen, limits: { rpm: 5 } }",
+                "another target with the same provider and model has other limits",
+            ),
+            (
+                "grade: internal, limits: { rpm: 600",
+                "weight: 0, limits: { rpm: 600",
+                "teams.retail.weight: must be 1 to 1000",
+            ),
+        ] {
+            let text = FULL.replace(old, new);
+            let found = lines(&built(&text).unwrap_err());
+            assert!(found.contains(message), "{new}: {found}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_no_more_urgent_than_its_team() {
+        for (team, key, class) in [
+            ("", "", Class::Normal),
+            ("", "high", Class::High),
+            ("low", "", Class::Low),
+            ("low", "high", Class::Low),
+            ("high", "low", Class::Low),
+        ] {
+            let of = |priority: &str| match priority {
+                "" => String::new(),
+                some => format!("priority: {some}, "),
+            };
+            let text = FULL
+                .replace(
+                    "{ models: [assistant]",
+                    &format!("{{ {}weight: 3, models: [assistant]", of(team)),
+                )
+                .replace("{ id: crm-bot", &format!("{{ {}id: crm-bot", of(key)));
+            let snapshot = built(&text).unwrap().snapshot;
+            let principal = snapshot.keys.find(b"ym-demo", 0).unwrap();
+            let share = &principal.share;
+            assert_eq!(
+                (&*share.team, share.weight, share.class),
+                ("retail", 3, class)
+            );
+        }
+    }
+
+    #[test]
+    fn room_is_made_where_something_is_limited() {
+        let text = FULL
+            .replace(
+                NEAR,
+                "limits: { rpm: 60, concurrent: 4 }, queue: { max: 9 }",
+            )
+            .replace("model: small }", "model: small, limits: { tpm: 100 } }");
+        let snapshot = built(&text).unwrap().snapshot;
+        let small = snapshot.models["small"].targets[0].room.as_ref().unwrap();
+        let names: Vec<_> = small.limits.iter().map(|meter| meter.name()).collect();
+        assert_eq!(
+            names,
+            [
+                "provider/near/requests/60s",
+                "provider/near/concurrent/now",
+                "provider/near/small/tokens/60s"
+            ]
+        );
+        assert_eq!((small.shared, small.queue_max), (2, 9));
+        let assistant = &snapshot.models["assistant"].targets;
+        let of = |name: &str| {
+            assistant
+                .iter()
+                .find(|target| &*target.provider.name == name)
+        };
+        let near = of("near").unwrap().room.as_ref().unwrap();
+        assert!(std::sync::Arc::ptr_eq(&near.door, &small.door));
+        assert!(of("far").unwrap().room.is_none());
     }
 }

@@ -31,10 +31,7 @@ fn team(meters: &Meters, unit: Unit, window: Window, amount: u64) -> Arc<Meter> 
 }
 
 fn charge(meter: &Arc<Meter>, amount: u64) -> Charge {
-    Charge {
-        meter: Arc::clone(meter),
-        amount,
-    }
+    Charge::all(meter, amount)
 }
 
 fn after(seconds: u64) -> Now {
@@ -99,26 +96,75 @@ fn a_settled_estimate_is_what_was_used() {
     }
 }
 
+fn cost(cost_nano: u64) -> Used {
+    Used {
+        tokens: 0,
+        cost_nano,
+    }
+}
+
+fn reserved(hold: &Hold) -> Vec<u64> {
+    hold.reserved().map(|(_, amount)| amount).collect()
+}
+
+#[test]
+fn a_guess_takes_what_remains() {
+    let meters = Meters::default();
+    let tokens = team(&meters, Unit::Tokens, MINUTE, 100);
+    let budget = team(&meters, Unit::Cost, MONTH, 60);
+    let guess = |least| {
+        [(&tokens, 80), (&budget, 80)].map(|(meter, amount)| Charge {
+            need: Need::Least(least),
+            ..charge(meter, amount)
+        })
+    };
+    let mut hold = Hold::default();
+    reserve(&guess(10), T0, &mut hold).unwrap();
+    assert_eq!(reserved(&hold), [80, 60]);
+    let refused = reserve(&guess(10), T0, &mut Hold::default()).unwrap_err();
+    assert!(Arc::ptr_eq(&refused.meter, &budget) && !refused.never);
+    hold.settle(
+        Used {
+            tokens: 30,
+            cost_nano: 20,
+        },
+        T0,
+    );
+    reserve(&guess(40), T0, &mut hold).unwrap();
+    assert_eq!(reserved(&hold), [70, 40]);
+    let never = reserve(&guess(61), T0, &mut Hold::default()).unwrap_err();
+    assert!(never.never && Arc::ptr_eq(&never.meter, &budget));
+    // A rate goes into debt for what has been used already, a budget does not.
+    let tokens_left = hold.grow(
+        Used {
+            tokens: 50,
+            cost_nano: 0,
+        },
+        T0,
+    );
+    tokens_left.unwrap();
+    assert_eq!(reserved(&hold), [120, 40]);
+    assert!(hold.grow(cost(1), T0).is_err());
+}
+
 #[test]
 fn a_stream_grows_or_is_stopped() {
     let meters = Meters::default();
     let budget = team(&meters, Unit::Cost, MONTH, 100);
     let mut hold = Hold::default();
     reserve(&[charge(&budget, 40)], T0, &mut hold).unwrap();
-    hold.grow(Unit::Cost, 50, T0).unwrap();
-    assert_eq!(hold.reserved(Unit::Cost), Some(90));
-    assert_eq!(hold.reserved(Unit::Tokens), None);
-    let refused = hold.grow(Unit::Cost, 11, T0).unwrap_err();
-    assert_eq!(refused.standing.remaining, 10);
+    hold.grow(cost(50), T0).unwrap();
+    assert_eq!(reserved(&hold), [90]);
+    // What remains, then no more.
+    hold.grow(cost(11), T0).unwrap();
+    assert_eq!(reserved(&hold), [100]);
+    let refused = hold.grow(cost(1), T0).unwrap_err();
+    assert_eq!(refused.standing.remaining, 0);
     // Into the next month: its share is settled there.
     let next = after(86_400 * 10);
-    hold.grow(Unit::Cost, 60, next).unwrap();
-    let used = Used {
-        tokens: 0,
-        cost_nano: 120,
-    };
-    hold.settle(used, next);
-    assert_eq!(budget.standing(next).remaining, 70);
+    hold.grow(cost(50), next).unwrap();
+    hold.settle(cost(120), next);
+    assert_eq!(budget.standing(next).remaining, 80);
 }
 
 #[test]
@@ -269,10 +315,14 @@ proptest! {
                     let at = at % holds.len();
                     let (hold, shares) = &mut holds[at];
                     let of: std::collections::BTreeSet<usize> = shares.iter().map(|(n, ..)| *n).collect();
-                    let fits = of.iter().all(|n| spent[*n].get(&month(now)).copied().unwrap_or(0) + more <= AMOUNT);
-                    prop_assert_eq!(hold.grow(Unit::Cost, more, now).is_ok(), fits);
+                    let left = |spent: &[HashMap<i64, u64>], n: usize| {
+                        AMOUNT.saturating_sub(spent[n].get(&month(now)).copied().unwrap_or(0))
+                    };
+                    let fits = of.iter().all(|n| left(&spent, *n) > 0);
+                    prop_assert_eq!(hold.grow(cost(more), now).is_ok(), fits);
                     if fits {
                         for n in of {
+                            let more = more.min(left(&spent, n));
                             *spent[n].entry(month(now)).or_default() += more;
                             match shares.iter_mut().find(|(other, m, _)| *other == n && *m == month(now)) {
                                 Some((_, _, amount)) => *amount += more,

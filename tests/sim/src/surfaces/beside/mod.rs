@@ -3,15 +3,19 @@
 //!
 //! Must never wait or touch sockets. A model's faults hold here as for chat, as far as a reply in one piece can have them.
 
+mod form;
+mod media;
 mod ranks;
+mod tasks;
 mod vectors;
 
 use super::{Arrived, Trouble, Voice};
 use crate::faults;
 use crate::json::{self, at};
-use crate::plan::Ask;
+use crate::plan::{Ask, Ready};
 use serde_json::Value;
 
+pub(crate) use tasks::task;
 pub(crate) use vectors::vector;
 
 /// How a vendor writes an operation.
@@ -19,14 +23,46 @@ pub(crate) use vectors::vector;
 enum Shape {
     Vectors(&'static vectors::Shape),
     Ranks(&'static ranks::Shape),
+    Images(&'static media::Images),
+    Task,
+    Own(fn(&Wish<'_>) -> Result<String, String>),
+    Speech,
+    Transcript,
 }
 
-use Shape::{Ranks, Vectors};
+use Shape::{Images, Own, Ranks, Speech, Task, Transcript, Vectors};
 
 /// Surface, the path below its base (`*`: one segment, the model's name), the shape.
 static TABLE: &[(&str, &str, Shape)] = &[
     ("openai", "/embeddings", Vectors(&vectors::OPENAI)),
     ("openai", "/rerank", Ranks(&ranks::JINA)),
+    ("openai", "/images/generations", Images(&media::OPENAI)),
+    ("openai", "/audio/speech", Speech),
+    ("openai", "/audio/transcriptions", Transcript),
+    ("openai", "/audio/translations", Transcript),
+    (
+        "azure-openai",
+        "/openai/deployments/*/images/generations",
+        Images(&media::OPENAI),
+    ),
+    ("azure-openai", "/openai/deployments/*/audio/speech", Speech),
+    (
+        "azure-openai",
+        "/openai/deployments/*/audio/transcriptions",
+        Transcript,
+    ),
+    ("xinference", "/images/generations", Images(&media::OPENAI)),
+    ("xinference", "/audio/speech", Speech),
+    ("xinference", "/audio/transcriptions", Transcript),
+    ("vllm", "/audio/transcriptions", Transcript),
+    ("vllm", "/audio/translations", Transcript),
+    ("sglang", "/audio/transcriptions", Transcript),
+    ("mistral", "/audio/transcriptions", Transcript),
+    ("wenxin", "/images/generations", Images(&media::OPENAI)),
+    ("glm", "/images/generations", Images(&media::ADDRESSES)),
+    ("doubao", "/images/generations", Images(&media::ONE)),
+    ("xai", "/images/generations", Images(&media::OPENAI)),
+    ("sensenova", "/images/generations", Images(&media::ONE)),
     (
         "azure-openai",
         "/openai/deployments/*/embeddings",
@@ -58,6 +94,14 @@ static TABLE: &[(&str, &str, Shape)] = &[
         "/services/rerank/text-rerank/text-rerank",
         Ranks(&ranks::DASHSCOPE),
     ),
+    ("tongyi", tasks::SUBMIT, Task),
+    (
+        "tongyi",
+        "/services/aigc/multimodal-generation/generation",
+        Own(tasks::at_once),
+    ),
+    ("minimax", "/image_generation", Own(tasks::minimax)),
+    ("wenxin-v1", "/text2image/*", Own(tasks::wenxin_v1)),
     ("wenxin", "/embeddings", Vectors(&vectors::WENXIN)),
     ("wenxin", "/rerank", Ranks(&ranks::WENXIN)),
     ("wenxin-v1", "/embeddings/*", Vectors(&vectors::WENXIN_V1)),
@@ -99,6 +143,10 @@ pub(crate) fn ask(
         (*surface == voice.name()).then_some(())?;
         Some((fits(path, arrived.rest)?, *shape))
     })?;
+    // A chat at the same path names another kind of model.
+    if arrived.rest.ends_with(tasks::SHARED) && !tasks::is_at_once(body) {
+        return None;
+    }
     Some(answer(voice, arrived, body, (in_path, shape, serial)))
 }
 
@@ -122,6 +170,18 @@ fn answer(
         message,
         ..voice.trouble(voice.usual().malformed)
     };
+    if let Transcript = shape {
+        let kind = arrived.headers.get(http::header::CONTENT_TYPE);
+        let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let (ask, ready) = media::transcript(kind, body).map_err(malformed)?;
+        if ask.base.starts_with("no-such") {
+            return Err(voice.trouble(voice.usual().no_model));
+        }
+        return Ok(Ask {
+            ready: Some(ready),
+            ..ask
+        });
+    }
     let body = json::parse(body).map_err(malformed)?;
     let in_path = in_path.replace("%40", "@").replace("%3A", ":");
     let model = match at(&body, &["model"]).as_str() {
@@ -141,14 +201,21 @@ fn answer(
         uncounted: faults.usage == Some(crate::faults::UsageFault::None),
     };
     let reply = match shape {
-        Vectors(shape) => shape.reply(&wish),
-        Ranks(shape) => shape.reply(&wish),
+        Vectors(shape) => shape.reply(&wish).map(Ready::json),
+        Ranks(shape) => shape.reply(&wish).map(Ready::json),
+        Images(shape) => shape.reply(&wish),
+        Speech => media::speech(&wish),
+        Own(write) => write(&wish).map(Ready::json),
+        Task => tasks::submit(&wish, arrived).map(Ready::json),
+        Transcript => Err("a form was expected".into()),
     };
+    let ready = reply.map_err(malformed)?;
     Ok(Ask {
         model: model.to_owned(),
         base,
         faults,
-        ready: Some(reply.map_err(malformed)?),
+        stream: matches!(ready, Ready::Events(_)),
+        ready: Some(ready),
         ..Ask::default()
     })
 }

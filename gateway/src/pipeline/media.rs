@@ -1,0 +1,146 @@
+//! Images and sound: forms that go up while they come, and replies that are neither JSON nor a stream of events.
+//!
+//! Invariants: what is text is governed as text, whatever its form; of the bytes of a sound nothing is read; a form of
+//! which bytes went up is not sent again.
+
+use std::sync::Arc;
+
+use adapters::Asks;
+use bytes::Bytes;
+use http::HeaderValue;
+use http::header::CONTENT_TYPE;
+use wire::facts::{Said, Saying};
+use wire::hold::Lane;
+use wire::{Edits, Fault, Kind, Rope, json};
+
+use super::arrive::too_large;
+use super::clocks::Clocks;
+use super::dispatch::{Sent, collect};
+use super::form::Sending;
+use super::governing::{Governing, govern_whole};
+use super::reading::Head;
+use super::settle::Exchange;
+use crate::upstream::client::{Body, Bounds, Client, Endpoint, Reply, Request, Upload as _};
+
+/// The kind of a transcript that is no JSON, of whatever kind the vendor calls it.
+const PLAIN_TEXT: &str = "text/plain; charset=utf-8";
+
+/// Sends a form. Of one that still comes, nothing can be sent a second time.
+pub(super) async fn send(
+    exchange: &Exchange,
+    form: &Sending,
+    client: &Arc<Client>,
+    endpoint: &Arc<Endpoint>,
+    (bounds, request): (&Bounds, &Request),
+) -> Result<Reply, Fault> {
+    if !form.streams() {
+        return client.send(endpoint, bounds, request).await;
+    }
+    if endpoint.http2 {
+        return whole_over_http2(exchange, form, client, endpoint, (bounds, request)).await;
+    }
+    let take = || form.take_rest();
+    let sent = client.send_on(endpoint, bounds, request, take).await;
+    if sent.is_ok() {
+        exchange.is_whole();
+    }
+    sent
+}
+
+/// Over HTTP/2 a form is sent whole, and may be no longer than a body that is held.
+async fn whole_over_http2(
+    exchange: &Exchange,
+    form: &Sending,
+    client: &Arc<Client>,
+    endpoint: &Arc<Endpoint>,
+    (bounds, request): (&Bounds, &Request),
+) -> Result<Reply, Fault> {
+    let mut rest = form.take_rest().ok_or(Kind::Bug)?;
+    let mut body = request.body.clone();
+    while let Some(data) = rest.next().await? {
+        body.push(data);
+        if body.len() > exchange.limits().body_bytes.bytes() {
+            return Err(too_large());
+        }
+    }
+    exchange.is_whole();
+    let request = Request {
+        method: request.method.clone(),
+        path_and_query: request.path_and_query.clone(),
+        headers: request.headers.clone(),
+        usual: request.usual,
+        body,
+        after: request.after.clone(),
+    };
+    client.send(endpoint, bounds, &request).await
+}
+
+/// A good reply that is neither JSON nor a stream of events.
+pub(super) async fn other(
+    exchange: &mut Exchange,
+    asks: Asks,
+    governing: &Governing,
+    (head, mut body, mut clocks): (&Head, Body, Clocks),
+) -> Result<Sent, Fault> {
+    let kind = head.headers.get(CONTENT_TYPE).cloned();
+    let kind = kind.unwrap_or(HeaderValue::from_static("application/octet-stream"));
+    let says = |begin: &str| {
+        let text = kind.as_bytes().get(..begin.len());
+        text.is_some_and(|text| text.eq_ignore_ascii_case(begin.as_bytes()))
+    };
+    let sound = says("audio/") || says("application/octet-stream");
+    if asks == Asks::Speak && sound {
+        // Until its first byte is here another target may be asked.
+        let begun = clocks.read(&mut body, false).await?;
+        let begun = begun.ok_or_else(|| Fault::new(Kind::CutShort).reason("empty_reply"))?;
+        let now = std::time::Instant::now();
+        clocks.content(now);
+        exchange.meter.first_content = Some(now);
+        return Ok(Sent::Through {
+            begun,
+            kind,
+            upstream: body,
+            clocks,
+        });
+    }
+    if !asks.is_form() || !says("text/") || says("text/html") {
+        return Err(Fault::new(Kind::Malformed).reason("invalid_response"));
+    }
+    let most = exchange.limits().upstream_body_bytes.bytes();
+    let text = collect(body, &clocks, most, true).await?;
+    exchange.meter.first_content = Some(std::time::Instant::now());
+    Ok(Sent::Text {
+        body: governed(exchange, governing, text)?,
+        kind: PLAIN_TEXT,
+    })
+}
+
+/// A text as a reply may say it. Governors read the insides of JSON strings: it becomes one, and comes back.
+fn governed(exchange: &mut Exchange, governing: &Governing, text: Bytes) -> Result<Rope, Fault> {
+    let Some(mut governor) = governing.governor() else {
+        return Ok(text.into());
+    };
+    governor.lift_caps();
+    let plain = std::str::from_utf8(&text);
+    let plain = plain.map_err(|_| Fault::new(Kind::Malformed).reason("invalid_response"))?;
+    let mut escaped = Vec::with_capacity(text.len() + text.len() / 8);
+    json::escape(plain, &mut escaped);
+    let escaped = Bytes::from(escaped);
+    let mut saying = Saying::default();
+    saying.said.push(Said {
+        lane: Lane {
+            choice: 0,
+            part: 0,
+            field: 0,
+        },
+        span: 0..escaped.len(),
+        nested: false,
+        whole: false,
+    });
+    let dialect = exchange.dialect;
+    let result = govern_whole(&mut governor, dialect, &escaped, &saying, Edits::new());
+    exchange.says(&governor.tally);
+    let told = result?.into_bytes();
+    let told = std::str::from_utf8(&told).map_err(|_| Kind::Bug)?;
+    Ok(json::unescape(told).into_owned().into_bytes().into())
+}

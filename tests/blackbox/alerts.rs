@@ -1,0 +1,161 @@
+//! A budget that is nearly spent is told: once, signed, and again until it is heard.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::time::{Duration, Instant};
+
+use tests::message::Message;
+use tests::redis::Redis;
+use tests::upstream::{Upstream, reply};
+use tests::*;
+
+/// Takes messages; refuses the first so many.
+async fn receiver(refuses: usize) -> Upstream {
+    let left = Arc::new(AtomicUsize::new(refuses));
+    Upstream::start(move |mut conn| {
+        let left = Arc::clone(&left);
+        async move {
+            while conn.request().await.is_some() {
+                let refuse = left.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1));
+                let status = if refuse.is_ok() {
+                    "503 Service Unavailable"
+                } else {
+                    "204 No Content"
+                };
+                conn.write(reply(status, "text/plain", "").as_bytes())
+                    .await?;
+            }
+            Ok(())
+        }
+    })
+    .await
+}
+
+/// Whether a message is signed with the secret `hush`.
+fn is_signed(message: &Message) -> bool {
+    use base64::Engine as _;
+    let header = |name: &str| message.header(name).unwrap();
+    let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, b"hush");
+    let before = format!("{}.{}.", header("webhook-id"), header("webhook-timestamp"));
+    let signed = [before.as_bytes(), &message.body].concat();
+    let signature = header("webhook-signature").strip_prefix("v1,").unwrap();
+    let tag = base64::engine::general_purpose::STANDARD
+        .decode(signature)
+        .unwrap();
+    aws_lc_rs::hmac::verify(&key, &signed, &tag).is_ok()
+}
+
+fn config(sim: &Sim, to: &Upstream) -> Config {
+    let mut config = Config::plain(sim);
+    let webhook = json!({"url": format!("{}/hook", to.origin()), "secret": "hush"});
+    config.set("alerts", json!({"webhook": webhook}));
+    let budget = json!({"tokens": 2000, "soft": 50, "period": "month"});
+    config.set("teams/retail", json!({"budget": budget}));
+    config.key("k", "ym-alerts-k-0000", json!({"team": "retail"}));
+    config
+}
+
+/// Takes more than half of the budget at once, and uses little.
+async fn ask(gateway: &Gateway) {
+    let ask = gateway
+        .chat("m-openai-compatible", "hi")
+        .key("ym-alerts-k-0000")
+        .limit(Duration::from_secs(30));
+    let reply = ask
+        .with(|body| body["max_tokens"] = 1500.into())
+        .send()
+        .await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+}
+
+#[tokio::test]
+async fn a_threshold_is_told_once_and_until_it_is_heard() {
+    let (sim, to) = (sim().await, receiver(2).await);
+    let gateway = Gateway::start(&config(&sim, &to)).await;
+    for _ in 0..3 {
+        ask(&gateway).await;
+    }
+    until("a message that was taken", || to.requests().len() >= 3).await;
+    ask(&gateway).await;
+    let end = Instant::now() + SOON;
+    while !gateway
+        .admin("/metrics")
+        .await
+        .text()
+        .contains("yumen_alerts_total{result=\"delivered\"} 1")
+    {
+        assert!(Instant::now() < end);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let heard = to.requests();
+    assert_eq!(heard.len(), 3, "two that failed and one that did not");
+    for message in &heard {
+        assert!(is_signed(message));
+        assert_eq!(message.header("webhook-id"), heard[0].header("webhook-id"));
+    }
+    let said = heard[0].json();
+    assert_eq!(said["type"], "budget.soft_limit");
+    let data = &said["data"];
+    assert_eq!(
+        (
+            &data["level"],
+            &data["name"],
+            &data["unit"],
+            &data["period"]
+        ),
+        (
+            &json!("team"),
+            &json!("retail"),
+            &json!("tokens"),
+            &json!("month")
+        )
+    );
+    assert_eq!(
+        (&data["limit"], &data["soft"]),
+        (&json!(2000), &json!(1000))
+    );
+    assert!(data["used"].as_u64().unwrap() >= 1500);
+    let metrics = gateway.admin("/metrics").await.text();
+    let crossed =
+        "yumen_budget_soft_crossed_total{level=\"team\",name=\"retail\",unit=\"tokens\"} 1";
+    assert!(metrics.contains(crossed), "{metrics}");
+    assert!(!gateway.log().contains("hush"));
+}
+
+#[tokio::test]
+async fn gateways_that_share_a_store_tell_it_once() {
+    let (sim, to) = (sim().await, receiver(0).await);
+    let redis = Redis::start();
+    let mut config = config(&sim, &to);
+    config.set("state", json!({"store": redis.address(), "timeout": "5s"}));
+    let both = [Gateway::start(&config).await, Gateway::start(&config).await];
+    for gateway in &both {
+        let end = Instant::now() + Duration::from_secs(30);
+        while !gateway
+            .admin("/metrics")
+            .await
+            .text()
+            .contains("yumen_ledger_up 1")
+        {
+            assert!(Instant::now() < end);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        ask(gateway).await;
+    }
+    for gateway in &both {
+        let end = Instant::now() + SOON;
+        while !gateway
+            .admin("/metrics")
+            .await
+            .text()
+            .contains("yumen_budget_soft_crossed_total{level=\"team\"")
+        {
+            assert!(Instant::now() < end);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+    until("a message", || to.requests().len() == 1).await;
+    // The other has looked by now, or never does.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(to.requests().len(), 1);
+}

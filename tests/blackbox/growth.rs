@@ -1,0 +1,189 @@
+//! Replies that are longer than anybody guessed, and vendors that count what cannot be.
+
+use std::time::Duration;
+
+use tests::upstream::{Upstream, end_events, reply, text_event};
+use tests::*;
+
+fn key(name: &str) -> String {
+    format!("ym-growth-{name:0>9}")
+}
+
+#[tokio::test]
+async fn a_budget_ends_a_stream_and_a_rate_does_not() {
+    let sim = sim().await;
+    let mut config = Config::plain(&sim);
+    config.fault("long", "openai-compatible", "@events:5000@usage:none");
+    let budget = json!({"budget": {"tokens": 3000, "period": "month"}});
+    config.key("budget", &key("budget"), budget);
+    config.key("rate", &key("rate"), json!({"limits": {"tph": 2000}}));
+    let gateway = Gateway::start(&config).await;
+    let ask = |name: &str| {
+        let ask = gateway.stream("long", "hi").key(&key(name));
+        ask.limit(Duration::from_secs(60)).send()
+    };
+    let cut = ask("budget").await;
+    assert_eq!(cut.status, 200);
+    let text = cut.text();
+    assert!(
+        text.contains("budget_exceeded"),
+        "{}",
+        &text[text.len() - 400..]
+    );
+    assert!(!text.contains("[DONE]"));
+    let record = gateway.record(&cut).await;
+    assert_eq!(record["code"], "budget_exceeded");
+    assert_eq!(record["tokens"]["estimated"], true);
+    let used = record["tokens"]["prompt"].as_u64().unwrap()
+        + record["tokens"]["completion"].as_u64().unwrap();
+    // No more than what one read brought.
+    assert!((2900..=3400).contains(&used), "{used}");
+    ask("budget").await.refused(429, "budget_exceeded");
+    // The vendor has been asked: what a rate lacks, later requests pay.
+    let whole = ask("rate").await;
+    assert!(whole.text().contains("[DONE]"));
+    let later = ask("rate").await;
+    let said = later.refused(429, "rate_limit_exceeded");
+    assert!(said.contains("2000 tokens per hour of key rate"), "{said}");
+    let after: u64 = later.header("retry-after").unwrap().parse().unwrap();
+    assert!(after > 3600, "{after}");
+    gateway.assert_sound();
+}
+
+#[tokio::test]
+async fn what_a_budget_has_left_bounds_the_reply() {
+    let sim = sim().await;
+    let vendors = ["openai-compatible", "openai", "tongyi", "anthropic"];
+    let mut config = Config::with(&sim, vendors);
+    for vendor in vendors {
+        let budget = json!({"budget": {"tokens": 300}});
+        config.key(vendor, &key(vendor), budget);
+    }
+    config.key("free", &key("free"), json!({}));
+    let gateway = Gateway::start(&config).await;
+    let cap = |sim: &Sim| {
+        let body: Value = serde_json::from_slice(&sim.requests().last().unwrap().body).unwrap();
+        let places = [
+            &body["max_tokens"],
+            &body["max_completion_tokens"],
+            &body["parameters"]["max_tokens"],
+        ];
+        places.into_iter().find_map(Value::as_u64)
+    };
+    for vendor in vendors {
+        let ask = || gateway.chat(&format!("m-{vendor}"), "hi").key(&key(vendor));
+        let reply = ask().send().await;
+        assert_eq!(reply.status, 200, "{vendor}: {}", reply.text());
+        let told = cap(&sim).unwrap_or_else(|| panic!("{vendor} was told no bound"));
+        assert!((1..300).contains(&told), "{vendor}: {told}");
+        // What the client says stands.
+        let reply = ask()
+            .with(|body| body["max_tokens"] = 9.into())
+            .send()
+            .await;
+        assert_eq!(reply.status, 200, "{vendor}: {}", reply.text());
+        assert_eq!(cap(&sim), Some(9), "{vendor}");
+    }
+    let free = gateway.chat("m-openai-compatible", "hi").key(&key("free"));
+    assert_eq!(free.send().await.status, 200);
+    assert_eq!(cap(&sim), None);
+}
+
+/// A vendor that counts like this.
+async fn counting(usage: &str) -> Upstream {
+    let whole = format!(
+        r#"{{"id":"c-1","object":"chat.completion","created":1,"model":"some-model","choices":[{{"index":0,"message":{{"role":"assistant","content":"{}"}},"finish_reason":"stop"}}]{usage}}}"#,
+        "a word ".repeat(300)
+    );
+    let mut stream = String::new();
+    for _ in 0..40 {
+        stream.push_str(&text_event("a word "));
+    }
+    let (finish, end) = end_events().split_once("\n\n").unwrap();
+    let finish = finish.strip_suffix('}').unwrap();
+    stream.push_str(&format!("{finish}{usage}}}\n\n{end}"));
+    let (whole, stream) = (
+        reply("200 OK", "application/json", &whole),
+        reply("200 OK", "text/event-stream", &stream),
+    );
+    Upstream::start(move |mut conn| {
+        let (whole, stream) = (whole.clone(), stream.clone());
+        async move {
+            while let Some(request) = conn.request().await {
+                let streams = request.json()["stream"] == true;
+                let said = if streams { &stream } else { &whole };
+                conn.write(said.as_bytes()).await?;
+            }
+            Ok(())
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_vendors_count_is_a_claim() {
+    let cases = [
+        (
+            "right",
+            r#","usage":{"prompt_tokens":9,"completion_tokens":44}"#,
+            false,
+        ),
+        ("none", "", false),
+        (
+            "negative",
+            r#","usage":{"prompt_tokens":-9,"completion_tokens":-44}"#,
+            true,
+        ),
+        (
+            "zero",
+            r#","usage":{"prompt_tokens":0,"completion_tokens":0}"#,
+            true,
+        ),
+        (
+            "absurd",
+            r#","usage":{"prompt_tokens":1000000000000,"completion_tokens":1e30}"#,
+            true,
+        ),
+        (
+            "much",
+            r#","usage":{"prompt_tokens":9,"completion_tokens":900000000}"#,
+            true,
+        ),
+    ];
+    for (name, usage, doubted) in cases {
+        let vendor = counting(usage).await;
+        let mut config = Config::new();
+        config.plain_at("p", &vendor.origin());
+        config.key("k", &key("k"), json!({"budget": {"tokens": 100_000}}));
+        let gateway = Gateway::start(&config).await;
+        for streams in [false, true] {
+            let mut ask = gateway.chat("p", "hi").key(&key("k"));
+            if streams {
+                ask = gateway.stream("p", "hi").key(&key("k"));
+            }
+            let reply = ask.send().await;
+            assert_eq!(reply.status, 200, "{name}: {}", reply.text());
+            let tokens = gateway.record(&reply).await["tokens"].clone();
+            let what = format!("{name}, streams: {streams}: {tokens}");
+            let of = |field: &str| tokens[field].as_u64().unwrap();
+            assert!((9..200).contains(&of("prompt")), "{what}");
+            assert!((30..2000).contains(&of("completion")), "{what}");
+            assert_eq!(tokens["doubted"] == true, doubted, "{what}");
+            assert_eq!(tokens["estimated"], doubted || name == "none", "{what}");
+        }
+        // The budget is as full as the records say.
+        let journal = gateway.journal();
+        let all = journal.of("closed").map(|closed| {
+            let tokens = &closed.payload["tokens"];
+            tokens["prompt"].as_u64().unwrap() + tokens["completion"].as_u64().unwrap()
+        });
+        let left = 100_000 - all.sum::<u64>();
+        let ask = |cap: u64| {
+            let ask = gateway.chat("p", "hi").key(&key("k"));
+            ask.with(|body| body["max_tokens"] = cap.into()).send()
+        };
+        let more = ask(left).await;
+        more.refused(429, "budget_exceeded");
+        assert_eq!(ask(left - 100).await.status, 200, "{name}");
+    }
+}
