@@ -22,6 +22,7 @@ use crate::{VENDORS, fuzz, vendor};
 
 mod gemini;
 mod messages;
+mod native;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/corpus")
@@ -236,6 +237,7 @@ fn head_of_reply() -> ReplyHead {
         model: "asked".to_owned(),
         created: 7,
         usage_asked: true,
+        shape: wire::facts::Shape::default(),
         thoughts: true,
     }
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
 use smallvec::SmallVec;
 use wire::canon;
-use wire::facts::{Contents, EventFacts, ReplyFacts, RequestFacts, Saying};
+use wire::facts::{Contents, EventFacts, ReplyFacts, RequestFacts, Saying, Shape};
 use wire::json::{self, Value};
 use wire::operation::{Reply, Work};
 use wire::sse;
@@ -29,6 +29,8 @@ pub enum DialectId {
     OpenAiChat,
     /// Chat completions as vendors write them that no OpenAI client could read.
     OpenAiLoose,
+    /// vivo's native completions.
+    BlueLm,
     /// Google's generateContent.
     Gemini,
     /// DashScope's native text generation.
@@ -253,6 +255,8 @@ pub struct ReplyHead {
     pub created: i64,
     /// Whether the client asked for usage in the stream.
     pub usage_asked: bool,
+    /// How it is to be written.
+    pub shape: Shape,
     /// Whether what the model thinks may be shown.
     pub thoughts: bool,
 }

@@ -194,6 +194,7 @@ fn head() -> ReplyHead {
         created: 1,
         usage_asked: true,
         thoughts: true,
+        shape: wire::facts::Shape::default(),
     }
 }
 

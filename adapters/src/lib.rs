@@ -32,6 +32,7 @@ pub use vendor::{Call, Credential, Framing, Head, Parts, Vendor, VendorInfo};
 /// Every dialect that an upstream may speak.
 pub static DIALECTS: &[&dyn Dialect] = &[
     &dialects::anthropic::Anthropic,
+    &dialects::bluelm_native::BlueLm,
     &dialects::dashscope::DashScope,
     &dialects::gemini::Gemini,
     &dialects::openai_chat::OpenAiChat,
@@ -43,6 +44,7 @@ pub static DIALECTS: &[&dyn Dialect] = &[
 pub static CLIENT_DIALECTS: &[&dyn ClientDialect] = &[
     &dialects::openai_chat::OpenAiChat,
     &dialects::anthropic::Anthropic,
+    &dialects::dashscope::DashScope,
     &dialects::gemini::Gemini,
 ];
 
@@ -53,6 +55,7 @@ pub static VENDORS: &[&dyn Vendor] = &[
     &vendors::azure_openai::VENDOR,
     &vendors::baichuan::VENDOR,
     &vendors::bluelm::VENDOR,
+    &vendors::bluelm_native::VENDOR,
     &vendors::cohere::VENDOR,
     &vendors::deepseek::VENDOR,
     &vendors::doubao::VENDOR,

@@ -25,6 +25,8 @@ pub struct VendorInfo {
     pub needs_api_key: bool,
     /// Whether `secret_key` must be given.
     pub needs_secret_key: bool,
+    /// Whether `app_id` must be given.
+    pub needs_app_id: bool,
     /// A runtime of one's own (default location `self_hosted`).
     pub self_hosted: bool,
     /// Values that `auth` may take, the default first; empty: `auth` may not be given.

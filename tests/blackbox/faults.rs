@@ -94,7 +94,7 @@ const LATE: [(&str, &[&str]); 5] = [
     ("@events:20@gap:30@errorevent:8", &["upstream_error"]),
     ("@events:20@gap:30@stall:8", &["upstream_timeout"]),
     ("@events:20@gap:30@badjson:8", &["upstream_error"]),
-    ("@events:20@gap:30@cut:2500", &["upstream_error"]),
+    ("@events:80@gap:10@cut:2500", &["upstream_error"]),
 ];
 
 /// Oddities that are none.

@@ -6,6 +6,7 @@
 mod beside;
 mod gemini;
 mod messages;
+mod native;
 mod places;
 mod roads;
 

@@ -38,6 +38,7 @@ pub const VENDORS: &[(&str, &str)] = &[
     ("lmdeploy", "local-model"),
     ("xinference", "local-uid"),
     ("mindie", "pangu-embedded"),
+    ("bluelm-native", "vivo-BlueLM-TB-Pro"),
     ("mistral", "mistral-large-latest"),
     ("xai", "grok-4"),
     ("cohere", "command-a-03-2025"),
@@ -61,23 +62,26 @@ pub const TRANSLATED: [&str; 8] = [
     "mistral",
 ];
 
+/// Vendors that are translated too, and whose protocol says little: no tools, no counts, no reason for an end.
+pub const BARE: [&str; 1] = ["bluelm-native"];
+
 /// Vendors whose models call no tools.
-pub const WITHOUT_TOOLS: [&str; 2] = ["xuanyuan", "medgpt"];
+pub const WITHOUT_TOOLS: [&str; 3] = ["bluelm-native", "xuanyuan", "medgpt"];
 
 /// The vendors that speak the client's dialect.
 pub fn same_dialect() -> impl Iterator<Item = &'static str> {
     VENDORS
         .iter()
         .map(|(name, _)| *name)
-        .filter(|name| !TRANSLATED.contains(name))
+        .filter(|name| !TRANSLATED.contains(name) && !BARE.contains(name))
 }
 
 /// The upstream credential of a provider: planted, so that a leak is found by searching for it.
 pub fn upstream_key(vendor: &str) -> String {
-    if vendor == "glm" {
-        sim::GLM_TEST_KEY.to_owned()
-    } else {
-        format!("sk-planted-{vendor}-X8f3QpL2")
+    match vendor {
+        "glm" => sim::GLM_TEST_KEY.to_owned(),
+        "bluelm-native" => sim::BLUELM_TEST_KEY.to_owned(),
+        _ => format!("sk-planted-{vendor}-X8f3QpL2"),
     }
 }
 
@@ -162,6 +166,9 @@ impl Config {
         }
         if vendor == "wenxin-v1" {
             provider["secret_key"] = upstream_secret(vendor).into();
+        }
+        if vendor == "bluelm-native" {
+            provider["app_id"] = sim::BLUELM_TEST_APP.into();
         }
         self.0["providers"][name] = provider;
         self

@@ -2,8 +2,36 @@
 //!
 //! Pure: keys and time are passed in, nothing is kept or logged.
 
+use aws_lc_rs::digest;
+
 pub(crate) mod bce;
 pub(crate) mod jwt;
+
+/// SHA-256 of texts, told apart.
+pub(crate) fn digest_of(texts: &[&str]) -> Vec<u8> {
+    let mut context = digest::Context::new(&digest::SHA256);
+    for text in texts {
+        context.update(text.as_bytes());
+        context.update(b"\0");
+    }
+    context.finish().as_ref().to_vec()
+}
+
+/// An id in the form of a UUID (RFC 9562, version 8), the same for the same texts.
+pub(crate) fn uuid_of(texts: &[&str]) -> String {
+    let mut bytes = digest_of(texts);
+    bytes.truncate(16);
+    for (at, keep, set) in [(6, 0x0f, 0x80), (8, 0x3f, 0x80)] {
+        if let Some(byte) = bytes.get_mut(at) {
+            *byte = *byte & keep | set;
+        }
+    }
+    let mut text = hex(&bytes);
+    for at in [20, 16, 12, 8] {
+        text.insert(at, '-');
+    }
+    text
+}
 
 /// Lower-case hex.
 pub(crate) fn hex(bytes: &[u8]) -> String {

@@ -1,6 +1,7 @@
 //! The dialects, one folder each, and the lenses of calls that we answer ourselves.
 
 pub mod anthropic;
+pub mod bluelm_native;
 pub mod dashscope;
 pub mod gemini;
 pub mod moderations;

@@ -48,6 +48,7 @@ fn answered(name: &str, asks: Asks, body: &Tree, reply: &Tree) -> Option<Tree> {
         model: "mine".into(),
         created: 0,
         usage_asked: false,
+        shape: wire::facts::Shape::default(),
         thoughts: false,
     };
     let written = OpenAiChat.encode_done(&work, &reply, &head).unwrap();

@@ -137,7 +137,8 @@ fn flat<'a>(root: Value<'a>) -> Option<Told<'a>> {
     }
     let told = shape(root);
     let number = |code: Value<'a>| code.kind() == Type::Number;
-    let numbered = root.get("code").is_some_and(number) && root.get("message").is_some();
+    let sentence = root.get("message").or_else(|| root.get("msg")).is_some();
+    let numbered = root.get("code").is_some_and(number) && sentence;
     if root.get("choices").is_some() && !numbered {
         return None;
     }
@@ -146,7 +147,7 @@ fn flat<'a>(root: Value<'a>) -> Option<Told<'a>> {
         .is_some_and(|kind| kind.is_named("error"))
         || root.get("error_msg").is_some()
         || word(root, "error_code").is_some_and(|code| !is_zero(&code))
-        || (!is_zero(&told.code) && root.get("message").is_some())
+        || (!is_zero(&told.code) && sentence)
     {
         return Some(told);
     }

@@ -8,6 +8,7 @@ pub(crate) mod anthropic;
 pub(crate) mod azure_openai;
 pub(crate) mod baichuan;
 pub(crate) mod bluelm;
+pub(crate) mod bluelm_native;
 pub(crate) mod cohere;
 pub(crate) mod deepseek;
 pub(crate) mod doubao;

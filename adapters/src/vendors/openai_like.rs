@@ -55,6 +55,7 @@ pub(crate) const HOSTED: VendorInfo = VendorInfo {
     default_base_url: None,
     needs_api_key: true,
     needs_secret_key: false,
+    needs_app_id: false,
     self_hosted: false,
     auth_modes: &[],
 };

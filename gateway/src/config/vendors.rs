@@ -13,6 +13,8 @@ pub struct VendorInfo {
     pub needs_api_key: bool,
     /// Whether a provider must have a `secret_key`.
     pub needs_secret_key: bool,
+    /// Whether a provider must have an `app_id`.
+    pub needs_app_id: bool,
     /// Whether it is a runtime of one's own rather than a service.
     pub self_hosted: bool,
     /// What `auth` may say; empty if there is one way only.

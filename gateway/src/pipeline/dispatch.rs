@@ -403,6 +403,7 @@ pub(super) fn reply_head(exchange: &Exchange) -> adapters::dialect::ReplyHead {
         model: exchange.asked.clone(),
         created: exchange.now_ms / 1000,
         usage_asked: exchange.usage_asked,
+        shape: exchange.shape,
         thoughts: exchange.thoughts,
     }
 }

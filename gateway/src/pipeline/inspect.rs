@@ -48,6 +48,7 @@ pub(super) async fn inspect(
     exchange.asked.clone_from(&facts.model);
     exchange.streams = facts.stream;
     exchange.usage_asked = facts.usage_asked;
+    exchange.shape = facts.shape;
     exchange.thoughts = facts.thoughts;
     exchange.array = asked.array;
     limits::reserve(exchange, &facts).await?;

@@ -100,7 +100,8 @@ pub(super) fn prepare(
         None => (&routed.body, &routed.facts),
     };
     let call = call(exchange, routed, facts, (target, spoken.id()), None, false);
-    if spoken.id() == client.id() {
+    // What repeats itself is cut to what is new, judged, and written whole again.
+    if spoken.id() == client.id() && !facts.shape.cumulative {
         let forward = client.forward(body, facts, &call, quirks, lossy)?;
         let (hide_usage, dropped) = (forward.hide_usage, forward.dropped);
         let mut body = forward.edits.apply(body).settle();
@@ -113,7 +114,7 @@ pub(super) fn prepare(
             hide_usage,
             dropped,
             translates: false,
-            multimodal: false,
+            multimodal: facts.shape.parts,
             work: None,
         });
     }

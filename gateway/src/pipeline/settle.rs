@@ -98,6 +98,8 @@ pub(super) struct Exchange {
     pub(super) streams: bool,
     /// Whether the client asked for usage in the stream.
     pub(super) usage_asked: bool,
+    /// How the reply is to be written.
+    pub(super) shape: wire::facts::Shape,
     /// Whether what the model thinks may be shown.
     pub(super) thoughts: bool,
     /// The stream goes down as one JSON array.
@@ -178,6 +180,7 @@ impl Exchange {
             asked: String::new(),
             streams: false,
             usage_asked: false,
+            shape: wire::facts::Shape::default(),
             thoughts: false,
             array: false,
             grade: Grade::LOWEST,

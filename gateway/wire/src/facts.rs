@@ -80,6 +80,19 @@ pub struct RequestFacts {
     pub logprobs: bool,
     /// Whether what the model thinks may be shown, in dialects whose clients must ask for it.
     pub thoughts: bool,
+    /// How the reply is to be written.
+    pub shape: Shape,
+}
+
+/// How a reply is to be written, in dialects that know more than one way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shape {
+    /// Each event of a stream says again all that was said before it.
+    pub cumulative: bool,
+    /// One text, with no list of choices around it.
+    pub bare: bool,
+    /// The text is a part in a list of parts.
+    pub parts: bool,
 }
 
 /// Why a reply ended, over all dialects.

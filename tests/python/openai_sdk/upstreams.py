@@ -6,7 +6,7 @@ its protocol description, not by what the gateway happens to do.
 
 from dataclasses import dataclass, field
 
-from support import BCE_ACCESS_KEY, BCE_SECRET_KEY, GLM_KEY, SENSENOVA_ACCESS_KEY, SENSENOVA_SECRET_KEY
+from support import BCE_ACCESS_KEY, BCE_SECRET_KEY, BLUELM_APP, BLUELM_KEY, GLM_KEY, SENSENOVA_ACCESS_KEY, SENSENOVA_SECRET_KEY
 
 # Endings of the simulator's model names, each a fault or an oddity: see the simulator's README. The model `m@html` of
 # the gateway goes to the model `m@html` of the upstream.
@@ -71,6 +71,8 @@ class Upstream:
     logprobs: bool | None = True
     # Fields that nobody knows are passed over.
     unknown_fields: bool = True
+    # Replies say how many tokens they took.
+    counts: bool = True
     # Stop strings exist.
     stop: bool = True
     json_mode: bool = True
@@ -305,6 +307,23 @@ UPSTREAMS = [
         logprobs=False,
         stop=False,
         reason=False,
+    ),
+    hosted(
+        "bluelm-native",
+        "/bluelm-native",
+        too_long=None,
+        filtered="1007",
+        recall=True,
+        forwarded=False,
+        reasoning=None,
+        tools=False,
+        choices=False,
+        logprobs=False,
+        stop=False,
+        json_mode=False,
+        reason=False,
+        counts=False,
+        credential={"api_key": BLUELM_KEY, "app_id": BLUELM_APP},
     ),
     hosted("bluelm", too_long="context_length_exceeded", filtered="1007"),
     hosted(

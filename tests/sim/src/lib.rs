@@ -52,6 +52,8 @@ pub const BCE_TEST_ACCESS_KEY: &str = "ALTAKfakeaccesskey0001";
 /// The secret key that belongs to it; not a secret.
 pub const BCE_TEST_SECRET_KEY: &str = "fakesecretkey0000000000000000001";
 
+pub use surfaces::{BLUELM_TEST_APP, BLUELM_TEST_KEY};
+
 /// The SenseNova access key of the published JWT vector.
 pub const SENSENOVA_TEST_ACCESS_KEY: &str = "AK_TEST_0001";
 /// The secret key that belongs to it; not a secret.

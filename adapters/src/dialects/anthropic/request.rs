@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 use wire::Fault;
-use wire::facts::RequestFacts;
+use wire::facts::{RequestFacts, Shape};
 use wire::json::{self, Type, Value};
 
 use crate::dialects::openai_chat::request::{
@@ -49,6 +49,7 @@ pub(super) fn read(body: &Bytes, tape: json::Tape) -> Result<RequestFacts, Fault
         tools: false,
         structured: false,
         logprobs: false,
+        shape: Shape::default(),
         thoughts: true,
     };
     {

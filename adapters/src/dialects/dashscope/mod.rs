@@ -1,19 +1,32 @@
-//! DashScope's native text and multimodal generation, upstream side.
+//! DashScope's native text and multimodal generation, both sides.
 //!
 //! Everything of the answer stands under `output`, settings under `parameters`; a running choice's finish reason is the
 //! string `null`; usage comes with every event and grows; there is no end marker. An error is an object with a `code`,
 //! whatever the status.
 
+mod contents;
 mod decode;
+mod decode_request;
 mod encode;
+mod encode_reply;
+mod forward;
+mod listing;
+mod request;
 
-use wire::canon::Request;
-use wire::facts::{EventFacts, ReplyFacts};
+use bytes::Bytes;
+use http::HeaderName;
+use wire::canon::{self, Request};
+use wire::facts::{Contents, EventFacts, ReplyFacts, RequestFacts, Saying};
+use wire::fault::Code;
 use wire::json::{self, Type, Value};
-use wire::{Fault, sse};
+use wire::{Fault, Kind, sse};
 
-use crate::dialect::{Decoder, Dialect, DialectId, Encoded, Lossy};
+use crate::dialect::{
+    ClientDialect, Decoder, Dialect, DialectId, Encoded, Encoder, ErrorBody, Forward, Lossy,
+    ReplyHead,
+};
 use crate::dialects::openai_chat::lens;
+use crate::places::{Asked, Asks, Endpoint, Listed, RequestHead};
 use crate::quirks::Quirks;
 use crate::vendor::Call;
 
@@ -83,6 +96,158 @@ impl Dialect for DashScope {
 
     fn decoder(&self) -> Box<dyn Decoder> {
         Box::new(decode::Reader::default())
+    }
+}
+
+/// Asks for a stream.
+pub(crate) const SSE: HeaderName = HeaderName::from_static("x-dashscope-sse");
+/// Asks for a task that is fetched later.
+const ASYNC: HeaderName = HeaderName::from_static("x-dashscope-async");
+/// Asks for the vendor's own moderation besides.
+const INSPECTION: HeaderName = HeaderName::from_static("x-dashscope-datainspection");
+
+impl ClientDialect for DashScope {
+    fn endpoints(&self) -> &'static [Endpoint] {
+        &[
+            Endpoint {
+                path: "/api/v1/services/aigc/text-generation/generation",
+                asks: Asks::Reply,
+            },
+            Endpoint {
+                path: request::MULTIMODAL,
+                asks: Asks::Reply,
+            },
+        ]
+    }
+
+    fn listings(&self) -> &'static [&'static str] {
+        &["/api/v1/models"]
+    }
+
+    fn read_head(&self, head: RequestHead<'_>, asked: &mut Asked) -> Result<(), Fault> {
+        let enables = |name: &HeaderName| {
+            let value = head.headers.get(name);
+            value.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"enable"))
+        };
+        if enables(&ASYNC) {
+            return Err(Fault::new(Kind::BadRequest)
+                .reason("header")
+                .param("x-dashscope-async")
+                .message("Tasks that are fetched later are not supported."));
+        }
+        asked.stream = enables(&SSE);
+        if let Some(value) = head.headers.get(INSPECTION) {
+            asked.carried.push((INSPECTION, value.clone()));
+        }
+        Ok(())
+    }
+
+    fn read_request(
+        &self,
+        body: &Bytes,
+        tape: json::Tape,
+        asked: &Asked,
+    ) -> Result<RequestFacts, Fault> {
+        request::read(body, tape, asked)
+    }
+
+    fn contents(&self, body: &[u8], facts: &RequestFacts) -> Contents {
+        contents::of_request(body, facts)
+    }
+
+    fn said(&self, data: &[u8], tape: &json::Tape, saying: &mut Saying) {
+        contents::of_reply(data, tape, saying);
+    }
+
+    fn is_answer(&self, lane: wire::hold::Lane) -> bool {
+        contents::is_answer(lane)
+    }
+
+    fn forward(
+        &self,
+        body: &Bytes,
+        facts: &RequestFacts,
+        call: &Call<'_>,
+        quirks: &Quirks,
+        lossy: Lossy,
+    ) -> Result<Forward, Fault> {
+        forward::forward(body, facts, call, quirks, lossy)
+    }
+
+    fn decode_request(&self, body: &Bytes, facts: &RequestFacts) -> Result<canon::Request, Fault> {
+        decode_request::decode(body, facts)
+    }
+
+    fn encoder(&self, reply: ReplyHead) -> Box<dyn Encoder> {
+        Box::new(encode_reply::Writer::new(reply))
+    }
+
+    fn refusal(&self, fault: &Fault) -> ErrorBody {
+        ErrorBody {
+            status: fault.http_status(),
+            content_type: "application/json",
+            body: error_body(fault).into(),
+        }
+    }
+
+    /// The status stands in a comment, and in a line for older clients.
+    fn stream_refusal(&self, fault: &Fault) -> Bytes {
+        let status = fault.http_status();
+        let head = format!("event:error\n:HTTP_STATUS/{status}\nstatus:{status}\ndata:");
+        [head.as_bytes(), &error_body(fault), b"\n\n"]
+            .concat()
+            .into()
+    }
+
+    fn end_marker(&self) -> &'static [u8] {
+        b""
+    }
+
+    fn ping(&self) -> Option<&'static [u8]> {
+        Some(b":ping\n\n")
+    }
+
+    fn models(&self, models: &[Listed<'_>], query: &str) -> Bytes {
+        listing::models(models, query)
+    }
+
+    fn model(&self, model: &Listed<'_>) -> Bytes {
+        listing::models(std::slice::from_ref(model), "")
+    }
+}
+
+/// `{code, message, error_code}`; `error_code` is our own code. Our id of the request stands in the headers.
+fn error_body(fault: &Fault) -> Vec<u8> {
+    let mut out = Vec::with_capacity(256);
+    out.extend_from_slice(b"{\"code\":\"");
+    out.extend_from_slice(vendor_code(fault).as_bytes());
+    out.extend_from_slice(b"\",\"message\":\"");
+    if let Some(field) = fault.field() {
+        json::escape(field, &mut out);
+        out.extend_from_slice(b": ");
+    }
+    json::escape(fault.sentence(), &mut out);
+    out.extend_from_slice(b"\",\"error_code\":\"");
+    out.extend_from_slice(fault.public_code().as_str().as_bytes());
+    out.extend_from_slice(b"\"}");
+    out
+}
+
+/// The vendor's word for what happened (`vendors/tongyi.md`, section 6): its SDK's users branch on it.
+fn vendor_code(fault: &Fault) -> &'static str {
+    match fault.public_code() {
+        Code::InvalidRequest if fault.http_status() == 404 => "NotFound",
+        Code::InvalidRequest | Code::ContextLengthExceeded => "InvalidParameter",
+        Code::RequestTooLarge => "RequestTooLarge",
+        Code::InvalidApiKey => "InvalidApiKey",
+        Code::PermissionDenied | Code::NoClearedProvider => "AccessDenied",
+        Code::PolicyRefused | Code::ContentFiltered => "DataInspectionFailed",
+        Code::ModelNotFound => "ModelNotFound",
+        Code::RateLimitExceeded => "Throttling.RateQuota",
+        Code::BudgetExceeded => "BudgetLimitExceeded",
+        Code::UpstreamTimeout => "RequestTimeOut",
+        Code::Overloaded => "ModelUnavailable",
+        Code::UpstreamError | Code::InternalError => "InternalError",
     }
 }
 

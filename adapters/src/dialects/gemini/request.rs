@@ -104,6 +104,7 @@ pub(super) fn read(body: &Bytes, tape: json::Tape, asked: &Asked) -> Result<Requ
         structured: false,
         logprobs: false,
         thoughts: false,
+        shape: wire::facts::Shape::default(),
     };
     {
         let root = Value::root(&tape, body).filter(|root| root.kind() == Type::Object);

@@ -255,6 +255,7 @@ fn head(thoughts: bool) -> ReplyHead {
         model: "asked".to_owned(),
         created: 7,
         usage_asked: true,
+        shape: wire::facts::Shape::default(),
         thoughts,
     }
 }

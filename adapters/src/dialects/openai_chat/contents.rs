@@ -169,7 +169,7 @@ pub(super) fn of_request(body: &[u8], facts: &RequestFacts) -> Contents {
 }
 
 /// Members of a reply that are the dialect's, not the model's.
-const NOT_SAID: [&str; 14] = [
+pub(crate) const NOT_SAID: [&str; 14] = [
     "id",
     "object",
     "model",
@@ -188,9 +188,9 @@ const NOT_SAID: [&str; 14] = [
 /// Members of a delta that are complete in one event. All others, unknown ones too, may come piece by piece.
 const COMPLETE: [&str; 4] = ["id", "name", "call_id", "tool_call_id"];
 /// The field of a choice's own text, in any delta or message.
-const ANSWER: u32 = u32::MAX;
+pub(crate) const ANSWER: u32 = u32::MAX;
 /// What stands beside the choices.
-const BESIDE: u32 = u32::MAX;
+pub(crate) const BESIDE: u32 = u32::MAX;
 
 /// All texts of a reply or of one event of it.
 pub(super) fn of_reply(data: &[u8], tape: &Tape, saying: &mut Saying) {
@@ -252,7 +252,8 @@ fn of_choice(data: &[u8], tape: &Tape, index: u32, choice: Value<'_>, saying: &m
     }
 }
 
-fn collect<'a>(
+/// Every text at or under a value, a lane for each place.
+pub(crate) fn collect<'a>(
     data: &'a [u8],
     tape: &'a Tape,
     choice: u32,
@@ -292,7 +293,8 @@ fn is_media(key: Value<'_>, value: Value<'_>) -> bool {
     named && value.inner().is_some_and(|raw| raw.bytes().all(is_coded))
 }
 
-fn lane(choice: u32, field: u32) -> Lane {
+/// A lane of a choice.
+pub(crate) fn lane(choice: u32, field: u32) -> Lane {
     Lane {
         choice,
         part: 0,
@@ -301,7 +303,7 @@ fn lane(choice: u32, field: u32) -> Lane {
 }
 
 /// Whether a lane is a choice's own text.
-pub(super) fn is_answer(lane: Lane) -> bool {
+pub(crate) fn is_answer(lane: Lane) -> bool {
     lane.field == ANSWER && lane.choice != BESIDE
 }
 

@@ -37,7 +37,7 @@ pub(super) fn decode(body: &Bytes, facts: &RequestFacts) -> Result<Request, Faul
             | "max_completion_tokens" => {}
             "messages" => {
                 for (at, message) in value.elements().enumerate() {
-                    request.turns.push(turn(body, message, at)?);
+                    request.turns.push(turn(body, message, at, part)?);
                 }
             }
             "tools" => request
@@ -70,7 +70,7 @@ fn wrong(at: usize, field: &str, message: &'static str) -> Fault {
 }
 
 /// Reads a setting. False: it is none that is known.
-fn setting(
+pub(crate) fn setting(
     body: &Bytes,
     name: &str,
     value: Value<'_>,
@@ -125,7 +125,8 @@ fn format(body: &Bytes, value: Value<'_>) -> Format {
     }
 }
 
-fn tool(body: &Bytes, value: Value<'_>) -> Tool {
+/// A tool as chat completions have them.
+pub(crate) fn tool(body: &Bytes, value: Value<'_>) -> Tool {
     match value.get("function") {
         Some(inner) if inner.get("name").is_some() => function(body, inner),
         _ => Tool::Other(Raw::of(body, value)),
@@ -149,7 +150,7 @@ fn function(body: &Bytes, value: Value<'_>) -> Tool {
 }
 
 /// `tool_choice`, and the legacy `function_call`, which names the function one level higher.
-fn choice(body: &Bytes, value: Value<'_>) -> ToolChoice {
+pub(crate) fn choice(body: &Bytes, value: Value<'_>) -> ToolChoice {
     if let Some(word) = value.as_str() {
         return match &*word {
             "auto" => ToolChoice::Auto,
@@ -166,7 +167,16 @@ fn choice(body: &Bytes, value: Value<'_>) -> ToolChoice {
     )
 }
 
-fn turn(body: &Bytes, message: Value<'_>, at: usize) -> Result<Turn, Fault> {
+/// A message; `part` reads one of its parts.
+///
+/// # Errors
+/// `BadRequest` with the field's name.
+pub(crate) fn turn(
+    body: &Bytes,
+    message: Value<'_>,
+    at: usize,
+    part: fn(&Bytes, Value<'_>) -> Part,
+) -> Result<Turn, Fault> {
     let text = |name: &str| message.get(name).and_then(|one| Str::of(body, one));
     let role = message.get("role").and_then(|role| role.as_str());
     let role = match role.as_deref() {
@@ -199,7 +209,7 @@ fn turn(body: &Bytes, message: Value<'_>, at: usize) -> Result<Turn, Fault> {
         }
     }
     if let Some(content) = message.get("content") {
-        parts(body, content, at, &mut turn.parts)?;
+        parts(body, content, at, part, &mut turn.parts)?;
     }
     if let Some(refusal) = text("refusal").filter(|text| !text.is_empty()) {
         turn.parts.push(Part::Refusal(refusal));
@@ -248,7 +258,13 @@ fn read_call(
     })
 }
 
-fn parts(body: &Bytes, content: Value<'_>, at: usize, out: &mut Vec<Part>) -> Result<(), Fault> {
+fn parts(
+    body: &Bytes,
+    content: Value<'_>,
+    at: usize,
+    part: fn(&Bytes, Value<'_>) -> Part,
+    out: &mut Vec<Part>,
+) -> Result<(), Fault> {
     match content.kind() {
         Type::Null => {}
         Type::String => out.extend(Str::of(body, content).map(Part::Text)),

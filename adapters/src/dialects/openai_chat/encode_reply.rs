@@ -265,18 +265,27 @@ impl Encoder for Writer {
 
 /// One choice of a whole reply, gathered from its events.
 #[derive(Default)]
-struct Answer<'a> {
-    number: u32,
-    text: Vec<&'a Str>,
-    refusal: Vec<&'a Str>,
-    reasoning: Vec<&'a Str>,
-    proofs: Vec<(&'static str, &'a Str)>,
-    calls: Vec<(&'a Str, &'a Str, Vec<&'a Str>)>,
-    logprobs: Vec<&'a Raw>,
-    finish: Option<Finish>,
+pub(crate) struct Answer<'a> {
+    pub(crate) number: u32,
+    pub(crate) text: Vec<&'a Str>,
+    pub(crate) refusal: Vec<&'a Str>,
+    pub(crate) reasoning: Vec<&'a Str>,
+    pub(crate) proofs: Vec<(&'static str, &'a Str)>,
+    pub(crate) calls: Vec<(&'a Str, &'a Str, Vec<&'a Str>)>,
+    pub(crate) logprobs: Vec<&'a Raw>,
+    pub(crate) finish: Option<Finish>,
 }
 
-fn gather<'a>(answers: &mut Vec<Answer<'a>>, event: &'a Event) {
+impl<'a> Answer<'a> {
+    /// The answer, or what stands in its place.
+    pub(crate) fn said(&self) -> Vec<&'a Str> {
+        let pieces = self.text.iter().chain(&self.refusal);
+        pieces.copied().collect()
+    }
+}
+
+/// Adds an event to its choice.
+pub(crate) fn gather<'a>(answers: &mut Vec<Answer<'a>>, event: &'a Event) {
     let number = match event {
         Event::Text { choice, .. }
         | Event::Refusal { choice, .. }
@@ -370,7 +379,7 @@ impl Writer {
 }
 
 /// Pieces of escaped text are one escaped text: no piece ends inside an escape.
-fn write_pieces(weave: &mut Weave, pieces: &[&Str]) {
+pub(crate) fn write_pieces(weave: &mut Weave, pieces: &[&Str]) {
     weave.lit("\"");
     for piece in pieces {
         weave.splice(piece.bytes());
@@ -394,7 +403,7 @@ fn write_one_proof(weave: &mut Weave, kind: &str, data: &Str) {
 }
 
 /// Probabilities of all pieces as one object: their lists joined.
-fn write_logprobs(weave: &mut Weave, all: &[&Raw]) {
+pub(crate) fn write_logprobs(weave: &mut Weave, all: &[&Raw]) {
     match all {
         [] => weave.lit("null"),
         [one] => weave.raw(one),

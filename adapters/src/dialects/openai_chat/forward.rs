@@ -115,7 +115,7 @@ fn greedy(plan: &mut Plan<'_>, quirks: &Quirks) {
 }
 
 /// Applies the rule of each top-level field.
-fn fields(
+pub(crate) fn fields(
     plan: &mut Plan<'_>,
     quirks: &Quirks,
     lossy: Lossy,

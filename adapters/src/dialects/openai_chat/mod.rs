@@ -2,12 +2,12 @@
 //!
 //! Knows the dialect as written and the liberties that several vendors take with it, never which vendor takes them.
 
-mod contents;
+pub(crate) mod contents;
 pub(crate) mod decode_reply;
-mod decode_request;
-mod encode_reply;
+pub(crate) mod decode_request;
+pub(crate) mod encode_reply;
 pub(crate) mod encode_request;
-mod forward;
+pub(crate) mod forward;
 pub(crate) mod lens;
 mod listing;
 pub mod request;

@@ -4,7 +4,7 @@
 //! config could change. Refuses what another parser could read differently (`governance/threats.md`, section 4).
 
 use bytes::Bytes;
-use wire::facts::RequestFacts;
+use wire::facts::{RequestFacts, Shape};
 use wire::json::{self, Type, Value, text};
 use wire::{Fault, Kind};
 
@@ -88,6 +88,7 @@ pub(super) fn read(body: &Bytes, tape: json::Tape) -> Result<RequestFacts, Fault
         tools: seen.tools,
         structured: seen.structured,
         logprobs: seen.logprobs,
+        shape: Shape::default(),
         thoughts: true,
     })
 }
@@ -277,7 +278,11 @@ fn usage_asked(options: Option<Value<'_>>) -> Result<bool, Fault> {
     })
 }
 
-fn count(value: Value<'_>) -> Result<u32, Fault> {
+/// How many choices.
+///
+/// # Errors
+/// `BadRequest`.
+pub(crate) fn count(value: Value<'_>) -> Result<u32, Fault> {
     if value.is_null() {
         return Ok(1);
     }

@@ -60,6 +60,7 @@ pub(crate) fn read(asks: Asks, body: &Bytes, tape: json::Tape) -> Result<Request
         // Nothing may stand before what is answered.
         structured: true,
         logprobs: false,
+        shape: wire::facts::Shape::default(),
         thoughts: false,
     })
 }

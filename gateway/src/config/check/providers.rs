@@ -107,6 +107,9 @@ impl Check<'_> {
                 format!("vendor `{}` needs a `secret_key`", info.name),
             );
         }
+        if info.needs_app_id && provider.app_id.is_none() {
+            self.error(&whole, format!("vendor `{}` needs an `app_id`", info.name));
+        }
         if info.default_base_url.is_none() && provider.base_url.is_none() {
             self.error(&whole, format!("vendor `{}` needs a `base_url`", info.name));
         }

@@ -9,6 +9,7 @@ mod baichuan;
 mod bce_auth;
 pub(crate) mod beside;
 mod bluelm;
+mod bluelm_native;
 mod chat;
 mod deepseek;
 mod doubao;
@@ -39,6 +40,7 @@ use http::{HeaderMap, Method};
 use serde_json::Value;
 
 pub(crate) use bce_auth::{IAM_PATH, office as iam_office};
+pub use bluelm_native::{APP as BLUELM_TEST_APP, KEY as BLUELM_TEST_KEY};
 pub(crate) use wenxin_v1::{TOKEN_PATH, Tokens};
 
 /// One SSE event (or comment) as it goes out, with `\n` line ends.
@@ -313,6 +315,12 @@ pub(crate) static SURFACES: &[Surface] = &[
     own("/ainnogc/v1", &private::AINNOGC),
     own("/medgpt/v1", &private::MEDGPT),
     own("/bluelm/v1", &bluelm::PROFILE),
+    (
+        "bluelm-native",
+        "/bluelm-native",
+        "/bluelm-native",
+        &bluelm_native::BlueLm,
+    ),
 ];
 
 /// A surface whose base path is its own.
