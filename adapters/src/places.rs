@@ -6,6 +6,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use wire::Fault;
+use wire::short::same;
 
 use crate::CLIENT_DIALECTS;
 use crate::dialect::ClientDialect;
@@ -177,9 +178,12 @@ fn listed(listing: &'static str, path: &str) -> At {
 
 /// What stands at the mark, if the path is of that pattern; empty for a pattern without one.
 fn fits<'p>(pattern: &str, path: &'p str) -> Option<&'p str> {
-    let Some((before, after)) = pattern.split_once(MODEL) else {
-        return (pattern == path).then_some("");
+    // Every request asks this of several patterns, of which nearly all have no mark.
+    let mark = pattern.bytes().position(|byte| byte == b'{');
+    let Some((before, mark)) = mark.and_then(|at| pattern.split_at_checked(at)) else {
+        return same(pattern.as_bytes(), path.as_bytes()).then_some("");
     };
+    let after = mark.strip_prefix(MODEL)?;
     let model = path.strip_prefix(before)?.strip_suffix(after)?;
     (!model.is_empty()).then_some(model)
 }

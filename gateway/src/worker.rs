@@ -15,6 +15,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::watch;
 use wire::Fault;
 use wire::fault::Level;
+use wire::short::same;
 
 use crate::alarm::SharedAlarm;
 use crate::alerts::{Alerts, Crossed};
@@ -272,7 +273,10 @@ impl Routes {
     pub fn of(&self, endpoint: &str) -> &RouteMeters {
         // One model's page counts as its list.
         let endpoint = endpoint.strip_suffix("/{id}").unwrap_or(endpoint);
-        let known = self.known.iter().find(|(known, _)| *known == endpoint);
+        let known = self
+            .known
+            .iter()
+            .find(|(known, _)| same(known.as_bytes(), endpoint.as_bytes()));
         known.map_or(&self.other, |(_, meters)| meters)
     }
 }

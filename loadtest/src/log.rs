@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use clap::Args;
 use journal::clock::ManualClock;
-use journal::follow::Until;
+use journal::follow::{Follower, Until};
 use journal::index::{Bodies, Feeder, Index, NoBodies, Query, find};
 use journal::row::Row;
+use journal::tree::{Grower, KeySource, Step, open_key};
 use journal::{Attempt, Closing, Config, Denial, Found, Journal, Opening, Outcome, Tokens};
 
 /// Requests that are open at once, so that closings come out of order.
@@ -31,6 +32,9 @@ pub(crate) struct Options {
     /// Build the index
     #[arg(long)]
     index: bool,
+    /// Grow the Merkle tree and sign it every so many records, as the gateway does under load
+    #[arg(long)]
+    tree: Option<u64>,
     /// With texts of about this many characters a request, made up as they are read
     #[arg(long, default_value_t = 0)]
     text: usize,
@@ -43,6 +47,9 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     if options.requests > 0 {
         ensure!(!options.dir.exists(), "the directory exists already");
         write(&options.dir, options.requests)?;
+    }
+    if let Some(every) = options.tree {
+        grow(&options.dir, every)?;
     }
     let bodies: Arc<dyn Bodies> = if options.text > 0 {
         Arc::new(Text(options.text))
@@ -210,6 +217,10 @@ impl Made {
 struct Text(usize);
 
 impl Bodies for Text {
+    fn made_up(&self) -> bool {
+        true
+    }
+
     fn each_text(&self, row: &Row, take: &mut dyn FnMut(&str) -> bool) -> bool {
         if row.id.is_empty() {
             return true;
@@ -250,6 +261,36 @@ fn cpu() -> Duration {
         .next()
         .and_then(|ns| ns.parse().ok());
     Duration::from_nanos(ns.unwrap_or(0))
+}
+
+/// What every reader of the log pays for reading it, and what the tree costs beside.
+fn grow(dir: &Path, every: u64) -> anyhow::Result<()> {
+    let cpu_from = cpu();
+    let mut follower = Follower::open(dir, 0)?;
+    while follower.next(Until::End)?.is_some() {}
+    let (read, records) = (cpu() - cpu_from, follower.next_index());
+    let each = |cpu: Duration| cpu.as_secs_f64() * 1e6 / records.max(1) as f64;
+    let (signer, _) = open_key(dir, &KeySource::default())?;
+    let (mut grower, _) = Grower::open(dir, signer)?;
+    let (from, cpu_from, mut signed) = (Instant::now(), cpu(), 0);
+    loop {
+        let step = grower.grow(records, 4096)?;
+        let last = step == Step::Done;
+        if last || grower.size() - signed >= every {
+            grower.sign()?;
+            signed = grower.size();
+        }
+        if last {
+            break;
+        }
+    }
+    println!(
+        "tree: {records} records in {:.1} s, {:.2} µs of CPU a record; reading them alone {:.2}",
+        from.elapsed().as_secs_f64(),
+        each(cpu() - cpu_from),
+        each(read)
+    );
+    Ok(())
 }
 
 fn build(index: &Arc<Index>, bodies: &Arc<dyn Bodies>) -> anyhow::Result<()> {

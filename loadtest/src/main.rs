@@ -156,14 +156,17 @@ fn bench(options: &Bench) -> anyhow::Result<()> {
         outcome.seconds
     );
     println!("{:.0} per second", units as f64 / outcome.seconds);
-    if let [from, to] = looks[..] {
-        let cpu_us = to.cpu_ns_since(&from) as f64 / 1000.0;
+    if let [from, to] = &looks[..] {
+        let cpu_us = to.cpu_ns_since(from) as f64 / 1000.0;
         println!(
             "{:.2} µs CPU each; {} KiB resident, {} at most",
             cpu_us / units as f64,
             to.rss_kib,
             to.peak_kib
         );
+        for (name, ns) in to.threads_ns_since(from) {
+            println!("  {name} {:.2} µs", ns as f64 / 1000.0 / units as f64);
+        }
     }
     for (name, times) in [
         ("reply", &outcome.times.total),

@@ -47,29 +47,50 @@ pub struct Input<'a> {
     pub payload: &'a [u8],
 }
 
-/// A row that is complete.
+/// A row that is complete: its records, of which [`Settled::row`] makes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settled {
+    /// Its place in the log: that of its first record.
+    pub index: u64,
+    /// Where it was complete.
+    pub settled: u64,
+    /// The opening, or the only record; `None` if the opening is gone.
+    pub first: Option<Kept>,
+    /// The closing.
+    pub closing: Option<Kept>,
+}
+
+/// A record as the join keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// What it says.
+    pub kind: Kind,
+    /// Epoch of its segment.
+    pub epoch: u32,
+    /// Where it stands.
+    pub place: Place,
+    /// One JSON object.
+    pub payload: Box<[u8]>,
+}
+
+impl Settled {
     /// What the log says.
-    pub row: Row,
-    /// Where the opening stands, or the only record; `None` if the opening is gone.
-    pub first: Option<Place>,
-    /// Where the closing stands.
-    pub closing: Option<Place>,
+    pub fn row(&self) -> Row {
+        let first = self.first.as_ref().map(|first| First {
+            kind: first.kind,
+            epoch: first.epoch,
+            payload: &first.payload,
+        });
+        let closing = self.closing.as_ref().map(|closing| &*closing.payload);
+        row(self.index, self.settled, first, closing)
+    }
 }
 
 /// The requests that are open at some index.
 #[derive(Debug, Default)]
 pub struct Join {
-    open: BTreeMap<u64, Opened>,
-}
-
-/// An opening that waits for its closing.
-#[derive(Debug)]
-struct Opened {
-    epoch: u32,
-    place: Place,
-    payload: Box<[u8]>,
+    /// Openings that wait for their closing.
+    open: BTreeMap<u64, Kept>,
 }
 
 impl Join {
@@ -81,9 +102,9 @@ impl Join {
                 if self.open.len() >= OPEN_MAX
                     && let Some((index, opened)) = self.open.pop_first()
                 {
-                    out.push(opened.unclosed(index, record.index));
+                    out.push(unclosed(opened, index, record.index));
                 }
-                self.open.insert(record.index, Opened::of(record));
+                self.open.insert(record.index, Kept::of(record));
             }
             Kind::Closed => out.push(self.close(record)),
             Kind::Denied | Kind::Event => {
@@ -122,13 +143,13 @@ impl Join {
 
     /// Takes back an opening that `open` named, before the first record is pushed.
     pub fn restore(&mut self, record: &Input<'_>) {
-        self.open.insert(record.index, Opened::of(record));
+        self.open.insert(record.index, Kept::of(record));
     }
 
     /// Openings that got no closing although a new epoch began. Recovery writes closings and what was lost first, so
     /// any other record of the new epoch says that there are no more.
     fn begin_epoch(&mut self, record: &Input<'_>, out: &mut Vec<Settled>) {
-        let earlier = |open: &BTreeMap<u64, Opened>| {
+        let earlier = |open: &BTreeMap<u64, Kept>| {
             open.first_key_value()
                 .is_some_and(|(_, opened)| opened.epoch < record.epoch)
         };
@@ -138,32 +159,43 @@ impl Join {
                 break;
             }
             if let Some((index, opened)) = self.open.pop_first() {
-                out.push(opened.unclosed(index, record.index));
+                out.push(unclosed(opened, index, record.index));
             }
         }
     }
 
     fn close(&mut self, closing: &Input<'_>) -> Settled {
-        #[derive(Deserialize)]
-        struct Closes {
-            opening: u64,
-        }
-        let names: Option<u64> = serde_json::from_slice::<Closes>(closing.payload)
-            .ok()
-            .map(|closes| closes.opening);
-        let opened = names.and_then(|index| self.open.remove(&index));
-        let first = opened.as_ref().map(|opened| First {
-            kind: Kind::Opened,
-            epoch: opened.epoch,
-            payload: &opened.payload,
-        });
-        let index = names.unwrap_or(closing.index);
+        let names = names(closing.payload);
         Settled {
-            row: row(index, closing.index, first, Some(closing.payload)),
-            first: opened.map(|opened| opened.place),
-            closing: Some(closing.place),
+            index: names.unwrap_or(closing.index),
+            settled: closing.index,
+            first: names.and_then(|index| self.open.remove(&index)),
+            closing: Some(Kept::of(closing)),
         }
     }
+}
+
+/// The opening that a closing names.
+fn names(payload: &[u8]) -> Option<u64> {
+    // As the journal writes it, it need not be read to its end.
+    fn number<'p>(payload: &'p [u8], name: &[u8]) -> Option<(u64, &'p [u8])> {
+        let rest = payload.strip_prefix(name)?;
+        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let (number, rest) = rest.split_at_checked(digits)?;
+        Some((str::from_utf8(number).ok()?.parse().ok()?, rest))
+    }
+    let written = number(payload, b"{\"at\":")
+        .and_then(|(_, rest)| number(rest, b",\"mono\":"))
+        .and_then(|(_, rest)| number(rest, b",\"opening\":"));
+    if let Some((opening, b"}" | [b',', ..])) = written {
+        return Some(opening);
+    }
+    #[derive(Deserialize)]
+    struct Closes {
+        opening: u64,
+    }
+    let closes: Option<Closes> = serde_json::from_slice(payload).ok();
+    closes.map(|closes| closes.opening)
 }
 
 /// The first record of a row, which may be its only one.
@@ -203,40 +235,33 @@ pub(crate) fn row(
     row
 }
 
-impl Opened {
+impl Kept {
     fn of(record: &Input<'_>) -> Self {
         Self {
+            kind: record.kind,
             epoch: record.epoch,
             place: record.place,
             payload: record.payload.into(),
         }
     }
+}
 
-    /// The row of an opening without its closing, which stands where that became known.
-    fn unclosed(self, index: u64, settled: u64) -> Settled {
-        let first = First {
-            kind: Kind::Opened,
-            epoch: self.epoch,
-            payload: &self.payload,
-        };
-        Settled {
-            row: row(index, settled, Some(first), None),
-            first: Some(self.place),
-            closing: None,
-        }
+/// An opening without its closing, which stands where that became known.
+fn unclosed(opened: Kept, index: u64, settled: u64) -> Settled {
+    Settled {
+        index,
+        settled,
+        first: Some(opened),
+        closing: None,
     }
 }
 
-/// The row of a record that stands for itself.
+/// A record that stands for itself.
 fn alone(record: &Input<'_>) -> Settled {
-    let first = First {
-        kind: record.kind,
-        epoch: record.epoch,
-        payload: record.payload,
-    };
     Settled {
-        row: row(record.index, record.index, Some(first), None),
-        first: Some(record.place),
+        index: record.index,
+        settled: record.index,
+        first: Some(Kept::of(record)),
         closing: None,
     }
 }
@@ -272,8 +297,9 @@ mod tests {
         let shown = out
             .iter()
             .map(|settled| {
-                let row = &settled.row;
-                let place = |place: &Option<Place>| place.map_or(-1, |place| place.offset as i64);
+                let row = &settled.row();
+                let place =
+                    |kept: &Option<Kept>| kept.as_ref().map_or(-1, |kept| kept.place.offset as i64);
                 format!(
                     "{} {} {} {} {} {}",
                     row.index.unwrap(),

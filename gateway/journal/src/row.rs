@@ -15,8 +15,10 @@
 
 mod cell;
 pub mod csv;
+pub(crate) mod terms;
 #[cfg(test)]
 mod tests;
+mod written;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -63,6 +65,15 @@ macro_rules! columns {
             doc: $doc,
             filters: &[$($filter),*],
         },)*];
+
+        /// What `Row::take` takes, as a list.
+        fn fields() -> Vec<terms::Field> {
+            vec![$($(terms::Field::of_column(
+                (Kind::$record, $outer, $field),
+                stringify!($name),
+                <$kind as Cell>::terms_of,
+            ),)*)*]
+        }
 
         impl Row {
             /// The values, in the order of `COLUMNS`.

@@ -2,7 +2,7 @@
 //!
 //! Must never change a file. Invariants: rows come as [`Join`] says; memory is the follower's and the openings that wait.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use std::fs::File;
 use std::io;
@@ -26,11 +26,19 @@ pub struct Rows {
     dir: PathBuf,
     follower: Follower,
     join: Join,
-    /// Of each shard the segment that is read: number and epoch.
-    segments: HashMap<u32, (Arc<str>, u64, u32)>,
+    /// Of each shard the segment that is read.
+    segments: Vec<Segment>,
     /// The largest epoch so far.
     epoch: u32,
     ready: VecDeque<Settled>,
+}
+
+/// A segment that is read.
+struct Segment {
+    name: Arc<str>,
+    number: u64,
+    shard: u32,
+    epoch: u32,
 }
 
 impl Rows {
@@ -83,7 +91,7 @@ impl Rows {
             dir: dir.to_owned(),
             follower,
             join,
-            segments: HashMap::new(),
+            segments: Vec::new(),
             epoch: 0,
             ready: VecDeque::new(),
         }
@@ -118,13 +126,15 @@ impl Rows {
             Some(Next::Missing { .. } | Next::Damage(_)) => return Ok(true),
             Some(Next::Record(record)) => record,
         };
-        let Some((number, shard)) = record::parse_segment_name(record.segment) else {
-            return Ok(true);
-        };
-        let known = self.segments.get(&shard);
-        let epoch = match known.filter(|(name, ..)| **name == **record.segment) {
-            Some((.., epoch)) => *epoch,
+        // Few shards: looking through them costs less than reading a name.
+        let mut known = self.segments.iter();
+        let known = known.find(|segment| Arc::ptr_eq(&segment.name, record.segment));
+        let (number, shard, epoch) = match known {
+            Some(known) => (known.number, known.shard, known.epoch),
             None => {
+                let Some((number, shard)) = record::parse_segment_name(record.segment) else {
+                    return Ok(true);
+                };
                 let header = match recover::read_header(&self.dir.join(&**record.segment)) {
                     // Retention took its name while it was read; epochs only grow.
                     Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -132,9 +142,14 @@ impl Rows {
                 };
                 let epoch = header.map_or(self.epoch, |header| header.epoch);
                 self.epoch = self.epoch.max(epoch);
-                let entry = (Arc::clone(record.segment), number, epoch);
-                self.segments.insert(shard, entry);
-                epoch
+                self.segments.retain(|segment| segment.shard != shard);
+                self.segments.push(Segment {
+                    name: Arc::clone(record.segment),
+                    number,
+                    shard,
+                    epoch,
+                });
+                (number, shard, epoch)
             }
         };
         let input = Input {

@@ -8,7 +8,9 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use super::record::{self, HEADER_BYTES, RECORD_BYTES_MAX, Record, SegmentHeader};
+use super::record::{
+    self, HEADER_BYTES, Kind, RECORD_BYTES_MAX, RECORD_HEAD_BYTES, Record, SegmentHeader,
+};
 
 /// Bytes of a file held in memory: several of the longest records.
 const WINDOW_BYTES: usize = 8 * RECORD_BYTES_MAX;
@@ -110,7 +112,7 @@ impl<R: Read> Scanner<R> {
             self.fill()?;
             let rest = self.window.get(self.at..).unwrap_or_default();
             let at_end = rest.is_empty();
-            let sound = self.sound_bytes(rest);
+            let sound = self.sound(rest);
             if self.offset > offset && (at_end || sound.is_some()) {
                 return Ok(Some(Found::Damage(Damaged {
                     offset,
@@ -121,23 +123,27 @@ impl<R: Read> Scanner<R> {
             if at_end {
                 return Ok(None);
             }
-            if let Some(bytes) = sound {
+            if let Some((index, kind, bytes)) = sound {
                 let from = self.at;
                 self.consume(bytes);
-                let taken = self.window.get(from..).unwrap_or_default();
-                let found = record::parse(taken);
-                self.last_index = found.map(|record| record.index);
-                return Ok(found.map(|record| Found::Record(offset, record)));
+                self.last_index = Some(index);
+                let payload = self.window.get(from + RECORD_HEAD_BYTES..self.at);
+                let record = Record {
+                    index,
+                    kind,
+                    payload: payload.unwrap_or_default(),
+                };
+                return Ok(Some(Found::Record(offset, record)));
             }
             self.consume(1);
         }
     }
 
-    /// Length of the record at the start of `rest`, if there is a sound one that comes later than the last.
-    fn sound_bytes(&self, rest: &[u8]) -> Option<usize> {
+    /// Index, kind and length of the record at the start of `rest`, if there is a sound one that comes later than the last.
+    fn sound(&self, rest: &[u8]) -> Option<(u64, Kind, usize)> {
         record::parse(rest)
             .filter(|record| self.last_index.is_none_or(|last| record.index > last))
-            .map(|record| record.bytes())
+            .map(|record| (record.index, record.kind, record.bytes()))
     }
 
     fn consume(&mut self, bytes: usize) {
@@ -165,7 +171,7 @@ impl<R: Read> Scanner<R> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::record::{Kind, frame, start};
+    use super::super::record::{frame, start};
     use super::*;
 
     fn records(count: u64) -> (Vec<u8>, Vec<usize>) {

@@ -2,8 +2,8 @@
 //! the checkpoints away from this host (`away`).
 //!
 //! Must never be in a request's way, or make the gateway unready: what it cannot do is logged and counted.
-//! Invariants: the thread waits for nothing but the disk and its clock; whoever carries checkpoints away sees the newest
-//! only, so nothing queues; after a shutdown that went well the last checkpoint covers the last record.
+//! Invariants: the thread waits for nothing but the disk and its clock, and rests as long as it adds leaves; whoever carries
+//! checkpoints away sees the newest only, so nothing queues; after a shutdown that went well the last checkpoint covers the last record.
 
 pub mod away;
 mod post;
@@ -30,6 +30,8 @@ use away::Away;
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Leaves added before the thread looks at the time again.
 const BUDGET: usize = 4096;
+/// Longest rest after so many leaves: a disk that is slow is not waited for twice.
+const REST_MAX: Duration = Duration::from_millis(50);
 /// Time between two attempts after a failure.
 const RETRY_EVERY: Duration = Duration::from_secs(10);
 /// Messages to the thread that may wait; who sends more waits, and that is only who carries cosignatures.
@@ -189,7 +191,9 @@ impl Keeper {
             let Some(grower) = self.grower.as_mut() else {
                 return Ok(());
             };
+            let from = Instant::now();
             let step = grower.grow(frontier, BUDGET)?;
+            let worked = from.elapsed();
             if let Step::Damage(damage) = &step {
                 self.meters.corrupt.set(1);
                 tracing::error!(?damage, "audit log: bytes that are no record");
@@ -202,6 +206,10 @@ impl Keeper {
             if done {
                 self.meters.sound.set(1);
                 return Ok(());
+            }
+            if !last {
+                // Half a core at most, whatever there is to catch up with: requests come first.
+                std::thread::sleep(worked.min(REST_MAX));
             }
         }
     }

@@ -95,7 +95,7 @@ impl Feed {
             };
             let new: Vec<Row> = found
                 .drain(..)
-                .map(|settled| settled.row)
+                .map(|settled| settled.row())
                 .filter(is_new)
                 .collect();
             if !new.is_empty() && take(new) == Go::Enough {

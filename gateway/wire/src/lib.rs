@@ -13,6 +13,7 @@ pub mod json;
 pub mod multipart;
 pub mod operation;
 pub mod rope;
+pub mod short;
 pub mod sse;
 pub mod verdict;
 

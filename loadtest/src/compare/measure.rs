@@ -11,6 +11,7 @@ use crate::workload::{Unit, Workload};
 use anyhow::{Context as _, bail, ensure};
 use hdrhistogram::Histogram;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
@@ -56,6 +57,8 @@ impl Plan {
 pub(crate) struct Sample {
     /// CPU of the process per unit of the workload, µs. 0 for the mock itself.
     pub(crate) cpu_us: f64,
+    /// The same by name of the thread.
+    pub(crate) threads_us: BTreeMap<String, f64>,
     pub(crate) units_per_second: f64,
     pub(crate) total: Percentiles,
     pub(crate) first: Percentiles,
@@ -115,6 +118,7 @@ impl Sample {
     pub(crate) fn json(&self) -> Value {
         json!({
             "cpu_us_per_unit": self.cpu_us,
+            "threads_us_per_unit": self.threads_us,
             "units_per_second": self.units_per_second,
             "total_us": self.total.json(),
             "first_event_us": self.first.json(),
@@ -162,7 +166,7 @@ fn load_one(
         looks.push(Look::at(started, stage)?);
         Ok(())
     })?;
-    let [from, to] = looks[..] else {
+    let Ok([from, to]) = <[Look; 2]>::try_from(looks) else {
         bail!("the window was not looked at twice")
     };
     if workload.leaves_early() {
@@ -174,7 +178,7 @@ fn load_one(
 }
 
 /// The processes of a measurement at one moment.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Look {
     proxy: Usage,
     mock: Usage,
@@ -211,9 +215,15 @@ fn sample(workload: Workload, load: &Load, outcome: &Outcome, looks: [Look; 4]) 
     let foreign_cores = looks[2].foreign_cores_since(&looks[1]);
     let [idle, from, to, after] = looks.map(|look| look.proxy);
     let units = units(workload, outcome).max(1) as f64;
+    let each = |ns: u64| ns as f64 / 1000.0 / units;
     let held = to.rss_kib.saturating_sub(idle.rss_kib) as f64 / load.connections as f64;
     Sample {
-        cpu_us: to.cpu_ns_since(&from) as f64 / 1000.0 / units,
+        cpu_us: each(to.cpu_ns_since(&from)),
+        threads_us: to
+            .threads_ns_since(&from)
+            .into_iter()
+            .map(|(name, ns)| (name, each(ns)))
+            .collect(),
         units_per_second: units / outcome.seconds,
         total: Percentiles::of(&outcome.times.total),
         first: Percentiles::of(&outcome.times.first),

@@ -5,17 +5,24 @@
 //! the finer one, unless the coarse one says that a thread which exited has taken part of the work with it.
 
 use anyhow::{Context as _, anyhow};
+use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 
 /// `USER_HZ`, the unit of `/proc/PID/stat`: 100 on every Linux in use.
 const TICK_NS: u64 = 10_000_000;
 /// The two sources may differ by this much for rounding and for time slices not yet booked: ticks.
 const TICKS_APART: u64 = 4;
 
+/// Name of the gateway's threads that are in a request's way; all its others work beside.
+pub(crate) const WORKER: &str = "worker";
+
 /// One look at a process.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Usage {
     sched_ns: u64,
+    /// The same of all threads of one name, numbers at its end left out.
+    threads_ns: BTreeMap<String, u64>,
     stat_ns: u64,
     /// Resident memory now, KiB.
     pub(crate) rss_kib: u64,
@@ -25,19 +32,18 @@ pub(crate) struct Usage {
 
 impl Usage {
     pub(crate) fn of(pid: u32) -> anyhow::Result<Self> {
-        let mut sched_ns = 0;
+        let mut threads_ns = BTreeMap::new();
         for task in fs::read_dir(format!("/proc/{pid}/task")).context("the process is gone")? {
             // A thread may exit between the listing and the reading.
-            let text = fs::read_to_string(task?.path().join("schedstat")).unwrap_or_default();
-            sched_ns += text
-                .split(' ')
-                .next()
-                .and_then(|ns| ns.parse::<u64>().ok())
-                .unwrap_or(0);
+            let Some((name, ns)) = thread(&task?.path()) else {
+                continue;
+            };
+            *threads_ns.entry(name).or_default() += ns;
         }
         let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
         Ok(Usage {
-            sched_ns,
+            sched_ns: threads_ns.values().sum(),
+            threads_ns,
             stat_ns: ticks(&fs::read_to_string(format!("/proc/{pid}/stat"))?)? * TICK_NS,
             rss_kib: kib(&status, "VmRSS:")?,
             peak_kib: kib(&status, "VmHWM:")?,
@@ -54,6 +60,26 @@ impl Usage {
             fine
         }
     }
+
+    /// The same by name of the thread, of those that are alive.
+    pub(crate) fn threads_ns_since(&self, earlier: &Usage) -> BTreeMap<String, u64> {
+        let since = |(name, ns): (&String, &u64)| {
+            let before = earlier.threads_ns.get(name).copied().unwrap_or(0);
+            (name.clone(), ns.saturating_sub(before))
+        };
+        self.threads_ns.iter().map(since).collect()
+    }
+}
+
+/// Name and CPU time of a thread.
+fn thread(task: &Path) -> Option<(String, u64)> {
+    let name = fs::read_to_string(task.join("comm")).ok()?;
+    let name = name
+        .trim_end()
+        .trim_end_matches(|end: char| end.is_ascii_digit());
+    let text = fs::read_to_string(task.join("schedstat")).ok()?;
+    let ns = text.split(' ').next()?.parse().ok()?;
+    Some((name.trim_end_matches('-').to_owned(), ns))
 }
 
 /// utime + stime: fields 14 and 15. The name in field 2 may hold blanks, so counting begins behind it.
@@ -176,5 +202,30 @@ mod tests {
             after.cpu_ns_since(&before)
         );
         assert!(after.rss_kib > 100 && after.peak_kib >= after.rss_kib);
+    }
+
+    #[test]
+    fn threads_are_told_apart_by_their_names() {
+        let busy = |name: &str| {
+            let work = || {
+                let until = Instant::now() + Duration::from_millis(60);
+                let mut sum = 0_u64;
+                while Instant::now() < until {
+                    sum = std::hint::black_box(sum + 1);
+                }
+                Usage::of(std::process::id()).unwrap()
+            };
+            let named = std::thread::Builder::new().name(name.to_owned());
+            named.spawn(work).unwrap()
+        };
+        let before = Usage::of(std::process::id()).unwrap();
+        let (first, second) = (busy("worker-0"), busy("worker-11"));
+        // The later look has both, unless one ended before the other looked.
+        let looks = [first.join().unwrap(), second.join().unwrap()];
+        let most = looks.iter().filter_map(|look| {
+            let threads = look.threads_ns_since(&before);
+            threads.get(WORKER).copied()
+        });
+        assert!(most.max().unwrap() > 5_000_000);
     }
 }

@@ -4,9 +4,11 @@
 //! pairs, with the least and the greatest beside them; a failed run shows as `fails`, never as a figure.
 
 use super::measure::Sample;
+use super::proc::WORKER;
 use super::{Cell, Results, proc};
 use crate::workload::Workload;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::time::SystemTime;
 
@@ -70,6 +72,7 @@ pub(crate) fn markdown(results: &Results, context: &Context) -> String {
     );
     foreign(&mut page, results);
     cpu_table(&mut page, results);
+    threads_table(&mut page, results);
     memory_table(&mut page, results);
     first_token_table(&mut page, results);
     failures(&mut page, results);
@@ -125,6 +128,64 @@ fn cpu_table(page: &mut String, results: &Results) {
             );
         }
     }
+}
+
+/// What is in a request's way, and what works beside it: by the names of the gateway's threads.
+fn threads_table(page: &mut String, results: &Results) {
+    page.push_str(
+        "\n| work | target | in the request's way: CPU µs | × bare | beside it: CPU µs | × bare | by thread |\n|---|---|---|---|---|---|---|\n",
+    );
+    for (workload, cells) in &results.rows {
+        for (at, cell) in cells.iter().enumerate().skip(BARE) {
+            let parts = parts(cell);
+            if !parts.iter().any(|(name, _)| *name == WORKER) {
+                continue;
+            }
+            let bare = &cells[BARE];
+            let sides: [fn(&Sample) -> f64; 2] = [in_the_way, beside];
+            let [way, beside] = sides.map(|side| {
+                let us = median(cell.samples.iter().map(side).collect());
+                let times = pairs(cell, bare).map(|(ours, bare)| side(ours) / bare.cpu_us);
+                format!("{us:.2} | {}", spread(&times.collect::<Vec<_>>()))
+            });
+            let threads: Vec<String> = parts
+                .iter()
+                .map(|(name, us)| format!("{name} {us:.2}"))
+                .collect();
+            let _ = writeln!(
+                page,
+                "| {} | {} | {way} | {beside} | {} |",
+                workload.name(),
+                results.targets[at].name,
+                threads.join(", ")
+            );
+        }
+    }
+}
+
+fn in_the_way(sample: &Sample) -> f64 {
+    sample.threads_us.get(WORKER).copied().unwrap_or(0.0)
+}
+
+fn beside(sample: &Sample) -> f64 {
+    sample.cpu_us - in_the_way(sample)
+}
+
+/// Medians by thread, the dearest first; what would show as 0.00 is left out.
+fn parts(cell: &Cell) -> Vec<(&String, f64)> {
+    let names: BTreeSet<&String> = cell
+        .samples
+        .iter()
+        .flat_map(|s| s.threads_us.keys())
+        .collect();
+    let of = |name: &String| {
+        let us = cell.samples.iter().map(|s| s.threads_us.get(name));
+        median(us.map(|us| us.copied().unwrap_or(0.0)).collect())
+    };
+    let mut parts: Vec<_> = names.into_iter().map(|name| (name, of(name))).collect();
+    parts.retain(|(_, us)| *us >= 0.005);
+    parts.sort_by(|a, b| b.1.total_cmp(&a.1));
+    parts
 }
 
 /// Units a second; with the pace that was meant, where it was missed: then the cores were full.

@@ -5,11 +5,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::hash::{self, HASH_BITS};
+use super::hash::HASH_BITS;
+use super::prepare::Batch;
 use super::set::{ROWS_MAX, RowSet};
-use super::text::{Bodies, Grams};
-use super::usage::{Share, Usage};
-use crate::join::{Place, ROWS_A_RECORD_MAX, Settled};
+use super::usage::Usage;
+use crate::join::{Place, ROWS_A_RECORD_MAX};
 
 /// Rows at which a part is written: some 10 MiB of memory. Fewer would be more files for a search to open.
 pub(super) const ROWS_FULL: usize = 32 << 10;
@@ -21,8 +21,6 @@ const SEGMENTS_FULL: usize = ROWS_MAX - 2 * ROWS_A_RECORD_MAX - 2;
 const TERMS_MAX: usize = 6 << 20;
 /// Pairs of text term and row at which a part is written: 32 MiB.
 const GRAMS_MAX: usize = 4 << 20;
-/// Different values of a counted filter that a part remembers; rows of further values are not counted by value.
-const VALUES_MAX: usize = 512;
 /// Filters whose values are counted.
 pub(super) const COUNTED: [&str; 8] = [
     "kind", "verdict", "asked", "type", "outcome", "provider", "code", "status",
@@ -49,88 +47,73 @@ pub(super) struct Builder {
     pub(super) terms: Vec<u64>,
     /// The same of texts.
     pub(super) grams: Vec<u64>,
-    /// Values of the counted filters, and how many rows have each.
-    pub(super) values: BTreeMap<String, BTreeMap<String, u64>>,
+    /// Values of the counted filters.
+    pub(super) values: Vec<Counted>,
     /// Segments that the places name.
     pub(super) segments: BTreeSet<(u64, u32)>,
     /// What requests used.
     pub(super) usage: Usage,
+    /// The one named last.
+    last_segment: Option<(u64, u32)>,
+}
+
+/// A value of a counted filter.
+#[derive(Debug)]
+pub(super) struct Counted {
+    pub(super) filter: &'static str,
+    pub(super) text: String,
+    /// Rows that have it.
+    pub(super) rows: u64,
 }
 
 /// Stands for no time and no cost.
 pub(super) const NONE: i64 = i64::MIN;
 
-/// What the index will know of a row; made without holding up a search.
-#[derive(Debug)]
-pub(super) struct Prepared {
-    place: RowPlace,
-    time: i64,
-    cost: i64,
-    terms: Vec<u64>,
-    grams: Vec<u64>,
-    values: Vec<(&'static str, String)>,
-    share: Option<Share>,
-}
-
-impl Prepared {
-    pub(super) fn of(settled: &Settled, bodies: &dyn Bodies, scratch: &mut Grams) -> Self {
-        let number = |number: Option<i64>| number.and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
-        let row = &settled.row;
-        let (mut terms, mut values) = (Vec::with_capacity(24), Vec::with_capacity(8));
-        row.each_term(|filter, text| {
-            terms.push(hash::term(filter, text));
-            if COUNTED.contains(&filter) {
-                values.push((filter, text.to_owned()));
-            }
-        });
-        // However many columns say it, a row has a value once.
-        values.sort_unstable();
-        values.dedup();
-        let mut grams = Vec::new();
-        match scratch.of_row(row, bodies) {
-            Some(found) => grams.extend(found),
-            None => terms.push(hash::term(LONG.0, LONG.1)),
-        }
-        Self {
-            place: RowPlace {
-                index: number(row.index),
-                settled: number(row.settled),
-                first: settled.first,
-                closing: settled.closing,
-            },
-            time: row.time.0.or(row.ended.0).unwrap_or(NONE),
-            cost: row.cost_nano.unwrap_or(NONE),
-            terms,
-            grams,
-            values,
-            share: Share::of(row),
-        }
-    }
-}
-
 impl Builder {
-    /// Adds the next row of the log.
-    pub(super) fn add(&mut self, row: Prepared) {
-        let Ok(at) = u16::try_from(self.places.len()) else {
-            debug_assert!(false, "a part was not written when it was full");
-            return;
-        };
-        for place in [row.place.first, row.place.closing].into_iter().flatten() {
-            self.segments.insert((place.number, place.shard));
+    /// Adds the next rows of the log.
+    pub(super) fn add(&mut self, batch: &mut Batch) {
+        self.values.append(&mut batch.fresh);
+        let (mut terms, mut grams, mut values) = (&*batch.terms, &*batch.grams, &*batch.values);
+        for row in &batch.rows {
+            let Ok(at) = u16::try_from(self.places.len()) else {
+                debug_assert!(false, "a part was not written when it was full");
+                return;
+            };
+            for place in [row.place.first, row.place.closing].into_iter().flatten() {
+                let segment = (place.number, place.shard);
+                if self.last_segment != Some(segment) {
+                    self.segments.insert(segment);
+                    self.last_segment = Some(segment);
+                }
+            }
+            self.places.push(row.place);
+            self.times.push(row.time);
+            self.costs.push(row.cost);
+            if let Some(share) = &row.share {
+                self.usage.add(share);
+            }
+            let paired = |term: &u64| pair(*term, at);
+            self.terms
+                .extend(first(&mut terms, row.terms).iter().map(paired));
+            self.grams
+                .extend(first(&mut grams, row.grams).iter().map(paired));
+            for value in first(&mut values, row.values) {
+                if let Some(value) = self.values.get_mut(*value) {
+                    value.rows += 1;
+                }
+            }
         }
-        self.places.push(row.place);
-        self.times.push(row.time);
-        self.costs.push(row.cost);
-        self.terms
-            .extend(row.terms.iter().map(|term| pair(*term, at)));
-        self.grams
-            .extend(row.grams.iter().map(|term| pair(*term, at)));
-        for (filter, text) in row.values {
-            note_value(&mut self.values, filter, text);
+        batch.clear();
+    }
+
+    /// Values of the counted filters, and how many rows have each.
+    pub(super) fn counted(&self) -> BTreeMap<String, BTreeMap<String, u64>> {
+        let mut counted: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
+        for value in &self.values {
+            let of = counted.entry(value.filter.to_owned()).or_default();
+            of.insert(value.text.clone(), value.rows);
         }
-        if let Some(share) = &row.share {
-            self.usage.add(share);
-        }
+        counted
     }
 
     /// Whether it is time to write a part, for which so many rows are enough.
@@ -156,18 +139,11 @@ pub(super) fn rows_with(pairs: &[u64], term: u64, rows: usize) -> RowSet {
     set
 }
 
-fn note_value(values: &mut BTreeMap<String, BTreeMap<String, u64>>, filter: &str, text: String) {
-    if !values.contains_key(filter) {
-        values.insert(filter.to_owned(), BTreeMap::new());
-    }
-    let Some(known) = values.get_mut(filter) else {
-        return;
-    };
-    if let Some(count) = known.get_mut(&text) {
-        *count += 1;
-    } else if known.len() < VALUES_MAX {
-        known.insert(text, 1);
-    }
+/// Takes the first items off a list.
+fn first<'l, T>(list: &mut &'l [T], count: usize) -> &'l [T] {
+    let (head, rest) = list.split_at_checked(count).unwrap_or_default();
+    *list = rest;
+    head
 }
 
 pub(super) fn pair(term: u64, row: u16) -> u64 {

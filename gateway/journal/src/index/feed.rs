@@ -8,13 +8,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::build::{Builder, Prepared, rows_with};
+use super::build::{Builder, rows_with};
 use super::part::{Part, Standing};
+use super::prepare::{Batch, Preparer};
 use super::set::RowSet;
-use super::text::{Bodies, Grams};
+use super::text::Bodies;
 use super::{Index, hash};
 use crate::follow::Until;
-use crate::join::{Input, Join, Place};
+use crate::join::{Input, Join, Place, Settled};
+use crate::record::Kind;
+use crate::row::Row;
 use crate::rows::{Places, Rows};
 
 /// Rows handed over to searches at once.
@@ -32,7 +35,8 @@ pub struct Feeder {
     bodies: Arc<dyn Bodies>,
     /// `None` before the first step and after damage.
     rows: Option<Rows>,
-    scratch: Grams,
+    preparer: Preparer,
+    batch: Batch,
     /// Steps in which keys are still let go of.
     forgetting: u32,
 }
@@ -44,7 +48,8 @@ impl Feeder {
             index,
             bodies,
             rows: None,
-            scratch: Grams::default(),
+            preparer: Preparer::new(),
+            batch: Batch::default(),
             forgetting: 0,
         }
     }
@@ -56,6 +61,7 @@ impl Feeder {
     pub fn step(&mut self, until: Until, records: usize) -> io::Result<bool> {
         if self.index.damaged.load(Ordering::Relaxed) {
             self.rows = None;
+            self.anew();
             self.index.clear()?;
         }
         if self.forgetting > 0 {
@@ -66,6 +72,7 @@ impl Feeder {
         if done.is_err() {
             // What was read and not handed over is read again.
             self.rows = None;
+            self.anew();
             let mut state = self.index.locked_mut();
             state.tail = Builder::default();
             state.complete_to = state
@@ -82,29 +89,35 @@ impl Feeder {
             Some(rows) => rows,
             None => self.begin()?,
         };
-        let (mut settled, mut batch, mut more) = (Vec::new(), Vec::new(), true);
+        let (mut settled, mut more) = (Vec::new(), true);
         for _ in 0..records {
             more = rows.step(until, &mut settled)?;
             for row in settled.drain(..) {
-                if row.row.what == ERASES {
-                    self.hand_over(&mut batch, rows.next_index());
-                    self.forget(&row.row)?;
+                if let Some(erasure) = erasure(&row) {
+                    self.hand_over(rows.next_index());
+                    self.forget(&erasure)?;
                     self.forgetting = FORGETTING_STEPS;
                 }
-                batch.push(Prepared::of(&row, &*self.bodies, &mut self.scratch));
+                self.preparer.add(&row, &*self.bodies, &mut self.batch);
             }
-            if !more || batch.len() >= BATCH_ROWS {
-                self.hand_over(&mut batch, rows.next_index());
+            if !more || self.batch.len() >= BATCH_ROWS {
+                self.hand_over(rows.next_index());
                 self.write_full(&rows)?;
             }
             if !more {
                 break;
             }
         }
-        self.hand_over(&mut batch, rows.next_index());
+        self.hand_over(rows.next_index());
         self.write_full(&rows)?;
         self.rows = Some(rows);
         Ok(more)
+    }
+
+    /// The builder is empty again.
+    fn anew(&mut self) {
+        self.preparer.begin();
+        self.batch.clear();
     }
 
     fn begin(&self) -> io::Result<Rows> {
@@ -114,14 +127,14 @@ impl Feeder {
         }
     }
 
-    fn hand_over(&self, batch: &mut Vec<Prepared>, complete_to: u64) {
+    fn hand_over(&mut self, complete_to: u64) {
         let mut state = self.index.locked_mut();
-        batch.drain(..).for_each(|row| state.tail.add(row));
+        state.tail.add(&mut self.batch);
         state.complete_to = complete_to;
     }
 
     /// Writes a part if there is enough for one. Searches go on meanwhile.
-    fn write_full(&self, rows: &Rows) -> io::Result<()> {
+    fn write_full(&mut self, rows: &Rows) -> io::Result<()> {
         let part = {
             let state = self.index.locked();
             if !state.tail.is_full(self.index.part_rows) {
@@ -140,6 +153,7 @@ impl Feeder {
         }
         state.parts.push(Arc::new(part));
         state.tail = Builder::default();
+        self.preparer.begin();
         // What retention removed is not kept here either.
         while let Some(first) = state.parts.first()
             && first.is_gone(&self.index.journal)
@@ -151,7 +165,7 @@ impl Feeder {
     }
 
     /// Removes what is known of the texts of a subject.
-    fn forget(&self, erasure: &crate::row::Row) -> io::Result<()> {
+    fn forget(&self, erasure: &Row) -> io::Result<()> {
         let mut subjects = Vec::new();
         erasure.each_term(|filter, text| {
             if filter == SUBJECT {
@@ -184,6 +198,14 @@ impl Feeder {
         }
         Ok(())
     }
+}
+
+/// The row that erases texts, if it is one.
+fn erasure(settled: &Settled) -> Option<Row> {
+    let first = settled.first.as_ref()?;
+    (first.kind == Kind::Event)
+        .then(|| settled.row())
+        .filter(|row| row.what == ERASES)
 }
 
 /// Reads on where a part ended.

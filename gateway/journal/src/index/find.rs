@@ -69,7 +69,7 @@ fn newest(
     };
     let mut found = VecDeque::new();
     while let Some(settled) = rows.next(Until::End)? {
-        let row = settled.row;
+        let row = settled.row();
         if before.is_some_and(|before| Cursor::of(&row) >= before) {
             break;
         }
@@ -100,9 +100,10 @@ pub fn each(
     let mut rows = Rows::oldest(journal)?;
     let mut count = 0;
     while let Some(settled) = rows.next(Until::End)? {
-        if query.matches(&settled.row, bodies) {
+        let row = settled.row();
+        if query.matches(&row, bodies) {
             count += 1;
-            if !take(&settled.row)? {
+            if !take(&row)? {
                 break;
             }
         }
@@ -123,8 +124,9 @@ pub fn stats(
     let mut counter = Counter::new(bucket_ms);
     let mut rows = Rows::oldest(journal)?;
     while let Some(settled) = rows.next(Until::End)? {
-        if query.matches(&settled.row, bodies) {
-            counter.add(&settled.row)?;
+        let row = settled.row();
+        if query.matches(&row, bodies) {
+            counter.add(&row)?;
         }
     }
     Ok(counter.finish(rows.next_index()))

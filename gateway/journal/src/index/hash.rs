@@ -24,16 +24,27 @@ fn bytes(seed: u64, text: &[u8]) -> u64 {
     let folded = words
         .iter()
         .fold(seed, |hash, word| mix(hash, u64::from_le_bytes(*word)));
-    let last = tail
-        .iter()
-        .rev()
-        .fold(0, |word, byte| word << 8 | u64::from(*byte));
+    let mut last = [0; 8];
+    for (to, from) in last.iter_mut().zip(tail) {
+        *to = *from;
+    }
+    let last = u64::from_le_bytes(last);
     mix(mix(folded, last), text.len() as u64)
 }
 
 /// The term of a filter and a text.
 pub(super) fn term(filter: &str, text: &str) -> u64 {
-    bytes(bytes(0, filter.as_bytes()), text.as_bytes()) >> (64 - HASH_BITS)
+    term_of(seed(filter), text.as_bytes())
+}
+
+/// What the terms of a filter begin with.
+pub(super) fn seed(filter: &str) -> u64 {
+    bytes(0, filter.as_bytes())
+}
+
+/// The term of a filter with this seed and a text.
+pub(super) fn term_of(seed: u64, text: &[u8]) -> u64 {
+    bytes(seed, text) >> (64 - HASH_BITS)
 }
 
 /// The term of one to three characters that follow each other in a body; absent ones are 0.

@@ -109,7 +109,7 @@ impl Part {
             all_timed: !builder.times.contains(&NONE),
             cost_max: bounds(&builder.costs).map(|(_, most)| most),
             segments: builder.segments.iter().copied().collect(),
-            values: builder.values.clone(),
+            values: builder.counted(),
             times_at: 0,
             costs_at: 0,
             usage_at: 0,

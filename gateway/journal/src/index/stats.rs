@@ -174,12 +174,16 @@ impl Counter {
             .newest_first()
             .filter_map(time)
             .try_for_each(|time| self.add_rows(time, 1))?;
-        let mut names = std::collections::HashMap::new();
-        for filter in COUNTED {
-            for value in tail.values.get(filter).into_iter().flat_map(BTreeMap::keys) {
-                names.insert(hash::term(filter, value), (filter, value));
-            }
-        }
+        let names: std::collections::HashMap<u64, _> = tail
+            .values
+            .iter()
+            .map(|value| {
+                (
+                    hash::term(value.filter, &value.text),
+                    (value.filter, &value.text),
+                )
+            })
+            .collect();
         let mut seen = std::collections::HashSet::new();
         for pair in &tail.terms {
             let row = build::row_of(*pair);

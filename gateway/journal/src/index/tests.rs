@@ -33,6 +33,10 @@ const WORDS: [&str; 8] = [
 struct Made(HashMap<String, String>);
 
 impl Bodies for Made {
+    fn made_up(&self) -> bool {
+        !self.0.is_empty()
+    }
+
     fn each_text(&self, row: &Row, take: &mut dyn FnMut(&str) -> bool) -> bool {
         if let Some(text) = self.0.get(&row.id) {
             take(text);
@@ -140,7 +144,10 @@ impl World {
 
     fn run(acts: &[Act]) -> Self {
         let texts = acts.iter().enumerate().filter_map(|(at, act)| match act {
-            Act::Open { words, .. } => Some((format!("r{at}"), said(words))),
+            // Of every other log no bodies are kept: its rows are indexed without being made.
+            Act::Open { words, .. } if acts.len().is_multiple_of(2) => {
+                Some((format!("r{at}"), said(words)))
+            }
             _ => None,
         });
         let mut world = Self::new(texts.collect());

@@ -21,6 +21,11 @@ pub trait Bodies: Send + Sync {
     /// the row is then looked at by every search.
     fn each_text(&self, row: &Row, take: &mut dyn FnMut(&str) -> bool) -> bool;
 
+    /// Whether rows that name no body may have texts all the same: then every row is asked for.
+    fn made_up(&self) -> bool {
+        false
+    }
+
     /// Lets go of what it remembers: something was erased.
     fn forget(&self) {}
 }
@@ -168,6 +173,10 @@ mod tests {
     struct One(String);
 
     impl Bodies for One {
+        fn made_up(&self) -> bool {
+            true
+        }
+
         fn each_text(&self, _: &Row, take: &mut dyn FnMut(&str) -> bool) -> bool {
             take(&self.0);
             true

@@ -24,6 +24,7 @@ use super::file::damaged;
 use super::part::Part;
 use crate::follow::Until;
 use crate::join::Settled;
+use crate::record::Kind;
 use crate::row::Row;
 use crate::rows::Rows;
 
@@ -188,6 +189,15 @@ pub(super) struct Share {
 }
 
 impl Share {
+    /// The share of a request or denial, as the log has it.
+    pub(super) fn read(settled: &Settled) -> Option<Self> {
+        let kind = settled.first.as_ref().map(|first| first.kind);
+        match kind {
+            None | Some(Kind::Opened | Kind::Denied) => Self::of(&settled.row()),
+            Some(_) => None,
+        }
+    }
+
     /// `None` for what is no request, or has no time.
     pub(super) fn of(row: &Row) -> Option<Self> {
         if row.kind != "request" && row.kind != "denial" {
@@ -403,10 +413,10 @@ pub fn read(
     let (mut settled, mut usage) = (Vec::new(), Usage::default());
     let inside = within(from_ms, to_ms);
     while rows.step(until, &mut settled)? {
-        for Settled { row, first, .. } in settled.drain(..) {
+        for settled in settled.drain(..) {
             // Where the log was not read from its beginning, an end without its beginning belongs to an earlier time.
-            if first.is_some()
-                && let Some(share) = Share::of(&row)
+            if settled.first.is_some()
+                && let Some(share) = Share::read(&settled)
                 && inside(i64::from(share.slot) * SLOT_MS)
             {
                 usage.add(&share);

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use super::super::inert::Inert;
 use super::super::seal::Reference;
+use super::written::Written;
 
 /// What a column's values are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,6 +92,10 @@ pub trait Cell {
             Value::Null | Value::Bool(_) | Value::Time(_) | Value::Json(_) => {}
         }
     }
+
+    /// The same of a value that was not read into a cell; and the number that it is. `None`: it must be read to be told.
+    #[doc(hidden)]
+    fn terms_of(line: &mut Written<'_>, take: &mut dyn FnMut(&[u8])) -> Option<Option<i64>>;
 }
 
 impl Cell for String {
@@ -103,6 +108,14 @@ impl Cell for String {
             Value::Text(self)
         }
     }
+
+    fn terms_of(line: &mut Written<'_>, take: &mut dyn FnMut(&[u8])) -> Option<Option<i64>> {
+        let text = line.text()?;
+        if !text.is_empty() {
+            take(text);
+        }
+        Some(None)
+    }
 }
 
 impl Cell for Option<i64> {
@@ -111,6 +124,14 @@ impl Cell for Option<i64> {
     fn value(&self) -> Value<'_> {
         self.map_or(Value::Null, Value::Int)
     }
+
+    fn terms_of(line: &mut Written<'_>, take: &mut dyn FnMut(&[u8])) -> Option<Option<i64>> {
+        let whole = line.whole()?;
+        Some(whole.map(|(number, digits)| {
+            take(digits);
+            number
+        }))
+    }
 }
 
 impl Cell for Option<bool> {
@@ -118,6 +139,10 @@ impl Cell for Option<bool> {
 
     fn value(&self) -> Value<'_> {
         self.map_or(Value::Null, Value::Bool)
+    }
+
+    fn terms_of(line: &mut Written<'_>, _: &mut dyn FnMut(&[u8])) -> Option<Option<i64>> {
+        line.flag().map(|()| None)
     }
 }
 
@@ -131,6 +156,11 @@ impl Cell for Vec<String> {
             Value::Texts(self)
         }
     }
+
+    fn terms_of(line: &mut Written<'_>, take: &mut dyn FnMut(&[u8])) -> Option<Option<i64>> {
+        line.list(|line| line.text().map(&mut *take))?;
+        Some(None)
+    }
 }
 
 impl Cell for Vec<Count> {
@@ -142,6 +172,28 @@ impl Cell for Vec<Count> {
         } else {
             Value::Counts(self)
         }
+    }
+
+    fn terms_of(line: &mut Written<'_>, take: &mut dyn FnMut(&[u8])) -> Option<Option<i64>> {
+        line.list(|line| {
+            let mut name = MORE.as_bytes();
+            let mut seen = 0;
+            line.object(|line, key| {
+                seen += 1;
+                if key == b"type" {
+                    name = line.text()?;
+                } else if matches!(key, b"count" | b"more") {
+                    line.whole()?;
+                } else {
+                    return None;
+                }
+                Some(())
+            })?;
+            take(name);
+            // More would be one of them twice.
+            (seen <= 2).then_some(())
+        })?;
+        Some(None)
     }
 }
 
@@ -156,7 +208,15 @@ impl Cell for Time {
     fn value(&self) -> Value<'_> {
         self.0.map_or(Value::Null, Value::Time)
     }
+
+    fn terms_of(line: &mut Written<'_>, _: &mut dyn FnMut(&[u8])) -> Option<Option<i64>> {
+        let whole = line.whole()?;
+        Some(whole.map(|(number, _)| number))
+    }
 }
+
+/// Stands for the types beyond the longest list.
+const MORE: &str = "…";
 
 /// How often a type was found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -179,7 +239,7 @@ impl<'de> Deserialize<'de> for Count {
         }
         let found = Found::deserialize(deserializer)?;
         Ok(Self {
-            name: found.kind.unwrap_or_else(|| "…".to_owned()),
+            name: found.kind.unwrap_or_else(|| MORE.to_owned()),
             count: found.count.or(found.more).unwrap_or_default(),
         })
     }
@@ -229,6 +289,36 @@ impl Cell for Attempts {
     fn each_term(&self, take: &mut dyn FnMut(&str)) {
         self.providers.each_term(take);
     }
+
+    fn terms_of(line: &mut Written<'_>, take: &mut dyn FnMut(&[u8])) -> Option<Option<i64>> {
+        line.list(|line| {
+            let (mut provider, mut seen) = (&b""[..], 0_u8);
+            line.object(|line, key| {
+                let bit = match key {
+                    b"provider" => 1,
+                    b"model" => 2,
+                    b"fault" => 4,
+                    b"more" => 8,
+                    _ => return None,
+                };
+                if seen & bit != 0 {
+                    return None;
+                }
+                seen |= bit;
+                match bit {
+                    1 => provider = line.text()?,
+                    8 => line.whole().map(|_| ())?,
+                    _ => line.text().map(|_| ())?,
+                }
+                Some(())
+            })?;
+            if !provider.is_empty() {
+                take(provider);
+            }
+            Some(())
+        })?;
+        Some(None)
+    }
 }
 
 /// Where a body is kept, as JSON text; searched by whose it is.
@@ -273,6 +363,11 @@ impl Cell for Body {
     fn each_term(&self, take: &mut dyn FnMut(&str)) {
         self.reference.subject.each_term(take);
     }
+
+    fn terms_of(_: &mut Written<'_>, _: &mut dyn FnMut(&[u8])) -> Option<Option<i64>> {
+        // Whoever indexes it opens the body, and needs its row for that.
+        None
+    }
 }
 
 /// A JSON object that grows field by field; empty or whole.
@@ -310,6 +405,10 @@ impl Cell for Json {
 
     fn value(&self) -> Value<'_> {
         self.0.value().text_as_json()
+    }
+
+    fn terms_of(_: &mut Written<'_>, _: &mut dyn FnMut(&[u8])) -> Option<Option<i64>> {
+        None
     }
 }
 

@@ -9,7 +9,7 @@ use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::checkpoint::{Checkpoint, Signed, parse_all};
 use super::hash::{Hash, Leaves, absent_leaf, complete_root};
@@ -21,8 +21,8 @@ use super::{TreeDir, verifiers};
 use crate::follow::{Follower, Next, Until};
 use crate::recover::Damage;
 
-/// Tiles that wait for their sync: a tree that catches up syncs in between.
-const UNSYNCED_MAX: usize = 1_024;
+/// Tiles that wait for their sync, and are open until then: a tree that catches up syncs in between.
+const UNSYNCED_MAX: usize = 64;
 
 /// Why the tree cannot be grown.
 #[derive(Debug)]
@@ -82,7 +82,10 @@ pub struct Grower {
     signed: Option<Signed>,
     /// Length of the file of checkpoints.
     checkpoints_bytes: u64,
-    unsynced: Vec<PathBuf>,
+    /// Full tiles that are written and not durable yet.
+    unsynced: Vec<File>,
+    /// Level and number of tiles of which something was written while they were being filled.
+    begun: Vec<(u32, u64)>,
 }
 
 impl Grower {
@@ -107,7 +110,9 @@ impl Grower {
             };
         }
         let follower = Follower::open(journal, opened.size)?;
-        let grower = Self {
+        let begun = rows.partial().map(|(name, _)| (name.level, name.number));
+        let mut grower = Self {
+            begun: begun.collect(),
             tree,
             rows,
             follower,
@@ -231,11 +236,14 @@ impl Grower {
     }
 
     fn write_full(&mut self) -> io::Result<()> {
-        let (tree, unsynced) = (self.tree.path(), &mut self.unsynced);
+        let (tree, unsynced, begun) = (self.tree.path(), &mut self.unsynced, &mut self.begun);
         self.rows.take_full(|name, hashes| {
-            tiles::write(tree, name, hashes)?;
-            tiles::remove_partial(tree, name);
-            unsynced.push(tree.join(name.path()));
+            unsynced.push(tiles::write_new(tree, name, hashes)?);
+            let place = (name.level, name.number);
+            if begun.contains(&place) {
+                tiles::remove_partial(tree, name);
+                begun.retain(|begun| *begun != place);
+            }
             io::Result::Ok(())
         })?;
         if self.unsynced.len() >= UNSYNCED_MAX {
@@ -244,15 +252,20 @@ impl Grower {
         Ok(())
     }
 
-    fn write_partial(&self) -> io::Result<()> {
-        self.rows
-            .partial()
-            .try_for_each(|(name, hashes)| tiles::write(self.tree.path(), name, hashes))
+    fn write_partial(&mut self) -> io::Result<()> {
+        for (name, hashes) in self.rows.partial() {
+            tiles::write(self.tree.path(), name, hashes)?;
+            let place = (name.level, name.number);
+            if !self.begun.contains(&place) {
+                self.begun.push(place);
+            }
+        }
+        Ok(())
     }
 
     fn sync_tiles(&mut self) -> io::Result<()> {
-        while let Some(path) = self.unsynced.last() {
-            tiles::sync(path)?;
+        while let Some(tile) = self.unsynced.last() {
+            tile.sync_all()?;
             self.unsynced.pop();
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! Tiles (C2SP tlog-tiles) as files: rows of up to 256 hashes of complete subtrees.
 //!
 //! Must never know what a leaf is made of.
-//! Invariants: a file is replaced whole or not at all; a full tile is never written with other bytes than before by a tree
+//! Invariants: a file that a signed root covers is replaced whole or not at all; a full tile is never written with other bytes than before by a tree
 //! that extends the signed one; what is read is believed by nobody before a signed root said so.
 
 use std::fs::{self, File, OpenOptions};
@@ -101,6 +101,15 @@ pub fn write(tree: &Path, name: TileName, hashes: &[Hash]) -> io::Result<()> {
     replace(&tree.join(name.path()), hashes.as_flattened())
 }
 
+/// Writes a tile to its place at once, and returns it to be synced: for one that no signed root covers yet, which is
+/// why nobody believes it before that. Three system calls less than a replacement.
+pub fn write_new(tree: &Path, name: TileName, hashes: &[Hash]) -> io::Result<File> {
+    debug_assert_eq!(hashes.len(), name.width);
+    let mut file = create(&tree.join(name.path()))?;
+    file.write_all(hashes.as_flattened())?;
+    Ok(file)
+}
+
 /// Makes a file durable, and its name if a directory sync does that.
 pub fn sync(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
@@ -116,26 +125,30 @@ pub fn remove_partial(tree: &Path, full: TileName) {
 
 /// Gives a file new content: whoever reads it sees the old or the new.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let dir = path.parent().unwrap_or(Path::new("."));
     let mut unfinished = path.as_os_str().to_owned();
     unfinished.push(".new");
+    let mut file = create(Path::new(&unfinished))?;
+    file.write_all(bytes)?;
+    fs::rename(&unfinished, path)
+}
+
+/// An empty file, and the directory it is in if need be.
+fn create(path: &Path) -> io::Result<File> {
     let open = || {
         OpenOptions::new()
             .write(true)
             .create(true)
             .truncate(true)
             .mode(0o600)
-            .open(&unfinished)
+            .open(path)
     };
-    let mut file = match open() {
+    match open() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            make_dir(dir)?;
-            open()?
+            make_dir(path.parent().unwrap_or(Path::new(".")))?;
+            open()
         }
-        other => other?,
-    };
-    file.write_all(bytes)?;
-    fs::rename(&unfinished, path)
+        other => other,
+    }
 }
 
 /// Makes a directory and those above it, for the owner only.

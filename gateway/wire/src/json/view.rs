@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use super::scan::{Node, Tape, Type};
 use super::text;
+use crate::short::same;
 
 /// One value of a scanned text.
 #[derive(Clone, Copy)]
@@ -245,7 +246,7 @@ fn reads(body: &[u8], node: &Node, name: &str) -> bool {
     if node.escaped {
         *text::unescape_bytes(raw) == *name.as_bytes()
     } else {
-        raw == name.as_bytes()
+        same(raw, name.as_bytes())
     }
 }
 
