@@ -135,11 +135,13 @@ async fn gateways_that_share_a_store_tell_it_once() {
             .admin("/metrics")
             .await
             .text()
-            .contains("yumen_ledger_up 1")
+            .contains("yumen_ledger_replicas 2")
         {
-            assert!(Instant::now() < end);
+            assert!(Instant::now() < end, "{}", gateway.log());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+    for gateway in &both {
         ask(gateway).await;
     }
     for gateway in &both {

@@ -124,7 +124,7 @@ impl Join {
 
     /// The openings that wait, as rows without an end.
     pub(crate) fn open_rows(&self) -> Vec<Row> {
-        let row = |(index, opened): (&u64, &Opened)| {
+        let row = |(index, opened): (&u64, &Kept)| {
             let first = First {
                 kind: Kind::Opened,
                 epoch: opened.epoch,

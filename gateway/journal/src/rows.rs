@@ -2,7 +2,7 @@
 //!
 //! Must never change a file. Invariants: rows come as [`Join`] says; memory is the follower's and the openings that wait.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::fs::File;
 use std::io;
@@ -55,7 +55,7 @@ impl Rows {
     /// # Errors
     /// A directory that cannot be read.
     pub fn since(dir: &Path, from_ms: i64) -> io::Result<Self> {
-        let mut of_shard: HashMap<u32, u64> = HashMap::new();
+        let mut of_shard: BTreeMap<u32, u64> = BTreeMap::new();
         for segment in recover::list(dir)? {
             let header = match recover::read_header(&segment.path) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => None,

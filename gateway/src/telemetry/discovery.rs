@@ -5,6 +5,7 @@
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 
+use super::metrics::Maker;
 use super::series::Family;
 
 /// The metrics, by provider.
@@ -24,6 +25,21 @@ pub struct DiscoveryMeters {
 }
 
 impl DiscoveryFamilies {
+    pub(super) fn new(m: &mut Maker) -> Self {
+        Self {
+            models: m.gauges(
+                "yumen_discovered_models",
+                "Models that are known of a provider by its own list",
+                &["provider"],
+            ),
+            failures: m.counters(
+                "yumen_discovery_failures",
+                "Lists of models that did not come",
+                &["provider"],
+            ),
+        }
+    }
+
     pub(super) fn of(&self, provider: &str) -> DiscoveryMeters {
         DiscoveryMeters {
             models: self.models.at(&[provider]),

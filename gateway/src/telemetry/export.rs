@@ -5,6 +5,7 @@
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 
+use super::metrics::Maker;
 use super::series::Family;
 
 /// The metrics, by receiver.
@@ -30,6 +31,31 @@ pub struct ExportMeters {
 }
 
 impl ExportFamilies {
+    pub(super) fn new(m: &mut Maker) -> Self {
+        Self {
+            behind: m.gauges(
+                "yumen_audit_export_lag_records",
+                "Records that a receiver of the audit log does not have yet",
+                &["to"],
+            ),
+            age: m.gauges(
+                "yumen_audit_export_lag_seconds",
+                "Age of the oldest row on its way to a receiver of the audit log",
+                &["to"],
+            ),
+            rows: m.counters(
+                "yumen_audit_export_rows",
+                "Rows sent to a receiver of the audit log",
+                &["to"],
+            ),
+            errors: m.counters(
+                "yumen_audit_export_errors",
+                "Portions that a receiver of the audit log did not get",
+                &["to"],
+            ),
+        }
+    }
+
     pub(super) fn to(&self, name: &str) -> ExportMeters {
         ExportMeters {
             behind: self.behind.at(&[name]),

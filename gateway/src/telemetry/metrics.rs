@@ -18,7 +18,7 @@ use super::discovery::{DiscoveryFamilies, DiscoveryMeters};
 use super::export::{ExportFamilies, ExportMeters};
 use super::policy::{Families, GateVerdict, PolicyMeters};
 use super::process::{Process, Reloads};
-use super::queue::{QueueFamilies, QueueMeters, WAIT_S};
+use super::queue::{QueueFamilies, QueueMeters};
 use super::series::{Family, OTHER, Timer};
 use super::tree::TreeMeters;
 use crate::config::watch::ReloadCounters;
@@ -169,10 +169,10 @@ impl TargetMeters {
 }
 
 /// Makes metrics and enters them in the registry.
-struct Maker(Registry);
+pub(super) struct Maker(Registry);
 
 impl Maker {
-    fn enter<M: Metric + Clone>(&mut self, name: &str, help: &str, metric: M) -> M {
+    pub(super) fn enter<M: Metric + Clone>(&mut self, name: &str, help: &str, metric: M) -> M {
         self.0.register(name, help, metric.clone());
         metric
     }
@@ -185,7 +185,7 @@ impl Maker {
         self.enter(name, help, Gauge::default())
     }
 
-    fn counters(
+    pub(super) fn counters(
         &mut self,
         name: &str,
         help: &str,
@@ -196,71 +196,13 @@ impl Maker {
 }
 
 impl Maker {
-    fn gauges(&mut self, name: &str, help: &str, labels: &'static [&'static str]) -> Family<Gauge> {
+    pub(super) fn gauges(
+        &mut self,
+        name: &str,
+        help: &str,
+        labels: &'static [&'static str],
+    ) -> Family<Gauge> {
         self.enter(name, help, Family::new(labels, Gauge::default))
-    }
-}
-
-/// The metrics of providers' lists of models.
-fn discoveries(m: &mut Maker) -> DiscoveryFamilies {
-    DiscoveryFamilies {
-        models: m.gauges(
-            "yumen_discovered_models",
-            "Models that are known of a provider by its own list",
-            &["provider"],
-        ),
-        failures: m.counters(
-            "yumen_discovery_failures",
-            "Lists of models that did not come",
-            &["provider"],
-        ),
-    }
-}
-
-/// The metrics of what copies the audit log.
-fn exports(m: &mut Maker) -> ExportFamilies {
-    ExportFamilies {
-        behind: m.gauges(
-            "yumen_audit_export_lag_records",
-            "Records that a receiver of the audit log does not have yet",
-            &["to"],
-        ),
-        age: m.gauges(
-            "yumen_audit_export_lag_seconds",
-            "Age of the oldest row on its way to a receiver of the audit log",
-            &["to"],
-        ),
-        rows: m.counters(
-            "yumen_audit_export_rows",
-            "Rows sent to a receiver of the audit log",
-            &["to"],
-        ),
-        errors: m.counters(
-            "yumen_audit_export_errors",
-            "Portions that a receiver of the audit log did not get",
-            &["to"],
-        ),
-    }
-}
-
-/// The metrics of requests that wait for providers.
-fn queues(m: &mut Maker) -> QueueFamilies {
-    QueueFamilies {
-        depth: m.gauges(
-            "yumen_queue_depth",
-            "Requests that wait for room at a provider",
-            &["provider"],
-        ),
-        wait: m.enter(
-            "yumen_queue_wait_seconds",
-            "How long those waited that had their turn",
-            Family::new(&["provider"], || Timer::new(&WAIT_S)),
-        ),
-        turned: m.counters(
-            "yumen_queue_refused",
-            "Requests that could not wait: the queue was full, or their turn too late",
-            &["provider", "reason"],
-        ),
     }
 }
 
@@ -330,9 +272,9 @@ impl Metrics {
             ),
             faults: m.counters("yumen_faults", "Requests that failed", &["kind", "reason"]),
             policies,
-            exports: exports(&mut m),
-            discoveries: discoveries(&mut m),
-            queues: queues(&mut m),
+            discoveries: DiscoveryFamilies::new(&mut m),
+            exports: ExportFamilies::new(&mut m),
+            queues: QueueFamilies::new(&mut m),
             crossed: m.counters(
                 "yumen_budget_soft_crossed",
                 "Budgets that crossed their soft threshold, once a period",

@@ -5,10 +5,11 @@
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 
+use super::metrics::Maker;
 use super::series::{Family, Timer};
 
 /// From a turn that comes at once to the longest wait that a config may allow.
-pub(super) const WAIT_S: [f64; 13] = [
+const WAIT_S: [f64; 13] = [
     0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 600.0,
 ];
 
@@ -34,6 +35,26 @@ pub struct QueueMeters {
 }
 
 impl QueueFamilies {
+    pub(super) fn new(m: &mut Maker) -> Self {
+        Self {
+            depth: m.gauges(
+                "yumen_queue_depth",
+                "Requests that wait for room at a provider",
+                &["provider"],
+            ),
+            wait: m.enter(
+                "yumen_queue_wait_seconds",
+                "How long those waited that had their turn",
+                Family::new(&["provider"], || Timer::new(&WAIT_S)),
+            ),
+            turned: m.counters(
+                "yumen_queue_refused",
+                "Requests that could not wait: the queue was full, or their turn too late",
+                &["provider", "reason"],
+            ),
+        }
+    }
+
     pub(super) fn of(&self, provider: &str) -> QueueMeters {
         QueueMeters {
             depth: self.depth.at(&[provider]),
