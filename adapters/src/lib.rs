@@ -9,6 +9,7 @@ mod calendar;
 mod corpus;
 pub mod dialect;
 pub mod dialects;
+pub mod frames;
 pub mod fuzz;
 pub mod listing;
 pub mod matrix;
@@ -32,11 +33,14 @@ pub use vendor::{Call, Credential, Framing, Head, Parts, Vendor, VendorInfo};
 /// Every dialect that an upstream may speak.
 pub static DIALECTS: &[&dyn Dialect] = &[
     &dialects::anthropic::Anthropic,
+    &dialects::converse::Converse,
+    &dialects::completions::Completions,
     &dialects::bluelm_native::BlueLm,
     &dialects::dashscope::DashScope,
     &dialects::gemini::Gemini,
     &dialects::openai_chat::OpenAiChat,
     &dialects::openai_loose::OpenAiLoose,
+    &dialects::responses::Responses,
     &dialects::wenxin_v1::WenxinV1,
 ];
 
@@ -44,6 +48,8 @@ pub static DIALECTS: &[&dyn Dialect] = &[
 pub static CLIENT_DIALECTS: &[&dyn ClientDialect] = &[
     &dialects::openai_chat::OpenAiChat,
     &dialects::anthropic::Anthropic,
+    &dialects::responses::Responses,
+    &dialects::completions::Completions,
     &dialects::dashscope::DashScope,
     &dialects::gemini::Gemini,
 ];
@@ -54,6 +60,7 @@ pub static VENDORS: &[&dyn Vendor] = &[
     &vendors::anthropic::VENDOR,
     &vendors::azure_openai::VENDOR,
     &vendors::baichuan::VENDOR,
+    &vendors::bedrock::VENDOR,
     &vendors::bluelm::VENDOR,
     &vendors::bluelm_native::VENDOR,
     &vendors::cohere::VENDOR,

@@ -181,6 +181,8 @@ fn vendors_sign_as_they_should() {
         api_key: "ALTAKfakeaccesskey0001",
         secret_key: "fakesecretkey0000000000000000001",
         app_id: "app-1",
+        session_token: "",
+        region: "",
         auth: "",
     };
     let parts = prepare("wenxin", &credential, &call("m", false));
@@ -227,6 +229,8 @@ fn vendors_sign_as_they_should() {
         api_key: "",
         secret_key: "",
         app_id: "",
+        session_token: "",
+        region: "",
         auth: "",
     };
     let parts = prepare("vllm", &none, &call("m", false));
@@ -240,6 +244,8 @@ fn tokens_are_fetched_and_refused() {
         api_key: "a&b",
         secret_key: "s/",
         app_id: "",
+        session_token: "",
+        region: "",
         auth: "",
     };
     let request = flow.request(&credential);

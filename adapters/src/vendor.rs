@@ -6,10 +6,12 @@
 use std::time::Duration;
 
 use http::HeaderMap;
-use wire::Fault;
 use wire::json::Value;
+use wire::{Fault, Rope};
 
 use crate::dialect::{Dialect, DialectId};
+use crate::frames::Frames;
+use crate::frames::aws::EventStream;
 use crate::operation::Operation;
 use crate::places::Asks;
 use crate::quirks::Quirks;
@@ -25,6 +27,8 @@ pub struct VendorInfo {
     pub needs_api_key: bool,
     /// Whether `secret_key` must be given.
     pub needs_secret_key: bool,
+    /// Whether `region` must be given; it may stand as `{region}` in `default_base_url`.
+    pub needs_region: bool,
     /// Whether `app_id` must be given.
     pub needs_app_id: bool,
     /// A runtime of one's own (default location `self_hosted`).
@@ -69,6 +73,10 @@ pub struct Credential<'a> {
     pub secret_key: &'a str,
     /// `app_id`; empty if none.
     pub app_id: &'a str,
+    /// `session_token`, beside a key that is temporary; empty if none.
+    pub session_token: &'a str,
+    /// `region`; empty if none.
+    pub region: &'a str,
     /// `auth`; empty if not given.
     pub auth: &'a str,
 }
@@ -120,10 +128,29 @@ pub struct Head<'a> {
 pub enum Framing {
     /// Server-sent events.
     Sse,
+    /// Amazon's binary event stream.
+    AwsEvents,
     /// One JSON document.
     Json,
     /// Something else: an error page, most likely.
     Other,
+}
+
+impl Framing {
+    /// What turns a stream that is framed so into one of events; `None`: it is one.
+    #[must_use]
+    pub fn frames(self) -> Option<Box<dyn Frames>> {
+        match self {
+            Self::AwsEvents => Some(Box::new(EventStream::default())),
+            Self::Sse | Self::Json | Self::Other => None,
+        }
+    }
+
+    /// Whether it is a stream.
+    #[must_use]
+    pub fn is_stream(self) -> bool {
+        matches!(self, Self::Sse | Self::AwsEvents)
+    }
 }
 
 /// The kind of a provider: whose wire protocol.
@@ -144,6 +171,20 @@ pub trait Vendor: Sync {
         credential: &Credential<'_>,
         parts: &mut Parts,
     ) -> Result<(), Fault>;
+
+    /// Signs a request whose body counts too, once all else of it is known. `path` is the whole one, as it will be sent.
+    ///
+    /// # Errors
+    /// `Bug` if the credential cannot be used as configured.
+    fn sign(
+        &self,
+        _call: &Call<'_>,
+        _credential: &Credential<'_>,
+        (_path, _body): (&str, &Rope),
+        _headers: &mut HeaderMap,
+    ) -> Result<(), Fault> {
+        Ok(())
+    }
 
     /// How the body of this reply is framed; the default goes by `content-type`.
     fn framing(&self, head: &Head<'_>) -> Framing {
@@ -247,6 +288,8 @@ pub fn framing_by_content_type(headers: &HeaderMap) -> Framing {
     let kind = kind.split(';').next().unwrap_or_default().trim();
     if kind.eq_ignore_ascii_case("text/event-stream") {
         Framing::Sse
+    } else if kind.eq_ignore_ascii_case("application/vnd.amazon.eventstream") {
+        Framing::AwsEvents
     } else if kind.eq_ignore_ascii_case("application/json") {
         Framing::Json
     } else {
@@ -298,6 +341,8 @@ mod tests {
             api_key: "sk-secret",
             secret_key: "s3cret",
             app_id: "",
+            session_token: "",
+            region: "",
             auth: "",
         };
         assert_eq!(format!("{credential:?}"), "Credential(***)");

@@ -15,6 +15,7 @@ impl VendorBook for Registry {
             default_base_url: info.default_base_url,
             needs_api_key: info.needs_api_key,
             needs_secret_key: info.needs_secret_key,
+            needs_region: info.needs_region,
             needs_app_id: info.needs_app_id,
             self_hosted: info.self_hosted,
             auth_modes: info.auth_modes,

@@ -14,7 +14,8 @@ use anyhow::Context as _;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::admin::{AdminState, Searches};
+use crate::access::{self, Access, Keyring};
+use crate::admin::{AdminState, Desk, Searches};
 use crate::audit::checkpoints::Checkpoints;
 use crate::audit::events::{self, Visits};
 use crate::audit::payload::Payloads;
@@ -39,7 +40,7 @@ use journal::follow::Until;
 use journal::index::{Bodies, Index};
 use journal::seal::Opener;
 use journal::{self, Event, Journal, What};
-use ledger::Ledger;
+use ledger::{Ledger, Place};
 use policies::limit::level::Now;
 
 /// Most workers: each has a shard of the journal.
@@ -152,6 +153,7 @@ pub fn start(store: ConfigStore, warnings: &[Problem]) -> anyhow::Result<Running
         &shared.metrics,
     )?;
     let control = Builder::new_current_thread().enable_all().build()?;
+    let (access, read_to) = dynamic_keys(&shared, &control)?;
     let (tree, audit) = (&shared.metrics.tree, &snapshot.audit);
     let checkpoints = Checkpoints::start(&shared.journal, audit, tree, &control)?;
     recover_budgets(&shared)
@@ -160,7 +162,7 @@ pub fn start(store: ConfigStore, warnings: &[Problem]) -> anyhow::Result<Running
     let mut discovery = Discovery::new(Arc::clone(&shared));
     control.block_on(discovery.first());
     let runtime = start_workers(snapshot.runtime.mode, workers.clone(), listeners)?;
-    start_control(&control, &shared, workers, admin)?;
+    start_control(&control, &shared, (workers, (access, read_to)), admin)?;
     {
         let _inside = control.enter();
         tasks::detach(discovery.run());
@@ -288,7 +290,7 @@ async fn accept(worker: Arc<Worker>, listener: StdListener) {
 fn start_control(
     control: &Runtime,
     shared: &Arc<Shared>,
-    workers: Vec<Arc<Worker>>,
+    (workers, (access, read_to)): (Vec<Arc<Worker>>, (Access, Place)),
     listeners: Vec<StdListener>,
 ) -> anyhow::Result<()> {
     let _inside = control.enter();
@@ -296,7 +298,8 @@ fn start_control(
     retention::start(shared);
     tasks::detach(crate::alerts::run(Arc::clone(shared)));
     let ledger = workers.first().context("no worker")?.ledger.clone();
-    let state = admin_state(shared, searches(shared)?, ledger);
+    let state = admin_state(shared, searches(shared)?, (&access, ledger));
+    tasks::detach(access::follow(access, read_to));
     tasks::detach(server::admin::serve(
         Arc::clone(&state),
         tokio::net::TcpListener::from_std(listener)?,
@@ -319,6 +322,20 @@ fn start_control(
         }
     });
     Ok(())
+}
+
+/// Keys and teams that the admin API makes, with what was kept of them; and up to where the shared store was read.
+fn dynamic_keys(shared: &Arc<Shared>, control: &Runtime) -> anyhow::Result<(Access, Place)> {
+    let _inside = control.enter();
+    let keyring = Arc::new(Keyring::open(&shared.store.load().state)?);
+    shared.store.with_keys_of(Arc::clone(&keyring));
+    let access = Access {
+        store: Arc::clone(&shared.store),
+        keyring,
+        journal: Arc::clone(&shared.journal),
+    };
+    let place = control.block_on(access::read_first(&access));
+    Ok((access, place))
 }
 
 /// What searches the audit log: by its index, whose building begins here, or without one.
@@ -344,7 +361,11 @@ fn searches(shared: &Arc<Shared>) -> anyhow::Result<Searches> {
 }
 
 /// What the admin endpoint shows, and what readiness asks.
-fn admin_state(shared: &Arc<Shared>, searches: Searches, ledger: Ledger) -> Arc<AdminState> {
+fn admin_state(
+    shared: &Arc<Shared>,
+    searches: Searches,
+    (access, ledger): (&Access, Ledger),
+) -> Arc<AdminState> {
     let (journal, leaving) = (Arc::clone(shared), shared.phase());
     let counted = Arc::clone(shared);
     let audit = &shared.store.load().audit;
@@ -356,6 +377,7 @@ fn admin_state(shared: &Arc<Shared>, searches: Searches, ledger: Ledger) -> Arc<
         )),
         searches: Arc::new(searches),
         ledger,
+        keys: Desk::new(access.clone()),
         config: Arc::clone(&shared.store),
         metrics: Arc::clone(&shared.metrics),
         ready: vec![

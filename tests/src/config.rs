@@ -12,6 +12,7 @@ pub const KEY: &str = "ym-blackbox-7Qm2xT9vKdLw";
 /// product's own list.
 pub const VENDORS: &[(&str, &str)] = &[
     ("anthropic", "claude-3-7-sonnet-sim"),
+    ("bedrock", "us.anthropic.claude-sonnet-4-sim-v1:0"),
     ("gemini", "gemini-3-sim"),
     ("wenxin", "ernie-4.0-turbo-8k"),
     ("wenxin-v1", "completions_pro"),
@@ -51,7 +52,8 @@ pub const VENDORS: &[(&str, &str)] = &[
 ];
 
 /// Vendors whose wire dialect is not the client's.
-pub const TRANSLATED: [&str; 8] = [
+pub const TRANSLATED: [&str; 9] = [
+    "bedrock",
     "gemini",
     "wenxin-v1",
     "tongyi",
@@ -80,6 +82,7 @@ pub fn same_dialect() -> impl Iterator<Item = &'static str> {
 pub fn upstream_key(vendor: &str) -> String {
     match vendor {
         "glm" => sim::GLM_TEST_KEY.to_owned(),
+        "bedrock" => sim::BEDROCK_TEST_ACCESS_KEY.to_owned(),
         "bluelm-native" => sim::BLUELM_TEST_KEY.to_owned(),
         _ => format!("sk-planted-{vendor}-X8f3QpL2"),
     }
@@ -87,7 +90,10 @@ pub fn upstream_key(vendor: &str) -> String {
 
 /// The second half of it, where a vendor has one.
 pub fn upstream_secret(vendor: &str) -> String {
-    format!("planted-secret-{vendor}-N5hR7w")
+    match vendor {
+        "bedrock" => sim::BEDROCK_TEST_SECRET_KEY.to_owned(),
+        _ => format!("planted-secret-{vendor}-N5hR7w"),
+    }
 }
 
 /// `sha256:…` of a key, as the config wants it.
@@ -164,8 +170,11 @@ impl Config {
         if vendor != "ollama" {
             provider["api_key"] = upstream_key(vendor).into();
         }
-        if vendor == "wenxin-v1" {
+        if ["wenxin-v1", "bedrock"].contains(&vendor) {
             provider["secret_key"] = upstream_secret(vendor).into();
+        }
+        if vendor == "bedrock" {
+            provider["region"] = sim::BEDROCK_TEST_REGION.into();
         }
         if vendor == "bluelm-native" {
             provider["app_id"] = sim::BLUELM_TEST_APP.into();

@@ -110,7 +110,8 @@ fn tell(frame: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
     let headers = frame.get(PRELUDE_BYTES..behind).unwrap_or_default();
     let payload = frame.get(behind..frame.len() - CHECKSUM_BYTES);
     let payload = payload.unwrap_or_default();
-    let told = read_headers(headers).ok_or_else(|| malformed("headers of a frame that are none"))?;
+    let told =
+        read_headers(headers).ok_or_else(|| malformed("headers of a frame that are none"))?;
     let start = out.len();
     match told.message {
         b"event" => {
@@ -155,7 +156,7 @@ fn read_headers(mut bytes: &[u8]) -> Option<Told<'_>> {
         let (kind, rest) = rest.split_first()?;
         let (value, rest) = match kind {
             // True and false have no bytes of their own.
-            0 | 1 => (&rest[..0], rest),
+            0 | 1 => rest.split_at_checked(0)?,
             2 => rest.split_at_checked(1)?,
             3 => rest.split_at_checked(2)?,
             4 => rest.split_at_checked(4)?,

@@ -5,6 +5,7 @@
 
 mod cohere;
 mod dashscope;
+mod gemini;
 mod images;
 mod minimax;
 mod openai;
@@ -24,6 +25,7 @@ use crate::vendor::Parts;
 
 pub(crate) use cohere::{RANKS, RANKS_BARE, RANKS_BY_PATH, RANKS_V2};
 pub(crate) use dashscope::{DASHSCOPE_RANKS, DASHSCOPE_VECTORS};
+pub(crate) use gemini::GEMINI_VECTORS;
 pub(crate) use images::{CHAT_IMAGES, IMAGES_BY_PATH, LISTED_IMAGES, TASK_IMAGES};
 pub(crate) use minimax::MINIMAX_VECTORS;
 pub(crate) use openai::{

@@ -10,6 +10,7 @@ use super::openai_like::{HOSTED, bearer, insert_secret};
 use crate::auth::percent;
 use crate::dialect::Dialect;
 use crate::dialects::gemini::{Gemini as Spoken, KEY, is_resource};
+use crate::operation::{GEMINI_VECTORS, Operation};
 use crate::places::Asks;
 use crate::quirks::{Messages, PLAIN, Quirks, Sampling, Thinks};
 use crate::vendor::{Call, Credential, Head, Parts, Vendor, VendorInfo};
@@ -28,6 +29,12 @@ static INFO: VendorInfo = VendorInfo {
     ..HOSTED
 };
 
+/// Its place has the model's name in it: [`Gemini::prepare`] makes it.
+static VECTORS: Operation =
+    Operation::new(Asks::Embed, "/models", &GEMINI_VECTORS).most(VECTORS_MAX);
+/// Contents of one call (the vendor's own bound).
+const VECTORS_MAX: usize = 100;
+
 impl Vendor for Gemini {
     fn info(&self) -> &'static VendorInfo {
         &INFO
@@ -45,6 +52,7 @@ impl Vendor for Gemini {
     ) -> Result<(), Fault> {
         let verb = match (call.asks, call.stream) {
             (Asks::Count, _) => "countTokens",
+            (Asks::Embed, _) => "batchEmbedContents",
             (_, true) => "streamGenerateContent",
             (_, false) => "generateContent",
         };
@@ -74,6 +82,10 @@ impl Vendor for Gemini {
     fn quirks(&self, model: &str) -> &'static Quirks {
         let row = MODELS.iter().find(|(begins, _)| model.starts_with(begins));
         row.map_or(&NEWEST, |(_, quirks)| quirks)
+    }
+
+    fn operation(&self, asks: Asks, _: &str) -> Option<&'static Operation> {
+        (asks == Asks::Embed).then_some(&VECTORS)
     }
 
     fn counts(&self) -> bool {
@@ -213,6 +225,8 @@ mod tests {
                 api_key: "AIza-fake",
                 secret_key: "",
                 app_id: "",
+                session_token: "",
+                region: "",
                 auth: "",
             };
             let mut parts = Parts::default();

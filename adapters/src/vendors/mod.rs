@@ -7,6 +7,7 @@ pub(crate) mod ainnogc;
 pub(crate) mod anthropic;
 pub(crate) mod azure_openai;
 pub(crate) mod baichuan;
+pub(crate) mod bedrock;
 pub(crate) mod bluelm;
 pub(crate) mod bluelm_native;
 pub(crate) mod cohere;

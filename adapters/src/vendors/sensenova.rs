@@ -166,6 +166,8 @@ mod tests {
             api_key: "AK_TEST_0001",
             secret_key: "SK_TEST_secret_0001",
             app_id: "",
+            session_token: "",
+            region: "",
             auth: "",
         };
         assert_eq!(

@@ -7,20 +7,23 @@ use std::path::PathBuf;
 use anyhow::{Context as _, bail};
 use bytes::Bytes;
 use clap::Args;
-use http::{Request, StatusCode, header};
+use http::{Method, Request, StatusCode, header};
 
 use crate::audit::http::{Caller, Tls};
 use crate::config::load::{SECRET_BYTES_MAX, read_bounded};
 use crate::config::snapshot::ClientTls;
 
+/// Where a gateway on this machine has its admin endpoint.
+const ADMIN: &str = "http://127.0.0.1:9090";
+
 /// Where the gateway is, and how to come in.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(super) struct AdminArgs {
     /// The admin endpoint of a running gateway, such as http://127.0.0.1:9090
     #[arg(long, value_name = "URL")]
     pub(super) admin: Option<String>,
     /// A file with its token
-    #[arg(long, value_name = "FILE", requires = "admin")]
+    #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
     /// Its token, best left in the environment
     #[arg(
@@ -32,25 +35,48 @@ pub(super) struct AdminArgs {
     token: Option<String>,
 }
 
+#[derive(serde::Deserialize)]
+struct Refusal {
+    error: Told,
+}
+
+#[derive(serde::Deserialize)]
+struct Told {
+    message: String,
+}
+
 impl AdminArgs {
     /// What the gateway answers to `GET path`, whose query is made of `pairs`. `None`: there is no such thing.
     pub(super) fn get(&self, path: &str, pairs: &[(&str, &str)]) -> anyhow::Result<Option<Bytes>> {
-        let base = self.admin.as_deref().context("no --admin")?;
         let query: Vec<String> = pairs
             .iter()
             .map(|(name, value)| format!("{name}={}", encoded(value)))
             .collect();
         let mark = if query.is_empty() { "" } else { "?" };
-        let uri = format!(
-            "{}{path}{mark}{}",
-            base.trim_end_matches('/'),
-            query.join("&")
-        );
-        let mut request = Request::get(uri);
+        let path = format!("{path}{mark}{}", query.join("&"));
+        self.call(Method::GET, &path, Bytes::new())
+    }
+
+    /// What the gateway answers, at the usual address if none is given. `None`: there is no such thing.
+    ///
+    /// # Errors
+    /// It does not answer, or refuses: then what it says.
+    pub(super) fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> anyhow::Result<Option<Bytes>> {
+        let base = self.admin.as_deref().unwrap_or(ADMIN);
+        let uri = format!("{}{path}", base.trim_end_matches('/'));
+        let mut request = Request::builder().method(method).uri(uri);
         if let Some(token) = self.token()? {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }
-        let request = request.body(Bytes::new()).map_err(|_| {
+        if !body.is_empty() {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+        }
+        let request = request.body(body).map_err(|_| {
             anyhow::anyhow!("--admin: not an address such as http://127.0.0.1:9090")
         })?;
         let tls = crate::server::tls::client(&ClientTls::default(), false);
@@ -64,17 +90,9 @@ impl AdminArgs {
         let answer = runtime.block_on(caller.call(request));
         let answer = answer.with_context(|| format!("{base} does not answer"))?;
         match answer.status() {
-            StatusCode::OK => Ok(Some(answer.into_body())),
             StatusCode::NOT_FOUND => Ok(None),
+            status if status.is_success() => Ok(Some(answer.into_body())),
             status => {
-                #[derive(serde::Deserialize)]
-                struct Refusal {
-                    error: Told,
-                }
-                #[derive(serde::Deserialize)]
-                struct Told {
-                    message: String,
-                }
                 let told = serde_json::from_slice::<Refusal>(answer.body());
                 let told = told.map_or_else(|_| "no reason given".to_owned(), |t| t.error.message);
                 bail!("{} {told}", status.as_u16())
@@ -93,7 +111,7 @@ impl AdminArgs {
     }
 }
 
-/// A value as a query has it.
+/// A value as a path or a query has it.
 pub(super) fn encoded(value: &str) -> String {
     let mut out = String::new();
     for byte in value.bytes() {

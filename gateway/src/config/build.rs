@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
-use ::policies::access::keys::KeyTable;
+use ::policies::access::keys::{KeySpec, KeyTable};
 use ::policies::limit::Books;
 use ::policies::limit::meter::Owner;
 use rustls::pki_types::pem::PemObject as _;
@@ -38,6 +38,7 @@ use super::snapshot::{
     ServerTls, Snapshot, State, Target,
 };
 use super::vendors::VendorBook;
+use crate::secret::Secret;
 use crate::upstream::client::Endpoint;
 
 /// The five clocks' defaults (threat model, section 3; a gap within content is bounded like the first).
@@ -48,6 +49,9 @@ const CLOCKS: Clocks = Clocks {
     idle: Duration::from_secs(300),
     total: Duration::from_secs(3600),
 };
+
+/// How long an answer of the shared store may take that no request waits for.
+const SHELF_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What a snapshot is built with.
 pub struct Ground<'a> {
@@ -171,6 +175,8 @@ fn assemble(loaded: &Loaded, ground: &Ground<'_>, files: &mut Files<'_>) -> Opti
         fingerprint: loaded.fingerprint().into(),
         marks: super::changes::Marks::of(loaded),
         keys: KeyTable::build(specs, before.map(|b| &b.keys), unix_ms(ground.now)),
+        certificates: access::certificates(config)?,
+        basis: super::dynamic::basis(config),
         identity,
         trusted_proxies: access::networks(&config.trusted_proxies)?,
         grades,
@@ -234,8 +240,8 @@ fn build_provider(
     files: &mut Files<'_>,
 ) -> Option<Provider> {
     let info = book.info(&from.vendor)?;
-    let url = from.base_url.as_deref().or(info.default_base_url)?;
-    let (origin, base_path) = parse_base_url(url).ok()?;
+    let url = info.base_url(from.base_url.as_deref(), from.region.as_deref())?;
+    let (origin, base_path) = parse_base_url(&url).ok()?;
     let (tls, server_name) = match origin.scheme {
         super::address::Scheme::Http => (None, None),
         super::address::Scheme::Https => {
@@ -284,7 +290,9 @@ fn build_provider(
         credential: Credential {
             api_key: from.api_key.clone(),
             secret_key: from.secret_key.clone(),
+            session_token: from.session_token.clone(),
             app_id: from.app_id.as_deref().map(Into::into),
+            region: from.region.as_deref().map(Into::into),
             auth: from.auth.as_deref().and_then(mode),
         },
         location,
@@ -303,9 +311,10 @@ fn fingerprint(from: &schema::Provider) -> String {
             .map_or_else(String::new, |secret| secret.expose().to_owned())
     };
     let all = format!(
-        "{}\0{}\0{:?}\0{:?}\0{}",
+        "{}\0{}\0{}\0{:?}\0{:?}\0{}",
         secret(&from.api_key),
         secret(&from.secret_key),
+        secret(&from.session_token),
         from.auth,
         from.tls,
         from.http2
@@ -407,18 +416,31 @@ fn money(config: &Config) -> Option<Money> {
     })
 }
 
+/// What the table of keys is built from; `None` if the check would refuse the config.
+pub(super) fn key_specs(config: &Config, grades: &Grades, books: &Books) -> Option<Vec<KeySpec>> {
+    access::keys(config, grades, books)
+}
+
 /// Where limits are counted.
 fn state(config: &Config) -> Option<State> {
     let from = &config.state;
     let address = from.store.expose();
-    let store = match address {
-        "memory" => None,
-        _ => Some(ledger::Store::parse(address, &from.prefix, from.timeout.0).ok()?),
+    let reach = |timeout| ledger::Store::parse(address, &from.prefix, timeout).ok();
+    let (store, shelf) = match address {
+        "memory" => (None, None),
+        _ => (Some(reach(from.timeout.0)?), Some(reach(SHELF_TIMEOUT)?)),
     };
-    let all = format!("{address}\0{}\0{:?}", from.prefix, from.timeout);
+    let pepper = from.pepper.as_ref().map_or("", Secret::expose);
+    let all = format!(
+        "{address}\0{}\0{:?}\0{}\0{pepper}",
+        from.prefix, from.timeout, from.dir
+    );
     let digest = ::policies::access::token::digest(all.as_bytes());
     Some(State {
         store,
+        shelf,
+        dir: from.dir.as_str().into(),
+        pepper: from.pepper.clone(),
         mark: ::policies::access::token::show_digest(&digest).into(),
     })
 }
@@ -503,6 +525,7 @@ impl Files<'_> {
         Some(ServerTls {
             identity,
             client_ca,
+            client_cert: from.client_cert,
         })
     }
 

@@ -19,8 +19,8 @@ use super::schema::{Audit, Checkpoint, Config};
 use super::words::fetch_words;
 use crate::secret::Secret;
 
-/// Largest config file.
-pub const CONFIG_BYTES_MAX: u64 = 4 << 20;
+/// Largest config file: fifty thousand keys with limits take 12 MB.
+pub const CONFIG_BYTES_MAX: u64 = 16 << 20;
 /// Largest file with a secret, a certificate chain or authorities.
 pub const SECRET_BYTES_MAX: u64 = 1 << 20;
 
@@ -41,6 +41,24 @@ impl fmt::Debug for Doc {
 }
 
 impl Doc {
+    /// The text of a part that is no file: what it says is shown, places are not.
+    pub(super) fn of(text: &str) -> Self {
+        let whole = parse("", text, &|_| None);
+        Self {
+            root: whole.unwrap_or_else(|_| Node::nothing()),
+            ..Self::nowhere()
+        }
+    }
+
+    /// No text at all.
+    pub(super) fn nowhere() -> Self {
+        Self {
+            file: String::new(),
+            root: Node::nothing(),
+            text: Secret::default(),
+        }
+    }
+
     /// A problem with the setting at `steps`; where that is not in the file, its place is that of what would hold it.
     #[must_use]
     pub fn problem(&self, severity: Severity, steps: &[Step], message: String) -> Problem {
@@ -221,6 +239,9 @@ fn fetch_secrets(loaded: &mut Loaded) -> Vec<Problem> {
         fetch(token, &["admin".into(), "token".into()]);
     }
     fetch(&mut config.state.store, &["state".into(), "store".into()]);
+    if let Some(pepper) = &mut config.state.pepper {
+        fetch(pepper, &["state".into(), "pepper".into()]);
+    }
     if let Some(secret) = config
         .alerts
         .webhook
@@ -246,6 +267,9 @@ fn fetch_secrets(loaded: &mut Loaded) -> Vec<Problem> {
         }
         if let Some(key) = &mut provider.secret_key {
             fetch(key, &at("secret_key"));
+        }
+        if let Some(token) = &mut provider.session_token {
+            fetch(token, &at("session_token"));
         }
         for (header, value) in &mut provider.headers {
             let mut steps = at("headers").to_vec();

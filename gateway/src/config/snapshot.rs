@@ -24,7 +24,7 @@ pub use super::address::{Host, Listen, Origin, Scheme};
 use super::changes::Marks;
 use super::price::Price;
 pub use super::schema::Location;
-use super::schema::{Audit, GateShape, Log, OnError, Payload, Role, Webhook};
+use super::schema::{Audit, ClientCert, GateShape, Log, OnError, Payload, Role, Webhook};
 use super::tuning::{Drain, Http2, Limits, Overload, Runtime, Timeouts};
 use crate::identity::Directory;
 use crate::secret::Secret;
@@ -52,6 +52,10 @@ pub struct Snapshot {
     pub models: HashMap<Box<str>, Arc<Model>>,
     /// Who may ask.
     pub keys: KeyTable,
+    /// The key's digest by the name that a client's certificate may have.
+    pub certificates: HashMap<Digest, Digest>,
+    /// The config itself without its keys: what dynamic keys and teams are judged by.
+    pub basis: Arc<super::schema::Config>,
     /// Whose tokens let somebody ask, beside keys.
     pub identity: Option<Directory>,
     /// Networks of proxies whose word on a client's address is believed.
@@ -96,7 +100,7 @@ pub struct Snapshot {
     pub runtime: Runtime,
     /// Our own log. Read at start only.
     pub log: Log,
-    /// Where limits are counted. Read at start only.
+    /// Where limits are counted and dynamic keys kept. Read at start only.
     pub state: State,
     /// How money is counted.
     pub money: Money,
@@ -117,11 +121,17 @@ pub struct Money {
     pub above: HashMap<Box<str>, Box<str>>,
 }
 
-/// Where limits are counted.
+/// Where limits are counted, and where dynamic keys are kept.
 #[derive(Debug)]
 pub struct State {
     /// The store that replicas share; `None`: this process's memory.
     pub store: Option<ledger::Store>,
+    /// The same for what no request waits for: dynamic keys. `None`: they lie in `dir`.
+    pub shelf: Option<ledger::Store>,
+    /// The directory of what outlives the process, relative to the working directory.
+    pub dir: Box<str>,
+    /// What hashes of dynamic keys are keyed with; `None`: made once and kept beside them.
+    pub pepper: Option<Secret>,
     /// Tells one setting from another without showing a password.
     pub mark: Box<str>,
 }
@@ -279,7 +289,13 @@ impl Provider {
                 .secret_key
                 .as_ref()
                 .map_or("", Secret::expose),
+            session_token: self
+                .credential
+                .session_token
+                .as_ref()
+                .map_or("", Secret::expose),
             app_id: self.credential.app_id.as_deref().unwrap_or_default(),
+            region: self.credential.region.as_deref().unwrap_or_default(),
             auth: self.credential.auth.unwrap_or_default(),
         }
     }
@@ -292,8 +308,12 @@ pub struct Credential {
     pub api_key: Option<Secret>,
     /// The second half, where a vendor has one.
     pub secret_key: Option<Secret>,
+    /// What goes with a key that is temporary.
+    pub session_token: Option<Secret>,
     /// The application's id, where a vendor has one.
     pub app_id: Option<Box<str>>,
+    /// Which of its regions, where a vendor signs for one.
+    pub region: Option<Box<str>>,
     /// How to authenticate, where the vendor has more than one way.
     pub auth: Option<&'static str>,
 }
@@ -327,6 +347,8 @@ pub struct ServerTls {
     pub identity: Identity,
     /// Authorities of client certificates; if given, a client must have one.
     pub client_ca: Option<Vec<CertificateDer<'static>>>,
+    /// Whether a client may do without.
+    pub client_cert: ClientCert,
 }
 
 /// A certificate chain and its private key; they fit together.

@@ -10,15 +10,17 @@ use super::load::load_text;
 use super::problem::Problem;
 use super::vendors::{VendorBook, VendorInfo};
 
-/// Four vendors: a service, a runtime, one with two secrets and ways to authenticate, one without an address.
+/// Five vendors: a service, a runtime, one with two secrets and ways to authenticate, one without an address, one with
+/// regions.
 pub(crate) struct Book;
 
-const BOOK: [VendorInfo; 4] = [
+const BOOK: [VendorInfo; 5] = [
     VendorInfo {
         name: "acme",
         default_base_url: Some("https://api.acme.example/v1"),
         needs_api_key: true,
         needs_secret_key: false,
+        needs_region: false,
         needs_app_id: false,
         self_hosted: false,
         auth_modes: &[],
@@ -29,6 +31,7 @@ const BOOK: [VendorInfo; 4] = [
         default_base_url: None,
         needs_api_key: false,
         needs_secret_key: false,
+        needs_region: false,
         needs_app_id: false,
         self_hosted: true,
         auth_modes: &[],
@@ -39,6 +42,7 @@ const BOOK: [VendorInfo; 4] = [
         default_base_url: Some("https://twofold.example"),
         needs_api_key: true,
         needs_secret_key: true,
+        needs_region: false,
         needs_app_id: false,
         self_hosted: false,
         auth_modes: &["bearer", "jwt"],
@@ -49,10 +53,21 @@ const BOOK: [VendorInfo; 4] = [
         default_base_url: None,
         needs_api_key: false,
         needs_secret_key: false,
+        needs_region: false,
         needs_app_id: false,
         self_hosted: false,
         auth_modes: &[],
         lists_models: false,
+    },
+    VendorInfo {
+        name: "regional",
+        default_base_url: Some("https://api.{region}.example"),
+        needs_api_key: true,
+        needs_secret_key: true,
+        needs_region: true,
+        needs_app_id: false,
+        self_hosted: false,
+        auth_modes: &["signed", "bearer"],
     },
 ];
 

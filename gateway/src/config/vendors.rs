@@ -2,6 +2,8 @@
 //!
 //! Names no vendor: whoever has the registry implements [`VendorBook`].
 
+use std::borrow::Cow;
+
 /// What a provider of this vendor needs and may say.
 #[derive(Clone, Copy, Debug)]
 pub struct VendorInfo {
@@ -13,6 +15,8 @@ pub struct VendorInfo {
     pub needs_api_key: bool,
     /// Whether a provider must have a `secret_key`.
     pub needs_secret_key: bool,
+    /// Whether a provider must have a `region`, which may stand as `{region}` in `default_base_url`.
+    pub needs_region: bool,
     /// Whether a provider must have an `app_id`.
     pub needs_app_id: bool,
     /// Whether it is a runtime of one's own rather than a service.
@@ -21,6 +25,18 @@ pub struct VendorInfo {
     pub auth_modes: &'static [&'static str],
     /// Whether it has a list of models that can be asked for.
     pub lists_models: bool,
+}
+
+impl VendorInfo {
+    /// Where a provider's API is: as it says, or where its vendor's is in its region.
+    #[must_use]
+    pub fn base_url<'a>(&self, own: Option<&'a str>, region: Option<&str>) -> Option<Cow<'a, str>> {
+        let default = || {
+            let url = self.default_base_url?;
+            Some(url.replace("{region}", region.unwrap_or_default()).into())
+        };
+        own.map(Cow::Borrowed).or_else(default)
+    }
 }
 
 /// All vendors.

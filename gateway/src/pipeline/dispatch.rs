@@ -9,6 +9,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use adapters::frames::Frames;
 use adapters::vendor::{self, Framing, Vendor};
 use bytes::{Bytes, BytesMut};
 use http::HeaderValue;
@@ -285,15 +286,17 @@ async fn attempt(
     };
     let framing = vendor.framing(&head.view());
     let good = (200..300).contains(&head.status);
-    if good && framing == Framing::Sse {
+    if good && framing.is_stream() {
+        let frames = framing.frames();
         if routed.facts.stream {
             let reading = reading(exchange, prepared, governing, vendor, &head);
+            let reading = Box::new(reading.framed(frames));
             return begin(exchange, reading, body, clocks).await;
         }
         return Box::pin(gather(
             exchange,
             (prepared, governing),
-            vendor,
+            (vendor, frames),
             body,
             clocks,
         ))
@@ -366,11 +369,11 @@ fn reading(
     governing: &Governing,
     vendor: &'static dyn Vendor,
     head: &Head,
-) -> Box<Reading> {
+) -> Reading {
     let gear = if prepared.translates {
         Gear::translate(
             prepared.spoken.decoder(),
-            exchange.dialect.encoder(reply_head(exchange)),
+            exchange.dialect.encoder(reply_head(exchange, prepared)),
             governing.governor(),
         )
     } else if prepared.hide_usage || governing.is_needed() {
@@ -379,14 +382,14 @@ fn reading(
         Gear::Observe
     };
     let limits = sse_limits(exchange);
-    Box::new(Reading::new(
+    Reading::new(
         exchange.dialect,
         prepared.spoken,
         vendor,
         head,
         gear,
         limits,
-    ))
+    )
 }
 
 pub(super) fn sse_limits(exchange: &Exchange) -> wire::sse::Limits {
@@ -397,12 +400,13 @@ pub(super) fn sse_limits(exchange: &Exchange) -> wire::sse::Limits {
     }
 }
 
-pub(super) fn reply_head(exchange: &Exchange) -> adapters::dialect::ReplyHead {
+pub(super) fn reply_head(exchange: &Exchange, prepared: &Prepared) -> adapters::dialect::ReplyHead {
     adapters::dialect::ReplyHead {
         request_id: exchange.id.as_str().to_owned(),
         model: exchange.asked.clone(),
         created: exchange.now_ms / 1000,
         usage_asked: exchange.usage_asked,
+        echo: prepared.echo.clone(),
         shape: exchange.shape,
         thoughts: exchange.thoughts,
     }
@@ -444,13 +448,14 @@ async fn begin(
 async fn gather(
     exchange: &mut Exchange,
     (prepared, governing): (&Prepared, &Governing),
-    vendor: &'static dyn Vendor,
+    (vendor, frames): (&'static dyn Vendor, Option<Box<dyn Frames>>),
     mut upstream: client::Body,
     mut clocks: Clocks,
 ) -> Result<Sent, Fault> {
     let mut all = Vec::new();
     let limits = sse_limits(exchange);
-    let mut decoder = Decoding::new(prepared.spoken.decoder(), vendor, limits);
+    let decoder = Decoding::new(prepared.spoken.decoder(), vendor, limits);
+    let mut decoder = decoder.framed(frames);
     let mut seen = 0u64;
     while let Some(data) = clocks.read(&mut upstream, !all.is_empty()).await? {
         seen += data.len() as u64;
@@ -461,7 +466,8 @@ async fn gather(
     }
     decoder.end(&mut exchange.meter, &mut all)?;
     let all = governing.events(exchange, all)?;
-    let body = exchange.dialect.encoder(reply_head(exchange)).whole(&all);
+    let head = reply_head(exchange, prepared);
+    let body = exchange.dialect.encoder(head).whole(&all);
     Ok(Sent::Whole {
         body,
         streamed: false,
@@ -549,7 +555,7 @@ fn whole(
     reading::note(&events, &mut exchange.meter, vendor, &head.view())?;
     exchange.meter.first_content = Some(now);
     let events = governing.events(exchange, events)?;
-    let mut encoder = exchange.dialect.encoder(reply_head(exchange));
+    let mut encoder = exchange.dialect.encoder(reply_head(exchange, prepared));
     if !routed.facts.stream {
         return Ok(Sent::Whole {
             body: encoder.whole(&events),

@@ -8,6 +8,7 @@ use std::ops::Range;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
+use adapters::frames::Frames;
 use adapters::vendor::{self, Vendor};
 use adapters::{ClientDialect, Decoder, Dialect, Encoder};
 use bytes::Bytes;
@@ -22,9 +23,11 @@ use super::govern::{Governor, Tally};
 use super::governing::{end_events, govern_events};
 use super::settle::Meter;
 
+mod decoding;
 mod governed;
 mod recording;
 
+pub(super) use decoding::Decoding;
 use governed::Mold;
 pub(super) use recording::Recording;
 
@@ -124,6 +127,8 @@ impl Gear {
 
 /// Understands one streamed reply.
 pub(super) struct Reading {
+    /// Of a stream that is framed otherwise than as events.
+    frames: Option<Box<dyn Frames>>,
     splitter: Splitter,
     client: &'static dyn ClientDialect,
     spoken: &'static dyn Dialect,
@@ -156,6 +161,7 @@ impl Reading {
         };
         let splitter = Splitter::new(limits);
         Self {
+            frames: None,
             splitter,
             client,
             spoken,
@@ -169,6 +175,11 @@ impl Reading {
             closed: false,
             opened: Instant::now(),
         }
+    }
+
+    /// The same, of a stream that is framed so.
+    pub(super) fn framed(self, frames: Option<Box<dyn Frames>>) -> Self {
+        Self { frames, ..self }
     }
 
     /// Writes down what was found in the reply so far.
@@ -209,6 +220,18 @@ impl Reading {
         meter: &mut Meter,
         out: &mut Rope,
     ) -> Result<(), Fault> {
+        match &mut self.frames {
+            None => self.events(data, meter, out),
+            Some(frames) => {
+                // Events before a frame that is none are heard all the same.
+                let (events, sound) = unframed(frames.as_mut(), data);
+                self.events(&events, meter, out)?;
+                sound
+            }
+        }
+    }
+
+    fn events(&mut self, data: &Bytes, meter: &mut Meter, out: &mut Rope) -> Result<(), Fault> {
         let (mut at, mut kept) = (0, 0);
         // One read, one moment.
         let mut now = None;
@@ -334,8 +357,22 @@ impl Reading {
         Ok(())
     }
 
+    /// The reply ends here, by a fault: what the client is told of it. `events` were read before.
+    pub(super) fn refuse(&mut self, fault: &Fault, events: u64, out: &mut Rope) {
+        let told = match &mut self.gear {
+            Gear::Translate { encoder, .. } => encoder.refuse(fault, out),
+            Gear::Observe | Gear::Govern { .. } => false,
+        };
+        if !told {
+            out.push(self.client.stream_refusal_after(fault, events));
+        }
+    }
+
     /// The upstream's body ended.
     pub(super) fn end(&mut self, meter: &mut Meter, out: &mut Rope) -> Result<(), Fault> {
+        if let Some(frames) = &self.frames {
+            frames.end()?;
+        }
         let rest = self
             .splitter
             .finish()
@@ -344,7 +381,7 @@ impl Reading {
             // A last event without its blank line: give it one.
             let mut whole = rest.trim_ascii_end().to_vec();
             whole.extend_from_slice(b"\n\n");
-            self.read(&whole.into(), meter, out)?;
+            self.events(&whole.into(), meter, out)?;
         }
         if let Gear::Translate {
             decoder,
@@ -387,6 +424,13 @@ impl Reading {
         self.closed = true;
         Ok(())
     }
+}
+
+/// The events of one read of a stream that is framed otherwise; and whether all of it was sound.
+fn unframed(frames: &mut dyn Frames, data: &[u8]) -> (Bytes, Result<(), Fault>) {
+    let mut events = Vec::with_capacity(data.len());
+    let sound = frames.read(data, &mut events);
+    (events.into(), sound)
 }
 
 /// What an event (or several) said, as far as the relay must know.
@@ -550,76 +594,6 @@ fn edited(event: &sse::Event<'_>, facts: &EventFacts, hide: bool) -> Rope {
     whole.append(edits.apply(&data));
     whole.push(Bytes::from_static(b"\n\n"));
     whole
-}
-
-/// Decodes a stream to canonical events, for a client that wants one whole reply.
-pub(super) struct Decoding {
-    splitter: Splitter,
-    decoder: Box<dyn Decoder>,
-    vendor: &'static dyn Vendor,
-    told: Told,
-}
-
-impl Decoding {
-    pub(super) fn new(
-        decoder: Box<dyn Decoder>,
-        vendor: &'static dyn Vendor,
-        limits: sse::Limits,
-    ) -> Self {
-        let told = Told {
-            status: 200,
-            now_ms: 0,
-        };
-        Self {
-            splitter: Splitter::new(limits),
-            decoder,
-            vendor,
-            told,
-        }
-    }
-
-    pub(super) fn read(
-        &mut self,
-        data: &[u8],
-        meter: &mut Meter,
-        all: &mut Vec<canon::Event>,
-    ) -> Result<(), Fault> {
-        let mut at = 0;
-        while let Some(event) = self
-            .splitter
-            .next(data, &mut at)
-            .map_err(|_| Fault::new(Kind::Malformed).reason("event_too_long"))?
-        {
-            let from = all.len();
-            self.decoder.event(&event, all)?;
-            note(
-                all.get(from..).unwrap_or_default(),
-                meter,
-                self.vendor,
-                &self.told.view(),
-            )?;
-        }
-        Ok(())
-    }
-
-    pub(super) fn end(
-        &mut self,
-        meter: &mut Meter,
-        all: &mut Vec<canon::Event>,
-    ) -> Result<(), Fault> {
-        let from = all.len();
-        if let Some(event) = self.splitter.finish() {
-            self.decoder.event(&event, all)?;
-        }
-        self.decoder.end(all)?;
-        note(
-            all.get(from..).unwrap_or_default(),
-            meter,
-            self.vendor,
-            &self.told.view(),
-        )
-        .map(|_| ())
-    }
 }
 
 #[cfg(test)]

@@ -30,6 +30,8 @@ pub struct Embed {
     pub purpose: Option<Purpose>,
     /// An id of the end user.
     pub user: Option<Str>,
+    /// The client asked for one vector, not for a list of one.
+    pub alone: bool,
     /// What was said and cannot be held here.
     pub lost: Vec<Lost>,
 }
@@ -217,6 +219,7 @@ impl Embed {
             base64: self.base64,
             purpose: self.purpose,
             user: self.user.clone(),
+            alone: self.alone,
             lost: Vec::new(),
         }
     }

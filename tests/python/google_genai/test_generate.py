@@ -175,3 +175,13 @@ def test_its_own_vendor_gets_what_the_client_said(client, sim):
     assert '"topK"' in request["body"] and "BLOCK_NONE" in request["body"]
     headers = {name.lower() for name in dict(request["headers"])}
     assert "x-goog-api-key" in headers and "authorization" not in headers
+
+
+def test_vectors(client):
+    # The last of them makes vectors too, of whichever model.
+    for vendor in ("gemini", "tongyi"):
+        config = types.EmbedContentConfig(output_dimensionality=8, task_type="RETRIEVAL_QUERY")
+        contents = [types.Content(parts=[types.Part(text=text)]) for text in ("one", "two")]
+        reply = client.models.embed_content(model=vendor, contents=contents, config=config)
+        assert [len(one.values) for one in reply.embeddings] == [8, 8]
+        assert reply.embeddings[0].values != reply.embeddings[1].values

@@ -6,7 +6,17 @@ its protocol description, not by what the gateway happens to do.
 
 from dataclasses import dataclass, field
 
-from support import BCE_ACCESS_KEY, BCE_SECRET_KEY, BLUELM_APP, BLUELM_KEY, GLM_KEY, SENSENOVA_ACCESS_KEY, SENSENOVA_SECRET_KEY
+from support import (
+    BCE_ACCESS_KEY,
+    BCE_SECRET_KEY,
+    BEDROCK_ACCESS_KEY,
+    BEDROCK_SECRET_KEY,
+    BLUELM_APP,
+    BLUELM_KEY,
+    GLM_KEY,
+    SENSENOVA_ACCESS_KEY,
+    SENSENOVA_SECRET_KEY,
+)
 
 # Endings of the simulator's model names, each a fault or an oddity: see the simulator's README. The model `m@html` of
 # the gateway goes to the model `m@html` of the upstream.
@@ -111,6 +121,7 @@ UNLIKE = {
     "spark",
     "anthropic",
     "gemini",
+    "bedrock",
 }
 # What an older SDK is tried with.
 FEW = {"wenxin-v1", "tongyi", "glm", "openai-compatible"}
@@ -372,6 +383,18 @@ UPSTREAMS = [
         choices=False,
         logprobs=False,
         credential={"api_key": "sk-ant-fake-0001"},
+    ),
+    hosted(
+        "bedrock",
+        "/bedrock",
+        too_long="too_long",
+        filtered=None,
+        recall=True,
+        forwarded=False,
+        parallel_field=False,
+        choices=False,
+        logprobs=False,
+        credential={"api_key": BEDROCK_ACCESS_KEY, "secret_key": BEDROCK_SECRET_KEY, "region": "us-east-1"},
     ),
     hosted(
         "gemini",

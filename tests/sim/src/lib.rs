@@ -59,6 +59,13 @@ pub const SENSENOVA_TEST_ACCESS_KEY: &str = "AK_TEST_0001";
 /// The secret key that belongs to it; not a secret.
 pub const SENSENOVA_TEST_SECRET_KEY: &str = "SK_TEST_secret_0001";
 
+/// The keys whose signatures the simulated Bedrock takes, and the region that they are for; no secrets.
+pub const BEDROCK_TEST_ACCESS_KEY: &str = "AKIDSIMULATED0000001";
+/// The secret half.
+pub const BEDROCK_TEST_SECRET_KEY: &str = "SimulatedSecretKeyOfBedrock0001";
+/// The region.
+pub const BEDROCK_TEST_REGION: &str = "us-east-1";
+
 /// How fast events follow each other.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Pace {

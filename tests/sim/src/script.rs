@@ -86,6 +86,7 @@ pub(crate) fn stream_steps(
     faults: &Faults,
     pace: Pace,
     serial: u64,
+    wire: impl Fn(&str) -> Vec<u8>,
 ) -> Vec<Step> {
     let mut steps = Vec::with_capacity(frames.len() * 3);
     let stall_at = faults.stall.map(|n| index_after(frames, n));
@@ -102,7 +103,7 @@ pub(crate) fn stream_steps(
         if let Some(pause) = pause(at, faults, pace, &mut jitter) {
             steps.push(Step::Pause(pause));
         }
-        push_data(&mut steps, frame.text.as_bytes(), faults.split);
+        push_data(&mut steps, &wire(&frame.text), faults.split);
         if frame.kind != Kind::Comment {
             steps.push(Step::EventSent);
         }
@@ -242,7 +243,7 @@ mod tests {
     #[test]
     fn bytes_are_cut() {
         let (_, faults) = crate::faults::read("m@cut:8@split:1").unwrap();
-        let steps = stream_steps(&frames(), &faults, Pace::None, 1);
+        let steps = stream_steps(&frames(), &faults, Pace::None, 1, |text| text.into());
         let sent = steps.iter().filter(|step| matches!(step, Step::Data(_)));
         assert_eq!(sent.count(), 8);
         assert!(matches!(steps.last(), Some(Step::Cut)));

@@ -65,6 +65,7 @@ pub(crate) async fn serve(
         rest: found.map_or("", |(_, rest)| rest),
         query: head.uri.query().unwrap_or_default(),
         headers: &head.headers,
+        body: &body,
         tokens: &shared.tokens,
         glm_keys: &shared.options.glm_keys,
         bce_keys: &shared.options.bce_keys,
@@ -254,7 +255,9 @@ impl Call {
             Outcome::Refused(trouble) => {
                 let status = self.voice.status_on_wire(&trouble);
                 let body = self.voice.error_body(&trouble, self.stamp.serial);
-                return self.json(status, body, track);
+                let mut reply = self.json(status, body, track)?;
+                self.error_headers(&trouble, &mut reply);
+                return Ok(reply);
             }
         };
         self.stamp.model.clone_from(&ask.model);
@@ -319,6 +322,7 @@ impl Call {
             body = json::ascii(&body);
         }
         let mut reply = self.json(status, body, track)?;
+        self.error_headers(&trouble, &mut reply);
         if let Some(wait) = &faults.retry_after {
             put(&mut reply, "retry-after", wait);
         }
@@ -329,6 +333,12 @@ impl Call {
         let mut reply = plain(status, "application/json", body, track)?;
         self.own_headers(&mut reply);
         Ok(reply)
+    }
+
+    fn error_headers(&self, trouble: &Trouble, reply: &mut Response<Script>) {
+        for (name, value) in self.voice.error_headers(trouble) {
+            put(reply, name, &value);
+        }
     }
 
     fn own_headers(&self, reply: &mut Response<Script>) {
@@ -353,7 +363,8 @@ impl Call {
         let (_, trouble) = self.trouble(&ask.faults);
         let error = self.voice.error_frames(&trouble, &self.stamp);
         let frames = script::reshape(frames, &ask.faults, error);
-        script::stream_steps(&frames, &ask.faults, self.pace, self.stamp.serial)
+        let wire = |text: &str| self.voice.wire(text);
+        script::stream_steps(&frames, &ask.faults, self.pace, self.stamp.serial, wire)
     }
 
     fn stream(&self, ask: &Ask, mut track: Track) -> Response<Script> {

@@ -117,7 +117,7 @@ fn thinking(
 }
 
 /// Whether the last thing that the model did was to call tools, and what it thought before is not there to be shown.
-fn lost_its_thought(request: &Request) -> bool {
+pub(crate) fn lost_its_thought(request: &Request) -> bool {
     let turns = request.turns.iter().rev();
     let mut turns = turns.skip_while(|turn| turn.role == Role::Tool);
     let last = turns.next();
@@ -298,7 +298,7 @@ fn write_tool(weave: &mut Weave, tool: &Tool) {
 }
 
 /// Whether a schema says its type; an object without members says nothing and is written anew.
-fn has_type(schema: &Raw) -> bool {
+pub(crate) fn has_type(schema: &Raw) -> bool {
     let Ok(tape) = json::scan(schema.bytes(), &json::Limits::default()) else {
         return true;
     };

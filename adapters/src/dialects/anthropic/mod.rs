@@ -12,14 +12,14 @@ mod forward;
 mod lens;
 mod listing;
 mod request;
-mod shape;
+pub(crate) mod shape;
 #[cfg(test)]
 mod tests;
 mod turns;
 
-pub(crate) use encode_request::schema_of;
+pub(crate) use encode_request::{has_type, lost_its_thought, schema_of};
 pub(crate) use shape::Shape;
-pub(crate) use turns::write_input;
+pub(crate) use turns::{is_blank, is_system, vendor_id, write_input};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
@@ -50,7 +50,7 @@ const BETA: HeaderName = HeaderName::from_static("anthropic-beta");
 const HEADER_BYTES_MAX: usize = 2048;
 
 /// The proof of a thought.
-const SIGNATURE: &str = "anthropic.signature";
+pub(crate) const SIGNATURE: &str = "anthropic.signature";
 /// A thought that only the vendor can read.
 const REDACTED: &str = "anthropic.redacted_thinking";
 

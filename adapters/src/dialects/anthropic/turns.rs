@@ -18,12 +18,12 @@ use crate::weave::Weave;
 const OPENING: &str = ".";
 
 /// Whether a turn is instructions.
-pub(super) fn is_system(turn: &Turn) -> bool {
+pub(crate) fn is_system(turn: &Turn) -> bool {
     matches!(turn.role, Role::System | Role::Developer)
 }
 
 /// Whether a text is nothing but white space, as the vendor sees it.
-pub(super) fn is_blank(text: &Str) -> bool {
+pub(crate) fn is_blank(text: &Str) -> bool {
     /// No longer run of white space is worth decoding.
     const LOOKED_AT: usize = 256;
     let bytes = text.bytes();
@@ -268,14 +268,20 @@ impl<'a> Writing<'a> {
     /// An id in the vendor's characters: the same one always becomes the same.
     fn id(&mut self, id: Option<&Str>) {
         let id = id.map(|id| id.text()).unwrap_or_default();
-        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
-        let id = if id.chars().all(fits) {
-            id
-        } else {
-            let mapped = id.chars().map(|c| if fits(c) { c } else { '_' });
-            Cow::Owned(mapped.collect())
-        };
-        self.weave.quoted(if id.is_empty() { "call" } else { &id });
+        self.weave.quoted(&vendor_id(&id));
+    }
+}
+
+/// An id in the characters that the vendor takes.
+pub(crate) fn vendor_id(id: &str) -> Cow<'_, str> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    if id.is_empty() {
+        Cow::Borrowed("call")
+    } else if id.chars().all(fits) {
+        Cow::Borrowed(id)
+    } else {
+        let mapped = id.chars().map(|c| if fits(c) { c } else { '_' });
+        Cow::Owned(mapped.collect())
     }
 }
 

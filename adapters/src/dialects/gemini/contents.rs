@@ -53,7 +53,16 @@ impl<'a> Reading<'a> {
                 (_, Type::Object) if is(key, "systemInstruction") => {
                     self.content(value, Some(Source::System), None);
                 }
+                (_, Type::Object) if is(key, "content") => self.content(value, None, None),
                 (_, Type::Object) if is(key, "generateContentRequest") => self.members(value),
+                (_, Type::Array) if is(key, "requests") => {
+                    for request in value.elements() {
+                        match request.kind() {
+                            Type::Object => self.members(request),
+                            _ => self.add((None, request), Source::User, None),
+                        }
+                    }
+                }
                 (_, Type::Object) if is(key, "generationConfig") => {
                     for (key, value) in value.members() {
                         self.add((None, key), Source::System, None);

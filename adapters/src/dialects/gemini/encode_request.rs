@@ -6,9 +6,9 @@
 use wire::Fault;
 use wire::canon::{Format, Part, Request, Settings, Str, Tool, ToolChoice};
 
-use super::turns::{Writing, is_system};
+use super::turns::Writing;
 use crate::dialect::{Dropped, Encoded, Lossy};
-use crate::dialects::anthropic::schema_of;
+use crate::dialects::anthropic::{is_system, schema_of};
 use crate::dialects::openai_chat::encode_request::{write_extra, write_list};
 use crate::quirks::{Loss, Quirks, Thinks};
 use crate::weave::{Fields, Weave};

@@ -51,7 +51,7 @@ pub(super) fn forward(
 }
 
 /// A model's name as the resource that it is.
-pub(super) fn resource(model: &str) -> String {
+pub(crate) fn resource(model: &str) -> String {
     if is_resource(model) {
         model.to_owned()
     } else {

@@ -125,7 +125,7 @@ pub(super) fn is_malformed(candidate: Value<'_>) -> bool {
 }
 
 /// Usage in the nesting of our own: thoughts are part of what was generated, what tools brought part of the prompt.
-pub(super) fn usage_of<'a>(root: Value<'a>) -> Option<(Value<'a>, Usage)> {
+pub(crate) fn usage_of<'a>(root: Value<'a>) -> Option<(Value<'a>, Usage)> {
     let value = get(root, "usageMetadata").filter(|value| value.kind() == Type::Object)?;
     let given = |name: &str| get(value, name).and_then(|count| count.as_u64());
     let count = |name: &str| given(name).unwrap_or(0);

@@ -1,4 +1,4 @@
-//! Gemini: `generateContent`, `streamGenerateContent` and `countTokens` of a model, both sides.
+//! Gemini: `generateContent`, `streamGenerateContent`, `countTokens` and the embedding of contents, both sides.
 //!
 //! Knows the dialect as written, never which vendor speaks it. What is asked for and of which model stands in the path; a
 //! stream is one of events, or one array that comes in pieces, as the query says: the pipeline puts events into an array,
@@ -7,6 +7,7 @@
 mod contents;
 mod decode_reply;
 mod decode_request;
+mod embed;
 mod encode_reply;
 mod encode_request;
 mod forward;
@@ -21,18 +22,21 @@ mod tests;
 mod turns;
 mod words;
 
-pub(crate) use forward::is_resource;
+pub(crate) use embed::task;
+pub(crate) use forward::{is_resource, resource};
+pub(crate) use lens::usage_of;
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
-use wire::Fault;
 use wire::canon;
 use wire::facts::{Contents, EventFacts, ReplyFacts, RequestFacts, Saying};
 use wire::fault::Code;
 use wire::json::{self, Value};
+use wire::operation::{Done, Reply, Work};
 use wire::sse;
+use wire::{Fault, Kind, Rope};
 
 use crate::dialect::{
     ClientDialect, Decoder, Dialect, DialectId, Encoded, Encoder, ErrorBody, Forward, Lossy,
@@ -61,6 +65,23 @@ const BLOCKED: &str = r#"{"error":{"code":400,"message":"","status":"INVALID_ARG
 
 /// How the path of a stream ends.
 const STREAM: &str = ":streamGenerateContent";
+
+const fn at(path: &'static str, asks: Asks) -> Endpoint {
+    Endpoint { path, asks }
+}
+
+static ENDPOINTS: [Endpoint; 10] = [
+    at("/v1beta/models/{model}:generateContent", Asks::Reply),
+    at("/v1beta/models/{model}:streamGenerateContent", Asks::Reply),
+    at("/v1beta/models/{model}:countTokens", Asks::Count),
+    at("/v1beta/models/{model}:embedContent", Asks::Embed),
+    at("/v1beta/models/{model}:batchEmbedContents", Asks::Embed),
+    at("/v1/models/{model}:generateContent", Asks::Reply),
+    at("/v1/models/{model}:streamGenerateContent", Asks::Reply),
+    at("/v1/models/{model}:countTokens", Asks::Count),
+    at("/v1/models/{model}:embedContent", Asks::Embed),
+    at("/v1/models/{model}:batchEmbedContents", Asks::Embed),
+];
 
 impl Dialect for Gemini {
     fn id(&self) -> DialectId {
@@ -96,17 +117,7 @@ impl Dialect for Gemini {
 
 impl ClientDialect for Gemini {
     fn endpoints(&self) -> &'static [Endpoint] {
-        const fn at(path: &'static str, asks: Asks) -> Endpoint {
-            Endpoint { path, asks }
-        }
-        &[
-            const { at("/v1beta/models/{model}:generateContent", Asks::Reply) },
-            const { at("/v1beta/models/{model}:streamGenerateContent", Asks::Reply) },
-            const { at("/v1beta/models/{model}:countTokens", Asks::Count) },
-            const { at("/v1/models/{model}:generateContent", Asks::Reply) },
-            const { at("/v1/models/{model}:streamGenerateContent", Asks::Reply) },
-            const { at("/v1/models/{model}:countTokens", Asks::Count) },
-        ]
+        &ENDPOINTS
     }
 
     fn listings(&self) -> &'static [&'static str] {
@@ -184,6 +195,23 @@ impl ClientDialect for Gemini {
     /// The official SDK takes no comment: a text of nothing.
     fn ping(&self) -> Option<&'static [u8]> {
         Some(b"data: {\"candidates\":[{\"content\":{\"role\":\"model\",\"parts\":[{\"text\":\"\"}]},\"index\":0}]}\n\n")
+    }
+
+    fn decode_work(
+        &self,
+        body: &Bytes,
+        facts: &RequestFacts,
+        asked: &Asked,
+    ) -> Result<Work, Fault> {
+        let root = Value::root(&facts.tape, body).ok_or(Kind::Bug)?;
+        embed::read(body, root, asked).map(Work::Embed)
+    }
+
+    fn encode_done(&self, work: &Work, reply: &Reply, _: &ReplyHead) -> Result<Rope, Fault> {
+        match (work, &reply.done) {
+            (Work::Embed(work), Done::Embedded(list)) => embed::write(work, list, reply.usage),
+            _ => Err(Fault::new(Kind::Bug).detail("a reply of another kind")),
+        }
     }
 
     fn models(&self, models: &[Listed<'_>], query: &str) -> Bytes {

@@ -8,6 +8,7 @@ use wire::Fault;
 use wire::facts::RequestFacts;
 use wire::json::{self, Type, Value};
 
+use super::embed;
 use super::names::{at, get, object, once};
 use crate::dialects::openai_chat::request::{
     CHOICES_MAX, MESSAGES_MAX, bad, check_key, flag, is_model_name, tokens,
@@ -89,6 +90,9 @@ pub(super) fn read(body: &Bytes, tape: json::Tape, asked: &Asked) -> Result<Requ
             bad("The path must name a model of 1 to 256 letters, digits and '._:/@-'.")
                 .param("model"),
         );
+    }
+    if asked.endpoint.asks == Asks::Embed {
+        return embed::see(body, tape, asked);
     }
     let mut facts = RequestFacts {
         tape: json::Tape::default(),

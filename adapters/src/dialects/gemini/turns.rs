@@ -9,17 +9,12 @@ use wire::{Fault, Kind};
 
 use super::{CALL_SIGNATURE, TEXT_SIGNATURE, UNSIGNED};
 use crate::dialect::{Dropped, Lossy};
-use crate::dialects::anthropic::write_input;
+use crate::dialects::anthropic::{is_system, write_input};
 use crate::quirks::{Loss, lose};
 use crate::weave::Weave;
 
 /// What a user says where the conversation would begin with the model.
 const OPENING: &str = ".";
-
-/// Whether a turn is instructions.
-pub(super) fn is_system(turn: &Turn) -> bool {
-    matches!(turn.role, Role::System | Role::Developer)
-}
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Side {

@@ -77,11 +77,13 @@ impl Check<'_> {
                 }
             }
         }
-        let default = info.and_then(|info| info.default_base_url);
-        let Some(url) = provider.base_url.as_deref().or(default) else {
-            return;
+        let (own, region) = (provider.base_url.as_deref(), provider.region.as_deref());
+        let url = match &info {
+            Some(info) => info.base_url(own, region),
+            None => own.map(Into::into),
         };
-        match parse_base_url(url) {
+        let Some(url) = url else { return };
+        match parse_base_url(&url) {
             Err(why) => self.error(&field("base_url"), why),
             Ok((origin, _)) => {
                 let plain = origin.scheme == Scheme::Http;
@@ -101,11 +103,28 @@ impl Check<'_> {
         if info.needs_api_key && provider.api_key.is_none() {
             self.error(&whole, format!("vendor `{}` needs an `api_key`", info.name));
         }
-        if info.needs_secret_key && provider.secret_key.is_none() {
+        // A key that is a bearer's is whole.
+        let halved = provider.auth.as_deref() != Some("bearer");
+        if info.needs_secret_key && halved && provider.secret_key.is_none() {
             self.error(
                 &whole,
                 format!("vendor `{}` needs a `secret_key`", info.name),
             );
+        }
+        let word = |region: &str| {
+            let fits =
+                |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+            !region.is_empty() && region.bytes().all(fits)
+        };
+        match provider.region.as_deref() {
+            None if info.needs_region => {
+                self.error(&whole, format!("vendor `{}` needs a `region`", info.name));
+            }
+            Some(region) if !word(region) => {
+                let steps = at!["providers", name, "region"];
+                self.error(&steps, "a region is a word like `us-east-1`");
+            }
+            _ => {}
         }
         if info.needs_app_id && provider.app_id.is_none() {
             self.error(&whole, format!("vendor `{}` needs an `app_id`", info.name));

@@ -47,12 +47,26 @@ fn providers() {
             "y.yaml:2:6: providers.p: vendor `runtime` needs a `base_url`",
         ),
         (
+            "regional, api_key: k, secret_key: k, region: eu-west-1, session_token: t",
+            "",
+        ),
+        ("regional, api_key: k, auth: bearer, region: eu-west-1", ""),
+        (
+            "regional, api_key: k, region: \"eu/west\"",
+            "y.yaml:2:6: providers.p: vendor `regional` needs a `secret_key`\n\
+             y.yaml:2:46: providers.p.region: a region is a word like `us-east-1`",
+        ),
+        (
+            "regional, api_key: k, secret_key: k",
+            "y.yaml:2:6: providers.p: vendor `regional` needs a `region`",
+        ),
+        (
             "acne, api_key: k",
             "y.yaml:2:16: providers.p.vendor: there is no vendor `acne`; did you mean `acme`?",
         ),
         (
             "zzz",
-            "y.yaml:2:16: providers.p.vendor: there is no vendor `zzz`; known: acme, runtime, twofold, compatible",
+            "y.yaml:2:16: providers.p.vendor: there is no vendor `zzz`; known: acme, runtime, twofold, compatible, regional",
         ),
         (
             "acme, api_key: k, clearance: intenal",
@@ -137,7 +151,7 @@ fn warnings() {
             "grades: [low, high]\n".to_owned(),
             "y.yaml:1:1: warning: providers: there is no provider: nothing can be answered\n\
              y.yaml:1:1: warning: models: there is no model: nothing can be asked for\n\
-             y.yaml:1:1: warning: keys: there is no key: every request is refused",
+             y.yaml:1:1: warning: keys: there is no key: every request is refused, unless the admin API makes some",
         ),
         (
             with("").replace("\" } ]", "\", grade: internal, expires: 2026-11-01 } ]"),

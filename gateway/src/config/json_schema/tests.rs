@@ -128,6 +128,7 @@ impl VendorBook for AnyVendor {
             default_base_url: Some("https://api.example.com"),
             needs_api_key: false,
             needs_secret_key: false,
+            needs_region: false,
             needs_app_id: false,
             self_hosted: false,
             auth_modes: &["bearer"],

@@ -189,6 +189,7 @@ mod tests {
             rest: "/chat/completions",
             query: "",
             headers: &headers,
+            body: b"",
             tokens: &tokens,
             glm_keys: &[],
             bce_keys: &keys,

@@ -265,11 +265,15 @@ impl Voice for Gemini {
         place(arrived.rest).is_some_and(|(_, verb)| ["generateContent", STREAM].contains(&verb))
     }
 
-    /// `countTokens`: as the prompt would be counted.
+    /// `countTokens`: as the prompt would be counted; and vectors.
     fn beside(&self, arrived: &Arrived<'_>, body: &Value) -> Option<Result<String, Trouble>> {
         let (model, verb) = place(arrived.rest)?;
-        if verb != "countTokens" {
-            return None;
+        match verb {
+            "countTokens" => {}
+            "embedContent" | "batchEmbedContents" => {
+                return Some(self.embedded(&camel(body), &model, verb == "embedContent"));
+            }
+            _ => return None,
         }
         let body = camel(body);
         let inner = at(&body, &["generateContentRequest"]);
@@ -287,6 +291,82 @@ impl Voice for Gemini {
             Ok(Obj::new().int("totalTokens", tokens).end())
         }))
     }
+}
+
+impl Gemini {
+    fn embedded(&self, body: &Value, model: &str, alone: bool) -> Result<String, Trouble> {
+        if model.starts_with("no-such") {
+            return Err(self.trouble("NOT_FOUND"));
+        }
+        if let Some(status) = faults::read(model)
+            .ok()
+            .and_then(|(_, faults)| faults.status)
+        {
+            return Err(self.trouble_of_status(status));
+        }
+        let bad = |message: String| self.refuse("INVALID_ARGUMENT", message);
+        let wanted = wanted(body, model, alone).map_err(bad)?;
+        let tokens: usize = wanted
+            .iter()
+            .map(|(text, _)| text.chars().count().div_ceil(2))
+            .sum();
+        let vectors: Vec<String> = wanted
+            .iter()
+            .map(|(text, length)| {
+                let numbers = super::beside::vector(text, *length);
+                let numbers: Vec<String> = numbers.iter().map(f32::to_string).collect();
+                Obj::new().raw("values", &json::array(&numbers)).end()
+            })
+            .collect();
+        let tokens = i64::try_from(tokens).unwrap_or(0);
+        let usage = Obj::new()
+            .int("promptTokenCount", tokens)
+            .int("totalTokenCount", tokens);
+        let reply = match vectors.first() {
+            Some(only) if alone => Obj::new().raw("embedding", only),
+            _ => Obj::new().raw("embeddings", &json::array(&vectors)),
+        };
+        Ok(reply.raw("usageMetadata", &usage.end()).end())
+    }
+}
+
+/// Texts and the lengths of their vectors.
+fn wanted(body: &Value, model: &str, alone: bool) -> Result<Vec<(String, usize)>, String> {
+    const LENGTH: usize = 6;
+    const BATCH_MAX: usize = 100;
+    let one = |request: &Value| {
+        let own = at(request, &["model"]).as_str();
+        if !alone && own.is_none_or(|own| own != format!("models/{model}")) {
+            return Err(
+                "* BatchEmbedContentsRequest.requests[0].model: must be the model of the path"
+                    .to_owned(),
+            );
+        }
+        let parts = at(request, &["content", "parts"]).as_array();
+        let texts: Option<Vec<&str>> = parts
+            .into_iter()
+            .flatten()
+            .map(|part| at(part, &["text"]).as_str())
+            .collect();
+        let text = texts.unwrap_or_default().join("\n");
+        if text.is_empty() {
+            return Err("* EmbedContentRequest.content: contents is not specified".to_owned());
+        }
+        let length = at(request, &["outputDimensionality"]).as_u64();
+        let length = length.and_then(|length| usize::try_from(length).ok());
+        Ok((text, length.unwrap_or(LENGTH)))
+    };
+    if alone {
+        return Ok(vec![one(body)?]);
+    }
+    let requests = at(body, &["requests"]).as_array().map(Vec::as_slice);
+    let requests = requests.unwrap_or_default();
+    if requests.is_empty() || requests.len() > BATCH_MAX {
+        return Err(
+            "* BatchEmbedContentsRequest.requests: at most 100 requests can be in one batch".into(),
+        );
+    }
+    requests.iter().map(one).collect()
 }
 
 /// The calls as parts; the first of them has the signature of what was thought.
