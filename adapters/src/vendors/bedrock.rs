@@ -234,6 +234,7 @@ mod tests {
             token: None,
             host: "bedrock-runtime.us-east-1.amazonaws.com",
             base_path: "",
+            cap: None,
         };
         let credential = Credential {
             api_key: "AKIDEXAMPLE",

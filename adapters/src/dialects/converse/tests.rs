@@ -22,6 +22,7 @@ const CALL: Call<'static> = Call {
     token: None,
     host: "",
     base_path: "",
+    cap: None,
 };
 
 fn through(
