@@ -23,6 +23,8 @@ use crate::{VENDORS, fuzz, vendor};
 mod gemini;
 mod messages;
 mod native;
+mod pace;
+mod responses;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/corpus")
@@ -237,6 +239,7 @@ fn head_of_reply() -> ReplyHead {
         model: "asked".to_owned(),
         created: 7,
         usage_asked: true,
+        echo: Bytes::new(),
         shape: wire::facts::Shape::default(),
         thoughts: true,
     }

@@ -31,6 +31,10 @@ pub enum DialectId {
     OpenAiLoose,
     /// Amazon Bedrock's Converse.
     Converse,
+    /// OpenAI responses.
+    Responses,
+    /// OpenAI's legacy completions.
+    Completions,
     /// vivo's native completions.
     BlueLm,
     /// Google's generateContent.
@@ -144,6 +148,11 @@ pub trait ClientDialect: Dialect {
         &["/v1/models"]
     }
 
+    /// A sentence about a path that clients of this dialect know and that is not there; empty: there is none to say.
+    fn hint(&self, _path: &str) -> &'static str {
+        ""
+    }
+
     /// Whether headers tell a client of this dialect, on paths that it shares with others.
     fn claims(&self, _headers: &HeaderMap) -> bool {
         false
@@ -197,6 +206,11 @@ pub trait ClientDialect: Dialect {
     /// `BadRequest` with the field's name.
     fn decode_request(&self, body: &Bytes, facts: &RequestFacts) -> Result<canon::Request, Fault>;
 
+    /// What replies repeat of the request, for [`ReplyHead::echo`]; empty for dialects whose replies repeat nothing.
+    fn echo(&self, _body: &Bytes, _facts: &RequestFacts) -> Bytes {
+        Bytes::new()
+    }
+
     /// An encoder for one reply.
     fn encoder(&self, reply: ReplyHead) -> Box<dyn Encoder>;
 
@@ -205,6 +219,11 @@ pub trait ClientDialect: Dialect {
 
     /// An error in the middle of a stream: the last bytes of it.
     fn stream_refusal(&self, fault: &Fault) -> Bytes;
+
+    /// The same for dialects that number their events: `events` is at least how many went before.
+    fn stream_refusal_after(&self, fault: &Fault, _events: u64) -> Bytes {
+        self.stream_refusal(fault)
+    }
 
     /// The event that ends a stream, for upstreams that forget theirs; empty if the dialect has none.
     fn end_marker(&self) -> &'static [u8];
@@ -257,6 +276,8 @@ pub struct ReplyHead {
     pub created: i64,
     /// Whether the client asked for usage in the stream.
     pub usage_asked: bool,
+    /// What the reply repeats of the request, as [`ClientDialect::echo`] wrote it.
+    pub echo: Bytes,
     /// How it is to be written.
     pub shape: Shape,
     /// Whether what the model thinks may be shown.
@@ -293,7 +314,7 @@ pub trait Decoder: Send {
 /// Canonical events → client bytes, for one reply.
 pub trait Encoder: Send {
     /// Writes what the events say to a stream; all events of one read at once. Errors are not written here: the relay ends
-    /// the stream with [`ClientDialect::stream_refusal`].
+    /// the stream with [`Encoder::refuse`].
     ///
     /// # Errors
     /// `Malformed` if more must wait for its place than a bound allows.
@@ -301,6 +322,12 @@ pub trait Encoder: Send {
 
     /// Writes the clean end of a stream.
     fn end(&mut self, out: &mut Rope);
+
+    /// Writes an error as the end of a stream, in dialects where that tells of what went before. False: it has no such
+    /// end, and [`ClientDialect::stream_refusal`] is written.
+    fn refuse(&mut self, _fault: &Fault, _out: &mut Rope) -> bool {
+        false
+    }
 
     /// Writes all events of a reply as one whole body.
     fn whole(&mut self, events: &[canon::Event]) -> Rope;

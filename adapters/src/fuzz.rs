@@ -194,6 +194,7 @@ fn head() -> ReplyHead {
         created: 1,
         usage_asked: true,
         thoughts: true,
+        echo: Bytes::new(),
         shape: wire::facts::Shape::default(),
     }
 }

@@ -33,11 +33,13 @@ pub use vendor::{Call, Credential, Framing, Head, Parts, Vendor, VendorInfo};
 pub static DIALECTS: &[&dyn Dialect] = &[
     &dialects::anthropic::Anthropic,
     &dialects::converse::Converse,
+    &dialects::completions::Completions,
     &dialects::bluelm_native::BlueLm,
     &dialects::dashscope::DashScope,
     &dialects::gemini::Gemini,
     &dialects::openai_chat::OpenAiChat,
     &dialects::openai_loose::OpenAiLoose,
+    &dialects::responses::Responses,
     &dialects::wenxin_v1::WenxinV1,
 ];
 
@@ -45,6 +47,8 @@ pub static DIALECTS: &[&dyn Dialect] = &[
 pub static CLIENT_DIALECTS: &[&dyn ClientDialect] = &[
     &dialects::openai_chat::OpenAiChat,
     &dialects::anthropic::Anthropic,
+    &dialects::responses::Responses,
+    &dialects::completions::Completions,
     &dialects::dashscope::DashScope,
     &dialects::gemini::Gemini,
 ];

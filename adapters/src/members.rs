@@ -131,6 +131,42 @@ impl<'a> Plan<'a> {
     }
 }
 
+/// Takes elements out of an array, commas included.
+///
+/// # Errors
+/// `Bug`: another edit wants the same bytes.
+pub(crate) fn without(
+    array: Value<'_>,
+    goes: impl Fn(&Value<'_>) -> bool,
+    edits: &mut Edits,
+) -> Result<(), Fault> {
+    // From behind what was kept last, or from the first element, up to the next that is kept.
+    let mut kept_end = None;
+    let mut gone_from = None;
+    let mut gone_to = 0;
+    for one in array.elements() {
+        let span = one.span();
+        if goes(&one) {
+            gone_from.get_or_insert(kept_end.unwrap_or(span.start));
+            gone_to = span.end;
+            continue;
+        }
+        if let Some(from) = gone_from.take() {
+            let to = if kept_end.is_none() {
+                span.start
+            } else {
+                gone_to
+            };
+            edits.replace(from..to, "").map_err(overlap)?;
+        }
+        kept_end = Some(span.end);
+    }
+    if let Some(from) = gone_from {
+        edits.replace(from..gone_to, "").map_err(overlap)?;
+    }
+    Ok(())
+}
+
 /// A name of ours as a JSON string.
 #[must_use]
 pub fn quoted(text: &str) -> Bytes {

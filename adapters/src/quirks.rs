@@ -36,6 +36,9 @@ pub struct Quirks {
     pub none_drops_tools: bool,
     /// Features by the matrix' names that its replies lack, whatever a request says; asked by the matrix only.
     pub replies_lack: &'static [&'static str],
+    /// Models of OpenAI's that think give out what they thought, encrypted, if asked: it can then be shown again to a vendor
+    /// that kept nothing.
+    pub encrypts_thoughts: bool,
     /// What is thought in earlier turns may be shown to the model again.
     pub reasoning_back: bool,
     /// For vendors of Anthropic's and Google's dialects: what the model takes.
@@ -90,6 +93,7 @@ pub static PLAIN: Quirks = Quirks {
     omit_empty_tools: false,
     none_drops_tools: false,
     replies_lack: &[],
+    encrypts_thoughts: false,
     reasoning_back: true,
     messages: Messages {
         output_max: 8192,

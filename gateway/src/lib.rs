@@ -1,5 +1,6 @@
 //! The gateway: config, server, pipeline, upstream connections, admin endpoint. The audit log is the crate `journal`.
 
+pub mod access;
 pub mod admin;
 pub mod alarm;
 pub mod alerts;

@@ -14,7 +14,8 @@ use anyhow::Context as _;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::admin::{AdminState, Searches};
+use crate::access::{self, Access, Keyring};
+use crate::admin::{AdminState, Desk, Searches};
 use crate::audit::checkpoints::Checkpoints;
 use crate::audit::events::{self, Visits};
 use crate::audit::payload::Payloads;
@@ -36,6 +37,7 @@ use journal::clock::{Clock, SystemClock};
 use journal::index::Bodies;
 use journal::seal::Opener;
 use journal::{self, Event, Journal, What};
+use ledger::Place;
 
 /// Most workers: each has a shard of the journal.
 const WORKERS_MAX: usize = 64;
@@ -147,11 +149,12 @@ pub fn start(store: ConfigStore, warnings: &[Problem]) -> anyhow::Result<Running
         &shared.metrics,
     )?;
     let control = Builder::new_current_thread().enable_all().build()?;
+    let (access, read_to) = dynamic_keys(&shared, &control)?;
     let (tree, audit) = (&shared.metrics.tree, &snapshot.audit);
     let checkpoints = Checkpoints::start(&shared.journal, audit, tree, &control)?;
     let workers = workers(&shared, count)?;
     let runtime = start_workers(snapshot.runtime.mode, workers.clone(), listeners)?;
-    start_control(&control, &shared, workers, admin)?;
+    start_control(&control, &shared, (workers, (access, read_to)), admin)?;
     let scheme = if snapshot.tls.is_some() {
         "https"
     } else {
@@ -245,14 +248,15 @@ async fn accept(worker: Arc<Worker>, listener: StdListener) {
 fn start_control(
     control: &Runtime,
     shared: &Arc<Shared>,
-    workers: Vec<Arc<Worker>>,
+    (workers, (access, read_to)): (Vec<Arc<Worker>>, (Access, Place)),
     listeners: Vec<StdListener>,
 ) -> anyhow::Result<()> {
     let _inside = control.enter();
     let listener = listeners.into_iter().next().context("no listener")?;
     retention::start(shared);
     tasks::detach(crate::alerts::run(Arc::clone(shared)));
-    let state = admin_state(shared, searches(shared)?);
+    let state = admin_state(shared, searches(shared)?, &access);
+    tasks::detach(access::follow(access, read_to));
     tasks::detach(server::admin::serve(
         Arc::clone(&state),
         tokio::net::TcpListener::from_std(listener)?,
@@ -275,6 +279,20 @@ fn start_control(
         }
     });
     Ok(())
+}
+
+/// Keys and teams that the admin API makes, with what was kept of them; and up to where the shared store was read.
+fn dynamic_keys(shared: &Arc<Shared>, control: &Runtime) -> anyhow::Result<(Access, Place)> {
+    let _inside = control.enter();
+    let keyring = Arc::new(Keyring::open(&shared.store.load().state)?);
+    shared.store.with_keys_of(Arc::clone(&keyring));
+    let access = Access {
+        store: Arc::clone(&shared.store),
+        keyring,
+        journal: Arc::clone(&shared.journal),
+    };
+    let place = control.block_on(access::read_first(&access));
+    Ok((access, place))
 }
 
 /// What searches the audit log: by its index, whose building begins here, or without one.
@@ -300,7 +318,7 @@ fn searches(shared: &Arc<Shared>) -> anyhow::Result<Searches> {
 }
 
 /// What the admin endpoint shows, and what readiness asks.
-fn admin_state(shared: &Arc<Shared>, searches: Searches) -> Arc<AdminState> {
+fn admin_state(shared: &Arc<Shared>, searches: Searches, access: &Access) -> Arc<AdminState> {
     let (journal, leaving) = (Arc::clone(shared), shared.phase());
     let counted = Arc::clone(shared);
     let audit = &shared.store.load().audit;
@@ -311,6 +329,7 @@ fn admin_state(shared: &Arc<Shared>, searches: Searches) -> Arc<AdminState> {
             Arc::clone(&shared.journal),
         )),
         searches: Arc::new(searches),
+        keys: Desk::new(access.clone()),
         config: Arc::clone(&shared.store),
         metrics: Arc::clone(&shared.metrics),
         ready: vec![

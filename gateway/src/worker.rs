@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use adapters::places;
 use ledger::{Ledger, Link};
+use policies::access::token::Digest;
 use policies::limit::level::Window;
 use policies::policy::Policy;
 use prometheus_client::metrics::gauge::Gauge;
@@ -390,6 +391,8 @@ pub struct Peer {
     pub address: Box<str>,
     /// The same, to be compared.
     pub ip: IpAddr,
+    /// The names in the client's certificate.
+    pub certificate: Box<[Digest]>,
     /// What the socket saw of the head that hyper does not tell.
     pub head_watch: Arc<HeadWatch>,
     /// `None` where requests run side by side.
@@ -400,11 +403,12 @@ pub struct Peer {
 
 impl Peer {
     /// A fresh connection.
-    pub fn new(address: SocketAddr, head_watch: HeadWatch) -> Self {
+    pub fn new((address, certificate): (SocketAddr, Box<[Digest]>), head_watch: HeadWatch) -> Self {
         Self {
             alarm: (!head_watch.is_framed()).then(Arc::default),
             address: address.ip().to_string().into(),
             ip: address.ip(),
+            certificate,
             head_watch: Arc::new(head_watch),
             running: AtomicUsize::new(0),
             begun: AtomicU64::new(0),
@@ -441,6 +445,11 @@ impl OnPeer {
     /// The same, to be compared.
     pub fn ip(&self) -> IpAddr {
         self.0.ip
+    }
+
+    /// The names in its client's certificate.
+    pub fn certificate(&self) -> &[Digest] {
+        &self.0.certificate
     }
 
     /// The request is here whole.

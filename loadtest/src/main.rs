@@ -14,6 +14,7 @@
 
 mod client;
 mod compare;
+mod keys;
 mod log;
 mod script;
 mod servers;
@@ -56,6 +57,8 @@ enum Command {
     Compare(Box<compare::Options>),
     /// A synthetic audit log: writes it, indexes it, searches it
     Log(log::Options),
+    /// Many virtual keys: their memory, and the gaps of streams while they are reloaded
+    Keys(keys::Options),
 }
 
 #[derive(Args)]
@@ -112,6 +115,7 @@ fn main() -> anyhow::Result<()> {
         Command::Bench(options) => bench(&options),
         Command::Compare(options) => compare::run(&options),
         Command::Log(options) => log::run(&options),
+        Command::Keys(options) => keys::run(&options),
     }
 }
 

@@ -304,6 +304,7 @@ pub fn no_facts(grades: &[String]) -> Facts<'_> {
         },
         key: crate::when::Key {
             id: "",
+            user: "",
             team: "",
             grade: 0,
         },

@@ -425,3 +425,49 @@ async fn the_law_holds() {
     gateway.journal().assert_balanced();
     gateway.assert_sound();
 }
+
+#[tokio::test]
+async fn vectors_are_paid_for_and_count_against_limits_by_what_they_used() {
+    let sim = sim().await;
+    let mut config = Config::with(&sim, ["openai", "tongyi"]);
+    config.0["models"]["m-openai"]["price"] = json!({"input": 1, "output": 5, "currency": "CNY"});
+    config.key("narrow", "ym-narrow", json!({"limits": {"tpm": 200}}));
+    let gateway = Gateway::start(&config).await;
+    let body = json!({"model": "m-openai", "input": ["猫猫", "狗"]});
+    let reply = embed(&gateway, &body).send().await;
+    let closing = gateway.record(&reply).await;
+    let tokens = reply.json()["usage"]["total_tokens"].as_u64().unwrap();
+    let used = &closing["tokens"];
+    assert_eq!(
+        (&used["prompt"], &used["completion"], &used["estimated"]),
+        (&json!(tokens), &json!(0), &json!(false))
+    );
+    assert_eq!(
+        (&closing["cost_nano"], &closing["currency"]),
+        (&json!(tokens * 1000), &json!("CNY"))
+    );
+    // No reply is reserved for: a few short texts fit a small limit, many do not.
+    let small = embed(&gateway, &json!({"model": "m-tongyi", "input": "x"})).key("ym-narrow");
+    assert_eq!(small.send().await.status, 200);
+    let many = json!({"model": "m-tongyi", "input": vec!["a text of some length"; 200]});
+    let reply = embed(&gateway, &many).key("ym-narrow").send().await;
+    assert_eq!(
+        (reply.status, reply.json()["error"]["code"].clone()),
+        (429, json!("rate_limit_exceeded"))
+    );
+    // What the vectors are for is told where there is a word for it, and nowhere else.
+    sim.clear();
+    for (model, sent, dropped) in [
+        ("m-openai", Value::Null, Some("input_type")),
+        ("m-tongyi", json!("query"), None),
+    ] {
+        let body = json!({"model": model, "input": "x", "input_type": "query"});
+        let reply = embed(&gateway, &body).send().await;
+        assert_eq!(vectors(&reply), wanted(&["x".into()]), "{model}");
+        assert_eq!(reply.header("x-yumen-dropped"), dropped, "{model}");
+        let body: Value = serde_json::from_slice(&sim.requests().last().unwrap().body).unwrap();
+        assert_eq!(body["parameters"]["text_type"], sent, "{body}");
+        assert!(body.get("input_type").is_none(), "{body}");
+    }
+    gateway.assert_sound();
+}

@@ -38,7 +38,9 @@ async fn a_person_asks_and_the_log_knows_who() {
     let sim = sim().await;
     let key = Key::new("k1", "RS256");
     let issuer = Issuer::start(&[&key]).await;
-    let gateway = started(&sim, &issuer, json!({})).await;
+    let mut config = config_with(&sim, &issuer, json!({}));
+    config.set("admin/token", "token-of-this-test");
+    let gateway = Gateway::start(&config).await;
     let token = key.token(&issuer.claims("li.wei", &["staff", "retail"], json!({})));
     let reply = gateway.chat(MODEL, "hi").key(&token).send().await;
     assert_eq!(reply.status, 200, "{}\n{}", reply.text(), gateway.log());
@@ -46,6 +48,20 @@ async fn a_person_asks_and_the_log_knows_who() {
     let opening = gateway.journal().opening(id).unwrap().clone();
     let who = ["user", "team", "key"].map(|field| opening.text(field).to_owned());
     assert_eq!(who, ["li.wei", "retail", ""]);
+    let start = std::time::Instant::now();
+    loop {
+        let search = Ask::get(gateway.admin, "/api/audit/entries?user=li.wei");
+        let found = search.key("token-of-this-test").send().await.json();
+        if found["entries"]
+            .as_array()
+            .is_some_and(|found| found.len() == 1)
+        {
+            break;
+        }
+        // The index is built behind the gateway.
+        assert!(start.elapsed() < SOON, "{found}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     // Wherever a key may stand; and an upstream never sees it.
     for header in ["x-api-key", "x-goog-api-key"] {
         let ask = gateway.chat(MODEL, "hi").without("authorization");
@@ -168,10 +184,8 @@ async fn whatever_is_wrong_the_answer_is_the_same() {
         "not_yet",
         "unknown_key",
     ] {
-        assert!(
-            gateway.log().contains(&format!("reason=\"{reason}\"")),
-            "{reason}"
-        );
+        let told = format!("reason=\"{reason}\"");
+        until(&told, || gateway.log().contains(&told)).await;
     }
 }
 
@@ -240,7 +254,10 @@ async fn an_issuer_that_is_away_is_believed_for_a_while_and_no_longer() {
         tokio::time::sleep(Duration::from_millis(200)).await;
     };
     reply.refused(401, "invalid_api_key");
-    assert!(gateway.log().contains("stale_keys"));
+    until("the reason in the log", || {
+        gateway.log().contains("stale_keys")
+    })
+    .await;
     // Keys of its own do not need it.
     assert_eq!(status(&gateway, KEY).await, 200);
     issuer.is_down(false);
@@ -430,4 +447,53 @@ async fn a_config_that_would_believe_anybody_is_refused() {
         assert_eq!(code, Some(2), "{out}");
         assert!(out.contains(said), "{out}");
     }
+}
+
+#[tokio::test]
+async fn roles_at_the_admin_endpoint_come_from_a_claim() {
+    let sim = sim().await;
+    let key = Key::new("k1", "ES256");
+    let issuer = Issuer::start(&[&key]).await;
+    let extra = json!({
+        "claims": {"roles": "realm_access.roles"},
+        "roles": {"operator": ["gate-admin"], "auditor": ["gate-audit", "internal-audit"]},
+    });
+    let mut config = config_with(&sim, &issuer, extra);
+    config.set("separate_duties", true);
+    let gateway = Gateway::start(&config).await;
+    let token = |user: &str, roles: &[&str]| {
+        let roles = json!({"realm_access": {"roles": roles}});
+        key.token(&issuer.claims(user, &["retail"], roles))
+    };
+    let ask = async |token: &str| {
+        let reload = Ask::post(gateway.admin, "/api/reload")
+            .key(token)
+            .send()
+            .await;
+        let search = Ask::get(gateway.admin, "/api/audit/entries")
+            .key(token)
+            .send()
+            .await;
+        (reload.status, search.status)
+    };
+    assert_eq!(ask(&token("li", &["x", "gate-admin"])).await, (200, 403));
+    assert_eq!(
+        ask(&token("wu", &["internal-audit", "gate-audit"])).await,
+        (403, 200)
+    );
+    assert_eq!(
+        ask(&token("zhao", &["gate-audit", "gate-admin"])).await,
+        (403, 403)
+    );
+    assert_eq!(ask(&token("qian", &["operator"])).await, (403, 403));
+    let stranger = Key::new("k1", "ES256");
+    let forged = json!({"realm_access": {"roles": ["gate-admin"]}});
+    let forged = stranger.token(&issuer.claims("li", &[], forged));
+    assert_eq!(ask(&forged).await, (401, 401));
+    let journal = gateway.journal();
+    let by = |actor: &str, what: &str| {
+        let mut events = journal.of("event");
+        events.any(|event| event.text("actor") == actor && event.text("what") == what)
+    };
+    assert!(by("li", "admin_access") && by("wu", "search") && !by("zhao", "search"));
 }

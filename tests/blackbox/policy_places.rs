@@ -4,11 +4,14 @@
 //! T-60 and T-61. Values are planted one by one, so that a leak names its place, its disguise and its vendor.
 
 mod beside;
+mod completions;
 mod gemini;
 mod messages;
 mod native;
 mod places;
+mod responses;
 mod roads;
+mod sweep;
 
 use places::{Place, V, places};
 use tests::planted::{Planter, escaped, fullwidth, plain, seen, zero_width};

@@ -10,21 +10,21 @@ use tests::*;
 use tokio::net::{TcpListener, TcpStream};
 
 /// A private authority, and its files.
-struct Authority {
-    der: CertificateDer<'static>,
+pub(crate) struct Authority {
+    pub(crate) der: CertificateDer<'static>,
     issuer: Issuer<'static, KeyPair>,
-    pem: String,
+    pub(crate) pem: String,
 }
 
 /// A certificate with its key.
-struct Identity {
-    der: CertificateDer<'static>,
+pub(crate) struct Identity {
+    pub(crate) der: CertificateDer<'static>,
     key: KeyPair,
     pem: String,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec![]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -39,9 +39,19 @@ impl Authority {
         }
     }
 
-    fn issue(&self, name: &str) -> Identity {
+    pub(crate) fn issue(&self, name: &str) -> Identity {
+        self.issue_with(name, |_| ())
+    }
+
+    pub(crate) fn issue_with(
+        &self,
+        name: &str,
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> Identity {
         let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        let names = (!name.is_empty()).then(|| name.to_owned());
+        let mut params = CertificateParams::new(names.into_iter().collect::<Vec<_>>()).unwrap();
+        change(&mut params);
         let cert = params.signed_by(&key, &self.issuer).unwrap();
         Identity {
             der: cert.der().clone(),
@@ -52,11 +62,11 @@ impl Authority {
 }
 
 impl Identity {
-    fn private(&self) -> PrivateKeyDer<'static> {
+    pub(crate) fn private(&self) -> PrivateKeyDer<'static> {
         PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.key.serialize_der()))
     }
 
-    fn write(&self, dir: &TempDir, name: &str) {
+    pub(crate) fn write(&self, dir: &TempDir, name: &str) {
         std::fs::write(dir.path().join(format!("{name}.pem")), &self.pem).unwrap();
         std::fs::write(
             dir.path().join(format!("{name}.key")),
@@ -66,7 +76,7 @@ impl Identity {
     }
 }
 
-async fn tls_session(
+pub(crate) async fn tls_session(
     gateway: &Gateway,
     config: Arc<rustls::ClientConfig>,
     http2: bool,

@@ -33,6 +33,7 @@ pub mod planted;
 pub mod prompts;
 pub mod raw;
 pub mod redis;
+pub mod responses;
 pub mod scripted;
 pub mod tee;
 pub mod upstream;

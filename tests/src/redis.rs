@@ -1,5 +1,6 @@
 //! A real Redis for a test: its own server on a free port, ended with it.
 
+use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -42,6 +43,34 @@ impl Redis {
     pub fn restart(&mut self) {
         self.child = spawn(self.port, self.dir.path());
         self.await_up();
+    }
+
+    /// Takes away all that it holds.
+    pub fn flush(&self) {
+        assert_eq!(self.ask("FLUSHALL"), ["+OK"]);
+    }
+
+    /// The names of its keys that fit a pattern.
+    pub fn keys(&self, pattern: &str) -> Vec<String> {
+        let answer = self.ask(&format!("KEYS {pattern}"));
+        let names = answer
+            .into_iter()
+            .filter(|line| !line.starts_with(['*', '$']));
+        names.collect()
+    }
+
+    /// The lines of its answer to a command.
+    fn ask(&self, command: &str) -> Vec<String> {
+        let mut socket = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        socket
+            .write_all(format!("{command}\r\nQUIT\r\n").as_bytes())
+            .unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).unwrap();
+        let mut lines: Vec<String> = answer.lines().map(str::to_owned).collect();
+        // That of QUIT.
+        assert_eq!(lines.pop().as_deref(), Some("+OK"));
+        lines
     }
 
     fn await_up(&self) {

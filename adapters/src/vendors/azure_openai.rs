@@ -10,6 +10,9 @@ use super::blame::{Blame, Told};
 use super::openai;
 use super::openai_like::{GENERIC, HOSTED, OpenAiLike, bearer, insert_secret};
 use crate::auth::percent;
+use crate::dialect::DialectId;
+use crate::dialects::openai_chat::OpenAiChat;
+use crate::dialects::responses::Responses;
 use crate::operation::{MEDIA, Operation, VECTORS};
 use crate::places::Asks;
 use crate::vendor::{Call, Credential, Parts, VendorInfo};
@@ -21,6 +24,7 @@ pub(crate) static VENDOR: OpenAiLike = OpenAiLike {
         auth_modes: &["api-key", BEARER],
         ..HOSTED
     },
+    speaks: &[&OpenAiChat, &Responses],
     place,
     sign,
     quirks: openai::quirks,
@@ -44,6 +48,11 @@ const API_VERSION: &str = "api-version=2024-10-21";
 
 fn place(call: &Call<'_>, _: &Credential<'_>, parts: &mut Parts) {
     if call.base_path.trim_end_matches('/').ends_with("/v1") {
+        return;
+    }
+    if call.dialect == DialectId::Responses {
+        // Only the current surface has them; it lies on the same origin, and there the deployment stands in the body.
+        "/openai/v1/responses".clone_into(&mut parts.path);
         return;
     }
     let deployment = percent(call.model, b"");

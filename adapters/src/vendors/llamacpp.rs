@@ -1,6 +1,6 @@
 //! The llama.cpp server, self-hosted. Sends comment pings while silent, and an own error type for a full context.
 
-use super::openai_like::{GENERIC, OpenAiLike, RUNTIME};
+use super::openai_like::{GENERIC, OpenAiLike, RUNTIME, RUNTIMES_SPEAK};
 use crate::operation::{Operation, RANKS, VECTORS_PLAIN};
 use crate::places::Asks;
 use crate::quirks::{COMMON, Quirks, Rule};
@@ -12,6 +12,7 @@ pub(crate) static VENDOR: OpenAiLike = OpenAiLike {
         name: "llamacpp",
         ..RUNTIME
     },
+    speaks: RUNTIMES_SPEAK,
     path: "/v1/chat/completions",
     quirks: |_| &QUIRKS,
     does: |_| BESIDE,

@@ -1,6 +1,6 @@
 //! Ollama's OpenAI surface, self-hosted. It passes over what it does not know, tool choice included, so that is told here.
 
-use super::openai_like::{GENERIC, OpenAiLike, RUNTIME};
+use super::openai_like::{GENERIC, OpenAiLike, RUNTIME, RUNTIMES_SPEAK};
 use crate::operation::{Operation, VECTORS};
 use crate::places::Asks;
 use crate::quirks::{COMMON, Quirks, Rule};
@@ -12,6 +12,7 @@ pub(crate) static VENDOR: OpenAiLike = OpenAiLike {
         name: "ollama",
         ..RUNTIME
     },
+    speaks: RUNTIMES_SPEAK,
     path: "/v1/chat/completions",
     quirks: |_| &QUIRKS,
     does: |_| BESIDE,

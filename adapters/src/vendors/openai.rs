@@ -2,6 +2,8 @@
 
 use super::blame::{Blame, Told};
 use super::openai_like::{GENERIC, HOSTED, OpenAiLike};
+use crate::dialects::openai_chat::OpenAiChat;
+use crate::dialects::responses::Responses;
 use crate::operation::{MEDIA, Operation, VECTORS};
 use crate::places::Asks;
 use crate::quirks::{PLAIN, Quirks, Rule};
@@ -14,6 +16,7 @@ pub(crate) static VENDOR: OpenAiLike = OpenAiLike {
         default_base_url: Some("https://api.openai.com/v1"),
         ..HOSTED
     },
+    speaks: &[&OpenAiChat, &Responses],
     quirks,
     does: |_| BESIDE,
     blame,
@@ -38,6 +41,7 @@ static CHAT: Quirks = Quirks {
 /// Reasoning models refuse the old name of the output cap.
 static REASONING: Quirks = Quirks {
     fields: &[("max_tokens", Rule::Rename("max_completion_tokens"))],
+    encrypts_thoughts: true,
     ..CHAT
 };
 

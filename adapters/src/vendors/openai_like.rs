@@ -7,7 +7,8 @@ use wire::json::Value;
 use wire::{Fault, Kind};
 
 use super::blame::{self, Blame, Told};
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, DialectId};
+use crate::dialects::completions::Completions;
 use crate::dialects::openai_chat::OpenAiChat;
 use crate::operation::Operation;
 use crate::places::Asks;
@@ -45,6 +46,9 @@ pub(crate) const GENERIC: OpenAiLike = OpenAiLike {
     quirks: |_| &COMMON_QUIRKS,
     blame: |_, _| None,
 };
+
+/// What runtimes speak: prompts may go on as they are, where a client asks so.
+pub(crate) const RUNTIMES_SPEAK: &[&dyn Dialect] = &[&OpenAiChat, &Completions];
 
 /// What the config must know of a vendor with a key and a fixed place.
 pub(crate) const HOSTED: VendorInfo = VendorInfo {
@@ -84,7 +88,7 @@ impl Vendor for OpenAiLike {
     ) -> Result<(), Fault> {
         match self.operation(call.asks, call.model) {
             Some(operation) => operation.place(parts),
-            None => self.path.clone_into(&mut parts.path),
+            None => parts.path = path_of(self.path, call.dialect),
         }
         (self.place)(call, credential, parts);
         (self.sign)(call, credential, &mut parts.headers)
@@ -100,6 +104,19 @@ impl Vendor for OpenAiLike {
 
     fn fault(&self, head: &Head<'_>, root: Option<Value<'_>>) -> Option<Fault> {
         fault(head, root, self.blame)
+    }
+}
+
+/// The path of a dialect, beside that of chat completions.
+fn path_of(chat: &str, dialect: DialectId) -> String {
+    let beside = |own: &str| {
+        let base = chat.strip_suffix("/chat/completions").unwrap_or_default();
+        [base, own].concat()
+    };
+    match dialect {
+        DialectId::Responses => beside("/responses"),
+        DialectId::Completions => beside("/completions"),
+        _ => chat.to_owned(),
     }
 }
 
@@ -150,6 +167,9 @@ pub(crate) fn fault(
     own: fn(u16, &Told<'_>) -> Option<Blame>,
 ) -> Option<Fault> {
     let by_head = blame::by_status(head.status);
+    // A response that failed holds its error.
+    let failed = |root: &Value<'_>| root.get("error").is_some_and(|error| !error.is_null());
+    let root = root.map(|root| root.get("response").filter(failed).unwrap_or(root));
     let told = root.and_then(|root| {
         // On a success, a sentence where the reply should be.
         let bare = || match by_head {

@@ -1,6 +1,6 @@
 //! SGLang, self-hosted. Errors stand flat at the top, in streams inside `error`.
 
-use super::openai_like::{GENERIC, OpenAiLike, RUNTIME};
+use super::openai_like::{GENERIC, OpenAiLike, RUNTIME, RUNTIMES_SPEAK};
 use super::vllm;
 use crate::operation::{MEDIA, Operation, RANKS_BARE, VECTORS_SIZED};
 use crate::places::Asks;
@@ -12,6 +12,7 @@ pub(crate) static VENDOR: OpenAiLike = OpenAiLike {
         name: "sglang",
         ..RUNTIME
     },
+    speaks: RUNTIMES_SPEAK,
     path: "/v1/chat/completions",
     quirks: |_| &vllm::QUIRKS,
     does: |_| BESIDE,

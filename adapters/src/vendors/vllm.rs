@@ -1,6 +1,6 @@
 //! vLLM, self-hosted. A LoRA is chosen by its name as the model; errors carry their status inside.
 
-use super::openai_like::{GENERIC, OpenAiLike, RUNTIME};
+use super::openai_like::{GENERIC, OpenAiLike, RUNTIME, RUNTIMES_SPEAK};
 use crate::operation::{MEDIA, Operation, RANKS_V2, VECTORS};
 use crate::places::Asks;
 use crate::quirks::{COMMON, Quirks, Rule};
@@ -12,6 +12,7 @@ pub(crate) static VENDOR: OpenAiLike = OpenAiLike {
         name: "vllm",
         ..RUNTIME
     },
+    speaks: RUNTIMES_SPEAK,
     path: "/v1/chat/completions",
     quirks: |_| &QUIRKS,
     does: |_| BESIDE,

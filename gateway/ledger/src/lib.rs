@@ -14,6 +14,7 @@
 
 mod link;
 mod remote;
+mod shelf;
 mod store;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use policies::limit::meter::{self, Charge, Hold, Limited, Meter, OnOutage, Reser
 
 pub use link::{Link, Stats};
 pub use remote::{LEASE_TTL, REPLICA_TTL};
+pub use shelf::{Changes, Doc, Down, Place, Shelf, Written};
 pub use store::{Problem, Store};
 
 /// Where limits are counted.

@@ -5,6 +5,7 @@
 //! header must be one we know (DNS rebinding, T-84); no answer holds a secret; health and readiness call out to nothing
 //! (F-07).
 
+mod access;
 mod audit;
 mod openapi;
 mod query;
@@ -15,19 +16,25 @@ mod visitor;
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::header::{self, HeaderValue};
-use http::{Method, Request, Response, StatusCode};
-use http_body_util::Full;
+use http::{Request, Response, StatusCode};
+use http_body::Body;
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use journal::inert::write_inert;
+use policies::limit::level::Now;
 use serde::Serialize;
 use serde_json::json;
 
+pub use access::Desk;
 pub use audit::Searches;
 use visitor::Visitor;
 
+use routes::{Found, Takes};
+
+use crate::access::Who;
 use crate::audit::events::Visits;
 use crate::audit::payload::Payloads;
 use crate::config::address::{Host, Listen};
@@ -56,9 +63,18 @@ pub struct AdminState {
     pub payloads: Arc<Payloads>,
     /// Searches of the audit log.
     pub searches: Arc<Searches>,
+    /// Keys and teams.
+    pub keys: Arc<Desk>,
     /// What this build calls itself.
     pub version: &'static str,
 }
+
+/// Longest body of a request.
+const BODY_BYTES_MAX: usize = 256 << 10;
+/// Time for a body to come.
+const BODY_TIME: Duration = Duration::from_secs(10);
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -78,33 +94,41 @@ enum Answers {
     Entry,
     Payload,
     Stats,
+    Access(access::Op),
 }
 
-/// Answers `request` of `peer`, whose body is not read.
+/// Answers `request` of `peer`; a body is read only where a route wants one, and only of who may ask.
 pub async fn answer<B>(
     request: Request<B>,
     peer: IpAddr,
     state: Arc<AdminState>,
-) -> Response<Full<Bytes>> {
+) -> Response<Full<Bytes>>
+where
+    B: Body<Data = Bytes, Error: Into<BoxError>>,
+{
     let (head, body) = request.into_parts();
-    drop(body);
     let snapshot = state.config.load();
     if let Err((status, why)) = known_host(&head, &snapshot.admin) {
         return refuse(status, why);
     }
     let path = head.uri.path();
-    let found = routes::find(path);
+    let found = routes::find(&head.method, path);
     // The same for every path below /api/, so that nobody without a token learns what there is.
-    let needs = match found {
-        Some((route, _)) => route.needs,
-        None if path.starts_with("/api/") => visitor::ANYBODY,
-        None => visitor::OPEN,
+    let needs = match &found {
+        Found::Route(route, _) => route.needs,
+        Found::Methods(needs, _) => *needs,
+        Found::Nothing if path.starts_with("/api/") => visitor::ANYBODY,
+        Found::Nothing => visitor::OPEN,
     };
     let visitor = match needs {
         None => None,
         Some(_) => {
-            let now_ms = unix_ms(SystemTime::now());
-            match visitor::enter(&head.headers, peer, &snapshot.admin, now_ms) {
+            let clock = &state.searches.clock;
+            let now = Now {
+                mono_ns: clock.mono_ns(),
+                wall_ms: clock.wall_ms(),
+            };
+            match visitor::enter(&head.headers, peer, &snapshot, now).await {
                 Ok(visitor) => Some(visitor),
                 Err(refusal) => {
                     state.visits.failed(&peer.to_string());
@@ -113,24 +137,24 @@ pub async fn answer<B>(
             }
         }
     };
-    let Some((route, id)) = found else {
-        return refuse(StatusCode::NOT_FOUND, "there is nothing here");
+    let (route, id) = match found {
+        Found::Route(route, id) => (route, id),
+        Found::Methods(_, methods) => return wrong_method(&methods),
+        Found::Nothing => return refuse(StatusCode::NOT_FOUND, "there is nothing here"),
     };
-    let method = &route.method;
-    let fits = head.method == *method || (*method == Method::GET && head.method == Method::HEAD);
-    if !fits {
-        let mut refusal = refuse(StatusCode::METHOD_NOT_ALLOWED, "not by this method");
-        if let Ok(allow) = HeaderValue::from_str(method.as_str()) {
-            refusal.headers_mut().insert(header::ALLOW, allow);
-        }
-        return refusal;
-    }
     let Some(visitor) = visitor else {
         return open(route.answers, &state);
     };
     if !visitor.may(needs) {
         return visitor::not_allowed(needs);
     }
+    let body = match route.takes {
+        Takes::Nothing => Bytes::new(),
+        Takes::Json(_) => match whole(body).await {
+            Ok(body) => body,
+            Err((status, why)) => return refuse(status, why),
+        },
+    };
     match route.answers {
         Answers::Config => config(&snapshot, state.version),
         Answers::OpenApi => json(StatusCode::OK, &openapi::document(state.version)),
@@ -141,12 +165,29 @@ pub async fn answer<B>(
         Answers::Payload => unsealed(&state, &head, id, visitor).await,
         Answers::Reload => {
             // One token is for all who have it: the address is what tells them apart.
-            let what = format!("{method} {path}");
+            let what = format!("{} {path}", head.method);
             state.visits.acts(&visitor.name, &visitor.origin, &what);
             reload(&state).await
         }
+        Answers::Access(op) => {
+            let who = Who {
+                name: visitor.name.into(),
+                origin: visitor.origin,
+            };
+            let asked = (id, head.uri.query().unwrap_or_default());
+            let (status, told) = state.keys.serve(op, who, asked, body).await;
+            json(status, &told)
+        }
         open_to_all => open(open_to_all, &state),
     }
+}
+
+fn wrong_method(methods: &str) -> Response<Full<Bytes>> {
+    let mut refusal = refuse(StatusCode::METHOD_NOT_ALLOWED, "not by this method");
+    if let Ok(allow) = HeaderValue::from_str(methods) {
+        refusal.headers_mut().insert(header::ALLOW, allow);
+    }
+    refusal
 }
 
 /// What anybody may see who reaches the endpoint.
@@ -161,6 +202,23 @@ fn open(answers: Answers, state: &AdminState) -> Response<Full<Bytes>> {
         }
         // A route that was left open by mistake shows nothing.
         _ => refuse(StatusCode::NOT_FOUND, "there is nothing here"),
+    }
+}
+
+/// A body, whole.
+async fn whole<B>(body: B) -> Result<Bytes, (StatusCode, &'static str)>
+where
+    B: Body<Data = Bytes, Error: Into<BoxError>>,
+{
+    let body = Limited::new(body, BODY_BYTES_MAX).collect();
+    match tokio::time::timeout(BODY_TIME, body).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err((
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "the body is longer than 256 KiB",
+        )),
+        Ok(Err(_)) => Err((StatusCode::BAD_REQUEST, "the body broke off")),
+        Err(_) => Err((StatusCode::REQUEST_TIMEOUT, "the body does not come")),
     }
 }
 
@@ -331,6 +389,7 @@ const PAGE: &str = "<!doctype html>
 <dt><a href=\"/metrics\">/metrics</a></dt><dd>for Prometheus</dd>
 <dt>GET /api/config</dt><dd>the running config's version and routing table (admin token)</dd>
 <dt>GET /api/audit/entries, /api/audit/entries/{id}, /api/audit/stats</dt><dd>what the audit log says (admin token)</dd>
+<dt>/api/keys, /api/keys/{id}, /api/keys/{id}/rotate, /api/teams, /api/teams/{id}</dt><dd>keys and teams: list, make, change, rotate, revoke (admin token)</dd>
 <dt>GET /api/openapi.json</dt><dd>all of this for tools (admin token)</dd>
 <dt>POST /api/reload</dt><dd>reads the config file again (admin token)</dd>
 </dl>

@@ -2,11 +2,15 @@
 //!
 //! Must never say what is not in those tables.
 
+mod access;
+
+use http::Method;
 use journal::row::{COLUMNS, ColumnType, SCHEMA_VERSION};
 use serde_json::{Map, Value, json};
 
 use super::Answers;
-use super::routes::{Parameters, ROUTES, Route};
+use super::access::Op;
+use super::routes::{Parameters, ROUTES, Route, Takes};
 use crate::audit::asked;
 
 /// The document.
@@ -19,23 +23,29 @@ pub(super) fn document(version: &str) -> Value {
             path.insert(method, operation(route));
         }
     }
+    let mut schemas = access::schemas();
+    schemas.extend([
+        ("Entry".to_owned(), entry()),
+        ("Page".to_owned(), page()),
+        ("Stats".to_owned(), stats()),
+        ("Error".to_owned(), error()),
+    ]);
     json!({
         "openapi": "3.1.0",
         "info": { "title": "yumen admin API", "version": version },
         "paths": paths,
         "components": {
             "securitySchemes": { "token": { "type": "http", "scheme": "bearer", "description": "admin.token of the config, or one of admin.tokens with a role that the operation names" } },
-            "schemas": {
-                "Entry": entry(),
-                "Page": page(),
-                "Stats": stats(),
-                "Error": {
-                    "type": "object",
-                    "required": ["error"],
-                    "properties": { "error": { "type": "object", "required": ["message"], "properties": { "message": { "type": "string" } } } },
-                },
-            },
+            "schemas": schemas,
         },
+    })
+}
+
+fn error() -> Value {
+    json!({
+        "type": "object",
+        "required": ["error"],
+        "properties": { "error": { "type": "object", "required": ["message"], "properties": { "message": { "type": "string" } } } },
     })
 }
 
@@ -46,6 +56,15 @@ fn operation(route: &Route) -> Value {
             json!({ "type": "object", "properties": { "entry": { "$ref": "#/components/schemas/Entry" } } })
         }
         Answers::Stats => json!({ "$ref": "#/components/schemas/Stats" }),
+        Answers::Access(op) => {
+            let name = match op {
+                Op::Keys => "Keys",
+                Op::Teams => "Teams",
+                Op::Key | Op::CreateKey | Op::ChangeKey | Op::RotateKey | Op::RevokeKey => "Key",
+                Op::Team | Op::CreateTeam | Op::ChangeTeam | Op::DeleteTeam => "Team",
+            };
+            json!({ "$ref": format!("#/components/schemas/{name}") })
+        }
         _ if route.media == "application/json" => json!({ "type": "object" }),
         _ => json!({ "type": "string" }),
     };
@@ -54,7 +73,11 @@ fn operation(route: &Route) -> Value {
         let response = json!({ "description": what, "content": { media: { "schema": schema } } });
         responses.insert(status.to_owned(), response);
     };
-    add("200", "good", route.media, schema);
+    let good = match route.answers {
+        Answers::Access(Op::CreateKey | Op::CreateTeam) => "201",
+        _ => "200",
+    };
+    add(good, "good", route.media, schema);
     let mut fails = |status: &str, what: &str| {
         add(
             status,
@@ -70,11 +93,21 @@ fn operation(route: &Route) -> Value {
             "the token has no role that this needs, the config sets no token, or the host is not known",
         );
     }
-    if route.parameters != Parameters::None {
-        fails("400", "a parameter cannot be used");
+    if route.parameters != Parameters::None || route.takes != Takes::Nothing {
+        fails("400", "a parameter or the body cannot be used");
     }
     if route.path.contains("{id}") {
-        fails("404", "the log has no such entry");
+        fails("404", "there is no such thing");
+    }
+    if matches!(route.answers, Answers::Access(_)) && route.method != Method::GET {
+        fails(
+            "409",
+            "it stands in the config, was changed meanwhile, or something hangs on it",
+        );
+        fails(
+            "503",
+            "it could not be kept, or not be written into the audit log",
+        );
     }
     if route.path.starts_with("/api/audit/") {
         fails(
@@ -87,6 +120,12 @@ fn operation(route: &Route) -> Value {
     if let Some(operation) = operation.as_object_mut() {
         if !parameters.is_empty() {
             operation.insert("parameters".to_owned(), parameters.into());
+        }
+        if let Takes::Json(schema) = route.takes {
+            let schema = json!({ "$ref": format!("#/components/schemas/{schema}") });
+            let content = json!({ "application/json": { "schema": schema } });
+            let body = json!({ "required": true, "content": content });
+            operation.insert("requestBody".to_owned(), body);
         }
         if let Some(roles) = route.needs {
             let roles: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
@@ -111,6 +150,10 @@ fn parameters(route: &Route) -> Vec<Value> {
             "name": "reason", "in": "query", "required": true, "schema": { "type": "string" },
             "description": "Why; written into the log. At most 1024 bytes, on one line",
         }));
+        return list;
+    }
+    if let Parameters::Keys | Parameters::Teams = route.parameters {
+        list.extend(listed_by(route.parameters));
         return list;
     }
     let mut add = |name: &str, repeats: bool, what: &str| {
@@ -157,6 +200,28 @@ fn parameters(route: &Route) -> Vec<Value> {
         );
     }
     list
+}
+
+fn listed_by(parameters: Parameters) -> Vec<Value> {
+    let of_each: &[(&str, &str)] = if parameters == Parameters::Keys {
+        &[
+            ("team", "Keys of this team itself"),
+            ("status", "active, expired, revoked or unfit"),
+            ("prefix", "How a key begins, as far as it is known"),
+        ]
+    } else {
+        &[("parent", "Teams right below this one")]
+    };
+    let of_all = [
+        ("source", "config or dynamic"),
+        ("limit", "Most entries, 1 to 1000; 50 if absent"),
+        ("cursor", "`next` of the page before"),
+    ];
+    let all = of_each.iter().chain(&of_all);
+    all.map(|(name, what)| {
+        json!({ "name": name, "in": "query", "required": false, "schema": { "type": "string" }, "description": what })
+    })
+    .collect()
 }
 
 fn entry() -> Value {

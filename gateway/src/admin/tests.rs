@@ -1,6 +1,7 @@
 //! The admin endpoint without a socket: who may ask what, and what is answered.
 
 use super::*;
+use crate::access::{Access, Keyring};
 use crate::config::schema::Role;
 use crate::config::testing::{Book, FULL, env};
 use http_body_util::BodyExt as _;
@@ -21,6 +22,7 @@ fn bench(text: &str, ready: Vec<Ready>) -> Bench {
     let path = dir.path().join("y.yaml");
     std::fs::write(&path, text).unwrap();
     let (store, _) = ConfigStore::open(&path, Box::new(env), Arc::new(Book)).unwrap();
+    let store = Arc::new(store);
     let metrics = Metrics::new("0", "0", store.counters());
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let settings = journal::Config {
@@ -49,8 +51,13 @@ fn bench(text: &str, ready: Vec<Ready>) -> Bench {
             refresh: Box::new(|| ()),
             payloads: Arc::new(payloads),
             searches: Arc::new(searches),
-            visits: Visits::new(journal, clock),
-            config: Arc::new(store),
+            visits: Visits::new(Arc::clone(&journal), clock),
+            keys: Desk::new(Access {
+                keyring: Arc::new(Keyring::open(&store.load().state).unwrap()),
+                store: Arc::clone(&store),
+                journal,
+            }),
+            config: store,
             metrics: Arc::new(metrics),
             ready,
             version: "0.1.0",
@@ -66,7 +73,12 @@ impl Bench {
             request = request.header(*name, *value);
         }
         let peer = [127, 0, 0, 1].into();
-        let response = answer(request.body(()).unwrap(), peer, Arc::clone(&self.state)).await;
+        let response = answer(
+            request.body(http_body_util::Empty::new()).unwrap(),
+            peer,
+            Arc::clone(&self.state),
+        )
+        .await;
         let status = response.status().as_u16();
         assert_eq!(response.headers()["x-content-type-options"], "nosniff");
         let body = response.into_body().collect().await.unwrap().to_bytes();

@@ -1,6 +1,7 @@
 //! Who comes to the admin endpoint, and what they may do there: the one place that decides it.
 //!
-//! Knows no route but what it needs. Invariants: a credential of the data endpoint opens nothing here (T-46); who may not
+//! Knows no route but what it needs. Invariants: a virtual key opens nothing here (T-46), and a token of the identity
+//! provider only what its roles say; who may not
 //! enter is told the same whatever was wrong; with `separate_duties` nobody enters with more than one of the three duties.
 
 use std::net::IpAddr;
@@ -10,10 +11,12 @@ use http::header::{self, HeaderMap, HeaderValue};
 use http::{Response, StatusCode};
 use http_body_util::Full;
 use policies::access::token::digest;
+use policies::limit::level::Now;
 
 use super::refuse;
 use crate::config::schema::Role;
-use crate::config::snapshot::Admin;
+use crate::config::snapshot::Snapshot;
+use crate::identity::{self, Miss, Waiting};
 
 /// What a route needs of whoever asks: one of these roles. `None`: nothing, it is open.
 pub(super) type Needs = Option<&'static [Role]>;
@@ -24,6 +27,8 @@ pub(super) const OPEN: Needs = None;
 pub(super) const ANYBODY: Needs = Some(&Role::ALL);
 /// 系统管理.
 pub(super) const OPERATOR: Needs = Some(&[Role::Operator]);
+/// 安全管理.
+pub(super) const SECURITY: Needs = Some(&[Role::Security]);
 /// 审计管理.
 pub(super) const AUDITOR: Needs = Some(&[Role::Auditor]);
 /// Any of the three duties.
@@ -46,21 +51,20 @@ impl Visitor {
     }
 }
 
-/// Lets somebody in by the credential of `headers`, at `now_ms` (Unix milliseconds).
+/// Lets somebody in by the credential of `headers`, at `now`.
 ///
 /// # Errors
-/// The answer: 403 if nobody can come in, 401 for a credential that is missing or wrong.
-#[expect(
-    clippy::result_large_err,
-    reason = "the error is the answer, made once"
-)]
-pub(super) fn enter(
+/// The answer: 403 if nobody can come in, or not with so many duties; 401 for a credential that is missing or wrong.
+pub(super) async fn enter(
     headers: &HeaderMap,
     peer: IpAddr,
-    admin: &Admin,
-    now_ms: u64,
+    snapshot: &Snapshot,
+    now: Now,
 ) -> Result<Visitor, Response<Full<Bytes>>> {
-    if admin.token.is_none() && admin.tokens.is_empty() {
+    let admin = &snapshot.admin;
+    let people = snapshot.identity.as_ref();
+    let people = people.is_some_and(|people| !people.rights.roles.is_empty());
+    if admin.token.is_none() && admin.tokens.is_empty() && !people {
         return Err(refuse(
             StatusCode::FORBIDDEN,
             "the admin API is closed: the config sets no admin.token",
@@ -71,10 +75,24 @@ pub(super) fn enter(
         (Some(one), None) => one.as_bytes().strip_prefix(b"Bearer "),
         _ => None,
     };
-    let known = bearer.and_then(|bearer| known(bearer, admin, now_ms));
-    let Some((name, roles)) = known else {
+    let Some(bearer) = bearer else {
         return Err(stranger());
     };
+    let mut known = known(bearer, snapshot, now);
+    if let Known::After(waiting) = known {
+        waiting.over().await;
+        known = self::known(bearer, snapshot, now);
+    }
+    let Known::As(name, roles) = known else {
+        return Err(stranger());
+    };
+    let duties = roles.iter().filter(|role| **role != Role::Viewer).count();
+    if admin.separate_duties && duties > 1 {
+        return Err(refuse(
+            StatusCode::FORBIDDEN,
+            "you have more than one of the duties operator, security and auditor, and the config sets separate_duties",
+        ));
+    }
     Ok(Visitor {
         name,
         origin: peer.to_string(),
@@ -93,18 +111,38 @@ pub(super) fn not_allowed(needs: Needs) -> Response<Full<Bytes>> {
     refuse(StatusCode::FORBIDDEN, &message)
 }
 
-/// Name and roles of whoever has this token.
-fn known(bearer: &[u8], admin: &Admin, now_ms: u64) -> Option<(Box<str>, Vec<Role>)> {
-    if admin
-        .token
-        .as_ref()
-        .is_some_and(|token| token.matches(bearer))
-    {
-        return Some(("admin".into(), Role::ALL.into()));
+/// Who has a token.
+enum Known {
+    /// Name and roles.
+    As(Box<str>, Vec<Role>),
+    Nobody,
+    /// It may be somebody's once the provider's keys are here.
+    After(Waiting),
+}
+
+fn known(bearer: &[u8], snapshot: &Snapshot, now: Now) -> Known {
+    let admin = &snapshot.admin;
+    let token = admin.token.as_ref();
+    if token.is_some_and(|token| token.matches(bearer)) {
+        return Known::As("admin".into(), Role::ALL.into());
     }
-    let token = admin.tokens.get(&digest(bearer))?;
-    let expired = token.expires_ms.is_some_and(|end| now_ms >= end);
-    (!expired).then(|| (token.name.clone(), vec![token.role]))
+    if let Some(token) = admin.tokens.get(&digest(bearer)) {
+        let now_ms = u64::try_from(now.wall_ms).unwrap_or(0);
+        if token.expires_ms.is_some_and(|end| now_ms >= end) {
+            return Known::Nobody;
+        }
+        return Known::As(token.name.clone(), vec![token.role]);
+    }
+    match &snapshot.identity {
+        Some(people) if !people.rights.roles.is_empty() && identity::has_form(bearer) => {
+            match people.session(bearer, now) {
+                Ok(session) => Known::As(session.person.user.clone(), session.roles.clone()),
+                Err(Miss::Denied(_)) => Known::Nobody,
+                Err(Miss::Unknown(waiting)) => Known::After(waiting),
+            }
+        }
+        _ => Known::Nobody,
+    }
 }
 
 fn stranger() -> Response<Full<Bytes>> {

@@ -9,6 +9,7 @@ mod check;
 mod key;
 mod matrix;
 mod policy;
+mod remote;
 mod scan;
 
 use std::fmt;
@@ -59,7 +60,7 @@ enum Command {
     Policy(policy::PolicyCommand),
     /// Virtual keys
     #[command(subcommand)]
-    Key(KeyCommand),
+    Key(key::KeyCommand),
     /// The audit log
     #[command(subcommand)]
     Audit(Box<audit::AuditCommand>),
@@ -121,22 +122,6 @@ struct ScanArgs {
 #[derive(Debug, Args)]
 struct MatrixArgs {
     /// Print it as JSON
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Debug, Subcommand)]
-enum KeyCommand {
-    /// Make a key; print it once, with the hash that goes into the config
-    Create(KeyCreateArgs),
-}
-
-#[derive(Debug, Args)]
-struct KeyCreateArgs {
-    /// What the config and the audit log call the key; made up if absent
-    #[arg(long)]
-    id: Option<String>,
-    /// Print {"id","key","hash"}
     #[arg(long)]
     json: bool,
 }
@@ -206,7 +191,7 @@ fn dispatch(command: Command, runners: &Runners, out: &mut impl Write) -> anyhow
             policy::run(&command, means, out, &mut io::stderr())
         }
         Command::Matrix(args) => matrix::print(&args, out),
-        Command::Key(KeyCommand::Create(args)) => key::create(&args, out),
+        Command::Key(command) => key::run(&command, out),
         Command::Completions { shell } => {
             // clap_complete panics when its writer fails; a vector does not.
             let mut script = Vec::new();

@@ -46,6 +46,9 @@ fn every_command_has_help_and_wrong_usage_exits_2() {
         "policy replay",
         "key",
         "key create",
+        "key list",
+        "key rotate",
+        "key revoke",
         "audit",
         "audit show",
         "audit verify",
@@ -93,6 +96,14 @@ fn keys_are_made_with_their_hash() {
     );
     assert_ne!(typed("yumen key create").1, typed("yumen key create").1);
     assert_eq!(typed("yumen key create --id a/b").0, ExitCode::from(2));
+    // A team is the gateway's: without one there is nobody to tell of it.
+    let alone = Cli::try_parse_from("yumen key create --team retail".split(' '));
+    assert_eq!(alone.unwrap_err().exit_code(), 2);
+    // Nobody listens there.
+    assert_eq!(
+        typed("yumen key list --admin http://127.0.0.1:1").0,
+        ExitCode::from(2)
+    );
 }
 
 #[test]

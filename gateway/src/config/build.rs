@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
-use ::policies::access::keys::KeyTable;
+use ::policies::access::keys::{KeySpec, KeyTable};
 use ::policies::limit::Books;
 use ::policies::limit::meter::Owner;
 use rustls::pki_types::pem::PemObject as _;
@@ -38,6 +38,7 @@ use super::snapshot::{
     ServerTls, Snapshot, State, Target,
 };
 use super::vendors::VendorBook;
+use crate::secret::Secret;
 use crate::upstream::client::Endpoint;
 
 /// The five clocks' defaults (threat model, section 3; a gap within content is bounded like the first).
@@ -48,6 +49,9 @@ const CLOCKS: Clocks = Clocks {
     idle: Duration::from_secs(300),
     total: Duration::from_secs(3600),
 };
+
+/// How long an answer of the shared store may take that no request waits for.
+const SHELF_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What a snapshot is built with.
 pub struct Ground<'a> {
@@ -162,6 +166,8 @@ fn assemble(loaded: &Loaded, ground: &Ground<'_>, files: &mut Files<'_>) -> Opti
         fingerprint: loaded.fingerprint().into(),
         marks: super::changes::Marks::of(loaded),
         keys: KeyTable::build(specs, before.map(|b| &b.keys), unix_ms(ground.now)),
+        certificates: access::certificates(config)?,
+        basis: super::dynamic::basis(config),
         identity,
         trusted_proxies: access::networks(&config.trusted_proxies)?,
         grades,
@@ -374,18 +380,31 @@ fn with(base: Clocks, over: schema::CallTimeouts) -> Clocks {
     }
 }
 
+/// What the table of keys is built from; `None` if the check would refuse the config.
+pub(super) fn key_specs(config: &Config, grades: &Grades, books: &Books) -> Option<Vec<KeySpec>> {
+    access::keys(config, grades, books)
+}
+
 /// Where limits are counted.
 fn state(config: &Config) -> Option<State> {
     let from = &config.state;
     let address = from.store.expose();
-    let store = match address {
-        "memory" => None,
-        _ => Some(ledger::Store::parse(address, &from.prefix, from.timeout.0).ok()?),
+    let reach = |timeout| ledger::Store::parse(address, &from.prefix, timeout).ok();
+    let (store, shelf) = match address {
+        "memory" => (None, None),
+        _ => (Some(reach(from.timeout.0)?), Some(reach(SHELF_TIMEOUT)?)),
     };
-    let all = format!("{address}\0{}\0{:?}", from.prefix, from.timeout);
+    let pepper = from.pepper.as_ref().map_or("", Secret::expose);
+    let all = format!(
+        "{address}\0{}\0{:?}\0{}\0{pepper}",
+        from.prefix, from.timeout, from.dir
+    );
     let digest = ::policies::access::token::digest(all.as_bytes());
     Some(State {
         store,
+        shelf,
+        dir: from.dir.as_str().into(),
+        pepper: from.pepper.clone(),
         mark: ::policies::access::token::show_digest(&digest).into(),
     })
 }
@@ -470,6 +489,7 @@ impl Files<'_> {
         Some(ServerTls {
             identity,
             client_ca,
+            client_cert: from.client_cert,
         })
     }
 

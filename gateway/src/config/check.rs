@@ -63,6 +63,25 @@ pub fn check(loaded: &Loaded, book: &dyn VendorBook, now_ms: u64) -> Vec<Problem
     problems
 }
 
+/// Checks teams, keys and what they may use, of a config of which the rest was checked. Errors and warnings.
+pub(super) fn access(
+    config: &Config,
+    doc: &Doc,
+    book: &dyn VendorBook,
+    now_ms: u64,
+) -> Vec<Problem> {
+    let mut check = Check {
+        config,
+        doc,
+        book,
+        now_ms,
+        problems: Vec::new(),
+    };
+    check.access();
+    check.money();
+    check.problems
+}
+
 /// Whether any of `problems` stops the config from being used.
 #[must_use]
 pub fn has_errors(problems: &[Problem]) -> bool {

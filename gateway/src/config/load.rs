@@ -18,8 +18,8 @@ use super::schema::{Audit, Checkpoint, Config};
 use super::words::fetch_words;
 use crate::secret::Secret;
 
-/// Largest config file.
-pub const CONFIG_BYTES_MAX: u64 = 4 << 20;
+/// Largest config file: fifty thousand keys with limits take 12 MB.
+pub const CONFIG_BYTES_MAX: u64 = 16 << 20;
 /// Largest file with a secret, a certificate chain or authorities.
 pub const SECRET_BYTES_MAX: u64 = 1 << 20;
 
@@ -40,6 +40,24 @@ impl fmt::Debug for Doc {
 }
 
 impl Doc {
+    /// The text of a part that is no file: what it says is shown, places are not.
+    pub(super) fn of(text: &str) -> Self {
+        let whole = parse("", text, &|_| None);
+        Self {
+            root: whole.unwrap_or_else(|_| Node::nothing()),
+            ..Self::nowhere()
+        }
+    }
+
+    /// No text at all.
+    pub(super) fn nowhere() -> Self {
+        Self {
+            file: String::new(),
+            root: Node::nothing(),
+            text: Secret::default(),
+        }
+    }
+
     /// A problem with the setting at `steps`; where that is not in the file, its place is that of what would hold it.
     #[must_use]
     pub fn problem(&self, severity: Severity, steps: &[Step], message: String) -> Problem {
@@ -219,6 +237,9 @@ fn fetch_secrets(loaded: &mut Loaded) -> Vec<Problem> {
         fetch(token, &["admin".into(), "token".into()]);
     }
     fetch(&mut config.state.store, &["state".into(), "store".into()]);
+    if let Some(pepper) = &mut config.state.pepper {
+        fetch(pepper, &["state".into(), "pepper".into()]);
+    }
     if let Some(secret) = config
         .alerts
         .webhook

@@ -13,6 +13,7 @@ pub mod build;
 pub mod changes;
 pub mod check;
 pub mod decode;
+pub mod dynamic;
 pub mod each;
 pub mod env;
 mod files;

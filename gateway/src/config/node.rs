@@ -14,8 +14,8 @@ use super::problem::{Place, Problem, Severity, Step, clip, show_path};
 
 /// Most nested collections. The schema needs six.
 const DEPTH_MAX: usize = 32;
-/// Most values of a file, aliases expanded: ten thousand keys fit, and a bomb of aliases ends soon.
-const NODES_MAX: usize = 200_000;
+/// Most values of a file, aliases expanded: fifty thousand keys with limits fit, and a bomb of aliases ends.
+const NODES_MAX: usize = 2_000_000;
 
 /// A value and where it stands. `Debug` shows the place alone: the value may be a secret.
 pub struct Node {
@@ -63,6 +63,15 @@ impl fmt::Debug for Node {
 }
 
 impl Node {
+    /// A tree without anything.
+    pub(super) fn nothing() -> Self {
+        Self {
+            place: Place::default(),
+            value: Value::Null,
+            raw: None,
+        }
+    }
+
     /// Whether a variable was expanded here; only then may a text stand for a number.
     #[must_use]
     pub fn is_expanded(&self) -> bool {
@@ -179,6 +188,7 @@ pub fn parse(file: &str, source: &str, lookup: Lookup<'_>) -> Result<Node, Vec<P
         budget: serde_saphyr::budget! {
             max_depth: DEPTH_MAX,
             max_nodes: NODES_MAX,
+            max_events: 2 * NODES_MAX,
             max_documents: 1,
         },
         strict_booleans: true,

@@ -27,7 +27,9 @@ mod policies;
 mod shipping;
 mod waiting;
 
-pub use access::{AdminToken, Claims, Hours, HoursSpan, Identity, PerUser, Role, Texts};
+pub use access::{
+    AdminToken, Certificate, Claims, ClientCert, Hours, HoursSpan, Identity, PerUser, Role, Texts,
+};
 pub use alerts::{Alerts, Webhook};
 pub use audit::{Payload, Seal, SealPeriod};
 pub use checkpoint::{Anchor, Checkpoint, Witness};
@@ -72,7 +74,7 @@ pub struct Config {
     pub identity: Option<Identity>,
     /// What is looked for in requests and replies, and what follows.
     pub policies: Policies,
-    /// Where limits are counted.
+    /// Where limits are counted, and where keys and teams are kept that the admin API makes.
     pub state: State,
     /// Who is told when a budget is nearly spent.
     pub alerts: Alerts,
@@ -139,8 +141,11 @@ pub struct ServerTls {
     pub cert: String,
     /// Its private key.
     pub key: String,
-    /// Authorities of client certificates; if given, a client must have one (mTLS).
+    /// Authorities of client certificates; if given, clients show one (mTLS).
     pub client_ca: Option<String>,
+    /// Whether a client must show one.
+    #[serde(default)]
+    pub client_cert: ClientCert,
 }
 
 /// The admin endpoint.
@@ -393,8 +398,11 @@ pub struct Key {
     pub id: String,
     /// A name of `teams`.
     pub team: Option<String>,
-    /// `sha256:` and the hexadecimal SHA-256 of the whole key: `yumen key create` prints it.
-    pub hash: String,
+    /// `sha256:` and the hexadecimal SHA-256 of the whole key: `yumen key create` prints it. May be left out if there is a
+    /// certificate.
+    pub hash: Option<String>,
+    /// The certificate that its clients show (mTLS, `tls.client_ca`), instead of the key or together with it.
+    pub certificate: Option<Certificate>,
     /// The least grade of its requests; default that of its team, or the lowest.
     pub grade: Option<String>,
     /// A date (valid until it begins, UTC) or an RFC 3339 time.
@@ -477,13 +485,19 @@ pub enum OnOutage {
     Refuse,
 }
 
-/// Where limits are counted.
+/// Where limits are counted, and where keys and teams are kept that the admin API makes.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct State {
     /// `memory`: in this process; or a Redis that replicas share: `redis://[user:password@]host:port[/db]`, `rediss://…`
     /// (TLS), `redis+cluster://host:port,host:port`, `redis+sentinel://host:port,host:port/master[/db]`.
     pub store: Secret,
+    /// With `memory`: the directory of what outlives the process, relative to the working directory. Made when there is
+    /// something to keep.
+    pub dir: String,
+    /// What hashes of keys that the admin API makes are keyed with, 32 characters or more. Absent: made once, and kept in
+    /// `dir` or in the shared store. Keys made with another one do not work.
+    pub pepper: Option<Secret>,
     /// Begins the names of all keys in the shared store.
     pub prefix: String,
     /// The longest that a request waits for the shared store.
@@ -496,6 +510,8 @@ impl Default for State {
     fn default() -> Self {
         Self {
             store: Secret::new("memory".into()),
+            dir: "./state".into(),
+            pepper: None,
             prefix: "yumen".into(),
             timeout: Span(Duration::from_millis(50)),
             timezone: "Asia/Shanghai".into(),

@@ -24,7 +24,7 @@ pub use super::address::{Host, Listen, Origin, Scheme};
 use super::changes::Marks;
 use super::price::Price;
 pub use super::schema::Location;
-use super::schema::{Audit, GateShape, Log, OnError, Payload, Role, Webhook};
+use super::schema::{Audit, ClientCert, GateShape, Log, OnError, Payload, Role, Webhook};
 use super::tuning::{Drain, Http2, Limits, Overload, Runtime, Timeouts};
 use crate::identity::Directory;
 use crate::secret::Secret;
@@ -52,6 +52,10 @@ pub struct Snapshot {
     pub models: HashMap<Box<str>, Arc<Model>>,
     /// Who may ask.
     pub keys: KeyTable,
+    /// The key's digest by the name that a client's certificate may have.
+    pub certificates: HashMap<Digest, Digest>,
+    /// The config itself without its keys: what dynamic keys and teams are judged by.
+    pub basis: Arc<super::schema::Config>,
     /// Whose tokens let somebody ask, beside keys.
     pub identity: Option<Directory>,
     /// Networks of proxies whose word on a client's address is believed.
@@ -96,17 +100,23 @@ pub struct Snapshot {
     pub runtime: Runtime,
     /// Our own log. Read at start only.
     pub log: Log,
-    /// Where limits are counted. Read at start only.
+    /// Where limits are counted and dynamic keys kept. Read at start only.
     pub state: State,
     /// Where it is told that a budget is nearly spent.
     pub webhook: Option<Webhook>,
 }
 
-/// Where limits are counted.
+/// Where limits are counted, and where dynamic keys are kept.
 #[derive(Debug)]
 pub struct State {
     /// The store that replicas share; `None`: this process's memory.
     pub store: Option<ledger::Store>,
+    /// The same for what no request waits for: dynamic keys. `None`: they lie in `dir`.
+    pub shelf: Option<ledger::Store>,
+    /// The directory of what outlives the process, relative to the working directory.
+    pub dir: Box<str>,
+    /// What hashes of dynamic keys are keyed with; `None`: made once and kept beside them.
+    pub pepper: Option<Secret>,
     /// Tells one setting from another without showing a password.
     pub mark: Box<str>,
 }
@@ -322,6 +332,8 @@ pub struct ServerTls {
     pub identity: Identity,
     /// Authorities of client certificates; if given, a client must have one.
     pub client_ca: Option<Vec<CertificateDer<'static>>>,
+    /// Whether a client may do without.
+    pub client_cert: ClientCert,
 }
 
 /// A certificate chain and its private key; they fit together.

@@ -15,12 +15,13 @@ use arc_swap::ArcSwap;
 use policies::limit::Books;
 use serde::Serialize;
 
-use super::build::{Built, Ground, build};
+use super::build::{Built, Ground, build, unix_ms};
 use super::files::Watched;
 use super::load::{load, load_text};
 use super::problem::Problem;
 use super::snapshot::Snapshot;
 use super::vendors::VendorBook;
+use crate::access::Keyring;
 use crate::identity;
 
 /// How often files are looked at. A change is used once it has looked the same twice, so within two of these.
@@ -82,6 +83,7 @@ pub struct ConfigStore {
     books: Arc<Books>,
     prepare: Option<Prepare>,
     witness: OnceLock<Witness>,
+    keyring: OnceLock<Arc<Keyring>>,
     counters: Arc<ReloadCounters>,
     /// Held for a whole reload: one at a time.
     watched: Mutex<Watched>,
@@ -124,6 +126,7 @@ impl ConfigStore {
             books,
             prepare: None,
             witness: OnceLock::new(),
+            keyring: OnceLock::new(),
             counters: Arc::default(),
         };
         store.succeeded(now);
@@ -157,6 +160,7 @@ impl ConfigStore {
             books,
             prepare: None,
             witness: OnceLock::new(),
+            keyring: OnceLock::new(),
             counters: Arc::default(),
             watched: Mutex::default(),
         };
@@ -174,6 +178,27 @@ impl ConfigStore {
     /// Has `witness` told of every reload from now on; only the first one that is given counts.
     pub fn witnessed_by(&self, witness: Witness) {
         let _ = self.witness.set(witness);
+    }
+
+    /// Gives this and every further config the dynamic keys of `keyring`; only the first one that is given counts.
+    pub fn with_keys_of(&self, keyring: Arc<Keyring>) {
+        let keyring = self.keyring.get_or_init(|| keyring);
+        let mut hold = keyring.hold();
+        let snapshot = self.load();
+        let before = snapshot.keys.dynamic();
+        hold.dress(&snapshot, &before, self.grounds(), unix_ms(self.now()));
+    }
+
+    /// What a config is built with beside its text: vendors, and limits by name.
+    #[must_use]
+    pub fn grounds(&self) -> (&dyn VendorBook, &Books) {
+        (&*self.book, &self.books)
+    }
+
+    /// The time, as reloads go by it.
+    #[must_use]
+    pub fn now(&self) -> SystemTime {
+        SystemTime::now()
     }
 
     fn tell(&self, why: &'static str, reloaded: &Reloaded<'_>) {
@@ -215,9 +240,9 @@ impl ConfigStore {
             Ok(built) => {
                 *watched = Watched::of(&self.path, built.files, built.digest);
                 let after = Arc::new(built.snapshot);
-                self.current.store(Arc::clone(&after));
+                let keys_stopped = self.swap(&before, &after, now);
                 let people = identity::reloaded(before.identity.as_ref(), after.identity.as_ref());
-                let keys_stopped = after.keys.stop_what_lost(&before.keys) + people;
+                let keys_stopped = keys_stopped + people;
                 let report = Report {
                     version: after.version,
                     keys_stopped,
@@ -245,6 +270,18 @@ impl ConfigStore {
                 Err(problems)
             }
         }
+    }
+
+    /// Puts `after` in the place of `before`, with the dynamic keys as it understands them. Returns how many keys ended.
+    fn swap(&self, before: &Snapshot, after: &Arc<Snapshot>, now: SystemTime) -> usize {
+        // Held over the swap: a key that is revoked meanwhile must not come back with the new table.
+        let mut hold = self.keyring.get().map(|keyring| keyring.hold());
+        if let Some(hold) = &mut hold {
+            let dynamic = before.keys.dynamic();
+            hold.dress(after, &dynamic, self.grounds(), unix_ms(now));
+        }
+        self.current.store(Arc::clone(after));
+        after.keys.stop_what_lost(&before.keys)
     }
 
     fn make(&self, before: &Snapshot, now: SystemTime) -> Result<Built, Vec<Problem>> {

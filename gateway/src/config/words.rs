@@ -5,11 +5,11 @@
 
 use std::path::Path;
 
-use super::load::{CONFIG_BYTES_MAX, Loaded, read_bounded, said};
+use super::load::{Loaded, read_bounded, said};
 use super::problem::{Problem, Severity, Step};
 
 /// Largest file of words: the watch for changes reads no more.
-const WORDS_BYTES_MAX: u64 = CONFIG_BYTES_MAX;
+const WORDS_BYTES_MAX: u64 = 4 << 20;
 /// Adds to word lists what stands in their files.
 pub(super) fn fetch_words(loaded: &mut Loaded) -> Vec<Problem> {
     let mut problems = Vec::new();

@@ -2,8 +2,11 @@
 //!
 //! Runs before a body is read or scanned. Unknown, revoked and expired keys are told the same.
 
+use std::sync::Arc;
+
 use http::header::AUTHORIZATION;
 use http::request::Parts;
+use policies::access::keys::{Principal, UNREAD};
 use policies::access::scope::Beyond;
 use policies::limit::level::Now;
 use wire::{Fault, Kind};
@@ -12,32 +15,30 @@ use super::arrive::Arrived;
 use super::settle::Exchange;
 use crate::identity::{self, Miss, Waiting};
 
-/// Admits the request, or says what to wait for before it is tried once more.
-pub(super) fn admit(exchange: &mut Exchange, arrived: &Arrived) -> Result<Option<Waiting>, Fault> {
-    let denied = |reason: &'static str| Fault::new(Kind::Unauthenticated).reason(reason);
-    let token = credential(&arrived.head)?.ok_or_else(|| denied("no_key"))?;
-    let now_ms = u64::try_from(exchange.now_ms).unwrap_or(0);
-    let snapshot = &exchange.snapshot;
-    let principal = match &snapshot.identity {
-        Some(identity) if identity::has_form(token) => {
-            let now = Now {
-                mono_ns: exchange.worker.now_ns(),
-                wall_ms: exchange.now_ms,
+/// Whether a request is let in.
+pub(super) enum Admission {
+    /// It is.
+    In(Arrived),
+    /// Not before this wait is over, and then it is tried once more.
+    After(Arrived, Waiting),
+}
+
+pub(super) fn admit(exchange: &mut Exchange, arrived: Arrived) -> Result<Admission, Fault> {
+    let token = credential(&arrived.head)?;
+    let shown = certified(exchange)?;
+    let principal = match (token, shown) {
+        (None, None) => return Err(denied("no_key")),
+        (None, Some(shown)) => shown,
+        (Some(token), shown) => {
+            let principal = match named(exchange, token)? {
+                Named::As(principal) => principal,
+                Named::After(waiting) => return Ok(Admission::After(arrived, waiting)),
             };
-            match identity.session(token, now) {
-                Ok(session) => session.principal.clone().ok_or_else(|| {
-                    Fault::new(Kind::Forbidden)
-                        .reason("no_team")
-                        .message("The token names no group that is a team here.")
-                })?,
-                Err(Miss::Denied(why)) => return Err(denied(why)),
-                Err(Miss::Unknown(waiting)) => return Ok(Some(waiting)),
+            if shown.is_some_and(|shown| !Arc::ptr_eq(&shown, &principal)) {
+                return Err(denied("two_credentials"));
             }
+            principal
         }
-        _ => snapshot
-            .keys
-            .find(token, now_ms)
-            .map_err(|denial| denied(denial.reason()))?,
     };
     exchange.grade = principal.grade;
     exchange.principal = Some(principal);
@@ -48,19 +49,73 @@ pub(super) fn admit(exchange: &mut Exchange, arrived: &Arrived) -> Result<Option
     if arrived.is_call() {
         exchange.enter()?;
     }
-    Ok(None)
+    Ok(Admission::In(arrived))
+}
+
+fn denied(reason: &'static str) -> Fault {
+    Fault::new(Kind::Unauthenticated).reason(reason)
+}
+
+/// Whom the client's certificate names, if a key says that it does.
+fn certified(exchange: &Exchange) -> Result<Option<Arc<Principal>>, Fault> {
+    let snapshot = &exchange.snapshot;
+    let mut names = exchange.certificate().iter();
+    let Some(key) = names.find_map(|name| snapshot.certificates.get(name)) else {
+        return Ok(None);
+    };
+    let now_ms = u64::try_from(exchange.now_ms).unwrap_or(0);
+    let found = snapshot.keys.find_digest(key, now_ms).transpose();
+    found.map_err(|denial| denied(denial.reason()))
+}
+
+/// Whom a token names.
+enum Named {
+    As(Arc<Principal>),
+    After(Waiting),
+}
+
+fn named(exchange: &Exchange, token: &[u8]) -> Result<Named, Fault> {
+    let snapshot = &exchange.snapshot;
+    let Some(directory) = snapshot
+        .identity
+        .as_ref()
+        .filter(|_| identity::has_form(token))
+    else {
+        let now_ms = u64::try_from(exchange.now_ms).unwrap_or(0);
+        let found = snapshot.keys.find(token, now_ms);
+        return found
+            .map(Named::As)
+            .map_err(|denial| match denial.reason() {
+                // It may well be a key: nobody is told that it is none before the store was read.
+                UNREAD => Fault::new(Kind::LedgerDown).reason(UNREAD),
+                reason => denied(reason),
+            });
+    };
+    let now = Now {
+        mono_ns: exchange.worker.now_ns(),
+        wall_ms: exchange.now_ms,
+    };
+    match directory.session(token, now) {
+        Ok(session) => session.principal.clone().map(Named::As).ok_or_else(|| {
+            Fault::new(Kind::Forbidden)
+                .reason("no_team")
+                .message("The token names no group that is a team here.")
+        }),
+        Err(Miss::Denied(why)) => Err(denied(why)),
+        Err(Miss::Unknown(waiting)) => Ok(Named::After(waiting)),
+    }
 }
 
 /// The same, after a wait for keys that were not known: once.
 pub(super) async fn again(
     exchange: &mut Exchange,
-    arrived: &Arrived,
+    arrived: Arrived,
     waiting: Waiting,
-) -> Result<(), Fault> {
+) -> Result<Arrived, Fault> {
     waiting.over().await;
     match admit(exchange, arrived)? {
-        None => Ok(()),
-        Some(_) => Err(Fault::new(Kind::Unauthenticated).reason("unknown_key")),
+        Admission::In(arrived) => Ok(arrived),
+        Admission::After(..) => Err(denied("unknown_key")),
     }
 }
 

@@ -8,8 +8,8 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use adapters::Asked;
 use adapters::places::{self, At, RequestHead};
+use adapters::{Asked, CLIENT_DIALECTS};
 use bytes::{Bytes, BytesMut};
 use http::header::{
     ALLOW, AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST,
@@ -80,10 +80,12 @@ pub(super) fn read_head(
         return Err(fault);
     }
     let Some(method) = method else {
-        let hint = if head.uri.path().starts_with("/v1/v1/") {
+        let path = head.uri.path();
+        let hint = if path.starts_with("/v1/v1/") {
             " The base URL already ends in /v1."
         } else {
-            ""
+            let mut hints = CLIENT_DIALECTS.iter().map(|dialect| dialect.hint(path));
+            hints.find(|hint| !hint.is_empty()).unwrap_or_default()
         };
         return Err(bad("unknown_path", "")
             .message(format!("There is no such path.{hint}"))

@@ -373,7 +373,7 @@ fn reading(
     let gear = if prepared.translates {
         Gear::translate(
             prepared.spoken.decoder(),
-            exchange.dialect.encoder(reply_head(exchange)),
+            exchange.dialect.encoder(reply_head(exchange, prepared)),
             governing.governor(),
         )
     } else if prepared.hide_usage || governing.is_needed() {
@@ -400,12 +400,13 @@ pub(super) fn sse_limits(exchange: &Exchange) -> wire::sse::Limits {
     }
 }
 
-pub(super) fn reply_head(exchange: &Exchange) -> adapters::dialect::ReplyHead {
+pub(super) fn reply_head(exchange: &Exchange, prepared: &Prepared) -> adapters::dialect::ReplyHead {
     adapters::dialect::ReplyHead {
         request_id: exchange.id.as_str().to_owned(),
         model: exchange.asked.clone(),
         created: exchange.now_ms / 1000,
         usage_asked: exchange.usage_asked,
+        echo: prepared.echo.clone(),
         shape: exchange.shape,
         thoughts: exchange.thoughts,
     }
@@ -465,7 +466,8 @@ async fn gather(
     }
     decoder.end(&mut exchange.meter, &mut all)?;
     let all = governing.events(exchange, all)?;
-    let body = exchange.dialect.encoder(reply_head(exchange)).whole(&all);
+    let head = reply_head(exchange, prepared);
+    let body = exchange.dialect.encoder(head).whole(&all);
     Ok(Sent::Whole {
         body,
         streamed: false,
@@ -553,7 +555,7 @@ fn whole(
     reading::note(&events, &mut exchange.meter, vendor, &head.view())?;
     exchange.meter.first_content = Some(now);
     let events = governing.events(exchange, events)?;
-    let mut encoder = exchange.dialect.encoder(reply_head(exchange));
+    let mut encoder = exchange.dialect.encoder(reply_head(exchange, prepared));
     if !routed.facts.stream {
         return Ok(Sent::Whole {
             body: encoder.whole(&events),

@@ -50,6 +50,7 @@ pub use body::ReplyBody;
 
 use crate::audit;
 use crate::worker::{Peer, RequestId, Worker};
+use admit::Admission;
 use arrive::{Arrived, What};
 use dispatch::Sent;
 use settle::Exchange;
@@ -95,11 +96,13 @@ async fn walk(
     request: Request<Incoming>,
 ) -> Result<Walked, Fault> {
     let arrived = arrive::read_head(exchange, peer, request)?;
-    if let Some(waiting) = admit::admit(exchange, &arrived)? {
+    let Arrived { what, head, body } = match admit::admit(exchange, arrived)? {
+        Admission::In(arrived) => arrived,
         // Boxed: only tokens of a key that nobody knows yet wait.
-        Box::pin(admit::again(exchange, &arrived, waiting)).await?;
-    }
-    let Arrived { what, head, body } = arrived;
+        Admission::After(arrived, waiting) => {
+            Box::pin(admit::again(exchange, arrived, waiting)).await?
+        }
+    };
     let asked = match what {
         What::Models => return Ok(Walked::Answered(listing::models(exchange, &head))),
         What::Model(id) => return listing::model(exchange, &id).map(Walked::Answered),

@@ -6,6 +6,7 @@ use std::num::NonZeroU64;
 
 use adapters::vendor::{Call, Parts, Vendor};
 use adapters::{Asked, Asks, ClientDialect, Dialect, DialectId};
+use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use policies::law::Cleared;
@@ -28,6 +29,8 @@ pub(super) struct Prepared {
     dropped: adapters::dialect::Dropped,
     pub(super) translates: bool,
     multimodal: bool,
+    /// What a translated reply repeats of the client's own request.
+    pub(super) echo: Bytes,
     /// It is no chat.
     pub(super) work: Option<Box<Doing>>,
 }
@@ -47,6 +50,7 @@ impl Prepared {
             dropped,
             translates: true,
             multimodal: false,
+            echo: Bytes::new(),
             work: Some(Box::new(doing)),
         }
     }
@@ -114,6 +118,7 @@ pub(super) fn prepare(
             hide_usage,
             dropped,
             translates: false,
+            echo: Bytes::new(),
             multimodal: facts.shape.parts,
             work: None,
         });
@@ -132,6 +137,7 @@ pub(super) fn prepare(
         dropped: encoded.dropped,
         translates: true,
         multimodal,
+        echo: client.echo(&routed.body, &routed.facts),
         work: None,
     })
 }

@@ -357,6 +357,17 @@ impl Reading {
         Ok(())
     }
 
+    /// The reply ends here, by a fault: what the client is told of it. `events` were read before.
+    pub(super) fn refuse(&mut self, fault: &Fault, events: u64, out: &mut Rope) {
+        let told = match &mut self.gear {
+            Gear::Translate { encoder, .. } => encoder.refuse(fault, out),
+            Gear::Observe | Gear::Govern { .. } => false,
+        };
+        if !told {
+            out.push(self.client.stream_refusal_after(fault, events));
+        }
+    }
+
     /// The upstream's body ended.
     pub(super) fn end(&mut self, meter: &mut Meter, out: &mut Rope) -> Result<(), Fault> {
         if let Some(frames) = &self.frames {

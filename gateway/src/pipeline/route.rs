@@ -195,6 +195,9 @@ impl<'a> Asker<'a> {
             },
             key: when::Key {
                 id: principal.map_or("", |principal| &principal.id),
+                user: principal
+                    .and_then(|principal| principal.user.as_deref())
+                    .unwrap_or_default(),
                 team: principal
                     .and_then(|principal| principal.team.as_deref())
                     .unwrap_or_default(),

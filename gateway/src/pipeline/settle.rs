@@ -13,6 +13,7 @@ use adapters::ClientDialect;
 use http::{HeaderName, HeaderValue};
 use ledger::Lease;
 use policies::access::keys::Principal;
+use policies::access::token::Digest;
 use policies::law::Cleared;
 use policies::limit::learnt::Learnt;
 use policies::limit::level::Standing;
@@ -234,6 +235,11 @@ impl Exchange {
     /// The request's body is here whole: from now on its client can only leave.
     pub(super) fn is_whole(&self) {
         self.on_peer.is_whole();
+    }
+
+    /// The names in the client's certificate.
+    pub(super) fn certificate(&self) -> &[Digest] {
+        self.on_peer.certificate()
     }
 
     /// A timer for the waits of this request.

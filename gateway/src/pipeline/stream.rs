@@ -150,7 +150,9 @@ impl Stream {
         if !self.ended.is_now() {
             if let Err(error) = std::task::ready!(Pin::new(&mut self.ended).poll(cx)) {
                 let fault = audit::unavailable(&error);
-                let told = self.exchange.dialect.stream_refusal(&fault).into();
+                let mut told = Rope::new();
+                let events = self.exchange.meter.events;
+                self.reading.refuse(&fault, events, &mut told);
                 if let Some(array) = &mut self.array {
                     array.take_back();
                 }
@@ -254,7 +256,8 @@ impl Stream {
     fn fail(&mut self, mut out: Rope, fault: &Fault) -> Rope {
         self.tally();
         self.upstream = None;
-        out.push(self.exchange.dialect.stream_refusal(fault));
+        let events = self.exchange.meter.events;
+        self.reading.refuse(fault, events, &mut out);
         self.exchange.keep_sent(&out);
         let out = self.framed(out, true);
         self.exchange.failed(fault);

@@ -72,7 +72,9 @@ pub(super) fn prepare(
     let work = client.decode_work(body, facts, &routed.asked)?;
     let dropped = operation.losses(&work, lossy)?;
     let form = operation.form.ok_or(Kind::Bug)?;
-    let native = form.native() == Some(client.id()) && work.len() <= operation.most;
+    // What the vendor lacks must not reach it.
+    let native =
+        form.native() == Some(client.id()) && work.len() <= operation.most && dropped.is_empty();
     let (first, parts, rest) = if native {
         let mut edits = wire::Edits::new();
         let name = dialect::quoted(&target.model);
@@ -164,7 +166,7 @@ pub(super) async fn attempt(
     let body = if doing.native && is_as_asked(&own, &reply) {
         bytes.into()
     } else {
-        let head = dispatch::reply_head(exchange);
+        let head = dispatch::reply_head(exchange, prepared);
         exchange.dialect.encode_done(&own, &reply, &head)?
     };
     Ok(Sent::Whole {

@@ -21,6 +21,7 @@ use hyper::rt::{Read, Write};
 use hyper::server::conn::{http1, http2};
 use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use policies::access::token::Digest;
 use prometheus_client::metrics::gauge::Gauge;
 use rustls::ServerConfig;
 use socket2::{Domain, Protocol, Socket, Type};
@@ -30,6 +31,7 @@ use tokio::sync::watch;
 use tokio_rustls::server::TlsStream;
 use wire::Kind;
 
+use super::certificate;
 use super::guard::{Clocks, Guard, HeadWatch};
 use crate::config::snapshot::Snapshot;
 use crate::config::units::Size;
@@ -125,27 +127,43 @@ async fn greet(
     match snapshot.tls.clone() {
         None => match Box::pin(spoken(&snapshot, &socket)).await {
             Some(Spoken::Http1) => {
-                let conversation = converse_h1(worker, &snapshot, socket, address);
+                let conversation =
+                    converse_h1(worker, &snapshot, socket, (address, Box::default()));
                 drop(snapshot);
                 Box::pin(conversation).await;
             }
             Some(Spoken::Http2) => {
-                Box::pin(converse_h2(worker, snapshot, socket, address)).await;
+                let from = (address, Box::default());
+                Box::pin(converse_h2(worker, snapshot, socket, from)).await;
             }
             None => {}
         },
         Some(tls) => match Box::pin(secured(&snapshot, tls, socket)).await {
             Some((stream, Spoken::Http1)) => {
-                let conversation = converse_h1(worker, &snapshot, stream, address);
+                let from = (address, names(&stream));
+                let conversation = converse_h1(worker, &snapshot, stream, from);
                 drop(snapshot);
                 Box::pin(conversation).await;
             }
             Some((stream, Spoken::Http2)) => {
-                Box::pin(converse_h2(worker, snapshot, stream, address)).await;
+                let from = (address, names(&stream));
+                Box::pin(converse_h2(worker, snapshot, stream, from)).await;
             }
             None => {}
         },
     }
+}
+
+/// Where a connection is from: its address, and the names in its certificate.
+type From = (SocketAddr, Box<[Digest]>);
+
+/// The names in the certificate that a client showed.
+fn names(stream: &TlsStream<TcpStream>) -> Box<[Digest]> {
+    let shown = stream.get_ref().1.peer_certificates();
+    shown
+        .and_then(<[_]>::first)
+        .map(certificate::names)
+        .unwrap_or_default()
 }
 
 /// What a connection speaks.
@@ -194,7 +212,7 @@ async fn secured(
 fn prepare<S: AsyncRead + AsyncWrite>(
     snapshot: &Snapshot,
     socket: S,
-    address: SocketAddr,
+    from: From,
     head_watch: HeadWatch,
 ) -> (TokioIo<Guard<S>>, Arc<Peer>) {
     let clocks = Clocks {
@@ -202,7 +220,7 @@ fn prepare<S: AsyncRead + AsyncWrite>(
         idle: snapshot.timeouts.keepalive.0,
         stall: snapshot.timeouts.client_write.0,
     };
-    let peer = Arc::new(Peer::new(address, head_watch));
+    let peer = Arc::new(Peer::new(from, head_watch));
     (
         TokioIo::new(Guard::new(socket, Arc::clone(&peer.head_watch), clocks)),
         peer,
@@ -214,9 +232,9 @@ fn converse_h1<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     worker: Arc<Worker>,
     snapshot: &Snapshot,
     socket: S,
-    address: SocketAddr,
+    from: From,
 ) -> impl Future<Output = ()> + Send + use<S> {
-    let (io, peer) = prepare(snapshot, socket, address, HeadWatch::default());
+    let (io, peer) = prepare(snapshot, socket, from, HeadWatch::default());
     let shared = Arc::clone(&worker.shared);
     // Boxed: hyper keeps room for it as long as the connection lives.
     let service = service_fn(move |request| {
@@ -244,9 +262,9 @@ async fn converse_h2(
     worker: Arc<Worker>,
     snapshot: Arc<Snapshot>,
     socket: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    address: SocketAddr,
+    from: From,
 ) {
-    let (io, peer) = prepare(&snapshot, socket, address, HeadWatch::framed());
+    let (io, peer) = prepare(&snapshot, socket, from, HeadWatch::framed());
     let shared = Arc::clone(&worker.shared);
     let idle = Idle {
         peer: Arc::clone(&peer),

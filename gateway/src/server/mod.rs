@@ -3,6 +3,7 @@
 //! Knows sockets and HTTP framing; hands whole requests to the pipeline and knows nothing of what they mean.
 
 pub mod admin;
+pub mod certificate;
 pub mod drain;
 pub mod guard;
 pub mod listen;

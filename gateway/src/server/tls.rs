@@ -11,6 +11,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme};
 
+use crate::config::schema::ClientCert;
 use crate::config::snapshot::{ClientTls, ServerTls};
 
 /// Why certificates or keys cannot be used. Never their contents.
@@ -53,9 +54,12 @@ pub fn server(tls: &ServerTls) -> Result<Arc<ServerConfig>, Unusable> {
         None => builder.with_no_client_auth(),
         Some(ca) => {
             let verifier =
-                WebPkiClientVerifier::builder_with_provider(Arc::new(roots(ca)?), provider())
-                    .build();
-            builder.with_client_cert_verifier(verifier.map_err(unusable)?)
+                WebPkiClientVerifier::builder_with_provider(Arc::new(roots(ca)?), provider());
+            let verifier = match tls.client_cert {
+                ClientCert::Required => verifier,
+                ClientCert::Optional => verifier.allow_unauthenticated(),
+            };
+            builder.with_client_cert_verifier(verifier.build().map_err(unusable)?)
         }
     };
     let identity = tls.identity.clone();

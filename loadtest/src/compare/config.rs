@@ -21,7 +21,7 @@ const DIR_MARK: &str = "${LOADTEST_DIR}";
 #[derive(Clone, Debug)]
 pub(crate) struct Key {
     pub(crate) secret: String,
-    hash: String,
+    pub(crate) hash: String,
 }
 
 impl Key {

@@ -4,7 +4,7 @@
 //! the same minute, and every other pair runs backwards, so that a machine that drifts treats all alike; a target
 //! that failed a workload is not measured on it again, and the command ends with an error.
 
-mod config;
+pub(crate) mod config;
 pub(crate) mod measure;
 pub(crate) mod proc;
 pub(crate) mod process;

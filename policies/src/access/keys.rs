@@ -9,9 +9,11 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use subtle::ConstantTimeEq as _;
 use wire::Grade;
 
+use super::dynamic::Dynamic;
 pub use super::principal::Principal;
 pub use super::scope::Names as Models;
 use super::scope::Scope;
@@ -50,11 +52,25 @@ pub struct KeySpec {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Denied(&'static str);
 
+/// The reason of a [`Denied`] while keys that replicas share have not been read yet.
+pub const UNREAD: &str = "keys_unread";
+
 impl Denied {
-    /// `malformed`, `unknown`, `expired` or `revoked`: for our own log and journal only.
+    /// `malformed`, `unknown`, `expired`, `revoked` or [`UNREAD`]: for our own log and journal only.
     #[must_use]
     pub fn reason(self) -> &'static str {
         self.0
+    }
+
+    pub(super) const UNKNOWN: Self = Self("unknown");
+
+    pub(super) const fn of(reason: &'static str) -> Self {
+        Self(reason)
+    }
+
+    /// Of two tables' answers, the one that says more.
+    fn or(self, other: Self) -> Self {
+        if self == Self::UNKNOWN { other } else { self }
     }
 }
 
@@ -64,15 +80,40 @@ impl fmt::Debug for Denied {
     }
 }
 
-/// All keys of one snapshot, by digest.
+/// Whether what was found for `asked` may ask, by the same steps whatever was found.
+pub(super) fn judge(
+    found: Option<(&Digest, &Arc<Principal>)>,
+    asked: &Digest,
+    now_ms: u64,
+) -> Result<Arc<Principal>, Denied> {
+    // An unknown key is compared too, with a digest that no key has, so that both ways take the same steps.
+    let stored = found.map_or(&[0; 32], |(digest, _)| digest);
+    let same = bool::from(stored.ct_eq(asked));
+    match found {
+        Some((_, principal)) if same => {
+            if principal.is_stopped() {
+                Err(Denied("revoked"))
+            } else if principal.is_expired(now_ms) {
+                Err(Denied("expired"))
+            } else {
+                Ok(Arc::clone(principal))
+            }
+        }
+        _ => Err(Denied::UNKNOWN),
+    }
+}
+
+/// All keys of one snapshot, by digest: those of the config, and the dynamic ones as the same config understands them.
 #[derive(Debug, Default)]
 pub struct KeyTable {
     by_digest: HashMap<Digest, Arc<Principal>>,
+    /// The only part of a snapshot that changes while it is used: a key that is made or revoked is no new config.
+    dynamic: ArcSwap<Dynamic>,
 }
 
 impl KeyTable {
-    /// Builds the table. Stop flags of keys that `before` holds too are kept; nothing is stopped yet, since the snapshot
-    /// may still be thrown away: see [`stop_what_lost`](Self::stop_what_lost).
+    /// Builds the table, without dynamic keys. Stop flags of keys that `before` holds too are kept; nothing is stopped
+    /// yet, since the snapshot may still be thrown away: see [`stop_what_lost`](Self::stop_what_lost).
     ///
     /// Of two keys with one digest the first wins; the config check refuses such a config.
     #[must_use]
@@ -83,14 +124,9 @@ impl KeyTable {
     ) -> Self {
         let mut table = Self::default();
         for spec in specs {
+            let old = before.and_then(|table| table.by_digest.get(&spec.digest));
             let digest = spec.digest;
-            let mut principal = Principal::new(spec);
-            if let Some(old) = before.and_then(|table| table.by_digest.get(&digest))
-                // What was revoked stays revoked, whatever else changed.
-                && (old.is_stopped() || principal.keeps_all_of(old, now_ms))
-            {
-                principal.follow(old);
-            }
+            let principal = Principal::of(spec, old, now_ms);
             table
                 .by_digest
                 .entry(digest)
@@ -99,68 +135,78 @@ impl KeyTable {
         table
     }
 
+    /// The dynamic keys.
+    #[must_use]
+    pub fn dynamic(&self) -> Arc<Dynamic> {
+        self.dynamic.load_full()
+    }
+
+    /// Puts other dynamic keys in place of those there are. Whoever does must stop what that took from them.
+    pub fn set_dynamic(&self, dynamic: Dynamic) {
+        self.dynamic.store(Arc::new(dynamic));
+    }
+
     /// Stops the principals of `before` whose key is gone from `self`, or has lost something: another team, a higher
     /// grade, fewer models, an end that has come. Returns how many. Called after the swap.
     pub fn stop_what_lost(&self, before: &Self) -> usize {
-        let mut stopped = 0;
-        for (digest, old) in &before.by_digest {
-            let kept = self
-                .by_digest
-                .get(digest)
-                .is_some_and(|new| new.follows(old));
-            if !kept && !old.is_stopped() {
-                old.stop();
-                stopped += 1;
-            }
-        }
-        stopped
+        let old = before.by_digest.iter();
+        let stopped = old.filter(|(digest, old)| old.ends_for(self.by_digest.get(*digest)));
+        stopped.count() + self.dynamic.load().stop_what_lost(&before.dynamic.load())
     }
 
     /// The principal behind `token` at `now_ms` (Unix milliseconds).
     ///
     /// # Errors
-    /// [`Denied`], alike for all reasons.
+    /// [`Denied`], alike for all reasons: whatever the config's keys say against it, the dynamic ones are asked too.
     pub fn find(&self, token: &[u8], now_ms: u64) -> Result<Arc<Principal>, Denied> {
         if !has_form(token) {
             return Err(Denied("malformed"));
         }
         let asked = digest(token);
         let found = self.by_digest.get_key_value(&asked);
-        // An unknown key is compared too, with a digest that no key has, so that both ways take the same steps.
-        let stored = found.map_or(&[0; 32], |(digest, _)| digest);
-        let same = bool::from(stored.ct_eq(&asked));
-        match found {
-            Some((_, principal)) if same => {
-                if principal.is_stopped() {
-                    Err(Denied("revoked"))
-                } else if principal.is_expired(now_ms) {
-                    Err(Denied("expired"))
-                } else {
-                    Ok(Arc::clone(principal))
-                }
-            }
-            _ => Err(Denied("unknown")),
-        }
+        judge(found, &asked, now_ms).or_else(|denied| {
+            let found = self.dynamic.load().find(&asked, now_ms);
+            found.map_err(|other| denied.or(other))
+        })
     }
 
-    /// The principal with this id, whatever its state: for administration.
+    /// The principal of a credential with this digest, whatever it is; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`Denied`] for one that is over.
+    pub fn find_digest(
+        &self,
+        digest: &Digest,
+        now_ms: u64,
+    ) -> Option<Result<Arc<Principal>, Denied>> {
+        let found = self.by_digest.get_key_value(digest)?;
+        Some(judge(Some(found), digest, now_ms))
+    }
+
+    /// The principal of the config's key with this id, whatever its state: for administration.
     #[must_use]
     pub fn by_id(&self, id: &str) -> Option<&Arc<Principal>> {
         self.by_digest.values().find(|p| &*p.id == id)
     }
 
-    /// All principals, in no order.
+    /// Whether the config has a key with this digest.
+    #[must_use]
+    pub fn has(&self, digest: &Digest) -> bool {
+        self.by_digest.contains_key(digest)
+    }
+
+    /// All principals of the config's keys, in no order.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Principal>> {
         self.by_digest.values()
     }
 
-    /// How many keys.
+    /// How many keys the config has.
     #[must_use]
     pub fn len(&self) -> usize {
         self.by_digest.len()
     }
 
-    /// Whether nobody can ask anything.
+    /// Whether the config has none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.by_digest.is_empty()

@@ -2,6 +2,7 @@
 //!
 //! Never sees a request's body and never compares a grade with a clearance.
 
+pub mod dynamic;
 pub mod keys;
 pub mod principal;
 pub mod scope;

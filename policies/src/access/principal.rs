@@ -89,6 +89,28 @@ impl Principal {
         }
     }
 
+    /// The principal of a credential that goes on with what `old`, the same one's before, had running, unless something was
+    /// lost.
+    pub(super) fn of(spec: KeySpec, old: Option<&Arc<Self>>, now_ms: u64) -> Self {
+        let mut principal = Self::new(spec);
+        if let Some(old) = old
+            // What was revoked stays revoked, whatever else changed.
+            && (old.is_stopped() || principal.keeps_all_of(old, now_ms))
+        {
+            principal.follow(old);
+        }
+        principal
+    }
+
+    /// Stops this principal unless `new`, what its credential's became, goes on in its place. Whether it did.
+    pub(super) fn ends_for(&self, new: Option<&Arc<Self>>) -> bool {
+        let ends = !new.is_some_and(|new| new.follows(self)) && !self.is_stopped();
+        if ends {
+            self.stop();
+        }
+        ends
+    }
+
     /// Whether this principal may go on. Asked per event of a stream: one relaxed load.
     #[must_use]
     pub fn is_stopped(&self) -> bool {

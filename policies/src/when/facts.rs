@@ -48,8 +48,10 @@ pub struct Request<'a> {
 /// Who asks.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Key<'a> {
-    /// The virtual key's id.
+    /// The virtual key's id; empty for a person.
     pub id: &'a str,
+    /// The person; empty for a virtual key.
+    pub user: &'a str,
     /// Its team; empty if it has none.
     pub team: &'a str,
     /// What it declares: a position in the grades.

@@ -48,6 +48,7 @@ fn judge(source: &str, provider: Option<Provider<'_>>) -> Result<bool, WhenFailu
         },
         key: Key {
             id: "k-7",
+            user: "li",
             team: "interns",
             grade: 1,
         },
@@ -178,7 +179,7 @@ fn errors_say_what_and_where() {
         (
             "key == \"a\"",
             0,
-            "`key` has fields: name one of id, team, grade",
+            "`key` has fields: name one of id, user, team, grade",
         ),
         ("model.name == \"a\"", 5, "`model` has no fields"),
         ("\"é\" == x", 8, "unknown variable `x`"),

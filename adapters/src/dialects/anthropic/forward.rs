@@ -9,7 +9,7 @@ use wire::json::{Type, Value};
 use wire::{Edits, Fault, Kind};
 
 use crate::dialect::{Dropped, Forward};
-use crate::members::{overlap, quoted};
+use crate::members::{overlap, quoted, without};
 use crate::vendor::Call;
 
 /// Makes the edits.
@@ -57,29 +57,5 @@ fn without_unproved(content: Value<'_>, edits: &mut Edits) -> Result<(), Fault> 
     if content.elements().all(|block| !unproved(&block)) {
         return Ok(());
     }
-    // From behind what was kept last, or from the first block, up to the next that is kept.
-    let mut kept_end = None;
-    let mut gone_from = None;
-    let mut gone_to = 0;
-    for block in content.elements() {
-        let span = block.span();
-        if unproved(&block) {
-            gone_from.get_or_insert(kept_end.unwrap_or(span.start));
-            gone_to = span.end;
-            continue;
-        }
-        if let Some(from) = gone_from.take() {
-            let to = if kept_end.is_none() {
-                span.start
-            } else {
-                gone_to
-            };
-            edits.replace(from..to, "").map_err(overlap)?;
-        }
-        kept_end = Some(span.end);
-    }
-    if let Some(from) = gone_from {
-        edits.replace(from..gone_to, "").map_err(overlap)?;
-    }
-    Ok(())
+    without(content, unproved, edits)
 }

@@ -12,7 +12,7 @@ mod forward;
 mod lens;
 mod listing;
 mod request;
-mod shape;
+pub(crate) mod shape;
 #[cfg(test)]
 mod tests;
 mod turns;

@@ -91,7 +91,7 @@ fn see(root: Value<'_>, facts: &mut RequestFacts, multimodal: bool) -> Result<()
             look_alike(&name, GOVERNED_IN_PARAMETERS)?;
             match &*name {
                 b"max_tokens" => facts.max_tokens = tokens(value, "parameters.max_tokens")?,
-                b"n" => facts.choices = count(value)?,
+                b"n" => facts.choices = count(value, "n")?,
                 b"incremental_output" => incremental = value.as_bool().unwrap_or(false),
                 b"result_format" => message |= value.is_named("message"),
                 b"tools" => facts.tools = value.elements().next().is_some(),

@@ -257,6 +257,7 @@ fn head(thoughts: bool) -> ReplyHead {
         usage_asked: true,
         shape: wire::facts::Shape::default(),
         thoughts,
+        echo: bytes::Bytes::new(),
     }
 }
 

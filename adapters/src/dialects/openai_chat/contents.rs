@@ -193,7 +193,7 @@ pub(crate) const ANSWER: u32 = u32::MAX;
 pub(crate) const BESIDE: u32 = u32::MAX;
 
 /// All texts of a reply or of one event of it.
-pub(super) fn of_reply(data: &[u8], tape: &Tape, saying: &mut Saying) {
+pub(crate) fn of_reply(data: &[u8], tape: &Tape, saying: &mut Saying) {
     let Some(root) = Value::root(tape, data) else {
         return;
     };
@@ -231,6 +231,13 @@ fn of_choice(data: &[u8], tape: &Tape, index: u32, choice: Value<'_>, saying: &m
     let said = &mut saying.said;
     for (key, value) in choice.members() {
         match key.inner().unwrap_or_default() {
+            // A legacy completion has its text here.
+            "text" if value.has_text() => said.extend(value.inner_span().map(|span| Said {
+                lane: lane(index, ANSWER),
+                span,
+                nested: false,
+                whole: false,
+            })),
             "logprobs" if !value.is_null() => saying.repeats.push(value.span()),
             "delta" | "message" => {
                 for (key, value) in value.members() {

@@ -246,6 +246,12 @@ impl Choice {
         let delta = value
             .get("delta")
             .or_else(|| value.get("message").filter(|_| !self.said));
+        if delta.is_none() && !self.said {
+            // A legacy completion.
+            let text = value.get("text").and_then(|text| Str::of(data, text));
+            let text = text.filter(|text| !text.is_empty());
+            out.extend(text.map(|text| Event::Text { choice, text }));
+        }
         // What a search of the vendor's own found is no answer.
         let shown = |delta: &Value<'_>| {
             flag < 3 && !delta.get("role").is_some_and(|role| role.is_named("tool"))

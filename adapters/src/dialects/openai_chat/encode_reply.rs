@@ -417,7 +417,8 @@ pub(crate) fn write_logprobs(weave: &mut Weave, all: &[&Raw]) {
     }
 }
 
-fn join_lists(weave: &mut Weave, all: &[&Raw], name: &str) {
+/// Lists of that name in all of them, as one; `null` if there are none.
+pub(crate) fn join_lists(weave: &mut Weave, all: &[&Raw], name: &str) {
     let mut open = false;
     for raw in all {
         let Ok(tape) = json::scan(raw.bytes(), &json::Limits::default()) else {
@@ -436,7 +437,8 @@ fn join_lists(weave: &mut Weave, all: &[&Raw], name: &str) {
     weave.lit(if open { "]" } else { "null" });
 }
 
-fn write_usage(weave: &mut Weave, usage: &Usage) {
+/// Token counts.
+pub(crate) fn write_usage(weave: &mut Weave, usage: &Usage) {
     let total = usage.prompt.saturating_add(usage.completion);
     weave.lit("{\"prompt_tokens\":");
     weave.number(usage.prompt);

@@ -20,7 +20,7 @@ const ASK_USAGE: &str = r#"{"include_usage":true}"#;
 ///
 /// # Errors
 /// `BadRequest` for what must not be lost.
-pub(super) fn forward(
+pub(crate) fn forward(
     body: &Bytes,
     facts: &RequestFacts,
     call: &Call<'_>,

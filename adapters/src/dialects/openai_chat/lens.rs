@@ -23,6 +23,7 @@ pub(crate) const LIMITS: json::Limits = json::Limits {
 
 struct Probes {
     content: Finder<'static>,
+    text: Finder<'static>,
     finish: Finder<'static>,
     usage: Finder<'static>,
     error: Finder<'static>,
@@ -31,6 +32,7 @@ struct Probes {
 static PROBES: LazyLock<Probes> = LazyLock::new(|| Probes {
     // Without its first quote: `reasoning_content` is found too.
     content: Finder::new(b"content\""),
+    text: Finder::new(b"\"text\""),
     finish: Finder::new(b"\"finish_reason\""),
     usage: Finder::new(b"\"usage\""),
     error: Finder::new(b"\"error"),
@@ -38,8 +40,26 @@ static PROBES: LazyLock<Probes> = LazyLock::new(|| Probes {
 
 /// Reads one event.
 pub(crate) fn read_event(event: &sse::Event<'_>, scratch: &mut json::Tape, facts: &mut EventFacts) {
+    read_by(&PROBES.content, event, scratch, facts);
+}
+
+/// Reads one event of a legacy completion, whose text stands in the choice itself.
+pub(crate) fn read_completion(
+    event: &sse::Event<'_>,
+    scratch: &mut json::Tape,
+    facts: &mut EventFacts,
+) {
+    read_by(&PROBES.text, event, scratch, facts);
+}
+
+fn read_by(
+    content: &Finder<'static>,
+    event: &sse::Event<'_>,
+    scratch: &mut json::Tape,
+    facts: &mut EventFacts,
+) {
     if let Some(data) = single_line(event.raw)
-        && plain_text(data)
+        && plain_text(content, data)
     {
         facts.content = true;
         return;
@@ -51,7 +71,7 @@ pub(crate) fn read_event(event: &sse::Event<'_>, scratch: &mut json::Tape, facts
         }
         return;
     };
-    if plain_text(&data) {
+    if plain_text(content, &data) {
         facts.content = true;
     } else if !data.trim_ascii().is_empty() {
         read_slow(&data, scratch, facts);
@@ -74,10 +94,10 @@ fn single_line(raw: &[u8]) -> Option<&[u8]> {
 }
 
 /// Whether an event surely carries text, and nothing that asks for a closer look.
-fn plain_text(data: &[u8]) -> bool {
+fn plain_text(content: &Finder<'static>, data: &[u8]) -> bool {
     let probes = &*PROBES;
-    let text = probes.content.find_iter(data).any(|at| {
-        let value = behind_colon(data, at + probes.content.needle().len());
+    let text = content.find_iter(data).any(|at| {
+        let value = behind_colon(data, at + content.needle().len());
         matches!(value, Some([b'"', next, ..]) if *next != b'"')
     });
     text && data.first() == Some(&b'{')

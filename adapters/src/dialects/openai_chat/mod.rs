@@ -201,7 +201,7 @@ fn error_body(fault: &Fault, before: &[u8], after: &[u8]) -> Vec<u8> {
 }
 
 /// The `type` beside a code (`dialects/openai-chat.md`, section 5).
-fn error_type(code: Code) -> &'static str {
+pub(crate) fn error_type(code: Code) -> &'static str {
     match code {
         Code::RateLimitExceeded => "requests",
         Code::BudgetExceeded => "insufficient_quota",

@@ -120,7 +120,7 @@ fn see(root: Value<'_>) -> Result<Seen, Fault> {
             b"input" => input = true,
             b"stream" => stream = flag(value, "stream")?,
             b"stream_options" => options = Some(value),
-            b"n" => choices = count(value)?,
+            b"n" => choices = count(value, "n")?,
             b"max_tokens" => old_cap = tokens(value, "max_tokens")?,
             b"max_completion_tokens" => cap = tokens(value, "max_completion_tokens")?,
             b"tools" => tools = value.elements().next().is_some(),
@@ -263,7 +263,11 @@ pub(crate) fn flag(value: Value<'_>, name: &'static str) -> Result<bool, Fault> 
     }
 }
 
-fn usage_asked(options: Option<Value<'_>>) -> Result<bool, Fault> {
+/// Whether usage is asked for in a stream.
+///
+/// # Errors
+/// `BadRequest`.
+pub(crate) fn usage_asked(options: Option<Value<'_>>) -> Result<bool, Fault> {
     let Some(options) = options.filter(|options| !options.is_null()) else {
         return Ok(false);
     };
@@ -278,11 +282,11 @@ fn usage_asked(options: Option<Value<'_>>) -> Result<bool, Fault> {
     })
 }
 
-/// How many choices.
+/// How many of something are wanted.
 ///
 /// # Errors
 /// `BadRequest`.
-pub(crate) fn count(value: Value<'_>) -> Result<u32, Fault> {
+pub(crate) fn count(value: Value<'_>, name: &'static str) -> Result<u32, Fault> {
     if value.is_null() {
         return Ok(1);
     }
@@ -290,7 +294,7 @@ pub(crate) fn count(value: Value<'_>) -> Result<u32, Fault> {
         .as_u64()
         .filter(|count| (1..=CHOICES_MAX).contains(count))
         .and_then(|count| u32::try_from(count).ok());
-    count.ok_or_else(|| bad("'n' must be a whole number from 1 to 128.").param("n"))
+    count.ok_or_else(|| bad("A count must be a whole number from 1 to 128.").param(name))
 }
 
 /// An output cap.

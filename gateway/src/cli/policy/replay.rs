@@ -33,6 +33,7 @@ struct Recorded {
     at: i64,
     id: String,
     key: String,
+    user: String,
     team: String,
     client: String,
     dialect: String,
@@ -331,6 +332,7 @@ impl Recorded {
             },
             key: when::Key {
                 id: &self.key,
+                user: &self.user,
                 team: &self.team,
                 grade: i64::from(asker.principal.grade.0),
             },

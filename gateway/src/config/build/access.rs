@@ -64,7 +64,7 @@ pub(super) fn keys(config: &Config, grades: &Grades, books: &Books) -> Option<Ve
         let scope = Said::from(key).read(&config.state.timezone).ok()?;
         specs.push(KeySpec {
             id: key.id.as_str().into(),
-            digest: parse_digest(&key.hash)?,
+            digest: credential(key)?,
             user: None,
             team: key.team.as_deref().map(Into::into),
             grade: resolve(grades, key.grade.as_deref())?.max(team.grade),
@@ -82,6 +82,24 @@ pub(super) fn keys(config: &Config, grades: &Grades, books: &Books) -> Option<Ve
 /// Networks by themselves.
 pub(super) fn networks(texts: &[String]) -> Option<Vec<IpNet>> {
     texts.iter().map(|text| network(text).ok()).collect()
+}
+
+/// What a key is found by in the table: its hash; without one the name of its certificate, which is the digest of no key.
+fn credential(key: &schema::Key) -> Option<Digest> {
+    match (&key.hash, &key.certificate) {
+        (Some(hash), _) => parse_digest(hash),
+        (None, Some(certificate)) => certificate.name(),
+        (None, None) => None,
+    }
+}
+
+/// Keys by the names of certificates.
+pub(super) fn certificates(config: &Config) -> Option<HashMap<Digest, Digest>> {
+    let with = |key: &schema::Key| {
+        let certificate = key.certificate.as_ref()?;
+        Some(certificate.name().zip(credential(key)))
+    };
+    config.keys.iter().filter_map(with).collect()
 }
 
 /// Tokens of the admin API.

@@ -60,7 +60,10 @@ impl Check<'_> {
             }
         }
         if config.keys.is_empty() {
-            self.warn(&at!["keys"], "there is no key: every request is refused");
+            self.warn(
+                &at!["keys"],
+                "there is no key: every request is refused, unless the admin API makes some",
+            );
         }
         let mut above: HashMap<&str, Above> = HashMap::new();
         let mut ids: HashMap<&str, usize> = HashMap::new();
@@ -71,10 +74,33 @@ impl Check<'_> {
             if let Some(first) = ids.insert(&key.id, index) {
                 self.error(&field("id"), format!("keys[{first}] has this id already"));
             }
-            if let Some(digest) = self.digest(&field("hash"), &key.hash)
+            if let Some(hash) = &key.hash
+                && let Some(digest) = self.digest(&field("hash"), hash)
                 && let Some(first) = digests.insert(digest, index)
             {
                 self.error(&field("hash"), format!("keys[{first}] is the same key"));
+            }
+            match &key.certificate {
+                None if key.hash.is_none() => {
+                    self.error(&at!["keys", index], "needs a `hash`, a `certificate`, or both");
+                }
+                None => {}
+                Some(certificate) => match certificate.name() {
+                    None => self.error(
+                        &field("certificate"),
+                        "names one certificate by exactly one of: fingerprint (`sha256:` and 64 hexadecimal digits), san, subject",
+                    ),
+                    Some(name) => {
+                        if let Some(first) = digests.insert(name, index) {
+                            let message = format!("keys[{first}] is of the same certificate");
+                            self.error(&field("certificate"), message);
+                        }
+                        if config.tls.as_ref().is_none_or(|tls| tls.client_ca.is_none()) {
+                            let message = "nobody can show one: there is no tls.client_ca";
+                            self.warn(&field("certificate"), message);
+                        }
+                    }
+                },
             }
             let team = key.team.as_deref();
             let above = above

@@ -17,6 +17,8 @@ use crate::config::zone;
 pub(crate) const TEAMS_DEEP_MAX: usize = 8;
 /// Largest budget, in units of its currency: what a shared store counts exactly in billionths.
 const BUDGET_MAX: f64 = 9e6;
+/// Shortest pepper: 128 random bits in hexadecimal.
+const PEPPER_BYTES_MIN: usize = 32;
 /// Longest line of requests that wait for a provider: each holds its body.
 const QUEUE_MAX: u32 = 10_000;
 /// Longest wait there: clients and what stands between have given up by then.
@@ -60,6 +62,16 @@ impl Check<'_> {
     fn store(&mut self) {
         let state = &self.config.state;
         self.name(&at!["state", "prefix"], &state.prefix, NAME_BYTES_MAX);
+        if state.dir.is_empty() {
+            self.error(&at!["state", "dir"], "is empty");
+        }
+        let short = |pepper: &crate::secret::Secret| {
+            pepper.file_reference().is_none() && pepper.expose().len() < PEPPER_BYTES_MIN
+        };
+        if state.pepper.as_ref().is_some_and(short) {
+            let message = format!("{PEPPER_BYTES_MIN} characters or more, random ones");
+            self.error(&at!["state", "pepper"], message);
+        }
         let Span(timeout) = state.timeout;
         if timeout < TIMEOUT.0 || timeout > TIMEOUT.1 {
             self.error(&at!["state", "timeout"], "must be 1ms to 5s");

@@ -88,7 +88,11 @@ impl Check<'_> {
             Ok(admin)
                 if !admin.host.is_loopback()
                     && config.admin.token.is_none()
-                    && config.admin.tokens.is_empty() =>
+                    && config.admin.tokens.is_empty()
+                    && config
+                        .identity
+                        .as_ref()
+                        .is_none_or(|identity| identity.roles.is_empty()) =>
             {
                 self.error(
                     &at!["admin", "listen"],

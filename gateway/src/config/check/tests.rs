@@ -151,7 +151,7 @@ fn warnings() {
             "grades: [low, high]\n".to_owned(),
             "y.yaml:1:1: warning: providers: there is no provider: nothing can be answered\n\
              y.yaml:1:1: warning: models: there is no model: nothing can be asked for\n\
-             y.yaml:1:1: warning: keys: there is no key: every request is refused",
+             y.yaml:1:1: warning: keys: there is no key: every request is refused, unless the admin API makes some",
         ),
         (
             with("").replace("\" } ]", "\", grade: internal, expires: 2026-11-01 } ]"),

@@ -11,8 +11,11 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
+use policies::access::token::{Digest, parse_digest};
+
 use super::{Budget, Quota};
 use crate::config::units::Span;
+use crate::server::certificate::{Kind, name};
 
 /// Times of the week.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -253,4 +256,45 @@ pub struct PerUser {
     pub limits: Quota,
     /// What each may spend.
     pub budget: Option<Budget>,
+}
+
+/// Which certificate it is: exactly one of these.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Certificate {
+    /// `sha256:` and the hexadecimal SHA-256 of the certificate (DER).
+    pub fingerprint: Option<String>,
+    /// A name of a host or a URI (a SPIFFE id) in its `subjectAltName`.
+    pub san: Option<String>,
+    /// The common name of its subject.
+    pub subject: Option<String>,
+}
+
+impl Certificate {
+    /// As it is looked up; `None` unless it is exactly one.
+    #[must_use]
+    pub fn name(&self) -> Option<Digest> {
+        match (&self.fingerprint, &self.san, &self.subject) {
+            (Some(hash), None, None) => Some(name(Kind::Fingerprint, &parse_digest(hash)?)),
+            (None, Some(san), None) if san.contains("://") => Some(name(Kind::San, san.as_bytes())),
+            (None, Some(san), None) if !san.is_empty() => {
+                Some(name(Kind::San, san.to_ascii_lowercase().as_bytes()))
+            }
+            (None, None, Some(subject)) if !subject.is_empty() => {
+                Some(name(Kind::Subject, subject.as_bytes()))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Whether a client must show a certificate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientCert {
+    /// Else there is no connection.
+    #[default]
+    Required,
+    /// Those that have none need a key or a token.
+    Optional,
 }

@@ -14,6 +14,7 @@ pub(crate) mod beside;
 mod bluelm;
 mod bluelm_native;
 mod chat;
+mod completions;
 mod deepseek;
 mod doubao;
 mod gemini;
@@ -28,6 +29,7 @@ mod overseas;
 mod private;
 mod profile;
 mod read;
+mod responses;
 mod runtimes;
 mod runtimes_more;
 mod sensenova;
@@ -200,6 +202,10 @@ pub(crate) trait Voice: Send + Sync {
     fn is_chat(&self, arrived: &Arrived<'_>) -> bool {
         arrived.rest == "/chat/completions"
     }
+    /// Whether a path below a base that it shares with another voice is its own.
+    fn owns(&self, _rest: &str) -> bool {
+        false
+    }
     /// The answer to a `POST` that is no chat, if the vendor has such a call.
     fn beside(&self, _: &Arrived<'_>, _: &Value) -> Option<Result<String, Trouble>> {
         None
@@ -290,6 +296,12 @@ pub(crate) static SURFACES: &[Surface] = &[
     ),
     ("glm", "/api/paas/v4", "/api/paas/v4", &glm::PROFILE),
     ("openai", "/openai/v1", "/openai/v1", &openai::PROFILE),
+    (
+        "openai-responses",
+        "/openai/v1",
+        "/openai/v1",
+        &responses::OPENAI,
+    ),
     ("vllm", "/vllm/v1", "/vllm/v1", &runtimes::VLLM),
     (
         "llamacpp",
@@ -312,7 +324,31 @@ pub(crate) static SURFACES: &[Surface] = &[
     own("/sensenova/v1", &sensenova::PROFILE),
     own("/sensenova-native/v1/llm", &sensenova::NATIVE),
     own("/spark/v1", &spark::PROFILE),
+    (
+        "vllm-completions",
+        "/vllm/v1",
+        "/vllm/v1",
+        &completions::VLLM,
+    ),
+    (
+        "llamacpp-completions",
+        "/llamacpp/v1",
+        "/llamacpp/v1",
+        &completions::LLAMACPP,
+    ),
+    (
+        "ollama-completions",
+        "/ollama/v1",
+        "/ollama/v1",
+        &completions::OLLAMA,
+    ),
     own("/sglang/v1", &runtimes_more::SGLANG),
+    (
+        "sglang-completions",
+        "/sglang/v1",
+        "/sglang/v1",
+        &completions::SGLANG,
+    ),
     own("/tgi/v1", &runtimes_more::TGI),
     own("/lmdeploy/v1", &runtimes_more::LMDEPLOY),
     own("/xinference/v1", &runtimes_more::XINFERENCE),
@@ -323,6 +359,12 @@ pub(crate) static SURFACES: &[Surface] = &[
     // Where it is asked for orders of documents.
     ("cohere-v2", "/cohere/v2", "/cohere/v2", &overseas::COHERE),
     own("/azure-openai", &overseas::AZURE),
+    (
+        "azure-openai-responses",
+        "/azure-openai",
+        "/azure-openai",
+        &responses::AZURE,
+    ),
     own("/xuanyuan/v1", &private::XUANYUAN),
     own("/minicpm/v1", &private::MINICPM),
     own("/sagegpt/v1", &private::SAGEGPT),
@@ -348,7 +390,7 @@ pub(crate) fn find(path: &str) -> Option<(&'static dyn Voice, &str)> {
         .iter()
         .filter_map(|(_, _, prefix, voice)| Some((*voice, path.strip_prefix(prefix)?)))
         .filter(|(_, rest)| rest.starts_with('/'))
-        .min_by_key(|(_, rest)| rest.len())
+        .min_by_key(|(voice, rest)| (rest.len(), !voice.owns(rest)))
 }
 
 /// The bearer credential, if it is not one that tests use as a wrong one: empty, or with `invalid` in it.

@@ -1,0 +1,406 @@
+//! Keys and teams that are made while the gateway runs: what is known of them, and how that gets into the table of keys.
+//!
+//! Documents lie in this process's memory; where they are kept is [`Backend`]'s: a file database, or a Redis that replicas
+//! share. Knows no HTTP. Blocks: all of it runs on threads of its own, never on a worker. Invariants: a change is kept
+//! before it is told and before it works; of two revisions of a document the newer counts, in whatever order they come;
+//! the table of a new config has the dynamic keys before its first request; what was revoked here never comes back here.
+
+mod doc;
+mod local;
+mod ops;
+mod shared;
+mod view;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use anyhow::Context as _;
+use ledger::{Doc, Written};
+use policies::access::dynamic::{Dynamic, Pepper};
+use policies::access::keys::KeySpec;
+use policies::access::token::{Digest, show_digest};
+use policies::limit::Books;
+
+use crate::config::build::unix_ms;
+use crate::config::dynamic::Frame;
+use crate::config::schema::Key;
+use crate::config::snapshot::{Snapshot, State};
+use crate::config::vendors::VendorBook;
+use crate::config::watch::ConfigStore;
+use crate::secret::Secret;
+use doc::{KeyDoc, TeamDoc};
+use local::Local;
+pub use ops::{Answer, Refusal, Who};
+use shared::Shared;
+pub use shared::{follow, read_first};
+
+/// Most documents, those of revoked keys included: some 400 bytes of memory each.
+pub const DOCS_MAX: usize = 200_000;
+
+/// What names of documents begin with.
+const KEYS: &str = "key/";
+const TEAMS: &str = "team/";
+
+/// Where documents are kept.
+enum Backend {
+    Local(Local),
+    Shared(Shared),
+}
+
+/// All dynamic keys and teams.
+pub struct Keyring {
+    backend: Backend,
+    /// `state.pepper`, if the config has one.
+    given: Option<Secret>,
+    known: Mutex<Known>,
+    /// The shared store answered when it was last asked; a file always does.
+    up: AtomicBool,
+}
+
+/// What is known, and may be used.
+#[derive(Default)]
+struct Known {
+    /// By name, [`KEYS`] or [`TEAMS`] and an id. Sorted: a list's cursor is an id.
+    docs: BTreeMap<Box<str>, Kept>,
+    salt: Option<Salt>,
+    /// Keys and teams that do not fit the running config, and why.
+    unfit: HashMap<Box<str>, Box<str>>,
+    /// Ids of keys that were revoked here while the shared store was away, and by whom: they do not work, and the store is
+    /// told when it is back.
+    revoked: BTreeMap<String, doc::Done>,
+    /// The shared store was read at least once.
+    read: bool,
+}
+
+/// What hashes are keyed with.
+#[derive(Clone)]
+struct Salt {
+    pepper: Pepper,
+    /// Where it was made here and is kept beside the keys, so that it can be put back there.
+    made: Option<Secret>,
+}
+
+/// A document in memory.
+struct Kept {
+    rev: u64,
+    text: Box<str>,
+}
+
+/// What is known, held for as long as one config takes another's place.
+pub struct Hold<'a>(MutexGuard<'a, Known>);
+
+impl Keyring {
+    /// What `state` of the config says, with what was kept before.
+    ///
+    /// # Errors
+    /// The file database cannot be opened or read.
+    pub fn open(state: &State) -> anyhow::Result<Self> {
+        let keyring = match &state.shelf {
+            Some(store) => Self::with(Backend::Shared(Shared::new(store)), state),
+            None => Self::with(Backend::Local(Local::open(Path::new(&*state.dir))?), state),
+        };
+        if let Backend::Local(local) = &keyring.backend {
+            let docs = local.all().context("the state directory cannot be read")?;
+            let mut known = keyring.known();
+            known.read = true;
+            if !docs.is_empty() || local.has_pepper() {
+                known.salt = Some(keyring.salt()?);
+            }
+            docs.into_iter().for_each(|doc| known.put(doc));
+            drop(known);
+        }
+        Ok(keyring)
+    }
+
+    fn with(backend: Backend, state: &State) -> Self {
+        Self {
+            up: AtomicBool::new(matches!(backend, Backend::Local(_))),
+            backend,
+            given: state.pepper.clone(),
+            known: Mutex::default(),
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        // Every change under the lock is whole.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Holds what is known while a config takes another's place: nothing changes in between.
+    pub fn hold(&self) -> Hold<'_> {
+        Hold(self.known())
+    }
+
+    /// Whether the store of keys answered when it was last asked.
+    pub fn is_up(&self) -> bool {
+        self.up.load(Ordering::Relaxed)
+    }
+
+    /// The pepper: of the config, or what this directory or the shared store has, made at the first need.
+    fn salt(&self) -> anyhow::Result<Salt> {
+        if let Some(given) = &self.given {
+            return Ok(Salt {
+                pepper: Pepper::new(given.expose().as_bytes()),
+                made: None,
+            });
+        }
+        let made = match &self.backend {
+            Backend::Local(local) => local.pepper(shared::random_hex)?,
+            Backend::Shared(shared) => shared.pepper(shared::random_hex()?)?,
+        };
+        Ok(Salt {
+            pepper: Pepper::new(made.as_bytes()),
+            made: Some(Secret::new(made)),
+        })
+    }
+
+    /// The same, kept for as long as the process runs.
+    fn salted(&self) -> anyhow::Result<Pepper> {
+        if let Some(salt) = &self.known().salt {
+            return Ok(salt.pepper.clone());
+        }
+        let salt = self.salt()?;
+        Ok(self.known().salt.get_or_insert(salt).pepper.clone())
+    }
+
+    /// Writes a document over revision `known`.
+    fn write(&self, doc: &Doc, known: u64) -> anyhow::Result<Written> {
+        match &self.backend {
+            Backend::Local(local) => local.write(doc, known, DOCS_MAX as u64),
+            Backend::Shared(shared) => {
+                let written = shared.write(doc, known);
+                self.up.store(written.is_ok(), Ordering::Relaxed);
+                written
+            }
+        }
+    }
+
+    /// Ends a key on this replica alone, until the shared store can be told.
+    fn revoke_here(&self, store: &ConfigStore, id: &str, done: doc::Done) {
+        let mut known = self.known();
+        known.revoked.insert(id.to_owned(), done);
+        let gone = known.digests(id);
+        let keys = &store.load().keys;
+        let before = keys.dynamic();
+        keys.set_dynamic(before.with(&gone, Vec::new(), unix_ms(store.now())));
+        keys.dynamic().stop_what_lost(&before);
+    }
+
+    /// Takes in documents that were written, here or elsewhere, and lets them work. Returns how many principals ended.
+    fn take_in(&self, store: &ConfigStore, docs: Vec<Doc>) -> usize {
+        let mut known = self.known();
+        let mut gone: Vec<Digest> = Vec::new();
+        let mut keys: Vec<Box<str>> = Vec::new();
+        let mut all = !std::mem::replace(&mut known.read, true);
+        for doc in docs {
+            let kept = known.docs.get(&*doc.name);
+            if kept.is_some_and(|kept| kept.rev >= doc.rev) {
+                continue;
+            }
+            if let Some(id) = doc.name.strip_prefix(KEYS) {
+                keys.push(id.into());
+                gone.extend(known.digests(id));
+            } else {
+                all = true;
+            }
+            known.put(doc);
+        }
+        if keys.is_empty() && !all {
+            return 0;
+        }
+        let snapshot = store.load();
+        let (before, now_ms) = (snapshot.keys.dynamic(), unix_ms(store.now()));
+        let Some(pepper) = known.pepper() else {
+            // Without one there has never been a key.
+            snapshot.keys.set_dynamic(Dynamic::default());
+            return 0;
+        };
+        let after = if all || before.pepper().is_none() {
+            let specs = known.build(&snapshot, store.grounds(), None, now_ms);
+            Dynamic::build(pepper, specs, &before, now_ms)
+        } else {
+            let specs = known.build(&snapshot, store.grounds(), Some(&keys), now_ms);
+            before.with(&gone, specs, now_ms)
+        };
+        snapshot.keys.set_dynamic(after);
+        snapshot.keys.dynamic().stop_what_lost(&before)
+    }
+}
+
+impl Hold<'_> {
+    /// Gives `snapshot` the dynamic keys, before it is used. `before` is the table in whose place it comes.
+    pub fn dress(
+        &mut self,
+        snapshot: &Snapshot,
+        before: &Dynamic,
+        grounds: (&dyn VendorBook, &Books),
+        now_ms: u64,
+    ) {
+        let known = &mut *self.0;
+        let table = match (known.pepper(), known.read) {
+            (_, false) => Dynamic::unread(),
+            (None, true) => Dynamic::default(),
+            (Some(pepper), true) => {
+                let specs = known.build(snapshot, grounds, None, now_ms);
+                Dynamic::build(pepper, specs, before, now_ms)
+            }
+        };
+        snapshot.keys.set_dynamic(table);
+    }
+}
+
+impl Known {
+    fn put(&mut self, doc: Doc) {
+        let kept = Kept {
+            rev: doc.rev,
+            text: doc.text.into(),
+        };
+        self.docs.insert(doc.name.into(), kept);
+    }
+
+    fn pepper(&self) -> Option<Pepper> {
+        self.salt.as_ref().map(|salt| salt.pepper.clone())
+    }
+
+    fn kept(&self, kind: &str, id: &str) -> Option<&Kept> {
+        self.docs.get(&*format!("{kind}{id}"))
+    }
+
+    /// The documents of a kind behind an id, by id.
+    fn of_kind(&self, kind: &'static str, after: &str) -> impl Iterator<Item = (&str, &Kept)> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        let from = format!("{kind}{after}");
+        self.docs
+            .range::<str, _>((Excluded(&*from), Unbounded))
+            .map_while(move |(name, kept)| Some((name.strip_prefix(kind)?, kept)))
+    }
+
+    /// By what a key is found, its old secrets too.
+    fn digests(&self, id: &str) -> Vec<Digest> {
+        let doc = self.kept(KEYS, id).and_then(Kept::key);
+        let secrets = doc.map_or_else(Vec::new, |doc| doc.secrets);
+        let pepper = self.pepper();
+        let keyed = |secret: &doc::SecretDoc| secret.keyed(pepper.as_ref()?);
+        secrets.iter().filter_map(keyed).collect()
+    }
+
+    /// A frame of this config with all dynamic teams in it.
+    fn frame<'a>(
+        &mut self,
+        snapshot: &'a Snapshot,
+        grounds: (&'a dyn VendorBook, &'a Books),
+        now_ms: u64,
+    ) -> Frame<'a> {
+        let mut frame = Frame::new(snapshot, grounds, now_ms);
+        let teams = self.of_kind(TEAMS, "").filter_map(|(name, kept)| {
+            let doc = kept.team().filter(|doc| doc.about.ended.is_none())?;
+            Some((name.to_owned(), doc.team))
+        });
+        let teams = teams.collect();
+        let unfit = frame.add_teams(teams);
+        self.unfit.retain(|name, _| !name.starts_with(TEAMS));
+        for (name, why) in unfit {
+            tracing::warn!(team = name, why, "a team cannot be used under this config");
+            self.unfit
+                .insert(format!("{TEAMS}{name}").into(), why.into());
+        }
+        frame
+    }
+
+    /// What the table is built from: of these keys, or of all.
+    fn build(
+        &mut self,
+        snapshot: &Snapshot,
+        grounds: (&dyn VendorBook, &Books),
+        only: Option<&[Box<str>]>,
+        now_ms: u64,
+    ) -> Vec<KeySpec> {
+        let Some(pepper) = self.pepper() else {
+            return Vec::new();
+        };
+        let mut frame = self.frame(snapshot, grounds, now_ms);
+        let mut unfit: Vec<(Box<str>, String)> = Vec::new();
+        let mut keys: Vec<Key> = Vec::new();
+        let mut secrets: Vec<Vec<(Digest, Option<u64>)>> = Vec::new();
+        let mut named = HashSet::new();
+        let mut add = |id: &str, kept: &Kept| {
+            let Some(mut doc) = kept.key() else {
+                unfit.push((id.into(), "another version of yumen wrote it".to_owned()));
+                return;
+            };
+            if doc.about.ended.is_some() || self.revoked.contains_key(id) {
+                return;
+            }
+            let valid = doc.secrets.iter().filter(|secret| secret.is_valid(now_ms));
+            let keyed = |secret: &doc::SecretDoc| Some((secret.keyed(&pepper)?, secret.until_ms));
+            let valid: Vec<_> = valid.filter_map(keyed).collect();
+            let Some((first, _)) = valid.first() else {
+                unfit.push((id.into(), "it was hashed with another pepper".to_owned()));
+                return;
+            };
+            doc.key.hash = show_digest(first);
+            keys.push(doc.key);
+            secrets.push(valid);
+        };
+        match only {
+            None => {
+                named.extend(
+                    self.docs
+                        .keys()
+                        .filter(|name| name.starts_with(KEYS))
+                        .cloned(),
+                );
+                self.of_kind(KEYS, "").for_each(|(id, kept)| add(id, kept));
+            }
+            Some(ids) => {
+                for id in ids {
+                    named.insert(format!("{KEYS}{id}").into());
+                    if let Some(kept) = self.kept(KEYS, id) {
+                        add(id, kept);
+                    }
+                }
+            }
+        }
+        let ids: Vec<Box<str>> = keys.iter().map(|key| key.id.as_str().into()).collect();
+        let mut specs = Vec::new();
+        for ((id, secrets), built) in ids.into_iter().zip(secrets).zip(frame.keys(keys)) {
+            match built {
+                Err(why) => unfit.push((id, why)),
+                Ok(spec) => specs.extend(secrets.into_iter().map(|(digest, until_ms)| KeySpec {
+                    digest,
+                    expires_ms: [spec.expires_ms, until_ms].into_iter().flatten().min(),
+                    ..spec.clone()
+                })),
+            }
+        }
+        self.unfit.retain(|name, _| !named.contains(name));
+        for (id, why) in unfit {
+            tracing::warn!(key = &*id, why, "a key does not work under this config");
+            self.unfit.insert(format!("{KEYS}{id}").into(), why.into());
+        }
+        specs
+    }
+}
+
+impl Kept {
+    fn key(&self) -> Option<KeyDoc> {
+        serde_json::from_str(&self.text).ok()
+    }
+
+    fn team(&self) -> Option<TeamDoc> {
+        serde_json::from_str(&self.text).ok()
+    }
+}
+
+/// A store and its keyring, as whoever administers keys has them.
+#[derive(Clone)]
+pub struct Access {
+    /// The running config.
+    pub store: Arc<ConfigStore>,
+    /// What is known.
+    pub keyring: Arc<Keyring>,
+    /// The audit log, which every change becomes an entry of.
+    pub journal: Arc<journal::Journal>,
+}

@@ -1,0 +1,583 @@
+//! Making, changing, rotating and revoking keys, and the same for teams.
+//!
+//! Knows who acts and writes it down before anything changes. Invariants: nothing is kept that the running config could not
+//! use; a key is shown once, in the answer that made it; an id that was revoked is never used again; what the config has is
+//! changed in the config; a revocation works here at once, whether the shared store answers or not.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use journal::{Event, What};
+use ledger::{Doc, Down, Written};
+use policies::access::token::{self, PREFIX};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+
+use super::doc::{About, Done, KeyDoc, SECRETS_MAX, SecretDoc, TeamDoc, lean, merge, written};
+use super::{Access, Backend, KEYS, TEAMS, view};
+use crate::config::build::unix_ms;
+use crate::config::schema::Key;
+use crate::config::units::Span;
+
+/// Longest note, in bytes.
+const NOTE_BYTES_MAX: usize = 1024;
+/// Most labels.
+const LABELS_MAX: usize = 32;
+/// Longest name or value of a label, in bytes.
+const LABEL_BYTES_MAX: usize = 128;
+/// How long an old secret stays valid where nothing is said.
+const OVERLAP: Duration = Duration::from_secs(86_400);
+/// How long it may.
+const OVERLAP_MAX: Duration = Duration::from_secs(90 * 86_400);
+/// Hash of a key that has none yet, so that the config's shape is whole.
+const NO_HASH: &str = "";
+
+/// Who acts.
+#[derive(Clone, Debug)]
+pub struct Who {
+    /// As the audit log names them.
+    pub name: String,
+    /// Where they come from.
+    pub origin: String,
+}
+
+/// Why nothing changed.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// What is asked makes no sense.
+    Bad(String),
+    /// There is no such thing.
+    Missing(&'static str),
+    /// Something stands against it.
+    Conflict(String),
+    /// It could not be kept.
+    Unkept(String),
+}
+
+/// A change that was made.
+#[derive(Debug)]
+pub struct Answer {
+    /// What it is now about.
+    pub body: Value,
+    /// The other replicas do not know of it yet.
+    pub is_pending: bool,
+}
+
+/// The rest of a body, beside what the config's shape has.
+#[derive(Default)]
+struct Words {
+    note: Option<String>,
+    labels: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Rotate {
+    overlap: Span,
+}
+
+impl Default for Rotate {
+    fn default() -> Self {
+        Self {
+            overlap: Span(OVERLAP),
+        }
+    }
+}
+
+fn bad(why: impl Into<String>) -> Refusal {
+    Refusal::Bad(why.into())
+}
+
+fn conflict(why: impl Into<String>) -> Refusal {
+    Refusal::Conflict(why.into())
+}
+
+impl Access {
+    /// `POST /api/keys`.
+    ///
+    /// # Errors
+    /// [`Refusal`]; nothing was made.
+    pub fn create_key(&self, who: &Who, body: &[u8]) -> Result<Answer, Refusal> {
+        let mut fields = object(body)?;
+        let words = Words::take(&mut fields)?;
+        let pepper = self.keyring.salted().map_err(unkept)?;
+        let now_ms = self.now_ms();
+        let (made, digest) = match fields.remove("hash") {
+            None => {
+                let made = token::create(aws_lc_rs::rand::fill)
+                    .map_err(|_| Refusal::Unkept("no randomness from the system".to_owned()))?;
+                let digest = token::digest(made.as_bytes());
+                (Some(made), digest)
+            }
+            Some(hash) => {
+                let digest = hash.as_str().and_then(token::parse_digest);
+                let why = "hash: not `sha256:` and 64 hexadecimal digits; leave it out to have a key made";
+                (None, digest.ok_or_else(|| bad(why))?)
+            }
+        };
+        let secret = match &made {
+            Some(key) => SecretDoc::of_key(key, &pepper, now_ms),
+            None => SecretDoc::of_digest(&digest, String::new(), &pepper, now_ms),
+        };
+        // Eight digits of the keyed hash tell keys apart and tell nothing of the key.
+        let named = format!("key-{}", secret.hash.get(..8).unwrap_or_default());
+        let id = fields.entry("id").or_insert_with(|| named.into());
+        let id = id.as_str().ok_or_else(|| bad("id: not a text"))?.to_owned();
+        fields.insert("hash".to_owned(), NO_HASH.into());
+        let doc = KeyDoc {
+            key: typed(fields)?,
+            secrets: vec![secret],
+            about: words.about(who, now_ms),
+        };
+        if self.keyring.known().kept(KEYS, &id).is_some() {
+            return Err(conflict("there is a key of this id, or there was one"));
+        }
+        let twin = self.store.load();
+        let found = twin.keys.dynamic().has(&pepper.keyed(&digest));
+        if found || made.is_none() && self.store.load().keys.has(&digest) {
+            return Err(conflict("hash: there is a key with this hash"));
+        }
+        let mut body = self.put_key(who, &id, (0, &doc), "key created")?;
+        if let (Some(made), Some(fields)) = (made, body.as_object_mut()) {
+            fields.insert("key".to_owned(), made.into());
+        }
+        Ok(Answer::of(body))
+    }
+
+    /// `PATCH /api/keys/{id}`.
+    ///
+    /// # Errors
+    /// [`Refusal`]; nothing was changed.
+    pub fn change_key(&self, who: &Who, id: &str, body: &[u8]) -> Result<Answer, Refusal> {
+        let mut patch = object(body)?;
+        let words = Words::take(&mut patch)?;
+        if let Some(fixed) = ["id", "hash"]
+            .into_iter()
+            .find(|name| patch.contains_key(*name))
+        {
+            return Err(bad(format!(
+                "{fixed}: this cannot be changed; rotate the key, or make another"
+            )));
+        }
+        let (rev, mut doc) = self.live_key(id)?;
+        let mut fields = serde_json::to_value(&doc.key).unwrap_or_default();
+        lean(&mut fields);
+        merge(&mut fields, &Value::Object(patch));
+        let Value::Object(fields) = fields else {
+            return Err(bad("not an object"));
+        };
+        doc.key = typed(fields)?;
+        words.change(&mut doc.about, who, self.now_ms());
+        let body = self.put_key(who, id, (rev, &doc), "key changed")?;
+        Ok(Answer::of(body))
+    }
+
+    /// `POST /api/keys/{id}/rotate`.
+    ///
+    /// # Errors
+    /// [`Refusal`]; nothing was changed.
+    pub fn rotate_key(&self, who: &Who, id: &str, body: &[u8]) -> Result<Answer, Refusal> {
+        let Rotate {
+            overlap: Span(overlap),
+        } = match body {
+            [] => Rotate::default(),
+            _ => typed(object(body)?)
+                .map_err(|_| bad("overlap: a span such as 0s, 30m or 24h, and nothing else"))?,
+        };
+        if overlap > OVERLAP_MAX {
+            return Err(bad("overlap: 90d at most"));
+        }
+        let (rev, mut doc) = self.live_key(id)?;
+        let pepper = self.keyring.salted().map_err(unkept)?;
+        let now_ms = self.now_ms();
+        let until = now_ms.saturating_add(u64::try_from(overlap.as_millis()).unwrap_or(u64::MAX));
+        doc.secrets.retain(|secret| secret.is_valid(now_ms));
+        if !overlap.is_zero() && doc.secrets.len() >= SECRETS_MAX {
+            let most = SECRETS_MAX - 1;
+            return Err(conflict(format!(
+                "{most} old ones of this key are valid still; wait, or rotate with overlap 0s"
+            )));
+        }
+        for old in &mut doc.secrets {
+            old.until_ms = Some(old.until_ms.map_or(until, |before| before.min(until)));
+        }
+        doc.secrets.retain(|secret| secret.is_valid(now_ms));
+        let made = token::create(aws_lc_rs::rand::fill)
+            .map_err(|_| Refusal::Unkept("no randomness from the system".to_owned()))?;
+        doc.secrets
+            .insert(0, SecretDoc::of_key(&made, &pepper, now_ms));
+        doc.about.changed = Some(who.did(now_ms));
+        let told = format!("key rotated, overlap {} s", overlap.as_secs());
+        let mut body = self.put_key(who, id, (rev, &doc), &told)?;
+        if let Some(fields) = body.as_object_mut() {
+            fields.insert("key".to_owned(), made.into());
+        }
+        Ok(Answer::of(body))
+    }
+
+    /// `DELETE /api/keys/{id}`: it works no more, and its streams end.
+    ///
+    /// # Errors
+    /// [`Refusal`]. A key that is revoked already is no error.
+    pub fn revoke_key(&self, who: &Who, id: &str) -> Result<Answer, Refusal> {
+        let (rev, mut doc) = self.key(id)?;
+        if doc.about.ended.is_some() {
+            return Ok(Answer::of(self.key_view(id)));
+        }
+        let done = who.did(self.now_ms());
+        doc.about.ended = Some(done.clone());
+        self.note(who, id, "key revoked")?;
+        match self.keep(KEYS, id, rev, &written(&doc)) {
+            Ok(()) => Ok(Answer::of(self.key_view(id))),
+            // Nobody must wait for a store to be rid of a key that leaked.
+            Err(Refusal::Unkept(why)) if matches!(self.keyring.backend, Backend::Shared(_)) => {
+                tracing::warn!(
+                    key = id,
+                    why,
+                    "revoked on this replica; the others are told later"
+                );
+                self.keyring.revoke_here(&self.store, id, done);
+                Ok(Answer {
+                    body: self.key_view(id),
+                    is_pending: true,
+                })
+            }
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    /// `POST /api/teams`.
+    ///
+    /// # Errors
+    /// [`Refusal`]; nothing was made.
+    pub fn create_team(&self, who: &Who, body: &[u8]) -> Result<Answer, Refusal> {
+        let mut fields = object(body)?;
+        let words = Words::take(&mut fields)?;
+        let name = match fields.remove("name") {
+            Some(Value::String(name)) => name,
+            _ => return Err(bad("name: a text, and it must be there")),
+        };
+        if self.store.load().basis.teams.contains_key(&name) {
+            return Err(conflict("the config has a team of this name"));
+        }
+        let rev = match self.keyring.known().kept(TEAMS, &name) {
+            None => 0,
+            // A name that is free again: teams have no secrets.
+            Some(kept) if kept.team().is_some_and(|doc| doc.about.ended.is_some()) => kept.rev,
+            Some(_) => return Err(conflict("there is a team of this name")),
+        };
+        let doc = TeamDoc {
+            team: typed(fields)?,
+            about: words.about(who, self.now_ms()),
+        };
+        let body = self.put_team(who, &name, (rev, &doc), "team created")?;
+        Ok(Answer::of(body))
+    }
+
+    /// `PATCH /api/teams/{name}`.
+    ///
+    /// # Errors
+    /// [`Refusal`]; nothing was changed.
+    pub fn change_team(&self, who: &Who, name: &str, body: &[u8]) -> Result<Answer, Refusal> {
+        let mut patch = object(body)?;
+        let words = Words::take(&mut patch)?;
+        let (rev, mut doc) = self.team(name)?;
+        let mut fields = serde_json::to_value(&doc.team).unwrap_or_default();
+        lean(&mut fields);
+        merge(&mut fields, &Value::Object(patch));
+        let Value::Object(fields) = fields else {
+            return Err(bad("not an object"));
+        };
+        doc.team = typed(fields)?;
+        words.change(&mut doc.about, who, self.now_ms());
+        let body = self.put_team(who, name, (rev, &doc), "team changed")?;
+        Ok(Answer::of(body))
+    }
+
+    /// `DELETE /api/teams/{name}`.
+    ///
+    /// # Errors
+    /// [`Refusal`]: it has teams or keys still.
+    pub fn delete_team(&self, who: &Who, name: &str) -> Result<Answer, Refusal> {
+        let (rev, mut doc) = self.team(name)?;
+        {
+            let known = self.keyring.known();
+            let mut teams = known.of_kind(TEAMS, "");
+            let below = teams.find(|(_, kept)| {
+                let doc = kept.team().filter(|doc| doc.about.ended.is_none());
+                doc.is_some_and(|doc| doc.team.parent.as_deref() == Some(name))
+            });
+            if let Some((below, _)) = below {
+                return Err(conflict(format!("the team `{below}` is below it")));
+            }
+            let mut keys = known.of_kind(KEYS, "");
+            let member = keys.find(|(_, kept)| {
+                let doc = kept.key().filter(|doc| doc.about.ended.is_none());
+                doc.is_some_and(|doc| doc.key.team.as_deref() == Some(name))
+            });
+            if let Some((member, _)) = member {
+                return Err(conflict(format!("the key `{member}` is of it")));
+            }
+        }
+        doc.about.ended = Some(who.did(self.now_ms()));
+        self.note(who, name, "team deleted")?;
+        self.keep(TEAMS, name, rev, &written(&doc))?;
+        Ok(Answer::of(json!({ "name": name, "deleted": true })))
+    }
+
+    fn now_ms(&self) -> u64 {
+        unix_ms(self.store.now())
+    }
+
+    /// A dynamic key and its revision.
+    fn key(&self, id: &str) -> Result<(u64, KeyDoc), Refusal> {
+        match self.keyring.known().kept(KEYS, id) {
+            Some(kept) => {
+                let doc = kept.key().ok_or_else(strange)?;
+                Ok((kept.rev, doc))
+            }
+            None if self.store.load().keys.by_id(id).is_some() => Err(conflict(
+                "this key stands in the config: change it there, or take it out, and reload",
+            )),
+            None => Err(Refusal::Missing("there is no such key")),
+        }
+    }
+
+    /// One that was not revoked.
+    fn live_key(&self, id: &str) -> Result<(u64, KeyDoc), Refusal> {
+        let found = self.key(id)?;
+        let revoked = self.keyring.known().revoked.contains_key(id);
+        if found.1.about.ended.is_some() || revoked {
+            return Err(conflict("this key is revoked"));
+        }
+        Ok(found)
+    }
+
+    fn team(&self, name: &str) -> Result<(u64, TeamDoc), Refusal> {
+        let known = self.keyring.known();
+        let kept = known.kept(TEAMS, name);
+        let doc = kept.map(|kept| Ok((kept.rev, kept.team().ok_or_else(strange)?)));
+        match doc.transpose()? {
+            Some(found) if found.1.about.ended.is_none() => Ok(found),
+            _ if self.store.load().basis.teams.contains_key(name) => Err(conflict(
+                "this team stands in the config: change it there and reload",
+            )),
+            _ => Err(Refusal::Missing("there is no such team")),
+        }
+    }
+
+    /// Judges a key, writes down who does what, keeps it and lets it work.
+    fn put_key(
+        &self,
+        who: &Who,
+        id: &str,
+        (rev, doc): (u64, &KeyDoc),
+        told: &str,
+    ) -> Result<Value, Refusal> {
+        let mut key = doc.key.clone();
+        // Any hash will do for judging the rest, but that of another key.
+        key.hash = format!("sha256:{}", "0".repeat(64));
+        {
+            let snapshot = self.store.load();
+            let mut known = self.keyring.known();
+            let mut frame = known.frame(&snapshot, self.store.grounds(), self.now_ms());
+            frame.keys(vec![key]).remove(0).map_err(bad)?;
+        }
+        self.note(who, id, told)?;
+        self.keep(KEYS, id, rev, &written(doc))?;
+        Ok(self.key_view(id))
+    }
+
+    fn put_team(
+        &self,
+        who: &Who,
+        name: &str,
+        (rev, doc): (u64, &TeamDoc),
+        told: &str,
+    ) -> Result<Value, Refusal> {
+        {
+            let snapshot = self.store.load();
+            let mut known = self.keyring.known();
+            let mut frame = known.frame(&snapshot, self.store.grounds(), self.now_ms());
+            frame.judge_team(name, doc.team.clone()).map_err(bad)?;
+            if rev > 0 {
+                let keys = known.of_kind(KEYS, "").filter_map(|(id, kept)| {
+                    let unfit = known.unfit.contains_key(&*format!("{KEYS}{id}"));
+                    let mut doc = kept
+                        .key()
+                        .filter(|doc| doc.about.ended.is_none() && !unfit)?;
+                    let hash = &doc.secrets.first()?.hash;
+                    doc.key.hash = format!("sha256:{hash}");
+                    Some(doc.key)
+                });
+                let keys: Vec<Key> = keys.collect();
+                let ids: Vec<String> = keys.iter().map(|key| key.id.clone()).collect();
+                frame.set_team(name, doc.team.clone());
+                let built = ids.into_iter().zip(frame.keys(keys));
+                for (id, built) in built {
+                    built.map_err(|why| {
+                        conflict(format!("the key `{id}` would no longer fit: {why}"))
+                    })?;
+                }
+            }
+        }
+        self.note(who, name, told)?;
+        self.keep(TEAMS, name, rev, &written(doc))?;
+        Ok(view::team(name, doc, None))
+    }
+
+    /// Writes down who does what: before it is done, or it is not done.
+    fn note(&self, who: &Who, name: &str, told: &str) -> Result<(), Refusal> {
+        let event = Event {
+            what: What::KeyChange,
+            actor: &who.name,
+            origin: &who.origin,
+            names: &[name],
+            detail: told,
+            ..Event::default()
+        };
+        let noted = self.journal.note(&event);
+        noted.map(|_| ()).map_err(|_| {
+            Refusal::Unkept(
+                "it could not be written into the audit log, so nothing changed".to_owned(),
+            )
+        })
+    }
+
+    /// Keeps a document over revision `rev`, and lets it work.
+    fn keep(&self, kind: &str, id: &str, rev: u64, text: &str) -> Result<(), Refusal> {
+        let doc = Doc {
+            name: format!("{kind}{id}"),
+            rev: rev + 1,
+            text: text.to_owned(),
+        };
+        match self.keyring.write(&doc, rev).map_err(unkept)? {
+            Written::Done => {
+                self.keyring.take_in(&self.store, vec![doc]);
+                Ok(())
+            }
+            Written::Conflict => Err(conflict(
+                "somebody else changed it just now; look, and ask again",
+            )),
+            Written::Full => Err(conflict("there are as many keys and teams as there may be")),
+        }
+    }
+}
+
+/// Tells the shared store of keys that were revoked here while it was away.
+pub(super) fn tell_revocations(access: &Access) -> anyhow::Result<()> {
+    let revoked = access.keyring.known().revoked.clone();
+    for (id, done) in revoked {
+        if let Ok((rev, mut doc)) = access.key(&id)
+            && doc.about.ended.is_none()
+        {
+            doc.about.ended = Some(done);
+            match access.keep(KEYS, &id, rev, &written(&doc)) {
+                Ok(()) => {}
+                // Its newer revision comes with the next reading.
+                Err(Refusal::Conflict(_)) => continue,
+                Err(_) => return Err(Down.into()),
+            }
+        }
+        access.keyring.known().revoked.remove(&id);
+    }
+    Ok(())
+}
+
+impl Answer {
+    fn of(body: Value) -> Self {
+        Self {
+            body,
+            is_pending: false,
+        }
+    }
+}
+
+impl Who {
+    fn did(&self, at_ms: u64) -> Done {
+        Done {
+            at_ms,
+            by: self.name.clone(),
+        }
+    }
+}
+
+impl Words {
+    fn take(fields: &mut Map<String, Value>) -> Result<Self, Refusal> {
+        let note = match fields.remove("note") {
+            None => None,
+            Some(Value::Null) => Some(String::new()),
+            Some(Value::String(note)) if note.len() <= NOTE_BYTES_MAX => Some(note),
+            Some(_) => {
+                return Err(bad(format!(
+                    "note: not a text of {NOTE_BYTES_MAX} bytes at most"
+                )));
+            }
+        };
+        let labels = match fields.remove("labels") {
+            None => None,
+            Some(Value::Null) => Some(BTreeMap::new()),
+            Some(labels) => Some(
+                serde_json::from_value(labels).map_err(|_| bad("labels: not names with texts"))?,
+            ),
+        };
+        let long = |text: &String| text.is_empty() || text.len() > LABEL_BYTES_MAX;
+        if labels.as_ref().is_some_and(|labels: &BTreeMap<_, _>| {
+            labels.len() > LABELS_MAX
+                || labels.iter().any(|(name, value)| long(name) || long(value))
+        }) {
+            return Err(bad(format!(
+                "labels: {LABELS_MAX} at most, names and values of 1 to {LABEL_BYTES_MAX} bytes"
+            )));
+        }
+        let looks_like_key =
+            |text: &String| text.contains(PREFIX) && text.split_whitespace().any(token::is_ours);
+        if note.as_ref().is_some_and(looks_like_key) {
+            return Err(bad("note: there is a key in it"));
+        }
+        Ok(Self { note, labels })
+    }
+
+    fn about(self, who: &Who, now_ms: u64) -> About {
+        About {
+            created: who.did(now_ms),
+            changed: None,
+            ended: None,
+            note: self.note.unwrap_or_default(),
+            labels: self.labels.unwrap_or_default(),
+        }
+    }
+
+    fn change(self, about: &mut About, who: &Who, now_ms: u64) {
+        about.changed = Some(who.did(now_ms));
+        if let Some(note) = self.note {
+            about.note = note;
+        }
+        if let Some(labels) = self.labels {
+            about.labels = labels;
+        }
+    }
+}
+
+fn object(body: &[u8]) -> Result<Map<String, Value>, Refusal> {
+    match serde_json::from_slice(body) {
+        Ok(Value::Object(fields)) => Ok(fields),
+        Ok(_) => Err(bad("the body is not a JSON object")),
+        Err(error) => Err(bad(format!("the body is not JSON: {error}"))),
+    }
+}
+
+/// The config's own shape, which says what is unknown or of a wrong type.
+fn typed<T: DeserializeOwned>(fields: Map<String, Value>) -> Result<T, Refusal> {
+    serde_json::from_value(Value::Object(fields)).map_err(|error| bad(error.to_string()))
+}
+
+fn unkept(error: anyhow::Error) -> Refusal {
+    tracing::error!(error = %format!("{error:#}"), "a change of keys could not be kept");
+    Refusal::Unkept(format!("nothing was kept: {error}"))
+}
+
+fn strange() -> Refusal {
+    conflict("another version of yumen wrote it: this one cannot change it")
+}
