@@ -224,6 +224,7 @@ mod tests {
 
     fn signed(auth: &str, session_token: &str) -> (String, HeaderMap) {
         let call = Call {
+            cap: None,
             model: "anthropic.claude-test-v1:0",
             stream: false,
             dialect: DialectId::Converse,
@@ -234,7 +235,6 @@ mod tests {
             token: None,
             host: "bedrock-runtime.us-east-1.amazonaws.com",
             base_path: "",
-            cap: None,
         };
         let credential = Credential {
             api_key: "AKIDEXAMPLE",

@@ -12,6 +12,7 @@ use crate::places::{Asked, Asks};
 use crate::vendor;
 
 const CALL: Call<'static> = Call {
+    cap: None,
     model: "up",
     stream: false,
     dialect: DialectId::Converse,
@@ -22,7 +23,6 @@ const CALL: Call<'static> = Call {
     token: None,
     host: "",
     base_path: "",
-    cap: None,
 };
 
 fn through(
