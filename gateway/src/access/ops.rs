@@ -377,7 +377,7 @@ impl Access {
     ) -> Result<Value, Refusal> {
         let mut key = doc.key.clone();
         // Any hash will do for judging the rest, but that of another key.
-        key.hash = format!("sha256:{}", "0".repeat(64));
+        key.hash = Some(format!("sha256:{}", "0".repeat(64)));
         {
             let snapshot = self.store.load();
             let mut known = self.keyring.known();
@@ -408,7 +408,7 @@ impl Access {
                         .key()
                         .filter(|doc| doc.about.ended.is_none() && !unfit)?;
                     let hash = &doc.secrets.first()?.hash;
-                    doc.key.hash = format!("sha256:{hash}");
+                    doc.key.hash = Some(format!("sha256:{hash}"));
                     Some(doc.key)
                 });
                 let keys: Vec<Key> = keys.collect();
