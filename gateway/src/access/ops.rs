@@ -375,6 +375,9 @@ impl Access {
         (rev, doc): (u64, &KeyDoc),
         told: &str,
     ) -> Result<Value, Refusal> {
+        if doc.key.certificate.is_some() {
+            return Err(bad("certificate: only a key of the config has one"));
+        }
         let mut key = doc.key.clone();
         // Any hash will do for judging the rest, but that of another key.
         key.hash = Some(format!("sha256:{}", "0".repeat(64)));
