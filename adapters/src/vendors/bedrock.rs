@@ -224,6 +224,7 @@ mod tests {
 
     fn signed(auth: &str, session_token: &str) -> (String, HeaderMap) {
         let call = Call {
+            cap: None,
             model: "anthropic.claude-test-v1:0",
             stream: false,
             dialect: DialectId::Converse,

@@ -151,6 +151,8 @@ mod tests {
             api_key: "VIVO_TEST_KEY_01",
             secret_key: "",
             app_id: "1080000001",
+            session_token: "",
+            region: "",
             auth: "",
         };
         for (path, want) in [

@@ -340,7 +340,7 @@ impl Known {
                 unfit.push((id.into(), "it was hashed with another pepper".to_owned()));
                 return;
             };
-            doc.key.hash = show_digest(first);
+            doc.key.hash = Some(show_digest(first));
             keys.push(doc.key);
             secrets.push(valid);
         };

@@ -375,9 +375,12 @@ impl Access {
         (rev, doc): (u64, &KeyDoc),
         told: &str,
     ) -> Result<Value, Refusal> {
+        if doc.key.certificate.is_some() {
+            return Err(bad("certificate: only a key of the config has one"));
+        }
         let mut key = doc.key.clone();
         // Any hash will do for judging the rest, but that of another key.
-        key.hash = format!("sha256:{}", "0".repeat(64));
+        key.hash = Some(format!("sha256:{}", "0".repeat(64)));
         {
             let snapshot = self.store.load();
             let mut known = self.keyring.known();
@@ -408,7 +411,7 @@ impl Access {
                         .key()
                         .filter(|doc| doc.about.ended.is_none() && !unfit)?;
                     let hash = &doc.secrets.first()?.hash;
-                    doc.key.hash = format!("sha256:{hash}");
+                    doc.key.hash = Some(format!("sha256:{hash}"));
                     Some(doc.key)
                 });
                 let keys: Vec<Key> = keys.collect();

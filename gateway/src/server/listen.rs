@@ -506,10 +506,11 @@ mod tests {
         size_of::<F>()
     }
 
-    /// It is made and let go for every request, and grows in the dark.
+    /// It is made and let go for every request, and grows in the dark. A stream that has begun does not hold it. 6360 bytes
+    /// on 2026-11-26, once forms, turns at a vendor and identities had come.
     #[test]
     fn the_future_of_a_request_stays_small() {
         let bytes = future_bytes(answer);
-        assert!(bytes <= 6000, "{bytes}");
+        assert!(bytes <= 6500, "{bytes}");
     }
 }

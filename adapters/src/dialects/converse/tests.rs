@@ -12,6 +12,7 @@ use crate::places::{Asked, Asks};
 use crate::vendor;
 
 const CALL: Call<'static> = Call {
+    cap: None,
     model: "up",
     stream: false,
     dialect: DialectId::Converse,
