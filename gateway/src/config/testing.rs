@@ -68,6 +68,7 @@ const BOOK: [VendorInfo; 5] = [
         needs_app_id: false,
         self_hosted: false,
         auth_modes: &["signed", "bearer"],
+        lists_models: false,
     },
 ];
 
