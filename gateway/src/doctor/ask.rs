@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use adapters::vendor::{self, Call, Head, Parts};
+use adapters::vendor::{Call, Head, Parts};
 use adapters::{Asked, Framing, Lossy, places};
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
@@ -52,12 +52,17 @@ impl Asker<'_> {
     /// A short stream, to its end.
     pub(super) async fn stream(&self, model: &str) -> Result<(), Fault> {
         let answer = self.ask(model, &chat(model, true)).await?;
-        if answer.framing != Framing::Sse {
-            return Err(
-                Fault::new(Kind::Malformed).message("It was asked for a stream and sent none.")
-            );
+        if !answer.framing.is_stream() {
+            let message = "It was asked for a stream and sent none.";
+            return Err(Fault::new(Kind::Malformed).message(message));
         }
-        self.events(&answer.body)
+        let Some(mut frames) = answer.framing.frames() else {
+            return self.events(&answer.body);
+        };
+        let mut events = Vec::new();
+        frames.read(&answer.body, &mut events)?;
+        frames.end()?;
+        self.events(&events)
     }
 
     /// Whether it calls a tool.
@@ -116,7 +121,10 @@ impl Asker<'_> {
         };
         let mut parts = Parts::default();
         vendor.prepare(&call, &provider.credential(), &mut parts)?;
-        let mut path_and_query = vendor::join_path(&provider.base_path, &parts.path);
+        let mut path_and_query = parts.path_behind(&provider.base_path);
+        let mut headers = self.headers(parts.headers, stream);
+        let signed = (path_and_query.as_str(), &body);
+        vendor.sign(&call, &provider.credential(), signed, &mut headers)?;
         if !parts.query.is_empty() {
             path_and_query.push('?');
             path_and_query.push_str(&parts.query);
@@ -124,7 +132,7 @@ impl Asker<'_> {
         let request = Request {
             method: Method::POST,
             path_and_query,
-            headers: self.headers(parts.headers, stream),
+            headers,
             usual: &[],
             body,
             after: Durable::NOW,
@@ -142,7 +150,7 @@ impl Asker<'_> {
         let framing = vendor.framing(&head);
         let tape = scan::scan(&body, &scan::Limits::default()).ok();
         let root = tape.as_ref().and_then(|tape| Read::root(tape, &body));
-        match vendor.fault(&head, root.filter(|_| framing != Framing::Sse)) {
+        match vendor.fault(&head, root.filter(|_| !framing.is_stream())) {
             Some(fault) => Err(fault),
             None => Ok(Answer { framing, body }),
         }
