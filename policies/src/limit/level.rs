@@ -386,9 +386,9 @@ mod tests {
         assert!(level.fits(day, 5, 1, now).is_err());
         let rolling = Window::Rolling(10 * hour);
         let level = Level::after(rolling, 0, 200, before, now);
-        // Of 110, five hours gave back a hundred; what came since stands.
+        // A window gives back evenly, what came first first: five hours gave back the hundred, and what came behind it waits.
         let left = level.standing(rolling, 200, now).remaining;
-        assert_eq!(left, 200 - 3);
+        assert_eq!(left, 200 - 10);
         let tight = Level::after(rolling, 0, 100, before, now);
         assert_eq!(tight.standing(rolling, 100, now).remaining, 100 - 50 - 10);
         let none = Level::after(rolling, 0, 100, [], now);
