@@ -11,6 +11,7 @@ pub mod dialect;
 pub mod dialects;
 pub mod frames;
 pub mod fuzz;
+pub mod listing;
 pub mod matrix;
 mod members;
 pub mod operation;

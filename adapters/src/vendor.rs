@@ -208,6 +208,17 @@ pub trait Vendor: Sync {
     /// event's data) if it is JSON. Never called with the intent of quoting: the fault must hold no vendor text.
     fn fault(&self, head: &Head<'_>, root: Option<Value<'_>>) -> Option<Fault>;
 
+    /// The path of its list of models, behind the base path as [`Parts::path`]; signed as a request is. `None`: it has none that
+    /// we know of.
+    fn listing(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// What whoever serves it should look at when it does not answer as it should; empty if there is nothing special.
+    fn hint(&self) -> &'static str {
+        ""
+    }
+
     /// How to fetch a token, for vendors that want one.
     fn token_flow(&self) -> Option<&'static dyn TokenFlow> {
         None

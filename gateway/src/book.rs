@@ -8,7 +8,8 @@ pub struct Registry;
 
 impl VendorBook for Registry {
     fn info(&self, name: &str) -> Option<VendorInfo> {
-        let info = adapters::vendor(name)?.info();
+        let vendor = adapters::vendor(name)?;
+        let info = vendor.info();
         Some(VendorInfo {
             name: info.name,
             default_base_url: info.default_base_url,
@@ -18,6 +19,7 @@ impl VendorBook for Registry {
             needs_app_id: info.needs_app_id,
             self_hosted: info.self_hosted,
             auth_modes: info.auth_modes,
+            lists_models: vendor.listing().is_some(),
         })
     }
 

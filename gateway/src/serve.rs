@@ -28,16 +28,20 @@ use crate::config::problem::Problem;
 use crate::config::schema::Durability;
 use crate::config::tuning::Mode;
 use crate::config::watch::ConfigStore;
+use crate::discover::Discovery;
 use crate::identity;
 use crate::server::{self, drain, listen};
 use crate::tasks;
 use crate::telemetry::{log, metrics::Metrics};
+use crate::usage::recover::recover;
 use crate::worker::{Phase, Shared, Worker};
 use journal::clock::{Clock, SystemClock};
-use journal::index::Bodies;
+use journal::follow::Until;
+use journal::index::{Bodies, Index};
 use journal::seal::Opener;
 use journal::{self, Event, Journal, What};
-use ledger::Place;
+use ledger::{Ledger, Place};
+use policies::limit::level::Now;
 
 /// Most workers: each has a shard of the journal.
 const WORKERS_MAX: usize = 64;
@@ -152,9 +156,17 @@ pub fn start(store: ConfigStore, warnings: &[Problem]) -> anyhow::Result<Running
     let (access, read_to) = dynamic_keys(&shared, &control)?;
     let (tree, audit) = (&shared.metrics.tree, &snapshot.audit);
     let checkpoints = Checkpoints::start(&shared.journal, audit, tree, &control)?;
+    recover_budgets(&shared)
+        .context("what budgets have spent cannot be read from the audit log")?;
     let workers = workers(&shared, count)?;
+    let mut discovery = Discovery::new(Arc::clone(&shared));
+    control.block_on(discovery.first());
     let runtime = start_workers(snapshot.runtime.mode, workers.clone(), listeners)?;
     start_control(&control, &shared, (workers, (access, read_to)), admin)?;
+    {
+        let _inside = control.enter();
+        tasks::detach(discovery.run());
+    }
     let scheme = if snapshot.tls.is_some() {
         "https"
     } else {
@@ -170,6 +182,36 @@ pub fn start(store: ConfigStore, warnings: &[Problem]) -> anyhow::Result<Running
         control,
         _workers: runtime,
     })
+}
+
+/// Limits and budgets that this process counts itself begin where the one before it ended.
+fn recover_budgets(shared: &Shared) -> std::io::Result<()> {
+    let snapshot = shared.store.load();
+    if snapshot.state.store.is_some() {
+        return Ok(());
+    }
+    let audit = &snapshot.audit;
+    let log = Path::new(&audit.dir);
+    let index = match audit.index.enabled {
+        true => Index::read(log, &indexing::dir(&audit.dir, audit.index.dir.as_deref()))?,
+        false => None,
+    };
+    let begun = std::time::Instant::now();
+    let recovered = recover(
+        log,
+        index.as_ref(),
+        Until::Frontier(shared.journal.frontier()),
+        &snapshot.money,
+        &shared.store.books().meters,
+        Now {
+            mono_ns: shared.clock.mono_ns(),
+            wall_ms: shared.clock.wall_ms(),
+        },
+    )?;
+    let took_ms = begun.elapsed().as_millis();
+    let (meters, requests) = (recovered.meters, recovered.requests);
+    tracing::info!(meters, requests, took_ms, "limits and budgets read back");
+    Ok(())
 }
 
 fn cores() -> usize {
@@ -255,7 +297,8 @@ fn start_control(
     let listener = listeners.into_iter().next().context("no listener")?;
     retention::start(shared);
     tasks::detach(crate::alerts::run(Arc::clone(shared)));
-    let state = admin_state(shared, searches(shared)?, &access);
+    let ledger = workers.first().context("no worker")?.ledger.clone();
+    let state = admin_state(shared, searches(shared)?, (&access, ledger));
     tasks::detach(access::follow(access, read_to));
     tasks::detach(server::admin::serve(
         Arc::clone(&state),
@@ -318,7 +361,11 @@ fn searches(shared: &Arc<Shared>) -> anyhow::Result<Searches> {
 }
 
 /// What the admin endpoint shows, and what readiness asks.
-fn admin_state(shared: &Arc<Shared>, searches: Searches, access: &Access) -> Arc<AdminState> {
+fn admin_state(
+    shared: &Arc<Shared>,
+    searches: Searches,
+    (access, ledger): (&Access, Ledger),
+) -> Arc<AdminState> {
     let (journal, leaving) = (Arc::clone(shared), shared.phase());
     let counted = Arc::clone(shared);
     let audit = &shared.store.load().audit;
@@ -329,6 +376,7 @@ fn admin_state(shared: &Arc<Shared>, searches: Searches, access: &Access) -> Arc
             Arc::clone(&shared.journal),
         )),
         searches: Arc::new(searches),
+        ledger,
         keys: Desk::new(access.clone()),
         config: Arc::clone(&shared.store),
         metrics: Arc::clone(&shared.metrics),

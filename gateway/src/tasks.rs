@@ -3,7 +3,9 @@
 //! Never spawned per request; a task is a connection, a driver or a watcher.
 
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 
 static LIVE: AtomicUsize = AtomicUsize::new(0);
 
@@ -36,6 +38,28 @@ pub fn spawn(task: impl Future<Output = ()> + Send + 'static) {
 )]
 pub fn detach(task: impl Future<Output = ()> + Send + 'static) {
     drop(tokio::spawn(task));
+}
+
+/// The next answer of several that are asked for at once, in the task that asks; `None` when all have answered.
+pub async fn next_of<T>(
+    asking: &mut Vec<Pin<Box<dyn Future<Output = T> + Send + '_>>>,
+) -> Option<T> {
+    std::future::poll_fn(|cx| {
+        if asking.is_empty() {
+            return Poll::Ready(None);
+        }
+        for place in 0..asking.len() {
+            let Some(future) = asking.get_mut(place) else {
+                break;
+            };
+            if let Poll::Ready(answer) = future.as_mut().poll(cx) {
+                drop(asking.swap_remove(place));
+                return Poll::Ready(Some(answer));
+            }
+        }
+        Poll::Pending
+    })
+    .await
 }
 
 /// How many tracked tasks run, over all workers.

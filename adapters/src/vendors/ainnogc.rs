@@ -14,5 +14,6 @@ pub(crate) static VENDOR: OpenAiLike = OpenAiLike {
     },
     path: "/v1/chat/completions",
     quirks: |_| &vllm::QUIRKS,
+    hint: "there is no public API: base_url and credential are those of the appliance, or of your own vLLM or MindIE",
     ..GENERIC
 };

@@ -68,6 +68,10 @@ impl Vendor for Anthropic {
         true
     }
 
+    fn listing(&self) -> Option<&'static str> {
+        Some("/v1/models")
+    }
+
     fn fault(&self, head: &Head<'_>, root: Option<Value<'_>>) -> Option<Fault> {
         let by_head = blame::by_status(head.status);
         let Some(error) = root.and_then(|root| root.get("error")) else {

@@ -16,6 +16,7 @@ pub(crate) static VENDOR: OpenAiLike = OpenAiLike {
     },
     path: "/v1/chat/completions",
     quirks: |_| &QUIRKS,
+    hint: "patients' data goes here: give no other provider of the model that clearance; weights of LLaMA-13B have contexts of 2K to 4K and no tools",
     ..GENERIC
 };
 

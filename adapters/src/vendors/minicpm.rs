@@ -25,6 +25,7 @@ pub(crate) static VENDOR: OpenAiLike = OpenAiLike {
             &vllm::QUIRKS
         }
     },
+    hint: "the first MiniCPM-1B and 2B want `<用户>{question}<AI>` and have no system slot; MiniCPM3 and later have ChatML in their tokenizer; CPM-Bee is no chat model; MiniCPM5 calls tools",
     ..GENERIC
 };
 

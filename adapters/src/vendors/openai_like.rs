@@ -33,6 +33,8 @@ pub(crate) struct OpenAiLike {
     pub quirks: fn(&str) -> &'static Quirks,
     /// The vendor's own codes (status, error); `None`: what is common holds.
     pub blame: fn(u16, &Told<'_>) -> Option<Blame>,
+    /// For whoever serves it; empty if there is nothing special.
+    pub hint: &'static str,
 }
 
 /// A vendor of which nothing is known but its dialect.
@@ -45,6 +47,7 @@ pub(crate) const GENERIC: OpenAiLike = OpenAiLike {
     does: |_| &[],
     quirks: |_| &COMMON_QUIRKS,
     blame: |_, _| None,
+    hint: "",
 };
 
 /// What runtimes speak: prompts may go on as they are, where a client asks so.
@@ -104,6 +107,19 @@ impl Vendor for OpenAiLike {
 
     fn fault(&self, head: &Head<'_>, root: Option<Value<'_>>) -> Option<Fault> {
         fault(head, root, self.blame)
+    }
+
+    /// It stands beside the chat completions, where those have their usual place.
+    fn listing(&self) -> Option<&'static str> {
+        match self.path {
+            "/chat/completions" => Some("/models"),
+            "/v1/chat/completions" => Some("/v1/models"),
+            _ => None,
+        }
+    }
+
+    fn hint(&self) -> &'static str {
+        self.hint
     }
 }
 

@@ -14,5 +14,6 @@ pub(crate) static VENDOR: OpenAiLike = OpenAiLike {
     },
     path: "/v1/chat/completions",
     quirks: |_| &vllm::QUIRKS,
+    hint: "there is no public API: base_url and credential are those of the platform that 4Paradigm installed, or of your own runtime",
     ..GENERIC
 };

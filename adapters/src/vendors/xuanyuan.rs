@@ -17,6 +17,7 @@ pub(crate) static VENDOR: OpenAiLike = OpenAiLike {
     },
     path: "/v1/chat/completions",
     quirks: |_| &QUIRKS,
+    hint: "some weights ship no chat template in tokenizer_config.json: serve them with one (vllm serve --chat-template FILE), `{system}Human: {user} Assistant:{answer}</s>`; contexts are 4K to 16K",
     ..GENERIC
 };
 

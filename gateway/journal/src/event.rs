@@ -100,6 +100,8 @@ pub enum What {
     ConfigChange,
     /// Keys or teams were added, removed or changed; `names` are their ids.
     KeyChange,
+    /// Models came to a provider's own list, or went; `names` are theirs.
+    Models,
     /// Somebody came in at the admin endpoint or the console.
     Login,
     /// Somebody was refused there.
@@ -153,6 +155,7 @@ impl What {
             | Self::Drain
             | Self::Reload
             | Self::ConfigChange
+            | Self::Models
             | Self::PayloadDropped
             | Self::PayloadRetired
             | Self::Retired

@@ -122,6 +122,19 @@ impl Join {
             .map(|(index, opened)| (*index, opened.place))
     }
 
+    /// The openings that wait, as rows without an end.
+    pub(crate) fn open_rows(&self) -> Vec<Row> {
+        let row = |(index, opened): (&u64, &Kept)| {
+            let first = First {
+                kind: Kind::Opened,
+                epoch: opened.epoch,
+                payload: &opened.payload,
+            };
+            row(*index, *index, Some(first), None)
+        };
+        self.open.iter().map(row).collect()
+    }
+
     /// The smallest index that waits for its closing. A reader without a place to keep `open` begins here after a restart,
     /// and skips the rows that it had.
     pub fn oldest_open(&self) -> Option<u64> {

@@ -144,6 +144,12 @@ pub struct Opening<'a> {
     pub request_bytes: u64,
     /// Targets that the request was cleared for.
     pub targets: u32,
+    /// Tokens reserved of limits and budgets: what counts if no closing ever says what was used.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub reserved_tokens: u64,
+    /// Money reserved, in billionths of a unit.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub reserved_nano: u64,
     /// HMAC-SHA-256 of the request's body as it was received.
     #[serde(serialize_with = "digest", skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<&'a Digest>,
@@ -299,7 +305,7 @@ pub struct Attempt<'a> {
     pub fault: &'a str,
 }
 
-/// Tokens as the vendor reported them, or as we estimated.
+/// What was consumed, as the vendor reported it or as we estimated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Tokens {
     /// Tokens of the prompt, cached ones included.
@@ -309,9 +315,18 @@ pub struct Tokens {
     /// Prompt tokens read from the vendor's cache.
     #[serde(skip_serializing_if = "is_zero")]
     pub cached: u64,
+    /// Prompt tokens written to the vendor's cache.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub cache_write: u64,
     /// Tokens of reasoning.
     #[serde(skip_serializing_if = "is_zero")]
     pub reasoning: u64,
+    /// Images that were made.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub images: u64,
+    /// Sound that was read or made, in ms.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub audio_ms: u64,
     /// True if the figures are ours and not the vendor's.
     pub estimated: bool,
     /// The vendor gave figures that are absurd or do not fit what was seen: ours stand in their place.

@@ -181,6 +181,11 @@ columns! {
     reply_fingerprint: String, [Closed "" "reply_fingerprint"], ["fingerprint"], "Keyed hash of the reply as it was sent, hex";
     request_body: Body, [Opened "" "request_body", Denied "" "request_body"], ["subject"], "Where the request's body is kept: JSON object";
     reply_body: Body, [Closed "" "reply_body"], ["subject"], "Where the reply is kept: JSON object";
+    cache_write_tokens: Option<i64>, [Closed "tokens" "cache_write"], [], "Prompt tokens written to the vendor's cache";
+    images: Option<i64>, [Closed "tokens" "images"], [], "Images that were made";
+    audio_ms: Option<i64>, [Closed "tokens" "audio_ms"], [], "Sound that was read or made, ms";
+    reserved_tokens: Option<i64>, [Opened "" "reserved_tokens"], [], "Tokens reserved of limits and budgets before the request went up";
+    reserved_nano: Option<i64>, [Opened "" "reserved_nano"], [], "Money reserved of budgets, in billionths of a unit of their currency";
     extra: Json, [], [], "JSON object of all other fields of the records, as `record kind.field`";
 }
 

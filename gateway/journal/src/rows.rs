@@ -2,7 +2,7 @@
 //!
 //! Must never change a file. Invariants: rows come as [`Join`] says; memory is the follower's and the openings that wait.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::fs::File;
 use std::io;
@@ -48,6 +48,34 @@ impl Rows {
     /// A directory that cannot be read.
     pub fn oldest(dir: &Path) -> io::Result<Self> {
         Ok(Self::new(dir, Follower::oldest(dir)?, Join::default()))
+    }
+
+    /// From the segments on in which records of `from_ms` (ms since 1970) or later may be: what they end may have begun before.
+    ///
+    /// # Errors
+    /// A directory that cannot be read.
+    pub fn since(dir: &Path, from_ms: i64) -> io::Result<Self> {
+        let mut of_shard: BTreeMap<u32, u64> = BTreeMap::new();
+        for segment in recover::list(dir)? {
+            let header = match recover::read_header(&segment.path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+                header => header?,
+            };
+            // A segment goes on until the shard begins the next, so the last one begun before is still needed.
+            match header.filter(|header| header.created_ms < from_ms) {
+                Some(header) => {
+                    of_shard.insert(segment.shard, header.first_index);
+                }
+                None => {
+                    let begin = header.map_or(0, |header| header.first_index);
+                    of_shard.entry(segment.shard).or_insert(begin);
+                }
+            }
+        }
+        match of_shard.into_values().min() {
+            None | Some(0) => Self::oldest(dir),
+            Some(first) => Self::open(dir, first, Join::default()),
+        }
     }
 
     /// From index `from` on, where the openings in `join` were waiting.

@@ -90,6 +90,15 @@ impl Ledger {
 }
 
 impl Ledger {
+    /// What is spent and reserved of a limit of the calendar, which may be more than the limit; `None` if the shared store
+    /// does not say.
+    pub async fn spent(&self, meter: &Arc<Meter>, now: Now) -> Option<u64> {
+        match self {
+            Self::Shared(link) => remote::spent(link, meter, now).await,
+            Self::Memory => Some(meter.spent(now)),
+        }
+    }
+
     /// Counts charges, whether they fit or not: what cannot be refused any more. Never waits.
     pub fn count(&self, charges: &[Charge], now: Now) {
         match self {

@@ -7,9 +7,11 @@
 //! of room is counted: its estimate stays spent; leases are renewed only while somebody holds them.
 
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use redis::Script;
@@ -146,17 +148,12 @@ impl Link {
                 }
                 () = tokio::time::sleep_until(next) => {}
             }
-            if !batch.is_empty() {
+            if !batch.is_empty() && !self.send_all(&mut batch, &connection).await {
                 // Repeated over the next connection until it is done: a lease is settled once.
-                while let Some(settlement) = batch.last() {
-                    if !settlement.send(self, connection.clone()).await {
-                        for left in batch.drain(..) {
-                            self.settle(left);
-                        }
-                        return;
-                    }
-                    batch.pop();
+                for left in batch.drain(..) {
+                    self.settle(left);
                 }
+                return;
             }
             let now = Instant::now();
             if now >= beat_at {
@@ -172,6 +169,33 @@ impl Link {
                 }
             }
         }
+    }
+
+    /// Sends all at once, so that they travel together; those that were not answered stay. False if any was not.
+    async fn send_all(&self, batch: &mut Vec<Settlement>, connection: &Connection) -> bool {
+        let done = {
+            let send =
+                |settlement| Box::pin(Settlement::send(settlement, self, connection.clone()));
+            let mut sending: Vec<_> = batch.iter().map(|one| (send(one), None)).collect();
+            poll_fn(|cx| {
+                for (answer, done) in sending.iter_mut().filter(|(_, done)| done.is_none()) {
+                    if let Poll::Ready(sent) = answer.as_mut().poll(cx) {
+                        *done = Some(sent);
+                    }
+                }
+                if sending.iter().all(|(_, done)| done.is_some()) {
+                    Poll::Ready(())
+                } else {
+                    Poll::Pending
+                }
+            })
+            .await;
+            let done = sending.iter().map(|(_, done)| *done == Some(true));
+            done.collect::<Vec<_>>()
+        };
+        let mut sent = done.into_iter();
+        batch.retain(|_| sent.next() != Some(true));
+        batch.is_empty()
     }
 
     async fn beat(&self, mut connection: Connection) -> bool {

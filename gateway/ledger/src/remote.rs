@@ -140,6 +140,20 @@ pub(crate) async fn reserve(
     }
 }
 
+/// What is spent and reserved of a limit of the calendar; `None` if the store does not say.
+pub(crate) async fn spent(link: &Arc<Link>, meter: &Arc<Meter>, now: Now) -> Option<u64> {
+    let mut connection = link.connection()?;
+    let charge = Charge::all(meter, 0);
+    let wall_ms = now.wall_ms.saturating_add(link.offset_ms());
+    let Taken { key, .. } = Taken::new(link, &charge, wall_ms);
+    let mut get = redis::cmd("GET");
+    let asked = get.arg(&*key).query_async::<Option<u64>>(&mut connection);
+    match timeout(link.store.timeout, asked).await {
+        Ok(Ok(spent)) => Some(spent.unwrap_or(0)),
+        _ => None,
+    }
+}
+
 fn noted(taken: &[Taken], standings: &[Standing]) -> Reserved {
     let mut reserved = Reserved::default();
     for (taken, standing) in taken.iter().zip(standings) {

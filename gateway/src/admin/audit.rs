@@ -210,7 +210,11 @@ impl Searches {
     }
 
     /// Writes down that somebody reads the log.
-    fn record(&self, visitor: &Visitor, detail: &str) -> Result<(), (StatusCode, String)> {
+    pub(super) fn record(
+        &self,
+        visitor: &Visitor,
+        detail: &str,
+    ) -> Result<(), (StatusCode, String)> {
         let event = Event {
             what: What::Search,
             actor: &visitor.name,
@@ -247,12 +251,12 @@ impl Asked {
     }
 }
 
-fn bad(why: &str) -> (StatusCode, String) {
+pub(super) fn bad(why: &str) -> (StatusCode, String) {
     (StatusCode::BAD_REQUEST, why.to_owned())
 }
 
 /// Why files could not be read, without their names.
-fn unread(error: &io::Error) -> (StatusCode, String) {
+pub(super) fn unread(error: &io::Error) -> (StatusCode, String) {
     match error.kind() {
         io::ErrorKind::InvalidInput => bad(&error.to_string()),
         io::ErrorKind::InvalidData | io::ErrorKind::NotFound => (

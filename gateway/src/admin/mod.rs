@@ -7,6 +7,7 @@
 
 mod access;
 mod audit;
+mod money;
 mod openapi;
 mod query;
 mod routes;
@@ -24,6 +25,7 @@ use http::{Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use journal::inert::write_inert;
+use ledger::Ledger;
 use policies::limit::level::Now;
 use serde::Serialize;
 use serde_json::json;
@@ -63,6 +65,8 @@ pub struct AdminState {
     pub payloads: Arc<Payloads>,
     /// Searches of the audit log.
     pub searches: Arc<Searches>,
+    /// Where limits are counted.
+    pub ledger: Ledger,
     /// Keys and teams.
     pub keys: Arc<Desk>,
     /// What this build calls itself.
@@ -94,6 +98,9 @@ enum Answers {
     Entry,
     Payload,
     Stats,
+    Usage,
+    Budgets,
+    Explain,
     Access(access::Op),
 }
 
@@ -161,6 +168,15 @@ where
         Answers::Entries | Answers::Entry | Answers::Stats => {
             let query = head.uri.query().unwrap_or_default();
             searched(&state, route.answers, visitor, query, id).await
+        }
+        Answers::Usage => {
+            let query = head.uri.query().unwrap_or_default();
+            money::usage(&state, &visitor, query).await
+        }
+        Answers::Budgets => money::budgets(&state, &visitor).await,
+        Answers::Explain => {
+            let query = head.uri.query().unwrap_or_default();
+            money::explain(&state, visitor, id, query).await
         }
         Answers::Payload => unsealed(&state, &head, id, visitor).await,
         Answers::Reload => {

@@ -109,7 +109,12 @@ fn operation(route: &Route) -> Value {
             "it could not be kept, or not be written into the audit log",
         );
     }
-    if route.path.starts_with("/api/audit/") {
+    if route.path.starts_with("/api/audit/")
+        || matches!(
+            route.answers,
+            Answers::Usage | Answers::Budgets | Answers::Explain
+        )
+    {
         fails(
             "503",
             "too many searches, the index is being built, or the log cannot be written",
@@ -152,6 +157,9 @@ fn parameters(route: &Route) -> Vec<Value> {
         }));
         return list;
     }
+    if route.parameters == Parameters::Usage {
+        return usage_parameters(list);
+    }
     if let Parameters::Keys | Parameters::Teams = route.parameters {
         list.extend(listed_by(route.parameters));
         return list;
@@ -165,6 +173,11 @@ fn parameters(route: &Route) -> Vec<Value> {
         };
         list.push(json!({ "name": name, "in": "query", "required": false, "schema": schema, "description": what }));
     };
+    if route.parameters == Parameters::Page {
+        add("limit", false, "Most entries, 1 to 1000; 100 if absent");
+        add("cursor", false, "`next` of the page before");
+        return list;
+    }
     add(
         "from",
         false,
@@ -198,6 +211,32 @@ fn parameters(route: &Route) -> Vec<Value> {
             false,
             "Length of a stretch of time: 30s, 5m, 1h, 1d; 1h if absent",
         );
+    }
+    list
+}
+
+fn usage_parameters(mut list: Vec<Value>) -> Vec<Value> {
+    for (name, what) in [
+        (
+            "by",
+            "What rows are told apart by, with commas: key, team, user, model, provider, target, hour, day, month; key if absent",
+        ),
+        (
+            "from",
+            "From this moment on, to the quarter of an hour: a date (in the zone), an RFC 3339 time, ms since 1970, or 24h, 7d ago",
+        ),
+        ("to", "Before this moment"),
+        (
+            "timezone",
+            "Zone of hours, days and months; that of the budgets if absent",
+        ),
+        ("format", "json or csv"),
+    ] {
+        list.push(json!({ "name": name, "in": "query", "required": false, "schema": { "type": "string" }, "description": what }));
+    }
+    for name in ["key", "team", "user", "model", "provider", "target"] {
+        let schema = json!({ "type": "array", "items": { "type": "string" } });
+        list.push(json!({ "name": name, "in": "query", "required": false, "schema": schema, "description": "Any of these" }));
     }
     list
 }

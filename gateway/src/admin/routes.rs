@@ -45,6 +45,10 @@ pub(super) enum Parameters {
     Stats,
     /// `reason`.
     Reason,
+    /// `limit` and `cursor`.
+    Page,
+    /// What usage is told apart by, of whom, from when to when, and how it is written.
+    Usage,
     /// What keys are listed by.
     Keys,
     /// What teams are listed by.
@@ -272,6 +276,36 @@ pub(super) const ROUTES: &[Route] = &[
         answers: Answers::Access(Op::DeleteTeam),
         summary: "Deletes a team that has neither teams nor keys",
         parameters: Parameters::None,
+        media: JSON,
+        takes: Takes::Nothing,
+    },
+    Route {
+        path: "/api/usage",
+        method: Method::GET,
+        needs: ANYBODY,
+        answers: Answers::Usage,
+        summary: "Requests, tokens and cost by key, team, user, model, provider, target, hour, day or month; a viewer sees those of its teams",
+        parameters: Parameters::Usage,
+        media: JSON,
+        takes: Takes::Nothing,
+    },
+    Route {
+        path: "/api/budgets",
+        method: Method::GET,
+        needs: ANYBODY,
+        answers: Answers::Budgets,
+        summary: "All budgets with what is spent, reserved and left of the running period; a viewer sees those of its teams",
+        parameters: Parameters::None,
+        media: JSON,
+        takes: Takes::Nothing,
+    },
+    Route {
+        path: "/api/budgets/{id}/explain",
+        method: Method::GET,
+        needs: DUTY,
+        answers: Answers::Explain,
+        summary: "The entries of the audit log that the figures of `key:NAME` or `team:NAME` are made of, and whether they add up. The question becomes an entry itself",
+        parameters: Parameters::Page,
         media: JSON,
         takes: Takes::Nothing,
     },

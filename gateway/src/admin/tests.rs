@@ -60,6 +60,7 @@ fn bench(text: &str, ready: Vec<Ready>) -> Bench {
             config: store,
             metrics: Arc::new(metrics),
             ready,
+            ledger: Ledger::Memory,
             version: "0.1.0",
         }),
     }

@@ -41,6 +41,8 @@ pub(super) struct Visitor {
     pub(super) name: Box<str>,
     /// Where they come from.
     pub(super) origin: String,
+    /// The teams whose usage they may see, with those below them; `None`: all.
+    pub(super) teams: Option<Vec<String>>,
     roles: Vec<Role>,
 }
 
@@ -83,7 +85,7 @@ pub(super) async fn enter(
         waiting.over().await;
         known = self::known(bearer, snapshot, now);
     }
-    let Known::As(name, roles) = known else {
+    let Known::As(name, roles, teams) = known else {
         return Err(stranger());
     };
     let duties = roles.iter().filter(|role| **role != Role::Viewer).count();
@@ -96,6 +98,7 @@ pub(super) async fn enter(
     Ok(Visitor {
         name,
         origin: peer.to_string(),
+        teams,
         roles,
     })
 }
@@ -113,8 +116,8 @@ pub(super) fn not_allowed(needs: Needs) -> Response<Full<Bytes>> {
 
 /// Who has a token.
 enum Known {
-    /// Name and roles.
-    As(Box<str>, Vec<Role>),
+    /// Name and roles, and the teams that they may see.
+    As(Box<str>, Vec<Role>, Option<Vec<String>>),
     Nobody,
     /// It may be somebody's once the provider's keys are here.
     After(Waiting),
@@ -124,19 +127,32 @@ fn known(bearer: &[u8], snapshot: &Snapshot, now: Now) -> Known {
     let admin = &snapshot.admin;
     let token = admin.token.as_ref();
     if token.is_some_and(|token| token.matches(bearer)) {
-        return Known::As("admin".into(), Role::ALL.into());
+        return Known::As("admin".into(), Role::ALL.into(), None);
     }
     if let Some(token) = admin.tokens.get(&digest(bearer)) {
         let now_ms = u64::try_from(now.wall_ms).unwrap_or(0);
         if token.expires_ms.is_some_and(|end| now_ms >= end) {
             return Known::Nobody;
         }
-        return Known::As(token.name.clone(), vec![token.role]);
+        let teams = (token.role == Role::Viewer).then(|| token.teams.clone());
+        return Known::As(token.name.clone(), vec![token.role], teams);
     }
     match &snapshot.identity {
         Some(people) if !people.rights.roles.is_empty() && identity::has_form(bearer) => {
             match people.session(bearer, now) {
-                Ok(session) => Known::As(session.person.user.clone(), session.roles.clone()),
+                Ok(session) => {
+                    let (user, roles) = (session.person.user.clone(), session.roles.clone());
+                    let duty = roles.iter().any(|role| *role != Role::Viewer);
+                    let own = session
+                        .principal
+                        .iter()
+                        .filter_map(|own| own.team.as_deref());
+                    Known::As(
+                        user,
+                        roles,
+                        (!duty).then(|| own.map(str::to_owned).collect()),
+                    )
+                }
                 Err(Miss::Denied(_)) => Known::Nobody,
                 Err(Miss::Unknown(waiting)) => Known::After(waiting),
             }

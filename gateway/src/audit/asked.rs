@@ -52,7 +52,7 @@ const MOMENT: &str =
     "not a moment: 2026-11-26, 2026-11-26T08:00:00+08:00, ms since 1970, or 30m, 24h, 7d ago";
 
 /// A date, an RFC 3339 time, ms since 1970, or how long ago.
-fn moment(text: &str, now_ms: i64) -> Option<i64> {
+pub(crate) fn moment(text: &str, now_ms: i64) -> Option<i64> {
     let ago = [("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)]
         .into_iter()
         .find_map(|(unit, ms)| Some((text.strip_suffix(unit)?, ms)));

@@ -31,6 +31,7 @@ pub(super) fn run(
         books: &Books::default(),
         before: None,
         now: SystemTime::now(),
+        found: None,
     };
     let outcome = load(&args.config, env).and_then(|loaded| {
         let built = build(&loaded, &ground)?;

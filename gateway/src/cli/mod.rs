@@ -5,12 +5,16 @@
 //! hold, 2 wrong usage or unusable config.
 
 mod audit;
+mod budget;
 mod check;
+mod doctor;
 mod key;
 mod matrix;
 mod policy;
 mod remote;
 mod scan;
+mod table;
+mod usage;
 
 use std::fmt;
 use std::io::{self, Write};
@@ -49,6 +53,9 @@ enum Command {
     /// Check a config without starting anything; print its routing table
     #[command(after_help = "Exit codes: 0 the config can be used, 2 it cannot.")]
     Check(CheckArgs),
+    /// Reach every provider with its credential; say which work, how fast, and what is wrong
+    #[command(after_help = "Exit codes: 0 all hold, 1 one does not, 2 the config cannot be used.")]
+    Doctor(doctor::DoctorArgs),
     /// Print the JSON Schema of the config, for editors
     Schema,
     /// Run the detectors over standard input: print it redacted, or what was found
@@ -64,6 +71,11 @@ enum Command {
     /// The audit log
     #[command(subcommand)]
     Audit(Box<audit::AuditCommand>),
+    /// What was used: requests, tokens and cost by key, team, model, day and more
+    Usage(Box<usage::UsageArgs>),
+    /// Budgets: what is left, and what a figure is made of
+    #[command(subcommand)]
+    Budget(Box<budget::BudgetCommand>),
     /// Print completions for a shell
     Completions {
         /// Which shell
@@ -173,6 +185,10 @@ fn dispatch(command: Command, runners: &Runners, out: &mut impl Write) -> anyhow
             let env = |name: &str| std::env::var(name).ok();
             check::run(&args, &env, &*runners.book, out, &mut io::stderr())
         }
+        Command::Doctor(args) => {
+            let env = |name: &str| std::env::var(name).ok();
+            doctor::run(&args, &env, &*runners.book, out, &mut io::stderr())
+        }
         Command::Schema => {
             writeln!(out, "{:#}", json_schema())?;
             Ok(ExitCode::SUCCESS)
@@ -189,6 +205,16 @@ fn dispatch(command: Command, runners: &Runners, out: &mut impl Write) -> anyhow
                 now: std::time::SystemTime::now(),
             };
             policy::run(&command, means, out, &mut io::stderr())
+        }
+        Command::Usage(args) => usage::run(&args, out, &mut io::stderr()),
+        Command::Budget(command) => {
+            let env = |name: &str| std::env::var(name).ok();
+            let means = budget::Means {
+                env: &env,
+                book: &*runners.book,
+                now: std::time::SystemTime::now(),
+            };
+            budget::run(&command, means, out, &mut io::stderr())
         }
         Command::Matrix(args) => matrix::print(&args, out),
         Command::Key(command) => key::run(&command, out),

@@ -5,6 +5,7 @@
 //! outside that building touches is the registry of limits, which it may grow.
 
 mod access;
+mod discovered;
 mod gates;
 mod identity;
 mod limits;
@@ -12,7 +13,7 @@ mod policies;
 mod shipping;
 mod unruled;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
@@ -30,11 +31,10 @@ pub use shipping::exposed;
 use super::address::{Listen, parse_base_url};
 use super::check::{check, has_errors};
 use super::load::{Doc, Loaded, SECRET_BYTES_MAX, read_bounded, said};
-use super::price::PriceList;
 use super::problem::{Problem, Severity, Step};
 use super::schema::{self, Config, Location};
 use super::snapshot::{
-    Adapter, Admin, ClientTls, Clocks, Credential, Grades, Identity, Model, Named, Provider,
+    Adapter, Admin, ClientTls, Clocks, Credential, Grades, Identity, Model, Money, Named, Provider,
     ServerTls, Snapshot, State, Target,
 };
 use super::vendors::VendorBook;
@@ -63,7 +63,14 @@ pub struct Ground<'a> {
     pub before: Option<&'a Snapshot>,
     /// The time.
     pub now: SystemTime,
+    /// Models that providers were found to have; `None`: nobody looked.
+    pub found: Option<&'a Found>,
 }
+
+/// Models that providers were found to have, by the provider's name.
+pub type Found = BTreeMap<Box<str>, BTreeSet<Box<str>>>;
+
+static NOTHING_FOUND: Found = Found::new();
 
 /// A snapshot, and what was noticed on the way.
 #[derive(Debug)]
@@ -148,6 +155,8 @@ fn assemble(loaded: &Loaded, ground: &Ground<'_>, files: &mut Files<'_>) -> Opti
         )?));
     }
     let models = build_models(config, &providers, ground.books)?;
+    let found = ground.found.unwrap_or(&NOTHING_FOUND);
+    let models = discovered::join(config, found, &providers, models, ground.books)?;
     let keeps = config.audit.fingerprint
         || config.audit.payload != schema::Payload::None
         || models
@@ -211,6 +220,13 @@ fn assemble(loaded: &Loaded, ground: &Ground<'_>, files: &mut Files<'_>) -> Opti
         overload: config.overload.clone(),
         runtime: config.runtime.clone(),
         state: state(config)?,
+        money: money(config)?,
+        discover: config
+            .providers
+            .iter()
+            .filter(|(_, provider)| provider.discover)
+            .map(|(name, provider)| (name.as_str().into(), provider.discover_every.0))
+            .collect(),
         webhook: config.alerts.webhook.clone(),
         log: config.log.clone(),
     })
@@ -336,11 +352,9 @@ fn build_models(
                 model: target.model.as_str().into(),
                 weight: target.weight,
                 priority: target.priority,
-                price: target
-                    .price
-                    .as_ref()
-                    .or(from.price.as_ref())
-                    .map(PriceList::build),
+                price: config
+                    .price(from, target)
+                    .map(|list| config.built_price(list)),
                 filing: target.filing.as_deref().map(Into::into),
                 shown: [Named::new(&provider.name), Named::new(&target.model)],
                 meters: OnceLock::new(),
@@ -378,6 +392,28 @@ fn with(base: Clocks, over: schema::CallTimeouts) -> Clocks {
         idle: pick(over.idle, base.idle),
         total: pick(over.total, base.total),
     }
+}
+
+/// How money is counted.
+fn money(config: &Config) -> Option<Money> {
+    let keys = config.keys.iter().filter_map(|key| key.budget.as_ref());
+    let teams = config
+        .teams
+        .values()
+        .filter_map(|team| team.budget.as_ref());
+    let budgets = keys.chain(teams).find(|budget| budget.amount.is_some());
+    let above = config.teams.iter().filter_map(|(name, team)| {
+        let parent = team.parent.as_deref()?;
+        Some((name.as_str().into(), parent.into()))
+    });
+    Some(Money {
+        currency: budgets
+            .map_or(&config.prices.currency, |budget| &budget.currency)
+            .as_str()
+            .into(),
+        zone_s: super::zone::offset_seconds(&config.state.timezone)?,
+        above: above.collect(),
+    })
 }
 
 /// What the table of keys is built from; `None` if the check would refuse the config.

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use super::decode::decode;
 use super::env::Lookup;
 use super::node::{Node, Value, parse};
+use super::price_table::fetch_prices;
 use super::problem::{Place, Problem, Severity, Step, show_path};
 use super::scalar::place_within;
 use super::schema::{Audit, Checkpoint, Config};
@@ -166,6 +167,7 @@ pub fn load_text(
     let mut loaded = unfetched(file, text, root, dir)?;
     let mut problems = fetch_secrets(&mut loaded);
     problems.extend(fetch_words(&mut loaded));
+    problems.extend(fetch_prices(&mut loaded));
     if problems.is_empty() {
         Ok(loaded)
     } else {

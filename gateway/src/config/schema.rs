@@ -24,6 +24,7 @@ mod alerts;
 mod audit;
 mod checkpoint;
 mod policies;
+mod prices;
 mod shipping;
 mod waiting;
 
@@ -37,6 +38,7 @@ pub use policies::{
     CrossBorder, EntityDef, Explicit, Gate, GateOn, GateShape, Labelling, Method, OnError, Output,
     Pack, Policies, Remedy, Rule, RuleMode, Validator, Words,
 };
+pub use prices::{PriceRow, PriceTable, Prices};
 pub use shipping::{Lake, Siem, SiemFormat, SiemKind};
 pub use waiting::{Priority, Queue};
 
@@ -74,6 +76,8 @@ pub struct Config {
     pub identity: Option<Identity>,
     /// What is looked for in requests and replies, and what follows.
     pub policies: Policies,
+    /// What things cost where a target does not say.
+    pub prices: Prices,
     /// Where limits are counted, and where keys and teams are kept that the admin API makes.
     pub state: State,
     /// Who is told when a budget is nearly spent.
@@ -117,6 +121,7 @@ impl Default for Config {
             keys: Vec::new(),
             identity: None,
             policies: Policies::default(),
+            prices: Prices::default(),
             state: State::default(),
             alerts: Alerts::default(),
             audit: Audit::default(),
@@ -234,12 +239,23 @@ pub struct Provider {
     /// Most connections to it per worker.
     #[serde(default = "max_connections")]
     pub max_connections: u32,
+    /// Its own list of models joins `models`, by the names that it has there; a name that `models` has stays what it is.
+    #[serde(default)]
+    pub discover: bool,
+    /// How often that list is asked for.
+    #[serde(default = "discover_every")]
+    pub discover_every: Span,
     /// What the vendor allows us, all models together.
     #[serde(default)]
     pub limits: Quota,
     /// Requests that wait where there are limits, of the provider or of a target. Written out, it also makes them wait out
     /// a vendor's own `retry-after`.
     pub queue: Option<Queue>,
+}
+
+/// Not in the threat model: a runtime loads another model in about that time.
+fn discover_every() -> Span {
+    Span::secs(60)
 }
 
 /// Not in the threat model: ten workers may then hold as many connections as the listener.

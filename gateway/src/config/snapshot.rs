@@ -102,8 +102,23 @@ pub struct Snapshot {
     pub log: Log,
     /// Where limits are counted and dynamic keys kept. Read at start only.
     pub state: State,
+    /// How money is counted.
+    pub money: Money,
+    /// Providers whose lists of models are asked for, and how often.
+    pub discover: Vec<(Box<str>, Duration)>,
     /// Where it is told that a budget is nearly spent.
     pub webhook: Option<Webhook>,
+}
+
+/// How money is counted.
+#[derive(Debug)]
+pub struct Money {
+    /// Of all budgets.
+    pub currency: Box<str>,
+    /// Seconds east of UTC of the calendar that budgets go by.
+    pub zone_s: i32,
+    /// Teams that have one above them, and that.
+    pub above: HashMap<Box<str>, Box<str>>,
 }
 
 /// Where limits are counted, and where dynamic keys are kept.

@@ -24,6 +24,7 @@ const BOOK: [VendorInfo; 5] = [
         needs_app_id: false,
         self_hosted: false,
         auth_modes: &[],
+        lists_models: false,
     },
     VendorInfo {
         name: "runtime",
@@ -34,6 +35,7 @@ const BOOK: [VendorInfo; 5] = [
         needs_app_id: false,
         self_hosted: true,
         auth_modes: &[],
+        lists_models: true,
     },
     VendorInfo {
         name: "twofold",
@@ -44,6 +46,7 @@ const BOOK: [VendorInfo; 5] = [
         needs_app_id: false,
         self_hosted: false,
         auth_modes: &["bearer", "jwt"],
+        lists_models: false,
     },
     VendorInfo {
         name: "compatible",
@@ -54,6 +57,7 @@ const BOOK: [VendorInfo; 5] = [
         needs_app_id: false,
         self_hosted: false,
         auth_modes: &[],
+        lists_models: false,
     },
     VendorInfo {
         name: "regional",
@@ -64,6 +68,7 @@ const BOOK: [VendorInfo; 5] = [
         needs_app_id: false,
         self_hosted: false,
         auth_modes: &["signed", "bearer"],
+        lists_models: false,
     },
 ];
 
@@ -96,6 +101,7 @@ pub(crate) fn built(text: &str) -> Result<Built, Vec<Problem>> {
             books: &Books::default(),
             before: None,
             now,
+            found: None,
         },
     )
 }

@@ -11,6 +11,7 @@ use super::build::{Ground, build};
 use super::env::Lookup;
 use super::load::{Loaded, read_text, unfetched};
 use super::node::{Node, parse};
+use super::price_table::fetch_prices;
 use super::problem::Problem;
 use super::schema::{ClientTls, Config};
 use super::snapshot::Snapshot;
@@ -33,6 +34,8 @@ pub struct Bench {
     pub config: Config,
     /// As traffic would use it.
     pub snapshot: Snapshot,
+    /// Its limits, of which nothing is used.
+    pub books: Books,
 }
 
 impl std::fmt::Debug for Around<'_> {
@@ -70,7 +73,8 @@ impl Bench {
     }
 
     fn build(mut loaded: Loaded, around: Around<'_>) -> Result<Self, Vec<Problem>> {
-        let problems = fetch_words(&mut loaded);
+        let mut problems = fetch_words(&mut loaded);
+        problems.extend(fetch_prices(&mut loaded));
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -78,16 +82,19 @@ impl Bench {
         for provider in loaded.config.providers.values_mut() {
             provider.tls = ClientTls::default();
         }
+        let books = Books::default();
         let ground = Ground {
             book: around.book,
-            books: &Books::default(),
+            books: &books,
             before: None,
             now: around.now,
+            found: None,
         };
         let built = build(&loaded, &ground)?;
         Ok(Self {
             config: loaded.config,
             snapshot: built.snapshot,
+            books,
         })
     }
 }

@@ -23,6 +23,8 @@ pub struct VendorInfo {
     pub self_hosted: bool,
     /// What `auth` may say; empty if there is one way only.
     pub auth_modes: &'static [&'static str],
+    /// Whether it has a list of models that can be asked for.
+    pub lists_models: bool,
 }
 
 impl VendorInfo {

@@ -15,9 +15,9 @@ use arc_swap::ArcSwap;
 use policies::limit::Books;
 use serde::Serialize;
 
-use super::build::{Built, Ground, build, unix_ms};
+use super::build::{Built, Found, Ground, build, unix_ms};
 use super::files::Watched;
-use super::load::{load, load_text};
+use super::load::{Loaded, load, load_text};
 use super::problem::Problem;
 use super::snapshot::Snapshot;
 use super::vendors::VendorBook;
@@ -85,6 +85,10 @@ pub struct ConfigStore {
     witness: OnceLock<Witness>,
     keyring: OnceLock<Arc<Keyring>>,
     counters: Arc<ReloadCounters>,
+    /// What the running snapshot was built from.
+    loaded: ArcSwap<Loaded>,
+    /// Models that providers were found to have.
+    found: Mutex<Found>,
     /// Held for a whole reload: one at a time.
     watched: Mutex<Watched>,
 }
@@ -115,11 +119,14 @@ impl ConfigStore {
                 books: &books,
                 before: None,
                 now,
+                found: None,
             },
         )?;
         let store = Self {
             watched: Mutex::new(Watched::of(&path, files, digest)),
             current: ArcSwap::from_pointee(snapshot),
+            loaded: ArcSwap::from_pointee(loaded),
+            found: Mutex::default(),
             path,
             env,
             book,
@@ -151,9 +158,12 @@ impl ConfigStore {
             books: &books,
             before: None,
             now,
+            found: None,
         };
         let store = Self {
             current: ArcSwap::from_pointee(build(&loaded, &ground)?.snapshot),
+            loaded: ArcSwap::from_pointee(loaded),
+            found: Mutex::default(),
             path: PathBuf::new(),
             env: Box::new(|_| None),
             book,
@@ -235,9 +245,13 @@ impl ConfigStore {
     ) -> Result<Report, Vec<Problem>> {
         let now = SystemTime::now();
         let before = self.load();
-        let outcome = self.make(&before, now);
+        let outcome = load(&self.path, &*self.env).and_then(|loaded| {
+            let built = self.make(&loaded, &before, now)?;
+            Ok((loaded, built))
+        });
         match outcome {
-            Ok(built) => {
+            Ok((loaded, built)) => {
+                self.loaded.store(Arc::new(loaded));
                 *watched = Watched::of(&self.path, built.files, built.digest);
                 let after = Arc::new(built.snapshot);
                 let keys_stopped = self.swap(&before, &after, now);
@@ -284,21 +298,53 @@ impl ConfigStore {
         after.keys.stop_what_lost(&before.keys)
     }
 
-    fn make(&self, before: &Snapshot, now: SystemTime) -> Result<Built, Vec<Problem>> {
-        let loaded = load(&self.path, &*self.env)?;
+    fn make(
+        &self,
+        loaded: &Loaded,
+        before: &Snapshot,
+        now: SystemTime,
+    ) -> Result<Built, Vec<Problem>> {
+        let found = self
+            .found
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         let built = build(
-            &loaded,
+            loaded,
             &Ground {
                 book: &*self.book,
                 books: &self.books,
                 before: Some(before),
                 now,
+                found: Some(&found),
             },
         )?;
         if let Some(prepare) = &self.prepare {
             prepare(&built.snapshot)?;
         }
         Ok(built)
+    }
+
+    /// Builds the running config once more, with other models found. The file is not read: what is in it now may not be at rest.
+    ///
+    /// # Errors
+    /// A certificate that cannot be read any more, say; the running snapshot stays, and what was found is used by the next.
+    pub fn rediscovered(&self, found: Found) -> Result<(), Vec<Problem>> {
+        // Not beside a reload.
+        let _watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        *self.found.lock().unwrap_or_else(PoisonError::into_inner) = found;
+        let (before, now) = (self.load(), SystemTime::now());
+        let built = self.make(&self.loaded.load(), &before, now)?;
+        self.swap(&before, &Arc::new(built.snapshot), now);
+        drop(before);
+        self.books.prune();
+        Ok(())
+    }
+
+    /// What the process remembers of limits.
+    #[must_use]
+    pub fn books(&self) -> &Books {
+        &self.books
     }
 
     fn succeeded(&self, now: SystemTime) {

@@ -47,6 +47,14 @@ pub fn offset_seconds(zone: &str) -> Option<i32> {
     (hours <= 14 && minutes <= 59).then_some(sign * (hours * 3600 + minutes * 60))
 }
 
+/// An offset as [`offset_seconds`] reads it.
+#[must_use]
+pub fn shown(offset_s: i32) -> String {
+    let sign = if offset_s < 0 { '-' } else { '+' };
+    let minutes = offset_s.unsigned_abs() / 60;
+    format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60)
+}
+
 /// The names, for suggestions.
 pub fn names() -> impl Iterator<Item = &'static str> {
     ZONES.iter().map(|(name, _)| *name)
@@ -71,6 +79,9 @@ mod tests {
             ("玉", None),
         ] {
             assert_eq!(offset_seconds(zone), expected, "{zone}");
+            if let Some(offset_s) = expected {
+                assert_eq!(offset_seconds(&shown(offset_s)), expected);
+            }
         }
     }
 }

@@ -17,6 +17,7 @@ use policies::access::token::Digest;
 use policies::law::Cleared;
 use policies::limit::learnt::Learnt;
 use policies::limit::level::Standing;
+use policies::limit::meter::Unit;
 use policies::policy::Policy;
 use policies::scan::Sort;
 use smallvec::SmallVec;
@@ -329,6 +330,12 @@ impl Exchange {
         let target = first.map(|first| first.target().target());
         let judged = self.judged();
         let (fingerprint, request_body) = self.keep.as_deref().map(Keep::of_request).unzip();
+        let lease = self.lease.as_ref();
+        let reserved = |unit| {
+            let all = lease.into_iter().flat_map(Lease::reserved);
+            let of = all.filter(|(meter, _)| meter.limit.unit == unit);
+            of.map(|(_, amount)| amount).max().unwrap_or(0)
+        };
         let opening = Opening {
             id: self.id.as_str(),
             key: self.key_id(),
@@ -354,6 +361,8 @@ impl Exchange {
             redactions: first.map_or(0, Cleared::redactions) as u64,
             request_bytes: self.request_bytes.max(self.file_bytes),
             targets: u32::try_from(targets).unwrap_or(u32::MAX),
+            reserved_tokens: reserved(Unit::Tokens),
+            reserved_nano: reserved(Unit::Cost),
             fingerprint: fingerprint.flatten(),
             request_body: request_body.flatten(),
         };
@@ -556,8 +565,10 @@ impl Exchange {
     /// What the tokens cost at the target that was tried last, which made them: it is paid for what it said even if it failed
     /// afterwards.
     pub(super) fn cost(&self, tokens: Tokens) -> Option<(&str, u64)> {
-        let price = self.tried.last()?.candidate.target().price.as_ref()?;
-        Some((&price.currency, price.of(tokens)))
+        let last = self.tried.last()?;
+        let price = last.candidate.target().price.as_ref()?;
+        let answered = last.fault.is_empty() && self.meter.first_byte.is_some();
+        Some((&price.currency, price.of(tokens, answered)))
     }
 
     /// The vendor's usage, or an estimate, where there is none or what it says cannot be. Some dialects report usage before
@@ -583,12 +594,14 @@ impl Exchange {
             prompt: usage.prompt,
             completion: usage.completion,
             cached: usage.cached,
+            cache_write: usage.cache_write,
             reasoning: usage.reasoning,
             estimated: early || prompt_odd || reply_odd,
             doubted: prompt_odd || reply_odd,
+            ..Tokens::default()
         };
         if prompt_odd {
-            (tokens.prompt, tokens.cached) = (seen.prompt, 0);
+            (tokens.prompt, tokens.cached, tokens.cache_write) = (seen.prompt, 0, 0);
         }
         if reply_odd {
             tokens.reasoning = 0;

@@ -14,6 +14,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Metric, Registry};
 use wire::{Kind, Verdict};
 
+use super::discovery::{DiscoveryFamilies, DiscoveryMeters};
 use super::export::{ExportFamilies, ExportMeters};
 use super::policy::{Families, GateVerdict, PolicyMeters};
 use super::process::{Process, Reloads};
@@ -57,6 +58,7 @@ pub struct Metrics {
     verdicts: [Counter; 4],
     policies: Families,
     exports: ExportFamilies,
+    discoveries: DiscoveryFamilies,
     queues: QueueFamilies,
     crossed: Family<Counter>,
     alerts: Family<Counter>,
@@ -270,6 +272,7 @@ impl Metrics {
             ),
             faults: m.counters("yumen_faults", "Requests that failed", &["kind", "reason"]),
             policies,
+            discoveries: DiscoveryFamilies::new(&mut m),
             exports: ExportFamilies::new(&mut m),
             queues: QueueFamilies::new(&mut m),
             crossed: m.counters(
@@ -406,6 +409,12 @@ impl Metrics {
     #[must_use]
     pub fn export(&self, to: &str) -> ExportMeters {
         self.exports.to(to)
+    }
+
+    /// The meters of a provider's list of models.
+    #[must_use]
+    pub fn discovery(&self, provider: &str) -> DiscoveryMeters {
+        self.discoveries.of(provider)
     }
 
     /// The text for a scrape.

@@ -2,6 +2,7 @@
 //!
 //! Never sees a body, a key or a secret; labels and fields come from the config's names and from closed sets of words.
 
+pub mod discovery;
 pub mod export;
 pub mod log;
 pub mod metrics;

@@ -1,8 +1,8 @@
 //! Connections to providers: one pool a worker, HTTP/1.1 read by the reply that owns it, HTTP/2 by hyper.
 //!
 //! Knows origins and bytes, no vendor and no policy. It can be handed only what `policies::law` cleared, because
-//! [`Request`] is made in `pipeline::dispatch` from a `Cleared` and in `pipeline::gate` from a `Shown`. Redirects are never
-//! followed.
+//! [`Request`] is made in `pipeline::dispatch` from a `Cleared` and in `pipeline::gate` from a `Shown`; what is asked for
+//! tokens and lists of models holds nothing of a request. Redirects are never followed.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -72,7 +72,55 @@ pub enum Level {
     },
 }
 
+/// What was used before this process began: so much, some time between two moments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Before {
+    /// Not earlier, Unix ms.
+    pub from_ms: i64,
+    /// Not later.
+    pub to_ms: i64,
+    /// How much.
+    pub amount: u64,
+}
+
 impl Level {
+    /// One of which `before` was used, oldest first. Where nobody knows when, the moment that leaves least is taken.
+    #[must_use]
+    pub fn after(
+        window: Window,
+        zone_s: i32,
+        limit: u64,
+        before: impl IntoIterator<Item = Before>,
+        now: Now,
+    ) -> Self {
+        let mut level = Self::fresh(window);
+        level.roll(window, zone_s, now.wall_ms);
+        match (&mut level, window) {
+            (
+                Self::Calendar {
+                    begin_ms, spent, ..
+                },
+                _,
+            ) => {
+                let in_period = before.into_iter().filter(|used| used.from_ms >= *begin_ms);
+                *spent = in_period.fold(0, |sum, used| sum.saturating_add(used.amount));
+            }
+            (Self::Rolling { tat_ns }, Window::Rolling(window_ns)) => {
+                let interval_ns = i128::from(interval_ns(window_ns, limit));
+                let at = |ms: i64| i128::from(ms.min(now.wall_ms)) * 1_000_000;
+                let free = before.into_iter().fold(i128::MIN, |free, used| {
+                    let taken = i128::from(used.amount).saturating_mul(interval_ns);
+                    free.max(at(used.to_ms)).saturating_add(taken)
+                });
+                let ahead = free.saturating_sub(at(now.wall_ms)).max(0);
+                let ahead = u64::try_from(ahead).unwrap_or(u64::MAX);
+                *tat_ns = now.mono_ns.saturating_add(ahead);
+            }
+            _ => {}
+        }
+        level
+    }
+
     /// An untouched one.
     #[must_use]
     pub fn fresh(window: Window) -> Self {
@@ -315,6 +363,36 @@ mod tests {
         assert_eq!(level.standing(day, 100, tomorrow).remaining, 0);
         // The clock is set back: no second purse.
         assert!(take(&mut level, day, 100, 1, noon).is_err());
+    }
+
+    #[test]
+    fn what_was_used_before_a_restart_is_still_used() {
+        let hour = 3600 * SECOND;
+        let now = Now {
+            mono_ns: 5,
+            wall_ms: 86_400_000 * 3 + 7_200_000,
+        };
+        let used = |hours_ago: i64, amount| Before {
+            from_ms: now.wall_ms - (hours_ago + 1) * 3_600_000,
+            to_ms: now.wall_ms - hours_ago * 3_600_000,
+            amount,
+        };
+        let before = [used(5, 100), used(1, 7), used(0, 3)];
+        let day = Window::Calendar(Period::Day);
+        let level = Level::after(day, 0, 50, before, now);
+        assert_eq!(level.standing(day, 50, now).remaining, 40);
+        // Over the limit is over the limit.
+        let level = Level::after(day, 0, 5, before, now);
+        assert!(level.fits(day, 5, 1, now).is_err());
+        let rolling = Window::Rolling(10 * hour);
+        let level = Level::after(rolling, 0, 200, before, now);
+        // Of 110, five hours gave back a hundred; what came since stands.
+        let left = level.standing(rolling, 200, now).remaining;
+        assert_eq!(left, 200 - 3);
+        let tight = Level::after(rolling, 0, 100, before, now);
+        assert_eq!(tight.standing(rolling, 100, now).remaining, 100 - 50 - 10);
+        let none = Level::after(rolling, 0, 100, [], now);
+        assert_eq!(none.standing(rolling, 100, now).remaining, 100);
     }
 
     #[test]

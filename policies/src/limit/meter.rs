@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use smallvec::SmallVec;
 
-use super::level::{Level, Now, Standing, Window};
+use super::level::{Before, Level, Now, Standing, Window};
 
 /// Most charges of one request: key, user, four levels of teams, model and provider, with a few limits each. More are
 /// allowed; they are allocated.
@@ -168,6 +168,29 @@ impl Meter {
         }
         let mut state = self.lock();
         state.warned_ms.replace(of) != Some(of)
+    }
+
+    /// What is spent and reserved of a limit of the calendar, which may be more than the limit; 0 of another.
+    #[must_use]
+    pub fn spent(&self, now: Now) -> u64 {
+        let mut state = self.lock();
+        let Limit { window, zone_s, .. } = self.limit;
+        state.level.roll(window, zone_s, now.wall_ms);
+        match state.level {
+            Level::Calendar { spent, .. } => spent,
+            Level::Rolling { .. } | Level::Held { .. } => 0,
+        }
+    }
+
+    /// Counts what was used before this process began, oldest first, in place of whatever is counted now.
+    pub fn restore(&self, before: impl IntoIterator<Item = Before>, now: Now) {
+        let Limit {
+            window,
+            zone_s,
+            amount,
+            ..
+        } = self.limit;
+        self.lock().level = Level::after(window, zone_s, amount, before, now);
     }
 
     /// Counts `amount`, whether it fits or not: what cannot be refused any more.

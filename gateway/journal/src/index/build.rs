@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::hash::HASH_BITS;
 use super::prepare::Batch;
 use super::set::{ROWS_MAX, RowSet};
+use super::usage::Usage;
 use crate::join::{Place, ROWS_A_RECORD_MAX};
 
 /// Rows at which a part is written: some 10 MiB of memory. Fewer would be more files for a search to open.
@@ -50,6 +51,8 @@ pub(super) struct Builder {
     pub(super) values: Vec<Counted>,
     /// Segments that the places name.
     pub(super) segments: BTreeSet<(u64, u32)>,
+    /// What requests used.
+    pub(super) usage: Usage,
     /// The one named last.
     last_segment: Option<(u64, u32)>,
 }
@@ -86,6 +89,9 @@ impl Builder {
             self.places.push(row.place);
             self.times.push(row.time);
             self.costs.push(row.cost);
+            if let Some(share) = &row.share {
+                self.usage.add(share);
+            }
             let paired = |term: &u64| pair(*term, at);
             self.terms
                 .extend(first(&mut terms, row.terms).iter().map(paired));

@@ -28,6 +28,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod text;
+pub mod usage;
 
 use std::fmt;
 use std::fs;

@@ -6,6 +6,7 @@
 //!           A place is a segment's position in the footer's list (16 bits), then the offset in it (48 bits); all ones: none
 //! times     rows × i64 ms; u32 CRC-32C
 //! costs     rows × i64 billionths; u32 CRC-32C
+//! usage     sums of what requests used
 //! terms     a table
 //! grams     a table: of texts
 //! footer    JSON; u32 CRC-32C
@@ -27,10 +28,11 @@ use super::build::{Builder, NONE, RowPlace, row_of};
 use super::file::{Source, checked, damaged, put_checked, u64_at};
 use super::set::RowSet;
 use super::table::{self, Table};
+use super::usage;
 use crate::join::{Join, Place};
 
 /// Version of the layout; an index of another one is built anew.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const MAGIC: &[u8; 8] = b"yumenidx";
 const TRAILER_BYTES: u64 = 16;
 const CHUNK_ROWS: usize = 256;
@@ -78,6 +80,7 @@ pub(super) struct Footer {
     pub(super) values: BTreeMap<String, BTreeMap<String, u64>>,
     times_at: u64,
     costs_at: u64,
+    usage_at: u64,
     terms_at: u64,
     grams_at: u64,
 }
@@ -109,6 +112,7 @@ impl Part {
             values: builder.counted(),
             times_at: 0,
             costs_at: 0,
+            usage_at: 0,
             terms_at: 0,
             grams_at: 0,
         };
@@ -120,6 +124,8 @@ impl Part {
             put_column(out, &builder.times);
             footer.costs_at = out.len() as u64;
             put_column(out, &builder.costs);
+            footer.usage_at = out.len() as u64;
+            put_checked(out, &builder.usage.encode());
             footer.terms_at = out.len() as u64;
             table::write(out, &mut terms, footer.rows);
             footer.grams_at = out.len() as u64;
@@ -288,6 +294,13 @@ impl Opened<'_> {
 
     pub(super) fn costs(&self) -> io::Result<Vec<i64>> {
         self.column(self.footer.costs_at)
+    }
+
+    /// Hands over what its requests used.
+    pub(super) fn usage(&self, take: &mut usage::Take<'_>) -> io::Result<()> {
+        let at = self.footer.usage_at;
+        let length = self.footer.terms_at.checked_sub(at).ok_or_else(damaged)?;
+        usage::decode(checked(&self.source.read(at, length)?)?, take)
     }
 
     fn column(&self, at: u64) -> io::Result<Vec<i64>> {

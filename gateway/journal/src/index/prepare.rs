@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use super::build::{COUNTED, Counted, LONG, NONE, RowPlace};
 use super::hash;
 use super::text::{Bodies, Grams, Plain};
+use super::usage::Share;
 use crate::join::Settled;
 use crate::record::Kind;
 use crate::row::Row;
@@ -42,6 +43,8 @@ pub(super) struct Prepared {
     pub(super) terms: usize,
     pub(super) grams: usize,
     pub(super) values: usize,
+    /// What it used, if it is a request.
+    pub(super) share: Option<Share>,
 }
 
 impl Batch {
@@ -142,6 +145,7 @@ impl Preparer {
             terms: batch.terms.len() - before.0,
             grams: batch.grams.len() - before.1,
             values: batch.values.len() - before.2,
+            share: Share::read(settled),
         });
     }
 

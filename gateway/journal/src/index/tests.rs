@@ -1,6 +1,6 @@
 //! An index finds what reading the log finds: on random logs, through restarts, damage and erasure, while the log grows.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicUsize;
 use std::thread;
@@ -8,6 +8,7 @@ use std::thread;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
+use super::usage::Sums;
 use super::*;
 use crate::clock::ManualClock;
 use crate::follow::Until;
@@ -310,6 +311,53 @@ impl World {
     }
 }
 
+/// Sums by key and outcome-less figures, in order.
+fn summed(read: impl FnOnce(&mut usage::Take<'_>)) -> BTreeMap<String, Sums> {
+    let mut sums: BTreeMap<String, Sums> = BTreeMap::new();
+    read(&mut |slot, [key, _, _, model, provider, ..], more| {
+        let group = format!("{slot} {key} {model} {provider}");
+        sums.entry(group).or_default().add(more);
+    });
+    sums
+}
+
+impl World {
+    fn sums_agree(&self) {
+        let all = (0, i64::MAX);
+        let want = summed(|take| {
+            for row in self.read(&Query::default()) {
+                let provider = match row.provider.is_empty() {
+                    true => &row.first_provider,
+                    false => &row.provider,
+                };
+                let of = [&*row.key, "", "", &row.asked, provider, "", ""];
+                if ["request", "denial"].contains(&&*row.kind) {
+                    take(0, &of, &Sums::of(&row));
+                }
+            }
+        });
+        let indexed = summed(|take| {
+            let complete_to = self.index.usage(all.0, all.1, take).unwrap();
+            assert_eq!(complete_to, self.journal.frontier());
+        });
+        assert_eq!(indexed, want);
+        let beside = Index::read(&self.dir(), self.index_dir.path()).unwrap();
+        for index in [None, beside.as_ref()] {
+            let mut open = 0;
+            let read = summed(|take| {
+                let read = usage::read(&self.dir(), index, all, Until::End, take).unwrap();
+                open = read.open.len();
+            });
+            assert_eq!(read, want, "{index:?}");
+            assert_eq!(open, self.open.len());
+        }
+        let none = summed(|take| {
+            self.index.usage(usage::SLOT_MS, i64::MAX, take).unwrap();
+        });
+        assert_eq!(none, BTreeMap::new());
+    }
+}
+
 fn queries() -> impl Strategy<Value = Query> {
     let term = prop_oneof![
         (0..5u8).prop_map(|n| ("key", format!("k{n}"))),
@@ -374,6 +422,7 @@ proptest! {
     ) {
         let world = World::run(&acts);
         world.agrees(&Query::default(), limit);
+        world.sums_agree();
         for query in &queries {
             world.agrees(query, limit);
         }

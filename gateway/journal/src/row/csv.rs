@@ -51,7 +51,11 @@ pub fn write_row(row: &Row, out: &mut dyn Write) -> io::Result<()> {
     out.write_all(b"\r\n")
 }
 
-fn write_text(text: &str, out: &mut dyn Write) -> io::Result<()> {
+/// Writes a cell of text.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_text(text: &str, out: &mut dyn Write) -> io::Result<()> {
     let mut cell = String::with_capacity(text.len() + 2);
     let begins = |c: char| {
         matches!(

@@ -136,6 +136,8 @@ fn no_field_is_without_its_column() {
         shadowed: &["y"],
         media: 1,
         redactions: 1,
+        reserved_tokens: 1,
+        reserved_nano: 1,
         fingerprint: Some(&digest),
         request_body: Some(&kept),
         ..Opening::default()
@@ -161,7 +163,10 @@ fn no_field_is_without_its_column() {
         code: "c",
         tokens: Tokens {
             cached: 1,
+            cache_write: 1,
             reasoning: 1,
+            images: 1,
+            audio_ms: 1,
             ..Tokens::default()
         },
         ..Closing::default()

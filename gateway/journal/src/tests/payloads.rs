@@ -64,6 +64,9 @@ fn the_longest_closing_fits_its_room() {
             first_byte_ms: Some(u64::MAX),
             attempts: &[attempt; 100],
             tokens: Tokens {
+                cache_write: u64::MAX,
+                images: u64::MAX,
+                audio_ms: u64::MAX,
                 prompt: u64::MAX,
                 completion: u64::MAX,
                 cached: u64::MAX,

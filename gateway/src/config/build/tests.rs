@@ -102,6 +102,7 @@ fn built_in(dir: &Path, text: &str) -> Result<Built, String> {
         books: &Books::default(),
         before: None,
         now: SystemTime::UNIX_EPOCH,
+        found: None,
     };
     build(&loaded, &ground).map_err(lines)
 }

@@ -316,6 +316,11 @@ impl Check<'_> {
             if !models.contains_key(name) {
                 let mut steps = steps.to_vec();
                 steps.push(index.into());
+                if self.discovers() {
+                    let message = "the config has no such model; it may be discovered";
+                    self.warn(&steps, message);
+                    continue;
+                }
                 self.dangling(&steps, "model", name, models.keys().map(String::as_str));
             }
         }

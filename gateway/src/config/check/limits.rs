@@ -8,6 +8,7 @@ use policies::limit::level::AMOUNT_MAX;
 use policies::limit::line::WEIGHT_MAX;
 
 use super::{Check, NAME_BYTES_MAX, at};
+use crate::config::price::is_currency;
 use crate::config::problem::Step;
 use crate::config::schema::{Budget, PerUser, Provider, Quota};
 use crate::config::units::Span;
@@ -17,6 +18,10 @@ use crate::config::zone;
 pub(crate) const TEAMS_DEEP_MAX: usize = 8;
 /// Largest budget, in units of its currency: what a shared store counts exactly in billionths.
 const BUDGET_MAX: f64 = 9e6;
+/// Largest rate of a currency: beyond it somebody meant something else.
+const RATE_MAX: f64 = 1e6;
+/// Quarters of an hour: usage is summed by them, and a day must begin with one.
+const ZONE_STEP_S: i32 = 900;
 /// Shortest pepper: 128 random bits in hexadecimal.
 const PEPPER_BYTES_MIN: usize = 32;
 /// Longest line of requests that wait for a provider: each holds its body.
@@ -30,6 +35,7 @@ impl Check<'_> {
     pub(super) fn money(&mut self) {
         let config = self.config;
         self.store();
+        self.prices();
         if let Some(webhook) = &config.alerts.webhook {
             // The secret signs and does not travel.
             self.place(&at!["alerts", "webhook", "url"], &webhook.url, false);
@@ -59,6 +65,27 @@ impl Check<'_> {
         }
     }
 
+    fn prices(&mut self) {
+        let config = self.config;
+        let prices = &config.prices;
+        self.currency(&at!["prices"], &prices.currency);
+        for (currency, rate) in &prices.rates {
+            let steps = at!["prices", "rates", currency.as_str()];
+            if !is_currency(currency) || *currency == prices.currency {
+                let message = "three capital letters (ISO 4217), and not those of `currency`";
+                self.error(&steps, message);
+            }
+            if !(1e-6..=RATE_MAX).contains(rate) {
+                self.error(&steps, format!("a rate is 0.000001 to {RATE_MAX}"));
+            }
+        }
+        let vendors = prices.rows.iter().flat_map(|row| &row.vendors);
+        if let Some(unknown) = vendors.into_iter().find(|v| self.book.info(v).is_none()) {
+            let message = format!("its table names the vendor `{unknown}`, which there is not");
+            self.warn(&at!["prices", "file"], message);
+        }
+    }
+
     fn store(&mut self) {
         let state = &self.config.state;
         self.name(&at!["state", "prefix"], &state.prefix, NAME_BYTES_MAX);
@@ -76,7 +103,12 @@ impl Check<'_> {
         if timeout < TIMEOUT.0 || timeout > TIMEOUT.1 {
             self.error(&at!["state", "timeout"], "must be 1ms to 5s");
         }
-        if zone::offset_seconds(&state.timezone).is_none() {
+        let offset_s = zone::offset_seconds(&state.timezone);
+        if offset_s.is_some_and(|offset_s| offset_s % ZONE_STEP_S != 0) {
+            let message = "an offset is whole quarters of an hour";
+            self.error(&at!["state", "timezone"], message);
+        }
+        if offset_s.is_none() {
             let known: Vec<_> = zone::names().collect();
             let message = format!(
                 "unknown zone; write an offset such as `+08:00`, or {}",
@@ -162,7 +194,7 @@ impl Check<'_> {
     }
 
     fn currency(&mut self, steps: &[Step], code: &str) {
-        if code.len() != 3 || !code.bytes().all(|byte| byte.is_ascii_uppercase()) {
+        if !is_currency(code) {
             let mut steps = steps.to_vec();
             steps.push("currency".into());
             self.error(&steps, "three capital letters (ISO 4217), such as CNY");
@@ -203,13 +235,12 @@ impl Check<'_> {
     /// Money of one currency cannot be charged to a budget of another.
     fn chargeable(&mut self, steps: &[Step], currency: &str) {
         for (name, model) in &self.config.models {
-            let targets = model.targets.iter().map(|target| target.price.as_ref());
-            let prices = targets.map(|price| price.or(model.price.as_ref()));
-            let other = prices.flatten().find(|price| price.currency != currency);
-            if let Some(other) = other {
+            let targets = model.targets.iter();
+            let prices = targets.filter_map(|target| self.config.price(model, target));
+            let mut charged = prices.map(|price| self.config.prices.charged(&price.currency).1);
+            if let Some(other) = charged.find(|charged| *charged != currency) {
                 let message = format!(
-                    "model `{name}` is charged in {}: prices and budgets need one currency",
-                    other.currency
+                    "model `{name}` is charged in {other}: prices and budgets need one currency; `prices.rates` turns others into `prices.currency`"
                 );
                 self.error(steps, message);
                 return;

@@ -3,17 +3,22 @@
 //! Knows vendors only through the book.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::{Check, MODEL_NAME_BYTES_MAX, NAME_BYTES_MAX, TARGETS_MAX, at};
 use crate::config::address::{Scheme, parse_base_url};
-use crate::config::price::{PRICE_MAX, PriceList};
+use crate::config::price::PriceList;
 use crate::config::problem::{Step, suggest};
 use crate::config::schema::{Model, Provider, Target};
+use crate::config::units::Span;
 use crate::config::vendors::VendorInfo;
 use crate::secret::Secret;
 
 /// Most of a weight or a priority: beyond it somebody meant something else.
 const RANK_MAX: u32 = 1_000_000;
+
+/// Shortest and longest time between two lists of models.
+const DISCOVER_EVERY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(86_400));
 
 /// Headers that belong to the protocol or to us; a config that set them would break framing or leak.
 const OUR_HEADERS: [&str; 13] = [
@@ -46,7 +51,7 @@ impl Check<'_> {
             self.name(&steps, name, NAME_BYTES_MAX);
             self.provider(name, provider);
             let used = |model: &Model| model.targets.iter().any(|t| t.provider == *name);
-            if !config.models.values().any(used) {
+            if !provider.discover && !config.models.values().any(used) {
                 self.warn(&steps, "no model has a target at this provider");
             }
         }
@@ -127,6 +132,17 @@ impl Check<'_> {
         if info.default_base_url.is_none() && provider.base_url.is_none() {
             self.error(&whole, format!("vendor `{}` needs a `base_url`", info.name));
         }
+        if provider.discover && !info.lists_models {
+            let message = format!("vendor `{}` has no list of models to discover", info.name);
+            self.error(&at!["providers", name, "discover"], message);
+        }
+        let Span(every) = provider.discover_every;
+        if every < DISCOVER_EVERY.0 || every > DISCOVER_EVERY.1 {
+            self.error(
+                &at!["providers", name, "discover_every"],
+                "must be 1s to 1d",
+            );
+        }
         let Some(auth) = provider.auth.as_deref() else {
             return;
         };
@@ -204,9 +220,17 @@ impl Check<'_> {
         }
     }
 
+    /// Whether there may be models that the config does not name.
+    pub(super) fn discovers(&self) -> bool {
+        self.config
+            .providers
+            .values()
+            .any(|provider| provider.discover)
+    }
+
     pub(super) fn models(&mut self) {
         let config = self.config;
-        if config.models.is_empty() {
+        if config.models.is_empty() && !self.discovers() {
             self.warn(
                 &at!["models"],
                 "there is no model: nothing can be asked for",
@@ -246,25 +270,10 @@ impl Check<'_> {
     }
 
     fn price(&mut self, steps: &[Step], price: &PriceList) {
-        let mut at = |field: &str, message: String| {
+        for (field, message) in price.faults() {
             let mut steps = steps.to_vec();
             steps.push(field.into());
             self.error(&steps, message);
-        };
-        for (field, number) in price.numbers() {
-            if !(0.0..=PRICE_MAX).contains(&number) {
-                at(
-                    field,
-                    format!("a price of a million tokens is 0 to {PRICE_MAX}"),
-                );
-            }
-        }
-        let letters = price.currency.bytes().all(|byte| byte.is_ascii_uppercase());
-        if price.currency.len() != 3 || !letters {
-            at(
-                "currency",
-                "a currency is three capital letters, as in ISO 4217".to_owned(),
-            );
         }
     }
 

@@ -313,7 +313,7 @@ fn a_price_is_a_number_with_a_currency() {
     for (price, told) in [
         (
             "{ input: 1, output: -2, currency: CNY }",
-            "targets[1].price.output: a price of a million tokens is 0 to",
+            "targets[1].price.output: a price is 0 to",
         ),
         (
             "{ input: 1, output: .inf, currency: CNY }",

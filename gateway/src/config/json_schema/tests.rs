@@ -132,6 +132,7 @@ impl VendorBook for AnyVendor {
             needs_app_id: false,
             self_hosted: false,
             auth_modes: &["bearer"],
+            lists_models: true,
         })
     }
 
@@ -148,6 +149,7 @@ fn load(yaml: &str) -> Result<(Snapshot, String), String> {
         books: &Books::default(),
         before: None,
         now: SystemTime::UNIX_EPOCH,
+        found: None,
     };
     let built = build(&loaded, &ground).map_err(|p| lines(&p))?;
     Ok((built.snapshot, lines(&built.warnings)))

@@ -1,3 +1,5 @@
+//! Wakes are neither lost nor given to who has left, whatever threads do.
+
 use std::sync::atomic::AtomicU32;
 use std::task::Wake;
 

@@ -1,0 +1,269 @@
+//! A few tokens asked of a target: a reply, a stream, a call of a tool, in the vendor's dialect and with its signature.
+//!
+//! Invariants: what is sent is written here; a reply is read whole, within a time and a size; a fault holds no text of the
+//! vendor's.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use adapters::vendor::{self, Call, Head, Parts};
+use adapters::{Asked, Framing, Lossy, places};
+use bytes::Bytes;
+use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
+use http::{HeaderMap, HeaderValue, Method};
+use journal::Durable;
+use serde_json::{Value, json};
+use wire::facts::{EventFacts, Finish};
+use wire::json::{self as scan, Value as Read};
+use wire::sse::{Event, Limits, Splitter};
+use wire::{Fault, Kind, Rope};
+
+use crate::config::snapshot::Provider;
+use crate::discover::list::{BOUNDS, read};
+use crate::upstream::client::{Client, Request};
+
+/// Time for one reply: a runtime may have to load the model first.
+const REPLY_TIME: Duration = Duration::from_secs(60);
+/// Longest reply that is read.
+const REPLY_BYTES_MAX: usize = 1 << 20;
+/// Tokens that are asked for: enough for models that think first to begin.
+const TOKENS: u32 = 64;
+
+/// Who asks, and whom.
+pub(super) struct Asker<'a> {
+    pub(super) client: &'a Arc<Client>,
+    pub(super) provider: &'a Arc<Provider>,
+    pub(super) now_ms: i64,
+}
+
+/// A whole reply.
+struct Answer {
+    framing: Framing,
+    body: Vec<u8>,
+}
+
+impl Asker<'_> {
+    /// A short reply.
+    pub(super) async fn reply(&self, model: &str) -> Result<(), Fault> {
+        let answer = self.ask(model, &chat(model, false)).await?;
+        self.finish(&answer).map(|_| ())
+    }
+
+    /// A short stream, to its end.
+    pub(super) async fn stream(&self, model: &str) -> Result<(), Fault> {
+        let answer = self.ask(model, &chat(model, true)).await?;
+        if answer.framing != Framing::Sse {
+            return Err(
+                Fault::new(Kind::Malformed).message("It was asked for a stream and sent none.")
+            );
+        }
+        self.events(&answer.body)
+    }
+
+    /// Whether it calls a tool.
+    pub(super) async fn tool(&self, model: &str) -> Result<bool, Fault> {
+        let parameters = json!({"type": "object", "properties": {}});
+        let function = json!({"name": "now", "description": "The time", "parameters": parameters});
+        let body = json!({
+            "model": model,
+            "messages": [{"role": "user", "content": "What time is it? Use the tool."}],
+            "max_tokens": TOKENS,
+            "tools": [{"type": "function", "function": function}],
+        });
+        let answer = self.ask(model, &body).await?;
+        Ok(self.finish(&answer)? == Some(Finish::ToolCalls))
+    }
+
+    async fn ask(&self, model: &str, body: &Value) -> Result<Answer, Fault> {
+        let late = |_| Fault::new(Kind::FirstByteTimeout).reason("reply_timeout");
+        let asking = self.send(model, body);
+        tokio::time::timeout(REPLY_TIME, asking)
+            .await
+            .map_err(late)?
+    }
+
+    async fn send(&self, model: &str, body: &Value) -> Result<Answer, Fault> {
+        let provider = self.provider;
+        let vendor = provider.adapter.ok_or(Kind::Bug)?.0;
+        let (client, spoken) = (places::first(), self.spoken()?);
+        let token = self.token().await?;
+        let stream = body.get("stream") == Some(&Value::Bool(true));
+        let call = Call {
+            model,
+            stream,
+            dialect: spoken.id(),
+            asks: adapters::Asks::Reply,
+            multimodal: false,
+            cap: None,
+            request_id: "yumen-doctor",
+            now_ms: self.now_ms,
+            token: token.as_deref(),
+            host: &provider.host,
+            base_path: &provider.base_path,
+        };
+        let body = Bytes::from(body.to_string());
+        let tape = scan::scan(&body, &scan::Limits::default()).map_err(|_| Kind::Bug)?;
+        let endpoint = client.endpoints().first().ok_or(Kind::Bug)?;
+        let facts = client.read_request(&body, tape, &Asked::at(endpoint))?;
+        let quirks = vendor.quirks(model);
+        let body = if spoken.id() == client.id() {
+            let forward = client.forward(&body, &facts, &call, quirks, Lossy::Drop)?;
+            forward.edits.apply(&body).settle()
+        } else {
+            let request = client.decode_request(&body, &facts)?;
+            let encoded = spoken.encode_request(&request, &call, quirks, Lossy::Drop)?;
+            encoded.body.settle()
+        };
+        let mut parts = Parts::default();
+        vendor.prepare(&call, &provider.credential(), &mut parts)?;
+        let mut path_and_query = vendor::join_path(&provider.base_path, &parts.path);
+        if !parts.query.is_empty() {
+            path_and_query.push('?');
+            path_and_query.push_str(&parts.query);
+        }
+        let request = Request {
+            method: Method::POST,
+            path_and_query,
+            headers: self.headers(parts.headers, stream),
+            usual: &[],
+            body,
+            after: Durable::NOW,
+        };
+        let reply = self
+            .client
+            .send(&provider.endpoint, &BOUNDS, &request)
+            .await?;
+        let (head, body) = read(reply, REPLY_BYTES_MAX).await?;
+        let head = Head {
+            status: head.status,
+            headers: &head.headers,
+            now_ms: self.now_ms,
+        };
+        let framing = vendor.framing(&head);
+        let tape = scan::scan(&body, &scan::Limits::default()).ok();
+        let root = tape.as_ref().and_then(|tape| Read::root(tape, &body));
+        match vendor.fault(&head, root.filter(|_| framing != Framing::Sse)) {
+            Some(fault) => Err(fault),
+            None => Ok(Answer { framing, body }),
+        }
+    }
+
+    fn headers(&self, mut headers: HeaderMap, stream: bool) -> HeaderMap {
+        let accept = if stream {
+            "text/event-stream"
+        } else {
+            "application/json"
+        };
+        let agent = concat!("yumen/", env!("CARGO_PKG_VERSION"));
+        for (name, value) in [
+            (CONTENT_TYPE, "application/json"),
+            (ACCEPT, accept),
+            (USER_AGENT, agent),
+        ] {
+            headers
+                .entry(name)
+                .or_insert(HeaderValue::from_static(value));
+        }
+        for (name, value) in &self.provider.headers {
+            headers.insert(name, value.clone());
+        }
+        headers
+    }
+
+    /// A token, for vendors that want one.
+    async fn token(&self) -> Result<Option<String>, Fault> {
+        let vendor = self.provider.adapter.ok_or(Kind::Bug)?.0;
+        let credential = self.provider.credential();
+        let Some(flow) = vendor
+            .token_flow()
+            .filter(|_| vendor.wants_token(&credential))
+        else {
+            return Ok(None);
+        };
+        let wanted = flow.request(&credential);
+        let request = Request {
+            method: wanted.method,
+            path_and_query: wanted.path_and_query,
+            headers: HeaderMap::new(),
+            usual: &[],
+            body: Rope::new(),
+            after: Durable::NOW,
+        };
+        let reply = self
+            .client
+            .send(&self.provider.endpoint, &BOUNDS, &request)
+            .await?;
+        let (head, body) = read(reply, REPLY_BYTES_MAX).await?;
+        let tape = scan::scan(&body, &scan::Limits::default()).ok();
+        let root = tape.as_ref().and_then(|tape| Read::root(tape, &body));
+        let head = Head {
+            status: head.status,
+            headers: &head.headers,
+            now_ms: self.now_ms,
+        };
+        flow.read(&head, root).map(|token| Some(token.value))
+    }
+
+    /// How a whole reply ended.
+    fn finish(&self, answer: &Answer) -> Result<Option<Finish>, Fault> {
+        let none =
+            || Fault::new(Kind::Malformed).message("The reply is not what its dialect says.");
+        let body = &answer.body;
+        let tape = scan::scan(body, &scan::Limits::default()).map_err(|_| none())?;
+        let root = Read::root(&tape, body).ok_or_else(none)?;
+        let dialect = self.spoken()?;
+        let facts = dialect.read_reply(root);
+        if facts.finish.is_none() && facts.usage.is_none() {
+            return Err(none());
+        }
+        Ok(facts.finish)
+    }
+
+    /// Whether a stream said something, and ended.
+    fn events(&self, body: &[u8]) -> Result<(), Fault> {
+        let dialect = self.spoken()?;
+        let mut splitter = Splitter::new(Limits::default());
+        let mut scratch = scan::Tape::default();
+        let (mut content, mut finished) = (false, false);
+        let mut hear = |event: &Event<'_>| {
+            let mut facts = EventFacts::default();
+            dialect.read_event(event, &mut scratch, &mut facts);
+            content |= facts.content;
+            finished |= facts.done || facts.finish.is_some();
+            !facts.error && !facts.malformed
+        };
+        let (mut at, mut sound) = (0, true);
+        while let Some(event) = splitter.next(body, &mut at).map_err(|_| Kind::Malformed)? {
+            sound &= hear(&event);
+        }
+        if let Some(event) = splitter.finish() {
+            sound &= hear(&event);
+        }
+        if !sound {
+            return Err(Fault::new(Kind::Malformed).message("The stream holds an error."));
+        }
+        if content && finished {
+            return Ok(());
+        }
+        Err(Fault::new(Kind::CutShort))
+    }
+
+    fn spoken(&self) -> Result<&'static dyn adapters::Dialect, Fault> {
+        let vendor = self.provider.adapter.ok_or(Kind::Bug)?.0;
+        let client = places::first();
+        let same = vendor
+            .speaks()
+            .iter()
+            .find(|spoken| spoken.id() == client.id());
+        Ok(*same.or_else(|| vendor.speaks().first()).ok_or(Kind::Bug)?)
+    }
+}
+
+fn chat(model: &str, stream: bool) -> Value {
+    json!({
+        "model": model,
+        "messages": [{"role": "user", "content": "Say ok."}],
+        "max_tokens": TOKENS,
+        "stream": stream,
+    })
+}
