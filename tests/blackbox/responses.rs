@@ -4,7 +4,7 @@
 mod governed;
 mod passing;
 
-use tests::config::WITHOUT_TOOLS;
+use tests::config::{BARE, WITHOUT_TOOLS};
 use tests::responses::{good, refused, say};
 use tests::*;
 
@@ -53,10 +53,9 @@ async fn every_vendor_answers_whole_and_streamed() {
             assert_eq!(said.response["store"], false, "{what}");
             let closing = gateway.record(&reply).await;
             let usage = &said.response["usage"];
-            assert_eq!(
-                closing["tokens"]["completion"], usage["output_tokens"],
-                "{what}: {closing}"
-            );
+            let counted = closing["tokens"]["completion"] == usage["output_tokens"];
+            assert_eq!(usage.is_null(), BARE.contains(&vendor), "{what}: {usage}");
+            assert!(counted || usage.is_null(), "{what}: {closing}");
             assert_eq!(closing["outcome"], "completed", "{what}");
             let id = reply.header("x-request-id").unwrap();
             let journal = gateway.journal();
@@ -182,8 +181,8 @@ async fn settings_arrive_in_the_vendors_words() {
         )
         .with(|body| body["max_output_tokens"] = 4.into());
         let cut = good(&cap.send().await, vendor);
-        // Spark has no word for an answer that was cut.
-        if vendor != "spark" {
+        // Some have no word for an answer that was cut.
+        if vendor != "spark" && !BARE.contains(&vendor) {
             assert_eq!(cut.status(), "incomplete", "{vendor}");
             assert_eq!(
                 cut.response["incomplete_details"]["reason"], "max_output_tokens",

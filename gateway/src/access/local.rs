@@ -117,6 +117,8 @@ impl Local {
         &self,
         fresh: impl FnOnce() -> anyhow::Result<String>,
     ) -> anyhow::Result<String> {
+        // Of many first keys at once, one makes it.
+        let _alone = self.database.lock().unwrap_or_else(PoisonError::into_inner);
         let path = self.dir.join(PEPPER);
         let shown = || format!("the pepper in {}", path.display());
         if !self.has_pepper() {

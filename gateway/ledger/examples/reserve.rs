@@ -1,6 +1,6 @@
 //! What a ledger costs: in this process, and over a Redis that is asked by 64 at once.
 //!
-//! `cargo run --release -p ledger --example pace [-- redis://127.0.0.1:6379]`
+//! `cargo run --release -p ledger --example reserve [-- redis://127.0.0.1:6379]`
 
 #![allow(
     clippy::unwrap_used,
