@@ -4,7 +4,7 @@
 mod governed;
 mod passing;
 
-use tests::config::WITHOUT_TOOLS;
+use tests::config::{BARE, WITHOUT_TOOLS};
 use tests::gemini::{FORMS, Form, good, refused, say};
 use tests::*;
 
@@ -55,10 +55,8 @@ async fn every_vendor_answers_in_every_form() {
             let usage = &said.usage;
             let thoughts = usage["thoughtsTokenCount"].as_u64().unwrap_or(0);
             let generated = usage["candidatesTokenCount"].as_u64().unwrap() + thoughts;
-            assert_eq!(
-                closing["tokens"]["completion"], generated,
-                "{what}: {closing}"
-            );
+            let counted = closing["tokens"]["completion"] == generated;
+            assert!(counted || BARE.contains(&vendor), "{what}: {closing}");
             assert_eq!(closing["outcome"], "completed", "{what}");
             assert_eq!(closing["bytes_down"], reply.body.len(), "{what}");
             let journal = gateway.journal();
@@ -220,7 +218,7 @@ async fn settings_arrive_in_the_vendors_words() {
         // Spark has no word for an answer that was cut.
         let finish = good(&cap.send().await, Form::Array, vendor).finish;
         assert!(
-            finish == "MAX_TOKENS" || vendor == "spark",
+            finish == "MAX_TOKENS" || vendor == "spark" || BARE.contains(&vendor),
             "{vendor}: {finish}"
         );
     }

@@ -119,12 +119,12 @@ fn nothing_goes_unsaid() {
     let dir = tempfile::tempdir().unwrap();
     let clock = Arc::new(ManualClock::at(0));
     let (journal, disk) = ten_days(dir.path(), &clock);
-    let before = recover::list(dir.path()).unwrap().len();
+    let before = indices(dir.path());
     disk.sync_fails.store(true, Relaxed);
     assert!(journal.retire(&keep(1, 1, None), u64::MAX).is_err());
     disk.write_fails.store(true, Relaxed);
     assert!(journal.retire(&keep(1, 1, None), u64::MAX).is_err());
-    assert!(recover::list(dir.path()).unwrap().len() >= before);
+    assert!(indices(dir.path()).is_superset(&before));
 }
 
 #[test]
