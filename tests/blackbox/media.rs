@@ -79,6 +79,8 @@ async fn images_arrive_from_every_vendor_that_makes_some() {
         config.model(vendor, &[(vendor, "image-1")]);
     }
     config.0["models"]["glm"]["lossy"] = "drop".into();
+    config.0["models"]["openai"]["price"] =
+        json!({"input": 0, "output": 0, "image": 0.2, "currency": "CNY"});
     config.set("providers/openai/clearance", "internal");
     config.model("closed", &[("openai", "image-1")]);
     let rules =
@@ -96,6 +98,7 @@ async fn images_arrive_from_every_vendor_that_makes_some() {
         );
         let closing = gateway.record(&reply).await;
         assert_eq!(closing["tokens"]["completion"], 100, "{vendor}: {closing}");
+        assert_eq!(closing["tokens"]["images"], 1, "{vendor}: {closing}");
     }
     // How many there are to be is no hint: who makes one alone is not asked for two.
     let two = json!({"model": "doubao", "prompt": "x", "n": 2});
@@ -105,11 +108,11 @@ async fn images_arrive_from_every_vendor_that_makes_some() {
         (400, json!("n"))
     );
     let two = json!({"model": "openai", "prompt": "x", "n": 2, "response_format": "b64_json"});
-    let reply = ask(&gateway, "/v1/images/generations", &two)
-        .send()
-        .await
-        .json();
-    assert_eq!(reply["data"].as_array().unwrap().len(), 2);
+    let reply = ask(&gateway, "/v1/images/generations", &two).send().await;
+    assert_eq!(reply.json()["data"].as_array().unwrap().len(), 2);
+    // Both are paid for.
+    let closing = gateway.record(&reply).await;
+    assert_eq!(closing["cost_nano"], 400_000_000, "{closing}");
     // What the vendor says of the picture comes back with what was taken out.
     sim.clear();
     let body = json!({"model": "closed", "prompt": format!("写上 {PHONE}"), "response_format": "b64_json"});
@@ -337,6 +340,8 @@ async fn a_form_arrives_whole_in_any_order() {
                 assert_eq!(reply.status, 200, "{what}");
                 let want = told("a %22b%22.wav", &sound, "提示 \"x\"");
                 assert_eq!(reply.json()["text"], want, "{what}");
+                let closing = gateway.record(&reply).await;
+                assert_eq!(closing["tokens"]["audio_ms"], 3000, "{what}: {closing}");
             }
         }
     }

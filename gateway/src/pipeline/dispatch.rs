@@ -539,6 +539,8 @@ fn whole(
         let facts = prepared.spoken.read_reply(root);
         exchange.meter.usage = facts.usage;
         exchange.meter.finish = facts.finish;
+        exchange.meter.images = facts.images;
+        exchange.meter.audio_ms = facts.audio_ms;
         exchange.meter.first_content = Some(now);
         let mut edits = Edits::new();
         for (span, finish) in facts.odd_finishes {

@@ -56,6 +56,10 @@ pub(super) struct Meter {
     pub(super) bytes_down: u64,
     pub(super) first_byte: Option<Instant>,
     pub(super) first_content: Option<Instant>,
+    /// Images that were made.
+    pub(super) images: u32,
+    /// Sound that was read, in milliseconds.
+    pub(super) audio_ms: u32,
 }
 
 /// One target that was tried.
@@ -574,6 +578,15 @@ impl Exchange {
     /// The vendor's usage, or an estimate, where there is none or what it says cannot be. Some dialects report usage before
     /// the answer too; where that was the last that was heard, the answer is estimated.
     fn tokens(&self) -> Tokens {
+        Tokens {
+            images: self.meter.images.into(),
+            audio_ms: self.meter.audio_ms.into(),
+            ..self.counted()
+        }
+    }
+
+    /// Tokens alone.
+    fn counted(&self) -> Tokens {
         if self.meter.usage.is_none() && self.meter.first_content.is_none() {
             return Tokens::default();
         }

@@ -159,6 +159,9 @@ pub(super) async fn attempt(
     }
     let (reply, bytes) = whole.ok_or(Kind::Bug)?;
     exchange.meter.usage = reply.usage;
+    if let Done::Made(made) = &reply.done {
+        exchange.meter.images = u32::try_from(made.len()).unwrap_or(u32::MAX);
+    }
     exchange.meter.first_content = Some(Instant::now());
     let own = exchange
         .dialect

@@ -157,6 +157,10 @@ pub struct ReplyFacts {
     pub finish: Option<Finish>,
     /// Spans of finish words that are the vendor's own, and what they mean; see [`EventFacts::odd_finish`].
     pub odd_finishes: Vec<(Range<usize>, Finish)>,
+    /// Images that were made.
+    pub images: u32,
+    /// Sound that was read, in milliseconds.
+    pub audio_ms: u32,
 }
 
 /// Who wrote a text of a request: thresholds differ, and what a tool returned is data, not orders.

@@ -204,5 +204,6 @@ pub(super) fn read_reply(root: Value<'_>) -> ReplyFacts {
         usage: counts.map(Counts::usage),
         finish: finish_of(root),
         odd_finishes: Vec::new(),
+        ..ReplyFacts::default()
     }
 }

@@ -93,6 +93,7 @@ pub(super) fn read_reply(root: Value<'_>) -> ReplyFacts {
         usage: usage_of(root).map(|(_, usage)| usage),
         finish: finish_of(root),
         odd_finishes: Vec::new(),
+        ..ReplyFacts::default()
     }
 }
 

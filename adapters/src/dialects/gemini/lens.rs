@@ -55,6 +55,7 @@ pub(super) fn read_reply(root: Value<'_>) -> ReplyFacts {
         usage: usage_of(root).map(|(_, usage)| usage),
         finish: first.and_then(finish_of).or(blocked),
         odd_finishes: Vec::new(),
+        ..ReplyFacts::default()
     }
 }
 

@@ -21,6 +21,9 @@ pub(crate) const LIMITS: json::Limits = json::Limits {
     tokens: 1 << 18,
 };
 
+/// Longest sound that is believed: a day.
+const AUDIO_MAX_S: f64 = 86_400.0;
+
 struct Probes {
     content: Finder<'static>,
     text: Finder<'static>,
@@ -392,6 +395,11 @@ impl<'a> Counts<'a> {
 pub(crate) fn read_reply(root: Value<'_>) -> ReplyFacts {
     let root = inner(root);
     let choices = root.get("choices");
+    // What has no choices is no chat, but may be images or a transcript.
+    let (images, audio_ms) = match choices {
+        Some(_) => (0, 0),
+        None => (images(root), audio_ms(root)),
+    };
     let choices = || choices.iter().flat_map(Value::elements);
     // Without a reason it is a natural end.
     let finish = |choice| finish_of(choice).unwrap_or(Finish::Stop);
@@ -401,7 +409,28 @@ pub(crate) fn read_reply(root: Value<'_>) -> ReplyFacts {
         odd_finishes: choices()
             .filter_map(|choice| Some((odd_finish(choice)?, finish_of(choice)?)))
             .collect(),
+        images,
+        audio_ms,
     }
+}
+
+/// Images of a reply.
+fn images(root: Value<'_>) -> u32 {
+    let data = root.get("data");
+    let made = data.iter().flat_map(Value::elements);
+    let made = made.filter(|one| one.get("url").or_else(|| one.get("b64_json")).is_some());
+    u32::try_from(made.count()).unwrap_or(u32::MAX)
+}
+
+/// How long the sound was that a transcript is of, where the vendor tells.
+fn audio_ms(root: Value<'_>) -> u32 {
+    let counted = root.get("usage").and_then(|usage| usage.get("seconds"));
+    let seconds = counted
+        .or_else(|| root.get("duration"))
+        .and_then(|seconds| seconds.as_f64())
+        .filter(|seconds| (0.0..=AUDIO_MAX_S).contains(seconds));
+    let ms = std::time::Duration::from_secs_f64(seconds.unwrap_or(0.0)).as_millis();
+    u32::try_from(ms).unwrap_or(u32::MAX)
 }
 
 /// The span of a finish word that is not one of the dialect's five: strict clients refuse others.

@@ -136,5 +136,6 @@ pub(super) fn read_reply(root: Value<'_>) -> ReplyFacts {
         usage: root.get("usage").and_then(read_usage),
         finish: Some(finish_of(root)),
         odd_finishes: Vec::new(),
+        ..ReplyFacts::default()
     }
 }
