@@ -64,6 +64,7 @@ pub struct Running {
     checkpoints: Checkpoints,
     shipping: Shipping,
     control: Runtime,
+    ends: Ends,
     /// Dropping it would end the shared runtime.
     _workers: Option<Runtime>,
 }
@@ -167,6 +168,10 @@ pub fn start(store: ConfigStore, warnings: &[Problem]) -> anyhow::Result<Running
         let _inside = control.enter();
         tasks::detach(discovery.run());
     }
+    let ends = {
+        let _inside = control.enter();
+        Ends::new()?
+    };
     let scheme = if snapshot.tls.is_some() {
         "https"
     } else {
@@ -180,6 +185,7 @@ pub fn start(store: ConfigStore, warnings: &[Problem]) -> anyhow::Result<Running
         checkpoints,
         shipping,
         control,
+        ends,
         _workers: runtime,
     })
 }
@@ -439,13 +445,12 @@ impl Running {
             shared,
             checkpoints,
             control,
+            mut ends,
             _workers,
             ..
         } = self;
         let cut_short = control.block_on(async {
-            let mut term = signal(SignalKind::terminate())?;
-            let mut interrupt = signal(SignalKind::interrupt())?;
-            either(&mut term, &mut interrupt).await;
+            ends.come().await;
             tracing::info!("draining");
             // What cannot be written is seen in the journal's state.
             let _ = shared.journal.note(&Event {
@@ -454,14 +459,14 @@ impl Running {
             });
             let again = std::sync::atomic::AtomicBool::new(false);
             let second = async {
-                either(&mut term, &mut interrupt).await;
+                ends.come().await;
                 again.store(true, std::sync::atomic::Ordering::Relaxed);
             };
             let clean = drain::drain(&shared, second).await;
             shared.settled(SETTLED).await;
             tracing::info!(clean, "drained");
-            anyhow::Ok(again.into_inner())
-        })?;
+            again.into_inner()
+        });
         let _ = shared.journal.note(&Event {
             what: What::Stop,
             ..Event::default()
@@ -482,9 +487,27 @@ impl Running {
     }
 }
 
-async fn either(first: &mut Signal, second: &mut Signal) {
-    tokio::select! {
-        _ = first.recv() => {}
-        _ = second.recv() => {}
+/// The signals that end the process. They are caught before anybody is told that it is ready: one that came between would
+/// end it without a drain.
+struct Ends {
+    term: Signal,
+    interrupt: Signal,
+}
+
+impl Ends {
+    /// Catches them; within a runtime.
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            term: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Waits for the next.
+    async fn come(&mut self) {
+        tokio::select! {
+            _ = self.term.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
     }
 }

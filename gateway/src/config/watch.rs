@@ -363,12 +363,17 @@ impl ConfigStore {
             .then(|| self.reload_locked("change", &mut watched))
     }
 
-    /// Reloads on SIGHUP and when the config, or a file that it refers to, changes; until `shutdown`.
-    pub async fn watch(self: Arc<Self>, shutdown: impl Future<Output = ()>) {
+    /// Reloads on SIGHUP and when the config, or a file that it refers to, changes; until `shutdown`. From the call on, not
+    /// only from the first poll, a SIGHUP does not end the process.
+    pub fn watch(self: Arc<Self>, shutdown: impl Future<Output = ()>) -> impl Future<Output = ()> {
+        let hangup = Hangup::new();
+        self.watch_on(hangup, shutdown)
+    }
+
+    async fn watch_on(self: Arc<Self>, mut hangup: Hangup, shutdown: impl Future<Output = ()>) {
         let mut shutdown = std::pin::pin!(shutdown);
         let mut tick = tokio::time::interval(POLL);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut hangup = Hangup::new();
         loop {
             let why = tokio::select! {
                 () = &mut shutdown => return,

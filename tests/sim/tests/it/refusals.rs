@@ -24,8 +24,8 @@ async fn malformed_bodies() {
         "",
         "{\"model\":\"m\",\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}",
     ];
-    // Those judge a token or a signature first.
-    let signed = ["wenxin-v1", "bluelm-native", "bedrock"];
+    // Those judge a token, a signature or another header first.
+    let signed = ["wenxin-v1", "bluelm-native", "bedrock", "gemini"];
     for surface in sim::Sim::surfaces().filter(|surface| !signed.contains(surface)) {
         for body in bodies {
             let answer = post(
