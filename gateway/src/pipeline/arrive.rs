@@ -42,7 +42,8 @@ pub(super) enum What {
 pub(super) struct Arrived {
     pub(super) what: What,
     pub(super) head: Parts,
-    pub(super) body: Incoming,
+    /// Not read yet; whoever takes it reads it, or sees to it that it is read.
+    pub(super) body: Option<Incoming>,
 }
 
 /// Headers of which a second one would be read differently by different servers.
@@ -124,6 +125,7 @@ pub(super) fn read_head(
         At::Model(id) => What::Model(id),
         At::Nothing => What::Moderations,
     };
+    let body = Some(body);
     Ok(Arrived { what, head, body })
 }
 
@@ -291,6 +293,29 @@ fn media(headers: &HeaderMap) -> Result<(), Fault> {
     } else {
         Ok(())
     }
+}
+
+/// Bytes of a refused request's body that are read for the sake of its connection, and how long they are waited for.
+const DRAIN_BYTES: usize = 64 << 10;
+const DRAIN_WAIT: Duration = Duration::from_millis(250);
+
+/// Reads away what little a refused request still sends: a connection that is closed before its body has come takes the
+/// client's next request with it, unanswered.
+pub(super) async fn drain(body: Option<Incoming>) {
+    let Some(mut body) = body else {
+        return;
+    };
+    let all = async {
+        let mut seen = 0;
+        while seen < DRAIN_BYTES && !body.is_end_stream() {
+            match std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+                Some(Ok(frame)) => seen += frame.data_ref().map_or(0, Bytes::len),
+                Some(Err(_)) | None => break,
+            }
+        }
+    };
+    // What comes later is not waited for.
+    let _ = tokio::time::timeout(DRAIN_WAIT, all).await;
 }
 
 /// Reads the body whole, because it must be judged whole. One frame stays the slice that hyper read; several are joined

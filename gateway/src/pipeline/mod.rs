@@ -43,7 +43,7 @@ use std::time::Instant;
 use adapters::{Asks, ClientDialect};
 use http::{Request, Response};
 use hyper::body::Incoming;
-use wire::Fault;
+use wire::{Fault, Kind};
 
 pub use arrive::MODERATIONS;
 pub use body::ReplyBody;
@@ -95,12 +95,22 @@ async fn walk(
     peer: &Peer,
     request: Request<Incoming>,
 ) -> Result<Walked, Fault> {
-    let arrived = arrive::read_head(exchange, peer, request)?;
-    let Arrived { what, head, body } = match admit::admit(exchange, arrived)? {
-        Admission::In(arrived) => arrived,
+    let mut arrived = arrive::read_head(exchange, peer, request)?;
+    let body = arrived.body.take();
+    let admitted = match admit::admit(exchange, arrived) {
+        Ok(Admission::In(arrived)) => Ok(arrived),
         // Boxed: only tokens of a key that nobody knows yet wait.
-        Admission::After(arrived, waiting) => {
-            Box::pin(admit::again(exchange, arrived, waiting)).await?
+        Ok(Admission::After(arrived, waiting)) => {
+            Box::pin(admit::again(exchange, arrived, waiting)).await
+        }
+        Err(fault) => Err(fault),
+    };
+    let (what, head, body) = match (admitted, body) {
+        (Ok(Arrived { what, head, .. }), Some(body)) => (what, head, body),
+        (Ok(_), None) => return Err(Kind::Bug.into()),
+        (Err(fault), body) => {
+            Box::pin(arrive::drain(body)).await;
+            return Err(fault);
         }
     };
     let asked = match what {
