@@ -56,6 +56,7 @@ pub(crate) fn chat_path(surface: &str) -> String {
         "azure-openai" => {
             "/azure-openai/openai/deployments/m/chat/completions?api-version=2024-10-21"
         }
+        "cohere" => "/cohere/compatibility/v1/chat/completions",
         "sensenova-native" => "/sensenova-native/v1/llm/chat-completions",
         other => return format!("/{other}/v1/chat/completions"),
     };
