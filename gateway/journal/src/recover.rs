@@ -85,12 +85,18 @@ pub(super) fn list(dir: &Path) -> io::Result<Vec<SegmentPath>> {
             continue;
         };
         if let Some((number, shard)) = record::parse_segment_name(&name) {
+            let bytes = match entry.metadata() {
+                Ok(about) => about.len(),
+                // One that was made ready and not needed is taken away while we look.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            };
             segments.push(SegmentPath {
                 path: entry.path(),
                 name,
                 number,
                 shard,
-                bytes: entry.metadata()?.len(),
+                bytes,
             });
         }
     }

@@ -155,8 +155,12 @@ fn old_segments(segments: &[SegmentPath]) -> io::Result<Vec<Old>> {
     let mut headers: Vec<(&SegmentPath, SegmentHeader)> = Vec::new();
     for segment in segments {
         // Without a sound header nobody knows what is in it: it stays, as evidence.
-        if let Some(header) = recover::read_header(&segment.path)? {
-            headers.push((segment, header));
+        match recover::read_header(&segment.path) {
+            Ok(Some(header)) => headers.push((segment, header)),
+            Ok(None) => {}
+            // One that was made ready and not needed is taken away while we look.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
         }
     }
     let mut shards: BTreeMap<u32, Vec<&(&SegmentPath, SegmentHeader)>> = BTreeMap::new();
