@@ -23,7 +23,6 @@ use crate::{VENDORS, fuzz, vendor};
 mod gemini;
 mod messages;
 mod native;
-mod pace;
 mod responses;
 
 fn root() -> PathBuf {

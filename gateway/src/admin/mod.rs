@@ -21,6 +21,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::header::{self, HeaderValue};
+use http::request::Parts;
 use http::{Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
@@ -34,7 +35,7 @@ pub use access::Desk;
 pub use audit::Searches;
 use visitor::Visitor;
 
-use routes::{Found, Takes};
+use routes::{Found, Route, Takes};
 
 use crate::access::Who;
 use crate::audit::events::Visits;
@@ -104,6 +105,16 @@ enum Answers {
     Access(access::Op),
 }
 
+impl AdminState {
+    fn now(&self) -> Now {
+        let clock = &self.searches.clock;
+        Now {
+            mono_ns: clock.mono_ns(),
+            wall_ms: clock.wall_ms(),
+        }
+    }
+}
+
 /// Answers `request` of `peer`; a body is read only where a route wants one, and only of who may ask.
 pub async fn answer<B>(
     request: Request<B>,
@@ -129,20 +140,13 @@ where
     };
     let visitor = match needs {
         None => None,
-        Some(_) => {
-            let clock = &state.searches.clock;
-            let now = Now {
-                mono_ns: clock.mono_ns(),
-                wall_ms: clock.wall_ms(),
-            };
-            match visitor::enter(&head.headers, peer, &snapshot, now).await {
-                Ok(visitor) => Some(visitor),
-                Err(refusal) => {
-                    state.visits.failed(&peer.to_string());
-                    return refusal;
-                }
+        Some(_) => match visitor::enter(&head.headers, peer, &snapshot, state.now()).await {
+            Ok(visitor) => Some(visitor),
+            Err(refusal) => {
+                state.visits.failed(&peer.to_string());
+                return refusal;
             }
-        }
+        },
     };
     let (route, id) = match found {
         Found::Route(route, id) => (route, id),
@@ -162,39 +166,43 @@ where
             Err((status, why)) => return refuse(status, why),
         },
     };
+    serve(&state, &head, (route, id), visitor, body).await
+}
+
+/// Answers somebody who may ask.
+async fn serve(
+    state: &AdminState,
+    head: &Parts,
+    (route, id): (&Route, &str),
+    visitor: Visitor,
+    body: Bytes,
+) -> Response<Full<Bytes>> {
+    let query = head.uri.query().unwrap_or_default();
     match route.answers {
-        Answers::Config => config(&snapshot, state.version),
+        Answers::Config => config(&state.config.load(), state.version),
         Answers::OpenApi => json(StatusCode::OK, &openapi::document(state.version)),
         Answers::Entries | Answers::Entry | Answers::Stats => {
-            let query = head.uri.query().unwrap_or_default();
-            searched(&state, route.answers, visitor, query, id).await
+            searched(state, route.answers, visitor, query, id).await
         }
-        Answers::Usage => {
-            let query = head.uri.query().unwrap_or_default();
-            money::usage(&state, &visitor, query).await
-        }
-        Answers::Budgets => money::budgets(&state, &visitor).await,
-        Answers::Explain => {
-            let query = head.uri.query().unwrap_or_default();
-            money::explain(&state, visitor, id, query).await
-        }
-        Answers::Payload => unsealed(&state, &head, id, visitor).await,
+        Answers::Usage => money::usage(state, &visitor, query).await,
+        Answers::Budgets => money::budgets(state, &visitor).await,
+        Answers::Explain => money::explain(state, visitor, id, query).await,
+        Answers::Payload => unsealed(state, head, id, visitor).await,
         Answers::Reload => {
             // One token is for all who have it: the address is what tells them apart.
-            let what = format!("{} {path}", head.method);
+            let what = format!("{} {}", head.method, head.uri.path());
             state.visits.acts(&visitor.name, &visitor.origin, &what);
-            reload(&state).await
+            reload(state).await
         }
         Answers::Access(op) => {
             let who = Who {
                 name: visitor.name.into(),
                 origin: visitor.origin,
             };
-            let asked = (id, head.uri.query().unwrap_or_default());
-            let (status, told) = state.keys.serve(op, who, asked, body).await;
+            let (status, told) = state.keys.serve(op, who, (id, query), body).await;
             json(status, &told)
         }
-        open_to_all => open(open_to_all, &state),
+        open_to_all => open(open_to_all, state),
     }
 }
 

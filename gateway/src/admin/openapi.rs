@@ -49,8 +49,9 @@ fn error() -> Value {
     })
 }
 
-fn operation(route: &Route) -> Value {
-    let schema = match route.answers {
+/// What a good answer holds.
+fn schema(route: &Route) -> Value {
+    match route.answers {
         Answers::Entries => json!({ "$ref": "#/components/schemas/Page" }),
         Answers::Entry => {
             json!({ "type": "object", "properties": { "entry": { "$ref": "#/components/schemas/Entry" } } })
@@ -67,7 +68,10 @@ fn operation(route: &Route) -> Value {
         }
         _ if route.media == "application/json" => json!({ "type": "object" }),
         _ => json!({ "type": "string" }),
-    };
+    }
+}
+
+fn responses(route: &Route) -> Map<String, Value> {
     let mut responses = Map::new();
     let mut add = |status: &str, what: &str, media: &str, schema: Value| {
         let response = json!({ "description": what, "content": { media: { "schema": schema } } });
@@ -77,7 +81,7 @@ fn operation(route: &Route) -> Value {
         Answers::Access(Op::CreateKey | Op::CreateTeam) => "201",
         _ => "200",
     };
-    add(good, "good", route.media, schema);
+    add(good, "good", route.media, schema(route));
     let mut fails = |status: &str, what: &str| {
         add(
             status,
@@ -120,7 +124,11 @@ fn operation(route: &Route) -> Value {
             "too many searches, the index is being built, or the log cannot be written",
         );
     }
-    let mut operation = json!({ "summary": route.summary, "responses": responses });
+    responses
+}
+
+fn operation(route: &Route) -> Value {
+    let mut operation = json!({ "summary": route.summary, "responses": responses(route) });
     let parameters = parameters(route);
     if let Some(operation) = operation.as_object_mut() {
         if !parameters.is_empty() {
