@@ -91,7 +91,7 @@ pub async fn run(shared: Arc<Shared>) {
         if shared.is_told(&crossed).await {
             continue;
         }
-        let posted = post(&caller, webhook, &crossed).await;
+        let posted = post(&shared, &caller, webhook, &crossed).await;
         shared.metrics.alert(posted);
         let name = crossed.meter.name();
         if posted {
@@ -103,7 +103,7 @@ pub async fn run(shared: Arc<Shared>) {
 }
 
 /// Posts until the receiver takes it, or attempts are over.
-async fn post(caller: &Caller, webhook: &Webhook, crossed: &Crossed) -> bool {
+async fn post(shared: &Shared, caller: &Caller, webhook: &Webhook, crossed: &Crossed) -> bool {
     let body = Bytes::from(body(crossed));
     let mut token = [0; 12];
     if aws_lc_rs::rand::fill(&mut token).is_err() {
@@ -112,7 +112,8 @@ async fn post(caller: &Caller, webhook: &Webhook, crossed: &Crossed) -> bool {
     let id = format!("msg_{}", BASE64.encode(token).replace(['+', '/'], "x"));
     let mut pauses = PAUSES_S.into_iter();
     loop {
-        let stamp = crossed.now_ms / 1000;
+        // Of this attempt: receivers refuse what is old, as a replay.
+        let stamp = shared.clock.wall_ms() / 1000;
         let request = request(webhook, (&id, stamp), &body);
         let Some(request) = request else { return false };
         let taken = caller.call(request).await;

@@ -28,6 +28,7 @@ use crate::server::guard::HeadWatch;
 use crate::telemetry::metrics::{Metrics, RouteMeters, TargetMeters};
 use crate::telemetry::policy::PolicyMeters;
 use crate::telemetry::queue::QueueMeters;
+use crate::telemetry::stores::follow;
 use crate::upstream::client::Client;
 use crate::upstream::token::Cells;
 use journal::clock::Clock;
@@ -177,31 +178,22 @@ impl Shared {
     /// Brings the journal's counters into the metrics.
     pub fn refresh_metrics(&self) {
         let (counters, metrics) = (self.journal.counters(), &self.metrics);
-        metrics
-            .audit_records
-            .inc_by(counters.records.saturating_sub(metrics.audit_records.get()));
-        metrics
-            .audit_errors
-            .inc_by(counters.errors.saturating_sub(metrics.audit_errors.get()));
+        let (audit, ledger) = (&metrics.audit, &metrics.ledger);
+        follow(&audit.records, counters.records);
+        follow(&audit.errors, counters.errors);
         let links = self
             .links()
             .iter()
             .map(|link| link.stats())
             .collect::<Vec<_>>();
         let sum = |get: fn(&ledger::Stats) -> u64| links.iter().map(get).sum::<u64>();
-        let failures = sum(|stats| stats.failures);
-        metrics
-            .ledger_failures
-            .inc_by(failures.saturating_sub(metrics.ledger_failures.get()));
-        let dropped = sum(|stats| stats.dropped);
-        metrics
-            .ledger_dropped
-            .inc_by(dropped.saturating_sub(metrics.ledger_dropped.get()));
+        follow(&ledger.failures, sum(|stats| stats.failures));
+        follow(&ledger.dropped, sum(|stats| stats.dropped));
         let up = links.iter().all(|link| link.up);
-        metrics.ledger_up.set(i64::from(up));
+        ledger.up.set(i64::from(up));
         let replicas = links.iter().map(|link| link.replicas).max().unwrap_or(1);
         let replicas = i64::try_from(replicas).unwrap_or(i64::MAX);
-        metrics.ledger_replicas.set(replicas);
+        ledger.replicas.set(replicas);
         let snapshot = self.store.load();
         let targets = snapshot.models.values().flat_map(|model| &model.targets);
         for target in targets {
@@ -211,14 +203,10 @@ impl Shared {
             }
         }
         let kept = self.sealing.bodies().counters();
-        let (bytes, dropped) = (
-            &metrics.audit_payload_bytes,
-            &metrics.audit_payloads_dropped,
-        );
-        bytes.inc_by(kept.bytes.saturating_sub(bytes.get()));
-        dropped.inc_by(kept.dropped.saturating_sub(dropped.get()));
-        metrics
-            .audit_state
+        follow(&audit.payload_bytes, kept.bytes);
+        follow(&audit.payloads_dropped, kept.dropped);
+        audit
+            .state
             .set(i64::from(self.journal.state() == State::Ok));
     }
 

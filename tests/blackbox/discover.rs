@@ -116,6 +116,28 @@ async fn becomes(gateway: &Gateway, want: &[&str]) {
 }
 
 #[tokio::test]
+async fn a_runtime_that_holds_its_list_hides_nobody_elses_models() {
+    let (sim, quick) = (sim().await, Runtime::start(&["found-a"]).await);
+    // It takes the question and never answers.
+    let slow = Upstream::start(|mut conn: Conn| async move {
+        while conn.request().await.is_some() {
+            tokio::time::sleep(Duration::from_secs(60)).await;
+        }
+        Ok(())
+    })
+    .await;
+    let mut config = config(&sim, &[("quick", &quick)]);
+    config.provider("slow", "vllm", &slow.origin());
+    config.set("providers/slow/discover", true);
+    let gateway = Gateway::start(&config).await;
+    // From the first request on, not only when some list changes.
+    assert_eq!(
+        listed(&gateway, KEY).await,
+        ["found-a", "m-openai-compatible"]
+    );
+}
+
+#[tokio::test]
 async fn models_come_and_go_with_the_runtimes_list() {
     let sim = sim().await;
     let runtime = Runtime::start(&["found-a", "m-openai-compatible", "not a name"]).await;

@@ -83,6 +83,8 @@ async fn images_arrive_from_every_vendor_that_makes_some() {
         json!({"input": 0, "output": 0, "image": 0.2, "currency": "CNY"});
     config.set("providers/openai/clearance", "internal");
     config.model("closed", &[("openai", "image-1")]);
+    let budget = json!({"amount": 0.5, "currency": "CNY", "period": "month"});
+    config.key("thrifty", "ym-thrifty", json!({"budget": budget}));
     let rules =
         json!([{"name": "no-phones", "find": ["CN_MOBILE"], "remedy": "redact", "restore": true}]);
     config.set("policies", json!({"rules": rules}));
@@ -113,6 +115,13 @@ async fn images_arrive_from_every_vendor_that_makes_some() {
     // Both are paid for.
     let closing = gateway.record(&reply).await;
     assert_eq!(closing["cost_nano"], 400_000_000, "{closing}");
+    // A budget of money for two: the third is refused, whatever tokens cost.
+    for want in [200, 200, 429] {
+        let one = json!({"model": "openai", "prompt": "x"});
+        let reply = ask(&gateway, "/v1/images/generations", &one).key("ym-thrifty");
+        let reply = reply.send().await;
+        assert_eq!(reply.status, want, "{}", reply.text());
+    }
     // What the vendor says of the picture comes back with what was taken out.
     sim.clear();
     let body = json!({"model": "closed", "prompt": format!("写上 {PHONE}"), "response_format": "b64_json"});

@@ -45,10 +45,12 @@ type Sums = BTreeMap<(String, String), [u64; 4]>;
 fn recorded(gateway: &Gateway) -> Sums {
     let journal = gateway.journal();
     let mut sums = Sums::new();
-    for record in journal.of("opened").chain(journal.of("denied")) {
+    let opened = journal.of("opened").map(|record| (record, true));
+    // What is refused here was refused before it was known whether there is such a model.
+    let denied = journal.of("denied").map(|record| (record, false));
+    for (record, known) in opened.chain(denied) {
         let end = journal.ending(record.text("id")).unwrap_or_default();
-        let unknown = end["code"] == "model_not_found";
-        let model = if unknown { "" } else { record.text("asked") };
+        let model = if known { record.text("asked") } else { "" };
         let of = (record.text("key").to_owned(), model.to_owned());
         let figure = |value: &Value| value.as_u64().unwrap_or(0);
         let more = [

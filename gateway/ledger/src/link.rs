@@ -23,10 +23,8 @@ use crate::store::{Connection, Store};
 
 /// Most settlements that wait for the store.
 const SETTLEMENTS_MAX: usize = 65_536;
-/// Settlements sent together.
+/// Settlements, or renewals, sent together.
 const BATCH_MAX: usize = 128;
-/// Renewals sent together.
-const RENEWALS_MAX: usize = 512;
 /// Pauses between attempts to connect.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 /// How long an attempt may take.
@@ -171,29 +169,12 @@ impl Link {
         }
     }
 
-    /// Sends all at once, so that they travel together; those that were not answered stay. False if any was not.
+    /// Sends all at once; those that were not answered stay. False if any was not.
     async fn send_all(&self, batch: &mut Vec<Settlement>, connection: &Connection) -> bool {
-        let done = {
-            let send =
-                |settlement| Box::pin(Settlement::send(settlement, self, connection.clone()));
-            let mut sending: Vec<_> = batch.iter().map(|one| (send(one), None)).collect();
-            poll_fn(|cx| {
-                for (answer, done) in sending.iter_mut().filter(|(_, done)| done.is_none()) {
-                    if let Poll::Ready(sent) = answer.as_mut().poll(cx) {
-                        *done = Some(sent);
-                    }
-                }
-                if sending.iter().all(|(_, done)| done.is_some()) {
-                    Poll::Ready(())
-                } else {
-                    Poll::Pending
-                }
-            })
-            .await;
-            let done = sending.iter().map(|(_, done)| *done == Some(true));
-            done.collect::<Vec<_>>()
-        };
-        let mut sent = done.into_iter();
+        let sending = batch
+            .iter()
+            .map(|one| Settlement::send(one, self, connection.clone()));
+        let mut sent = together(sending).await.into_iter();
         batch.retain(|_| sent.next() != Some(true));
         batch.is_empty()
     }
@@ -224,13 +205,16 @@ impl Link {
             .iter()
             .map(|(id, renewal)| (*id, renewal.clone()))
             .collect();
-        for some in live.chunks(RENEWALS_MAX) {
-            for (id, renewal) in some {
+        for some in live.chunks(BATCH_MAX) {
+            let renewing = some.iter().map(|(id, renewal)| {
                 let mut connection = connection.clone();
-                let call = renewal.call(&self.scripts.renew, &self.lease_name(*id));
-                if call.invoke_async::<u8>(&mut connection).await.is_err() {
-                    return false;
+                async move {
+                    let call = renewal.call(&self.scripts.renew, &self.lease_name(*id));
+                    call.invoke_async::<u8>(&mut connection).await.is_ok()
                 }
+            });
+            if together(renewing).await.contains(&false) {
+                return false;
             }
         }
         true
@@ -305,6 +289,25 @@ impl Link {
             replicas: self.replicas.load(Ordering::Relaxed).into(),
         }
     }
+}
+
+/// Waits for all of these at once, so that what they send travels together; their answers in their order.
+async fn together<F: Future<Output = bool>>(calls: impl Iterator<Item = F>) -> Vec<bool> {
+    let mut calls: Vec<_> = calls.map(|call| (Box::pin(call), None)).collect();
+    poll_fn(|cx| {
+        for (call, answer) in calls.iter_mut().filter(|(_, answer)| answer.is_none()) {
+            if let Poll::Ready(told) = call.as_mut().poll(cx) {
+                *answer = Some(told);
+            }
+        }
+        match calls.iter().all(|(_, answer)| answer.is_some()) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
+    })
+    .await;
+    let told = calls.iter().map(|(_, answer)| *answer == Some(true));
+    told.collect()
 }
 
 /// A lock whose holder panicked guards data that is still in order.

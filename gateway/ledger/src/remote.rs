@@ -261,8 +261,8 @@ impl Lease {
                 given.iter().map(|given| given.standing).collect();
             reserved = noted(&wanted, &standings);
         }
-        // Of an answer that did not come nobody knows: counting it as made settles it in any case.
-        if !matches!(grown, Err(Failure::Limited(_))) {
+        // Of an answer that did not come nobody knows: what was made all the same stays counted, which is the safe side.
+        if grown.is_ok() {
             for new in wanted {
                 match self.taken.iter_mut().find(|old| old.key == new.key) {
                     Some(old) => old.amount = old.amount.saturating_add(new.amount),

@@ -50,12 +50,12 @@ fn round(shared: &Shared) {
     let kept_from = keep_from(Path::new(&audit.dir));
     match shared.journal.retire(&retention(audit), kept_from) {
         Ok(retired) => {
-            let metrics = &shared.metrics;
-            metrics
-                .audit_bytes
+            let meters = &shared.metrics.audit;
+            meters
+                .bytes
                 .set(i64::try_from(retired.bytes).unwrap_or(i64::MAX));
-            metrics.audit_retired.inc_by(retired.segments);
-            let was = metrics.audit_over_limit.set(i64::from(retired.over));
+            meters.retired.inc_by(retired.segments);
+            let was = meters.over_limit.set(i64::from(retired.over));
             if retired.over && was == 0 {
                 let bytes = retired.bytes;
                 tracing::warn!(

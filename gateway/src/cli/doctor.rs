@@ -30,7 +30,8 @@ pub(super) struct DoctorArgs {
     /// Only this provider; may be given several times
     #[arg(long, value_name = "NAME")]
     provider: Vec<String>,
-    /// Ask every target for a short reply, a stream and a call of a tool: costs some tokens
+    /// Ask every target for a short reply, a stream and a call of a tool: costs some tokens. Without it only those are
+    /// asked, for a reply, of which no list tells
     #[arg(long)]
     ask: bool,
     /// Print JSON

@@ -144,16 +144,7 @@ fn assemble(loaded: &Loaded, ground: &Ground<'_>, files: &mut Files<'_>) -> Opti
     let config = &loaded.config;
     let grades = Grades::new(&config.grades);
     let tls = config.tls.as_ref().map(|tls| files.server_tls(tls));
-    let mut providers = Vec::with_capacity(config.providers.len());
-    for (name, provider) in &config.providers {
-        providers.push(Arc::new(build_provider(
-            name,
-            provider,
-            &grades,
-            ground.book,
-            files,
-        )?));
-    }
+    let providers = providers(config, &grades, ground.book, files)?;
     let models = build_models(config, &providers, ground.books)?;
     let found = ground.found.unwrap_or(&NOTHING_FOUND);
     let models = discovered::join(config, found, &providers, models, ground.books)?;
@@ -188,18 +179,7 @@ fn assemble(loaded: &Loaded, ground: &Ground<'_>, files: &mut Files<'_>) -> Opti
             Some(tls) => Some(files.usable(&["tls".into()], crate::server::tls::server(&tls?))?),
             None => None,
         },
-        admin: Admin {
-            listen: Listen::parse(&config.admin.listen).ok()?,
-            token: config.admin.token.clone(),
-            tokens: access::tokens(&config.admin.tokens)?,
-            separate_duties: config.separate_duties,
-            hosts: config
-                .admin
-                .hosts
-                .iter()
-                .map(|host| host.to_ascii_lowercase())
-                .collect(),
-        },
+        admin: admin(config)?,
         audit: config.audit.clone(),
         keeps,
         siem_tls,
@@ -221,15 +201,44 @@ fn assemble(loaded: &Loaded, ground: &Ground<'_>, files: &mut Files<'_>) -> Opti
         runtime: config.runtime.clone(),
         state: state(config)?,
         money: money(config)?,
-        discover: config
-            .providers
-            .iter()
-            .filter(|(_, provider)| provider.discover)
-            .map(|(name, provider)| (name.as_str().into(), provider.discover_every.0))
-            .collect(),
+        discover: discovering(config),
         webhook: config.alerts.webhook.clone(),
         log: config.log.clone(),
     })
+}
+
+fn providers(
+    config: &Config,
+    grades: &Grades,
+    book: &dyn VendorBook,
+    files: &mut Files<'_>,
+) -> Option<Vec<Arc<Provider>>> {
+    let mut providers = Vec::with_capacity(config.providers.len());
+    for (name, provider) in &config.providers {
+        let built = build_provider(name, provider, grades, book, files)?;
+        providers.push(Arc::new(built));
+    }
+    Some(providers)
+}
+
+fn admin(config: &Config) -> Option<Admin> {
+    let hosts = config.admin.hosts.iter();
+    Some(Admin {
+        listen: Listen::parse(&config.admin.listen).ok()?,
+        token: config.admin.token.clone(),
+        tokens: access::tokens(&config.admin.tokens)?,
+        separate_duties: config.separate_duties,
+        hosts: hosts.map(|host| host.to_ascii_lowercase()).collect(),
+    })
+}
+
+/// Providers whose lists of models are asked for, and how often.
+fn discovering(config: &Config) -> Vec<(Box<str>, std::time::Duration)> {
+    let providers = config.providers.iter();
+    providers
+        .filter(|(_, provider)| provider.discover)
+        .map(|(name, provider)| (name.as_str().into(), provider.discover_every.0))
+        .collect()
 }
 
 fn build_provider(
@@ -396,21 +405,12 @@ fn with(base: Clocks, over: schema::CallTimeouts) -> Clocks {
 
 /// How money is counted.
 fn money(config: &Config) -> Option<Money> {
-    let keys = config.keys.iter().filter_map(|key| key.budget.as_ref());
-    let teams = config
-        .teams
-        .values()
-        .filter_map(|team| team.budget.as_ref());
-    let budgets = keys.chain(teams).find(|budget| budget.amount.is_some());
     let above = config.teams.iter().filter_map(|(name, team)| {
         let parent = team.parent.as_deref()?;
         Some((name.as_str().into(), parent.into()))
     });
     Some(Money {
-        currency: budgets
-            .map_or(&config.prices.currency, |budget| &budget.currency)
-            .as_str()
-            .into(),
+        currency: config.currency().into(),
         zone_s: super::zone::offset_seconds(&config.state.timezone)?,
         above: above.collect(),
     })

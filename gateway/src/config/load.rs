@@ -4,6 +4,7 @@
 //! environment is passed in. Invariants: every file is bounded; a problem never holds a secret or what a variable
 //! expanded to.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
@@ -15,7 +16,7 @@ use super::node::{Node, Value, parse};
 use super::price_table::fetch_prices;
 use super::problem::{Place, Problem, Severity, Step, show_path};
 use super::scalar::place_within;
-use super::schema::{Audit, Checkpoint, Config};
+use super::schema::{Audit, Checkpoint, Config, Gate, Provider};
 use super::words::fetch_words;
 use crate::secret::Secret;
 
@@ -260,7 +261,17 @@ fn fetch_secrets(loaded: &mut Loaded) -> Vec<Problem> {
     if let Some(key) = &mut config.audit.seal.key {
         fetch(key, &["audit".into(), "seal".into(), "key".into()]);
     }
-    for (name, provider) in &mut config.providers {
+    fetch_providers(&mut config.providers, &mut fetch);
+    fetch_shipping(&mut config.audit, &mut fetch);
+    fetch_gates(&mut config.policies.gates, &mut fetch);
+    problems
+}
+
+fn fetch_providers(
+    providers: &mut BTreeMap<String, Provider>,
+    fetch: &mut impl FnMut(&mut Secret, &[Step]),
+) {
+    for (name, provider) in providers {
         let at = |field: &str| ["providers".into(), Step::from(name.as_str()), field.into()];
         if let Some(key) = &mut provider.api_key {
             fetch(key, &at("api_key"));
@@ -277,8 +288,10 @@ fn fetch_secrets(loaded: &mut Loaded) -> Vec<Problem> {
             fetch(value, &steps);
         }
     }
-    fetch_shipping(&mut config.audit, &mut fetch);
-    for (index, gate) in config.policies.gates.iter_mut().enumerate() {
+}
+
+fn fetch_gates(gates: &mut [Gate], fetch: &mut impl FnMut(&mut Secret, &[Step])) {
+    for (index, gate) in gates.iter_mut().enumerate() {
         for (header, value) in &mut gate.headers {
             let at: [Step; 5] = [
                 "policies".into(),
@@ -290,7 +303,6 @@ fn fetch_secrets(loaded: &mut Loaded) -> Vec<Problem> {
             fetch(value, &at);
         }
     }
-    problems
 }
 
 /// The secrets of the audit log's checkpoints.

@@ -131,7 +131,7 @@ pub fn decimal(nano: u128) -> String {
 }
 
 impl Price {
-    /// The most that a call of so many tokens can cost, in billionths of the currency's unit.
+    /// The most that so many tokens can cost, in billionths of the currency's unit.
     #[must_use]
     pub fn at_most(&self, prompt: u64, completion: u64) -> u64 {
         let input = u128::from(self.input.max(self.cached).max(self.cache_write));
@@ -139,8 +139,15 @@ impl Price {
         let sum = u128::from(prompt)
             .saturating_mul(input)
             .saturating_add(u128::from(completion).saturating_mul(output));
-        let sum = sum.div_ceil(TOKENS).saturating_add(self.request.into());
-        u64::try_from(sum).unwrap_or(u64::MAX)
+        u64::try_from(sum.div_ceil(TOKENS)).unwrap_or(u64::MAX)
+    }
+
+    /// The most that a call can cost beside its tokens, as far as that is known before: its fee, and so many images or a
+    /// minute of sound, whose length nothing tells.
+    #[must_use]
+    pub fn beside_tokens(&self, images: u64) -> u64 {
+        let made = self.image.saturating_mul(images).max(self.audio_minute);
+        self.request.saturating_add(made)
     }
 
     /// What a call cost, in billionths of the currency's unit; `answered` if it got a reply, for which some ask beside the
@@ -243,10 +250,9 @@ mod tests {
         let of_media = 2 * 200_000_000 + 1_500_000;
         assert_eq!(price.of(media, false), of_tokens + of_media);
         assert_eq!(price.of(media, true), of_tokens + of_media + 1_000_000);
-        assert_eq!(
-            price.at_most(1_000, 10),
-            1_000 * 3_000 + 10 * 9_600 + 1_000_000
-        );
+        assert_eq!(price.at_most(1_000, 10), 1_000 * 3_000 + 10 * 9_600);
+        // A fee, and two images or a minute of sound, whichever is dearer.
+        assert_eq!(price.beside_tokens(2), 1_000_000 + 400_000_000);
         // In another currency.
         let abroad = list.build(7.1, "USD");
         assert_eq!(abroad.of(tokens(1_000_000, 0, 0, 0), false), 17_040_000_000);

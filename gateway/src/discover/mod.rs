@@ -11,7 +11,7 @@
 
 pub mod list;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -40,6 +40,8 @@ pub struct Discovery {
     shared: Arc<Shared>,
     client: Arc<Client>,
     known: BTreeMap<Box<str>, Known>,
+    /// What is known is not in use yet.
+    unused: bool,
 }
 
 /// What is known of one provider.
@@ -64,6 +66,7 @@ impl Discovery {
             shared,
             client: Arc::default(),
             known: BTreeMap::new(),
+            unused: false,
         }
     }
 
@@ -73,6 +76,8 @@ impl Discovery {
             && tokio::time::timeout(FIRST_MAX, self.round()).await.is_err()
         {
             tracing::warn!("not every provider gave its list of models in time; asking again");
+            // Those that did are not made to wait for the others.
+            self.use_it().await;
         }
     }
 
@@ -90,14 +95,13 @@ impl Discovery {
         let wanted = |name: &str| snapshot.discover.iter().any(|(known, _)| **known == *name);
         let before = self.known.len();
         self.known.retain(|name, _| wanted(name));
-        let mut changed = self.known.len() != before;
+        self.unused |= self.known.len() != before;
         let mut asking: Vec<Pin<Box<dyn Future<Output = Listed> + Send>>> = Vec::new();
         for (name, every) in &snapshot.discover {
             let known = self.known.entry(name.clone()).or_default();
             if known.asked.is_some_and(|asked| asked.elapsed() < *every) {
                 continue;
             }
-            known.asked = Some(Instant::now());
             if let Some(provider) = snapshot.provider(name) {
                 let (client, provider) = (Arc::clone(&self.client), Arc::clone(provider));
                 let (name, now_ms) = (name.clone(), self.shared.clock.wall_ms());
@@ -107,11 +111,10 @@ impl Discovery {
             }
         }
         while let Some((name, listed)) = tasks::next_of(&mut asking).await {
-            changed |= self.hear(&name, listed);
+            let changed = self.hear(&name, listed);
+            self.unused |= changed;
         }
-        if changed {
-            self.use_it().await;
-        }
+        self.use_it().await;
     }
 
     /// Takes in an answer; whether it changes anything.
@@ -119,8 +122,9 @@ impl Discovery {
         let Some(known) = self.known.get_mut(name) else {
             return false;
         };
+        known.asked = Some(Instant::now());
         let meters = self.shared.metrics.discovery(name);
-        let before: Vec<Box<str>> = known.models.keys().cloned().collect();
+        let before: BTreeSet<Box<str>> = known.models.keys().cloned().collect();
         match listed {
             Ok(listing) => {
                 if listing.left_out > 0 && !std::mem::replace(&mut known.told, true) {
@@ -147,17 +151,9 @@ impl Discovery {
         meters
             .models
             .set(i64::try_from(known.models.len()).unwrap_or(i64::MAX));
-        let after: Vec<&Box<str>> = known.models.keys().collect();
-        let came: Vec<&str> = after
-            .iter()
-            .filter(|name| !before.contains(name))
-            .map(|name| &***name)
-            .collect();
-        let went: Vec<&str> = before
-            .iter()
-            .filter(|name| !after.contains(name))
-            .map(|name| &**name)
-            .collect();
+        let after: BTreeSet<Box<str>> = known.models.keys().cloned().collect();
+        let came: Vec<&str> = after.difference(&before).map(|name| &**name).collect();
+        let went: Vec<&str> = before.difference(&after).map(|name| &**name).collect();
         for (what, names) in [("came", &came), ("went", &went)] {
             for names in names.chunks(NAMES_MAX) {
                 // What cannot be written is seen in the journal's state.
@@ -172,8 +168,11 @@ impl Discovery {
         !came.is_empty() || !went.is_empty()
     }
 
-    /// Builds a snapshot with what is known now.
-    async fn use_it(&self) {
+    /// Builds a snapshot with what is known now, if that is not in use yet.
+    async fn use_it(&mut self) {
+        if !std::mem::take(&mut self.unused) {
+            return;
+        }
         let models = |known: &Known| known.models.keys().cloned().collect();
         let found: Found = self
             .known
@@ -182,7 +181,7 @@ impl Discovery {
             .collect();
         let count: usize = found
             .values()
-            .map(|models: &std::collections::BTreeSet<_>| models.len())
+            .map(|models: &BTreeSet<_>| models.len())
             .sum();
         let store = Arc::clone(&self.shared.store);
         match tokio::task::spawn_blocking(move || store.rediscovered(found)).await {
@@ -202,8 +201,9 @@ impl Discovery {
 impl Known {
     fn heard(&mut self, names: Vec<String>) {
         self.failures = 0;
+        let listed: BTreeSet<&str> = names.iter().map(String::as_str).collect();
         for (name, absent) in &mut self.models {
-            let is_there = names.iter().any(|listed| **listed == **name);
+            let is_there = listed.contains(&**name);
             *absent = if is_there { 0 } else { *absent + 1 };
         }
         self.models.retain(|_, absent| *absent < ABSENT_MAX);

@@ -16,6 +16,7 @@ use policies::limit::door::{Ticket, Turn, Turned, Wants};
 use policies::limit::level::Window;
 use policies::limit::line::Share;
 use policies::limit::meter::{Charge, Charges, Limited, Unit, Used};
+use wire::fault::Retry;
 use wire::{Fault, Kind};
 
 use super::limits;
@@ -124,6 +125,10 @@ pub(super) fn throttled(
     let first_ns = nanos(after);
     let now_ns = limits::now(exchange).mono_ns;
     room.door.close(&room.pen, now_ns.saturating_add(first_ns));
+    if fault.retry_advice() == Retry::No {
+        // Nothing of it can be sent again: the others hear of it all the same.
+        return Err(fault);
+    }
     Ok(Full {
         at,
         fault,

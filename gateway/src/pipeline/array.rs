@@ -21,7 +21,12 @@ pub(super) struct Array {
 }
 
 impl Array {
-    pub(super) fn new(limits: Limits) -> Self {
+    pub(super) fn new() -> Self {
+        // What comes here was read, or written, within bounds already: a whole reply may be one event.
+        let limits = Limits {
+            line_bytes: usize::MAX / 2,
+            event_bytes: usize::MAX / 2,
+        };
         Self {
             splitter: Splitter::new(limits),
             begun: false,
@@ -44,7 +49,6 @@ impl Array {
         let mut out = Vec::new();
         for piece in events.pieces() {
             let mut at = 0;
-            // Events that are too long never come here: they were read, or written, under the same limits.
             while let Ok(Some(event)) = self.splitter.next(piece, &mut at) {
                 if let Some(data) = event.data() {
                     element(&mut self.begun, &data, &mut out);
@@ -83,7 +87,7 @@ mod tests {
     use super::*;
 
     fn framed(pieces: &[&str]) -> String {
-        let mut array = Array::new(Limits::default());
+        let mut array = Array::new();
         let mut out = Vec::new();
         for (at, piece) in pieces.iter().enumerate() {
             let rope = Rope::from(Bytes::copy_from_slice(piece.as_bytes()));
@@ -104,5 +108,12 @@ mod tests {
         }
         assert_eq!(framed(&[stream.trim_end()]), want);
         assert_eq!(framed(&[""]), "[]");
+    }
+
+    #[test]
+    fn a_whole_reply_as_one_event_is_an_element_however_long() {
+        let image = "A".repeat(3 << 20);
+        let stream = format!("data: {{\"data\":\"{image}\"}}\n\n");
+        assert_eq!(framed(&[&stream]), format!("[{{\"data\":\"{image}\"}}]"));
     }
 }

@@ -241,18 +241,7 @@ async fn attempt(
 ) -> Result<Sent, Fault> {
     let clocks = Clocks::start(exchange.started, &routed.model.clocks, exchange.alarm());
     let vendor = target.vendor()?;
-    let token = match vendor
-        .token_flow()
-        .filter(|_| vendor.wants_token(&target.provider.credential()))
-    {
-        Some(flow) => Some(
-            clocks
-                // Boxed, as all that is rare: every request would carry room for it.
-                .first(Box::pin(token(exchange, routed, target, flow, rejected)))
-                .await??,
-        ),
-        None => None,
-    };
+    let token = fresh(exchange, routed, (target, vendor), &clocks, rejected).await?;
     used.clone_from(&token);
     let token = token.as_ref().map(|token| token.value.as_str());
     if let Some(doing) = prepared.work.as_deref() {
@@ -278,6 +267,41 @@ async fn attempt(
         }
     };
     exchange.meter.first_byte = Some(Instant::now());
+    heard(
+        exchange,
+        routed,
+        (prepared, governing),
+        vendor,
+        (reply, clocks),
+    )
+    .await
+}
+
+/// A token for the vendor, if it wants one.
+async fn fresh(
+    exchange: &Exchange,
+    routed: &Routed,
+    (target, vendor): (&Target, &'static dyn Vendor),
+    clocks: &Clocks,
+    rejected: Option<&Arc<Fetched>>,
+) -> Result<Option<Arc<Fetched>>, Fault> {
+    let wants = vendor.wants_token(&target.provider.credential());
+    let Some(flow) = vendor.token_flow().filter(|_| wants) else {
+        return Ok(None);
+    };
+    // Boxed, as all that is rare: every request would carry room for it.
+    let token = Box::pin(token(exchange, routed, target, flow, rejected));
+    clocks.first(token).await?.map(Some)
+}
+
+/// What a reply's head says that it is, up to the commit point.
+async fn heard(
+    exchange: &mut Exchange,
+    routed: &Routed,
+    (prepared, governing): (&Prepared, &Governing),
+    vendor: &'static dyn Vendor,
+    (reply, clocks): (Reply, Clocks),
+) -> Result<Sent, Fault> {
     let Reply { head, body } = reply;
     let head = Head {
         status: head.status,

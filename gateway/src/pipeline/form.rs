@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use adapters::dialects::openai_other::form::{self, Form};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::request::Parts;
 use hyper::body::{Body as _, Incoming};
 use wire::multipart::{Event, Head, Odd, Splitter, write_end, write_head};
@@ -104,7 +104,8 @@ impl Watch {
 /// What is read of a form.
 struct Reading {
     form: Form,
-    file: Rope,
+    /// Joined: in the client's own chunks a few bytes could each cost a piece's room.
+    file: BytesMut,
     /// The field that is being read.
     field: Option<(String, Vec<u8>)>,
     bytes: usize,
@@ -124,7 +125,7 @@ pub(super) async fn read(
     let mut splitter = Splitter::new(boundary);
     let mut reading = Reading {
         form: Form::default(),
-        file: Rope::new(),
+        file: BytesMut::new(),
         field: None,
         bytes: 0,
         over: false,
@@ -169,7 +170,7 @@ pub(super) async fn read(
     }
     let sending = Sending {
         boundary: boundary.to_owned(),
-        file: reading.file,
+        file: reading.file.freeze().into(),
         rest: Mutex::new(rest),
         streams,
     };
@@ -193,7 +194,7 @@ impl Reading {
                             return Err(too_large().message("The form's fields are too long."));
                         }
                     }
-                    None => self.file.push(data),
+                    None => self.file.extend_from_slice(&data),
                 },
                 Event::Ended => {
                     if let Some((name, value)) = self.field.take() {
@@ -286,7 +287,10 @@ impl Sending {
     /// The rest, to be sent behind [`Sending::body`].
     pub(super) fn take_rest(&self) -> Option<Rest> {
         let mut rest = self.rest.lock().unwrap_or_else(PoisonError::into_inner);
-        rest.take()
+        let mut rest = rest.take()?;
+        // What it waited for until now were others: its own clock runs from here.
+        rest.watch.began = Instant::now();
+        Some(rest)
     }
 }
 

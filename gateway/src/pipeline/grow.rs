@@ -123,7 +123,12 @@ pub(super) fn begin(exchange: &mut Exchange) -> Option<Growing> {
                     Unit::Cost => more.cost_nano,
                     Unit::Requests | Unit::Concurrent | Unit::Streams => 0,
                 };
-                part(step, had, wanted)
+                // Nobody answered: else a budget gives one at least, or refuses.
+                if had == 0 {
+                    step
+                } else {
+                    part(step, had, wanted)
+                }
             });
             // At least one: or a remainder too small for a token would be asked for again and again.
             (steps.min().unwrap_or(step).max(1), reserved)

@@ -110,8 +110,10 @@ pub(super) async fn inspect(
 /// Dispatches a request, and keeps a reply that came whole before it goes down. Streams are kept as they go.
 pub(super) async fn dispatch(exchange: &mut Exchange, routed: Routed) -> Result<Sent, Fault> {
     let sent = dispatch::dispatch(exchange, routed).await?;
-    if let Sent::Whole { body, streamed } = &sent {
-        exchange.keep_whole(body, *streamed).await;
+    match &sent {
+        Sent::Whole { body, streamed } => exchange.keep_whole(body, *streamed).await,
+        Sent::Text { body, .. } => exchange.keep_unread(body),
+        Sent::Streaming { .. } | Sent::Through { .. } => {}
     }
     Ok(sent)
 }

@@ -155,13 +155,17 @@ pub(super) fn estimate(bytes: u64, facts: &RequestFacts, model: &Model) -> Estim
     let prompt = model.learnt.prompt(bytes);
     let each = facts.max_tokens.unwrap_or_else(|| model.learnt.reply());
     let reply = each.saturating_mul(u64::from(facts.choices.max(1)));
+    let images = u64::from(facts.choices.max(1));
     // Whichever target answers: the dearest.
     let dearest = |reply| {
         let prices = model
             .targets
             .iter()
             .filter_map(|target| target.price.as_ref());
-        let costs = prices.map(|price| price.at_most(prompt, reply));
+        let costs = prices.map(|price| {
+            let of_tokens = price.at_most(prompt, reply);
+            of_tokens.saturating_add(price.beside_tokens(images))
+        });
         costs.max().unwrap_or(0)
     };
     let with = |reply: u64| Used {

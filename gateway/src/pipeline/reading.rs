@@ -4,7 +4,6 @@
 //! always begins on a fresh line; only an event cut by a read is copied. In `Translate`, judging comes before translating.
 
 use std::cell::RefCell;
-use std::ops::Range;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
@@ -14,20 +13,22 @@ use adapters::{ClientDialect, Decoder, Dialect, Encoder};
 use bytes::Bytes;
 use http::HeaderMap;
 use wire::canon;
-use wire::facts::{EventFacts, Finish};
-use wire::json::{self, Tape, Value};
+use wire::json::Tape;
 use wire::sse::{self, Splitter};
-use wire::{Edits, Fault, Kind, Rope};
+use wire::{Fault, Kind, Rope};
 
 use super::govern::{Governor, Tally};
 use super::governing::{end_events, govern_events};
 use super::settle::Meter;
 
 mod decoding;
+mod event;
 mod governed;
 mod recording;
 
 pub(super) use decoding::Decoding;
+pub(super) use event::note;
+use event::{Speakers, judge, named, observed, tally};
 use governed::Mold;
 pub(super) use recording::Recording;
 
@@ -249,6 +250,7 @@ impl Reading {
             opened,
             ..
         } = self;
+        let by: Speakers<'_> = (*client, *spoken, *vendor, &*told);
         while !*done {
             let event = splitter
                 .next(data, &mut at)
@@ -273,54 +275,24 @@ impl Reading {
                     text: Some(governed),
                 } => {
                     let now = *now.get_or_insert_with(|| nanos(*opened));
-                    let mut facts = EventFacts::default();
-                    let molded = governed.mold.fits(event.raw);
-                    SCRATCH.with(|scratch| {
-                        let mut scratch = scratch.borrow_mut();
-                        let mut step = governed::Step {
-                            mold: &mut governed.mold,
-                            governor: &mut governed.governor,
-                            client: *client,
-                            facts: &mut facts,
-                            hide_usage: *hide_usage,
-                            scratch: &mut scratch,
-                            now,
-                        };
-                        if let Some(span) = molded
-                            && let Some(taken) =
-                                step.take_molded(&event, span, data, &mut kept, at, out)
-                        {
-                            return taken;
-                        }
-                        spoken.read_event(&event, step.scratch, step.facts);
-                        judge(&event, step.facts, *vendor, &told.view(), step.scratch)?;
-                        step.take(&event, data, &mut kept, at, out)
-                    })?;
+                    let facts = governed.event(
+                        &event,
+                        by,
+                        (*hide_usage, now),
+                        (data, &mut kept, at),
+                        out,
+                    )?;
                     tally(&facts, meter)
                 }
                 Gear::Observe | Gear::Govern { .. } => {
-                    let mut facts = EventFacts::default();
-                    let edited = SCRATCH.with(|scratch| {
-                        let mut scratch = scratch.borrow_mut();
-                        spoken.read_event(&event, &mut scratch, &mut facts);
-                        judge(&event, &facts, *vendor, &told.view(), &mut scratch)
-                    });
-                    edited?;
-                    release(
-                        &event,
-                        &facts,
-                        matches!(
-                            gear,
-                            Gear::Govern {
-                                hide_usage: true,
-                                ..
-                            }
-                        ),
-                        data,
-                        &mut kept,
-                        at,
-                        out,
+                    let hide = matches!(
+                        gear,
+                        Gear::Govern {
+                            hide_usage: true,
+                            ..
+                        }
                     );
+                    let facts = observed(&event, by, hide, (data, &mut kept, at), out)?;
                     tally(&facts, meter)
                 }
             };
@@ -329,12 +301,22 @@ impl Reading {
             *ended |= said.ended;
             *done |= said.done;
         }
+        self.flush(data, (at, kept), out)
+    }
+
+    /// What the events of a read come to, behind the last of them.
+    fn flush(
+        &mut self,
+        data: &Bytes,
+        (at, kept): (usize, usize),
+        out: &mut Rope,
+    ) -> Result<(), Fault> {
         if let Gear::Translate {
             encoder,
             events,
             text,
             ..
-        } = gear
+        } = &mut self.gear
         {
             match text {
                 None => {
@@ -343,7 +325,7 @@ impl Reading {
                 }
                 Some(governor) => {
                     let mut ready = Vec::with_capacity(events.len());
-                    let now = nanos(*opened);
+                    let now = nanos(self.opened);
                     govern_events(governor, events.drain(..), now, &mut ready)?;
                     encoder.events(&ready, out)?;
                 }
@@ -433,167 +415,9 @@ fn unframed(frames: &mut dyn Frames, data: &[u8]) -> (Bytes, Result<(), Fault>) 
     (events.into(), sound)
 }
 
-/// What an event (or several) said, as far as the relay must know.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Said {
-    content: bool,
-    ended: bool,
-    done: bool,
-}
-
-/// Takes canonical events into account.
-pub(super) fn note(
-    events: &[canon::Event],
-    meter: &mut Meter,
-    vendor: &dyn Vendor,
-    head: &vendor::Head<'_>,
-) -> Result<Said, Fault> {
-    let mut said = Said::default();
-    for event in events {
-        meter.events += 1;
-        match event {
-            canon::Event::Error(raw) => {
-                let raw = raw.bytes();
-                let tape = json::scan(raw, &json::Limits::default()).ok();
-                let root = tape.as_ref().and_then(|tape| Value::root(tape, raw));
-                return Err(vendor
-                    .fault(head, root)
-                    .unwrap_or_else(|| Kind::UpstreamError.into()));
-            }
-            canon::Event::Usage(usage) => meter.usage = Some(usage.after(meter.usage)),
-            canon::Event::Finish {
-                finish: Finish::Failed,
-                ..
-            } => return Err(Fault::new(Kind::UpstreamError).reason("finish_failed")),
-            canon::Event::Finish { finish, .. } => {
-                meter.finish = Some(*finish);
-                said.ended = true;
-            }
-            other if other.is_content() => {
-                said.content = true;
-                meter.content_events += 1;
-                meter.first_content.get_or_insert_with(Instant::now);
-            }
-            _ => {}
-        }
-    }
-    Ok(said)
-}
-
 /// Nanoseconds since the reading began.
 fn nanos(opened: Instant) -> u64 {
     u64::try_from(opened.elapsed().as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// Turns an event that is an error, or no event of the dialect, into a fault.
-fn judge(
-    event: &sse::Event<'_>,
-    facts: &EventFacts,
-    vendor: &dyn Vendor,
-    head: &vendor::Head<'_>,
-    scratch: &mut Tape,
-) -> Result<(), Fault> {
-    if facts.malformed {
-        return Err(Fault::new(Kind::Malformed).reason("invalid_response"));
-    }
-    if facts.finish == Some(Finish::Failed) {
-        return Err(Fault::new(Kind::UpstreamError).reason("finish_failed"));
-    }
-    if !facts.error {
-        return Ok(());
-    }
-    let data = event.data();
-    let data = data
-        .as_deref()
-        .or_else(|| event.bare_json())
-        .unwrap_or_default();
-    let read = json::scan::scan_into(data, &json::Limits::default(), scratch).is_ok();
-    let root = if read {
-        Value::root(scratch, data)
-    } else {
-        None
-    };
-    Err(vendor
-        .fault(head, root)
-        .unwrap_or_else(|| Kind::UpstreamError.into()))
-}
-
-fn tally(facts: &EventFacts, meter: &mut Meter) -> Said {
-    meter.events += 1;
-    if facts.content {
-        meter.content_events += 1;
-        meter.first_content.get_or_insert_with(Instant::now);
-    }
-    if let Some(usage) = facts.usage {
-        meter.usage = Some(usage.after(meter.usage));
-    }
-    if facts.finish.is_some() {
-        meter.finish = facts.finish;
-    }
-    Said {
-        content: facts.content,
-        ended: facts.done || facts.finish.is_some(),
-        done: facts.done,
-    }
-}
-
-/// Adds an event to what goes down. Events that lie in the read and are not changed stay with their neighbours: `kept`
-/// is where the slice that is not yet pushed begins.
-fn release(
-    event: &sse::Event<'_>,
-    facts: &EventFacts,
-    hide_usage: bool,
-    data: &Bytes,
-    kept: &mut usize,
-    at: usize,
-    out: &mut Rope,
-) {
-    let hide = hide_usage && facts.usage.is_some();
-    let change = hide || !facts.odd_finish.is_empty();
-    match event.at {
-        Some(from) if change => {
-            out.push(data.slice(*kept..from));
-            *kept = at;
-        }
-        Some(_) => return,
-        None => *kept = at,
-    }
-    if !change {
-        // The one copy: an event that began in an earlier read.
-        out.push(Bytes::copy_from_slice(event.raw));
-    } else if !(hide && facts.only_usage) {
-        out.append(edited(event, facts, hide));
-    }
-}
-
-/// The beginning of an event that is written anew, up to its data: with the name it had, if that is a word.
-fn named(event: &sse::Event<'_>) -> Vec<u8> {
-    let name = event.word();
-    let lines = ["event: ", name.unwrap_or_default(), "\ndata: "];
-    match name {
-        Some(_) => lines.concat().into_bytes(),
-        None => b"data: ".to_vec(),
-    }
-}
-
-/// The event with its usage value replaced by `null`, and with the dialect's word for a vendor's own finish reason.
-fn edited(event: &sse::Event<'_>, facts: &EventFacts, hide: bool) -> Rope {
-    let mut edits = Edits::new();
-    let mut change = |span: &Range<usize>, with: String| {
-        // The two values are different members, so their spans do not overlap.
-        let _ = edits.replace(span.clone(), with);
-    };
-    if hide {
-        change(&facts.usage_span, "null".to_owned());
-    }
-    if let Some(finish) = facts.finish.filter(|_| !facts.odd_finish.is_empty()) {
-        change(&facts.odd_finish, format!("\"{}\"", finish.as_str()));
-    }
-    let data = Bytes::from(event.data().unwrap_or_default().into_owned());
-    let mut whole = Rope::from(Bytes::from(named(event)));
-    whole.append(edits.apply(&data));
-    whole.push(Bytes::from_static(b"\n\n"));
-    whole
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use http::{HeaderName, HeaderValue, Response};
 
 use super::array::Array;
 use super::body::ReplyBody;
-use super::dispatch::{Sent, sse_limits};
+use super::dispatch::Sent;
 use super::refuse;
 use super::settle::Exchange;
 use super::stream::Stream;
@@ -29,7 +29,7 @@ pub(super) fn answer(mut exchange: Exchange, sent: Sent) -> (Response<ReplyBody>
     let (body, streamed, ended) = match sent {
         Sent::Whole { body, streamed } => {
             let body = if streamed && exchange.array {
-                Array::new(sse_limits(&exchange)).frame(&body, true)
+                Array::new().frame(&body, true)
             } else {
                 body
             };

@@ -405,6 +405,8 @@ impl Exchange {
 
     /// Remembers a target that is being tried.
     pub(super) fn tries(&mut self, candidate: &Candidate) {
+        // What another has said is no part of this one's reply.
+        self.meter = Meter::default();
         self.tried.push(Tried {
             candidate: candidate.clone(),
             fault: "",
@@ -694,7 +696,6 @@ impl Drop for Exchange {
     }
 }
 
-/// Which limit it was, for the journal and for the client.
 /// How a fault ends a request in the journal.
 pub(super) fn outcome_of(fault: &Fault) -> Outcome {
     match fault.kind() {

@@ -12,7 +12,6 @@ use wire::{Fault, Kind, Rope};
 
 use super::array::Array;
 use super::clocks::Clocks;
-use super::dispatch::sse_limits;
 use super::grow::{self, Growing};
 use super::reading::Reading;
 use super::settle::{Exchange, outcome_of};
@@ -52,9 +51,7 @@ impl Stream {
         clocks: Clocks,
     ) -> Self {
         let now = Instant::now();
-        let array = exchange
-            .array
-            .then(|| Box::new(Array::new(sse_limits(&exchange))));
+        let array = exchange.array.then(|| Box::new(Array::new()));
         let mut stream = Self {
             exchange,
             begun: Rope::new(),

@@ -1,5 +1,6 @@
-//! Work that is no chat: vectors of texts, orders of documents, images in a vendor's own form. A long list goes up in as many calls as the vendor wants,
-//! one after another, and comes back as one reply; a task that takes its time is asked for until it is done.
+//! Work that is no chat: vectors of texts, orders of documents, images in a vendor's own form. A long list goes up in as
+//! many calls as the vendor wants, one after another, and comes back as one reply; a task that takes its time is asked
+//! for until it is done.
 //!
 //! Parses no JSON: forms read and write. Invariants: vectors of two models are never mixed, nor given for one another, so
 //! a request for vectors goes to no target whose model has another name than the first one's; documents in a reply are
@@ -156,9 +157,10 @@ pub(super) async fn attempt(
             }
         }
         at += part.len();
+        // Paid for, whatever becomes of the rest.
+        exchange.meter.usage = whole.as_ref().and_then(|(all, _)| all.usage);
     }
     let (reply, bytes) = whole.ok_or(Kind::Bug)?;
-    exchange.meter.usage = reply.usage;
     if let Done::Made(made) = &reply.done {
         exchange.meter.images = u32::try_from(made.len()).unwrap_or(u32::MAX);
     }

@@ -20,6 +20,7 @@ use super::policy::{Families, GateVerdict, PolicyMeters};
 use super::process::{Process, Reloads};
 use super::queue::{QueueFamilies, QueueMeters};
 use super::series::{Family, OTHER, Timer};
+use super::stores::{AuditMeters, LedgerMeters};
 use super::tree::TreeMeters;
 use crate::config::watch::ReloadCounters;
 
@@ -76,34 +77,14 @@ pub struct Metrics {
     pub ratelimit_allowed: Counter,
     /// Requests that a limit refused.
     pub ratelimit_limited: Counter,
-    /// Records written to the journal.
-    pub audit_records: Counter,
-    /// Failed writes of the journal.
-    pub audit_errors: Counter,
-    /// Bytes of prompts and replies kept.
-    pub audit_payload_bytes: Counter,
-    /// Prompts and replies that should have been kept and were not.
-    pub audit_payloads_dropped: Counter,
-    /// 1 while the journal can be written, 0 while it cannot.
-    pub audit_state: Gauge,
-    /// Questions that the shared store of limits did not answer in time.
-    pub ledger_failures: Counter,
-    /// Settlements dropped for want of room: their estimates stay counted.
-    pub ledger_dropped: Counter,
     /// Times that the keys of the identity provider were fetched.
     pub identity_refreshes: Counter,
     /// Times that they could not be.
     pub identity_failures: Counter,
-    /// 1 while all workers reach the store of limits; always 1 in memory.
-    pub ledger_up: Gauge,
-    /// Gateways that share the store of limits, this one included.
-    pub ledger_replicas: Gauge,
-    /// Bytes of the log's segments, as retention saw them last.
-    pub audit_bytes: Gauge,
-    /// 1 while the log is larger than it should be and nothing of it may go.
-    pub audit_over_limit: Gauge,
-    /// Segments that retention removed.
-    pub audit_retired: Counter,
+    /// The audit log.
+    pub audit: AuditMeters,
+    /// The store of limits.
+    pub ledger: LedgerMeters,
     /// The audit log's tree.
     pub tree: TreeMeters,
 }
@@ -177,11 +158,11 @@ impl Maker {
         metric
     }
 
-    fn counter(&mut self, name: &str, help: &str) -> Counter {
+    pub(super) fn counter(&mut self, name: &str, help: &str) -> Counter {
         self.enter(name, help, Counter::default())
     }
 
-    fn gauge(&mut self, name: &str, help: &str) -> Gauge {
+    pub(super) fn gauge(&mut self, name: &str, help: &str) -> Gauge {
         self.enter(name, help, Gauge::default())
     }
 
@@ -220,20 +201,6 @@ impl Metrics {
         let limits = "Decisions of rate and concurrency limits";
         let limits = m.counters("yumen_ratelimit_decisions", limits, &["result"]);
         let verdicts = m.counters("yumen_verdicts", "Verdicts on requests", &["verdict"]);
-        let policies = Families {
-            decisions: m.counters(
-                "yumen_policy_decisions",
-                "Rules and gates that took effect, or in shadow mode would have",
-                &["rule", "verdict"],
-            ),
-            redactions: m.counters("yumen_redactions", "Findings replaced", &["type"]),
-            findings: m.counters("yumen_findings", "Findings", &["type", "phase"]),
-            gates: m.counters(
-                "yumen_gate_decisions",
-                "What gates answered, and what followed when they did not",
-                &["gate", "verdict"],
-            ),
-        };
         let duration = "From the head of a request to the end of its reply";
         let overhead = "The gateway's own time per request, without the upstream's";
         let first = "From an attempt to the provider's first content";
@@ -271,7 +238,7 @@ impl Metrics {
                 Family::new(&["provider", "model", "currency"], Cost::default),
             ),
             faults: m.counters("yumen_faults", "Requests that failed", &["kind", "reason"]),
-            policies,
+            policies: Families::new(&mut m),
             discoveries: DiscoveryFamilies::new(&mut m),
             exports: ExportFamilies::new(&mut m),
             queues: QueueFamilies::new(&mut m),
@@ -292,25 +259,6 @@ impl Metrics {
             inflight: m.gauge("yumen_inflight", "Requests running now"),
             connections: m.gauge("yumen_connections", "Connections to the data endpoint"),
             panics: m.counter("yumen_panics", "Requests that ended in a panic"),
-            audit_records: m.counter("yumen_audit_records", "Records written to the journal"),
-            audit_errors: m.counter("yumen_audit_errors", "Failed writes of the journal"),
-            audit_payload_bytes: m.counter(
-                "yumen_audit_payload_bytes",
-                "Bytes of prompts and replies kept, as they are on disk",
-            ),
-            audit_payloads_dropped: m.counter(
-                "yumen_audit_payloads_dropped",
-                "Prompts and replies that should have been kept and were not: the records say why",
-            ),
-            audit_state: m.gauge("yumen_audit_state", "1 while the journal can be written"),
-            ledger_failures: m.counter(
-                "yumen_ledger_failures",
-                "Questions that the store of limits did not answer in time",
-            ),
-            ledger_dropped: m.counter(
-                "yumen_ledger_dropped",
-                "Settlements dropped for want of room; their estimates stay counted",
-            ),
             identity_refreshes: m.counter(
                 "yumen_identity_refreshes",
                 "Times that the keys of the identity provider were fetched",
@@ -319,20 +267,8 @@ impl Metrics {
                 "yumen_identity_failures",
                 "Times that the keys of the identity provider could not be fetched",
             ),
-            ledger_up: m.gauge("yumen_ledger_up", "1 while the store of limits is reached"),
-            ledger_replicas: m.gauge(
-                "yumen_ledger_replicas",
-                "Gateways that share the store of limits",
-            ),
-            audit_bytes: m.gauge("yumen_audit_bytes", "Bytes of the log's segments"),
-            audit_over_limit: m.gauge(
-                "yumen_audit_over_limit",
-                "1 while the log is larger than audit.max_bytes and must keep all of it",
-            ),
-            audit_retired: m.counter(
-                "yumen_audit_retired_segments",
-                "Segments removed by retention",
-            ),
+            audit: AuditMeters::new(&mut m),
+            ledger: LedgerMeters::new(&mut m),
             tree: TreeMeters::new(&mut m.0),
             registry: m.0,
         }

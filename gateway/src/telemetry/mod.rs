@@ -10,4 +10,5 @@ pub mod policy;
 mod process;
 pub mod queue;
 pub mod series;
+pub mod stores;
 pub mod tree;

@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 
 use prometheus_client::metrics::counter::Counter;
 
+use super::metrics::Maker;
 use super::series::Family;
 
 /// What a rule did.
@@ -77,6 +78,25 @@ pub(super) struct Families {
     pub(super) findings: Family<Counter>,
     /// `gate`, `verdict`
     pub(super) gates: Family<Counter>,
+}
+
+impl Families {
+    pub(super) fn new(m: &mut Maker) -> Self {
+        Self {
+            decisions: m.counters(
+                "yumen_policy_decisions",
+                "Rules and gates that took effect, or in shadow mode would have",
+                &["rule", "verdict"],
+            ),
+            redactions: m.counters("yumen_redactions", "Findings replaced", &["type"]),
+            findings: m.counters("yumen_findings", "Findings", &["type", "phase"]),
+            gates: m.counters(
+                "yumen_gate_decisions",
+                "What gates answered, and what followed when they did not",
+                &["gate", "verdict"],
+            ),
+        }
+    }
 }
 
 impl Families {

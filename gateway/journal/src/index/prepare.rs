@@ -125,12 +125,13 @@ impl Preparer {
         let straight = (!bodies.made_up())
             .then(|| self.straight(settled, batch))
             .flatten();
-        let told = match straight {
-            Some(told) => told,
+        let (told, share) = match straight {
+            Some(told) => (told, Share::read(settled)),
             None => {
                 batch.terms.truncate(before.0);
                 batch.values.truncate(before.2);
-                self.by_row(&settled.row(), bodies, batch)
+                let row = settled.row();
+                (self.by_row(&row, bodies, batch), Share::of(&row))
             }
         };
         batch.rows.push(Prepared {
@@ -145,7 +146,7 @@ impl Preparer {
             terms: batch.terms.len() - before.0,
             grams: batch.grams.len() - before.1,
             values: batch.values.len() - before.2,
-            share: Share::read(settled),
+            share,
         });
     }
 

@@ -208,7 +208,9 @@ impl Share {
             true => first.clone(),
             false => last.clone(),
         };
-        let unread = row.kind == "denial" && UNREAD.contains(&&*row.code);
+        // Limits are asked before it is known whether there is such a model.
+        let unread =
+            row.kind == "denial" && (UNREAD.contains(&&*row.code) || LIMITED.contains(&&*row.code));
         let model = if unread { "" } else { &row.asked };
         Some(Self {
             slot: u32::try_from(slot).ok()?,
@@ -497,7 +499,7 @@ mod tests {
         assert_eq!((share.sums.errors, share.sums.limited), (1, 0));
         denied.code = "budget_exceeded".to_owned();
         let share = Share::of(&denied).unwrap();
-        assert!(share.of.contains(&"m".to_owned()));
+        assert!(!share.of.contains(&"m".to_owned()));
         assert_eq!((share.sums.errors, share.sums.limited), (1, 1));
         assert_eq!(share.sums.reserved_nano, 0, "nothing was reserved");
     }

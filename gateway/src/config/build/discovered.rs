@@ -24,6 +24,7 @@ pub(super) fn join(
 ) -> Option<Models> {
     let maker = limits::Maker::new(config, books)?;
     let mut targets: HashMap<&str, Vec<Target>> = HashMap::new();
+    let currency = config.currency();
     for (provider, names) in found {
         let Some(from) = config.providers.get(&**provider).filter(|p| p.discover) else {
             continue;
@@ -50,7 +51,7 @@ pub(super) fn join(
                 priority: 1,
                 price: price
                     .map(|list| config.built_price(list))
-                    .filter(|price| config.chargeable(&price.currency)),
+                    .filter(|price| *price.currency == *currency),
                 filing: None,
                 shown: [Named::new(&provider.name), Named::new(name)],
                 meters: OnceLock::new(),

@@ -246,6 +246,13 @@ impl Check<'_> {
                 return;
             }
         }
+        let of_all = self.config.currency();
+        if currency != of_all {
+            let message = format!(
+                "what has a price is charged in {of_all}: prices and budgets need one currency; `prices.rates` turns others into `prices.currency`"
+            );
+            self.error(steps, message);
+        }
     }
 
     /// A team's parents: they exist, they end, and there are not too many.

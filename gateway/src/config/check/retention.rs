@@ -9,6 +9,8 @@ use crate::config::schema::HALF_A_YEAR;
 use crate::config::units::{Size, Span};
 
 const DAY: Duration = Duration::from_secs(86_400);
+/// The longest period of a budget.
+const MONTH: Duration = Duration::from_secs(31 * 86_400);
 /// A century: beyond it somebody meant something else.
 const RETENTION_MAX: Duration = Duration::from_secs(36_525 * 86_400);
 /// A log that may hold no more than a few segments could never keep its promise.
@@ -35,6 +37,10 @@ impl Check<'_> {
         if kept < least {
             let message = format!("must not be less than audit.retention_min, which is {least}");
             self.error(&at!["audit", "retention"], message);
+        }
+        if kept.0 < MONTH && self.config.state.store.expose() == "memory" {
+            let message = "at a restart budgets and limits are read back from the log: what is gone from it counts as not spent";
+            self.warn(&at!["audit", "retention"], message);
         }
         if least < HALF_A_YEAR {
             let message =

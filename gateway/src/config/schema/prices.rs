@@ -107,13 +107,37 @@ impl Config {
         list.build(rate, currency)
     }
 
-    /// Whether every budget of money can be charged in this currency.
+    /// The currency of budgets of money: what targets are charged in; where nothing has a price, what a budget says.
     #[must_use]
-    pub fn chargeable(&self, currency: &str) -> bool {
-        let keys = self.keys.iter().filter_map(|key| key.budget.as_ref());
-        let teams = self.teams.values().filter_map(|team| team.budget.as_ref());
-        let mut budgets = keys.chain(teams);
-        budgets.all(|budget| budget.amount.is_none() || budget.currency == currency)
+    pub fn currency(&self) -> &str {
+        let targets = self.models.values().flat_map(|model| {
+            let targets = model.targets.iter();
+            targets.map(move |target| (model, target))
+        });
+        let mut charged = targets.filter_map(|(model, target)| {
+            let price = self.price(model, target)?;
+            Some(self.prices.charged(&price.currency).1)
+        });
+        let keys = self.keys.iter().map(|key| key.budget.as_ref());
+        let teams = self
+            .teams
+            .values()
+            .flat_map(|team| [team.budget.as_ref(), team.per_user.budget.as_ref()]);
+        let users = self.identity.iter();
+        let users = users.map(|identity| identity.per_user.budget.as_ref());
+        let mut budgets = keys.chain(teams).chain(users).flatten();
+        // Discovered models get their prices later, in the table's one currency.
+        let discovers = self.providers.values().any(|provider| provider.discover);
+        let said = || {
+            let budget = budgets.find(|budget| budget.amount.is_some());
+            budget
+                .filter(|_| !discovers || self.prices.rows.is_empty())
+                .map(|budget| &*budget.currency)
+        };
+        charged
+            .next()
+            .or_else(said)
+            .unwrap_or(&self.prices.currency)
     }
 
     /// What a target costs: by its own price, its model's, or the table.

@@ -13,6 +13,7 @@ use wire::json::{self, Tape};
 use wire::sse;
 use wire::{Edits, Fault, Kind, Rope};
 
+use super::{Governed, SCRATCH, Speakers, judge};
 use crate::pipeline::govern::{Governor, Spoken, Taken};
 use crate::pipeline::governing::{spoken_in, without_repeats};
 
@@ -24,6 +25,42 @@ const LIMITS: json::Limits = json::Limits {
     number: 64,
     tokens: 1 << 18,
 };
+
+impl Governed {
+    /// One event under policy.
+    pub(super) fn event(
+        &mut self,
+        event: &sse::Event<'_>,
+        (client, spoken, vendor, told): Speakers<'_>,
+        (hide_usage, now): (bool, u64),
+        (data, kept, at): (&Bytes, &mut usize, usize),
+        out: &mut Rope,
+    ) -> Result<EventFacts, Fault> {
+        let mut facts = EventFacts::default();
+        let molded = self.mold.fits(event.raw);
+        SCRATCH.with(|scratch| {
+            let mut scratch = scratch.borrow_mut();
+            let mut step = Step {
+                mold: &mut self.mold,
+                governor: &mut self.governor,
+                client,
+                facts: &mut facts,
+                hide_usage,
+                scratch: &mut scratch,
+                now,
+            };
+            if let Some(span) = molded
+                && let Some(taken) = step.take_molded(event, span, data, kept, at, out)
+            {
+                return taken;
+            }
+            spoken.read_event(event, step.scratch, step.facts);
+            judge(event, step.facts, vendor, &told.view(), step.scratch)?;
+            step.take(event, data, kept, at, out)
+        })?;
+        Ok(facts)
+    }
+}
 
 /// The bytes around the text of an event that said one thing and nothing else. Nearly all events of a stream differ in
 /// that text only, so whether the next one is such an event is told by comparing bytes instead of reading it. Invariant:

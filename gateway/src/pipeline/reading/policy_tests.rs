@@ -18,6 +18,7 @@ use wire::hold::Caps;
 use wire::{Grade, Kind};
 
 use super::*;
+use wire::json;
 
 const GROUPS: [&str; 4] = ["PERSON", "CONTACT", "FINANCIAL", "SECRET"];
 

@@ -3,6 +3,7 @@
 use super::*;
 use adapters::dialects::openai_chat::OpenAiChat;
 use proptest::prelude::*;
+use wire::facts::Finish;
 
 const EVENT: &str = r#"data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"content":"hello 你好"},"logprobs":null,"finish_reason":null}],"usage":null}"#;
 const FINISH: &str = r#"data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"usage":null}"#;

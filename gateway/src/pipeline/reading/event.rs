@@ -1,0 +1,201 @@
+//! One event of a reply: what it says, whether it is an error, and how it goes down when nothing is looked for in it.
+
+use std::ops::Range;
+use std::time::Instant;
+
+use adapters::vendor::{self, Vendor};
+use adapters::{ClientDialect, Dialect};
+use bytes::Bytes;
+use wire::canon;
+use wire::facts::{EventFacts, Finish};
+use wire::json::{self, Tape, Value};
+use wire::sse;
+use wire::{Edits, Fault, Kind, Rope};
+
+use super::{SCRATCH, Told};
+use crate::pipeline::settle::Meter;
+
+/// What an event (or several) said, as far as the relay must know.
+#[derive(Clone, Copy, Default)]
+pub(in crate::pipeline) struct Said {
+    pub(super) content: bool,
+    pub(super) ended: bool,
+    pub(super) done: bool,
+}
+
+/// Takes canonical events into account.
+pub(in crate::pipeline) fn note(
+    events: &[canon::Event],
+    meter: &mut Meter,
+    vendor: &dyn Vendor,
+    head: &vendor::Head<'_>,
+) -> Result<Said, Fault> {
+    let mut said = Said::default();
+    for event in events {
+        meter.events += 1;
+        match event {
+            canon::Event::Error(raw) => {
+                let raw = raw.bytes();
+                let tape = json::scan(raw, &json::Limits::default()).ok();
+                let root = tape.as_ref().and_then(|tape| Value::root(tape, raw));
+                return Err(vendor
+                    .fault(head, root)
+                    .unwrap_or_else(|| Kind::UpstreamError.into()));
+            }
+            canon::Event::Usage(usage) => meter.usage = Some(usage.after(meter.usage)),
+            canon::Event::Finish {
+                finish: Finish::Failed,
+                ..
+            } => return Err(Fault::new(Kind::UpstreamError).reason("finish_failed")),
+            canon::Event::Finish { finish, .. } => {
+                meter.finish = Some(*finish);
+                said.ended = true;
+            }
+            other if other.is_content() => {
+                said.content = true;
+                meter.content_events += 1;
+                meter.first_content.get_or_insert_with(Instant::now);
+            }
+            _ => {}
+        }
+    }
+    Ok(said)
+}
+
+/// Turns an event that is an error, or no event of the dialect, into a fault.
+pub(super) fn judge(
+    event: &sse::Event<'_>,
+    facts: &EventFacts,
+    vendor: &dyn Vendor,
+    head: &vendor::Head<'_>,
+    scratch: &mut Tape,
+) -> Result<(), Fault> {
+    if facts.malformed {
+        return Err(Fault::new(Kind::Malformed).reason("invalid_response"));
+    }
+    if facts.finish == Some(Finish::Failed) {
+        return Err(Fault::new(Kind::UpstreamError).reason("finish_failed"));
+    }
+    if !facts.error {
+        return Ok(());
+    }
+    let data = event.data();
+    let data = data
+        .as_deref()
+        .or_else(|| event.bare_json())
+        .unwrap_or_default();
+    let read = json::scan::scan_into(data, &json::Limits::default(), scratch).is_ok();
+    let root = if read {
+        Value::root(scratch, data)
+    } else {
+        None
+    };
+    Err(vendor
+        .fault(head, root)
+        .unwrap_or_else(|| Kind::UpstreamError.into()))
+}
+
+/// Takes what an event said into account.
+pub(super) fn tally(facts: &EventFacts, meter: &mut Meter) -> Said {
+    meter.events += 1;
+    if facts.content {
+        meter.content_events += 1;
+        meter.first_content.get_or_insert_with(Instant::now);
+    }
+    if let Some(usage) = facts.usage {
+        meter.usage = Some(usage.after(meter.usage));
+    }
+    if facts.finish.is_some() {
+        meter.finish = facts.finish;
+    }
+    Said {
+        content: facts.content,
+        ended: facts.done || facts.finish.is_some(),
+        done: facts.done,
+    }
+}
+
+/// Who speaks with whom, and what was told of the reply so far.
+pub(super) type Speakers<'a> = (
+    &'static dyn ClientDialect,
+    &'static dyn Dialect,
+    &'static dyn Vendor,
+    &'a Told,
+);
+
+/// An event in which nothing is looked for: judged, and added to what goes down.
+pub(super) fn observed(
+    event: &sse::Event<'_>,
+    (_, spoken, vendor, told): Speakers<'_>,
+    hide_usage: bool,
+    (data, kept, at): (&Bytes, &mut usize, usize),
+    out: &mut Rope,
+) -> Result<EventFacts, Fault> {
+    let mut facts = EventFacts::default();
+    SCRATCH.with(|scratch| {
+        let mut scratch = scratch.borrow_mut();
+        spoken.read_event(event, &mut scratch, &mut facts);
+        judge(event, &facts, vendor, &told.view(), &mut scratch)
+    })?;
+    release(event, &facts, hide_usage, data, kept, at, out);
+    Ok(facts)
+}
+
+/// Adds an event to what goes down. Events that lie in the read and are not changed stay with their neighbours: `kept`
+/// is where the slice that is not yet pushed begins.
+pub(super) fn release(
+    event: &sse::Event<'_>,
+    facts: &EventFacts,
+    hide_usage: bool,
+    data: &Bytes,
+    kept: &mut usize,
+    at: usize,
+    out: &mut Rope,
+) {
+    let hide = hide_usage && facts.usage.is_some();
+    let change = hide || !facts.odd_finish.is_empty();
+    match event.at {
+        Some(from) if change => {
+            out.push(data.slice(*kept..from));
+            *kept = at;
+        }
+        Some(_) => return,
+        None => *kept = at,
+    }
+    if !change {
+        // The one copy: an event that began in an earlier read.
+        out.push(Bytes::copy_from_slice(event.raw));
+    } else if !(hide && facts.only_usage) {
+        out.append(edited(event, facts, hide));
+    }
+}
+
+/// The beginning of an event that is written anew, up to its data: with the name it had, if that is a word.
+pub(super) fn named(event: &sse::Event<'_>) -> Vec<u8> {
+    let name = event.word();
+    let lines = ["event: ", name.unwrap_or_default(), "\ndata: "];
+    match name {
+        Some(_) => lines.concat().into_bytes(),
+        None => b"data: ".to_vec(),
+    }
+}
+
+/// The event with its usage value replaced by `null`, and with the dialect's word for a vendor's own finish reason.
+fn edited(event: &sse::Event<'_>, facts: &EventFacts, hide: bool) -> Rope {
+    let mut edits = Edits::new();
+    let mut change = |span: &Range<usize>, with: String| {
+        // The two values are different members, so their spans do not overlap.
+        let _ = edits.replace(span.clone(), with);
+    };
+    if hide {
+        change(&facts.usage_span, "null".to_owned());
+    }
+    if let Some(finish) = facts.finish.filter(|_| !facts.odd_finish.is_empty()) {
+        change(&facts.odd_finish, format!("\"{}\"", finish.as_str()));
+    }
+    let data = Bytes::from(event.data().unwrap_or_default().into_owned());
+    let mut whole = Rope::from(Bytes::from(named(event)));
+    whole.append(edits.apply(&data));
+    whole.push(Bytes::from_static(b"\n\n"));
+    whole
+}
