@@ -11,7 +11,7 @@ use memchr::memrchr;
 use super::cue_words::CUES;
 pub(crate) use super::cue_words::Cue;
 
-use super::view::{DIGIT, LOWER, UPPER, View, is};
+use super::view::{DIGIT, LOWER, UPPER, View, is, is_han};
 
 /// How far before a value a cue may begin, in bytes: twelve Chinese characters, and a little for Latin.
 pub(crate) const REACH: usize = 48;
@@ -227,9 +227,47 @@ fn latin_ends(bytes: &[u8], end: usize) -> bool {
         || after == b's' && !is(byte(end + 1), LOWER | UPPER)
 }
 
+/// What may stand between a form's label and its value.
+const LABEL_ENDS: [char; 7] = [' ', ':', '：', '\t', '(', '（', '\u{3000}'];
+/// Characters of a spaced label that are read, and blanks between two of them.
+const LABEL_MAX: usize = 8;
+const BLANKS_MAX: usize = 8;
+
+/// The label of a form that ends the text, without the blanks between its characters: `姓 名`, `学    号`. None if it
+/// has none.
+pub(super) fn unspaced(text: &str) -> Option<String> {
+    let blank = |c: &char| matches!(c, ' ' | '\u{3000}' | '\u{a0}');
+    let mut rest = text.chars().rev();
+    let last = rest.next().filter(|c| is_han(*c))?;
+    if !rest.clone().next().is_some_and(|c| blank(&c)) {
+        // `身份证 号` is read as it stands; so is nearly every text.
+        return None;
+    }
+    let mut label = vec![last];
+    while label.len() < LABEL_MAX {
+        let mut behind = rest.clone();
+        let c = behind.by_ref().take(BLANKS_MAX).find(|c| !blank(c));
+        let Some(c) = c.filter(|c| is_han(*c)) else {
+            break;
+        };
+        label.push(c);
+        rest = behind;
+    }
+    (label.len() > 1).then(|| label.iter().rev().collect())
+}
+
 /// The nearest cue in the text before a value. `text` is what precedes, on the same line, at most [`REACH`] bytes of it.
 pub(crate) fn cues_in(text: &str) -> Cues {
     let index = &*INDEX;
+    if let Some(label) = unspaced(text.trim_end_matches(LABEL_ENDS))
+        && let Some(last) = label.chars().next_back()
+        && let Some(cue) = index.at(&label, label.len(), last)
+    {
+        return Cues {
+            nearest: Some(cue),
+            apart: false,
+        };
+    }
     let mut end = text.len();
     for c in text.chars().rev() {
         if let Some(cue) = index.at(text, end, c) {

@@ -73,7 +73,7 @@ pub(super) const CUES: &[(Cue, &str)] = &[
     ),
     (
         Cue::Phone,
-        "物联网卡 物联卡 流量卡 sim卡 simcard msisdn 手机卡 收件电话 本机号码 本机 手机号为 电话为 联系手机 联系号码 预留手机 预留电话 绑定手机 手机尾号 紧急电话 家长电话 收货电话 寄件电话 客户电话 座机号 固定电话 宅电 办公室电话 公司电话 咨询电话 订餐电话 回拨 回电 呼入 呼出 外呼 加急联系 拨通 contactnumber contactphone contactno hotline landline homephone workphone officephone 拨号 手机 手机号 手机号码 电话 电话号码 联系电话 联系方式 联系人电话 热线 座机 固话 致电 拨打 来电 传真 打 拨 号码 办公电话 家庭电话 移动电话 mobile phone cell cellphone tel telephone fax mobilephone phonenumber phoneno contact call sms whatsapp 短信 呼叫 打给 联系 办公室 总机 分机",
+        "電話 電話號碼 手機 手機號碼 聯絡電話 聯繫電話 行動電話 傳真 物联网卡 物联卡 流量卡 sim卡 simcard msisdn 手机卡 收件电话 本机号码 本机 手机号为 电话为 联系手机 联系号码 预留手机 预留电话 绑定手机 手机尾号 紧急电话 家长电话 收货电话 寄件电话 客户电话 座机号 固定电话 宅电 办公室电话 公司电话 咨询电话 订餐电话 回拨 回电 呼入 呼出 外呼 加急联系 拨通 contactnumber contactphone contactno hotline landline homephone workphone officephone 拨号 手机 手机号 手机号码 电话 电话号码 联系电话 联系方式 联系人电话 热线 座机 固话 致电 拨打 来电 传真 打 拨 号码 办公电话 家庭电话 移动电话 mobile phone cell cellphone tel telephone fax mobilephone phonenumber phoneno contact call sms whatsapp 短信 呼叫 打给 联系 办公室 总机 分机",
     ),
     (
         Cue::Birth,

@@ -239,3 +239,62 @@ fn detectors_have_names_of_their_own() {
     sorted.dedup();
     assert_eq!(sorted.len(), names.len());
 }
+
+#[test]
+fn rows_of_numbers() {
+    check_all(&[
+        "[[CN_MOBILE|13812345678]],[[CN_MOBILE|13912345678]],[[CN_MOBILE|13712345678]]",
+        "[[CN_MOBILE|13812345678]]/[[CN_MOBILE|13912345678]]",
+        "[[CN_ID_CARD|110105194912310 02X]],[[CN_MOBILE|15011112222]]",
+        "序号,手机\n1,[[CN_MOBILE|13800138000]]\n2,[[CN_MOBILE|13900139000]]",
+        "7,[[CN_MOBILE|138 0013 8000]],12,345,678.00",
+        "手机1:[[CN_MOBILE|13800138000]]",
+        "6,[[BANK_CARD|6222021000112233449]]",
+        "12,138,001,380,001",
+        "共12,138,001元，10:30:13开会",
+    ]);
+}
+
+#[test]
+fn forms_with_blanks_in_their_labels() {
+    check_all(&[
+        "姓　　名：[[PERSON_NAME|林晓燕]]　性　　别：女",
+        "姓 名：[[PERSON_NAME|张 小 伟]]  性 别：男",
+        "学 号：[[STUDENT_ID|2021210345]]",
+        "身 份 证 号：[[CN_ID_CARD_15|310104850714051]]",
+        "出 生 日 期：[[DATE_OF_BIRTH|1990年1月2日]]",
+        "户 名：[[PERSON_NAME|陈晓东]] 账 号：[[BANK_CARD|6222021000112233449]]",
+        "[[PERSON_NAME|王 小 芳]]，[[CN_MOBILE|13800138000]]",
+        "周 三 [[CN_MOBILE|13800138000]] 开会",
+        "订 单 号：13800138000",
+        "编 号：2021210345",
+        "联系[[PERSON_NAME|刘总]]",
+        "联系总部",
+    ]);
+}
+
+#[test]
+fn secrets_in_markup() {
+    check_all(&[
+        "<password>[[GENERIC_SECRET|Sup3rS3cret!]]</password>",
+        "<add key=\"password\" value=\"[[GENERIC_SECRET|Sup3rS3cret!]]\" />",
+        "- name: DB_PASSWORD\n  value: [[GENERIC_SECRET|Sup3rS3cret!]]",
+        "{\"name\": \"API_KEY\", \"value\": \"[[GENERIC_SECRET|8f14e45fceea167a5a36dedd4bea2543]]\"}",
+        "Authorization: Basic [[GENERIC_SECRET|YWRtaW46U3VwM3JTM2NyZXQh]]",
+        "Authorization: Basic <credentials>",
+        "- name: LOG_LEVEL\n  value: debug12345",
+        "<div class=\"a\">password</div>",
+        "x => a8f5f167f44f4964e6c9",
+    ]);
+}
+
+#[test]
+fn traditional_characters() {
+    check_all(&[
+        "姓名：[[PERSON_NAME|陳大文]] 電話：[[CN_MOBILE|13800138000]]",
+        "聯絡人：[[PERSON_NAME|張小明]]",
+        "[[PERSON_NAME|張經理]]說",
+        "地址：[[ADDRESS|臺北市信義區市府路1號]]",
+        "密碼：[[GENERIC_SECRET|Sup3rS3cret]]",
+    ]);
+}

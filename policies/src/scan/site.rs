@@ -8,7 +8,7 @@ use super::cue::{Cue, Cues, cues_before, cues_of_column};
 use super::entity::Entity;
 use super::find::Code;
 use super::run::Run;
-use super::view::{ALNUM, View, is, is_han};
+use super::view::{ALNUM, DIGIT, View, is, is_han};
 
 /// What a finder found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,8 +177,15 @@ impl<'v, 't> Site<'v, 't> {
         }
         let before = view.before(self.at);
         match before {
-            b'.' | b',' | b':' => self.at >= 2 && view.before(self.at - 1).is_ascii_digit(),
-            b'-' | b'/' => self.at >= 2 && is(view.before(self.at - 1), ALNUM),
+            b'.' => self.at >= 2 && view.before(self.at - 1).is_ascii_digit(),
+            // `12,345` and `10:30`; in `1,13800138000` and `tel1:13800138000` the number is a value of its own.
+            b',' | b':' => {
+                self.at >= 2 && view.before(self.at - 1).is_ascii_digit() && self.short_group()
+            }
+            // Behind a value that was found comes another one.
+            b'-' | b'/' => {
+                self.at >= 2 && is(view.before(self.at - 1), ALNUM) && self.last.end != self.at - 1
+            }
             b'$' | b'#' => true,
             _ => {
                 let c = if before >= 0x80 {
@@ -189,6 +196,14 @@ impl<'v, 't> Site<'v, 't> {
                 matches!(c, '¥' | '￥' | '€' | '£')
             }
         }
+    }
+
+    /// Whether no more than three digits stand here and nothing joins them to more: a group of thousands, minutes.
+    fn short_group(&self) -> bool {
+        let digits = self.view.run_of(self.at, 4, |b| is(b, DIGIT));
+        let joined =
+            matches!(self.view.byte(digits), b' ' | b'-') && is(self.view.byte(digits + 1), DIGIT);
+        digits - self.at <= 3 && !joined
     }
 
     /// The run of Chinese characters from `from` on: at most `max` of them, and where they end.

@@ -299,7 +299,7 @@ fn step(reading: &mut Reading, level: Level, end: usize, word: &str) {
         Level::Door => {
             reading.doors += 1;
             reading.door_end = end;
-            if reading.road && word.starts_with('号') || reading.road && word == "弄" {
+            if reading.road && word.starts_with(['号', '號']) || reading.road && word == "弄" {
                 reading.road_number = true;
             }
         }

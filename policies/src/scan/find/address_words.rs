@@ -84,6 +84,19 @@ const LEVELS: &[(&str, Level)] = &[
     ("医院", Level::Place),
     ("家属院", Level::Place),
     ("宿舍", Level::Place),
+    ("縣", Level::Admin),
+    ("鎮", Level::Admin),
+    ("鄉", Level::Admin),
+    ("區", Level::Admin),
+    ("大廈", Level::Place),
+    ("廣場", Level::Place),
+    ("花園", Level::Place),
+    ("樓", Level::Door),
+    ("號樓", Level::Door),
+    ("號", Level::Door),
+    ("棟", Level::Door),
+    ("單元", Level::Door),
+    ("層", Level::Door),
 ];
 
 /// The levels by their first character, longest first.

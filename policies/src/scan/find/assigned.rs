@@ -50,6 +50,7 @@ const NAMES: &[&str] = &[
     "authkey",
     "apisecret",
     "apitoken",
+    "accountkey",
 ];
 const NAMES_ZH: &[&str] = &[
     "密码",
@@ -73,6 +74,9 @@ const NAMES_ZH: &[&str] = &[
     "凭据",
     "密码串",
     "临时密码",
+    "密碼",
+    "密鑰",
+    "金鑰",
 ];
 
 /// What the value is assigned to: the class of vendor's key, or any.
@@ -88,6 +92,16 @@ fn named(view: &View<'_>, at: usize) -> Named {
     let behind = view.behind(at, 56);
     let quoteless = behind.trim_end_matches(['"', '\'', '`', '“', '‘', '「', '\\']);
     let spaced = quoteless.trim_end_matches(' ');
+    if let Some(tag) = spaced.strip_suffix('>') {
+        // `<password>Sup3r…</password>`; `=>` and `->` are signs.
+        if let Some((_, tag)) = tag.rsplit_once('<') {
+            let named = !tag.starts_with('/') && secret_name(tag);
+            return if named { Named::Yes } else { Named::No };
+        }
+    }
+    if basic(spaced) {
+        return Named::Yes;
+    }
     let (name, words) = if let Some(name) = strip_sign(spaced) {
         (name, false)
     } else if let Some(name) = ["改为", "设为", "设置为", "改成", "是", "为"]
@@ -105,6 +119,7 @@ fn named(view: &View<'_>, at: usize) -> Named {
         return Named::No;
     };
     let name = name.trim_end_matches([' ', '"', '\'', '`', '*', ')', '）', '”', '\\']);
+    let name = owner_of_value(name).unwrap_or(name);
     match (secret_name(name), words) {
         (true, true) => Named::Words,
         (true, false) => Named::Yes,
@@ -115,8 +130,26 @@ fn named(view: &View<'_>, at: usize) -> Named {
 /// `--password Tr0ub4dor`, `Bearer a1B2…`: a flag of a command line or a scheme, and a blank behind it.
 fn flag<'t>(spaced: &'t str, behind: &str) -> Option<&'t str> {
     let word = spaced.rsplit([' ', '\n', '\t']).next()?;
-    ((word.starts_with("--") || word.eq_ignore_ascii_case("bearer")) && behind.len() > spaced.len())
-        .then_some(spaced)
+    let scheme = word.eq_ignore_ascii_case("bearer") || basic(spaced);
+    ((word.starts_with("--") || scheme) && behind.len() > spaced.len()).then_some(spaced)
+}
+
+/// `Authorization: Basic YWRt…`: a user and a password.
+fn basic(spaced: &str) -> bool {
+    const SCHEME: &str = "authorization: basic";
+    let from = spaced.len().saturating_sub(SCHEME.len());
+    spaced
+        .get(from..)
+        .is_some_and(|end| end.eq_ignore_ascii_case(SCHEME))
+}
+
+/// `<add key="password" value=`, and `name: DB_PASSWORD` with `value:` on the line below: what the value is of.
+fn owner_of_value(name: &str) -> Option<&str> {
+    let word = name.get(name.len().checked_sub("value".len())?..)?;
+    let head = name.get(..name.len() - word.len())?;
+    let apart = head.ends_with([' ', '\n', '\t', '"', '\'']);
+    (apart && word.eq_ignore_ascii_case("value"))
+        .then(|| head.trim_end_matches([' ', '\n', '\r', '\t', ',', '"', '\'']))
 }
 
 /// The shortest secret key that is known by its vendor's name.
@@ -126,6 +159,8 @@ const VENDOR_MIN: usize = 30;
 fn ends_zh(before: char, last: char) -> bool {
     match last {
         '码' => matches!(before, '密' | '权' | '全' | '令'),
+        '碼' => before == '密',
+        '鑰' => matches!(before, '密' | '金'),
         '钥' => matches!(before, '密' | '秘' | '问' | '私'),
         '令' => before == '口',
         '牌' => before == '令',
@@ -182,6 +217,9 @@ fn may_be_named(text: &[u8]) -> bool {
         };
         rest = rest.get(..rest.len() - 3).unwrap_or(&[]);
         rest = rest.get(..cut(rest)).unwrap_or(&[]);
+    }
+    if rest.ends_with(b"Basic") || rest.ends_with(b"basic") {
+        return true;
     }
     if let [head @ .., b' ', b'i', b's'] = rest {
         rest = head.get(..cut(head)).unwrap_or(&[]);
@@ -361,7 +399,7 @@ pub(crate) fn leads(view: &View<'_>, at: usize) -> bool {
         behind,
         [
             ..,
-            b'=' | b':' | b'"' | b'\'' | b'`' | b'|' | b'\t' | 0x80..
+            b'=' | b':' | b'>' | b'"' | b'\'' | b'`' | b'|' | b'\t' | 0x80..
         ] | [
             ..,
             b'=' | b':' | b'>' | b'|' | b'"' | b'\'' | b'*' | 0x80..,
@@ -374,8 +412,10 @@ pub(crate) fn leads(view: &View<'_>, at: usize) -> bool {
 /// Whether a flag of a command line, or `Bearer`, stands before.
 pub(crate) fn flagged(view: &View<'_>, at: usize) -> bool {
     let behind = view.bytes().get(at.saturating_sub(2)..at).unwrap_or(&[]);
-    matches!(behind, [b'd' | b't' | b'n' | b'y' | b's' | b'r', b' '])
-        && flag(view.behind(at - 1, 24), view.behind(at, 25)).is_some()
+    matches!(
+        behind,
+        [b'd' | b't' | b'n' | b'y' | b's' | b'r' | b'c', b' ']
+    ) && flag(view.behind(at - 1, 24), view.behind(at, 25)).is_some()
 }
 
 /// Secret keys whose vendor the cue names.

@@ -7,7 +7,7 @@
 use super::name_beside::{beside_number, owner};
 use super::name_titled::titled;
 use super::name_words::{cue_at_end, followed, follows, is_key, soft};
-use crate::scan::cue::{Cue, cues_in, header_of_column};
+use crate::scan::cue::{Cue, cues_in, header_of_column, unspaced};
 use crate::scan::entity::Entity;
 use crate::scan::han;
 use crate::scan::site::{Found, MEDIUM, Site};
@@ -142,6 +142,7 @@ fn by_sign(name: &str) -> Evidence {
     let name = name.trim_end_matches(CLOSING);
     if bracket.is_some_and(|name| cue_at_end(name.trim_end()).is_some())
         || cue_at_end(name).is_some()
+        || unspaced(name).is_some_and(|name| cue_at_end(&name).is_some())
     {
         return Evidence::Colon;
     }

@@ -18,6 +18,9 @@ pub(super) fn beside_number(site: &Site<'_, '_>, before: char, compound: bool) -
     let view = site.view;
     let (_, n, mut end) = site.han(site.at, 5);
     let surname = if compound { 2 } else { 1 };
+    if n == 1 && view.char(end) == ' ' {
+        return spaced(site, end);
+    }
     let mut n = n;
     let mut labelled = false;
     if n >= surname + 2 {
@@ -56,16 +59,45 @@ pub(super) fn beside_number(site: &Site<'_, '_>, before: char, compound: bool) -
         && gap.chars().count() <= 2
         && gap.chars().all(separator)
         && !labelled
+        && !name.starts_with('和')
     {
         return site.hit(Entity::PersonName, end, WEAK);
     }
     let at = number_behind(view, end, labelled)?;
-    let other = Site::new(view, at, Last::default());
-    let found = phone::mobile(&other)
-        .or_else(|| cn_id::card(&other))
-        .or_else(|| card::card(&other))
-        .or_else(|| phone::landline(&other));
-    near(found.map(|f| f.entity))
+    near(number_at(view, at))
+        .then(|| site.hit(Entity::PersonName, end, WEAK))
+        .flatten()
+}
+
+/// What number begins at `at`, of those that persons have.
+fn number_at(view: &View<'_>, at: usize) -> Option<Entity> {
+    let site = Site::new(view, at, Last::default());
+    phone::mobile(&site)
+        .or_else(|| cn_id::card(&site))
+        .or_else(|| card::card(&site))
+        .or_else(|| phone::landline(&site))
+        .map(|found| found.entity)
+}
+
+/// 王 芳 138…: a name with blanks between its characters. `end` is where the surname's character ends.
+fn spaced(site: &Site<'_, '_>, mut end: usize) -> Option<Found> {
+    let view = site.view;
+    let mut name = String::from(view.slice(site.at, end));
+    for _ in 0..2 {
+        let given = view.char(end + 1);
+        let after = end + 1 + given.len_utf8();
+        if view.char(end) != ' ' || !is_han(given) || is_han(view.char(after)) {
+            break;
+        }
+        name.push(given);
+        end = after;
+    }
+    if name.chars().count() < 2 || han::ordinary(&name) || name.contains(NOT_PERSONS) {
+        return None;
+    }
+    let at = number_behind(view, end, false)?;
+    number_at(view, at)
+        .is_some_and(personal)
         .then(|| site.hit(Entity::PersonName, end, WEAK))
         .flatten()
 }

@@ -68,7 +68,8 @@ fn with_title(
     let end = at + title.len();
     let next = view.char(end);
     let text = view.slice(site.at, at);
-    if no_title(title, text, next, given, before) {
+    let asked = view.behind(site.at, "联系".len()) == "联系";
+    if no_title(title, text, next, given, before, asked) {
         return None;
     }
     let word = view.behind(site.at, 3).len();
@@ -130,12 +131,12 @@ fn with_title(
 }
 
 /// Whether the title's characters are the beginning of another word, or stand too far from the surname.
-fn no_title(title: &str, text: &str, next: char, given: usize, before: char) -> bool {
+fn no_title(title: &str, text: &str, next: char, given: usize, before: char, asked: bool) -> bool {
     // 总 and 工 alone are titles only right behind the surname, and where no longer word begins with them.
     if title.chars().count() == 1
         && (given > 0
             || LONGER.contains(next)
-            || is_han(before) && !"和给请问跟与是找让叫向对为".contains(before))
+            || is_han(before) && !asked && !"和给请问跟与是找让叫向对为".contains(before))
     {
         return true;
     }
