@@ -269,6 +269,11 @@ fn forms_with_blanks_in_their_labels() {
         "订 单 号：13800138000",
         "编 号：2021210345",
         "联系[[PERSON_NAME|刘总]]",
+        "发给[[PERSON_NAME|陈志强]]（手机：[[CN_MOBILE|13600136000]]）",
+        "乘机人：[[PERSON_NAME|ZHANG/WEI]] MR",
+        "date of birth: [[DATE_OF_BIRTH|03/05/1990]]",
+        "DOB [[DATE_OF_BIRTH|31/12/1985]]",
+        "due date: 03/05/1990",
         "联系总部",
     ]);
 }

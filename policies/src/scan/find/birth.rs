@@ -137,7 +137,8 @@ fn separated(view: &View<'_>, at: usize) -> Option<Date> {
         return None;
     }
     let (day, k) = number(view, view.blanks(j + second.len_utf8(), 1), 2)?;
-    Some((k, (year, month, day)))
+    // `05/03/1990` begins with the day or the month.
+    (!is(view.byte(k), DIGIT)).then_some((k, (year, month, day)))
 }
 
 /// `05/03/1990`

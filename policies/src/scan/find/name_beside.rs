@@ -12,7 +12,8 @@ use crate::scan::view::{DIGIT, View, is, is_han};
 
 /// A name of two to four characters alone, one separator away from a person's number.
 pub(super) fn beside_number(site: &Site<'_, '_>, before: char, compound: bool) -> Option<Found> {
-    if is_han(before) || before.is_ascii_alphanumeric() {
+    // 发给陈志强（手机：136…）: behind a word that leads to a person, as behind a border.
+    if is_han(before) && before != '给' || before.is_ascii_alphanumeric() {
         return None;
     }
     let view = site.view;

@@ -49,6 +49,7 @@ const LATIN: &[&str] = &[
     "患者",
     "客户",
     "乘机人",
+    "旅客姓名",
     "户名",
 ];
 
@@ -204,7 +205,7 @@ fn capitalised(view: &View<'_>, from: usize) -> Option<(usize, usize)> {
                 && !view
                     .slice(from, end)
                     .bytes()
-                    .all(|b| is(b, UPPER) || b == b' ')
+                    .all(|b| is(b, UPPER) || matches!(b, b' ' | b'/'))
         {
             break;
         }
@@ -214,7 +215,9 @@ fn capitalised(view: &View<'_>, from: usize) -> Option<(usize, usize)> {
         if initial && view.byte(at) == b'.' {
             at += 1;
         }
-        if matches!(view.byte(at), b' ' | b'-') {
+        // `ZHANG/WEI`, as on tickets.
+        let ticket = shouted && words == 1 && view.byte(at) == b'/';
+        if matches!(view.byte(at), b' ' | b'-') || ticket {
             at += 1;
         } else {
             break;
@@ -265,6 +268,9 @@ const STOP: &[&str] = &[
     "User",
     "Name",
     "DOB",
+    "MR",
+    "MRS",
+    "MS",
     "SSN",
     "Service",
     "Support",

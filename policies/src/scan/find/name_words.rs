@@ -94,7 +94,7 @@ pub(super) fn words() -> impl Iterator<Item = (char, u16)> {
         .map(|c| (c, han::CUE_END));
     titles
         .chain(cues)
-        .chain("是为叫".chars().map(|c| (c, han::CUE_END)))
+        .chain("是为叫给".chars().map(|c| (c, han::CUE_END)))
         // 张伟您好
         .chain("您你".chars().map(|c| (c, han::TITLE)))
 }
