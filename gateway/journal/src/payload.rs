@@ -7,12 +7,15 @@
 //! Invariants: every string is cut to a stated number of *escaped* bytes and then ends in `…`; a closing payload
 //! never exceeds `CLOSING_ROOM`; no byte of a caller can begin a second line or reach a terminal as a control.
 
-use serde::{Serialize, Serializer, ser::SerializeSeq};
+mod shorten;
 
-use super::inert::Short;
+use serde::Serialize;
+
 use super::line::{self, Line, Place, Unsupported};
 use super::record::{self, Kind};
-use super::seal::{Digest, Kept, hex32};
+use super::seal::{Digest, Kept};
+use shorten::{attempts, digest, few_findings, few_names, findings, whole_id};
+pub(super) use shorten::{names, short};
 
 /// Bytes kept free on the disk for each closing record that is still to come: more than the longest one.
 pub const CLOSING_ROOM: u64 = 7168;
@@ -496,83 +499,6 @@ impl Parts<'_> {
             place: Place::Spliced,
         })
     }
-}
-
-pub(super) fn short<const N: usize, S: Serializer>(
-    text: &str,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    Short::<N>(text).serialize(serializer)
-}
-
-pub(super) fn names<S: Serializer>(list: &[&str], serializer: S) -> Result<S::Ok, S::Error> {
-    some_names::<POLICIES_MAX, S>(list, serializer)
-}
-
-fn few_names<S: Serializer>(list: &[&str], serializer: S) -> Result<S::Ok, S::Error> {
-    some_names::<FEW_MAX, S>(list, serializer)
-}
-
-fn some_names<const MOST: usize, S: Serializer>(
-    list: &[&str],
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    let mut seq = serializer.serialize_seq(None)?;
-    for name in list.iter().take(MOST) {
-        seq.serialize_element(&Short::<64>(name))?;
-    }
-    if let Some(more) = list.len().checked_sub(MOST + 1) {
-        seq.serialize_element(&format_args!("… and {} more", more + 1))?;
-    }
-    seq.end()
-}
-
-fn findings<S: Serializer>(list: &[Found<'_>], serializer: S) -> Result<S::Ok, S::Error> {
-    some_findings::<FINDINGS_MAX, S>(list, serializer)
-}
-
-fn few_findings<S: Serializer>(list: &[Found<'_>], serializer: S) -> Result<S::Ok, S::Error> {
-    some_findings::<FEW_MAX, S>(list, serializer)
-}
-
-fn some_findings<const MOST: usize, S: Serializer>(
-    list: &[Found<'_>],
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    let mut seq = serializer.serialize_seq(None)?;
-    for found in list.iter().take(MOST) {
-        seq.serialize_element(found)?;
-    }
-    if let Some(more) = list.len().checked_sub(MOST + 1) {
-        seq.serialize_element(&More { more: more + 1 })?;
-    }
-    seq.end()
-}
-
-fn attempts<S: Serializer>(list: &[Attempt<'_>], serializer: S) -> Result<S::Ok, S::Error> {
-    let mut seq = serializer.serialize_seq(None)?;
-    for attempt in list.iter().take(ATTEMPTS_MAX) {
-        seq.serialize_element(attempt)?;
-    }
-    if let Some(more) = list.len().checked_sub(ATTEMPTS_MAX + 1) {
-        seq.serialize_element(&More { more: more + 1 })?;
-    }
-    seq.end()
-}
-
-/// Last element of a list of attempts that was too long.
-#[derive(Serialize)]
-struct More {
-    more: usize,
-}
-
-fn digest<S: Serializer>(digest: &Option<&Digest>, serializer: S) -> Result<S::Ok, S::Error> {
-    let hex = digest.map(hex32).unwrap_or([b'0'; 64]);
-    serializer.serialize_str(str::from_utf8(&hex).unwrap_or_default())
-}
-
-fn whole_id<S: Serializer>(id: &str, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(short_id(id))
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]

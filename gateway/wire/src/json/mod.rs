@@ -5,9 +5,11 @@
 
 mod run;
 pub mod scan;
+mod tape;
 pub mod text;
 pub mod view;
 
-pub use scan::{Limits, Node, Reason, Reject, Tape, Type, scan};
+pub use scan::scan;
+pub use tape::{Limits, Node, Reason, Reject, Tape, Type};
 pub use text::{Mapped, Offsets, Pieces, escape, unescape};
 pub use view::Value;

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::scan::{Node, Tape, Type};
+use super::tape::{Node, Tape, Type};
 use super::text;
 use crate::short::same;
 

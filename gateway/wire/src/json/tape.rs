@@ -1,0 +1,122 @@
+//! What the scanner reads a text to, within which bounds, and why it refuses one.
+//!
+//! Data; the reading itself is in [`scan`](super::scan).
+
+/// Bounds of what is read. Defaults: `governance/threats.md`, section 3.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Nesting of objects and arrays.
+    pub depth: usize,
+    /// Members of one object.
+    pub members: u32,
+    /// Elements of one array.
+    pub elements: u32,
+    /// Characters of one number.
+    pub number: usize,
+    /// Tokens of the whole text (keys, values, containers); 16 bytes of memory each.
+    pub tokens: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            depth: 64,
+            members: 10_000,
+            elements: 65_536,
+            number: 64,
+            tokens: 1 << 20,
+        }
+    }
+}
+
+/// Why a text was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// Not JSON (RFC 8259).
+    Syntax,
+    /// The same key twice in one object, after unescaping.
+    DuplicateKey,
+    /// Nested deeper than `limits.depth`.
+    TooDeep,
+    /// More members, elements or tokens than allowed.
+    TooWide,
+    /// A number longer than `limits.number`.
+    LongNumber,
+    /// Invalid UTF-8, or a surrogate without its other half.
+    Unicode,
+}
+
+impl Reason {
+    /// The word for journal and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Syntax => "invalid_json",
+            Self::DuplicateKey => "duplicate_key",
+            Self::TooDeep => "json_too_deep",
+            Self::TooWide => "json_too_wide",
+            Self::LongNumber => "json_number_too_long",
+            Self::Unicode => "invalid_unicode",
+        }
+    }
+}
+
+/// A refusal, with the byte offset where it was noticed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reject {
+    /// Why.
+    pub reason: Reason,
+    /// Byte offset.
+    pub at: usize,
+}
+
+/// What a token is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Type {
+    /// `{…}`; its keys and values follow, alternating.
+    Object,
+    /// `[…]`; its elements follow.
+    Array,
+    /// A string, quotes included in the span.
+    String,
+    /// A number.
+    Number,
+    /// `true`.
+    True,
+    /// `false`.
+    False,
+    /// `null`.
+    Null,
+}
+
+/// One token: its span in the text and where its next sibling stands on the tape.
+#[derive(Clone, Copy, Debug)]
+pub struct Node {
+    /// First byte.
+    pub start: u32,
+    /// One past the last byte.
+    pub end: u32,
+    /// Tape index just after this token and all that it contains.
+    pub next: u32,
+    /// What it is.
+    pub kind: Type,
+    /// A string with at least one backslash.
+    pub escaped: bool,
+    /// A string that is a member's key.
+    pub key: bool,
+}
+
+/// All tokens of one text, in order. A flat list: siblings are found by [`Node::next`].
+#[derive(Clone, Debug, Default)]
+pub struct Tape {
+    pub(crate) nodes: Vec<Node>,
+}
+
+impl Tape {
+    /// The tokens, in the order of the text.
+    #[must_use]
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+}
