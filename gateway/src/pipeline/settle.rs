@@ -3,7 +3,10 @@
 //! Dropping an exchange that has not finished means that the client left: the same function runs. It only moves ready
 //! data and makes one `write`; it never waits.
 
+mod end;
 mod judged;
+
+pub(super) use end::outcome_of;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -29,7 +32,6 @@ use super::forwarded::Forwarded;
 use super::govern::Tally;
 use super::grow::Reach;
 use super::keep::Keep;
-use super::limits;
 use super::route::Candidate;
 use super::told::Told;
 use crate::alarm::SharedAlarm;
@@ -37,13 +39,7 @@ use crate::audit;
 use crate::config::snapshot::{Snapshot, Target};
 use crate::config::tuning::Limits;
 use crate::worker::{Inflight, OnPeer, Peer, RequestId, Worker};
-use journal::{self, Attempt, Closing, Denial, Durable, Opening, Outcome, Tokens};
-
-/// Most tokens that a vendor may count beyond the bytes of a request or a reply, where no token is less than a byte: what we
-/// do not see, such as its own instructions, images, search results and hidden thought.
-const HIDDEN_MAX: u64 = 262_144;
-/// What a whole answer holds around its text, about.
-const ENVELOPE_BYTES: u64 = 600;
+use journal::{self, Durable, Opening};
 
 /// What a reply has told so far.
 #[derive(Clone, Copy, Debug, Default)]
@@ -453,263 +449,4 @@ impl Exchange {
             .and_then(|principal| principal.team.as_deref())
             .unwrap_or_default()
     }
-
-    /// The one end of a request. Later calls do nothing.
-    pub(super) fn finish(&mut self, outcome: Outcome, fault: Option<&Fault>) {
-        if std::mem::replace(&mut self.finished, true) {
-            return;
-        }
-        let code = fault.map_or("", |fault| fault.public_code().as_str());
-        let tokens = self.tokens();
-        self.ended = match self.entry.take() {
-            Some(entry) => self.close(entry, outcome, code, tokens),
-            None => self.deny(code, fault),
-        };
-        self.count(fault, tokens);
-        limits::settle(self, tokens);
-        if let Some(fault) = fault {
-            self.worker
-                .log_fault(self.id.as_str(), self.key_id(), fault);
-        }
-        self.inflight = None;
-    }
-
-    fn close(
-        &mut self,
-        entry: journal::Entry,
-        outcome: Outcome,
-        code: &str,
-        tokens: Tokens,
-    ) -> Durable {
-        // Bodies come before the record that names them.
-        let (print, body) = self.keep.as_deref_mut().map(Keep::of_reply).unzip();
-        let attempts: SmallVec<[Attempt<'_>; 4]> = self
-            .tried
-            .iter()
-            .map(|tried| Attempt {
-                provider: tried.provider(),
-                model: tried.model(),
-                fault: tried.fault,
-            })
-            .collect();
-        let answered = self.tried.last().filter(|tried| tried.fault.is_empty());
-        let cost = self.cost(tokens);
-        let said = self.said();
-        let gate = |at: &usize| self.snapshot.gates.get(*at).map(|gate| &*gate.name);
-        let refused: SmallVec<[&str; 1]> = self.gate_refused.iter().filter_map(gate).collect();
-        let gates_open: SmallVec<[&str; 2]> = self.gates_open.iter().filter_map(gate).collect();
-        entry.close(&Closing {
-            policies: &refused,
-            gates_open: &gates_open,
-            reply_findings: &said.findings,
-            reply_policies: &said.fired,
-            reply_shadowed: &said.shadowed,
-            restored: self.tally.as_ref().map_or(0, |tally| tally.restored),
-            outcome,
-            status: self.status,
-            provider: answered.map_or("", Tried::provider),
-            model: answered.map_or("", Tried::model),
-            location: answered.map_or("", Tried::location),
-            attempts: &attempts,
-            tokens,
-            cost_nano: cost.map(|(_, nano)| nano),
-            currency: cost.map_or("", |(currency, _)| currency),
-            finish: self.meter.finish.map_or("", Finish::as_str),
-            bytes_down: self.meter.bytes_down,
-            events: self.meter.events,
-            first_byte_ms: self.meter.first_byte.map(|at| millis(at, self.started)),
-            first_content_ms: self.meter.first_content.map(|at| millis(at, self.started)),
-            total_ms: millis(Instant::now(), self.started),
-            code,
-            reply_fingerprint: print.as_ref().and_then(Option::as_ref),
-            reply_body: body.as_ref().and_then(Option::as_ref),
-        })
-    }
-
-    /// One record for a request that never came to an upstream; none for the listing of models.
-    fn deny(&self, code: &str, fault: Option<&Fault>) -> Durable {
-        if fault.is_none() {
-            return Durable::NOW;
-        }
-        let judged = self.judged();
-        let (fingerprint, request_body) = self.keep.as_deref().map(Keep::of_request).unzip();
-        let denial = Denial {
-            id: self.id.as_str(),
-            key: self.key_id(),
-            user: self.user(),
-            config: &self.snapshot.fingerprint,
-            trace: self.told.as_ref().map_or("", |told| told.trace()),
-            client_request_id: self.told.as_ref().map_or("", |told| told.request_id()),
-            team: self.team(),
-            client: self.client_ip(),
-            dialect: self.dialect.name(),
-            endpoint: self.endpoint,
-            asked: &self.asked,
-            grade: if self.principal.is_some() {
-                self.snapshot.grades.name(self.grade)
-            } else {
-                ""
-            },
-            verdict: self.verdict.map_or("", Verdict::as_str),
-            policies: &judged.fired,
-            findings: &judged.findings,
-            shadowed: &judged.shadowed,
-            media: self.media,
-            request_bytes: self.request_bytes.max(self.file_bytes),
-            status: self.status,
-            code,
-            total_ms: millis(Instant::now(), self.started),
-            fingerprint: fingerprint.flatten(),
-            request_body: request_body.flatten(),
-        };
-        // Nothing passed, so an unwritable journal changes nothing here; its state is seen in /readyz.
-        let journal = &self.worker.shared.journal;
-        let denied = journal.deny(self.worker.index, &denial).ok();
-        journal.durable(denied)
-    }
-
-    /// What the tokens cost at the target that was tried last, which made them: it is paid for what it said even if it failed
-    /// afterwards.
-    pub(super) fn cost(&self, tokens: Tokens) -> Option<(&str, u64)> {
-        let last = self.tried.last()?;
-        let price = last.candidate.target().price.as_ref()?;
-        let answered = last.fault.is_empty() && self.meter.first_byte.is_some();
-        Some((&price.currency, price.of(tokens, answered)))
-    }
-
-    /// The vendor's usage, or an estimate, where there is none or what it says cannot be. Some dialects report usage before
-    /// the answer too; where that was the last that was heard, the answer is estimated.
-    fn tokens(&self) -> Tokens {
-        Tokens {
-            images: self.meter.images.into(),
-            audio_ms: self.meter.audio_ms.into(),
-            ..self.counted()
-        }
-    }
-
-    /// Tokens alone.
-    fn counted(&self) -> Tokens {
-        if self.meter.usage.is_none() && self.meter.first_content.is_none() {
-            return Tokens::default();
-        }
-        let seen = self.seen();
-        let Some(usage) = self.meter.usage.map(Usage::clamped) else {
-            return Tokens {
-                estimated: true,
-                ..seen
-            };
-        };
-        let early = self.meter.finish.is_none() && seen.completion > usage.completion;
-        // What is left out of a report because it was negative or absurd is 0 by now.
-        let prompt_odd = usage.prompt > self.request_bytes.saturating_add(HIDDEN_MAX)
-            || (usage.prompt == 0 && seen.completion > 0);
-        let reply_odd = usage.completion > self.meter.bytes_down.saturating_add(HIDDEN_MAX)
-            || (usage.completion == 0 && seen.completion > 0 && !early);
-        let mut tokens = Tokens {
-            prompt: usage.prompt,
-            completion: usage.completion,
-            cached: usage.cached,
-            cache_write: usage.cache_write,
-            reasoning: usage.reasoning,
-            estimated: early || prompt_odd || reply_odd,
-            doubted: prompt_odd || reply_odd,
-            ..Tokens::default()
-        };
-        if prompt_odd {
-            (tokens.prompt, tokens.cached, tokens.cache_write) = (seen.prompt, 0, 0);
-        }
-        if reply_odd {
-            tokens.reasoning = 0;
-        }
-        if reply_odd || early {
-            tokens.completion = seen.completion;
-        }
-        tokens
-    }
-
-    /// What was used as far as we saw: what the model's prompts of that length usually are; one token a content event, or what
-    /// so many bytes of a whole answer usually are.
-    fn seen(&self) -> Tokens {
-        let of = |bytes| self.learnt().map_or(0, |learnt| learnt.prompt(bytes));
-        let completion = match self.meter.content_events {
-            // Only what was generated has an end of its own.
-            0 if self.meter.finish.is_some() => {
-                of(self.meter.bytes_down.saturating_sub(ENVELOPE_BYTES))
-            }
-            events => events,
-        };
-        Tokens {
-            prompt: of(self.request_bytes),
-            completion,
-            ..Tokens::default()
-        }
-    }
-
-    fn count(&self, fault: Option<&Fault>, tokens: Tokens) {
-        let shared = &self.worker.shared;
-        shared
-            .routes
-            .of(self.endpoint)
-            .done(self.status, self.started.elapsed());
-        if let Some(fault) = fault {
-            shared.metrics.fault(fault.kind(), fault.why());
-        }
-        if let Some(verdict) = self.verdict {
-            shared.metrics.verdict(verdict);
-        }
-        self.count_policy(fault);
-        let Some(last) = self.tried.last() else {
-            return;
-        };
-        let meters = shared.meters(last.candidate.target());
-        if let (Some(cost), Some((_, nano))) = (&meters.cost, self.cost(tokens)) {
-            cost.inc_by(nano as f64 / 1e9);
-        }
-        if !last.fault.is_empty() {
-            return;
-        }
-        meters.ok();
-        meters.input_tokens.inc_by(tokens.prompt);
-        meters.output_tokens.inc_by(tokens.completion);
-        if let Some(at) = self.meter.first_content {
-            meters
-                .first_content
-                .observe(at.saturating_duration_since(self.started));
-        }
-    }
-}
-
-impl Drop for Exchange {
-    fn drop(&mut self) {
-        if !self.finished {
-            self.status = if self.status == 0 { 499 } else { self.status };
-            // Unwinding drops it too: then the fault is ours; so does the end of a drain.
-            let (outcome, kind) = if std::thread::panicking() {
-                (Outcome::InternalError, Kind::Bug)
-            } else if self.worker.shared.is_cut() {
-                (Outcome::Draining, Kind::Draining)
-            } else {
-                (Outcome::ClientClosed, Kind::ClientGone)
-            };
-            self.finish(outcome, Some(&kind.into()));
-        }
-    }
-}
-
-/// How a fault ends a request in the journal.
-pub(super) fn outcome_of(fault: &Fault) -> Outcome {
-    match fault.kind() {
-        Kind::ClientGone => Outcome::ClientClosed,
-        Kind::Draining => Outcome::Draining,
-        Kind::FirstByteTimeout | Kind::IdleTimeout | Kind::DeadlinePassed => Outcome::TimedOut,
-        Kind::Bug | Kind::JournalDown | Kind::LedgerDown | Kind::Overloaded => {
-            Outcome::InternalError
-        }
-        _ if fault.side() == wire::fault::Side::Upstream => Outcome::UpstreamError,
-        _ => Outcome::Refused,
-    }
-}
-
-fn millis(at: Instant, from: Instant) -> u64 {
-    u64::try_from(at.saturating_duration_since(from).as_millis()).unwrap_or(u64::MAX)
 }
