@@ -260,18 +260,10 @@ fn build_provider(
             (Some(config), tls.server_name.map(String::from))
         }
     };
-    let endpoint = Endpoint {
-        key: format!("{name} {} {}", origin.authority(), fingerprint(from)).into(),
-        host: match &origin.host {
-            super::address::Host::Ip(ip) => ip.to_string(),
-            super::address::Host::Name(name) => name.to_string(),
-        },
-        port: origin.port,
-        authority: origin.authority(),
-        tls,
-        server_name,
-        http2: from.http2,
-        idle_max: from.max_connections as usize,
+    let endpoint = Arc::new(endpoint(name, from, &origin, (tls, server_name)));
+    let token_endpoint = match info.token_url(from.token_url.as_deref(), from.region.as_deref()) {
+        None => Arc::clone(&endpoint),
+        Some(url) => token_endpoint(name, from, &url, files)?,
     };
     let mut headers = Vec::with_capacity(from.headers.len());
     for (header, value) in &from.headers {
@@ -295,7 +287,8 @@ fn build_provider(
         origin,
         base_path,
         token_key: Arc::clone(&endpoint.key),
-        endpoint: Arc::new(endpoint),
+        token_endpoint,
+        endpoint,
         credential: Credential {
             api_key: from.api_key.clone(),
             secret_key: from.secret_key.clone(),
@@ -312,6 +305,51 @@ fn build_provider(
     })
 }
 
+fn endpoint(
+    name: &str,
+    from: &schema::Provider,
+    origin: &super::address::Origin,
+    (tls, server_name): (Option<Arc<rustls::ClientConfig>>, Option<String>),
+) -> Endpoint {
+    Endpoint {
+        key: format!("{name} {} {}", origin.authority(), fingerprint(from)).into(),
+        host: match &origin.host {
+            super::address::Host::Ip(ip) => ip.to_string(),
+            super::address::Host::Name(name) => name.to_string(),
+        },
+        port: origin.port,
+        authority: origin.authority(),
+        tls,
+        server_name,
+        http2: from.http2,
+        idle_max: from.max_connections as usize,
+    }
+}
+
+/// Where tokens are given: trusted as the provider is, but a host with a name and a protocol of its own.
+fn token_endpoint(
+    name: &str,
+    from: &schema::Provider,
+    url: &str,
+    files: &mut Files<'_>,
+) -> Option<Arc<Endpoint>> {
+    let (origin, _) = parse_base_url(url).ok()?;
+    let tls = match origin.scheme {
+        super::address::Scheme::Http => None,
+        super::address::Scheme::Https => {
+            let tls = files.client_tls(name, &from.tls)?;
+            let at = ["providers".into(), Step::from(name), "tls".into()];
+            Some(files.usable(&at, crate::server::tls::client(&tls, false))?)
+        }
+    };
+    let made = endpoint(name, from, &origin, (tls, None));
+    Some(Arc::new(Endpoint {
+        key: format!("{} token", made.key).into(),
+        http2: false,
+        ..made
+    }))
+}
+
 /// Tells a changed credential or TLS setting from an unchanged one without showing it.
 fn fingerprint(from: &schema::Provider) -> String {
     let secret = |secret: &Option<crate::secret::Secret>| {
@@ -320,13 +358,15 @@ fn fingerprint(from: &schema::Provider) -> String {
             .map_or_else(String::new, |secret| secret.expose().to_owned())
     };
     let all = format!(
-        "{}\0{}\0{}\0{:?}\0{:?}\0{}",
+        "{}\0{}\0{}\0{:?}\0{:?}\0{}\0{:?}\0{:?}",
         secret(&from.api_key),
         secret(&from.secret_key),
         secret(&from.session_token),
         from.auth,
         from.tls,
-        from.http2
+        from.http2,
+        from.region,
+        from.token_url
     );
     let digest = ::policies::access::token::digest(all.as_bytes());
     ::policies::access::token::show_digest(&digest)

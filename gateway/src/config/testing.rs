@@ -24,6 +24,7 @@ const BOOK: [VendorInfo; 5] = [
         needs_app_id: false,
         self_hosted: false,
         auth_modes: &[],
+        token_url: None,
         lists_models: false,
     },
     VendorInfo {
@@ -35,6 +36,7 @@ const BOOK: [VendorInfo; 5] = [
         needs_app_id: false,
         self_hosted: true,
         auth_modes: &[],
+        token_url: None,
         lists_models: true,
     },
     VendorInfo {
@@ -46,6 +48,7 @@ const BOOK: [VendorInfo; 5] = [
         needs_app_id: false,
         self_hosted: false,
         auth_modes: &["bearer", "jwt"],
+        token_url: None,
         lists_models: false,
     },
     VendorInfo {
@@ -57,6 +60,7 @@ const BOOK: [VendorInfo; 5] = [
         needs_app_id: false,
         self_hosted: false,
         auth_modes: &[],
+        token_url: None,
         lists_models: false,
     },
     VendorInfo {
@@ -68,6 +72,7 @@ const BOOK: [VendorInfo; 5] = [
         needs_app_id: false,
         self_hosted: false,
         auth_modes: &["signed", "bearer"],
+        token_url: Some("https://tokens.{region}.example"),
         lists_models: false,
     },
 ];

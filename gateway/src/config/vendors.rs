@@ -23,6 +23,8 @@ pub struct VendorInfo {
     pub self_hosted: bool,
     /// What `auth` may say; empty if there is one way only.
     pub auth_modes: &'static [&'static str],
+    /// Where its tokens are fetched, if not at the API itself; `{region}` may stand in it.
+    pub token_url: Option<&'static str>,
     /// Whether it has a list of models that can be asked for.
     pub lists_models: bool,
 }
@@ -31,12 +33,31 @@ impl VendorInfo {
     /// Where a provider's API is: as it says, or where its vendor's is in its region.
     #[must_use]
     pub fn base_url<'a>(&self, own: Option<&'a str>, region: Option<&str>) -> Option<Cow<'a, str>> {
-        let default = || {
-            let url = self.default_base_url?;
-            Some(url.replace("{region}", region.unwrap_or_default()).into())
-        };
-        own.map(Cow::Borrowed).or_else(default)
+        placed(own, self.default_base_url, region)
     }
+
+    /// Where a provider's tokens are fetched; `None`: where its API is.
+    #[must_use]
+    pub fn token_url<'a>(
+        &self,
+        own: Option<&'a str>,
+        region: Option<&str>,
+    ) -> Option<Cow<'a, str>> {
+        placed(own, self.token_url, region)
+    }
+}
+
+/// A URL of one's own, or the vendor's in the region.
+fn placed<'a>(
+    own: Option<&'a str>,
+    usual: Option<&'static str>,
+    region: Option<&str>,
+) -> Option<Cow<'a, str>> {
+    let default = || {
+        let url = usual?.replace("{region}", region.unwrap_or_default());
+        Some(url.into())
+    };
+    own.map(Cow::Borrowed).or_else(default)
 }
 
 /// All vendors.

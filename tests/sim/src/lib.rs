@@ -53,6 +53,9 @@ pub const BCE_TEST_ACCESS_KEY: &str = "ALTAKfakeaccesskey0001";
 pub const BCE_TEST_SECRET_KEY: &str = "fakesecretkey0000000000000000001";
 
 pub use surfaces::{BLUELM_TEST_APP, BLUELM_TEST_KEY};
+pub use surfaces::{
+    PANGU_TEST_ACCESS_KEY, PANGU_TEST_PROJECT, PANGU_TEST_REGION, PANGU_TEST_SECRET_KEY,
+};
 
 /// The SenseNova access key of the published JWT vector.
 pub const SENSENOVA_TEST_ACCESS_KEY: &str = "AK_TEST_0001";
@@ -136,6 +139,7 @@ pub async fn start(options: Options) -> std::io::Result<Sim> {
         records: Records::new(options.record),
         options,
         tokens: surfaces::Tokens::default(),
+        iam_tokens: surfaces::Tokens::default(),
         serial: AtomicU64::new(1),
     });
     let connections = Arc::new(Connections::default());
@@ -208,9 +212,15 @@ impl Sim {
         self.shared.tokens.issued()
     }
 
-    /// Every token given out until now answers error 111 from now on.
+    /// Tokens that Huawei's identity service has given out.
+    pub fn iam_fetches(&self) -> u64 {
+        self.shared.iam_tokens.issued()
+    }
+
+    /// Every token given out until now is refused as run out from now on.
     pub fn expire_tokens(&self) {
         self.shared.tokens.expire_all();
+        self.shared.iam_tokens.expire_all();
     }
 
     /// Closes the listener and all connections.

@@ -132,6 +132,7 @@ impl VendorBook for AnyVendor {
             needs_app_id: false,
             self_hosted: false,
             auth_modes: &["bearer"],
+            token_url: Some("https://tokens.example.com"),
             lists_models: true,
         })
     }

@@ -22,10 +22,13 @@ mod gemini_check;
 mod glm;
 mod glm_key;
 mod minimax;
+mod minimax_pro;
 mod mistral;
 mod moonshot;
 mod openai;
 mod overseas;
+mod pangu;
+mod pangu_auth;
 mod private;
 mod profile;
 mod read;
@@ -46,6 +49,11 @@ use serde_json::Value;
 
 pub(crate) use bce_auth::{IAM_PATH, office as iam_office};
 pub use bluelm_native::{APP as BLUELM_TEST_APP, KEY as BLUELM_TEST_KEY};
+pub use pangu_auth::{
+    ACCESS_KEY as PANGU_TEST_ACCESS_KEY, PROJECT as PANGU_TEST_PROJECT,
+    REGION as PANGU_TEST_REGION, SECRET_KEY as PANGU_TEST_SECRET_KEY,
+};
+pub(crate) use pangu_auth::{TOKEN_PATH as PANGU_TOKEN_PATH, office as pangu_office};
 pub(crate) use wenxin_v1::{TOKEN_PATH, Tokens};
 
 /// One SSE event (or comment) as it goes out, with `\n` line ends.
@@ -142,6 +150,8 @@ pub(crate) struct Arrived<'a> {
     /// The body, which some vendors sign.
     pub(crate) body: &'a [u8],
     pub(crate) tokens: &'a Tokens,
+    /// Those of Huawei's identity service.
+    pub(crate) iam_tokens: &'a Tokens,
     pub(crate) glm_keys: &'a [String],
     /// Access and secret keys of `bce-auth-v1`.
     pub(crate) bce_keys: &'a [(String, String)],
@@ -319,6 +329,15 @@ pub(crate) static SURFACES: &[Surface] = &[
     own("/moonshot/v1", &moonshot::PROFILE),
     own("/minimax/v1", &minimax::COMPATIBLE),
     own("/minimax-v2/v1", &minimax::NATIVE),
+    (
+        "minimax-pro",
+        "/minimax-pro/v1",
+        "/minimax-pro/v1",
+        &minimax_pro::Pro,
+    ),
+    ("pangu", "/pangu", "/pangu", &pangu::Deployed),
+    own("/pangu-v2", &pangu::V2),
+    own("/huawei-maas/v1", &pangu::MAAS),
     own("/baichuan/v1", &baichuan::PROFILE),
     own("/doubao/api/v3", &doubao::PROFILE),
     own("/sensenova/v1", &sensenova::PROFILE),

@@ -68,6 +68,16 @@ impl Tokens {
         self.issued.load(Relaxed)
     }
 
+    /// The serial number of a new token.
+    pub(crate) fn issue(&self) -> u64 {
+        self.issued.fetch_add(1, Relaxed)
+    }
+
+    /// Whether a token was given out, and is still good: `None` if it never was.
+    pub(crate) fn is_fresh(&self, serial: u64) -> Option<bool> {
+        (serial < self.issued()).then(|| serial >= self.fresh_from.load(Relaxed))
+    }
+
     pub(crate) fn expire_all(&self) {
         self.fresh_from.store(self.issued(), Relaxed);
     }
@@ -95,7 +105,7 @@ impl Tokens {
         if secret.is_empty() || secret.contains("invalid") {
             return refusal("Client authentication failed");
         }
-        let serial = self.issued.fetch_add(1, Relaxed);
+        let serial = self.issue();
         let until = now_s + LIFETIME_SECONDS;
         let token = format!("24.sim{serial}.{LIFETIME_SECONDS}.{until}.282335-1");
         let body = Obj::new()
@@ -114,12 +124,12 @@ impl Tokens {
             .strip_prefix("24.sim")
             .and_then(|rest| rest.split('.').next())
             .and_then(|serial| serial.parse::<u64>().ok())
-            .filter(|serial| *serial < self.issued())
             .ok_or("110")?;
-        if serial < self.fresh_from.load(Relaxed) {
-            return Err("111");
+        match self.is_fresh(serial) {
+            Some(true) => Ok(()),
+            Some(false) => Err("111"),
+            None => Err("110"),
         }
-        Ok(())
     }
 }
 
