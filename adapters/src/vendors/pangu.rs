@@ -93,8 +93,18 @@ const TOKEN_LIFE_MAX: Duration = Duration::from_secs(24 * 3600);
 /// What is believed where the reply does not say.
 const TOKEN_LIFE_UNSAID: Duration = Duration::from_secs(3600);
 
+/// Zero is not taken; what the most is differs by model.
+const TEMPERATURE: Rule = Rule::Clamp {
+    min: "0.01",
+    max: "2",
+};
+
 static QUIRKS: Quirks = Quirks {
-    fields: &[("n", Rule::Lacks), ("frequency_penalty", Rule::Lacks)],
+    fields: &[
+        ("temperature", TEMPERATURE),
+        ("n", Rule::Lacks),
+        ("frequency_penalty", Rule::Lacks),
+    ],
     openai_only: false,
     ..COMMON
 };
@@ -103,6 +113,7 @@ static DEPLOYED: Quirks = Quirks {
     fields: &[
         // It stands in the path.
         ("model", Rule::Lacks),
+        ("temperature", TEMPERATURE),
         ("n", Rule::Lacks),
         ("frequency_penalty", Rule::Lacks),
         ("tools", Rule::Lacks),

@@ -190,6 +190,7 @@ fn written(choice: &Choice<'_>, slot: &str, said: &str) -> String {
 
 const RULES: Rules = Rules {
     roles: ROLES,
+    ranges: &[("temperature", 0.000_001, 2.0)],
     unknown: &["frequency_penalty"],
     ..LENIENT
 };
