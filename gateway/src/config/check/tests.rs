@@ -68,6 +68,11 @@ fn providers() {
             "y.yaml:2:82: providers.p.token_url: the URL must begin with http:// or https://",
         ),
         (
+            // What is trusted holds for the host of the tokens too.
+            "regional, api_key: k, auth: bearer, region: eu-west-1, base_url: \"http://10.0.0.1\", tls: { server_name: h }",
+            "",
+        ),
+        (
             "acme, api_key: k, token_url: \"https://h\"",
             "y.yaml:2:45: providers.p.token_url: vendor `acme` fetches no tokens elsewhere: leave it out",
         ),
