@@ -191,6 +191,7 @@ async fn an_answer_cut_for_lack_of_means_is_a_failure() {
             json!({"id": "c", "created": 1, "model": "m", "object": "chat.completion.chunk", "choices": [{"index": 0, "message": message, "finish_reason": finish}]})
         )
     };
+    // Apart, or one read has both and nothing was said yet.
     let events = [
         chunk(json!({"content": "您"}), Value::Null),
         chunk(
@@ -199,7 +200,7 @@ async fn an_answer_cut_for_lack_of_means_is_a_failure() {
         ),
         "data:[DONE]\n\n".to_owned(),
     ];
-    upstream.stream(events.map(String::into_bytes).to_vec(), 1);
+    upstream.stream(events.map(String::into_bytes).to_vec(), 300);
     let reply = gateway.stream("m", "x").send().await;
     let said = grammar::read(&reply.body);
     assert_eq!(said.text(), "您");

@@ -252,7 +252,9 @@ impl Voice for Deployed {
             return Err(self.refuse("PANGU.0010", "model and tools are not known here"));
         }
         let mut body = body.clone();
-        body["model"] = percent_decoded(deployment).into();
+        if let Some(body) = body.as_object_mut() {
+            body.insert("model".into(), percent_decoded(deployment).into());
+        }
         let mut ask = DEPLOYED.read(arrived, &body)?;
         ask.usage = UsageWish::Each;
         Ok(ask)
