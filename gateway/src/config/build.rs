@@ -6,6 +6,7 @@
 
 mod access;
 mod discovered;
+mod endpoint;
 mod gates;
 mod identity;
 mod limits;
@@ -39,7 +40,6 @@ use super::snapshot::{
 };
 use super::vendors::VendorBook;
 use crate::secret::Secret;
-use crate::upstream::client::Endpoint;
 
 /// The five clocks' defaults (threat model, section 3; a gap within content is bounded like the first).
 const CLOCKS: Clocks = Clocks {
@@ -260,10 +260,10 @@ fn build_provider(
             (Some(config), tls.server_name.map(String::from))
         }
     };
-    let endpoint = Arc::new(endpoint(name, from, &origin, (tls, server_name)));
+    let endpoint = Arc::new(endpoint::api(name, from, &origin, (tls, server_name)));
     let token_endpoint = match info.token_url(from.token_url.as_deref(), from.region.as_deref()) {
         None => Arc::clone(&endpoint),
-        Some(url) => token_endpoint(name, from, &url, files)?,
+        Some(url) => endpoint::tokens(name, from, &url, files)?,
     };
     let mut headers = Vec::with_capacity(from.headers.len());
     for (header, value) in &from.headers {
@@ -303,51 +303,6 @@ fn build_provider(
         headers,
         max_connections: from.max_connections,
     })
-}
-
-fn endpoint(
-    name: &str,
-    from: &schema::Provider,
-    origin: &super::address::Origin,
-    (tls, server_name): (Option<Arc<rustls::ClientConfig>>, Option<String>),
-) -> Endpoint {
-    Endpoint {
-        key: format!("{name} {} {}", origin.authority(), fingerprint(from)).into(),
-        host: match &origin.host {
-            super::address::Host::Ip(ip) => ip.to_string(),
-            super::address::Host::Name(name) => name.to_string(),
-        },
-        port: origin.port,
-        authority: origin.authority(),
-        tls,
-        server_name,
-        http2: from.http2,
-        idle_max: from.max_connections as usize,
-    }
-}
-
-/// Where tokens are given: trusted as the provider is, but a host with a name and a protocol of its own.
-fn token_endpoint(
-    name: &str,
-    from: &schema::Provider,
-    url: &str,
-    files: &mut Files<'_>,
-) -> Option<Arc<Endpoint>> {
-    let (origin, _) = parse_base_url(url).ok()?;
-    let tls = match origin.scheme {
-        super::address::Scheme::Http => None,
-        super::address::Scheme::Https => {
-            let tls = files.client_tls(name, &from.tls)?;
-            let at = ["providers".into(), Step::from(name), "tls".into()];
-            Some(files.usable(&at, crate::server::tls::client(&tls, false))?)
-        }
-    };
-    let made = endpoint(name, from, &origin, (tls, None));
-    Some(Arc::new(Endpoint {
-        key: format!("{} token", made.key).into(),
-        http2: false,
-        ..made
-    }))
 }
 
 /// Tells a changed credential or TLS setting from an unchanged one without showing it.

@@ -139,6 +139,28 @@ fn built_in(dir: &Path, text: &str) -> Result<Built, String> {
     build(&loaded, &ground).map_err(lines)
 }
 
+/// What an operator trusts, shows or lets pass at a provider of its own is not for the vendor's office, which gets a
+/// password.
+#[test]
+fn the_vendors_own_office_is_trusted_by_the_system_alone() {
+    let dir = tls_dir();
+    let shows_certificate = |more: &str| {
+        let text = format!(
+            "providers: {{ p: {{ vendor: regional, region: eu, api_key: k, secret_key: s, {more} tls: {{ client_cert: own.crt, client_key: own.key, insecure_skip_verify_dangerous: true }} }} }}\n"
+        );
+        let built = built_in(dir.path(), &text).unwrap();
+        let provider = built.snapshot.provider("p").unwrap();
+        let shows = |endpoint: &crate::upstream::client::Endpoint| {
+            let tls = endpoint.tls.as_ref().unwrap();
+            tls.client_auth_cert_resolver.has_certs()
+        };
+        assert!(shows(&provider.endpoint));
+        shows(&provider.token_endpoint)
+    };
+    assert!(!shows_certificate(""));
+    assert!(shows_certificate("token_url: \"https://10.0.0.8\","));
+}
+
 #[test]
 fn certificates_are_read_and_must_fit() {
     let dir = tls_dir();

@@ -97,10 +97,8 @@ impl Check<'_> {
                         "plain http to a public host: prompts and the key travel unencrypted",
                     );
                 }
-                let tokens = info.as_ref().and_then(|info| {
-                    let own = provider.token_url.as_deref();
-                    parse_base_url(&info.token_url(own, region)?).ok()
-                });
+                let tokens = provider.token_url.as_deref();
+                let tokens = tokens.and_then(|url| parse_base_url(url).ok());
                 let by_tls = tokens.is_some_and(|(at, _)| at.scheme == Scheme::Https);
                 self.client_tls(name, provider, plain && !by_tls);
             }

@@ -68,8 +68,8 @@ fn providers() {
             "y.yaml:2:82: providers.p.token_url: the URL must begin with http:// or https://",
         ),
         (
-            // What is trusted holds for the host of the tokens too.
-            "regional, api_key: k, auth: bearer, region: eu-west-1, base_url: \"http://10.0.0.1\", tls: { server_name: h }",
+            // What is trusted holds for an own host of the tokens too.
+            "regional, api_key: k, auth: bearer, region: eu-west-1, base_url: \"http://10.0.0.1\", token_url: \"https://10.0.0.2\", tls: { server_name: h }",
             "",
         ),
         (
