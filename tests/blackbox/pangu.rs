@@ -220,3 +220,52 @@ async fn a_401_without_a_word_fetches_one_token() {
     reply.refused(502, "upstream_error");
     assert_eq!((sim.iam_fetches(), refuses.requests().len()), (2, 2));
 }
+
+/// An identity service that does not give tokens is a provider that does not answer: the next one does.
+#[tokio::test]
+async fn without_a_token_the_next_target_answers() {
+    let sim = sim().await;
+    let created = |headers: &str| {
+        format!(
+            "HTTP/1.1 201 Created\r\n{headers}content-type: application/json\r\ncontent-length: 2\r\n\r\n{{}}"
+        )
+    };
+    let replies = [
+        upstream::reply("502 Bad Gateway", "text/html", "<html>"),
+        upstream::reply("429 Too Many Requests", "application/json", "{}"),
+        upstream::reply("200 OK", "text/html", "<html>"),
+        created(""),
+        created("x-subject-token: \r\n"),
+        created(&format!("x-subject-token: {}\r\n", "a".repeat(100_000))),
+        "HTTP/1.1 201 Created\r\ncontent-length: 9\r\n\r\n{".to_owned(),
+        "not http\r\n\r\n".to_owned(),
+    ];
+    let mut config = Config::with(&sim, ["pangu", "openai"]);
+    config.set("upstream/timeouts/first_content", "2s");
+    let mut offices = Vec::new();
+    for (at, reply) in replies.into_iter().enumerate() {
+        let office = Upstream::saying(reply).await;
+        let name = format!("p{at}");
+        config.sim_provider(&name, "pangu", &sim);
+        config.set(&format!("providers/{name}/token_url"), office.origin());
+        config.model(&name, &[(&name, "m"), ("openai", "m")]);
+        offices.push(office);
+    }
+    config.sim_provider("gone", "pangu", &sim);
+    config.set("providers/gone/token_url", "http://127.0.0.1:1");
+    config.model("gone", &[("gone", "m"), ("openai", "m")]);
+    let gateway = Gateway::start(&config).await;
+    let mut names: Vec<String> = (0..offices.len()).map(|at| format!("p{at}")).collect();
+    names.push("gone".to_owned());
+    for name in names {
+        let reply = gateway.chat(&name, "hi").send().await;
+        assert!(
+            reply.said().contains("OpenAI simulated"),
+            "{name}: {}",
+            reply.text()
+        );
+    }
+    let asked = sim.requests();
+    assert!(asked.iter().all(|request| request.surface != "pangu"));
+    gateway.assert_sound();
+}
