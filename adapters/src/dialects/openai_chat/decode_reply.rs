@@ -154,33 +154,6 @@ pub(crate) fn scan<'a>(data: &'a Bytes, tape: &'a mut json::Tape) -> Result<Valu
 }
 
 impl Reader {
-    /// Moderation took the rest back: every choice ends, with the sentence that stands in its place.
-    pub(crate) fn withdraw(&mut self, reply: &Str, out: &mut Vec<Event>) {
-        if self.done || self.failed {
-            return;
-        }
-        if !std::mem::replace(&mut self.started, true) {
-            out.push(Event::Start {
-                id: Str::default(),
-                model: Str::default(),
-                created: 0,
-            });
-        }
-        if self.choices.is_empty() {
-            self.choice(0);
-        }
-        for choice in self.choices.iter_mut().filter(|choice| !choice.finished) {
-            choice.finished = true;
-            let (choice, text) = (choice.number, reply.clone());
-            if !text.is_empty() {
-                out.push(Event::Text { choice, text });
-            }
-            let finish = Finish::ContentFilter;
-            out.push(Event::Finish { choice, finish });
-        }
-        self.done = true;
-    }
-
     /// The vendor said that it was done, where it gave no reason: a natural end.
     fn close(&mut self, out: &mut Vec<Event>) {
         for choice in self.choices.iter_mut().filter(|choice| !choice.finished) {
@@ -240,6 +213,33 @@ impl Reader {
         });
         #[expect(clippy::indexing_slicing, reason = "found, or just pushed")]
         &mut self.choices[at]
+    }
+
+    /// Moderation took the rest back: every choice ends, with the sentence that stands in its place.
+    pub(crate) fn withdraw(&mut self, reply: &Str, out: &mut Vec<Event>) {
+        if self.done || self.failed {
+            return;
+        }
+        if !std::mem::replace(&mut self.started, true) {
+            out.push(Event::Start {
+                id: Str::default(),
+                model: Str::default(),
+                created: 0,
+            });
+        }
+        if self.choices.is_empty() {
+            self.choice(0);
+        }
+        for choice in self.choices.iter_mut().filter(|choice| !choice.finished) {
+            choice.finished = true;
+            let (choice, text) = (choice.number, reply.clone());
+            if !text.is_empty() {
+                out.push(Event::Text { choice, text });
+            }
+            let finish = Finish::ContentFilter;
+            out.push(Event::Finish { choice, finish });
+        }
+        self.done = true;
     }
 }
 
