@@ -174,10 +174,21 @@ impl Config {
     pub fn provider(&mut self, name: &str, vendor: &str, base_url: &str) -> &mut Self {
         let mut provider =
             json!({"vendor": vendor, "base_url": base_url, "clearance": "restricted"});
+        if ["pangu", "pangu-v2"].contains(&vendor) {
+            // The identity service of the same simulator.
+            let origin: Vec<&str> = base_url.splitn(4, '/').take(3).collect();
+            provider["secret_key"] = upstream_secret(vendor).into();
+            provider["token_url"] = origin.join("/").into();
+            provider["region"] = sim::PANGU_TEST_REGION.into();
+            provider["app_id"] = sim::PANGU_TEST_PROJECT.into();
+        }
+        if vendor == "minimax-pro" {
+            provider["app_id"] = "group-0001".into();
+        }
         if vendor != "ollama" {
             provider["api_key"] = upstream_key(vendor).into();
         }
-        if ["wenxin-v1", "bedrock", "pangu", "pangu-v2"].contains(&vendor) {
+        if ["wenxin-v1", "bedrock"].contains(&vendor) {
             provider["secret_key"] = upstream_secret(vendor).into();
         }
         if vendor == "bedrock" {
@@ -185,16 +196,6 @@ impl Config {
         }
         if vendor == "bluelm-native" {
             provider["app_id"] = sim::BLUELM_TEST_APP.into();
-        }
-        if ["pangu", "pangu-v2"].contains(&vendor) {
-            // The identity service of the same simulator.
-            let origin: Vec<&str> = base_url.splitn(4, '/').take(3).collect();
-            provider["token_url"] = origin.join("/").into();
-            provider["region"] = sim::PANGU_TEST_REGION.into();
-            provider["app_id"] = sim::PANGU_TEST_PROJECT.into();
-        }
-        if vendor == "minimax-pro" {
-            provider["app_id"] = "group-0001".into();
         }
         self.0["providers"][name] = provider;
         self

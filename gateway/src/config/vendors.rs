@@ -19,12 +19,12 @@ pub struct VendorInfo {
     pub needs_region: bool,
     /// Whether a provider must have an `app_id`.
     pub needs_app_id: bool,
+    /// Where its tokens are fetched, if not at the API itself; `{region}` may stand in it.
+    pub token_url: Option<&'static str>,
     /// Whether it is a runtime of one's own rather than a service.
     pub self_hosted: bool,
     /// What `auth` may say; empty if there is one way only.
     pub auth_modes: &'static [&'static str],
-    /// Where its tokens are fetched, if not at the API itself; `{region}` may stand in it.
-    pub token_url: Option<&'static str>,
     /// Whether it has a list of models that can be asked for.
     pub lists_models: bool,
 }
@@ -33,7 +33,11 @@ impl VendorInfo {
     /// Where a provider's API is: as it says, or where its vendor's is in its region.
     #[must_use]
     pub fn base_url<'a>(&self, own: Option<&'a str>, region: Option<&str>) -> Option<Cow<'a, str>> {
-        placed(own, self.default_base_url, region)
+        let default = || {
+            let url = self.default_base_url?;
+            Some(url.replace("{region}", region.unwrap_or_default()).into())
+        };
+        own.map(Cow::Borrowed).or_else(default)
     }
 
     /// Where a provider's tokens are fetched; `None`: where its API is.
@@ -43,21 +47,12 @@ impl VendorInfo {
         own: Option<&'a str>,
         region: Option<&str>,
     ) -> Option<Cow<'a, str>> {
-        placed(own, self.token_url, region)
+        let default = || {
+            let url = self.token_url?;
+            Some(url.replace("{region}", region.unwrap_or_default()).into())
+        };
+        own.map(Cow::Borrowed).or_else(default)
     }
-}
-
-/// A URL of one's own, or the vendor's in the region.
-fn placed<'a>(
-    own: Option<&'a str>,
-    usual: Option<&'static str>,
-    region: Option<&str>,
-) -> Option<Cow<'a, str>> {
-    let default = || {
-        let url = usual?.replace("{region}", region.unwrap_or_default());
-        Some(url.into())
-    };
-    own.map(Cow::Borrowed).or_else(default)
 }
 
 /// All vendors.

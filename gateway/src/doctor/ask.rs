@@ -21,7 +21,6 @@ use wire::{Fault, Kind};
 use crate::config::snapshot::Provider;
 use crate::discover::list::{BOUNDS, read};
 use crate::upstream::client::{Client, Request};
-use crate::upstream::token;
 
 /// Time for one reply: a runtime may have to load the model first.
 const REPLY_TIME: Duration = Duration::from_secs(60);
@@ -189,7 +188,7 @@ impl Asker<'_> {
         else {
             return Ok(None);
         };
-        let request = token::request(flow, &credential);
+        let request = crate::upstream::token::request(flow, &credential);
         let reply = self
             .client
             .send(&self.provider.token_endpoint, &BOUNDS, &request)

@@ -53,9 +53,6 @@ pub const BCE_TEST_ACCESS_KEY: &str = "ALTAKfakeaccesskey0001";
 pub const BCE_TEST_SECRET_KEY: &str = "fakesecretkey0000000000000000001";
 
 pub use surfaces::{BLUELM_TEST_APP, BLUELM_TEST_KEY};
-pub use surfaces::{
-    PANGU_TEST_ACCESS_KEY, PANGU_TEST_PROJECT, PANGU_TEST_REGION, PANGU_TEST_SECRET_KEY,
-};
 
 /// The SenseNova access key of the published JWT vector.
 pub const SENSENOVA_TEST_ACCESS_KEY: &str = "AK_TEST_0001";
@@ -68,6 +65,10 @@ pub const BEDROCK_TEST_ACCESS_KEY: &str = "AKIDSIMULATED0000001";
 pub const BEDROCK_TEST_SECRET_KEY: &str = "SimulatedSecretKeyOfBedrock0001";
 /// The region.
 pub const BEDROCK_TEST_REGION: &str = "us-east-1";
+
+pub use surfaces::{
+    PANGU_TEST_ACCESS_KEY, PANGU_TEST_PROJECT, PANGU_TEST_REGION, PANGU_TEST_SECRET_KEY,
+};
 
 /// How fast events follow each other.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -139,7 +140,6 @@ pub async fn start(options: Options) -> std::io::Result<Sim> {
         records: Records::new(options.record),
         options,
         tokens: surfaces::Tokens::default(),
-        iam_tokens: surfaces::Tokens::default(),
         serial: AtomicU64::new(1),
     });
     let connections = Arc::new(Connections::default());
@@ -214,13 +214,12 @@ impl Sim {
 
     /// Tokens that Huawei's identity service has given out.
     pub fn iam_fetches(&self) -> u64 {
-        self.shared.iam_tokens.issued()
+        self.shared.tokens.iam.issued()
     }
 
     /// Every token given out until now is refused as run out from now on.
     pub fn expire_tokens(&self) {
         self.shared.tokens.expire_all();
-        self.shared.iam_tokens.expire_all();
     }
 
     /// Closes the listener and all connections.

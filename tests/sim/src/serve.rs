@@ -9,9 +9,7 @@ use crate::json;
 use crate::plan::{Ask, Plan, Ready};
 use crate::record::{Received, Records, Track};
 use crate::script;
-use crate::surfaces::{
-    self, Arrived, IAM_PATH, PANGU_TOKEN_PATH, Stamp, TOKEN_PATH, Tokens, Trouble, Voice,
-};
+use crate::surfaces::{self, Arrived, IAM_PATH, Stamp, TOKEN_PATH, Tokens, Trouble, Voice};
 use crate::{Options, Pace};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
@@ -38,7 +36,6 @@ pub(crate) struct Shared {
     pub(crate) options: Options,
     pub(crate) records: Arc<Records>,
     pub(crate) tokens: Tokens,
-    pub(crate) iam_tokens: Tokens,
     pub(crate) serial: AtomicU64,
 }
 
@@ -70,7 +67,6 @@ pub(crate) async fn serve(
         headers: &head.headers,
         body: &body,
         tokens: &shared.tokens,
-        iam_tokens: &shared.iam_tokens,
         glm_keys: &shared.options.glm_keys,
         bce_keys: &shared.options.bce_keys,
         now_ms: now_ms(),
@@ -106,22 +102,12 @@ pub(crate) async fn serve(
     plain(status, "application/json", body, track)
 }
 
-/// The token stands in a header of the reply.
-fn pangu_token(arrived: &Arrived<'_>, track: Track) -> Reply {
-    let (status, token, body) = surfaces::pangu_office(arrived);
-    let mut reply = plain(status, "application/json", body, track)?;
-    if !token.is_empty() {
-        put(&mut reply, "x-subject-token", &token);
-    }
-    Ok(reply)
-}
-
 /// Under which name a request is kept.
 fn surface_name(voice: Option<&dyn Voice>, path: &str) -> &'static str {
     match voice {
         _ if path == TOKEN_PATH => "wenxin-v1-token",
         _ if path == IAM_PATH => "wenxin-iam",
-        _ if path == PANGU_TOKEN_PATH => "pangu-token",
+        _ if path == surfaces::PANGU_TOKEN_PATH => "pangu-token",
         _ if path == "/__sim/trap" => "trap",
         Some(voice) => voice.name(),
         None => "none",
@@ -490,6 +476,16 @@ impl Call {
         write_raw(socket, &body).await?;
         write_raw(socket, b"\r\n0\r\n\r\n").await
     }
+}
+
+/// The token stands in a header of the reply.
+fn pangu_token(arrived: &Arrived<'_>, track: Track) -> Reply {
+    let (status, token, body) = surfaces::pangu_office(arrived);
+    let mut reply = plain(status, "application/json", body, track)?;
+    if !token.is_empty() {
+        put(&mut reply, "x-subject-token", &token);
+    }
+    Ok(reply)
 }
 
 fn data_len(steps: &[Step]) -> usize {

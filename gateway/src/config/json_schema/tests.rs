@@ -130,9 +130,9 @@ impl VendorBook for AnyVendor {
             needs_secret_key: false,
             needs_region: false,
             needs_app_id: false,
+            token_url: Some("https://tokens.example.com"),
             self_hosted: false,
             auth_modes: &["bearer"],
-            token_url: Some("https://tokens.example.com"),
             lists_models: true,
         })
     }

@@ -191,7 +191,6 @@ mod tests {
             headers: &headers,
             body: b"",
             tokens: &tokens,
-            iam_tokens: &tokens,
             glm_keys: &[],
             bce_keys: &keys,
             now_ms: 0,

@@ -43,17 +43,18 @@ mod tongyi_compatible;
 mod wenxin;
 mod wenxin_v1;
 
+pub use pangu_auth::{
+    ACCESS_KEY as PANGU_TEST_ACCESS_KEY, PROJECT as PANGU_TEST_PROJECT,
+    REGION as PANGU_TEST_REGION, SECRET_KEY as PANGU_TEST_SECRET_KEY,
+};
+pub(crate) use pangu_auth::{TOKEN_PATH as PANGU_TOKEN_PATH, office as pangu_office};
+
 use crate::plan::{Ask, Plan};
 use http::{HeaderMap, Method};
 use serde_json::Value;
 
 pub(crate) use bce_auth::{IAM_PATH, office as iam_office};
 pub use bluelm_native::{APP as BLUELM_TEST_APP, KEY as BLUELM_TEST_KEY};
-pub use pangu_auth::{
-    ACCESS_KEY as PANGU_TEST_ACCESS_KEY, PROJECT as PANGU_TEST_PROJECT,
-    REGION as PANGU_TEST_REGION, SECRET_KEY as PANGU_TEST_SECRET_KEY,
-};
-pub(crate) use pangu_auth::{TOKEN_PATH as PANGU_TOKEN_PATH, office as pangu_office};
 pub(crate) use wenxin_v1::{TOKEN_PATH, Tokens};
 
 /// One SSE event (or comment) as it goes out, with `\n` line ends.
@@ -150,8 +151,6 @@ pub(crate) struct Arrived<'a> {
     /// The body, which some vendors sign.
     pub(crate) body: &'a [u8],
     pub(crate) tokens: &'a Tokens,
-    /// Those of Huawei's identity service.
-    pub(crate) iam_tokens: &'a Tokens,
     pub(crate) glm_keys: &'a [String],
     /// Access and secret keys of `bce-auth-v1`.
     pub(crate) bce_keys: &'a [(String, String)],

@@ -76,7 +76,7 @@ pub(crate) fn office(arrived: &Arrived<'_>) -> (u16, String, String) {
             "The project of the scope is not known.",
         );
     }
-    let serial = arrived.iam_tokens.issue();
+    let serial = arrived.tokens.iam.issue();
     let until = super::bce_auth::iso_time(arrived.now_ms / 1000 + LIFETIME_S);
     let token = Obj::new()
         .str("expires_at", &until.replace('Z', ".000000Z"))
@@ -99,7 +99,7 @@ pub(crate) fn check(arrived: &Arrived<'_>) -> Result<(), &'static str> {
             .and_then(|rest| rest.split_once('.'))
             .filter(|(_, filler)| filler.len() == TOKEN_FILLER)
             .and_then(|(serial, _)| serial.parse().ok())
-            .and_then(|serial| arrived.iam_tokens.is_fresh(serial));
+            .and_then(|serial| arrived.tokens.iam.is_fresh(serial));
         return match serial {
             Some(true) => Ok(()),
             Some(false) => Err("APIG.0307"),
@@ -240,7 +240,6 @@ mod tests {
             headers: &headers,
             body: body.as_bytes(),
             tokens: &tokens,
-            iam_tokens: &tokens,
             glm_keys: &[],
             bce_keys: &[],
             now_ms: 1_735_689_600_000,
