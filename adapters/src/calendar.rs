@@ -1,6 +1,6 @@
 //! Dates of the proleptic Gregorian calendar from and to milliseconds since the Unix epoch, UTC only.
 //!
-//! Reads no clock: the time is passed in. Needed for signatures and for `retry-after` dates, nothing else.
+//! Reads no clock: the time is passed in. Needed for signatures, for the ends of tokens and for `retry-after` dates, nothing else.
 
 /// `2026-01-01T00:00:00Z`. Times before the year 0 or after 9999 give a text that nobody accepts.
 pub(crate) fn iso8601(ms: i64) -> String {
@@ -31,6 +31,31 @@ pub(crate) fn http_date(text: &str) -> Option<i64> {
     let in_range = (1..=31).contains(&day) && (1970..=9999).contains(&year);
     (in_range && words.next() == Some("GMT"))
         .then(|| days(year, i64::try_from(month).unwrap_or(0) + 1, day) * 86_400 + seconds)
+}
+
+/// A UTC time by RFC 3339 (`2026-01-01T00:00:00.5Z`), to seconds since the epoch; a fraction is cut off.
+pub(crate) fn rfc3339(text: &str) -> Option<i64> {
+    let (date, clock) = text.strip_suffix('Z')?.split_once('T')?;
+    let clock = clock.split('.').next().unwrap_or_default();
+    let numbers = |text: &str, mark: char, widths: [usize; 3]| -> Option<[i64; 3]> {
+        let mut parts = text.split(mark);
+        let mut found = [0; 3];
+        for (slot, width) in found.iter_mut().zip(widths) {
+            let part = parts.next()?;
+            let digits = part.len() == width && part.bytes().all(|byte| byte.is_ascii_digit());
+            *slot = part.parse().ok().filter(|_| digits)?;
+        }
+        parts.next().is_none().then_some(found)
+    };
+    let [year, month, day] = numbers(date, '-', [4, 2, 2])?;
+    let [hour, minute, second] = numbers(clock, ':', [2, 2, 2])?;
+    let in_range = (1970..=9999).contains(&year)
+        && (1..=12).contains(&month)
+        && (1..=31).contains(&day)
+        && hour < 24
+        && minute < 60
+        && second < 61;
+    in_range.then(|| days(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second)
 }
 
 /// Days since the epoch of a date. Years are counted from March, so that the leap day is a year's last.
@@ -68,6 +93,18 @@ mod tests {
         );
         assert_eq!(http_date("Sun, 06 Nov 1994 08:49:37 CET"), None);
         assert_eq!(http_date("soon"), None);
+        assert_eq!(rfc3339("2026-01-01T00:00:00Z"), Some(1_767_225_600));
+        assert_eq!(rfc3339("2000-02-29T12:34:56.701000Z"), Some(951_827_696));
+        for odd in [
+            "2026-01-01",
+            "2026-1-01T00:00:00Z",
+            "2026-13-01T00:00:00Z",
+            "2026-01-01T00:00:00+08:00",
+            "2026-01-01T00:00Z",
+            "-026-01-01T00:00:00Z",
+        ] {
+            assert_eq!(rfc3339(odd), None, "{odd}");
+        }
         for day in (-1000..100_000).step_by(13) {
             let (year, month, date) = civil(day);
             assert_eq!(days(year, month, date), day);

@@ -39,6 +39,8 @@ pub enum DialectId {
     BlueLm,
     /// Google's generateContent.
     Gemini,
+    /// MiniMax' legacy chat.
+    MiniMaxPro,
     /// DashScope's native text generation.
     DashScope,
     /// Baidu's legacy wenxinworkshop chat.

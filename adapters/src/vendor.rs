@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::HeaderMap;
 use wire::json::Value;
 use wire::{Fault, Rope};
@@ -232,7 +233,13 @@ pub trait Vendor: Sync {
 
 /// Fetching and reading an expiring token. The gateway keeps it, single-flight, one per credential.
 pub trait TokenFlow: Sync {
-    /// The request: absolute path on the provider's origin, no body.
+    /// Where tokens are given, if not at the provider's own origin: `https://host`, in which `{region}` may stand. A
+    /// provider's `token_url` replaces it.
+    fn office(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// The request for a token.
     fn request(&self, credential: &Credential<'_>) -> TokenRequest;
 
     /// Reads the reply.
@@ -248,6 +255,8 @@ pub struct TokenRequest {
     pub method: http::Method,
     /// Absolute path and query; holds secrets.
     pub path_and_query: String,
+    /// JSON, or nothing; holds secrets.
+    pub body: Bytes,
 }
 
 /// A token and how long it may be used.

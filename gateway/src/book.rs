@@ -17,6 +17,7 @@ impl VendorBook for Registry {
             needs_secret_key: info.needs_secret_key,
             needs_region: info.needs_region,
             needs_app_id: info.needs_app_id,
+            token_url: vendor.token_flow().and_then(|flow| flow.office()),
             self_hosted: info.self_hosted,
             auth_modes: info.auth_modes,
             lists_models: vendor.listing().is_some(),

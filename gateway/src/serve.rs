@@ -414,7 +414,7 @@ fn sweep(worker: &Worker) {
     let alive = |key: &str| {
         let mut providers = snapshot.providers.iter();
         let mut gates = snapshot.gates.iter();
-        providers.any(|provider| *provider.token_key == *key)
+        providers.any(|p| *p.token_key == *key || *p.token_endpoint.key == *key)
             || gates.any(|gate| *gate.endpoint.key == *key)
     };
     worker.client.sweep(snapshot.upstream_keepalive, alive);

@@ -49,10 +49,14 @@ pub const VENDORS: &[(&str, &str)] = &[
     ("sagegpt", "sagegpt"),
     ("ainnogc", "ainnogc"),
     ("medgpt", "medgpt"),
+    ("pangu", "pangu-nlp-sim"),
+    ("pangu-v2", "pangu-nlp-sim"),
+    ("huawei-maas", "DeepSeek-V3"),
+    ("minimax-pro", "abab6.5s-chat"),
 ];
 
 /// Vendors whose wire dialect is not the client's.
-pub const TRANSLATED: [&str; 9] = [
+pub const TRANSLATED: [&str; 12] = [
     "bedrock",
     "gemini",
     "wenxin-v1",
@@ -62,13 +66,16 @@ pub const TRANSLATED: [&str; 9] = [
     "sensenova-native",
     "spark",
     "mistral",
+    "pangu",
+    "pangu-v2",
+    "minimax-pro",
 ];
 
 /// Vendors that are translated too, and whose protocol says little: no tools, no counts, no reason for an end.
 pub const BARE: [&str; 1] = ["bluelm-native"];
 
 /// Vendors whose models call no tools.
-pub const WITHOUT_TOOLS: [&str; 3] = ["bluelm-native", "xuanyuan", "medgpt"];
+pub const WITHOUT_TOOLS: [&str; 4] = ["bluelm-native", "xuanyuan", "medgpt", "pangu"];
 
 /// The vendors that speak the client's dialect.
 pub fn same_dialect() -> impl Iterator<Item = &'static str> {
@@ -167,6 +174,17 @@ impl Config {
     pub fn provider(&mut self, name: &str, vendor: &str, base_url: &str) -> &mut Self {
         let mut provider =
             json!({"vendor": vendor, "base_url": base_url, "clearance": "restricted"});
+        if ["pangu", "pangu-v2"].contains(&vendor) {
+            // The identity service of the same simulator.
+            let origin: Vec<&str> = base_url.splitn(4, '/').take(3).collect();
+            provider["secret_key"] = upstream_secret(vendor).into();
+            provider["token_url"] = origin.join("/").into();
+            provider["region"] = sim::PANGU_TEST_REGION.into();
+            provider["app_id"] = sim::PANGU_TEST_PROJECT.into();
+        }
+        if vendor == "minimax-pro" {
+            provider["app_id"] = "group-0001".into();
+        }
         if vendor != "ollama" {
             provider["api_key"] = upstream_key(vendor).into();
         }

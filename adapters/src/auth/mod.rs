@@ -6,6 +6,7 @@ use aws_lc_rs::digest;
 
 pub(crate) mod bce;
 pub(crate) mod jwt;
+pub(crate) mod sdk_hmac;
 pub(crate) mod sigv4;
 
 /// SHA-256 of texts, told apart.

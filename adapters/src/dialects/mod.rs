@@ -6,6 +6,7 @@ pub mod completions;
 pub mod converse;
 pub mod dashscope;
 pub mod gemini;
+pub mod minimax_pro;
 pub mod moderations;
 pub mod openai_chat;
 pub mod openai_loose;

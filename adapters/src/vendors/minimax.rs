@@ -50,7 +50,7 @@ pub(crate) static NATIVE: OpenAiLike = OpenAiLike {
     ..VENDOR
 };
 
-const BASE: &str = "https://api.minimaxi.com/v1";
+pub(super) const BASE: &str = "https://api.minimaxi.com/v1";
 
 /// Without it thoughts stand between tags in the text.
 const SPLIT: Added = Added {
@@ -58,7 +58,7 @@ const SPLIT: Added = Added {
     name: "reasoning_split",
     raw: "true",
 };
-const UNIT: Rule = Rule::Clamp {
+pub(super) const UNIT: Rule = Rule::Clamp {
     min: "0.01",
     max: "1",
 };
@@ -105,7 +105,7 @@ static M3: Quirks = Quirks {
 };
 
 /// By number, wherever it stands; else by type.
-fn blame(_: u16, told: &Told<'_>) -> Option<Blame> {
+pub(super) fn blame(_: u16, told: &Told<'_>) -> Option<Blame> {
     let number = told.code.parse::<u32>().ok().or_else(|| {
         let (_, last) = told.message.rsplit_once('(')?;
         last.strip_suffix(')')?.parse().ok()

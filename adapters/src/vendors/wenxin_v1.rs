@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::header::{AUTHORIZATION, HeaderName};
 use wire::json::Value;
 use wire::{Fault, Kind};
@@ -192,6 +193,7 @@ impl TokenFlow for Legacy {
                 percent(credential.api_key, b""),
                 percent(credential.secret_key, b"")
             ),
+            body: Bytes::new(),
         }
     }
 

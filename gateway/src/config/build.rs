@@ -6,6 +6,7 @@
 
 mod access;
 mod discovered;
+mod endpoint;
 mod gates;
 mod identity;
 mod limits;
@@ -39,7 +40,6 @@ use super::snapshot::{
 };
 use super::vendors::VendorBook;
 use crate::secret::Secret;
-use crate::upstream::client::Endpoint;
 
 /// The five clocks' defaults (threat model, section 3; a gap within content is bounded like the first).
 const CLOCKS: Clocks = Clocks {
@@ -260,18 +260,10 @@ fn build_provider(
             (Some(config), tls.server_name.map(String::from))
         }
     };
-    let endpoint = Endpoint {
-        key: format!("{name} {} {}", origin.authority(), fingerprint(from)).into(),
-        host: match &origin.host {
-            super::address::Host::Ip(ip) => ip.to_string(),
-            super::address::Host::Name(name) => name.to_string(),
-        },
-        port: origin.port,
-        authority: origin.authority(),
-        tls,
-        server_name,
-        http2: from.http2,
-        idle_max: from.max_connections as usize,
+    let endpoint = Arc::new(endpoint::api(name, from, &origin, (tls, server_name)));
+    let token_endpoint = match info.token_url(from.token_url.as_deref(), from.region.as_deref()) {
+        None => Arc::clone(&endpoint),
+        Some(url) => endpoint::tokens(name, from, &url, files)?,
     };
     let mut headers = Vec::with_capacity(from.headers.len());
     for (header, value) in &from.headers {
@@ -295,7 +287,8 @@ fn build_provider(
         origin,
         base_path,
         token_key: Arc::clone(&endpoint.key),
-        endpoint: Arc::new(endpoint),
+        token_endpoint,
+        endpoint,
         credential: Credential {
             api_key: from.api_key.clone(),
             secret_key: from.secret_key.clone(),
@@ -320,13 +313,15 @@ fn fingerprint(from: &schema::Provider) -> String {
             .map_or_else(String::new, |secret| secret.expose().to_owned())
     };
     let all = format!(
-        "{}\0{}\0{}\0{:?}\0{:?}\0{}",
+        "{}\0{}\0{}\0{:?}\0{:?}\0{}\0{:?}\0{:?}",
         secret(&from.api_key),
         secret(&from.secret_key),
         secret(&from.session_token),
         from.auth,
         from.tls,
-        from.http2
+        from.http2,
+        from.region,
+        from.token_url
     );
     let digest = ::policies::access::token::digest(all.as_bytes());
     ::policies::access::token::show_digest(&digest)

@@ -221,6 +221,9 @@ pub struct Provider {
     pub app_id: Option<String>,
     /// Which of its regions, where a vendor signs for one.
     pub region: Option<String>,
+    /// `http(s)://host[:port]` where its tokens are fetched, where a vendor has a place of its own for that; `tls` says who
+    /// is trusted there too.
+    pub token_url: Option<String>,
     /// Where it is; default `self_hosted` for runtimes, `domestic` for vendors.
     pub location: Option<Location>,
     /// The highest grade that may be sent to it; default the lowest there is.

@@ -252,6 +252,8 @@ pub struct Provider {
     pub base_path: String,
     /// How to reach it. Equal over reloads as long as nothing that a connection depends on changed.
     pub endpoint: Arc<Endpoint>,
+    /// Where its tokens are fetched; the endpoint itself for most.
+    pub token_endpoint: Arc<Endpoint>,
     /// Names the token of its credential, for vendors that want one; changes with the credential.
     pub token_key: Arc<str>,
     /// How to show who we are.

@@ -19,6 +19,8 @@ pub struct VendorInfo {
     pub needs_region: bool,
     /// Whether a provider must have an `app_id`.
     pub needs_app_id: bool,
+    /// Where its tokens are fetched, if not at the API itself; `{region}` may stand in it.
+    pub token_url: Option<&'static str>,
     /// Whether it is a runtime of one's own rather than a service.
     pub self_hosted: bool,
     /// What `auth` may say; empty if there is one way only.
@@ -33,6 +35,20 @@ impl VendorInfo {
     pub fn base_url<'a>(&self, own: Option<&'a str>, region: Option<&str>) -> Option<Cow<'a, str>> {
         let default = || {
             let url = self.default_base_url?;
+            Some(url.replace("{region}", region.unwrap_or_default()).into())
+        };
+        own.map(Cow::Borrowed).or_else(default)
+    }
+
+    /// Where a provider's tokens are fetched; `None`: where its API is.
+    #[must_use]
+    pub fn token_url<'a>(
+        &self,
+        own: Option<&'a str>,
+        region: Option<&str>,
+    ) -> Option<Cow<'a, str>> {
+        let default = || {
+            let url = self.token_url?;
             Some(url.replace("{region}", region.unwrap_or_default()).into())
         };
         own.map(Cow::Borrowed).or_else(default)

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use wire::facts::{EventFacts, Finish};
 use wire::json::{self as scan, Value as Read};
 use wire::sse::{Event, Limits, Splitter};
-use wire::{Fault, Kind, Rope};
+use wire::{Fault, Kind};
 
 use crate::config::snapshot::Provider;
 use crate::discover::list::{BOUNDS, read};
@@ -188,18 +188,10 @@ impl Asker<'_> {
         else {
             return Ok(None);
         };
-        let wanted = flow.request(&credential);
-        let request = Request {
-            method: wanted.method,
-            path_and_query: wanted.path_and_query,
-            headers: HeaderMap::new(),
-            usual: &[],
-            body: Rope::new(),
-            after: Durable::NOW,
-        };
+        let request = crate::upstream::token::request(flow, &credential);
         let reply = self
             .client
-            .send(&self.provider.endpoint, &BOUNDS, &request)
+            .send(&self.provider.token_endpoint, &BOUNDS, &request)
             .await?;
         let (head, body) = read(reply, REPLY_BYTES_MAX).await?;
         let tape = scan::scan(&body, &scan::Limits::default()).ok();

@@ -13,7 +13,6 @@ use adapters::frames::Frames;
 use adapters::vendor::{self, Framing, Vendor};
 use bytes::{Bytes, BytesMut};
 use http::HeaderValue;
-use journal::Durable;
 use wire::fault::Retry;
 use wire::json::{self, Value};
 use wire::{Edits, Fault, Kind, Rope};
@@ -28,8 +27,8 @@ use super::route::Routed;
 use super::settle::Exchange;
 use super::work;
 use crate::config::snapshot::Target;
-use crate::upstream::client::{self, Reply, Request};
-use crate::upstream::token::Fetched;
+use crate::upstream::client::{self, Reply};
+use crate::upstream::token::{self, Fetched};
 
 /// Bytes of an error body that are looked at. Vendors' errors are short; pages of proxies are not of interest.
 pub(super) const ERROR_BODY_BYTES: usize = 64 << 10;
@@ -360,16 +359,9 @@ async fn token(
     let client = Arc::clone(&exchange.worker.client);
     let now_ms = exchange.now_ms;
     cell.get(rejected, || async move {
-        let wanted = flow.request(&provider.credential());
-        let request = Request {
-            method: wanted.method,
-            path_and_query: wanted.path_and_query,
-            headers: http::HeaderMap::new(),
-            usual: &[],
-            body: Rope::new(),
-            after: Durable::NOW,
-        };
-        let reply = client.send(&provider.endpoint, &bounds, &request).await?;
+        let request = token::request(flow, &provider.credential());
+        let endpoint = &provider.token_endpoint;
+        let reply = client.send(endpoint, &bounds, &request).await?;
         let clocks = Clocks::start(Instant::now(), &routed.model.clocks, Arc::default());
         let body = collect(reply.body, &clocks, ERROR_BODY_BYTES, true).await?;
         let tape = json::scan(&body, &json::Limits::default()).ok();

@@ -19,13 +19,16 @@ use super::io::{Io, give_back};
 const HEADERS_MAX: usize = 128;
 /// The headers of a reply that anybody reads later: what the body is, and when to come back. Those of the framing are read
 /// here; all others end here, and none goes down.
-static KEPT: [HeaderName; 4] = [
+static KEPT: [HeaderName; 5] = [
     CONTENT_TYPE,
     RETRY_AFTER,
     HeaderName::from_static("retry-after-ms"),
     // Where one vendor tells the name of an error.
     HeaderName::from_static("x-amzn-errortype"),
+    SUBJECT_TOKEN,
 ];
+/// Where one identity service puts the token that it was asked for.
+const SUBJECT_TOKEN: HeaderName = HeaderName::from_static("x-subject-token");
 /// Interim replies (100, 103) before the real one.
 const INTERIM_MAX: usize = 8;
 
@@ -138,11 +141,12 @@ impl Parsed {
                     .split(|byte| *byte == b',')
                     .any(|token| token.trim_ascii().eq_ignore_ascii_case(b"close"));
             }
-            11..=14 | 16 => {
+            11..=16 => {
                 let kept = |kept: &&HeaderName| line.name.eq_ignore_ascii_case(kept.as_str());
                 if let Some(name) = KEPT.iter().find(kept) {
-                    let value =
+                    let mut value =
                         HeaderValue::from_bytes(line.value).map_err(|_| malformed("header"))?;
+                    value.set_sensitive(*name == SUBJECT_TOKEN);
                     self.headers.append(name, value);
                 }
             }
@@ -363,6 +367,16 @@ mod tests {
             Ok((reply, spare)) => (Ok(reply), spare),
             Err(fault) => (Err(fault), false),
         }
+    }
+
+    #[test]
+    fn a_token_in_a_head_is_kept_and_not_shown() {
+        let head =
+            b"HTTP/1.1 201 Created\r\nX-Subject-Token: MIIsecret\r\nX-Subject-Tokem: a\r\n\r\n";
+        let (status, _, parsed) = parse_head(head).unwrap().unwrap();
+        assert_eq!((status, parsed.headers.len()), (201, 1));
+        assert_eq!(parsed.headers["x-subject-token"], "MIIsecret");
+        assert!(!format!("{:?}", parsed.headers).contains("MII"));
     }
 
     #[tokio::test]

@@ -7,14 +7,38 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use adapters::Credential;
+use adapters::vendor::TokenFlow;
 use arc_swap::ArcSwapOption;
-use wire::{Fault, Kind};
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use journal::Durable;
+use wire::{Fault, Kind, Rope};
+
+use super::client::Request;
 
 /// A token is not used in its last seconds: it must still be good when it arrives.
 const MARGIN: Duration = Duration::from_secs(30);
 /// No credential is asked for a token more often than this, whatever the vendor says of the last ones.
 const FETCHES_MAX: u32 = 3;
 const FETCHES_PER: Duration = Duration::from_secs(60);
+
+/// The request for a token of this credential.
+pub fn request(flow: &dyn TokenFlow, credential: &Credential<'_>) -> Request {
+    let wanted = flow.request(credential);
+    let mut headers = HeaderMap::new();
+    if !wanted.body.is_empty() {
+        let json = HeaderValue::from_static("application/json");
+        headers.insert(CONTENT_TYPE, json);
+    }
+    Request {
+        method: wanted.method,
+        path_and_query: wanted.path_and_query,
+        headers,
+        usual: &[],
+        body: Rope::from(wanted.body),
+        after: Durable::NOW,
+    }
+}
 
 /// One fetched token.
 pub struct Fetched {

@@ -14,6 +14,7 @@ from support import (
     BLUELM_APP,
     BLUELM_KEY,
     GLM_KEY,
+    PANGU_PROJECT,
     SENSENOVA_ACCESS_KEY,
     SENSENOVA_SECRET_KEY,
 )
@@ -117,6 +118,8 @@ UNLIKE = {
     "llamacpp",
     "openai-compatible",
     "minimax-v2",
+    "minimax-pro",
+    "pangu",
     "sensenova-native",
     "spark",
     "anthropic",
@@ -145,6 +148,7 @@ def hosted(name, path=None, **traits):
 
 BCE_KEY = {"api_key": "bce-v3/ALTAK-fake/0001"}
 ANY_KEY = {"api_key": "sk-fake-0001"}
+PANGU = {**ANY_KEY, "auth": "app-code", "app_id": PANGU_PROJECT, "region": "cn-southwest-2"}
 VLLM = {"too_long": "ContextLength", "reasoning": "reasoning"}
 GLM = dict(
     path="/api/paas/v4",
@@ -273,6 +277,44 @@ UPSTREAMS = [
         choices=False,
         logprobs=None,
     ),
+    hosted(
+        "minimax-pro",
+        too_long="2013-context",
+        filtered="1026",
+        recall=True,
+        forwarded=False,
+        reasoning=None,
+        parallel=False,
+        required_tool=False,
+        images=False,
+        choices=False,
+        logprobs=False,
+        stop=False,
+        json_mode=False,
+        credential={**ANY_KEY, "app_id": "group-0001"},
+    ),
+    hosted(
+        "pangu",
+        "/pangu",
+        too_long="PANGU.3318",
+        filtered=None,
+        recall=True,
+        forwarded=False,
+        tools=False,
+        choices=False,
+        credential=PANGU,
+    ),
+    hosted(
+        "pangu-v2",
+        "/pangu-v2",
+        too_long="PANGU.3318",
+        filtered=None,
+        recall=True,
+        forwarded=False,
+        choices=False,
+        credential=PANGU,
+    ),
+    hosted("huawei-maas", too_long=None, filtered="ModelArts.81011", recall=True),
     hosted(
         "baichuan",
         too_long="too_long",

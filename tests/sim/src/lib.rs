@@ -66,6 +66,10 @@ pub const BEDROCK_TEST_SECRET_KEY: &str = "SimulatedSecretKeyOfBedrock0001";
 /// The region.
 pub const BEDROCK_TEST_REGION: &str = "us-east-1";
 
+pub use surfaces::{
+    PANGU_TEST_ACCESS_KEY, PANGU_TEST_PROJECT, PANGU_TEST_REGION, PANGU_TEST_SECRET_KEY,
+};
+
 /// How fast events follow each other.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Pace {
@@ -208,7 +212,12 @@ impl Sim {
         self.shared.tokens.issued()
     }
 
-    /// Every token given out until now answers error 111 from now on.
+    /// Tokens that Huawei's identity service has given out.
+    pub fn iam_fetches(&self) -> u64 {
+        self.shared.tokens.iam.issued()
+    }
+
+    /// Every token given out until now is refused as run out from now on.
     pub fn expire_tokens(&self) {
         self.shared.tokens.expire_all();
     }

@@ -31,7 +31,7 @@ const CREDENTIALS: [&str; 9] = [
 #[derive(Clone)]
 pub struct Received {
     /// Which simulated vendor it was for: `tongyi`, `glm`, …; `none` for an unknown path, `trap` for a
-    /// followed redirect, `wenxin-v1-token` and `wenxin-iam` for the offices that give tokens.
+    /// followed redirect, `wenxin-v1-token`, `wenxin-iam` and `pangu-token` for the offices that give tokens.
     pub surface: &'static str,
     pub method: Method,
     /// With credentials, where the vendor puts them into the query.

@@ -74,6 +74,7 @@ pub(crate) async fn serve(
     let serial = shared.serial.fetch_add(1, Relaxed);
     let (status, body) = match (found, surface) {
         (_, "wenxin-v1-token") => shared.tokens.office(arrived.query, arrived.now_ms / 1000),
+        (_, "pangu-token") => return pangu_token(&arrived, track),
         (_, "wenxin-iam") => surfaces::iam_office(&arrived, serial),
         (_, "trap") => (200, "{\"trap\":\"a redirect was followed\"}".into()),
         (Some((voice, _)), _) => {
@@ -106,6 +107,7 @@ fn surface_name(voice: Option<&dyn Voice>, path: &str) -> &'static str {
     match voice {
         _ if path == TOKEN_PATH => "wenxin-v1-token",
         _ if path == IAM_PATH => "wenxin-iam",
+        _ if path == surfaces::PANGU_TOKEN_PATH => "pangu-token",
         _ if path == "/__sim/trap" => "trap",
         Some(voice) => voice.name(),
         None => "none",
@@ -474,6 +476,16 @@ impl Call {
         write_raw(socket, &body).await?;
         write_raw(socket, b"\r\n0\r\n\r\n").await
     }
+}
+
+/// The token stands in a header of the reply.
+fn pangu_token(arrived: &Arrived<'_>, track: Track) -> Reply {
+    let (status, token, body) = surfaces::pangu_office(arrived);
+    let mut reply = plain(status, "application/json", body, track)?;
+    if !token.is_empty() {
+        put(&mut reply, "x-subject-token", &token);
+    }
+    Ok(reply)
 }
 
 fn data_len(steps: &[Step]) -> usize {

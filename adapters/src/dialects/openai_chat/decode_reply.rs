@@ -35,6 +35,8 @@ struct Choice {
     calls: Calls,
     /// Anything at all.
     said: bool,
+    /// There were deltas: a message behind them is the whole.
+    deltas: bool,
     finished: bool,
 }
 
@@ -212,6 +214,33 @@ impl Reader {
         #[expect(clippy::indexing_slicing, reason = "found, or just pushed")]
         &mut self.choices[at]
     }
+
+    /// Moderation took the rest back: every choice ends, with the sentence that stands in its place.
+    pub(crate) fn withdraw(&mut self, reply: &Str, out: &mut Vec<Event>) {
+        if self.done || self.failed {
+            return;
+        }
+        if !std::mem::replace(&mut self.started, true) {
+            out.push(Event::Start {
+                id: Str::default(),
+                model: Str::default(),
+                created: 0,
+            });
+        }
+        if self.choices.is_empty() {
+            self.choice(0);
+        }
+        for choice in self.choices.iter_mut().filter(|choice| !choice.finished) {
+            choice.finished = true;
+            let (choice, text) = (choice.number, reply.clone());
+            if !text.is_empty() {
+                out.push(Event::Text { choice, text });
+            }
+            let finish = Finish::ContentFilter;
+            out.push(Event::Finish { choice, finish });
+        }
+        self.done = true;
+    }
 }
 
 /// `created`, where it is a number.
@@ -242,10 +271,13 @@ impl Choice {
             .get("flag")
             .and_then(|flag| flag.as_u64())
             .unwrap_or(0);
-        // A message behind deltas says the whole once more.
-        let delta = value
-            .get("delta")
-            .or_else(|| value.get("message").filter(|_| !self.said));
+        // A message behind deltas says the whole once more. One vendor calls its deltas messages.
+        let delta = value.get("delta");
+        self.deltas |= delta.is_some();
+        let delta = delta.or_else(|| {
+            let whole = self.said && self.deltas;
+            value.get("message").filter(|_| !whole)
+        });
         if delta.is_none() && !self.said {
             // A legacy completion.
             let text = value.get("text").and_then(|text| Str::of(data, text));

@@ -27,8 +27,11 @@ pub(crate) fn encode(
     if quirks.text_only && request.multimodal() {
         fields.lose("messages", Loss::Meaning)?;
     }
-    fields.key("model");
-    fields.weave.quoted(call.model);
+    // Where it stands in the path, it is not said again.
+    if quirks.rule("model").is_none() {
+        fields.key("model");
+        fields.weave.quoted(call.model);
+    }
     fields.key("messages");
     write_messages(fields.weave, &request.turns, quirks);
     if request.stream {

@@ -55,6 +55,38 @@ fn names_become_arcs() {
 }
 
 #[test]
+fn tokens_are_fetched_where_the_vendor_or_the_provider_says() {
+    let provider = |more: &str| {
+        let text = format!(
+            "providers: {{ p: {{ vendor: regional, api_key: k, secret_key: s, base_url: \"http://10.0.0.7/x\", {more} }} }}"
+        );
+        let snapshot = built(&text).unwrap().snapshot;
+        Arc::clone(snapshot.provider("p").unwrap())
+    };
+    let usual = provider("region: eu-west-1, http2: true, tls: { server_name: other.example }");
+    let office = &usual.token_endpoint;
+    assert_eq!(office.authority, "tokens.eu-west-1.example");
+    assert!(office.tls.is_some() && usual.endpoint.tls.is_none());
+    // The name and the protocol are the API's, not those of another host.
+    assert!(!office.http2 && office.server_name.is_none());
+    assert_ne!(office.key, usual.endpoint.key);
+    let elsewhere = provider("region: eu-west-2");
+    assert_eq!(
+        elsewhere.token_endpoint.authority,
+        "tokens.eu-west-2.example"
+    );
+    let own = provider("region: eu-west-2, token_url: \"http://10.0.0.8:81\"");
+    assert_eq!(own.token_endpoint.authority, "10.0.0.8:81");
+    // A token of one place is none of another.
+    let keys = [&usual, &elsewhere, &own].map(|provider| &provider.token_key);
+    assert!(keys[0] != keys[1] && keys[1] != keys[2]);
+    let text = "providers: { p: { vendor: acme, api_key: k } }";
+    let plain = built(text).unwrap().snapshot;
+    let plain = plain.provider("p").unwrap();
+    assert!(Arc::ptr_eq(&plain.token_endpoint, &plain.endpoint));
+}
+
+#[test]
 fn keys_join_their_team() {
     let snapshot = built(FULL).unwrap().snapshot;
     let bot = snapshot.keys.find(b"ym-demo", 0).unwrap();
@@ -105,6 +137,28 @@ fn built_in(dir: &Path, text: &str) -> Result<Built, String> {
         found: None,
     };
     build(&loaded, &ground).map_err(lines)
+}
+
+/// What an operator trusts, shows or lets pass at a provider of its own is not for the vendor's office, which gets a
+/// password.
+#[test]
+fn the_vendors_own_office_is_trusted_by_the_system_alone() {
+    let dir = tls_dir();
+    let shows_certificate = |more: &str| {
+        let text = format!(
+            "providers: {{ p: {{ vendor: regional, region: eu, api_key: k, secret_key: s, {more} tls: {{ client_cert: own.crt, client_key: own.key, insecure_skip_verify_dangerous: true }} }} }}\n"
+        );
+        let built = built_in(dir.path(), &text).unwrap();
+        let provider = built.snapshot.provider("p").unwrap();
+        let shows = |endpoint: &crate::upstream::client::Endpoint| {
+            let tls = endpoint.tls.as_ref().unwrap();
+            tls.client_auth_cert_resolver.has_certs()
+        };
+        assert!(shows(&provider.endpoint));
+        shows(&provider.token_endpoint)
+    };
+    assert!(!shows_certificate(""));
+    assert!(shows_certificate("token_url: \"https://10.0.0.8\","));
 }
 
 #[test]

@@ -20,6 +20,9 @@ const RANK_MAX: u32 = 1_000_000;
 /// Shortest and longest time between two lists of models.
 const DISCOVER_EVERY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(86_400));
 
+/// Ways to authenticate in which `api_key` is the whole credential.
+const WHOLE_KEYS: [&str; 2] = ["bearer", "app-code"];
+
 /// Headers that belong to the protocol or to us; a config that set them would break framing or leak.
 const OUR_HEADERS: [&str; 13] = [
     "host",
@@ -77,6 +80,7 @@ impl Check<'_> {
                 }
             }
         }
+        self.token_url(name, provider, info.as_ref());
         let (own, region) = (provider.base_url.as_deref(), provider.region.as_deref());
         let url = match &info {
             Some(info) => info.base_url(own, region),
@@ -93,7 +97,38 @@ impl Check<'_> {
                         "plain http to a public host: prompts and the key travel unencrypted",
                     );
                 }
-                self.client_tls(name, provider, plain);
+                let tokens = provider.token_url.as_deref();
+                let tokens = tokens.and_then(|url| parse_base_url(url).ok());
+                let by_tls = tokens.is_some_and(|(at, _)| at.scheme == Scheme::Https);
+                self.client_tls(name, provider, plain && !by_tls);
+            }
+        }
+    }
+
+    fn token_url(&mut self, name: &str, provider: &Provider, info: Option<&VendorInfo>) {
+        let Some(url) = provider.token_url.as_deref() else {
+            return;
+        };
+        let steps = at!["providers", name, "token_url"];
+        if let Some(info) = info.filter(|info| info.token_url.is_none()) {
+            let message = format!(
+                "vendor `{}` fetches no tokens elsewhere: leave it out",
+                info.name
+            );
+            self.error(&steps, message);
+        }
+        match parse_base_url(url) {
+            Err(why) => self.error(&steps, why),
+            Ok((_, path)) if !path.is_empty() => {
+                self.error(&steps, "must end behind the host: the path is the vendor's");
+            }
+            Ok((origin, _)) => {
+                if origin.scheme == Scheme::Http && !origin.host.is_private() {
+                    self.warn(
+                        &steps,
+                        "plain http to a public host: the key travels unencrypted",
+                    );
+                }
             }
         }
     }
@@ -103,8 +138,8 @@ impl Check<'_> {
         if info.needs_api_key && provider.api_key.is_none() {
             self.error(&whole, format!("vendor `{}` needs an `api_key`", info.name));
         }
-        // A key that is a bearer's is whole.
-        let halved = provider.auth.as_deref() != Some("bearer");
+        let auth = provider.auth.as_deref();
+        let halved = !auth.is_some_and(|auth| WHOLE_KEYS.contains(&auth));
         if info.needs_secret_key && halved && provider.secret_key.is_none() {
             self.error(
                 &whole,

@@ -52,6 +52,31 @@ fn providers() {
         ),
         ("regional, api_key: k, auth: bearer, region: eu-west-1", ""),
         (
+            "regional, api_key: k, auth: bearer, region: eu-west-1, token_url: \"https://tokens.example\"",
+            "",
+        ),
+        (
+            "regional, api_key: k, auth: bearer, region: eu-west-1, token_url: \"http://tokens.example.com/v3\"",
+            "y.yaml:2:82: providers.p.token_url: must end behind the host: the path is the vendor's",
+        ),
+        (
+            "regional, api_key: k, auth: bearer, region: eu-west-1, token_url: \"http://tokens.example.com\"",
+            "y.yaml:2:82: warning: providers.p.token_url: plain http to a public host: the key travels unencrypted",
+        ),
+        (
+            "regional, api_key: k, auth: bearer, region: eu-west-1, token_url: \"tokens\"",
+            "y.yaml:2:82: providers.p.token_url: the URL must begin with http:// or https://",
+        ),
+        (
+            // What is trusted holds for an own host of the tokens too.
+            "regional, api_key: k, auth: bearer, region: eu-west-1, base_url: \"http://10.0.0.1\", token_url: \"https://10.0.0.2\", tls: { server_name: h }",
+            "",
+        ),
+        (
+            "acme, api_key: k, token_url: \"https://h\"",
+            "y.yaml:2:45: providers.p.token_url: vendor `acme` fetches no tokens elsewhere: leave it out",
+        ),
+        (
             "regional, api_key: k, region: \"eu/west\"",
             "y.yaml:2:6: providers.p: vendor `regional` needs a `secret_key`\n\
              y.yaml:2:46: providers.p.region: a region is a word like `us-east-1`",

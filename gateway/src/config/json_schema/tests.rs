@@ -130,6 +130,7 @@ impl VendorBook for AnyVendor {
             needs_secret_key: false,
             needs_region: false,
             needs_app_id: false,
+            token_url: Some("https://tokens.example.com"),
             self_hosted: false,
             auth_modes: &["bearer"],
             lists_models: true,

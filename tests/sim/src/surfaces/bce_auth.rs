@@ -72,7 +72,7 @@ pub(crate) fn office(arrived: &Arrived<'_>, serial: u64) -> (u16, String) {
 }
 
 /// Unix seconds as `YYYY-MM-DDThh:mm:ssZ`.
-fn iso_time(seconds: i64) -> String {
+pub(super) fn iso_time(seconds: i64) -> String {
     let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
     // Civil date from days; years begin in March, so that the leap day is the last of its year.
     let shifted = days + 719_468;

@@ -22,10 +22,13 @@ mod gemini_check;
 mod glm;
 mod glm_key;
 mod minimax;
+mod minimax_pro;
 mod mistral;
 mod moonshot;
 mod openai;
 mod overseas;
+mod pangu;
+mod pangu_auth;
 mod private;
 mod profile;
 mod read;
@@ -39,6 +42,12 @@ mod tongyi_check;
 mod tongyi_compatible;
 mod wenxin;
 mod wenxin_v1;
+
+pub use pangu_auth::{
+    ACCESS_KEY as PANGU_TEST_ACCESS_KEY, PROJECT as PANGU_TEST_PROJECT,
+    REGION as PANGU_TEST_REGION, SECRET_KEY as PANGU_TEST_SECRET_KEY,
+};
+pub(crate) use pangu_auth::{TOKEN_PATH as PANGU_TOKEN_PATH, office as pangu_office};
 
 use crate::plan::{Ask, Plan};
 use http::{HeaderMap, Method};
@@ -319,6 +328,15 @@ pub(crate) static SURFACES: &[Surface] = &[
     own("/moonshot/v1", &moonshot::PROFILE),
     own("/minimax/v1", &minimax::COMPATIBLE),
     own("/minimax-v2/v1", &minimax::NATIVE),
+    (
+        "minimax-pro",
+        "/minimax-pro/v1",
+        "/minimax-pro/v1",
+        &minimax_pro::Pro,
+    ),
+    ("pangu", "/pangu", "/pangu", &pangu::Deployed),
+    own("/pangu-v2", &pangu::V2),
+    own("/huawei-maas/v1", &pangu::MAAS),
     own("/baichuan/v1", &baichuan::PROFILE),
     own("/doubao/api/v3", &doubao::PROFILE),
     own("/sensenova/v1", &sensenova::PROFILE),

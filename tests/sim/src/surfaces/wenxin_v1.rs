@@ -59,17 +59,46 @@ static CODES: &[Code] = &[
 /// Which access tokens were given out, and which of them are still good.
 #[derive(Debug, Default)]
 pub(crate) struct Tokens {
+    own: Serials,
+    /// Those of Huawei's identity service.
+    pub(crate) iam: Serials,
+}
+
+/// Serial numbers of one office.
+#[derive(Debug, Default)]
+pub(crate) struct Serials {
     issued: AtomicU64,
     fresh_from: AtomicU64,
 }
 
-impl Tokens {
+impl Serials {
     pub(crate) fn issued(&self) -> u64 {
         self.issued.load(Relaxed)
     }
 
-    pub(crate) fn expire_all(&self) {
+    /// The number of a new token.
+    pub(crate) fn issue(&self) -> u64 {
+        self.issued.fetch_add(1, Relaxed)
+    }
+
+    /// Whether a token is still good; `None` if it was never given out.
+    pub(crate) fn is_fresh(&self, serial: u64) -> Option<bool> {
+        (serial < self.issued()).then(|| serial >= self.fresh_from.load(Relaxed))
+    }
+
+    fn expire_all(&self) {
         self.fresh_from.store(self.issued(), Relaxed);
+    }
+}
+
+impl Tokens {
+    pub(crate) fn issued(&self) -> u64 {
+        self.own.issued()
+    }
+
+    pub(crate) fn expire_all(&self) {
+        self.own.expire_all();
+        self.iam.expire_all();
     }
 
     /// Answers a request for a token: status and body. Keys with `invalid` in them are refused.
@@ -95,7 +124,7 @@ impl Tokens {
         if secret.is_empty() || secret.contains("invalid") {
             return refusal("Client authentication failed");
         }
-        let serial = self.issued.fetch_add(1, Relaxed);
+        let serial = self.own.issue();
         let until = now_s + LIFETIME_SECONDS;
         let token = format!("24.sim{serial}.{LIFETIME_SECONDS}.{until}.282335-1");
         let body = Obj::new()
@@ -114,12 +143,12 @@ impl Tokens {
             .strip_prefix("24.sim")
             .and_then(|rest| rest.split('.').next())
             .and_then(|serial| serial.parse::<u64>().ok())
-            .filter(|serial| *serial < self.issued())
             .ok_or("110")?;
-        if serial < self.fresh_from.load(Relaxed) {
-            return Err("111");
+        match self.own.is_fresh(serial) {
+            Some(true) => Ok(()),
+            Some(false) => Err("111"),
+            None => Err("110"),
         }
-        Ok(())
     }
 }
 

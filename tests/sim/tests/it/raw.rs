@@ -52,6 +52,9 @@ pub(crate) fn chat_path(surface: &str) -> String {
         "tongyi-compatible" => "/compatible-mode/v1/chat/completions",
         "glm" => "/api/paas/v4/chat/completions",
         "minimax-v2" => "/minimax-v2/v1/text/chatcompletion_v2",
+        "minimax-pro" => "/minimax-pro/v1/text/chatcompletion_pro?GroupId=g",
+        "pangu" => "/pangu/v1/0123456789abcdef0123456789abcdef/deployments/m/chat/completions",
+        "pangu-v2" => "/pangu-v2/api/v2/chat/completions",
         "doubao" => "/doubao/api/v3/chat/completions",
         "azure-openai" => {
             "/azure-openai/openai/deployments/m/chat/completions?api-version=2024-10-21"

@@ -41,11 +41,11 @@ async fn malformed_bodies() {
             let answer = post(
                 &sim,
                 &chat_path(surface),
-                "authorization: Bearer sk-a.b\r\nanthropic-version: 2023-06-01\r\n",
+                "authorization: Bearer sk-a.b\r\nx-apig-appcode: a\r\nanthropic-version: 2023-06-01\r\n",
                 body,
             )
             .await;
-            let on_200 = ["minimax-v2", "spark"].contains(&surface);
+            let on_200 = ["minimax-v2", "minimax-pro", "spark"].contains(&surface);
             let want: &[u16] = if on_200 { &[200] } else { &[400, 422] };
             assert!(want.contains(&answer.status), "{surface} {body}");
             assert!(answer.json().is_object());
@@ -245,4 +245,137 @@ async fn wenxin_v1() {
         post(&sim, &path, "", "{").await.json()["error_code"],
         336_002
     );
+}
+
+#[tokio::test]
+async fn minimax_pro() {
+    let sim = sim().await;
+    let bot = json!([{"bot_name": "b", "content": "c"}]);
+    let hi = |sender: &str, name: &str| json!({"sender_type": sender, "sender_name": name, "text": "hi"});
+    let good = json!({"model": "abab", "bot_setting": bot, "reply_constraints": {"sender_type": "BOT", "sender_name": "b"}, "messages": [hi("USER", "u")]});
+    let answer = chat(&sim, "minimax-pro", &good).await;
+    assert_eq!(
+        answer.json()["choices"][0]["messages"][0]["sender_name"],
+        "MM智能助理"
+    );
+    assert_eq!(answer.json()["usage"].as_object().unwrap().len(), 1);
+    for (field, value) in [
+        ("model", json!("")),
+        ("bot_setting", json!([])),
+        ("bot_setting", json!([{"bot_name": "b", "content": ""}])),
+        (
+            "reply_constraints",
+            json!({"sender_type": "BOT", "sender_name": "x"}),
+        ),
+        ("messages", json!([])),
+        ("messages", json!([hi("USER", "u"), hi("BOT", "b")])),
+        ("messages", json!([hi("BOT", "stranger"), hi("USER", "u")])),
+        ("messages", json!([hi("USER", "u"), hi("FUNCTION", "b")])),
+        ("messages", json!([hi("WIZARD", "u")])),
+        ("messages", json!([{"sender_type": "USER", "text": "x"}])),
+        ("temperature", json!(0)),
+        ("functions", json!([])),
+        ("stop", json!(["x"])),
+    ] {
+        let mut body = good.clone();
+        body[field] = value;
+        let answer = chat(&sim, "minimax-pro", &body).await;
+        let code = &answer.json()["base_resp"]["status_code"];
+        assert_eq!((answer.status, code), (200, &json!(2013)), "{body}");
+    }
+    let path = "/minimax-pro/v1/text/chatcompletion_pro";
+    let auth = "authorization: Bearer k\r\n";
+    let answer = post(&sim, path, auth, &good.to_string()).await;
+    assert_eq!(answer.json()["base_resp"]["status_code"], 1004, "no group");
+}
+
+#[tokio::test]
+async fn pangu() {
+    let sim = sim().await;
+    let (path, second) = (chat_path("pangu"), chat_path("pangu-v2"));
+    let code = "x-apig-appcode: a\r\n";
+    let hi = |more: Value| {
+        let mut body = json!({"messages": [say("user", "hi")]});
+        for (key, value) in more.as_object().unwrap() {
+            body[key] = value.clone();
+        }
+        body.to_string()
+    };
+    assert_eq!(post(&sim, &path, code, &hi(json!({}))).await.status, 200);
+    for (more, want) in [
+        (json!({"model": "m"}), "PANGU.0010"),
+        (json!({"tools": [{"type": "function"}]}), "PANGU.0010"),
+        (json!({"frequency_penalty": 1}), "PANGU.0010"),
+        (json!({"temperature": 0}), "PANGU.0010"),
+        (json!({"messages": [say("developer", "x")]}), "PANGU.0010"),
+        (json!({"max_tokens": 0}), "PANGU.3317"),
+        (json!({"n": 3}), "PANGU.3320"),
+        (json!({"n": 2, "stream": true}), "PANGU.3321"),
+    ] {
+        let answer = post(&sim, &path, code, &hi(more.clone())).await;
+        assert_eq!(answer.status, 400, "{more}");
+        assert_eq!(answer.json()["error_code"], want, "{more}");
+    }
+    let elsewhere = path.replace("0123456789abcdef", "0");
+    let answer = post(&sim, &elsewhere, code, &hi(json!({}))).await;
+    assert_eq!(
+        (answer.status, &answer.json()["error_code"]),
+        (404, &json!("PANGU.3254"))
+    );
+    // Who asks.
+    for (headers, want) in [
+        ("", "APIG.0301"),
+        ("x-auth-token: MIIsim0.aaa\r\n", "APIG.0301"),
+        ("x-apig-appcode: invalid\r\n", "APIG.0303"),
+        (
+            "authorization: SDK-HMAC-SHA256 Access=HW_TEST_AK_0001, SignedHeaders=host;x-sdk-date, Signature=00\r\nx-sdk-date: 20250101T000000Z\r\n",
+            "APIG.0301",
+        ),
+    ] {
+        for path in [&path, &second] {
+            let answer = post(&sim, path, headers, &hi(json!({"model": "m"}))).await;
+            assert_eq!(
+                (answer.status, &answer.json()["error_code"]),
+                (401, &json!(want)),
+                "{headers}"
+            );
+        }
+    }
+    // A token, which stands in the head of the office's reply.
+    let wish = |name: &str, region: &str| {
+        let user = json!({"domain": {"name": "d"}, "name": name, "password": "p"});
+        let identity = json!({"methods": ["password"], "password": {"user": user}});
+        let scope = json!({"project": {"name": region}});
+        json!({"auth": {"identity": identity, "scope": scope}}).to_string()
+    };
+    let office = "/v3/auth/tokens";
+    let region = sim::PANGU_TEST_REGION;
+    let given = post(&sim, office, "", &wish("u", region)).await;
+    assert_eq!(given.status, 201);
+    assert!(
+        given.json()["token"]["expires_at"]
+            .as_str()
+            .unwrap()
+            .ends_with("Z")
+    );
+    let token = format!(
+        "x-auth-token: {}\r\n",
+        given.header("x-subject-token").unwrap()
+    );
+    assert_eq!(post(&sim, &path, &token, &hi(json!({}))).await.status, 200);
+    sim.expire_tokens();
+    let answer = post(&sim, &path, &token, &hi(json!({}))).await;
+    assert_eq!(answer.json()["error_code"], "APIG.0307");
+    for (body, want) in [
+        (wish("invalid", region), 401),
+        (wish("u", "elsewhere"), 401),
+        (wish("", region), 400),
+        ("{}".to_owned(), 400),
+    ] {
+        let answer = post(&sim, office, "", &body).await;
+        assert_eq!(
+            (answer.status, answer.header("x-subject-token")),
+            (want, None)
+        );
+    }
 }

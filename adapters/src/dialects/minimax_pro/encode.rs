@@ -1,0 +1,196 @@
+//! Writes a canonical request for the legacy chat: senders in place of roles, the system text as a bot's setting.
+
+use wire::canon::{Format, Part, Request, Role, Str, Tool, ToolCall, ToolChoice, Turn};
+use wire::{Fault, Kind};
+
+use crate::dialect::{Dropped, Encoded, Lossy};
+use crate::dialects::openai_chat::encode_request::{write_extra, write_function, write_settings};
+use crate::quirks::{Loss, Quirks, lose};
+use crate::vendor::Call;
+use crate::weave::{Fields, Weave};
+
+/// Settings of the vendor's own that clients send at the top level.
+const OWN: &[&str] = &["mask_sensitive_info"];
+
+/// The bot that is asked: settings, earlier answers and the answer wanted all bear this name.
+const BOT: &str = "MM智能助理";
+/// A user that has no name.
+const USER: &str = "用户";
+/// What the bot is where the conversation does not say: a setting must not be empty.
+const SETTING: &str = "A helpful assistant.";
+
+/// A conversation, as the protocol orders it.
+struct Talk<'a> {
+    system: Vec<&'a Str>,
+    messages: Vec<Message<'a>>,
+}
+
+/// One message.
+struct Message<'a> {
+    role: Role,
+    name: Option<&'a Str>,
+    texts: Vec<&'a Str>,
+    call: Option<&'a ToolCall>,
+}
+
+/// Writes the request.
+///
+/// # Errors
+/// `BadRequest` for what must not be lost, and for a conversation without a user.
+pub(super) fn encode(
+    request: &Request,
+    call: &Call<'_>,
+    quirks: &Quirks,
+    lossy: Lossy,
+) -> Result<Encoded, Fault> {
+    let mut weave = Weave::new();
+    let mut dropped = Dropped::new();
+    let talk = arrange(&request.turns, lossy, &mut dropped)?;
+    let mut fields = Fields::open(&mut weave, &mut dropped, quirks, lossy);
+    fields.key("model");
+    fields.weave.quoted(call.model);
+    fields.key("bot_setting");
+    fields.weave.lit("[{\"bot_name\":");
+    fields.weave.quoted(BOT);
+    fields.weave.lit(",\"content\":");
+    if talk.system.is_empty() {
+        fields.weave.quoted(SETTING);
+    } else {
+        write_texts(fields.weave, &talk.system);
+    }
+    fields.weave.lit("}]");
+    fields.key("reply_constraints");
+    fields
+        .weave
+        .lit("{\"sender_type\":\"BOT\",\"sender_name\":");
+    fields.weave.quoted(BOT);
+    fields.weave.lit("}");
+    fields.key("messages");
+    fields.weave.lit("[");
+    for (at, message) in talk.messages.iter().enumerate() {
+        fields.weave.lit(if at == 0 { "" } else { "," });
+        write_message(fields.weave, message);
+    }
+    fields.weave.lit("]");
+    if request.stream {
+        fields.lit("stream", "true");
+    }
+    let tools = write_functions(&mut fields, request)?;
+    write_settings(&mut fields, &request.settings, quirks)?;
+    if !matches!(request.settings.format, None | Some(Format::Text)) {
+        fields.lose("response_format", Loss::Meaning)?;
+    }
+    write_extra(&mut fields, request, OWN)?;
+    fields.close(request.stream, tools);
+    Ok(Encoded {
+        body: weave.take(),
+        dropped,
+    })
+}
+
+/// System texts apart; the last message must be a user's, or a function's result.
+fn arrange<'a>(turns: &'a [Turn], lossy: Lossy, dropped: &mut Dropped) -> Result<Talk<'a>, Fault> {
+    let mut talk = Talk {
+        system: Vec::new(),
+        messages: Vec::new(),
+    };
+    for turn in turns {
+        let mut texts = Vec::with_capacity(turn.parts.len());
+        for part in &turn.parts {
+            match part {
+                Part::Text(text) | Part::Refusal(text) => texts.push(text),
+                _ => lose("messages", Loss::Meaning, lossy, dropped)?,
+            }
+        }
+        if matches!(turn.role, Role::System | Role::Developer) {
+            talk.system
+                .extend(texts.into_iter().filter(|text| !text.is_empty()));
+            continue;
+        }
+        if turn.calls.len() > 1 {
+            // One call at a time; the results of all are kept.
+            lose("tool_calls", Loss::Hint, lossy, dropped)?;
+        }
+        talk.messages.push(Message {
+            role: turn.role,
+            name: turn.name.as_ref().filter(|name| !name.is_empty()),
+            texts,
+            call: turn.calls.first(),
+        });
+    }
+    while talk
+        .messages
+        .last()
+        .is_some_and(|last| last.role == Role::Assistant)
+    {
+        // The beginning of an answer that the model should go on with.
+        lose("messages", Loss::Meaning, lossy, dropped)?;
+        talk.messages.pop();
+    }
+    if talk.messages.is_empty() {
+        return Err(Fault::new(Kind::BadRequest)
+            .param("messages")
+            .message("The provider of this model needs a message of the user."));
+    }
+    Ok(talk)
+}
+
+/// `functions`, and the choice among them. True if any are written.
+fn write_functions(fields: &mut Fields<'_>, request: &Request) -> Result<bool, Fault> {
+    let is_function = |tool: &&Tool| matches!(tool, Tool::Function { .. });
+    if request.tools.iter().any(|tool| !is_function(&tool)) {
+        fields.lose("tools", Loss::Meaning)?;
+    }
+    let mut functions = request.tools.iter().filter(is_function).peekable();
+    let none = matches!(request.tool_choice, Some(ToolChoice::None));
+    if none || functions.peek().is_none() {
+        return Ok(false);
+    }
+    fields.key("functions");
+    fields.weave.lit("[");
+    for (at, function) in functions.enumerate() {
+        fields.weave.lit(if at == 0 { "" } else { "," });
+        write_function(fields.weave, function, true);
+    }
+    fields.weave.lit("]");
+    match &request.tool_choice {
+        Some(ToolChoice::Named(_) | ToolChoice::Required | ToolChoice::Other(_)) => {
+            fields.lose("tool_choice", Loss::Meaning)?;
+        }
+        Some(ToolChoice::Auto | ToolChoice::None) | None => {}
+    }
+    Ok(true)
+}
+
+fn write_message(weave: &mut Weave, message: &Message<'_>) {
+    weave.lit(match message.role {
+        Role::Assistant => "{\"sender_type\":\"BOT\",\"sender_name\":",
+        Role::Tool => "{\"sender_type\":\"FUNCTION\",\"sender_name\":",
+        _ => "{\"sender_type\":\"USER\",\"sender_name\":",
+    });
+    match (message.role, message.name) {
+        (Role::Assistant | Role::Tool, _) => weave.quoted(BOT),
+        (_, Some(name)) => weave.string(name),
+        (_, None) => weave.quoted(USER),
+    }
+    weave.lit(",\"text\":");
+    write_texts(weave, &message.texts);
+    if let Some(call) = message.call {
+        weave.lit(",\"function_call\":{\"name\":");
+        weave.string(&call.name);
+        weave.lit(",\"arguments\":");
+        weave.string(&call.arguments);
+        weave.lit("}");
+    }
+    weave.lit("}");
+}
+
+/// Texts joined by line feeds.
+fn write_texts(weave: &mut Weave, texts: &[&Str]) {
+    weave.lit("\"");
+    for (at, text) in texts.iter().enumerate() {
+        weave.lit(if at == 0 { "" } else { "\\n" });
+        weave.splice(text.bytes());
+    }
+    weave.lit("\"");
+}
