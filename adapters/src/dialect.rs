@@ -41,6 +41,8 @@ pub enum DialectId {
     Gemini,
     /// DashScope's native text generation.
     DashScope,
+    /// Spark's messages over a WebSocket.
+    SparkNative,
     /// Baidu's legacy wenxinworkshop chat.
     WenxinV1,
 }
@@ -309,6 +311,11 @@ pub trait Decoder: Send {
     /// # Errors
     /// `CutShort` if it should not have.
     fn end(&mut self, out: &mut Vec<canon::Event>) -> Result<(), Fault>;
+
+    /// Whether all of the reply was heard although its stream has not ended, and will not of itself.
+    fn is_over(&self) -> bool {
+        false
+    }
 }
 
 /// Canonical events → client bytes, for one reply.

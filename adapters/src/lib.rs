@@ -41,6 +41,7 @@ pub static DIALECTS: &[&dyn Dialect] = &[
     &dialects::openai_chat::OpenAiChat,
     &dialects::openai_loose::OpenAiLoose,
     &dialects::responses::Responses,
+    &dialects::spark_native::SparkNative,
     &dialects::wenxin_v1::WenxinV1,
 ];
 
@@ -85,6 +86,7 @@ pub static VENDORS: &[&dyn Vendor] = &[
     &vendors::sensenova::NATIVE,
     &vendors::sglang::VENDOR,
     &vendors::spark::VENDOR,
+    &vendors::spark_ws::VENDOR,
     &vendors::tgi::VENDOR,
     &vendors::tongyi::NATIVE,
     &vendors::tongyi::COMPATIBLE,

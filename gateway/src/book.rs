@@ -19,6 +19,7 @@ impl VendorBook for Registry {
             needs_app_id: info.needs_app_id,
             self_hosted: info.self_hosted,
             auth_modes: info.auth_modes,
+            websocket: info.websocket,
             lists_models: vendor.listing().is_some(),
         })
     }

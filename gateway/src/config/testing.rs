@@ -24,6 +24,7 @@ const BOOK: [VendorInfo; 5] = [
         needs_app_id: false,
         self_hosted: false,
         auth_modes: &[],
+        websocket: false,
         lists_models: false,
     },
     VendorInfo {
@@ -35,6 +36,7 @@ const BOOK: [VendorInfo; 5] = [
         needs_app_id: false,
         self_hosted: true,
         auth_modes: &[],
+        websocket: false,
         lists_models: true,
     },
     VendorInfo {
@@ -46,6 +48,7 @@ const BOOK: [VendorInfo; 5] = [
         needs_app_id: false,
         self_hosted: false,
         auth_modes: &["bearer", "jwt"],
+        websocket: false,
         lists_models: false,
     },
     VendorInfo {
@@ -57,6 +60,7 @@ const BOOK: [VendorInfo; 5] = [
         needs_app_id: false,
         self_hosted: false,
         auth_modes: &[],
+        websocket: false,
         lists_models: false,
     },
     VendorInfo {
@@ -68,6 +72,7 @@ const BOOK: [VendorInfo; 5] = [
         needs_app_id: false,
         self_hosted: false,
         auth_modes: &["signed", "bearer"],
+        websocket: false,
         lists_models: false,
     },
 ];

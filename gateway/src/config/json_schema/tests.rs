@@ -132,6 +132,7 @@ impl VendorBook for AnyVendor {
             needs_app_id: false,
             self_hosted: false,
             auth_modes: &["bearer"],
+            websocket: false,
             lists_models: true,
         })
     }
