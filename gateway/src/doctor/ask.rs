@@ -144,11 +144,7 @@ impl Asker<'_> {
             path_and_query.push_str(&parts.query);
         }
         let request = Request {
-            method: if websocket {
-                Method::GET
-            } else {
-                Method::POST
-            },
+            method: if websocket { Method::GET } else { Method::POST },
             path_and_query,
             headers,
             usual: &[],
@@ -204,9 +200,7 @@ impl Asker<'_> {
             for event in said.drain(..) {
                 let Event::Error(raw) = event else { continue };
                 let tape = scan::scan(raw.bytes(), &scan::Limits::default()).ok();
-                let root = tape
-                    .as_ref()
-                    .and_then(|tape| Read::root(tape, raw.bytes()));
+                let root = tape.as_ref().and_then(|tape| Read::root(tape, raw.bytes()));
                 let head = Head {
                     status: head.status,
                     headers: &head.headers,

@@ -487,7 +487,8 @@ async fn gather(
     let mut decoder = decoder.framed(frames);
     let mut seen = 0u64;
     while !decoder.is_over()
-        && let Some(data) = clocks.read(&mut upstream, !all.is_empty()).await? {
+        && let Some(data) = clocks.read(&mut upstream, !all.is_empty()).await?
+    {
         seen += data.len() as u64;
         if seen > exchange.limits().upstream_body_bytes.0 {
             return Err(Fault::new(Kind::Malformed).reason("reply_too_large"));

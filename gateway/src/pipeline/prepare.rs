@@ -239,11 +239,7 @@ pub(super) fn request(
         path_and_query.push_str(&parts.query);
     }
     Ok(Request {
-        method: if websocket {
-            Method::GET
-        } else {
-            Method::POST
-        },
+        method: if websocket { Method::GET } else { Method::POST },
         path_and_query,
         headers,
         usual: if free { usual } else { &[] },

@@ -119,11 +119,7 @@ fn write_talk(weave: &mut Weave, talk: &Talk<'_>, quirks: &Quirks) {
         // There is no role for the result of a function: it is the user's to tell.
         let system = talk.system.iter().filter(|_| at == 0 && !apart);
         let results = side.results.iter().flat_map(|row| row.1.iter());
-        let texts: Vec<&Str> = system
-            .chain(results)
-            .chain(&side.texts)
-            .copied()
-            .collect();
+        let texts: Vec<&Str> = system.chain(results).chain(&side.texts).copied().collect();
         write_message(weave, "user", &texts);
     }
 }

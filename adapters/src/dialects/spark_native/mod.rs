@@ -96,7 +96,9 @@ fn failed(root: Value<'_>) -> bool {
 
 /// What is said in a message.
 fn texts(root: Value<'_>) -> impl Iterator<Item = Value<'_>> {
-    let choices = root.get("payload").and_then(|payload| payload.get("choices"));
+    let choices = root
+        .get("payload")
+        .and_then(|payload| payload.get("choices"));
     let text = choices.and_then(|choices| choices.get("text"));
     text.into_iter().flat_map(|text| text.elements())
 }
@@ -109,7 +111,9 @@ fn call(text: Value<'_>) -> Option<Value<'_>> {
 
 /// Whether a message is the last of its answer.
 fn is_last(root: Value<'_>) -> bool {
-    let choices = root.get("payload").and_then(|payload| payload.get("choices"));
+    let choices = root
+        .get("payload")
+        .and_then(|payload| payload.get("choices"));
     let says = |holder: Option<Value<'_>>| {
         let status = holder.and_then(|holder| holder.get("status"));
         status.and_then(|status| status.as_u64()) == Some(2)
