@@ -75,6 +75,7 @@ mod pressure;
 mod reload;
 mod responses;
 mod scopes;
+mod sockets;
 mod stances;
 mod tls;
 mod translate;

@@ -188,8 +188,7 @@ impl Client {
                     client: Arc::clone(self),
                     endpoint: Arc::clone(endpoint),
                 };
-                let mut body = Body(Source::H1 { body, home });
-                body.settle();
+                let body = Body(Source::H1 { body, home });
                 Ok(Reply { head, body })
             }
         }

@@ -332,6 +332,15 @@ impl Body {
         self.spare = io.filter(|_| self.keep_alive);
     }
 
+    /// The same, of a connection that carries no other request behind this one.
+    pub(super) fn alone(self) -> Self {
+        Self {
+            keep_alive: false,
+            spare: None,
+            ..self
+        }
+    }
+
     /// Whether all of the body was read.
     pub fn is_complete(&self) -> bool {
         self.io.is_none()

@@ -72,7 +72,7 @@ pub(super) async fn open(
         Answer::Reply(head, _) if (200..300).contains(&head.status) => {
             return Err(malformed("no WebSocket was opened"));
         }
-        Answer::Reply(head, body) => return Ok(Opened::Refused(head, body)),
+        Answer::Reply(head, body) => return Ok(Opened::Refused(head, body.alone())),
     };
     agreed(&head, &key)?;
     let _ = send(&mut io, request.body.clone()).await;
