@@ -480,7 +480,7 @@ async fn a_wrong_clock_is_our_own_fault() {
     assert!(metrics.contains("reason=\"clock_skew\""), "{metrics}");
 }
 
-/// Five minutes are allowed; signatures are of the moment, not of the start of a long wait.
+/// Whichever half of the credential it is: no client's fault, and no word of a prompt goes to who refuses it.
 #[tokio::test]
 async fn credentials_that_are_wrong_are_told_from_the_clients() {
     for (field, value) in [

@@ -54,10 +54,11 @@ pub(crate) struct Job {
 pub(crate) fn accept(headers: &HeaderMap) -> Option<String> {
     let value = |name: &str| headers.get(name)?.to_str().ok();
     let has = |name: &str, word: &str| {
-        value(name).is_some_and(|value| {
-            let mut tokens = value.split(',');
-            tokens.any(|token| token.trim().eq_ignore_ascii_case(word))
-        })
+        let values = headers.get_all(name).iter();
+        let mut tokens = values
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','));
+        tokens.any(|token| token.trim().eq_ignore_ascii_case(word))
     };
     let key = value("sec-websocket-key")?;
     let sound = has("upgrade", "websocket")
