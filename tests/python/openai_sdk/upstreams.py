@@ -16,6 +16,9 @@ from support import (
     GLM_KEY,
     SENSENOVA_ACCESS_KEY,
     SENSENOVA_SECRET_KEY,
+    SPARK_APP,
+    SPARK_KEY,
+    SPARK_SECRET,
 )
 
 # Endings of the simulator's model names, each a fault or an oddity: see the simulator's README. The model `m@html` of
@@ -119,6 +122,7 @@ UNLIKE = {
     "minimax-v2",
     "sensenova-native",
     "spark",
+    "spark-ws",
     "anthropic",
     "gemini",
     "bedrock",
@@ -318,6 +322,23 @@ UPSTREAMS = [
         logprobs=False,
         stop=False,
         reason=False,
+    ),
+    hosted(
+        "spark-ws",
+        "/spark-ws",
+        too_long="10907",
+        filtered="10013",
+        forwarded=False,
+        parallel=False,
+        parallel_field=False,
+        required_tool=False,
+        images=False,
+        choices=False,
+        logprobs=False,
+        stop=False,
+        json_mode=False,
+        reason=False,
+        credential={"api_key": SPARK_KEY, "secret_key": SPARK_SECRET, "app_id": SPARK_APP},
     ),
     hosted(
         "bluelm-native",

@@ -66,7 +66,7 @@ fn providers() {
         ),
         (
             "zzz",
-            "y.yaml:2:16: providers.p.vendor: there is no vendor `zzz`; known: acme, runtime, twofold, compatible, regional",
+            "y.yaml:2:16: providers.p.vendor: there is no vendor `zzz`; known: acme, runtime, twofold, compatible, regional, talker",
         ),
         (
             "acme, api_key: k, clearance: intenal",
