@@ -97,6 +97,10 @@ class Upstream:
     recall: bool = False
     # A comment stands before the first event.
     comment_first: bool = False
+    # Results of tools have a role of their own.
+    results: bool = True
+    # A handshake comes before what is asked: what fails early fails before the vendor has heard it.
+    handshake: bool = False
     # What the vendor calls a model that sees.
     vision_model: str = "m"
     # Chunks carry `object`; the SDK's stream helper passes over chunks that have none.
@@ -338,6 +342,8 @@ UPSTREAMS = [
         stop=False,
         json_mode=False,
         reason=False,
+        results=False,
+        handshake=True,
         credential={"api_key": SPARK_KEY, "secret_key": SPARK_SECRET, "app_id": SPARK_APP},
     ),
     hosted(
