@@ -161,13 +161,11 @@ fn model_of(rest: &str) -> Option<String> {
 /// The error is the row of the table.
 fn signed(arrived: &Arrived<'_>) -> Result<(), &'static str> {
     let parameter = |name: &str| {
-        let mut pairs = arrived
-            .query
-            .split('&')
-            .filter_map(|pair| pair.split_once('='));
-        pairs
-            .find(|(key, _)| *key == name)
-            .map(|(_, value)| percent_decoded(value))
+        let pairs = arrived.query.split('&');
+        let mut pairs = pairs.filter_map(|pair| pair.split_once('='));
+        let (_, value) = pairs.find(|(key, _)| *key == name)?;
+        // The vendor's SDK writes a blank as forms do.
+        Some(percent_decoded(&value.replace('+', " ")))
     };
     let (Some(token), Some(date), Some(host)) = (
         parameter("authorization"),
@@ -182,9 +180,9 @@ fn signed(arrived: &Arrived<'_>) -> Result<(), &'static str> {
         .and_then(|token| String::from_utf8(token).ok());
     let token = token.ok_or("401-key")?;
     let member = |name: &str| {
-        let mut members = token
-            .split(", ")
-            .filter_map(|member| member.split_once('='));
+        // Blanks between them, as many as there are, mean nothing.
+        let members = token.split(',').map(str::trim);
+        let mut members = members.filter_map(|member| member.split_once('='));
         let value = members.find(|(key, _)| *key == name)?.1;
         value.strip_prefix('"')?.strip_suffix('"')
     };
