@@ -15,14 +15,36 @@ pub(crate) fn iso8601(ms: i64) -> String {
     )
 }
 
+/// Names of the months in HTTP dates.
+const MONTHS: [&str; 12] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+];
+
+/// `Sun, 06 Nov 1994 08:49:37 GMT`; times before the year 0 or after 9999 as above.
+pub(crate) fn to_http_date(ms: i64) -> String {
+    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    let seconds = ms.div_euclid(1000);
+    let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    let (year, month, day) = civil(days);
+    let name = |names: &[&'static str], at: i64| {
+        let at = usize::try_from(at).unwrap_or(usize::MAX);
+        names.get(at).copied().unwrap_or_default()
+    };
+    format!(
+        "{}, {day:02} {} {year:04} {:02}:{:02}:{:02} GMT",
+        name(&DAYS, days.rem_euclid(7)),
+        name(&MONTHS, month - 1),
+        rest / 3600,
+        rest % 3600 / 60,
+        rest % 60
+    )
+}
+
 /// An HTTP date in its one current form: `Sun, 06 Nov 1994 08:49:37 GMT`, to seconds since the epoch.
 pub(crate) fn http_date(text: &str) -> Option<i64> {
     let mut words = text.split_once(", ")?.1.split(' ');
     let day: i64 = words.next()?.parse().ok()?;
     let month = words.next()?;
-    const MONTHS: [&str; 12] = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ];
     let month = MONTHS.iter().position(|name| *name == month)?;
     let year: i64 = words.next()?.parse().ok()?;
     let mut clock = words.next()?.split(':').map(str::parse::<i64>);
@@ -91,6 +113,14 @@ mod tests {
             http_date("Sun, 06 Nov 1994 08:49:37 GMT"),
             Some(784_111_777)
         );
+        assert_eq!(
+            to_http_date(784_111_777_999),
+            "Sun, 06 Nov 1994 08:49:37 GMT"
+        );
+        for day in (0..40_000).step_by(11) {
+            let ms = day * 86_400_000 + 45_296_000;
+            assert_eq!(http_date(&to_http_date(ms)), Some(ms / 1000));
+        }
         assert_eq!(http_date("Sun, 06 Nov 1994 08:49:37 CET"), None);
         assert_eq!(http_date("soon"), None);
         assert_eq!(rfc3339("2026-01-01T00:00:00Z"), Some(1_767_225_600));

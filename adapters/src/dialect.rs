@@ -43,6 +43,8 @@ pub enum DialectId {
     MiniMaxPro,
     /// DashScope's native text generation.
     DashScope,
+    /// Spark's messages over a WebSocket.
+    SparkNative,
     /// Baidu's legacy wenxinworkshop chat.
     WenxinV1,
 }
@@ -311,6 +313,11 @@ pub trait Decoder: Send {
     /// # Errors
     /// `CutShort` if it should not have.
     fn end(&mut self, out: &mut Vec<canon::Event>) -> Result<(), Fault>;
+
+    /// Whether all of the reply was heard although its stream has not ended, and will not of itself.
+    fn is_over(&self) -> bool {
+        false
+    }
 }
 
 /// Canonical events → client bytes, for one reply.

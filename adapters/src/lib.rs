@@ -42,6 +42,7 @@ pub static DIALECTS: &[&dyn Dialect] = &[
     &dialects::openai_chat::OpenAiChat,
     &dialects::openai_loose::OpenAiLoose,
     &dialects::responses::Responses,
+    &dialects::spark_native::SparkNative,
     &dialects::wenxin_v1::WenxinV1,
 ];
 
@@ -90,6 +91,7 @@ pub static VENDORS: &[&dyn Vendor] = &[
     &vendors::sensenova::NATIVE,
     &vendors::sglang::VENDOR,
     &vendors::spark::VENDOR,
+    &vendors::spark_ws::VENDOR,
     &vendors::tgi::VENDOR,
     &vendors::tongyi::NATIVE,
     &vendors::tongyi::COMPATIBLE,

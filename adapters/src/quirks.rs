@@ -24,6 +24,8 @@ pub struct Quirks {
     pub stream_usage: StreamUsage,
     /// Role `developer` is unknown and becomes `system`.
     pub developer_is_system: bool,
+    /// Role `system` is unknown too: what it says stands before the first words of the user.
+    pub system_in_user: bool,
     /// Content that is an array of text parts only becomes one string, the parts joined by a line feed.
     pub flat_text: bool,
     /// Messages hold text alone: a picture, a sound or a file in them is lost.
@@ -87,6 +89,7 @@ pub static PLAIN: Quirks = Quirks {
     added: &[],
     stream_usage: StreamUsage::Ask,
     developer_is_system: false,
+    system_in_user: false,
     flat_text: false,
     text_only: false,
     short_call_ids: false,

@@ -36,6 +36,9 @@ pub struct VendorInfo {
     pub self_hosted: bool,
     /// Values that `auth` may take, the default first; empty: `auth` may not be given.
     pub auth_modes: &'static [&'static str],
+    /// Chat goes over a WebSocket: [`Vendor::prepare`] names where it is opened, the body is one message, and each message
+    /// that comes is an event.
+    pub websocket: bool,
 }
 
 /// One attempt to be made, as far as a vendor and a dialect must know it.
@@ -172,6 +175,11 @@ pub trait Vendor: Sync {
         credential: &Credential<'_>,
         parts: &mut Parts,
     ) -> Result<(), Fault>;
+
+    /// The body as it goes up, where the credential has a say in it; `body` is what the dialect wrote.
+    fn body(&self, _credential: &Credential<'_>, body: &Rope) -> Rope {
+        body.clone()
+    }
 
     /// Signs a request whose body counts too, once all else of it is known. `path` is the whole one, as it will be sent.
     ///

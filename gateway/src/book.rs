@@ -20,6 +20,7 @@ impl VendorBook for Registry {
             token_url: vendor.token_flow().and_then(|flow| flow.office()),
             self_hosted: info.self_hosted,
             auth_modes: info.auth_modes,
+            websocket: info.websocket,
             lists_models: vendor.listing().is_some(),
         })
     }

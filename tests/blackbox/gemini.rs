@@ -218,7 +218,7 @@ async fn settings_arrive_in_the_vendors_words() {
         // Spark has no word for an answer that was cut.
         let finish = good(&cap.send().await, Form::Array, vendor).finish;
         assert!(
-            finish == "MAX_TOKENS" || vendor == "spark" || BARE.contains(&vendor),
+            finish == "MAX_TOKENS" || vendor.starts_with("spark") || BARE.contains(&vendor),
             "{vendor}: {finish}"
         );
     }

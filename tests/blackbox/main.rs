@@ -77,6 +77,7 @@ mod pressure;
 mod reload;
 mod responses;
 mod scopes;
+mod sockets;
 mod stances;
 mod tls;
 mod translate;

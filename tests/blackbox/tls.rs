@@ -258,6 +258,46 @@ async fn tls_front(
     (addr, task)
 }
 
+/// A WebSocket behind TLS, its authority checked like any other's; a server that would speak HTTP/2 is told not to.
+#[tokio::test]
+async fn a_websocket_with_a_private_authority() {
+    let sim = sim().await;
+    let authority = Authority::new();
+    let (addr, front) = tls_front(&sim, &authority.issue("vendor.test"), &["h2", "http/1.1"]).await;
+    let dir = Arc::new(TempDir::new().unwrap());
+    std::fs::write(dir.path().join("ca.pem"), &authority.pem).unwrap();
+    let mut config = Config::new();
+    let good = json!({"ca": "ca.pem", "server_name": "vendor.test"});
+    let unknown = json!({"server_name": "vendor.test"});
+    for (name, tls) in [("good", good), ("unknown", unknown)] {
+        config
+            .provider(name, "spark-ws", &format!("wss://{addr}/spark-ws"))
+            .model(name, &[(name, "generalv3.5")])
+            .model(
+                &format!("{name}-ping"),
+                &[(name, "generalv3.5@ping:1@gap:20")],
+            )
+            .set(&format!("providers/{name}/tls"), tls);
+    }
+    let gateway = Launch::new(config.text()).dir(dir).start().await;
+    for stream in [false, true] {
+        let with = |body: &mut Value| body["stream"] = stream.into();
+        let reply = gateway.chat("good-ping", "你好").with(with).send().await;
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        let reply = gateway.chat("unknown", "你好").with(with).send().await;
+        reply.refused(502, "upstream_error");
+    }
+    until("they are closed", || sim.connections() == 0).await;
+    let requests = sim.requests();
+    assert_eq!(requests.len(), 2, "nothing goes to whoever is not known");
+    assert!(
+        requests
+            .iter()
+            .all(|one| one.finished && one.pongs > 0 && !one.left_open)
+    );
+    front.abort();
+}
+
 #[tokio::test]
 async fn upstream_with_a_private_authority() {
     let sim = sim().await;

@@ -199,6 +199,12 @@ async fn vendors_codes_become_the_contracts() {
         ("spark", "10013", 400, "content_filtered"),
         ("spark", "11202", 429, "rate_limit_exceeded"),
         ("spark", "11200", 429, "rate_limit_exceeded"),
+        ("spark-ws", "10013", 400, "content_filtered"),
+        ("spark-ws", "10163", 400, "upstream_error"),
+        ("spark-ws", "10404", 404, "upstream_error"),
+        ("spark-ws", "10907", 400, "context_length_exceeded"),
+        ("spark-ws", "11202", 429, "rate_limit_exceeded"),
+        ("spark-ws", "10008", 503, "upstream_error"),
     ];
     let mut config = Config::all(&sim);
     for (vendor, code, ..) in cases {

@@ -33,6 +33,7 @@ pub const VENDORS: &[(&str, &str)] = &[
     ("sensenova", "sensenova-6.8-flash-lite"),
     ("sensenova-native", "SenseChat-5"),
     ("spark", "4.0Ultra"),
+    ("spark-ws", "4.0Ultra"),
     ("bluelm", "Doubao-Seed-2.0-pro"),
     ("sglang", "local-model"),
     ("tgi", "tgi"),
@@ -56,7 +57,7 @@ pub const VENDORS: &[(&str, &str)] = &[
 ];
 
 /// Vendors whose wire dialect is not the client's.
-pub const TRANSLATED: [&str; 12] = [
+pub const TRANSLATED: [&str; 13] = [
     "bedrock",
     "gemini",
     "wenxin-v1",
@@ -65,6 +66,7 @@ pub const TRANSLATED: [&str; 12] = [
     "minimax-v2",
     "sensenova-native",
     "spark",
+    "spark-ws",
     "mistral",
     "pangu",
     "pangu-v2",
@@ -91,6 +93,7 @@ pub fn upstream_key(vendor: &str) -> String {
         "glm" => sim::GLM_TEST_KEY.to_owned(),
         "bedrock" => sim::BEDROCK_TEST_ACCESS_KEY.to_owned(),
         "bluelm-native" => sim::BLUELM_TEST_KEY.to_owned(),
+        "spark-ws" => sim::SPARK_TEST_KEY.to_owned(),
         _ => format!("sk-planted-{vendor}-X8f3QpL2"),
     }
 }
@@ -99,6 +102,7 @@ pub fn upstream_key(vendor: &str) -> String {
 pub fn upstream_secret(vendor: &str) -> String {
     match vendor {
         "bedrock" => sim::BEDROCK_TEST_SECRET_KEY.to_owned(),
+        "spark-ws" => sim::SPARK_TEST_SECRET.to_owned(),
         _ => format!("planted-secret-{vendor}-N5hR7w"),
     }
 }
@@ -188,7 +192,7 @@ impl Config {
         if vendor != "ollama" {
             provider["api_key"] = upstream_key(vendor).into();
         }
-        if ["wenxin-v1", "bedrock"].contains(&vendor) {
+        if ["wenxin-v1", "bedrock", "spark-ws"].contains(&vendor) {
             provider["secret_key"] = upstream_secret(vendor).into();
         }
         if vendor == "bedrock" {
@@ -196,6 +200,9 @@ impl Config {
         }
         if vendor == "bluelm-native" {
             provider["app_id"] = sim::BLUELM_TEST_APP.into();
+        }
+        if vendor == "spark-ws" {
+            provider["app_id"] = sim::SPARK_TEST_APP.into();
         }
         self.0["providers"][name] = provider;
         self

@@ -12,4 +12,5 @@ pub mod openai_chat;
 pub mod openai_loose;
 pub mod openai_other;
 pub mod responses;
+pub mod spark_native;
 pub mod wenxin_v1;

@@ -32,6 +32,7 @@ pub(crate) mod sagegpt;
 pub(crate) mod sensenova;
 pub(crate) mod sglang;
 pub(crate) mod spark;
+pub(crate) mod spark_ws;
 pub(crate) mod tgi;
 pub(crate) mod tongyi;
 pub(crate) mod vllm;

@@ -63,6 +63,7 @@ pub(crate) const HOSTED: VendorInfo = VendorInfo {
     needs_app_id: false,
     self_hosted: false,
     auth_modes: &[],
+    websocket: false,
 };
 
 /// What the config must know of a runtime of one's own.

@@ -107,7 +107,7 @@ static OTHER: Quirks = Quirks {
 };
 
 /// By number, which may stand in the sentence only.
-fn blame(_: u16, told: &Told<'_>) -> Option<Blame> {
+pub(super) fn blame(_: u16, told: &Told<'_>) -> Option<Blame> {
     let number = told.code.parse::<u32>().ok().or_else(|| {
         let (_, rest) = told.message.rsplit_once("(code=")?;
         rest.split_once(')')?.0.parse().ok()

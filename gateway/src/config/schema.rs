@@ -209,7 +209,7 @@ impl Location {
 pub struct Provider {
     /// Whose wire protocol it speaks.
     pub vendor: String,
-    /// `http(s)://host[:port][/path]`; vendors have a default.
+    /// `http(s)://host[:port][/path]`, or `ws(s)://` for vendors over a WebSocket; vendors have a default.
     pub base_url: Option<String>,
     /// The vendor's key.
     pub api_key: Option<Secret>,

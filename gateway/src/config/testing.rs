@@ -10,11 +10,11 @@ use super::load::load_text;
 use super::problem::Problem;
 use super::vendors::{VendorBook, VendorInfo};
 
-/// Five vendors: a service, a runtime, one with two secrets and ways to authenticate, one without an address, one with
-/// regions.
+/// Six vendors: a service, a runtime, one with two secrets and ways to authenticate, one without an address, one with
+/// regions, one over a WebSocket.
 pub(crate) struct Book;
 
-const BOOK: [VendorInfo; 5] = [
+const BOOK: [VendorInfo; 6] = [
     VendorInfo {
         name: "acme",
         default_base_url: Some("https://api.acme.example/v1"),
@@ -25,6 +25,7 @@ const BOOK: [VendorInfo; 5] = [
         token_url: None,
         self_hosted: false,
         auth_modes: &[],
+        websocket: false,
         lists_models: false,
     },
     VendorInfo {
@@ -37,6 +38,7 @@ const BOOK: [VendorInfo; 5] = [
         token_url: None,
         self_hosted: true,
         auth_modes: &[],
+        websocket: false,
         lists_models: true,
     },
     VendorInfo {
@@ -49,6 +51,7 @@ const BOOK: [VendorInfo; 5] = [
         token_url: None,
         self_hosted: false,
         auth_modes: &["bearer", "jwt"],
+        websocket: false,
         lists_models: false,
     },
     VendorInfo {
@@ -61,6 +64,7 @@ const BOOK: [VendorInfo; 5] = [
         token_url: None,
         self_hosted: false,
         auth_modes: &[],
+        websocket: false,
         lists_models: false,
     },
     VendorInfo {
@@ -73,6 +77,20 @@ const BOOK: [VendorInfo; 5] = [
         token_url: Some("https://tokens.{region}.example"),
         self_hosted: false,
         auth_modes: &["signed", "bearer"],
+        websocket: false,
+        lists_models: false,
+    },
+    VendorInfo {
+        name: "talker",
+        default_base_url: Some("wss://talker.example"),
+        needs_api_key: false,
+        needs_secret_key: false,
+        needs_region: false,
+        needs_app_id: false,
+        token_url: None,
+        self_hosted: false,
+        auth_modes: &[],
+        websocket: true,
         lists_models: false,
     },
 ];

@@ -25,6 +25,8 @@ pub struct VendorInfo {
     pub self_hosted: bool,
     /// What `auth` may say; empty if there is one way only.
     pub auth_modes: &'static [&'static str],
+    /// Whether it is spoken with over a WebSocket: its addresses may begin with `wss://`, and HTTP/2 has no place there.
+    pub websocket: bool,
     /// Whether it has a list of models that can be asked for.
     pub lists_models: bool,
 }
@@ -37,7 +39,18 @@ impl VendorInfo {
             let url = self.default_base_url?;
             Some(url.replace("{region}", region.unwrap_or_default()).into())
         };
-        own.map(Cow::Borrowed).or_else(default)
+        let url = own.map(Cow::Borrowed).or_else(default)?;
+        let begins = |scheme: &str| {
+            let begin = url.get(..scheme.len());
+            begin.is_some_and(|begin| begin.eq_ignore_ascii_case(scheme))
+        };
+        // A WebSocket begins as HTTP at the same place (RFC 6455, section 3).
+        Some(match url.get(2..) {
+            Some(rest) if self.websocket && (begins("ws://") || begins("wss://")) => {
+                ["http", rest].concat().into()
+            }
+            _ => url,
+        })
     }
 
     /// Where a provider's tokens are fetched; `None`: where its API is.

@@ -3,6 +3,7 @@
 //! Invariants: what is sent is written here; a reply is read whole, within a time and a size; a fault holds no text of the
 //! vendor's.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,14 +14,16 @@ use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method};
 use journal::Durable;
 use serde_json::{Value, json};
+use wire::canon::Event;
 use wire::facts::{EventFacts, Finish};
 use wire::json::{self as scan, Value as Read};
-use wire::sse::{Event, Limits, Splitter};
+use wire::sse::{self, Limits, Splitter};
 use wire::{Fault, Kind};
 
 use crate::config::snapshot::Provider;
 use crate::discover::list::{BOUNDS, read};
-use crate::upstream::client::{Client, Request};
+use crate::upstream::client::{Client, Reply, Request};
+use crate::upstream::reply;
 
 /// Time for one reply: a runtime may have to load the model first.
 const REPLY_TIME: Duration = Duration::from_secs(60);
@@ -56,6 +59,11 @@ impl Asker<'_> {
             let message = "It was asked for a stream and sent none.";
             return Err(Fault::new(Kind::Malformed).message(message));
         }
+        self.streamed(&answer).map(|_| ())
+    }
+
+    /// How a stream ended.
+    fn streamed(&self, answer: &Answer) -> Result<Option<Finish>, Fault> {
         let Some(mut frames) = answer.framing.frames() else {
             return self.events(&answer.body);
         };
@@ -122,7 +130,13 @@ impl Asker<'_> {
         let mut parts = Parts::default();
         vendor.prepare(&call, &provider.credential(), &mut parts)?;
         let mut path_and_query = parts.path_behind(&provider.base_path);
+        let body = vendor.body(&provider.credential(), &body);
+        let websocket = vendor.info().websocket;
         let mut headers = self.headers(parts.headers, stream);
+        if websocket {
+            headers.remove(CONTENT_TYPE);
+            headers.remove(ACCEPT);
+        }
         let signed = (path_and_query.as_str(), &body);
         vendor.sign(&call, &provider.credential(), signed, &mut headers)?;
         if !parts.query.is_empty() {
@@ -130,18 +144,21 @@ impl Asker<'_> {
             path_and_query.push_str(&parts.query);
         }
         let request = Request {
-            method: Method::POST,
+            method: if websocket { Method::GET } else { Method::POST },
             path_and_query,
             headers,
             usual: &[],
             body,
             after: Durable::NOW,
         };
-        let reply = self
-            .client
-            .send(&provider.endpoint, &BOUNDS, &request)
-            .await?;
-        let (head, body) = read(reply, REPLY_BYTES_MAX).await?;
+        let (client, at) = (self.client, &provider.endpoint);
+        let (head, body) = if websocket {
+            let reply = client.open(at, &BOUNDS, &request).await?;
+            self.messages(reply).await?
+        } else {
+            let reply = client.send(at, &BOUNDS, &request).await?;
+            read(reply, REPLY_BYTES_MAX).await?
+        };
         let head = Head {
             status: head.status,
             headers: &head.headers,
@@ -154,6 +171,46 @@ impl Asker<'_> {
             Some(fault) => Err(fault),
             None => Ok(Answer { framing, body }),
         }
+    }
+
+    /// A reply over a WebSocket, which does not end of itself, up to its last message or its first error.
+    async fn messages(&self, reply: Reply) -> Result<(reply::Head, Vec<u8>), Fault> {
+        if reply.head.status != 200 {
+            return read(reply, REPLY_BYTES_MAX).await;
+        }
+        let vendor = self.provider.adapter.ok_or(Kind::Bug)?.0;
+        let mut decoder = self.spoken()?.decoder();
+        let Reply { head, mut body } = reply;
+        let (mut splitter, mut bytes, mut said) = (Splitter::default(), Vec::new(), Vec::new());
+        while !decoder.is_over()
+            && let Some(piece) = poll_fn(|cx| body.poll_data(cx)).await
+        {
+            let piece = piece?;
+            bytes.extend_from_slice(&piece);
+            if bytes.len() > REPLY_BYTES_MAX {
+                return Err(Fault::new(Kind::Malformed).reason("too_long"));
+            }
+            let mut at = 0;
+            while let Some(event) = splitter
+                .next(&piece, &mut at)
+                .map_err(|_| Kind::Malformed)?
+            {
+                decoder.event(&event, &mut said)?;
+            }
+            for event in said.drain(..) {
+                let Event::Error(raw) = event else { continue };
+                let tape = scan::scan(raw.bytes(), &scan::Limits::default()).ok();
+                let root = tape.as_ref().and_then(|tape| Read::root(tape, raw.bytes()));
+                let head = Head {
+                    status: head.status,
+                    headers: &head.headers,
+                    now_ms: self.now_ms,
+                };
+                let fault = vendor.fault(&head, root);
+                return Err(fault.unwrap_or_else(|| Kind::UpstreamError.into()));
+            }
+        }
+        Ok((head, bytes))
     }
 
     fn headers(&self, mut headers: HeaderMap, stream: bool) -> HeaderMap {
@@ -204,8 +261,11 @@ impl Asker<'_> {
         flow.read(&head, root).map(|token| Some(token.value))
     }
 
-    /// How a whole reply ended.
+    /// How a reply ended.
     fn finish(&self, answer: &Answer) -> Result<Option<Finish>, Fault> {
+        if answer.framing.is_stream() {
+            return self.streamed(answer);
+        }
         let none =
             || Fault::new(Kind::Malformed).message("The reply is not what its dialect says.");
         let body = &answer.body;
@@ -219,17 +279,18 @@ impl Asker<'_> {
         Ok(facts.finish)
     }
 
-    /// Whether a stream said something, and ended.
-    fn events(&self, body: &[u8]) -> Result<(), Fault> {
+    /// How events ended, if they said something before.
+    fn events(&self, body: &[u8]) -> Result<Option<Finish>, Fault> {
         let dialect = self.spoken()?;
         let mut splitter = Splitter::new(Limits::default());
         let mut scratch = scan::Tape::default();
-        let (mut content, mut finished) = (false, false);
-        let mut hear = |event: &Event<'_>| {
+        let (mut content, mut finished, mut finish) = (false, false, None);
+        let mut hear = |event: &sse::Event<'_>| {
             let mut facts = EventFacts::default();
             dialect.read_event(event, &mut scratch, &mut facts);
             content |= facts.content;
             finished |= facts.done || facts.finish.is_some();
+            finish = facts.finish.or(finish);
             !facts.error && !facts.malformed
         };
         let (mut at, mut sound) = (0, true);
@@ -243,7 +304,7 @@ impl Asker<'_> {
             return Err(Fault::new(Kind::Malformed).message("The stream holds an error."));
         }
         if content && finished {
-            return Ok(());
+            return Ok(finish);
         }
         Err(Fault::new(Kind::CutShort))
     }

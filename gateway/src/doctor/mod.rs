@@ -288,6 +288,7 @@ fn told(fault: &Fault) -> Wrong {
         (Kind::TlsFailed, _) => "tls",
         (_, "auth_failed") => "credential",
         (_, "not_permitted") => "permission",
+        (_, "clock_skew") => "clock",
         (_, "quota_exhausted") => "quota",
         (_, "no_such_model") => "model",
         (_, "list_timeout" | "provider_timeout" | "reply_timeout")

@@ -255,6 +255,11 @@ async fn attempt(
     let client = Arc::clone(&exchange.worker.client);
     let endpoint = &target.provider.endpoint;
     let reply = match routed.form.as_deref() {
+        // Boxed, as all that is rare.
+        None if vendor.info().websocket => {
+            let opened = Box::pin(client.open(endpoint, &bounds, &request));
+            clocks.first(opened).await??
+        }
         None => {
             clocks
                 .first(client.send(endpoint, &bounds, &request))
@@ -473,7 +478,9 @@ async fn gather(
     let decoder = Decoding::new(prepared.spoken.decoder(), vendor, limits);
     let mut decoder = decoder.framed(frames);
     let mut seen = 0u64;
-    while let Some(data) = clocks.read(&mut upstream, !all.is_empty()).await? {
+    while !decoder.is_over()
+        && let Some(data) = clocks.read(&mut upstream, !all.is_empty()).await?
+    {
         seen += data.len() as u64;
         if seen > exchange.limits().upstream_body_bytes.0 {
             return Err(Fault::new(Kind::Malformed).reason("reply_too_large"));

@@ -3,6 +3,7 @@
 //! Made anew for each target, because model, dialect and form differ. Sends nothing.
 
 use std::num::NonZeroU64;
+use std::time::Instant;
 
 use adapters::vendor::{Call, Parts, Vendor};
 use adapters::{Asked, Asks, ClientDialect, Dialect, DialectId};
@@ -151,6 +152,11 @@ pub(super) fn counts(vendor: &dyn Vendor, client: &dyn ClientDialect) -> bool {
             .any(|spoken| spoken.id() == client.id())
 }
 
+/// Milliseconds since then.
+fn waited(since: Instant) -> i64 {
+    i64::try_from(since.elapsed().as_millis()).unwrap_or(i64::MAX)
+}
+
 fn call<'a>(
     exchange: &'a Exchange,
     routed: &Routed,
@@ -166,7 +172,8 @@ fn call<'a>(
         asks: routed.asked.endpoint.asks,
         multimodal,
         request_id: exchange.id.as_str(),
-        now_ms: exchange.now_ms,
+        // Signatures hold it, and a request may have waited since it came.
+        now_ms: exchange.now_ms.saturating_add(waited(exchange.started)),
         token,
         cap: exchange.reach.cap.map(NonZeroU64::get),
         host: &target.provider.host,
@@ -182,6 +189,7 @@ pub(super) fn request(
     token: Option<&str>,
 ) -> Result<Request, Fault> {
     let provider = &target.provider;
+    let vendor = target.vendor()?;
     let mut parts = Parts::default();
     let call = call(
         exchange,
@@ -191,9 +199,8 @@ pub(super) fn request(
         token,
         prepared.multimodal,
     );
-    target
-        .vendor()?
-        .prepare(&call, &provider.credential(), &mut parts)?;
+    vendor.prepare(&call, &provider.credential(), &mut parts)?;
+    let body = vendor.body(&provider.credential(), body);
     let mut path_and_query = parts.path_behind(&provider.base_path);
     let mut headers = parts.headers;
     if !prepared.translates {
@@ -203,7 +210,10 @@ pub(super) fn request(
         let kind = HeaderValue::try_from(form.kind()).map_err(|_| Kind::Bug)?;
         headers.insert(CONTENT_TYPE, kind);
     }
-    let usual: &[_] = if routed.asked.endpoint.asks.is_media() {
+    let websocket = vendor.info().websocket && prepared.work.is_none();
+    let usual: &[_] = if websocket {
+        &USUAL_OF_SOCKETS
+    } else if routed.asked.endpoint.asks.is_media() {
         &USUAL_OF_MEDIA
     } else if routed.facts.stream {
         &USUAL_OF_STREAMS
@@ -222,20 +232,18 @@ pub(super) fn request(
             headers.insert(name, value.clone());
         }
     }
-    let signed = (path_and_query.as_str(), body);
-    target
-        .vendor()?
-        .sign(&call, &provider.credential(), signed, &mut headers)?;
+    let signed = (path_and_query.as_str(), &body);
+    vendor.sign(&call, &provider.credential(), signed, &mut headers)?;
     if !parts.query.is_empty() {
         path_and_query.push('?');
         path_and_query.push_str(&parts.query);
     }
     Ok(Request {
-        method: Method::POST,
+        method: if websocket { Method::GET } else { Method::POST },
         path_and_query,
         headers,
         usual: if free { usual } else { &[] },
-        body: body.clone(),
+        body,
         after: exchange.opened(),
     })
 }
@@ -255,12 +263,16 @@ static USUAL: [(HeaderName, HeaderValue); 3] = usual("application/json");
 static USUAL_OF_MEDIA: [(HeaderName, HeaderValue); 3] = usual("*/*");
 static USUAL_OF_STREAMS: [(HeaderName, HeaderValue); 3] = usual("text/event-stream");
 
+/// A WebSocket has no body of its own to tell of.
+static USUAL_OF_SOCKETS: [(HeaderName, HeaderValue); 1] =
+    [(USER_AGENT, HeaderValue::from_static(AGENT))];
+const AGENT: &str = concat!("yumen/", env!("CARGO_PKG_VERSION"));
+
 const fn usual(accept: &'static str) -> [(HeaderName, HeaderValue); 3] {
-    let agent = concat!("yumen/", env!("CARGO_PKG_VERSION"));
     [
         (CONTENT_TYPE, HeaderValue::from_static("application/json")),
         (ACCEPT, HeaderValue::from_static(accept)),
-        (USER_AGENT, HeaderValue::from_static(agent)),
+        (USER_AGENT, HeaderValue::from_static(AGENT)),
     ]
 }
 

@@ -222,13 +222,18 @@ impl Reading {
         out: &mut Rope,
     ) -> Result<(), Fault> {
         match &mut self.frames {
-            None => self.events(data, meter, out),
+            None => self.events(data, meter, out)?,
             Some(frames) => {
                 // Events before a frame that is none are heard all the same.
                 let (events, sound) = unframed(frames.as_mut(), data);
                 self.events(&events, meter, out)?;
-                sound
+                sound?;
             }
+        }
+        match &self.gear {
+            // Who keeps the connection open behind the end is not waited for.
+            Gear::Translate { decoder, .. } if decoder.is_over() => self.end(meter, out),
+            _ => Ok(()),
         }
     }
 

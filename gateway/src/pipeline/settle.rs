@@ -413,6 +413,14 @@ impl Exchange {
     pub(super) fn failed(&mut self, fault: &Fault) {
         if let Some(last) = self.tried.last_mut() {
             last.fault = fault.kind().row().label;
+            if fault.why() == "clock_skew" {
+                // Nobody's fault but ours, even where the next target answers.
+                let provider = &*last.candidate.target().provider.name;
+                tracing::error!(
+                    provider,
+                    "a provider refuses the time of this machine's clock"
+                );
+            }
             self.worker
                 .shared
                 .meters(last.candidate.target())

@@ -20,6 +20,7 @@ use wire::{Fault, Kind, Rope};
 use super::h2;
 use super::io::Io;
 use super::reply::{self, Head};
+use super::socket;
 use crate::audit;
 use wire::decimal::decimal;
 
@@ -163,6 +164,36 @@ impl Client {
         Ok(Reply { head, body })
     }
 
+    /// Opens a WebSocket with the head of a request, on a connection of its own, sends its body as one message, and hands
+    /// on what comes back as a stream of events, a message each. A server that does not open one is heard as for any
+    /// other request. Nothing is repeated.
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub async fn open(
+        self: &Arc<Self>,
+        endpoint: &Arc<Endpoint>,
+        bounds: &Bounds,
+        request: &Request,
+    ) -> Result<Reply, Fault> {
+        let io = connect(endpoint, bounds).await?;
+        recorded(request).await?;
+        match socket::open(io, endpoint, bounds, request).await? {
+            socket::Opened::Messages(head, messages) => Ok(Reply {
+                head,
+                body: Body::from_socket(messages),
+            }),
+            socket::Opened::Refused(head, body) => {
+                let home = Home {
+                    client: Arc::clone(self),
+                    endpoint: Arc::clone(endpoint),
+                };
+                let body = Body(Source::H1 { body, home });
+                Ok(Reply { head, body })
+            }
+        }
+    }
+
     /// Sends a request of which [`Request::body`] is the beginning, on a connection of its own over HTTP/1.1; `take` gives
     /// the rest once there is a connection. Nothing is repeated.
     ///
@@ -251,6 +282,7 @@ pub struct Body(Source);
 enum Source {
     H1 { body: reply::Body, home: Home },
     H2(Box<hyper::body::Incoming>),
+    Socket(Box<socket::Messages>),
 }
 
 #[derive(Debug)]
@@ -264,7 +296,12 @@ impl Body {
         Self(Source::H2(Box::new(body)))
     }
 
-    /// The next slice of payload; `None` at a clean end. At the end, the connection goes back to its pool.
+    pub(super) fn from_socket(messages: socket::Messages) -> Self {
+        Self(Source::Socket(Box::new(messages)))
+    }
+
+    /// The next slice of payload; `None` at a clean end. At the end, the connection goes back to its pool. An empty slice:
+    /// the other side only said that it lives.
     ///
     /// # Errors
     /// `CutShort`, `Malformed`.
@@ -276,6 +313,7 @@ impl Body {
                 polled
             }
             Source::H2(body) => h2::poll_data(body, cx),
+            Source::Socket(messages) => messages.poll_data(cx),
         }
     }
 
@@ -284,6 +322,7 @@ impl Body {
         match &self.0 {
             Source::H1 { body, .. } => body.is_complete(),
             Source::H2(body) => hyper::body::Body::is_end_stream(body.as_ref()),
+            Source::Socket(messages) => messages.is_complete(),
         }
     }
 
@@ -338,7 +377,7 @@ async fn open(endpoint: &Endpoint) -> Result<Io, Fault> {
     Ok(Io::Tls(Box::new(stream)))
 }
 
-async fn write_all(io: &mut Io, mut message: Rope) -> io::Result<()> {
+pub(super) async fn write_all(io: &mut Io, mut message: Rope) -> io::Result<()> {
     while message.has_remaining() {
         io.write_all_buf(&mut message).await?;
     }
@@ -396,21 +435,14 @@ fn chunk(data: Rope) -> Rope {
     chunk
 }
 
-/// Request line and headers. Values were validated when they became `HeaderValue`s. `length`: of the body; `None`: it
-/// comes in chunks.
-fn head_bytes(endpoint: &Endpoint, request: &Request, length: Option<u64>) -> Rope {
+/// Request line and headers, but for those of the body. Values were validated when they became `HeaderValue`s.
+pub(super) fn opening(endpoint: &Endpoint, request: &Request) -> Vec<u8> {
     let mut head = Vec::with_capacity(HEAD_BYTES);
-    let put = |head: &mut Vec<u8>, parts: [&[u8]; 4]| {
-        head.reserve(parts.iter().map(|part| part.len()).sum());
-        parts.iter().for_each(|part| head.extend_from_slice(part));
-    };
     let method = request.method.as_str().as_bytes();
     let path = request.path_and_query.as_bytes();
     put(&mut head, [method, b" ", path, b" HTTP/1.1\r\nhost: "]);
-    put(
-        &mut head,
-        [endpoint.authority.as_bytes(), b"", b"", b"\r\n"],
-    );
+    let authority = endpoint.authority.as_bytes();
+    put(&mut head, [authority, b"", b"", b"\r\n"]);
     let usual = request.usual.iter().map(|(name, value)| (name, value));
     for (name, value) in request.headers.iter().chain(usual) {
         put(
@@ -418,6 +450,17 @@ fn head_bytes(endpoint: &Endpoint, request: &Request, length: Option<u64>) -> Ro
             [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"],
         );
     }
+    head
+}
+
+fn put(head: &mut Vec<u8>, parts: [&[u8]; 4]) {
+    head.reserve(parts.iter().map(|part| part.len()).sum());
+    parts.iter().for_each(|part| head.extend_from_slice(part));
+}
+
+/// The whole head. `length`: of the body; `None`: it comes in chunks.
+fn head_bytes(endpoint: &Endpoint, request: &Request, length: Option<u64>) -> Rope {
+    let mut head = opening(endpoint, request);
     let mut digits = [0; 20];
     match length {
         Some(length) => {

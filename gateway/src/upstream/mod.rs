@@ -7,4 +7,5 @@ pub mod client;
 mod h2;
 pub mod io;
 pub mod reply;
+mod socket;
 pub mod token;

@@ -2,7 +2,8 @@
 //!
 //! Polled by the reply that goes down: no task, no channel, so back-pressure is the socket's and dropping it closes
 //! the connection. Refuses what smuggles: a length together with a coding, differing lengths, unknown codings,
-//! unasked-for 101, heads over the limit. Never follows, decompresses or interprets.
+//! unasked-for 101, heads over the limit. Never follows, decompresses or interprets. Where another protocol was asked for
+//! ([`read_answer`]), a 101 is handed out whole, for who asked to judge.
 
 use std::mem::MaybeUninit;
 use std::task::{Context, Poll, ready};
@@ -16,7 +17,7 @@ use super::chunked::Chunked;
 use super::io::{Io, give_back};
 
 /// Header lines of a reply.
-const HEADERS_MAX: usize = 128;
+pub(super) const HEADERS_MAX: usize = 128;
 /// The headers of a reply that anybody reads later: what the body is, and when to come back. Those of the framing are read
 /// here; all others end here, and none goes down.
 static KEPT: [HeaderName; 5] = [
@@ -62,11 +63,38 @@ pub struct Body {
     spare: Option<Io>,
 }
 
-/// Reads the head of a reply. `no_body` for HEAD requests and the like.
+/// Reads the head of a reply.
 ///
 /// # Errors
 /// `CutShort` (reason `closed_early` if not one byte came), `Malformed`.
-pub async fn read_head(mut io: Io, header_bytes: usize) -> Result<(Head, Body), Fault> {
+pub async fn read_head(io: Io, header_bytes: usize) -> Result<(Head, Body), Fault> {
+    match read_answer(io, header_bytes).await? {
+        Answer::Reply(head, body) => Ok((head, body)),
+        Answer::Switched { .. } => Err(malformed("status")),
+    }
+}
+
+/// What comes back where another protocol was asked for.
+#[derive(Debug)]
+pub enum Answer {
+    /// An ordinary reply: it was refused.
+    Reply(Head, Body),
+    /// 101: from here on the connection speaks another protocol.
+    Switched {
+        /// The connection.
+        io: Io,
+        /// The reply's head, whole.
+        head: BytesMut,
+        /// What was read behind it.
+        rest: BytesMut,
+    },
+}
+
+/// Reads the head of an answer to a request for another protocol.
+///
+/// # Errors
+/// As [`read_head`].
+pub async fn read_answer(mut io: Io, header_bytes: usize) -> Result<Answer, Fault> {
     let mut head = BytesMut::new();
     let mut interim = 0;
     loop {
@@ -91,7 +119,10 @@ pub async fn read_head(mut io: Io, header_bytes: usize) -> Result<(Head, Body), 
         }
         while let Some((status, length, parsed)) = parse_head(&head)? {
             let rest = head.split_off(length);
-            if (100..200).contains(&status) && status != 101 {
+            if status == 101 {
+                return Ok(Answer::Switched { io, head, rest });
+            }
+            if (100..200).contains(&status) {
                 interim += 1;
                 if interim > INTERIM_MAX {
                     return Err(malformed("too many interim replies"));
@@ -99,7 +130,8 @@ pub async fn read_head(mut io: Io, header_bytes: usize) -> Result<(Head, Body), 
                 head = rest;
                 continue;
             }
-            return finish_head(io, status, parsed, rest);
+            let (head, body) = finish_head(io, status, parsed, rest)?;
+            return Ok(Answer::Reply(head, body));
         }
         if head.len() > header_bytes {
             return Err(malformed("head too long"));
@@ -304,6 +336,15 @@ impl Body {
         self.spare = io.filter(|_| self.keep_alive);
     }
 
+    /// The same, of a connection that carries no other request behind this one.
+    pub(super) fn alone(self) -> Self {
+        Self {
+            keep_alive: false,
+            spare: None,
+            ..self
+        }
+    }
+
     /// Whether all of the body was read.
     pub fn is_complete(&self) -> bool {
         self.io.is_none()
@@ -315,13 +356,13 @@ impl Body {
     }
 }
 
-fn malformed(what: &'static str) -> Fault {
+pub(super) fn malformed(what: &'static str) -> Fault {
     Fault::new(Kind::Malformed)
         .reason("invalid_response")
         .detail(what)
 }
 
-fn cut_short() -> Fault {
+pub(super) fn cut_short() -> Fault {
     Fault::new(Kind::CutShort)
 }
 

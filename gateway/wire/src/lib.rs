@@ -16,6 +16,7 @@ pub mod rope;
 pub mod short;
 pub mod sse;
 pub mod verdict;
+pub mod ws;
 
 pub use edit::Edits;
 pub use fault::{Fault, Kind};

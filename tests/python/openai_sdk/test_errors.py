@@ -170,8 +170,10 @@ def test_a_vendor_that_limits(client, upstream, stream):
     assert error.response.headers["retry-after"] == "3"
 
 
-def test_the_sdk_retries_what_it_may(sim, connect, mark):
+def test_the_sdk_retries_what_it_may(sim, connect, upstream, mark):
     """One retry, after the `retry-after` that we pass on: two requests upstream."""
+    if upstream.handshake:
+        pytest.skip("refuses the handshake, before it hears the mark")
     began = time.monotonic()
     with pytest.raises(openai.APIStatusError):
         create(connect(max_retries=1), says(mark), model="m@status:429@retryafter:1")
@@ -260,8 +262,10 @@ def test_the_gateways_own_clocks(client):
     assert shaped(failed.value).code == "upstream_timeout"
 
 
-def test_a_client_that_gives_up(sim, connect, mark):
+def test_a_client_that_gives_up(sim, connect, upstream, mark):
     """The SDK's own timeout closes the connection, and that cancels the call upstream."""
+    if upstream.handshake:
+        pytest.skip("hangs in the handshake, before it hears the mark")
     with pytest.raises(openai.APITimeoutError):
         create(connect(timeout=0.5), says(mark), model="m@hang")
     eventually(lambda: sim.one(mark)["cancelled"], "a cancelled call upstream")

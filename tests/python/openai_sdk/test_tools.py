@@ -92,7 +92,8 @@ def test_round_trip(client, upstream):
     last = f"晴 {len(message.tool_calls) - 1}"
     whole = create(client, answered, tools=TOOLS).choices[0]
     assert whole.finish_reason == "stop"
-    assert last in whole.message.content and "工具返回" in whole.message.content
+    assert last in whole.message.content
+    assert not upstream.results or "工具返回" in whole.message.content
     assert text_of(create(client, answered, tools=TOOLS, stream=True)) == whole.message.content
 
 

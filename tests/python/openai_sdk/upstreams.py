@@ -17,6 +17,9 @@ from support import (
     PANGU_PROJECT,
     SENSENOVA_ACCESS_KEY,
     SENSENOVA_SECRET_KEY,
+    SPARK_APP,
+    SPARK_KEY,
+    SPARK_SECRET,
 )
 
 # Endings of the simulator's model names, each a fault or an oddity: see the simulator's README. The model `m@html` of
@@ -95,6 +98,10 @@ class Upstream:
     recall: bool = False
     # A comment stands before the first event.
     comment_first: bool = False
+    # Results of tools have a role of their own.
+    results: bool = True
+    # A handshake comes before what is asked: what fails early fails before the vendor has heard it.
+    handshake: bool = False
     # What the vendor calls a model that sees.
     vision_model: str = "m"
     # Chunks carry `object`; the SDK's stream helper passes over chunks that have none.
@@ -122,6 +129,7 @@ UNLIKE = {
     "pangu",
     "sensenova-native",
     "spark",
+    "spark-ws",
     "anthropic",
     "gemini",
     "bedrock",
@@ -360,6 +368,25 @@ UPSTREAMS = [
         logprobs=False,
         stop=False,
         reason=False,
+    ),
+    hosted(
+        "spark-ws",
+        "/spark-ws",
+        too_long="10907",
+        filtered="10013",
+        forwarded=False,
+        parallel=False,
+        parallel_field=False,
+        required_tool=False,
+        images=False,
+        choices=False,
+        logprobs=False,
+        stop=False,
+        json_mode=False,
+        reason=False,
+        results=False,
+        handshake=True,
+        credential={"api_key": SPARK_KEY, "secret_key": SPARK_SECRET, "app_id": SPARK_APP},
     ),
     hosted(
         "bluelm-native",

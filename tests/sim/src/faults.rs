@@ -10,6 +10,11 @@ pub(crate) const EVENTS_MAX: usize = 100_000;
 /// Largest text, in bytes, that `@bigevent` may ask for.
 pub(crate) const BIG_EVENT_MAX: usize = 64 << 20;
 
+/// What `@frame` may ask of a WebSocket.
+const FRAMES: [&str; 9] = [
+    "accept", "binary", "close", "huge", "masked", "reserved", "rest", "unknown", "utf8",
+];
+
 /// All that may be joined to a model name. `None`, `false` and zero mean: as the vendor behaves when well.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Faults {
@@ -46,6 +51,9 @@ pub(crate) struct Faults {
     pub(crate) redirect: bool,
     pub(crate) odd_finish: Option<String>,
     pub(crate) recall: bool,
+    pub(crate) end_event: Option<usize>,
+    pub(crate) fragment: Option<usize>,
+    pub(crate) frame: Option<String>,
 }
 
 /// What `@usage` does to the token counts of a reply.
@@ -91,6 +99,9 @@ impl Faults {
             "headers" if arg == "endless" => self.endless_headers = true,
             "redirect" => self.redirect = true,
             "recall" => self.recall = true,
+            "endevent" => self.end_event = Some(arg.parse().ok()?),
+            "fragment" => self.fragment = Some(count(arg, usize::MAX)?),
+            "frame" => self.frame = Some(FRAMES.contains(&arg).then(|| arg.to_owned())?),
             _ => return None,
         }
         Some(())

@@ -20,6 +20,7 @@ mod plan;
 mod record;
 mod script;
 mod serve;
+mod socket;
 mod surfaces;
 
 pub use record::Received;
@@ -53,6 +54,7 @@ pub const BCE_TEST_ACCESS_KEY: &str = "ALTAKfakeaccesskey0001";
 pub const BCE_TEST_SECRET_KEY: &str = "fakesecretkey0000000000000000001";
 
 pub use surfaces::{BLUELM_TEST_APP, BLUELM_TEST_KEY};
+pub use surfaces::{SPARK_TEST_APP, SPARK_TEST_KEY, SPARK_TEST_SECRET};
 
 /// The SenseNova access key of the published JWT vector.
 pub const SENSENOVA_TEST_ACCESS_KEY: &str = "AK_TEST_0001";
@@ -251,8 +253,11 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, connections: Arc<Con
 async fn connection(socket: TcpStream, shared: Arc<Shared>, open: Open) {
     let socket = Arc::new(socket);
     let raw = Arc::clone(&socket);
+    let slot = Arc::new(socket::Slot::default());
+    let later = Arc::clone(&slot);
     let service = hyper::service::service_fn(move |request| {
-        serve::serve(Arc::clone(&shared), Arc::clone(&raw), request)
+        let slot = Arc::clone(&slot);
+        serve::serve(Arc::clone(&shared), Arc::clone(&raw), slot, request)
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new());
@@ -261,6 +266,9 @@ async fn connection(socket: TcpStream, shared: Arc<Shared>, open: Open) {
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS_MAX);
     // An error here is the client leaving or a fault that was asked for.
-    let _ = builder.serve_connection(io::Io(socket), service).await;
+    let _ = builder
+        .serve_connection_with_upgrades(io::Io(socket), service)
+        .await;
+    socket::run(&later).await;
     drop(open);
 }

@@ -8,7 +8,7 @@ use http::{HeaderMap, Method, Version};
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Bytes of bodies kept in all; the oldest requests go first.
 const KEPT_BODIES_MAX: usize = 256 << 20;
@@ -53,6 +53,10 @@ pub struct Received {
     pub cancelled: bool,
     /// We cut the reply on purpose.
     pub cut: bool,
+    /// Of a WebSocket: pings that the client answered.
+    pub pongs: usize,
+    /// Of a WebSocket: the client did not close it when the answer was at its end.
+    pub left_open: bool,
 }
 
 impl fmt::Debug for Received {
@@ -118,6 +122,10 @@ struct Progress {
     finished: AtomicBool,
     cancelled: AtomicBool,
     cut: AtomicBool,
+    pongs: AtomicUsize,
+    left_open: AtomicBool,
+    /// What came when a WebSocket was open.
+    message: OnceLock<Bytes>,
 }
 
 struct Row {
@@ -154,10 +162,10 @@ impl Records {
             head,
             progress: Arc::clone(&progress),
         });
-        let mut bytes: usize = rows.iter().map(|row| row.head.body.len()).sum();
+        let mut bytes: usize = rows.iter().map(Row::bytes).sum();
         while rows.len() > self.keep || bytes > KEPT_BODIES_MAX {
             let gone = rows.pop_front();
-            bytes -= gone.map_or(bytes, |row| row.head.body.len());
+            bytes -= gone.map_or(bytes, |row| row.bytes().min(bytes));
         }
         drop(rows);
         Track {
@@ -191,6 +199,11 @@ impl Records {
 }
 
 impl Row {
+    fn bytes(&self) -> usize {
+        let message = self.progress.message.get();
+        self.head.body.len() + message.map_or(0, Bytes::len)
+    }
+
     fn now(&self) -> Received {
         Received {
             status: self.progress.status.load(Relaxed),
@@ -199,6 +212,14 @@ impl Row {
             finished: self.progress.finished.load(Relaxed),
             cancelled: self.progress.cancelled.load(Relaxed),
             cut: self.progress.cut.load(Relaxed),
+            pongs: self.progress.pongs.load(Relaxed),
+            left_open: self.progress.left_open.load(Relaxed),
+            body: self
+                .progress
+                .message
+                .get()
+                .unwrap_or(&self.head.body)
+                .clone(),
             ..self.head.clone()
         }
     }
@@ -230,6 +251,19 @@ impl Track {
 
     pub(crate) fn event(&self) {
         self.progress.events.fetch_add(1, Relaxed);
+    }
+
+    /// What a client sent over an open WebSocket.
+    pub(crate) fn message(&self, message: &Bytes) {
+        let _ = self.progress.message.set(message.clone());
+    }
+
+    pub(crate) fn pong(&self) {
+        self.progress.pongs.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn left_open(&self) {
+        self.progress.left_open.store(true, Relaxed);
     }
 
     pub(crate) fn finished(&self) {

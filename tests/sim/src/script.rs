@@ -21,6 +21,9 @@ pub(crate) fn reshape(mut frames: Vec<Frame>, faults: &Faults, error: Vec<Frame>
         frames.truncate(index_after(&frames, n));
         frames.extend(error);
     }
+    if let Some(n) = faults.end_event {
+        frames.truncate(index_after(&frames, n));
+    }
     if let Some(n) = faults.bad_json {
         let at = index_after(&frames, n).min(frames.len().saturating_sub(1));
         if let Some(frame) = frames.get_mut(at) {

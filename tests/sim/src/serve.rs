@@ -3,20 +3,21 @@
 //! It must never know a vendor's fields: those are behind [`Voice`].
 
 use crate::body::{Script, Severed, Step};
-use crate::faults::Faults;
+use crate::faults::{self, Faults};
 use crate::io::write_raw;
 use crate::json;
 use crate::plan::{Ask, Plan, Ready};
 use crate::record::{Received, Records, Track};
 use crate::script;
+use crate::socket::{self, Job, Slot};
 use crate::surfaces::{self, Arrived, IAM_PATH, Stamp, TOKEN_PATH, Tokens, Trouble, Voice};
 use crate::{Options, Pace};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::net::TcpStream;
 
@@ -42,8 +43,10 @@ pub(crate) struct Shared {
 pub(crate) async fn serve(
     shared: Arc<Shared>,
     socket: Arc<TcpStream>,
-    request: Request<Incoming>,
+    slot: Arc<Slot>,
+    mut request: Request<Incoming>,
 ) -> Reply {
+    let upgrade = hyper::upgrade::on(&mut request);
     let (head, body) = request.into_parts();
     if head.uri.path() == "/__sim/requests" {
         let track = Records::new(0).add(received("sim", &head, Bytes::new()));
@@ -59,18 +62,8 @@ pub(crate) async fn serve(
     let Ok(body) = body else {
         return plain(413, "text/plain", "body too large or cut short\n", track);
     };
-    let arrived = Arrived {
-        method: &head.method,
-        path: &path,
-        rest: found.map_or("", |(_, rest)| rest),
-        query: head.uri.query().unwrap_or_default(),
-        headers: &head.headers,
-        body: &body,
-        tokens: &shared.tokens,
-        glm_keys: &shared.options.glm_keys,
-        bce_keys: &shared.options.bce_keys,
-        now_ms: now_ms(),
-    };
+    let rest = found.map_or("", |(_, rest)| rest);
+    let arrived = arrived(&shared, &head, rest, &body);
     let serial = shared.serial.fetch_add(1, Relaxed);
     let (status, body) = match (found, surface) {
         (_, "wenxin-v1-token") => shared.tokens.office(arrived.query, arrived.now_ms / 1000),
@@ -83,7 +76,27 @@ pub(crate) async fn serve(
                 created: arrived.now_ms / 1000,
                 model: String::new(),
             };
-            let outcome = understand(voice, &arrived, &body, serial);
+            let outcome = match voice.socket_model(&arrived) {
+                Some(model) => handshake(voice, &arrived, &model),
+                None => understand(voice, &arrived, &body, serial),
+            };
+            if let Outcome::Socket { accept, wait } = outcome {
+                tokio::time::sleep(wait).await;
+                track.status(101);
+                let unused = Records::new(0).add(received("sim", &head, Bytes::new()));
+                let reply = switch(voice, &accept, unused);
+                let job = Job {
+                    upgrade,
+                    voice,
+                    rest: rest.to_owned(),
+                    shared: Arc::clone(&shared),
+                    stamp,
+                    track,
+                    head,
+                };
+                *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(job);
+                return reply;
+            }
             let call = Call {
                 voice,
                 stamp,
@@ -100,6 +113,73 @@ pub(crate) async fn serve(
         ),
     };
     plain(status, "application/json", body, track)
+}
+
+/// A request as its surface sees it.
+pub(crate) fn arrived<'a>(
+    shared: &'a Shared,
+    head: &'a http::request::Parts,
+    rest: &'a str,
+    body: &'a [u8],
+) -> Arrived<'a> {
+    Arrived {
+        method: &head.method,
+        path: head.uri.path(),
+        rest,
+        query: head.uri.query().unwrap_or_default(),
+        headers: &head.headers,
+        body,
+        tokens: &shared.tokens,
+        glm_keys: &shared.options.glm_keys,
+        bce_keys: &shared.options.bce_keys,
+        now_ms: now_ms(),
+    }
+}
+
+/// What becomes of a request for a WebSocket; which faults there are stands in its path.
+fn handshake(voice: &dyn Voice, arrived: &Arrived<'_>, model: &str) -> Outcome {
+    let accept = (*arrived.method == Method::GET).then(|| socket::accept(arrived.headers));
+    let Some(accept) = accept.flatten() else {
+        return Outcome::Http(426, "a WebSocket only\n");
+    };
+    if let Err(trouble) = voice.admit(arrived) {
+        return Outcome::Refused(trouble);
+    }
+    let Ok((base, faults)) = faults::read(model) else {
+        return Outcome::Http(400, "a fault that there is not\n");
+    };
+    let early = faults.hang
+        || faults.reset
+        || faults.cl_te
+        || faults.endless_headers
+        || faults.redirect
+        || faults.html;
+    let by_status = faults.status.is_some_and(|status| status >= 400);
+    let refused = by_status || faults.retry_after.is_some();
+    if early || (refused && faults.error_event.is_none()) {
+        return Outcome::Chat(Box::new(Ask {
+            base,
+            faults,
+            ..Ask::default()
+        }));
+    }
+    let wait = faults.slow_head.unwrap_or_default();
+    let accept = match faults.frame.as_deref() {
+        Some("accept") => "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=".to_owned(),
+        _ => accept,
+    };
+    Outcome::Socket { accept, wait }
+}
+
+/// The answer behind which a connection is a WebSocket.
+fn switch(voice: &dyn Voice, accept: &str, unused: Track) -> Reply {
+    let mut reply = Response::new(Script::steps(Vec::new(), unused));
+    *reply.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    put(&mut reply, "connection", "Upgrade");
+    put(&mut reply, "upgrade", "websocket");
+    put(&mut reply, "sec-websocket-accept", accept);
+    put(&mut reply, "x-simulated-vendor", voice.name());
+    Ok(reply)
 }
 
 /// Under which name a request is kept.
@@ -132,6 +212,8 @@ fn received(surface: &'static str, head: &http::request::Parts, body: Bytes) -> 
         finished: false,
         cancelled: false,
         cut: false,
+        pongs: 0,
+        left_open: false,
     }
 }
 
@@ -161,6 +243,11 @@ enum Outcome {
     Chat(Box<Ask>),
     Models(String),
     Refused(Trouble),
+    /// A WebSocket is opened, after that time.
+    Socket {
+        accept: String,
+        wait: Duration,
+    },
     /// HTTP says it all: status and a word.
     Http(u16, &'static str),
 }
@@ -253,6 +340,7 @@ impl Call {
         let ask = match outcome {
             Outcome::Chat(ask) => ask,
             Outcome::Models(list) => return self.json(200, list, track),
+            Outcome::Socket { .. } => return Err(Severed),
             Outcome::Http(status, word) => return plain(status, "text/plain", word, track),
             Outcome::Refused(trouble) => {
                 let status = self.voice.status_on_wire(&trouble);

@@ -5,7 +5,7 @@
 
 mod decode;
 mod encode;
-mod turns;
+pub(crate) mod turns;
 
 use wire::canon::Request;
 use wire::facts::{EventFacts, Finish, ReplyFacts};

@@ -1,5 +1,5 @@
-//! Brings a conversation into the order that the legacy protocol wants: system texts apart, user (or function result)
-//! and assistant in turn, beginning and ending with the user's side.
+//! Brings a conversation into the order that the legacy protocol wants, and Spark's too: system texts apart, user (or
+//! function result) and assistant in turn, beginning and ending with the user's side.
 //!
 //! Nothing is invented: turns of one side are merged, and what cannot be said is lost by the caller's leave.
 
@@ -12,7 +12,7 @@ use crate::quirks::{Loss, lose};
 
 /// A conversation in order.
 #[derive(Default)]
-pub(super) struct Talk<'a> {
+pub(crate) struct Talk<'a> {
     /// System texts.
     pub system: Vec<&'a Str>,
     /// User side and assistant in turn; an odd number, the user's side first and last.
@@ -20,7 +20,7 @@ pub(super) struct Talk<'a> {
 }
 
 /// All that one side says before the other speaks.
-pub(super) struct Side<'a> {
+pub(crate) struct Side<'a> {
     /// The model's side.
     pub assistant: bool,
     /// Texts, joined by line feeds when written.
@@ -35,7 +35,7 @@ pub(super) struct Side<'a> {
 ///
 /// # Errors
 /// `BadRequest` for what cannot be said and must not be lost, and for a conversation without a user.
-pub(super) fn arrange<'a>(
+pub(crate) fn arrange<'a>(
     turns: &'a [Turn],
     lossy: Lossy,
     dropped: &mut Dropped,
@@ -124,7 +124,7 @@ fn name_of(turns: &[Turn], result: &Turn) -> Option<Str> {
 }
 
 /// A function's result as the JSON text that the protocol wants, escaped: an object as it is, anything else wrapped.
-pub(super) fn result_text(texts: &[&Str]) -> Str {
+pub(crate) fn result_text(texts: &[&Str]) -> Str {
     if let [one] = texts {
         let text = one.text();
         let tape = json::scan(text.as_bytes(), &json::Limits::default());

@@ -167,6 +167,10 @@ impl Check<'_> {
         if info.default_base_url.is_none() && provider.base_url.is_none() {
             self.error(&whole, format!("vendor `{}` needs a `base_url`", info.name));
         }
+        if info.websocket && provider.http2 {
+            let message = format!("vendor `{}` is spoken with over HTTP/1.1", info.name);
+            self.error(&at!["providers", name, "http2"], message);
+        }
         if provider.discover && !info.lists_models {
             let message = format!("vendor `{}` has no list of models to discover", info.name);
             self.error(&at!["providers", name, "discover"], message);

@@ -91,7 +91,7 @@ fn providers() {
         ),
         (
             "zzz",
-            "y.yaml:2:16: providers.p.vendor: there is no vendor `zzz`; known: acme, runtime, twofold, compatible, regional",
+            "y.yaml:2:16: providers.p.vendor: there is no vendor `zzz`; known: acme, runtime, twofold, compatible, regional, talker",
         ),
         (
             "acme, api_key: k, clearance: intenal",
@@ -118,6 +118,20 @@ fn providers() {
         (
             "acme, api_key: k, tls: { ca: nowhere.pem }",
             "y.yaml:2:45: providers.p.tls.ca: `nowhere.pem` cannot be read: entity not found",
+        ),
+        ("talker", ""),
+        ("talker, base_url: \"WS://10.0.0.1:9/x\"", ""),
+        (
+            "talker, base_url: \"ws://talk.example.com\"",
+            "y.yaml:2:34: warning: providers.p.base_url: plain http to a public host: prompts and the key travel unencrypted",
+        ),
+        (
+            "acme, api_key: k, base_url: \"wss://h\"",
+            "y.yaml:2:44: providers.p.base_url: the URL must begin with http:// or https://",
+        ),
+        (
+            "talker, http2: true",
+            "y.yaml:2:31: providers.p.http2: vendor `talker` is spoken with over HTTP/1.1",
         ),
         (
             "runtime, base_url: http://h:1, auth: x, max_connections: 0",

@@ -133,6 +133,7 @@ impl VendorBook for AnyVendor {
             token_url: Some("https://tokens.example.com"),
             self_hosted: false,
             auth_modes: &["bearer"],
+            websocket: false,
             lists_models: true,
         })
     }

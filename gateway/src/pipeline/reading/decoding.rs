@@ -84,6 +84,11 @@ impl Decoding {
         Ok(())
     }
 
+    /// Whether all was heard, so that the upstream's end need not be waited for.
+    pub(in crate::pipeline) fn is_over(&self) -> bool {
+        self.decoder.is_over()
+    }
+
     pub(in crate::pipeline) fn end(
         &mut self,
         meter: &mut Meter,

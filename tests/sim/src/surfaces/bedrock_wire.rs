@@ -111,7 +111,7 @@ pub(super) fn verify(
 }
 
 /// `20250101T000000Z` as seconds since the epoch.
-fn seconds(date: &str) -> Option<i64> {
+pub(super) fn seconds(date: &str) -> Option<i64> {
     let number = |from: usize, to: usize| date.get(from..to)?.parse::<i64>().ok();
     let (year, month, day) = (number(0, 4)?, number(4, 6)?, number(6, 8)?);
     let before = |year: i64| year * 365 + year / 4 - year / 100 + year / 400;

@@ -37,6 +37,7 @@ mod runtimes;
 mod runtimes_more;
 mod sensenova;
 mod spark;
+mod spark_ws;
 mod tongyi;
 mod tongyi_check;
 mod tongyi_compatible;
@@ -55,6 +56,7 @@ use serde_json::Value;
 
 pub(crate) use bce_auth::{IAM_PATH, office as iam_office};
 pub use bluelm_native::{APP as BLUELM_TEST_APP, KEY as BLUELM_TEST_KEY};
+pub use spark_ws::{APP as SPARK_TEST_APP, KEY as SPARK_TEST_KEY, SECRET as SPARK_TEST_SECRET};
 pub(crate) use wenxin_v1::{TOKEN_PATH, Tokens};
 
 /// One SSE event (or comment) as it goes out, with `\n` line ends.
@@ -211,6 +213,10 @@ pub(crate) trait Voice: Send + Sync {
     fn is_chat(&self, arrived: &Arrived<'_>) -> bool {
         arrived.rest == "/chat/completions"
     }
+    /// Of what is spoken with over a WebSocket: the model, faults included, as the path of the handshake has it.
+    fn socket_model(&self, _: &Arrived<'_>) -> Option<String> {
+        None
+    }
     /// Whether a path below a base that it shares with another voice is its own.
     fn owns(&self, _rest: &str) -> bool {
         false
@@ -342,6 +348,7 @@ pub(crate) static SURFACES: &[Surface] = &[
     own("/sensenova/v1", &sensenova::PROFILE),
     own("/sensenova-native/v1/llm", &sensenova::NATIVE),
     own("/spark/v1", &spark::PROFILE),
+    ("spark-ws", "/spark-ws", "/spark-ws", &spark_ws::SparkWs),
     (
         "vllm-completions",
         "/vllm/v1",

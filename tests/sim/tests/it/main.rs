@@ -12,4 +12,5 @@ mod anthropic;
 mod faults;
 mod raw;
 mod refusals;
+mod sockets;
 mod surfaces;

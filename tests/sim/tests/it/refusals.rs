@@ -31,6 +31,7 @@ async fn malformed_bodies() {
         "bedrock",
         "gemini",
         "cohere-v2",
+        "spark-ws",
     ];
     let ends = ["-completions", "-responses", "-api"];
     for surface in sim::Sim::surfaces() {
