@@ -8,6 +8,6 @@ pub mod scan;
 pub mod text;
 pub mod view;
 
-pub use scan::{Limits, Node, Reason, Reject, Tape, Type, scan};
+pub use scan::{Limits, Node, Reason, Reject, Tape, Type, scan, string_prefix};
 pub use text::{Mapped, Offsets, Pieces, escape, unescape};
 pub use view::Value;
