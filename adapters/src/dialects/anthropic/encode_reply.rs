@@ -313,7 +313,7 @@ impl Writer {
 
 impl Encoder for Writer {
     fn events(&mut self, events: &[Event], out: &mut Rope) -> Result<(), Fault> {
-        let mut weave = Weave::new();
+        let mut weave = Weave::of_events(events.len());
         let taken = events
             .iter()
             .try_for_each(|event| self.take(&mut weave, event));
