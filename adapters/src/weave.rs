@@ -111,6 +111,12 @@ impl Weave {
     }
 }
 
+/// Pieces of escaped text as one: no piece ends inside an escape.
+pub(crate) fn joined<'a>(pieces: impl IntoIterator<Item = &'a Str>) -> Str {
+    let bytes: Vec<&[u8]> = pieces.into_iter().map(|one| &**one.bytes()).collect();
+    Str::from_raw(bytes.concat())
+}
+
 /// The members of one object of a request, each judged by the vendor's quirks.
 pub(crate) struct Fields<'a> {
     /// What is written to.

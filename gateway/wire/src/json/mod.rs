@@ -9,5 +9,5 @@ pub mod text;
 pub mod view;
 
 pub use scan::{Limits, Node, Reason, Reject, Tape, Type, scan, string_prefix};
-pub use text::{Mapped, Offsets, Pieces, escape, unescape};
+pub use text::{Mapped, Offsets, Pieces, escape, escaped_len, unescape};
 pub use view::Value;
