@@ -185,7 +185,11 @@ proptest! {
 }
 
 /// Pieces of a stream, as vendors write them: what differs from event to event, and `{}` for the piece.
-const WRAPPINGS: [(&dyn Dialect, &str); 6] = [
+const WRAPPINGS: [(&dyn Dialect, &str); 7] = [
+    (
+        &crate::dialects::converse::Converse,
+        "event: contentBlockDelta\ndata: {\"contentBlockIndex\":0,\"delta\":{\"text\":\"{}\"},\"p\":\"{n}\"}",
+    ),
     (
         &OpenAiChat,
         r#"data: {"id":"c{n}","created":17{n},"choices":[{"index":0,"delta":{"content":"{}"},"finish_reason":null}],"obfuscation":"x{n}"}"#,
@@ -267,6 +271,33 @@ fn a_piece_is_one_allocation() {
             ["a", "b", "c", "密", "d", "", "😀", "e"],
             "{wrapping}"
         );
+    }
+}
+
+/// All that the pieces of one read come to is written into one buffer, made once.
+#[test]
+fn the_pieces_of_a_read_are_one_buffer() {
+    for client in crate::CLIENT_DIALECTS {
+        let mut encoder = client.encoder(head_of_reply());
+        let piece = |text: &'static str| Event::Text {
+            choice: 0,
+            text: wire::canon::Str::from_raw(text),
+        };
+        let mut first = Rope::new();
+        encoder
+            .events(&[piece("a"), piece("b")], &mut first)
+            .unwrap();
+        let events = vec![piece(" and a word"); 16];
+        let mut out = Rope::new();
+        let counted = allocation_counter::measure(|| encoder.events(&events, &mut out).unwrap());
+        assert_eq!(out.pieces().count(), 1, "{}", client.name());
+        // One dialect keeps its text for the end: that grows now and then.
+        let most = if client.name() == "openai-responses" {
+            events.len() as u64
+        } else {
+            2
+        };
+        assert!(counted.count_total <= most, "{}", client.name());
     }
 }
 
