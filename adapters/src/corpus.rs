@@ -22,6 +22,7 @@ use crate::{VENDORS, fuzz, vendor};
 
 mod gemini;
 mod messages;
+mod molds;
 mod native;
 mod responses;
 

@@ -14,6 +14,7 @@ pub mod fuzz;
 pub mod listing;
 pub mod matrix;
 mod members;
+mod mold;
 pub mod operation;
 pub mod places;
 pub mod quirks;

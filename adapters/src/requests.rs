@@ -1,5 +1,7 @@
 //! Requests in canonical form: there and back in one dialect, and as each upstream dialect writes them.
 
+mod copies;
+
 use bytes::Bytes;
 use serde_json::{Value as Json, json};
 use wire::json::{Limits, scan};

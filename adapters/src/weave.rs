@@ -15,6 +15,10 @@ use crate::quirks::{Judged, Loss, Quirks, lose};
 /// whole rope).
 const SPLICE_BYTES: usize = 256;
 
+/// What an event of a stream takes, mostly; and the most that is set aside for the events of one read.
+const EVENT_BYTES: usize = 256;
+const ROOM_BYTES_MAX: usize = 16 << 10;
+
 /// A rope in the making.
 #[derive(Default)]
 pub(crate) struct Weave {
@@ -26,6 +30,14 @@ impl Weave {
     /// Nothing yet.
     pub(crate) fn new() -> Self {
         Self::default()
+    }
+
+    /// Nothing yet, and room for what so many events of a stream come to.
+    pub(crate) fn of_events(count: usize) -> Self {
+        Self {
+            open: Vec::with_capacity(ROOM_BYTES_MAX.min(count * EVENT_BYTES)),
+            ..Self::default()
+        }
     }
 
     /// Bytes of our own, as they are.
@@ -97,6 +109,12 @@ impl Weave {
     fn settle(&mut self) {
         self.done.push(std::mem::take(&mut self.open).into());
     }
+}
+
+/// Pieces of escaped text as one: no piece ends inside an escape.
+pub(crate) fn joined<'a>(pieces: impl IntoIterator<Item = &'a Str>) -> Str {
+    let bytes: Vec<&[u8]> = pieces.into_iter().map(|one| &**one.bytes()).collect();
+    Str::from_raw(bytes.concat())
 }
 
 /// The members of one object of a request, each judged by the vendor's quirks.

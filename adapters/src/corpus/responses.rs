@@ -9,7 +9,7 @@ use super::*;
 use crate::dialects::responses::Responses;
 
 /// Transcripts of this dialect: `tests/corpus/openai/responses`.
-fn own(extension: &str) -> Vec<(PathBuf, Bytes)> {
+pub(super) fn own(extension: &str) -> Vec<(PathBuf, Bytes)> {
     let folder = root().join("openai/responses");
     let mut found: Vec<(PathBuf, Bytes)> = std::fs::read_dir(&folder)
         .unwrap()

@@ -41,7 +41,7 @@ impl Str {
     /// Text of our own, escaped.
     #[must_use]
     pub fn escaped(text: &str) -> Self {
-        let mut raw = Vec::with_capacity(text.len());
+        let mut raw = Vec::with_capacity(json::escaped_len(text));
         json::escape(text, &mut raw);
         Self(raw.into())
     }
@@ -62,6 +62,29 @@ impl Str {
     #[must_use]
     pub fn text(&self) -> Cow<'_, str> {
         std::str::from_utf8(&self.0).map_or(Cow::Borrowed(""), json::unescape)
+    }
+
+    /// The decoded text; a slice where nothing is escaped.
+    #[must_use]
+    pub fn decoded(&self) -> Bytes {
+        match self.text() {
+            Cow::Borrowed(text) => self.0.slice_ref(text.as_bytes()),
+            Cow::Owned(text) => text.into(),
+        }
+    }
+
+    /// The first character of the text that is no white space, if there is one. Decodes no more than it must.
+    #[must_use]
+    pub fn first_char(&self) -> Option<char> {
+        const STEP_BYTES: usize = 64;
+        let mut pieces = json::Pieces::new(std::str::from_utf8(&self.0).ok()?);
+        while let Some(piece) = pieces.next_of(STEP_BYTES) {
+            let found = piece.chars().find(|letter| !letter.is_whitespace());
+            if found.is_some() {
+                return found;
+            }
+        }
+        None
     }
 
     /// Whether there is no text.
@@ -500,6 +523,19 @@ mod tests {
         assert!(Str::of(&body, root).is_none());
         assert_eq!(Str::escaped("\"\n").bytes().as_ref(), b"\\\"\\n");
         assert!(!format!("{text:?}").contains('x'));
+        assert_eq!(text.decoded(), "x\ny");
+        let plain = Str::from_raw("xy");
+        assert_eq!(plain.decoded().as_ptr(), plain.bytes().as_ptr());
+    }
+
+    #[test]
+    fn what_a_text_begins_with() {
+        let first = |raw: &str| Str::from_raw(raw.to_owned()).first_char();
+        assert_eq!(first(""), None);
+        assert_eq!(first(r" \n\t\u0020\u3000 "), None);
+        assert_eq!(first(r" \n{"), Some('{'));
+        assert_eq!(first(&(r"\n".repeat(1000) + r"\u007b")), Some('{'));
+        assert_eq!(first("字"), Some('字'));
     }
 
     #[test]

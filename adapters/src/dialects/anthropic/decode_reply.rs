@@ -14,6 +14,7 @@ use super::lens::{self, Counts};
 use super::{REDACTED, SIGNATURE};
 use crate::dialect::Decoder;
 use crate::dialects::openai_chat::decode_reply::{data_of, scan};
+use crate::mold::Mold;
 
 /// Blocks that are open at a time: the dialect says one.
 const OPEN_MAX: usize = 64;
@@ -21,6 +22,7 @@ const OPEN_MAX: usize = 64;
 /// State of one reply.
 #[derive(Default)]
 pub(super) struct Reader {
+    mold: Mold,
     tape: json::Tape,
     done: bool,
     failed: bool,
@@ -44,13 +46,20 @@ enum BlockKind {
 
 impl Decoder for Reader {
     fn event(&mut self, event: &sse::Event<'_>, out: &mut Vec<Event>) -> Result<(), Fault> {
-        let Some(data) = data_of(event) else {
-            return Ok(());
-        };
         if self.done || self.failed {
             return Ok(());
         }
+        if let Some(event) = self.mold.read(event.raw) {
+            out.push(event);
+            return Ok(());
+        }
+        let Some(data) = data_of(event) else {
+            return Ok(());
+        };
+        self.mold.forget();
         let mut tape = std::mem::take(&mut self.tape);
+        // All else changes with other events, or comes to the same a second time.
+        let (before, from) = (self.open.len(), out.len());
         let named_error = event.word() == Some("error");
         let read = scan(&data, &mut tape).and_then(|root| {
             if named_error || lens::is_error(root) {
@@ -60,6 +69,10 @@ impl Decoder for Reader {
             }
             self.root(&data, root, out)
         });
+        if read.is_ok() && self.open.len() == before {
+            let made = out.get(from..).unwrap_or_default();
+            self.mold.make(event, (&data, &tape), made, &[]);
+        }
         self.tape = tape;
         read
     }

@@ -14,7 +14,7 @@ use super::shape::Shape;
 use super::turns::write_input;
 use super::{REDACTED, SIGNATURE};
 use crate::dialect::{Encoder, ReplyHead};
-use crate::weave::Weave;
+use crate::weave::{Weave, joined};
 
 /// Bytes of events that wait for their block's turn.
 const WAITING_BYTES_MAX: usize = 4 << 20;
@@ -313,7 +313,7 @@ impl Writer {
 
 impl Encoder for Writer {
     fn events(&mut self, events: &[Event], out: &mut Rope) -> Result<(), Fault> {
-        let mut weave = Weave::new();
+        let mut weave = Weave::of_events(events.len());
         let taken = events
             .iter()
             .try_for_each(|event| self.take(&mut weave, event));
@@ -471,8 +471,7 @@ impl Writer {
                 weave.lit(",\"name\":");
                 weave.string(name);
                 weave.lit(",\"input\":");
-                let texts: Vec<Cow<'_, str>> = pieces.iter().map(|piece| piece.text()).collect();
-                write_input(weave, &texts.concat());
+                write_input(weave, &joined(pieces.iter().copied()));
             }
         }
         weave.lit("}");

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use bytes::Bytes;
 use wire::canon::{Blob, Part, Role, Str, ToolCall, Turn};
 use wire::json::{self, Type, Value};
 use wire::{Fault, Kind};
@@ -261,7 +262,7 @@ impl<'a> Writing<'a> {
         self.weave.lit(",\"name\":");
         self.weave.string(&call.name);
         self.weave.lit(",\"input\":");
-        write_input(self.weave, &call.arguments.text());
+        write_input(self.weave, &call.arguments);
         self.weave.lit("}");
     }
 
@@ -294,20 +295,23 @@ fn is_document(at: &Blob) -> bool {
 }
 
 /// Arguments as the object that this dialect wants. What is no object is kept as what it was.
-pub(crate) fn write_input(weave: &mut Weave, arguments: &str) {
-    let trimmed = arguments.trim();
-    if trimmed.is_empty() {
-        return weave.lit("{}");
-    }
-    let tape = json::scan(trimmed.as_bytes(), &json::Limits::default());
-    let object = tape.is_ok_and(|tape| {
-        Value::root(&tape, trimmed.as_bytes()).is_some_and(|root| root.kind() == Type::Object)
-    });
-    if object {
-        weave.lit(trimmed);
+pub(crate) fn write_input(weave: &mut Weave, arguments: &Str) {
+    if arguments.first_char().is_none() {
+        weave.lit("{}");
+    } else if let Some(object) = as_object(arguments) {
+        weave.splice(&object);
     } else {
         weave.lit("{\"_raw\":");
-        weave.quoted(arguments);
+        weave.string(arguments);
         weave.lit("}");
     }
+}
+
+/// What a text holds that is JSON and an object.
+pub(crate) fn as_object(text: &Str) -> Option<Bytes> {
+    let text = text.decoded();
+    let trimmed = std::str::from_utf8(&text).ok()?.trim().as_bytes();
+    let tape = json::scan(trimmed, &json::Limits::default()).ok()?;
+    let root = Value::root(&tape, trimmed)?;
+    (root.kind() == Type::Object).then(|| text.slice_ref(trimmed))
 }

@@ -140,7 +140,7 @@ fn write_finish(weave: &mut Weave, finish: Option<Finish>) {
 
 impl Encoder for Writer {
     fn events(&mut self, events: &[Event], out: &mut Rope) -> Result<(), Fault> {
-        let mut weave = Weave::new();
+        let mut weave = Weave::of_events(events.len());
         for event in events {
             self.write(&mut weave, event);
         }

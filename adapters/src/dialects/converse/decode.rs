@@ -13,9 +13,12 @@ use super::REDACTED;
 use crate::dialect::Decoder;
 use crate::dialects::anthropic::SIGNATURE;
 use crate::dialects::openai_chat::decode_reply::{data_of, scan};
+use crate::mold::Mold;
 
 /// Blocks that are open at a time.
 const OPEN_MAX: usize = 64;
+/// Members of an event that nobody looks at: padding.
+const FREE: [&str; 1] = ["p"];
 
 /// Why a reply ended, of what holds `stopReason`.
 fn finish_of(holder: Value<'_>) -> Option<Finish> {
@@ -100,6 +103,7 @@ pub(super) fn read_reply(root: Value<'_>) -> ReplyFacts {
 /// State of one reply.
 #[derive(Default)]
 pub(super) struct Reader {
+    mold: Mold,
     tape: json::Tape,
     failed: bool,
     finished: bool,
@@ -117,12 +121,25 @@ struct Block {
 
 impl Decoder for Reader {
     fn event(&mut self, event: &sse::Event<'_>, out: &mut Vec<Event>) -> Result<(), Fault> {
-        let Some(data) = data_of(event).filter(|_| !self.failed) else {
+        if self.failed {
+            return Ok(());
+        }
+        if let Some(event) = self.mold.read(event.raw) {
+            out.push(event);
+            return Ok(());
+        }
+        let Some(data) = data_of(event) else {
             return Ok(());
         };
+        self.mold.forget();
         let mut tape = std::mem::take(&mut self.tape);
+        let (before, from) = (self.state(), out.len());
         let name = event.word().unwrap_or_default();
         let read = scan(&data, &mut tape).and_then(|root| self.root(&data, (name, root), out));
+        if read.is_ok() && self.state() == before {
+            let made = out.get(from..).unwrap_or_default();
+            self.mold.make(event, (&data, &tape), made, &FREE);
+        }
         self.tape = tape;
         read
     }
@@ -160,6 +177,12 @@ fn text(body: &Bytes, holder: Value<'_>, name: &str) -> Option<Str> {
 }
 
 impl Reader {
+    /// What changes with an event that comes to one piece: all else changes with other events, or comes to the same a
+    /// second time.
+    fn state(&self) -> (usize, bool) {
+        (self.open.len(), self.said)
+    }
+
     fn root(
         &mut self,
         data: &Bytes,

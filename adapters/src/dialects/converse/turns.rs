@@ -174,7 +174,7 @@ impl<'a> Writing<'a> {
             self.weave.lit(",\"name\":");
             self.weave.string(&call.name);
             self.weave.lit(",\"input\":");
-            write_input(self.weave, &call.arguments.text());
+            write_input(self.weave, &call.arguments);
             self.weave.lit("}}");
         }
         Ok(())

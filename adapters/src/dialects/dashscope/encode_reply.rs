@@ -320,7 +320,7 @@ fn calls(weave: &mut Weave, calls: &[Call]) {
 
 impl Encoder for Writer {
     fn events(&mut self, events: &[Event], out: &mut Rope) -> Result<(), Fault> {
-        let mut weave = Weave::new();
+        let mut weave = Weave::of_events(events.len());
         for event in events {
             self.write(&mut weave, event)?;
         }

@@ -5,8 +5,6 @@
 //! object, and for those before it. Thoughts are left out unless they were asked for. Writes no error and no end that the
 //! events do not tell.
 
-use std::borrow::Cow;
-
 use wire::canon::{Event, Str, Usage};
 use wire::facts::Finish;
 use wire::{Fault, Kind, Rope};
@@ -14,7 +12,7 @@ use wire::{Fault, Kind, Rope};
 use super::{CALL_SIGNATURE, TEXT_SIGNATURE};
 use crate::dialect::{Encoder, ReplyHead};
 use crate::dialects::anthropic::{Shape, write_input};
-use crate::weave::Weave;
+use crate::weave::{Weave, joined};
 
 /// Bytes of calls that wait for the rest of their arguments.
 const WAITING_BYTES_MAX: usize = 4 << 20;
@@ -225,7 +223,7 @@ impl Writer {
 
 impl Encoder for Writer {
     fn events(&mut self, events: &[Event], out: &mut Rope) -> Result<(), Fault> {
-        let mut weave = Weave::new();
+        let mut weave = Weave::of_events(events.len());
         let taken = events
             .iter()
             .try_for_each(|event| self.take(&mut weave, event));
@@ -422,8 +420,7 @@ fn write_part(weave: &mut Weave, part: &Part<'_>) {
             weave.lit(",\"name\":");
             weave.string(&call.name);
             weave.lit(",\"args\":");
-            let texts: Vec<Cow<'_, str>> = call.pieces.iter().map(Str::text).collect();
-            write_input(weave, &texts.concat());
+            write_input(weave, &joined(&call.pieces));
             weave.lit("}");
             if let Some(proof) = &call.signature {
                 weave.lit(",\"thoughtSignature\":");

@@ -4,12 +4,11 @@
 //! lost; each is put right here. A result must name its function: it is found by the call's id.
 
 use wire::canon::{Blob, Part, Role, Str, ToolCall, Turn};
-use wire::json::{self, Type, Value};
 use wire::{Fault, Kind};
 
 use super::{CALL_SIGNATURE, TEXT_SIGNATURE, UNSIGNED};
 use crate::dialect::{Dropped, Lossy};
-use crate::dialects::anthropic::{is_system, write_input};
+use crate::dialects::anthropic::{as_object, is_system, write_input};
 use crate::quirks::{Loss, lose};
 use crate::weave::Weave;
 
@@ -177,7 +176,7 @@ impl<'a> Writing<'a> {
             self.weave.lit(",\"name\":");
             self.weave.string(&call.name);
             self.weave.lit(",\"args\":");
-            write_input(self.weave, &call.arguments.text());
+            write_input(self.weave, &call.arguments);
             self.weave.lit("}");
             // Of calls that are made at once the first one has it.
             match signature {
@@ -253,19 +252,11 @@ fn is_the_vendors(url: &Str) -> bool {
 
 /// A result as the object that this dialect wants: itself, if it is one.
 fn write_response(weave: &mut Weave, texts: &[Str]) {
-    if let [only] = texts {
-        let text = only.text();
-        let trimmed = text.trim();
-        let tape = trimmed
-            .starts_with('{')
-            .then(|| json::scan(trimmed.as_bytes(), &json::Limits::default()).ok());
-        let object = tape.flatten().is_some_and(|tape| {
-            let root = Value::root(&tape, trimmed.as_bytes());
-            root.is_some_and(|root| root.kind() == Type::Object)
-        });
-        if object {
-            return weave.lit(trimmed);
-        }
+    if let [only] = texts
+        && only.first_char() == Some('{')
+        && let Some(object) = as_object(only)
+    {
+        return weave.splice(&object);
     }
     weave.lit("{\"result\":\"");
     for (at, text) in texts.iter().enumerate() {

@@ -13,15 +13,19 @@ use wire::{Fault, Kind};
 
 use super::lens;
 use crate::dialect::Decoder;
+use crate::mold::Mold;
 
 /// Choices of one reply that are followed; more are read as malformed.
 const CHOICES_MAX: u32 = super::request::CHOICES_MAX as u32;
 /// Tool calls of one choice that are followed.
 const CALLS_MAX: usize = 1024;
+/// Members of an event that are looked at in the first one only, or never.
+const FREE: [&str; 3] = ["id", "created", "obfuscation"];
 
 /// State of one reply.
 #[derive(Default)]
 pub(crate) struct Reader {
+    mold: Mold,
     tape: json::Tape,
     started: bool,
     done: bool,
@@ -84,17 +88,23 @@ fn to_u32(at: usize) -> u32 {
 
 impl Decoder for Reader {
     fn event(&mut self, event: &sse::Event<'_>, out: &mut Vec<Event>) -> Result<(), Fault> {
-        let Some(data) = data_of(event) else {
-            return Ok(());
-        };
         if self.done || self.failed {
             return Ok(());
         }
+        if let Some(event) = self.mold.read(event.raw) {
+            out.push(event);
+            return Ok(());
+        }
+        let Some(data) = data_of(event) else {
+            return Ok(());
+        };
+        self.mold.forget();
         if data.trim_ascii_start().starts_with(b"[DONE]") {
             self.done = true;
             return Ok(());
         }
         let mut tape = std::mem::take(&mut self.tape);
+        let (before, from) = (self.state(), out.len());
         let read = scan(&data, &mut tape).and_then(|root| {
             if event.name() == Some(b"error") {
                 self.failed = true;
@@ -103,6 +113,10 @@ impl Decoder for Reader {
             }
             self.root(&data, root, out)
         });
+        if read.is_ok() && self.state() == before {
+            let made = out.get(from..).unwrap_or_default();
+            self.mold.make(event, (&data, &tape), made, &FREE);
+        }
         self.tape = tape;
         read
     }
@@ -154,6 +168,12 @@ pub(crate) fn scan<'a>(data: &'a Bytes, tape: &'a mut json::Tape) -> Result<Valu
 }
 
 impl Reader {
+    /// What changes with an event that comes to one piece: all else changes with other events only.
+    fn state(&self) -> (usize, usize) {
+        let said = self.choices.iter().filter(|choice| choice.said).count();
+        (self.choices.len(), said)
+    }
+
     /// The vendor said that it was done, where it gave no reason: a natural end.
     fn close(&mut self, out: &mut Vec<Event>) {
         for choice in self.choices.iter_mut().filter(|choice| !choice.finished) {

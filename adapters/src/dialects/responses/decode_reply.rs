@@ -15,13 +15,17 @@ use super::{ENCRYPTED, lens};
 use crate::dialect::Decoder;
 use crate::dialects::openai_chat::decode_reply::{data_of, scan};
 use crate::dialects::openai_chat::lens::read_usage;
+use crate::mold::Mold;
 
 /// Items of one response that are followed; more are read as malformed.
 const ITEMS_MAX: usize = 4096;
+/// Members of an event that nobody looks at.
+const FREE: [&str; 2] = ["sequence_number", "obfuscation"];
 
 /// State of one reply.
 #[derive(Default)]
 pub(super) struct Reader {
+    mold: Mold,
     tape: json::Tape,
     started: bool,
     done: bool,
@@ -41,13 +45,22 @@ struct Item {
 
 impl Decoder for Reader {
     fn event(&mut self, event: &sse::Event<'_>, out: &mut Vec<Event>) -> Result<(), Fault> {
+        if self.done || self.failed {
+            return Ok(());
+        }
+        if let Some(event) = self.mold.read(event.raw) {
+            out.push(event);
+            return Ok(());
+        }
         let Some(data) = data_of(event) else {
             return Ok(());
         };
-        if self.done || self.failed || data.trim_ascii_start().starts_with(b"[DONE]") {
+        if data.trim_ascii_start().starts_with(b"[DONE]") {
             return Ok(());
         }
+        self.mold.forget();
         let mut tape = std::mem::take(&mut self.tape);
+        let (before, from) = (self.state(), out.len());
         let named_error = event.name() == Some(b"error");
         let read = scan(&data, &mut tape).and_then(|root| {
             if named_error {
@@ -57,6 +70,10 @@ impl Decoder for Reader {
             }
             self.root(&data, root, out)
         });
+        if read.is_ok() && self.state() == before {
+            let made = out.get(from..).unwrap_or_default();
+            self.mold.make(event, (&data, &tape), made, &FREE);
+        }
         self.tape = tape;
         read
     }
@@ -91,6 +108,12 @@ impl Decoder for Reader {
 }
 
 impl Reader {
+    /// What changes with an event that comes to one piece: all else changes with other events only.
+    fn state(&self) -> (usize, usize) {
+        let said = self.items.iter().filter(|item| item.said).count();
+        (self.items.len(), said)
+    }
+
     fn root(&mut self, data: &Bytes, root: Value<'_>, out: &mut Vec<Event>) -> Result<(), Fault> {
         let kind = root.get("type").and_then(|kind| kind.as_str());
         let Some(kind) = kind else {

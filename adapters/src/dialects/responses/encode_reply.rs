@@ -497,7 +497,7 @@ impl Encoder for Writer {
             let _ = self.take(event);
         }
         self.settle();
-        let mut weave = Weave::new();
+        let mut weave = Weave::of_events(events.len());
         self.write_response(&mut weave, &self.state());
         weave.take()
     }

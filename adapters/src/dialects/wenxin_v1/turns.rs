@@ -104,14 +104,8 @@ fn texts_of<'a>(
             _ => lose("messages", Loss::Meaning, lossy, dropped)?,
         }
     }
-    texts.retain(|text| !is_blank(text));
+    texts.retain(|text| text.first_char().is_some());
     Ok(texts)
-}
-
-/// Whether there is nothing but white space.
-fn is_blank(text: &Str) -> bool {
-    // A text of any length begins with something else than space soon, or is not worth its length.
-    text.text().trim().is_empty()
 }
 
 /// The name of the function whose result a turn is: its own, or that of the call it answers.
@@ -125,26 +119,35 @@ fn name_of(turns: &[Turn], result: &Turn) -> Option<Str> {
 
 /// A function's result as the JSON text that the protocol wants, escaped: an object as it is, anything else wrapped.
 pub(crate) fn result_text(texts: &[&Str]) -> Str {
-    if let [one] = texts {
-        let text = one.text();
-        let tape = json::scan(text.as_bytes(), &json::Limits::default());
+    if let [one] = texts
+        && one.first_char() == Some('{')
+    {
+        let text = one.decoded();
+        let tape = json::scan(&text, &json::Limits::default());
         let object = tape.is_ok_and(|tape| {
-            json::Value::root(&tape, text.as_bytes())
-                .is_some_and(|root| root.kind() == json::Type::Object)
+            json::Value::root(&tape, &text).is_some_and(|root| root.kind() == json::Type::Object)
         });
         if object {
             return (*one).clone();
         }
     }
-    let mut inner = br#"{\"result\":\""#.to_vec();
-    for (at, text) in texts.iter().enumerate() {
-        if at > 0 {
-            inner.extend_from_slice(br"\\n");
-        }
-        // Escaped once as text of the result, once more as a part of the JSON text.
-        let raw = std::str::from_utf8(text.bytes()).unwrap_or_default();
-        json::escape(raw, &mut inner);
+    const BEGIN: &[u8] = br#"{\"result\":\""#;
+    const BETWEEN: &[u8] = br"\\n";
+    const END: &[u8] = br#"\"}"#;
+    // Escaped once as text of the result, once more as a part of the JSON text.
+    fn raw(text: &Str) -> &str {
+        std::str::from_utf8(text.bytes()).unwrap_or_default()
     }
-    inner.extend_from_slice(br#"\"}"#);
+    let length: usize = texts
+        .iter()
+        .map(|text| json::escaped_len(raw(text)) + BETWEEN.len())
+        .sum();
+    let mut inner = Vec::with_capacity(BEGIN.len() + length + END.len());
+    inner.extend_from_slice(BEGIN);
+    for (at, text) in texts.iter().enumerate() {
+        inner.extend_from_slice(if at == 0 { b"" } else { BETWEEN });
+        json::escape(raw(text), &mut inner);
+    }
+    inner.extend_from_slice(END);
     Str::from_raw(inner)
 }

@@ -9,7 +9,7 @@ mod tape;
 pub mod text;
 pub mod view;
 
-pub use scan::scan;
+pub use scan::{scan, string_prefix};
 pub use tape::{Limits, Node, Reason, Reject, Tape, Type};
-pub use text::{Mapped, Offsets, Pieces, escape, unescape};
+pub use text::{Mapped, Offsets, Pieces, escape, escaped_len, unescape};
 pub use view::Value;

@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use super::run::{has_control, plain_prefix};
 use super::tape::{Limits, Node, Reason, Reject, Tape, Type};
 use super::text;
+use super::view::utf8;
 use smallvec::SmallVec;
 
 /// Reads `body` onto a new tape.
@@ -46,6 +47,32 @@ pub fn scan_into(body: &[u8], limits: &Limits, tape: &mut Tape) -> Result<(), Re
         parents: SmallVec::new(),
     }
     .run()
+}
+
+/// How many bytes the string takes that `raw` begins with, quotes included. `None`: [`scan`] would not take them for one.
+#[must_use]
+pub fn string_prefix(raw: &[u8]) -> Option<usize> {
+    let inside = raw.strip_prefix(b"\"")?;
+    let plain = plain_prefix(inside, false);
+    let end = match inside.get(plain)? {
+        b'"' => plain + 2,
+        b'\\' => {
+            let mut scanner = Scanner {
+                body: raw,
+                clean: false,
+                at: 0,
+                limits: &Limits::default(),
+                tape: &mut Tape::default(),
+                top: Open::NONE,
+                parents: SmallVec::new(),
+            };
+            scanner.string().ok()?;
+            scanner.at
+        }
+        _ => return None,
+    };
+    utf8(raw.get(..end)?)?;
+    Some(end)
 }
 
 /// Bytes that are looked over at a time: twice, while they are in the processor's nearest cache.
@@ -695,6 +722,17 @@ mod tests {
                 // serde_json takes the last of two equal keys.
                 Err(reject) => prop_assert!(!theirs || reject.reason == Reason::DuplicateKey, "{} {:?}", body, reject),
             }
+        }
+
+        #[test]
+        fn a_string_is_told_as_in_a_whole_text(body in prop::collection::vec(prop_oneof![
+            6 => Just(b"a".to_vec()), 3 => Just(b"\"".to_vec()), 2 => Just(b"\\n".to_vec()), 1 => Just(b"\\u00e9".to_vec()),
+            1 => Just(b"\\ud83d\\ude00".to_vec()), 1 => Just(b"\\ud83d".to_vec()), 1 => Just(b"\\".to_vec()),
+            1 => Just(b"\n".to_vec()), 2 => Just("密".as_bytes().to_vec()), 1 => Just(b"\xe5".to_vec()), 4 => Just(vec![b'x'; 20]),
+        ], 0..12)) {
+            let raw = [b"\"", body.concat().as_slice()].concat();
+            let longest = (0..=raw.len()).find(|end| scan(&raw[..*end], &Limits::default()).is_ok());
+            prop_assert_eq!(string_prefix(&raw), longest);
         }
 
         #[test]

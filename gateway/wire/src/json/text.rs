@@ -159,6 +159,17 @@ impl Offsets {
     }
 }
 
+/// How many bytes [`escape`] makes of `text`.
+#[must_use]
+pub fn escaped_len(text: &str) -> usize {
+    let taken = |byte| match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' => 2,
+        0x00..=0x1f => 6,
+        _ => 1,
+    };
+    text.bytes().map(taken).sum()
+}
+
 /// Writes `text` as the inside of a JSON string.
 pub fn escape(text: &str, out: &mut Vec<u8>) {
     let bytes = text.as_bytes();
@@ -293,6 +304,7 @@ mod tests {
             prop_assert_eq!(unescape(inner), text.as_str());
             let mut ours = b"\"".to_vec();
             escape(&text, &mut ours);
+            prop_assert_eq!(ours.len(), 1 + escaped_len(&text));
             ours.push(b'"');
             let back: String = serde_json::from_slice(&ours).unwrap();
             prop_assert_eq!(back, text);
