@@ -11,6 +11,8 @@ pub mod dialect;
 pub mod dialects;
 pub mod frames;
 pub mod fuzz;
+#[cfg(test)]
+mod inert;
 pub mod listing;
 pub mod matrix;
 mod members;

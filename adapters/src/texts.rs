@@ -26,10 +26,6 @@ const DATA_HEAD_MAX: usize = 128;
 pub(crate) struct Rules {
     /// Keys of the dialect itself: nobody's data. Their values are read.
     pub(crate) keys: &'static [&'static str],
-    /// Top-level members whose numbers are the dialect's own. A string in their place is text all the same.
-    pub(crate) inert: &'static [&'static str],
-    /// Top-level members that were checked, or are replaced.
-    pub(crate) checked: &'static [&'static str],
     /// Values that are words of the dialect: nobody's data, wherever they stand.
     pub(crate) words: &'static [&'static str],
     /// Members that hold JSON text.
@@ -39,6 +35,20 @@ pub(crate) struct Rules {
     /// Members that say where an image or a file lies.
     pub(crate) places: &'static [&'static str],
 }
+
+/// Members of one object of the dialect that are no text there. Below it, and anywhere else, one of that name is.
+pub(crate) struct Own {
+    /// Their numbers are the dialect's own. A string in their place is text all the same.
+    pub(crate) numbers: &'static [&'static str],
+    /// They were checked, or are replaced.
+    pub(crate) checked: &'static [&'static str],
+}
+
+/// None: all is text.
+pub(crate) const NONE: Own = Own {
+    numbers: &[],
+    checked: &[],
+};
 
 /// A place of the walk.
 pub(crate) struct Visit<'a> {
@@ -175,9 +185,22 @@ impl Rules {
             .is_some_and(|key| list.contains(&key))
     }
 
-    /// Adds what stands at or under `value` to `contents`.
+    /// Adds what stands at or under `value` to `contents`, whatever its member is called.
     pub(crate) fn collect<'a>(
         &self,
+        tape: &'a Tape,
+        body: &'a [u8],
+        member: (Option<Value<'a>>, Value<'a>),
+        said: (Source, Option<u32>),
+        contents: &mut Contents,
+    ) {
+        self.collect_of(&NONE, tape, body, member, said, contents);
+    }
+
+    /// The same for a member of the object that `own` is about.
+    pub(crate) fn collect_of<'a>(
+        &self,
+        own: &Own,
         tape: &'a Tape,
         body: &'a [u8],
         (key, value): (Option<Value<'a>>, Value<'a>),
@@ -212,12 +235,12 @@ impl Rules {
             }
             let Some(span) = value.inner_span() else {
                 let span = value.span();
-                if span.len() >= NUMBER_MIN && !(top && Self::names(self.inert, key)) {
+                if span.len() >= NUMBER_MIN && !(top && Self::names(own.numbers, key)) {
                     text(span, Form::Number);
                 }
                 return;
             };
-            if span.is_empty() || (top && Self::names(self.checked, key)) {
+            if span.is_empty() || (top && Self::names(own.checked, key)) {
                 return;
             }
             let raw = value.inner().unwrap_or_default();
@@ -349,12 +372,14 @@ mod tests {
 
     const RULES: Rules = Rules {
         keys: &["content", "url"],
-        inert: &["seed"],
-        checked: &["model"],
         words: &["user"],
         json: &["arguments"],
         media: &["file_data"],
         places: &["url"],
+    };
+    const ROOT: Own = Own {
+        numbers: &["seed"],
+        checked: &["model"],
     };
 
     fn collected(body: &str) -> (Vec<(String, Form)>, usize) {
@@ -363,7 +388,8 @@ mod tests {
         let mut contents = Contents::default();
         for (key, value) in root.members() {
             for member in [(None, key), (Some(key), value)] {
-                RULES.collect(
+                RULES.collect_of(
+                    &ROOT,
                     &tape,
                     body.as_bytes(),
                     member,

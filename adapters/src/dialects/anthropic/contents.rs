@@ -9,7 +9,7 @@ use wire::facts::{Contents, Form, RequestFacts, Said, Saying, Source, Text};
 use wire::hold::Lane;
 use wire::json::{Tape, Type, Value};
 
-use crate::texts::{Rules, is_signature, is_textual, walk};
+use crate::texts::{Own, Rules, is_signature, is_textual, walk};
 
 /// Request fields.
 const RULES: Rules = Rules {
@@ -72,8 +72,6 @@ const RULES: Rules = Rules {
         "mcp_servers",
         "context_management",
     ],
-    inert: &["max_tokens", "temperature", "top_p", "top_k"],
-    checked: &["model"],
     words: &[
         "user",
         "assistant",
@@ -131,6 +129,12 @@ const RULES: Rules = Rules {
     places: &["url", "file_id"],
 };
 
+/// The same of the body's own members.
+const ROOT: Own = Own {
+    numbers: &["max_tokens", "temperature", "top_p", "top_k"],
+    checked: &["model"],
+};
+
 /// All texts of a request.
 pub(super) fn of_request(body: &[u8], facts: &RequestFacts) -> Contents {
     let mut contents = Contents::default();
@@ -150,7 +154,9 @@ pub(super) fn of_request(body: &[u8], facts: &RequestFacts) -> Contents {
         } else {
             // The key itself too: an unknown one may say anything.
             reading.add((None, key), Source::System, None);
-            reading.add((Some(key), value), Source::System, None);
+            let said = (Source::System, None);
+            let member = (Some(key), value);
+            RULES.collect_of(&ROOT, &facts.tape, body, member, said, reading.contents);
         }
     }
     contents

@@ -10,8 +10,8 @@ use wire::hold::Lane;
 use wire::json::{Tape, Type, Value};
 
 use super::names::{get, is};
-use super::words::RULES;
-use crate::texts::{is_signature, is_textual, walk};
+use super::words::{CONFIG, ROOT, RULES};
+use crate::texts::{NONE, Own, is_signature, is_textual, walk};
 
 /// All texts of a request.
 pub(super) fn of_request(body: &[u8], facts: &RequestFacts) -> Contents {
@@ -24,8 +24,19 @@ pub(super) fn of_request(body: &[u8], facts: &RequestFacts) -> Contents {
         body,
         contents: &mut contents,
     };
-    reading.members(root);
+    reading.members(root, Holder::Root);
     contents
+}
+
+/// Whose members they are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Holder {
+    /// The body's.
+    Root,
+    /// Those of what is to be counted, whose model is replaced as the body's is.
+    Counted,
+    /// Somebody's: nothing there was checked.
+    Inside,
 }
 
 struct Reading<'a> {
@@ -39,8 +50,19 @@ impl<'a> Reading<'a> {
         RULES.collect(self.tape, self.body, member, (source, turn), self.contents);
     }
 
-    /// The members of a request, or of the one that is to be counted.
-    fn members(&mut self, holder: Value<'a>) {
+    /// The same of an object whose own members are known.
+    fn add_of(&mut self, own: &Own, member: (Value<'a>, Value<'a>)) {
+        let ((key, value), said) = (member, (Source::System, None));
+        let member = (Some(key), value);
+        RULES.collect_of(own, self.tape, self.body, member, said, self.contents);
+    }
+
+    /// The members of a request, or of one inside it.
+    fn members(&mut self, holder: Value<'a>, whose: Holder) {
+        let (own, config) = match whose {
+            Holder::Root | Holder::Counted => (&ROOT, &CONFIG),
+            Holder::Inside => (&NONE, &NONE),
+        };
         for (key, value) in holder.members() {
             // The key itself too: an unknown one may say anything.
             self.add((None, key), Source::System, None);
@@ -54,11 +76,21 @@ impl<'a> Reading<'a> {
                     self.content(value, Some(Source::System), None);
                 }
                 (_, Type::Object) if is(key, "content") => self.content(value, None, None),
-                (_, Type::Object) if is(key, "generateContentRequest") => self.members(value),
+                (_, Type::Object) if is(key, "generateContentRequest") => {
+                    let counted = whose == Holder::Root;
+                    self.members(
+                        value,
+                        if counted {
+                            Holder::Counted
+                        } else {
+                            Holder::Inside
+                        },
+                    );
+                }
                 (_, Type::Array) if is(key, "requests") => {
                     for request in value.elements() {
                         match request.kind() {
-                            Type::Object => self.members(request),
+                            Type::Object => self.members(request, Holder::Inside),
                             _ => self.add((None, request), Source::User, None),
                         }
                     }
@@ -66,10 +98,10 @@ impl<'a> Reading<'a> {
                 (_, Type::Object) if is(key, "generationConfig") => {
                     for (key, value) in value.members() {
                         self.add((None, key), Source::System, None);
-                        self.add((Some(key), value), Source::System, None);
+                        self.add_of(config, (key, value));
                     }
                 }
-                _ => self.add((Some(key), value), Source::System, None),
+                _ => self.add_of(own, (key, value)),
             }
         }
     }

@@ -95,20 +95,11 @@ pub(super) fn read(body: &Bytes, tape: json::Tape, asked: &Asked) -> Result<Requ
         return embed::see(body, tape, asked);
     }
     let mut facts = RequestFacts {
-        tape: json::Tape::default(),
         model: asked.model.to_string(),
-        model_span: 0..0,
         stream: asked.stream,
         // This dialect always counts.
         usage_asked: true,
-        max_tokens: None,
-        choices: 1,
-        turns: 0,
-        tools: false,
-        structured: false,
-        logprobs: false,
-        thoughts: false,
-        shape: wire::facts::Shape::default(),
+        ..RequestFacts::default()
     };
     {
         let root = Value::root(&tape, body).filter(|root| root.kind() == Type::Object);

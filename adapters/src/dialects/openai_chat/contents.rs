@@ -8,7 +8,7 @@ use wire::facts::{Contents, RequestFacts, Said, Saying, Source};
 use wire::hold::Lane;
 use wire::json::{Tape, Type, Value};
 
-use crate::texts::{Rules, is_coded, walk};
+use crate::texts::{Own, Rules, is_coded, walk};
 
 /// Request fields.
 const RULES: Rules = Rules {
@@ -84,19 +84,6 @@ const RULES: Rules = Rules {
         "prediction",
         "web_search_options",
     ],
-    inert: &[
-        "temperature",
-        "top_p",
-        "top_k",
-        "max_tokens",
-        "max_completion_tokens",
-        "n",
-        "seed",
-        "presence_penalty",
-        "frequency_penalty",
-        "top_logprobs",
-    ],
-    checked: &["model"],
     words: &[
         "system",
         "developer",
@@ -126,6 +113,23 @@ const RULES: Rules = Rules {
     places: &["url", "file_url", "video_url", "image_url"],
 };
 
+/// The same of the body's own members.
+const ROOT: Own = Own {
+    numbers: &[
+        "temperature",
+        "top_p",
+        "top_k",
+        "max_tokens",
+        "max_completion_tokens",
+        "n",
+        "seed",
+        "presence_penalty",
+        "frequency_penalty",
+        "top_logprobs",
+    ],
+    checked: &["model"],
+};
+
 /// All texts of a request.
 pub(super) fn of_request(body: &[u8], facts: &RequestFacts) -> Contents {
     let mut contents = Contents::default();
@@ -134,7 +138,8 @@ pub(super) fn of_request(body: &[u8], facts: &RequestFacts) -> Contents {
     };
     for (key, value) in root.members() {
         let mut add = |key, value, source, turn| {
-            RULES.collect(
+            RULES.collect_of(
+                &ROOT,
                 &facts.tape,
                 body,
                 (key, value),

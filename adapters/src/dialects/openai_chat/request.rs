@@ -4,7 +4,7 @@
 //! config could change. Refuses what another parser could read differently (`governance/threats.md`, section 4).
 
 use bytes::Bytes;
-use wire::facts::{RequestFacts, Shape};
+use wire::facts::RequestFacts;
 use wire::json::{self, Type, Value, text};
 use wire::{Fault, Kind};
 
@@ -88,8 +88,8 @@ pub(super) fn read(body: &Bytes, tape: json::Tape) -> Result<RequestFacts, Fault
         tools: seen.tools,
         structured: seen.structured,
         logprobs: seen.logprobs,
-        shape: Shape::default(),
         thoughts: true,
+        ..RequestFacts::default()
     })
 }
 

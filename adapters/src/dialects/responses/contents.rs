@@ -11,7 +11,7 @@ use wire::hold::Lane;
 use wire::json::{Tape, Type, Value};
 
 use super::{items, lens};
-use crate::texts::{Rules, walk};
+use crate::texts::{NONE, Own, Rules, walk};
 
 /// Request fields.
 const RULES: Rules = Rules {
@@ -85,14 +85,6 @@ const RULES: Rules = Rules {
         "context_management",
         "moderation",
     ],
-    inert: &[
-        "temperature",
-        "top_p",
-        "max_output_tokens",
-        "max_tool_calls",
-        "top_logprobs",
-    ],
-    checked: &["model"],
     words: &[
         "system",
         "developer",
@@ -151,14 +143,27 @@ const RULES: Rules = Rules {
     places: &["image_url", "file_url", "url"],
 };
 
+/// The same of the body's own members.
+const ROOT: Own = Own {
+    numbers: &[
+        "temperature",
+        "top_p",
+        "max_output_tokens",
+        "max_tool_calls",
+        "top_logprobs",
+    ],
+    checked: &["model"],
+};
+
 /// All texts of a request.
 pub(super) fn of_request(body: &[u8], facts: &RequestFacts) -> Contents {
     let mut contents = Contents::default();
     let Some(root) = Value::root(&facts.tape, body) else {
         return contents;
     };
-    let mut add = |key, value, source, turn| {
-        RULES.collect(
+    let mut add = |own, key, value, source, turn| {
+        RULES.collect_of(
+            own,
             &facts.tape,
             body,
             (key, value),
@@ -168,27 +173,27 @@ pub(super) fn of_request(body: &[u8], facts: &RequestFacts) -> Contents {
     };
     for (key, value) in root.members() {
         // The key itself too: an unknown one may say anything.
-        add(None, key, Source::System, None);
+        add(&NONE, None, key, Source::System, None);
         if !key.is_named("input") {
-            add(Some(key), value, Source::System, None);
+            add(&ROOT, Some(key), value, Source::System, None);
             continue;
         }
         if value.kind() != Type::Array {
-            add(Some(key), value, Source::User, Some(0));
+            add(&NONE, Some(key), value, Source::User, Some(0));
             continue;
         }
         for (turn, item) in value.elements().enumerate() {
             let (source, turn) = (source_of(item), u32::try_from(turn).ok());
             if item.kind() != Type::Object {
-                add(None, item, source, turn);
+                add(&NONE, None, item, source, turn);
                 continue;
             }
             for (key, value) in item.members() {
-                add(None, key, source, turn);
+                add(&NONE, None, key, source, turn);
                 let proof = key.is_named("encrypted_content")
                     && value.inner().is_some_and(items::is_opaque);
                 if !proof {
-                    add(Some(key), value, source, turn);
+                    add(&NONE, Some(key), value, source, turn);
                 }
             }
         }

@@ -52,20 +52,10 @@ const ITEMS_MAX: u32 = 4096;
 /// `BadRequest` with the field's name.
 pub(super) fn read(body: &Bytes, tape: json::Tape) -> Result<RequestFacts, Fault> {
     let mut facts = RequestFacts {
-        tape: json::Tape::default(),
-        model: String::new(),
-        model_span: 0..0,
-        stream: false,
         // This dialect always counts.
         usage_asked: true,
-        max_tokens: None,
-        choices: 1,
-        turns: 0,
-        tools: false,
-        structured: false,
-        logprobs: false,
         thoughts: true,
-        shape: wire::facts::Shape::default(),
+        ..RequestFacts::default()
     };
     {
         let root = Value::root(&tape, body).filter(|root| root.kind() == Type::Object);
