@@ -6,6 +6,8 @@
 mod auth;
 mod calendar;
 #[cfg(test)]
+mod caps;
+#[cfg(test)]
 mod corpus;
 pub mod dialect;
 pub mod dialects;

@@ -34,6 +34,8 @@ pub(crate) struct Rules {
     pub(crate) media: &'static [&'static str],
     /// Members that say where an image or a file lies.
     pub(crate) places: &'static [&'static str],
+    /// Members that name a file which the vendor keeps: nobody here can look into it.
+    pub(crate) kept: &'static [&'static str],
 }
 
 /// Members of one object of the dialect that are no text there. Below it, and anywhere else, one of that name is.
@@ -262,7 +264,8 @@ impl Rules {
                 None => {
                     let coded = Self::names(self.media, key) && raw.bytes().all(is_coded);
                     let elsewhere = Self::names(self.places, key) && raw.contains("://");
-                    if coded || elsewhere || holds_file(raw) {
+                    let kept = Self::names(self.kept, key) || is_kept(raw);
+                    if coded || elsewhere || kept || holds_file(raw) {
                         contents.media.push(Media { span: span.clone() });
                     }
                     let json = Self::names(self.json, key);
@@ -327,6 +330,20 @@ pub(crate) fn is_coded(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"+/=-_".contains(&byte)
 }
 
+/// How a text begins that a vendor replaces by the files which it kept under these names (`vendors/tongyi.md`, section 5).
+const KEPT: &str = "fileid://";
+/// White space before it and all.
+const KEPT_HEAD_MAX: usize = 64;
+
+/// Whether a text stands for files that a vendor keeps.
+fn is_kept(raw: &str) -> bool {
+    let head = raw.get(..floor(raw, KEPT_HEAD_MAX)).unwrap_or(raw);
+    let head = json::unescape(head);
+    let head = head.trim_start();
+    head.get(..KEPT.len())
+        .is_some_and(|scheme| scheme.eq_ignore_ascii_case(KEPT))
+}
+
 /// Whether a file in base64 stands somewhere in a text: nobody reads it there.
 fn holds_file(raw: &str) -> bool {
     let bytes = raw.as_bytes();
@@ -376,6 +393,7 @@ mod tests {
         json: &["arguments"],
         media: &["file_data"],
         places: &["url"],
+        kept: &["file_id"],
     };
     const ROOT: Own = Own {
         numbers: &["seed"],
@@ -440,6 +458,23 @@ mod tests {
         assert_eq!(media, 4, "{texts:?}");
         assert!(texts.contains(&("aGk=".to_owned(), Form::Base64)));
         assert!(texts.contains(&("https://x.example/1.png".to_owned(), Form::String)));
+    }
+
+    #[test]
+    fn what_a_vendor_keeps_is_media_and_its_name_is_text() {
+        for (body, media) in [
+            (r#"{"file_id":"file-1"}"#, 1),
+            (r#"{"content":"fileid://file-1,fileid://file-2"}"#, 1),
+            (r#"{"content":" \n\u0046ileid:\/\/file-1"}"#, 1),
+            (r#"{"content":"what is fileid://?"}"#, 0),
+        ] {
+            let (texts, found) = collected(body);
+            assert_eq!(
+                (texts.len(), found),
+                (2 - usize::from(body.contains("content")), media),
+                "{body}"
+            );
+        }
     }
 
     #[test]

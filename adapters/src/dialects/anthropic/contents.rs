@@ -126,7 +126,8 @@ const RULES: Rules = Rules {
     ],
     json: &[],
     media: &["data"],
-    places: &["url", "file_id"],
+    places: &["url"],
+    kept: &["file_id"],
 };
 
 /// The same of the body's own members.

@@ -57,6 +57,7 @@ const RULES: Rules = Rules {
     json: &[],
     media: &[],
     places: &[],
+    kept: &[],
 };
 
 /// The same of the body's own members.

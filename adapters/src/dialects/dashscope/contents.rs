@@ -87,6 +87,7 @@ const RULES: Rules = Rules {
     json: &["arguments"],
     media: &[],
     places: &["image", "audio", "video", "file"],
+    kept: &[],
 };
 
 /// The same of the body's own members.

@@ -19,8 +19,6 @@ const MEDIUM_MAX: f64 = 8192.0;
 
 /// Fields that say how the vendor is to work, not what the answer is.
 const HINTS: &[&str] = &["safetySettings", "serviceTier", "labels", "store"];
-/// Fields that bring more than the contents into the answer.
-const MEANINGS: &[&str] = &["cachedContent"];
 /// The same of the settings.
 const CONFIG_HINTS: &[&str] = &[
     "topK",
@@ -126,7 +124,7 @@ impl Reading<'_> {
                 self.tool(tool);
             }
         } else {
-            self.unknown(key, HINTS, MEANINGS);
+            self.unknown(key, HINTS, &[]);
         }
         Ok(())
     }

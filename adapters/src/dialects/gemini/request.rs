@@ -11,7 +11,7 @@ use wire::json::{self, Type, Value};
 use super::embed;
 use super::names::{at, get, object, once};
 use crate::dialects::openai_chat::request::{
-    CHOICES_MAX, MESSAGES_MAX, bad, check_key, flag, is_model_name, tokens,
+    CHOICES_MAX, MESSAGES_MAX, bad, check_key, flag, is_model_name, not_kept, tokens,
 };
 use crate::places::{Asked, Asks};
 
@@ -136,6 +136,8 @@ fn see(root: Value<'_>, asked: &Asked, facts: &mut RequestFacts) -> Result<(), F
         once(held, GOVERNED)?;
     }
     for holder in [root, held] {
+        // It would bring contents into the request that nobody has looked into.
+        not_kept("cachedContent", get(holder, "cachedContent").is_some())?;
         if get(holder, "model").is_some_and(|model| model.kind() != Type::String) {
             return Err(bad("'model' must be a string.").param("model"));
         }
@@ -281,6 +283,9 @@ mod tests {
         let counted = r#"{"generateContentRequest":{"model":"models/x","contents":[{"parts":[{"text":"a"}]}]}}"#;
         assert_eq!(read_at(":countTokens", counted).unwrap().turns, 1);
         assert!(read_at(":generateContent", counted).is_err());
+        let cached = counted.replace("\"model\":\"models/x\"", "\"cachedContent\":\"c\"");
+        let fault = read_at(":countTokens", &cached).unwrap_err();
+        assert_eq!(fault.why(), "not_kept");
     }
 
     #[test]
@@ -333,6 +338,14 @@ mod tests {
                 "generationConfig",
             ),
             (r#"{"contents":[{}],"model":1}"#, "model"),
+            (
+                r#"{"contents":[{}],"cachedContent":"cachedContents/1"}"#,
+                "cachedContent",
+            ),
+            (
+                r#"{"contents":[{}],"cached_content":"cachedContents/1"}"#,
+                "cachedContent",
+            ),
             (r#"{"contents":[{}],"base_url":"x"}"#, "base_url"),
         ] {
             let fault = read_at(":generateContent", body).unwrap_err();

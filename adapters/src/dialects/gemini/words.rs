@@ -192,7 +192,8 @@ pub(super) const RULES: Rules = Rules {
     ],
     json: &[],
     media: &["data"],
-    places: &["fileUri", "file_uri"],
+    places: &[],
+    kept: &["fileUri", "file_uri"],
 };
 
 /// The same of the body's own members.

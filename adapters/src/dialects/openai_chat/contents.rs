@@ -111,6 +111,7 @@ const RULES: Rules = Rules {
     json: &["arguments"],
     media: &["data", "file_data", "b64_json"],
     places: &["url", "file_url", "video_url", "image_url"],
+    kept: &["file_id"],
 };
 
 /// The same of the body's own members.

@@ -68,20 +68,26 @@ pub(crate) fn forward(
 }
 
 /// Says how long the reply may be.
-fn capped(plan: &mut Plan<'_>, tokens: u64, quirks: &Quirks) {
-    let (name, tokens) = match quirks.rule("max_tokens") {
+pub(crate) fn capped(plan: &mut Plan<'_>, tokens: u64, quirks: &Quirks) {
+    if let Some((name, tokens)) = cap(tokens, quirks) {
+        // One that stands there is `null`.
+        plan.remove(name);
+        plan.add(name, &tokens.to_string());
+    }
+}
+
+/// The field of a cap and the nearest that the vendor takes; `None`: it has no such field.
+pub(crate) fn cap(tokens: u64, quirks: &Quirks) -> Option<(&'static str, u64)> {
+    Some(match quirks.rule("max_tokens") {
         Some((_, Rule::Rename(to))) => (to, tokens),
-        Some((_, Rule::Lacks)) => return,
+        Some((_, Rule::Lacks)) => return None,
         Some((_, Rule::Clamp { min, max })) => {
             let bound = |text: &str, default| text.parse().unwrap_or(default);
             let (least, most) = (bound(min, 1), bound(max, u64::MAX));
             ("max_tokens", tokens.clamp(least, most.max(least)))
         }
         _ => ("max_tokens", tokens),
-    };
-    // One that stands there is `null`.
-    plan.remove(name);
-    plan.add(name, &tokens.to_string());
+    })
 }
 
 /// Takes out tools that are none.

@@ -154,6 +154,22 @@ fn see(root: Value<'_>) -> Result<Seen, Fault> {
     })
 }
 
+/// Refuses a field that asks for what was kept of an earlier request, or for something to be kept: nobody looked into it on
+/// the way.
+///
+/// # Errors
+/// `BadRequest` if it is `asked` for.
+pub(crate) fn not_kept(name: &'static str, asked: bool) -> Result<(), Fault> {
+    if !asked {
+        return Ok(());
+    }
+    Err(
+        bad("This gateway keeps nothing between requests, so this field cannot be honoured.")
+            .reason("not_kept")
+            .param(name),
+    )
+}
+
 pub(crate) fn bad(message: &'static str) -> Fault {
     Fault::new(Kind::BadRequest).message(message)
 }

@@ -141,6 +141,7 @@ const RULES: Rules = Rules {
     json: &["arguments"],
     media: &["data", "file_data", "result", "partial_image_b64"],
     places: &["image_url", "file_url", "url"],
+    kept: &["file_id"],
 };
 
 /// The same of the body's own members.

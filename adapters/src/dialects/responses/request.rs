@@ -8,7 +8,9 @@ use wire::Fault;
 use wire::facts::RequestFacts;
 use wire::json::{self, Type, Value};
 
-use crate::dialects::openai_chat::request::{bad, check_key, flag, look_alike, model_name, tokens};
+use crate::dialects::openai_chat::request::{
+    bad, check_key, flag, look_alike, model_name, not_kept, tokens,
+};
 
 /// Keys that decide where a request goes, what it may cost and what is inspected.
 const GOVERNED: &[&str] = &[
@@ -109,18 +111,6 @@ fn see(root: Value<'_>, facts: &mut RequestFacts) -> Result<(), Fault> {
     facts.model_span = model.span();
     facts.turns = check_input(input, messages)?;
     Ok(())
-}
-
-/// Refuses a field that asks for something to be kept between requests.
-fn not_kept(name: &'static str, asked: bool) -> Result<(), Fault> {
-    if !asked {
-        return Ok(());
-    }
-    Err(
-        bad("This gateway keeps nothing between requests, so this field cannot be honoured.")
-            .reason("not_kept")
-            .param(name),
-    )
 }
 
 fn check_input(input: Option<Value<'_>>, messages: bool) -> Result<u32, Fault> {
