@@ -14,6 +14,8 @@ pub mod dialects;
 pub mod frames;
 pub mod fuzz;
 #[cfg(test)]
+mod growth;
+#[cfg(test)]
 mod inert;
 pub mod listing;
 pub mod matrix;

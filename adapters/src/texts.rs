@@ -170,6 +170,54 @@ pub(crate) fn is_signature(value: Value<'_>) -> bool {
         .is_some_and(|raw| raw.len() >= SIGNATURE_MIN && raw.bytes().all(is_coded))
 }
 
+/// How much of a body was collected, to come back to.
+#[derive(Clone, Copy)]
+pub(crate) struct Mark {
+    texts: usize,
+    media: usize,
+}
+
+impl Mark {
+    /// So far.
+    pub(crate) fn of(contents: &Contents) -> Self {
+        Self {
+            texts: contents.texts.len(),
+            media: contents.media.len(),
+        }
+    }
+}
+
+/// Files of text in base64, by the insides of their strings: of what was collected since `mark` they become the texts that
+/// they are. One pass, however many they are.
+pub(crate) fn read_files(
+    mut files: Vec<Range<usize>>,
+    mark: Mark,
+    (source, turn): (Source, Option<u32>),
+    contents: &mut Contents,
+) {
+    if files.is_empty() {
+        return;
+    }
+    files.sort_unstable_by_key(|file| file.start);
+    let is_file = |span: &Range<usize>| {
+        let found = files.binary_search_by_key(&span.start, |file| file.start);
+        found.is_ok_and(|at| files.get(at) == Some(span))
+    };
+    let mut texts = contents.texts.split_off(mark.texts);
+    texts.retain(|text| !is_file(&text.span));
+    contents.texts.append(&mut texts);
+    let mut media = contents.media.split_off(mark.media);
+    media.retain(|media| !is_file(&media.span));
+    contents.media.append(&mut media);
+    contents.texts.extend(files.into_iter().map(|span| Text {
+        span,
+        form: Form::Base64,
+        source,
+        key: 0..0,
+        turn,
+    }));
+}
+
 /// Whether a media type is one of text.
 pub(crate) fn is_textual(kind: &str) -> bool {
     let kind = kind.to_ascii_lowercase();

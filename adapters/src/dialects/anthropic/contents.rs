@@ -4,12 +4,14 @@
 //! a range, and signatures (a vendor's proof of what its model thought: one long word in base64, which only that vendor can
 //! make). Ids are text, since a client may write into them what it likes.
 
+use std::ops::Range;
+
 use smallvec::SmallVec;
-use wire::facts::{Contents, Form, RequestFacts, Said, Saying, Source, Text};
+use wire::facts::{Contents, RequestFacts, Said, Saying, Source};
 use wire::hold::Lane;
 use wire::json::{Tape, Type, Value};
 
-use crate::texts::{Own, Rules, is_signature, is_textual, walk};
+use crate::texts::{Mark, Own, Rules, is_signature, is_textual, read_files, walk};
 
 /// Request fields.
 const RULES: Rules = Rules {
@@ -200,6 +202,7 @@ impl<'a> Reading<'a> {
         } else {
             source
         };
+        let mark = Mark::of(self.contents);
         if block.kind() == Type::Object {
             for (key, value) in block.members() {
                 if key.is_named("signature") && is_signature(value) {
@@ -211,44 +214,33 @@ impl<'a> Reading<'a> {
         } else {
             self.add((None, block), source, turn);
         }
-        self.files_of(block, source, turn, 0);
+        let mut files = Vec::new();
+        files_of(block, 0, &mut files);
+        read_files(files, mark, (source, turn), self.contents);
     }
+}
 
-    /// Files in base64 that say they are text are read as the text that they are.
-    fn files_of(&mut self, block: Value<'a>, source: Source, turn: Option<u32>, depth: u32) {
-        // A document may hold blocks, a result of a tool documents.
-        const DEPTH_MAX: u32 = 4;
-        if depth > DEPTH_MAX {
-            return;
-        }
-        if let Some(file) = block.get("source") {
-            let textual = file
-                .get("media_type")
-                .and_then(|kind| kind.as_str())
-                .is_some_and(|kind| is_textual(&kind));
-            let coded = file.get("type").is_some_and(|kind| kind.is_named("base64"));
-            if let Some(span) = file.get("data").and_then(|data| data.inner_span())
-                && textual
-                && coded
-            {
-                self.contents.media.retain(|media| media.span != span);
-                self.contents.texts.retain(|text| text.span != span);
-                self.contents.texts.push(Text {
-                    span,
-                    form: Form::Base64,
-                    source,
-                    key: 0..0,
-                    turn,
-                });
-            }
-            self.inner(file.get("content"), source, turn, depth);
-        }
-        self.inner(block.get("content"), source, turn, depth);
+/// Files in base64 that say they are text: they are read as the text that they are.
+fn files_of(block: Value<'_>, depth: u32, files: &mut Vec<Range<usize>>) {
+    // A document may hold blocks, a result of a tool documents.
+    const DEPTH_MAX: u32 = 4;
+    if depth > DEPTH_MAX {
+        return;
     }
-
-    fn inner(&mut self, blocks: Option<Value<'a>>, source: Source, turn: Option<u32>, depth: u32) {
-        for block in blocks.iter().flat_map(Value::elements) {
-            self.files_of(block, source, turn, depth + 1);
+    let source = block.get("source");
+    if let Some(file) = source {
+        let textual = file
+            .get("media_type")
+            .and_then(|kind| kind.as_str())
+            .is_some_and(|kind| is_textual(&kind));
+        let coded = file.get("type").is_some_and(|kind| kind.is_named("base64"));
+        let span = file.get("data").and_then(|data| data.inner_span());
+        files.extend(span.filter(|_| textual && coded));
+    }
+    let inside = source.and_then(|file| file.get("content"));
+    for blocks in [inside, block.get("content")].iter().flatten() {
+        for block in blocks.elements() {
+            files_of(block, depth + 1, files);
         }
     }
 }

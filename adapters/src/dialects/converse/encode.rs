@@ -2,6 +2,8 @@
 //!
 //! Text is spliced, never decoded. The model stands in the path, and a stream is asked for there.
 
+use std::collections::HashSet;
+
 use wire::Fault;
 use wire::canon::{Format, Part, Raw, Request, Settings, Str, Tool, ToolChoice};
 
@@ -217,11 +219,10 @@ fn tools(fields: &mut Fields<'_>, request: &Request) -> Result<(), Fault> {
 
 /// The tools that were called before, as far as is known of them.
 fn called_tools(weave: &mut Weave, request: &Request) {
-    let mut names: Vec<&Str> = Vec::new();
+    let mut names: HashSet<&[u8]> = HashSet::new();
     for call in request.turns.iter().flat_map(|turn| &turn.calls) {
-        if !names.contains(&&call.name) {
-            weave.lit(if names.is_empty() { "" } else { "," });
-            names.push(&call.name);
+        if names.insert(&call.name.bytes()[..]) {
+            weave.lit(if names.len() == 1 { "" } else { "," });
             weave.lit("{\"toolSpec\":{\"name\":");
             weave.string(&call.name);
             weave.lit(r#","inputSchema":{"json":{"type":"object"}}}}"#);

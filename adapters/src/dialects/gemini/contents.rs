@@ -4,14 +4,16 @@
 //! dialect's own words, numbers that it gives a range, and signatures of thoughts. Ids are text, since a client may write
 //! into them what it likes.
 
+use std::ops::Range;
+
 use smallvec::SmallVec;
-use wire::facts::{Contents, Form, RequestFacts, Said, Saying, Source, Text};
+use wire::facts::{Contents, RequestFacts, Said, Saying, Source};
 use wire::hold::Lane;
 use wire::json::{Tape, Type, Value};
 
 use super::names::{get, is};
 use super::words::{CONFIG, ROOT, RULES};
-use crate::texts::{NONE, Own, is_signature, is_textual, walk};
+use crate::texts::{Mark, NONE, Own, is_signature, is_textual, read_files, walk};
 
 /// All texts of a request.
 pub(super) fn of_request(body: &[u8], facts: &RequestFacts) -> Contents {
@@ -135,40 +137,29 @@ impl<'a> Reading<'a> {
             }
             let result = is(key, "functionResponse") || is(key, "codeExecutionResult");
             let source = if result { Source::Tool } else { source };
+            let mark = Mark::of(self.contents);
             self.add((None, key), source, turn);
             self.add((Some(key), value), source, turn);
-            if is(key, "inlineData") {
-                self.file(value, source, turn);
+            let files: Vec<Range<usize>> = if is(key, "inlineData") {
+                file(value).into_iter().collect()
             } else if is(key, "functionResponse") {
                 let parts = get(value, "parts");
-                for data in parts.iter().flat_map(Value::elements) {
-                    if let Some(data) = get(data, "inlineData") {
-                        self.file(data, source, turn);
-                    }
-                }
-            }
+                let all = parts.iter().flat_map(Value::elements);
+                all.filter_map(|part| file(get(part, "inlineData")?))
+                    .collect()
+            } else {
+                continue;
+            };
+            read_files(files, mark, (source, turn), self.contents);
         }
     }
+}
 
-    /// A file in base64 that says it is text is read as the text that it is.
-    fn file(&mut self, file: Value<'a>, source: Source, turn: Option<u32>) {
-        let textual = get(file, "mimeType")
-            .and_then(|kind| kind.as_str())
-            .is_some_and(|kind| is_textual(&kind));
-        if let Some(span) = get(file, "data").and_then(|data| data.inner_span())
-            && textual
-        {
-            self.contents.media.retain(|media| media.span != span);
-            self.contents.texts.retain(|text| text.span != span);
-            self.contents.texts.push(Text {
-                span,
-                form: Form::Base64,
-                source,
-                key: 0..0,
-                turn,
-            });
-        }
-    }
+/// The inside of a file in base64 that says it is text: it is read as the text that it is.
+fn file(file: Value<'_>) -> Option<Range<usize>> {
+    let kind = get(file, "mimeType")?;
+    let textual = kind.as_str().is_some_and(|kind| is_textual(&kind));
+    get(file, "data")?.inner_span().filter(|_| textual)
 }
 
 /// The field of the answer's own text: all text parts are one text, however they are cut.

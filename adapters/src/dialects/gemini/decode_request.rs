@@ -2,6 +2,8 @@
 //!
 //! Text stays in slices of the body. What no other dialect has a word for is named in [`Request::lost`].
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 use wire::canon::{Format, Lost, Raw, Request, Str, Tool, ToolChoice};
 use wire::facts::RequestFacts;
@@ -274,8 +276,9 @@ impl Reading<'_> {
         };
         if !allowed.is_empty() && !matches!(choice, ToolChoice::None) {
             // Who has no list of the allowed gets none but these.
+            let allowed: HashSet<&[u8]> = allowed.iter().map(|name| &name.bytes()[..]).collect();
             self.request.tools.retain(|tool| match tool {
-                Tool::Function { name, .. } => allowed.contains(name),
+                Tool::Function { name, .. } => allowed.contains(&name.bytes()[..]),
                 Tool::Other(_) => true,
             });
         }

@@ -3,7 +3,10 @@
 //! The vendor refuses empty parts, a model's content at the beginning, and calls of its newer models whose signature was
 //! lost; each is put right here. A result must name its function: it is found by the call's id.
 
-use wire::canon::{Blob, Part, Role, Str, ToolCall, Turn};
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use wire::canon::{Blob, Part, Role, Str, Turn};
 use wire::json::{self, Type, Value};
 use wire::{Fault, Kind};
 
@@ -31,6 +34,8 @@ pub(super) struct Writing<'a> {
     signs: bool,
     /// Whose content is open.
     open: Option<Side>,
+    /// Names of the functions that were called so far, by the call's id.
+    called: HashMap<Bytes, Str>,
 }
 
 impl<'a> Writing<'a> {
@@ -46,6 +51,7 @@ impl<'a> Writing<'a> {
             lossy,
             signs,
             open: None,
+            called: HashMap::new(),
         }
     }
 
@@ -63,7 +69,6 @@ impl<'a> Writing<'a> {
         let same = |one: &&Turn, next: &&Turn| {
             (one.role == Role::Assistant) == (next.role == Role::Assistant)
         };
-        let calls: Vec<&ToolCall> = said.iter().flat_map(|turn| &turn.calls).collect();
         for run in said.chunk_by(same) {
             match run.first().map(|turn| turn.role) {
                 Some(Role::Assistant) => {
@@ -71,7 +76,7 @@ impl<'a> Writing<'a> {
                         self.model(turn)?;
                     }
                 }
-                _ => self.user(run, &calls)?,
+                _ => self.user(run)?,
             }
         }
         match self.open {
@@ -107,9 +112,9 @@ impl<'a> Writing<'a> {
         });
     }
 
-    fn user(&mut self, run: &[&Turn], calls: &[&ToolCall]) -> Result<(), Fault> {
+    fn user(&mut self, run: &[&Turn]) -> Result<(), Fault> {
         for turn in run.iter().filter(|turn| turn.role == Role::Tool) {
-            self.result(turn, calls)?;
+            self.result(turn)?;
         }
         for turn in run.iter().filter(|turn| turn.role != Role::Tool) {
             if turn.name.is_some() {
@@ -120,12 +125,11 @@ impl<'a> Writing<'a> {
         Ok(())
     }
 
-    fn result(&mut self, turn: &Turn, calls: &[&ToolCall]) -> Result<(), Fault> {
+    fn result(&mut self, turn: &Turn) -> Result<(), Fault> {
         self.begin(Side::User);
-        let called = calls
-            .iter()
-            .rfind(|call| Some(&call.id) == turn.call_id.as_ref());
-        let name = called.map(|call| &call.name).or(turn.name.as_ref());
+        let id = turn.call_id.as_ref();
+        let called = id.and_then(|id| self.called.get(id.bytes()));
+        let name = called.or(turn.name.as_ref());
         self.weave.lit("{\"functionResponse\":{");
         if let Some(id) = &turn.call_id {
             self.weave.lit("\"id\":");
@@ -171,6 +175,8 @@ impl<'a> Writing<'a> {
             self.weave.lit("}");
         }
         for (at, call) in turn.calls.iter().enumerate() {
+            let id = call.id.bytes().clone();
+            self.called.insert(id, call.name.clone());
             self.begin(Side::Model);
             self.weave.lit("{\"functionCall\":{\"id\":");
             self.weave.string(&call.id);
