@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde_json::{Value as Json, json};
 use wire::json::{Limits, scan};
 
-use crate::dialect::{ClientDialect, DialectId, Dropped, Lossy};
+use crate::dialect::{ClientDialect, Dialect as _, DialectId, Dropped, Lossy};
 use crate::dialects::{
     completions::Completions, dashscope::DashScope, gemini::Gemini, openai_chat::OpenAiChat,
     responses::Responses,
@@ -147,4 +147,141 @@ fn what_is_thought_is_part_of_what_is_left() {
         assert_eq!(made.pointer(thought), None, "{made}");
         assert_eq!(dropped.as_slice(), ["reasoning_effort"]);
     }
+}
+
+/// What a vendor documents as the most it takes: more is brought down and named, or refused.
+#[test]
+fn a_clients_cap_is_brought_within_what_the_vendor_takes() {
+    for (whom, model, sent, name, most) in [
+        (
+            "deepseek",
+            "deepseek-chat",
+            "max_tokens",
+            "max_tokens",
+            393_216,
+        ),
+        (
+            "deepseek",
+            "deepseek-chat",
+            "max_completion_tokens",
+            "max_tokens",
+            393_216,
+        ),
+        (
+            "sensenova",
+            "sensenova-6.8-flash-lite",
+            "max_tokens",
+            "max_tokens",
+            65_536,
+        ),
+        (
+            "sensenova",
+            "sensenova-6.8-flash-lite",
+            "max_completion_tokens",
+            "max_tokens",
+            65_536,
+        ),
+        (
+            "sensenova-native",
+            "SenseChat-5",
+            "max_tokens",
+            "max_new_tokens",
+            2048,
+        ),
+        (
+            "baichuan",
+            "Baichuan4-Turbo",
+            "max_tokens",
+            "max_tokens",
+            2048,
+        ),
+        (
+            "baichuan",
+            "Baichuan4-Turbo",
+            "max_completion_tokens",
+            "max_tokens",
+            2048,
+        ),
+        (
+            "doubao",
+            "doubao-seed-2-1",
+            "max_completion_tokens",
+            "max_completion_tokens",
+            65_536,
+        ),
+        (
+            "wenxin-v1",
+            "ERNIE-3.5-8K",
+            "max_tokens",
+            "max_output_tokens",
+            2048,
+        ),
+        ("spark", "lite", "max_tokens", "max_tokens", 4096),
+    ] {
+        for (given, goes, dropped) in [(most, most, false), (most + 1, most, true)] {
+            let body = json!({"model":"m","messages":[{"role":"user","content":"a"}],(sent):given})
+                .to_string();
+            let made = sent_to(&body, (whom, model), Lossy::Hints).unwrap();
+            assert_eq!(
+                made.0.get(name),
+                Some(&json!(goes)),
+                "{whom}, {sent}: {}",
+                made.0
+            );
+            assert_eq!(!made.1.is_empty(), dropped, "{whom}, {sent}: {:?}", made.1);
+            let refused = sent_to(&body, (whom, model), Lossy::Refuse).is_err();
+            assert_eq!(refused, dropped, "{whom}, {sent}");
+        }
+    }
+    for (whom, model, name) in [
+        ("baichuan", "Baichuan-M3", "max_tokens"),
+        ("sensenova-native", "SenseChat-128K", "max_new_tokens"),
+        ("wenxin-v1", "ERNIE-Speed-128K", "max_output_tokens"),
+    ] {
+        let body =
+            json!({"model":"m","messages":[{"role":"user","content":"a"}],"max_tokens":4096})
+                .to_string();
+        let (made, dropped) = sent_to(&body, (whom, model), Lossy::Refuse).unwrap();
+        assert_eq!(made.get(name), Some(&json!(4096)), "{whom}: {made}");
+        assert!(dropped.is_empty());
+    }
+    // Of two caps the newer name's counts, in either order.
+    for body in [
+        r#"{"model":"m","messages":[{"role":"user","content":"a"}],"max_tokens":500000,"max_completion_tokens":5}"#,
+        r#"{"model":"m","messages":[{"role":"user","content":"a"}],"max_completion_tokens":5,"max_tokens":500000}"#,
+    ] {
+        let whom = ("deepseek", "deepseek-chat");
+        let (made, dropped) = sent_to(body, whom, Lossy::Hints).unwrap();
+        assert!(dropped.is_empty(), "{dropped:?}");
+        assert_eq!(made["max_tokens"], 5, "{made}");
+        assert!(made.get("max_completion_tokens").is_none(), "{made}");
+    }
+}
+
+/// A chat's request as a vendor gets it: by edits where it speaks the same dialect.
+fn sent_to(
+    body: &str,
+    (name, model): (&str, &str),
+    lossy: Lossy,
+) -> Result<(Json, Dropped), wire::Fault> {
+    let body = Bytes::copy_from_slice(body.as_bytes());
+    let tape = scan(&body, &Limits::default()).unwrap();
+    let asked = Asked::at(&OpenAiChat.endpoints()[0]);
+    let facts = OpenAiChat.read_request(&body, tape, &asked).unwrap();
+    let vendor = vendor(name).unwrap();
+    let (spoken, quirks) = (vendor.speaks()[0], vendor.quirks(model));
+    let call = Call {
+        cap: None,
+        ..call(spoken.id(), 0)
+    };
+    let (body, dropped) = if spoken.id() == OpenAiChat.id() {
+        let made = OpenAiChat.forward(&body, &facts, &call, quirks, lossy)?;
+        (made.edits.apply(&body), made.dropped)
+    } else {
+        let request = OpenAiChat.decode_request(&body, &facts)?;
+        let made = spoken.encode_request(&request, &call, quirks, lossy)?;
+        (made.body, made.dropped)
+    };
+    let body = body.into_bytes();
+    Ok((serde_json::from_slice(&body).unwrap(), dropped))
 }

@@ -160,6 +160,15 @@ pub enum Rule {
         /// Highest.
         max: &'static str,
     },
+    /// It has another name, and the number is brought into bounds.
+    RenameClamp {
+        /// The vendor's name.
+        to: &'static str,
+        /// Lowest.
+        min: &'static str,
+        /// Highest.
+        max: &'static str,
+    },
     /// A bare string becomes a list of one.
     List,
     /// Only these words; everything else becomes the first.
@@ -222,6 +231,8 @@ pub(crate) enum Judged {
     Rename(&'static str),
     /// Another value.
     Set(Bytes, Loss),
+    /// Another key, and another value.
+    RenameSet(&'static str, Bytes, Loss),
     /// The value becomes the only element of a list.
     Wrap,
 }
@@ -257,6 +268,14 @@ impl Quirks {
 }
 
 impl Rule {
+    /// Whether another member may have to give way.
+    pub(crate) const fn renames(self) -> bool {
+        matches!(
+            self,
+            Self::Rename(_) | Self::RenameSized { .. } | Self::RenameClamp { .. }
+        )
+    }
+
     /// What becomes of a field of this name and value.
     pub(crate) fn judge(self, name: &str, value: Value<'_>) -> Judged {
         if value.is_null() {
@@ -275,6 +294,10 @@ impl Rule {
                 }
             }
             Self::Clamp { min, max } => clamp(value, min, max),
+            Self::RenameClamp { to, min, max } => match clamp(value, min, max) {
+                Judged::Set(raw, loss) => Judged::RenameSet(to, raw, loss),
+                _ => Judged::Rename(to),
+            },
             Self::List if value.kind() == Type::String => Judged::Wrap,
             Self::List => Judged::Keep,
             Self::OneOf(words) => {
@@ -425,6 +448,14 @@ mod tests {
             max: "1",
         };
         let set = |text: &'static str, loss| Judged::Set(Bytes::from_static(text.as_bytes()), loss);
+        let capped = Rule::RenameClamp {
+            to: "cap",
+            min: "1",
+            max: "9",
+        };
+        check(capped, "max_tokens", "9", Judged::Rename("cap"));
+        let over = Judged::RenameSet("cap", Bytes::from_static(b"9"), Loss::Hint);
+        check(capped, "max_tokens", "10", over);
         check(unit, "temperature", "0.5", Judged::Keep);
         check(unit, "temperature", "0", set("0.01", Loss::Nothing));
         check(unit, "temperature", "1.6", set("1", Loss::Hint));

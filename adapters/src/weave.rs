@@ -185,6 +185,10 @@ impl<'a> Fields<'a> {
                 self.lose(name, loss)?;
                 self.splice(name, &new);
             }
+            Judged::RenameSet(to, new, loss) => {
+                self.lose(name, loss)?;
+                self.splice(to, &new);
+            }
             Judged::Wrap => {
                 self.key(name);
                 self.weave.lit("[");

@@ -32,8 +32,18 @@ static BESIDE: &[Operation] = &[
     Operation::media(Asks::Image, "/images/generations", &IMAGES),
 ];
 
+/// What is thought is part of it.
+const CAP: (&str, Rule) = (
+    "max_completion_tokens",
+    Rule::Clamp {
+        min: "1",
+        max: "65536",
+    },
+);
+
 static CHAT: Quirks = Quirks {
     fields: &[
+        CAP,
         ("temperature", Rule::Clamp { min: "0", max: "2" }),
         (
             "top_p",
@@ -55,6 +65,7 @@ static CHAT: Quirks = Quirks {
 /// Models that think fix their sampling.
 static FIXED: Quirks = Quirks {
     fields: &[
+        CAP,
         ("temperature", Rule::Lacks),
         ("top_p", Rule::Lacks),
         ("presence_penalty", Rule::Lacks),
