@@ -4,24 +4,19 @@
 //! and reads no text. Invariant: every string, key and long number of a body is either handed out, named inert by a rule,
 //! or media.
 
+mod media;
+
 use std::ops::Range;
 
-use memchr::memmem;
 use smallvec::SmallVec;
 use wire::facts::{Contents, Form, Media, Source, Text};
-use wire::json::{self, Tape, Type, Value};
+use wire::json::{Tape, Type, Value};
+
+use media::{DATA, Payload, holds_file, is_kept, media_of};
+pub(crate) use media::{is_coded, is_signature, is_textual};
 
 /// A number of fewer characters identifies nobody.
 const NUMBER_MIN: usize = 7;
-/// A value that is one unbroken base64 word of this length is data, not text.
-const BLOB_MIN: usize = 1024;
-/// The scheme of a value that holds a file.
-const DATA: &str = "data:";
-/// Characters of base64 behind its mark that are a file, not a text about one.
-const FILE_MIN: usize = 16;
-/// Longest head of a `data:` URL that is looked at.
-const DATA_HEAD_MAX: usize = 128;
-
 /// What of a dialect's bodies is no text.
 pub(crate) struct Rules {
     /// Keys of the dialect itself: nobody's data. Their values are read.
@@ -53,17 +48,17 @@ pub(crate) const NONE: Own = Own {
 };
 
 /// A place of the walk.
-pub(crate) struct Visit<'a> {
+struct Visit<'a> {
     /// The string, key or number.
-    pub(crate) value: Value<'a>,
+    value: Value<'a>,
     /// Whether it is a key.
-    pub(crate) is_key: bool,
+    is_key: bool,
     /// The key whose value it is, or whose array it stands in.
-    pub(crate) key: Option<Value<'a>>,
+    key: Option<Value<'a>>,
     /// A hash of the keys and elements above it.
-    pub(crate) path: u32,
+    path: u32,
     /// It is the value that was to be walked, not something in it.
-    pub(crate) top: bool,
+    top: bool,
 }
 
 struct Frame<'a> {
@@ -76,7 +71,7 @@ struct Frame<'a> {
 
 /// Visits every string, key and number at or under `value`, in order; `skip` may leave out a member with all under it.
 /// Iterative: depth costs a frame, not the stack.
-pub(crate) fn walk<'a>(
+fn walk<'a>(
     tape: &'a Tape,
     body: &'a [u8],
     value: Value<'a>,
@@ -145,6 +140,32 @@ pub(crate) fn walk<'a>(
     }
 }
 
+/// Calls `leaf` for every string at or under `value` that is not empty: its inside, the key whose value it is, and a hash of
+/// where it stands, which is the same in the next event. `skip` as in [`walk`].
+pub(crate) fn leaves<'a>(
+    tape: &'a Tape,
+    body: &'a [u8],
+    (key, value): (Option<Value<'a>>, Value<'a>),
+    skip: impl FnMut(Value<'a>, Value<'a>) -> bool,
+    mut leaf: impl FnMut(Range<usize>, Option<Value<'a>>, u32),
+) {
+    let top = key.and_then(|key| key.inner()).unwrap_or_default();
+    let top = place_of(top);
+    walk(tape, body, value, key, skip, |visit| {
+        let span = visit.value.inner_span().filter(|span| !span.is_empty());
+        if let Some(span) = span.filter(|_| !visit.is_key) {
+            leaf(span, visit.key, visit.path ^ top);
+        }
+    });
+}
+
+/// The hash of a name that places are told apart by.
+pub(crate) fn place_of(name: &str) -> u32 {
+    name.bytes().fold(7, |sum, byte| {
+        (sum ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    })
+}
+
 /// An element of a delta's array says itself which it is.
 fn numbered(element: Value<'_>) -> Option<u32> {
     u32::try_from(element.get("index")?.as_u64()?).ok()
@@ -158,16 +179,6 @@ fn hash(bytes: &[u8]) -> u32 {
     bytes.iter().fold(0x811c_9dc5, |sum, byte| {
         (sum ^ u32::from(*byte)).wrapping_mul(0x0100_0193)
     })
-}
-
-/// A signature is at least so long, or it is a text that was put in its place.
-const SIGNATURE_MIN: usize = 64;
-
-/// Whether a value is one long word in base64: a vendor's proof of what its model thought.
-pub(crate) fn is_signature(value: Value<'_>) -> bool {
-    value
-        .inner()
-        .is_some_and(|raw| raw.len() >= SIGNATURE_MIN && raw.bytes().all(is_coded))
 }
 
 /// How much of a body was collected, to come back to.
@@ -216,17 +227,6 @@ pub(crate) fn read_files(
         key: 0..0,
         turn,
     }));
-}
-
-/// Whether a media type is one of text.
-pub(crate) fn is_textual(kind: &str) -> bool {
-    let kind = kind.to_ascii_lowercase();
-    let kind = kind.split(';').next().unwrap_or_default().trim();
-    kind.is_empty()
-        || kind.starts_with("text/")
-        || ["json", "xml", "yaml", "javascript", "csv"]
-            .iter()
-            .any(|end| kind.ends_with(end))
 }
 
 impl Rules {
@@ -323,111 +323,6 @@ impl Rules {
         };
         walk(tape, body, value, key, |_, _| false, visit);
     }
-}
-
-/// What a value that is no plain text holds.
-enum Payload {
-    /// Text behind a head of so many bytes.
-    Text { head: usize, form: Form },
-    /// A file, or a text, behind a head with escapes: read as it stands, and not taken for all of it.
-    Disguised,
-    /// Anything else.
-    Opaque,
-}
-
-fn media_of(raw: &str) -> Option<Payload> {
-    let begin = raw.get(..floor(raw, DATA_HEAD_MAX)).unwrap_or(raw);
-    let head = begin.split_once(',').map_or(begin, |(head, _)| head);
-    if head.contains('\\') && is_data(&json::unescape(head)) {
-        return Some(Payload::Disguised);
-    }
-    if is_data(raw) {
-        let head = head
-            .get(DATA.len()..)
-            .filter(|_| head.len() < begin.len())?;
-        let lower = head.to_ascii_lowercase();
-        let mut words = lower.split(';');
-        let kind = words.next().unwrap_or_default();
-        let base64 = words.any(|word| word == "base64");
-        let textual = kind.is_empty()
-            || kind.starts_with("text/")
-            || kind.ends_with("json")
-            || kind.ends_with("xml")
-            || kind.ends_with("yaml")
-            || kind.ends_with("javascript")
-            || kind.ends_with("csv");
-        if !textual {
-            return Some(Payload::Opaque);
-        }
-        return Some(Payload::Text {
-            head: DATA.len() + head.len() + 1,
-            // What is not in base64 is percent-encoded: the scan undoes that.
-            form: if base64 { Form::Base64 } else { Form::String },
-        });
-    }
-    (raw.len() >= BLOB_MIN && raw.bytes().all(is_coded)).then_some(Payload::Opaque)
-}
-
-/// Schemes are the same in any case.
-fn is_data(text: &str) -> bool {
-    text.get(..DATA.len())
-        .is_some_and(|scheme| scheme.eq_ignore_ascii_case(DATA))
-}
-
-pub(crate) fn is_coded(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"+/=-_".contains(&byte)
-}
-
-/// How a text begins that a vendor replaces by the files which it kept under these names (`vendors/tongyi.md`, section 5).
-const KEPT: &str = "fileid://";
-/// White space before it and all.
-const KEPT_HEAD_MAX: usize = 64;
-
-/// Whether a text stands for files that a vendor keeps.
-fn is_kept(raw: &str) -> bool {
-    let head = raw.get(..floor(raw, KEPT_HEAD_MAX)).unwrap_or(raw);
-    let head = json::unescape(head);
-    let head = head.trim_start();
-    head.get(..KEPT.len())
-        .is_some_and(|scheme| scheme.eq_ignore_ascii_case(KEPT))
-}
-
-/// Whether a file in base64 stands somewhere in a text: nobody reads it there.
-fn holds_file(raw: &str) -> bool {
-    let bytes = raw.as_bytes();
-    let has = |part: &[u8]| memmem::find(bytes, part).is_some();
-    if memchr::memchr(b'\\', bytes).is_some() && (has(b"\\u") || has(b"\\/")) {
-        return has_file(json::unescape(raw).as_bytes());
-    }
-    has_file(bytes)
-}
-
-/// The same, without escapes that could hide it.
-fn has_file(text: &[u8]) -> bool {
-    const MARK: &[u8] = b"base64";
-    // Its last digits and the comma behind it are rarer than commas.
-    const END: &[u8] = b"64,";
-    text.len() > FILE_MIN
-        && memmem::find_iter(text, END).any(|at| {
-            let behind = at + END.len();
-            let mark = text.get(..behind - 1).unwrap_or_default();
-            let mark = mark
-                .len()
-                .checked_sub(MARK.len())
-                .and_then(|from| mark.get(from..));
-            let behind = text.get(behind..behind + FILE_MIN);
-            mark.is_some_and(|mark| mark.eq_ignore_ascii_case(MARK))
-                && behind.is_some_and(|behind| behind.iter().all(|byte| is_coded(*byte)))
-        })
-}
-
-/// The character boundary at or before `at`.
-fn floor(text: &str, at: usize) -> usize {
-    let mut at = at.min(text.len());
-    while !text.is_char_boundary(at) {
-        at -= 1;
-    }
-    at
 }
 
 #[cfg(test)]

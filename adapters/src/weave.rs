@@ -62,6 +62,15 @@ impl Weave {
         self.lit("\"");
     }
 
+    /// A string that came in pieces, quotes included: no piece ends inside an escape.
+    pub(crate) fn pieces<'s>(&mut self, pieces: impl IntoIterator<Item = &'s Str>) {
+        self.lit("\"");
+        for piece in pieces {
+            self.splice(piece.bytes());
+        }
+        self.lit("\"");
+    }
+
     /// A URL that leads to bytes or holds them, quotes included.
     pub(crate) fn blob(&mut self, blob: &Blob) {
         match blob {

@@ -365,7 +365,10 @@ fn fields() -> Vec<Place> {
             "a safety setting",
             json!({"safetySettings": [{"category": V, "threshold": "OFF"}]}),
         ),
-        at("what is cached", json!({"cachedContent": V})),
+        Place {
+            refused: true,
+            ..at("what is cached", json!({"cachedContent": V}))
+        },
         at("labels", json!({"labels": {"who": V}})),
         at("an unknown field", json!({"x_extra": V})),
         at(

@@ -6,12 +6,11 @@
 
 use std::ops::Range;
 
-use smallvec::SmallVec;
 use wire::facts::{Contents, RequestFacts, Said, Saying, Source};
 use wire::hold::Lane;
 use wire::json::{Tape, Type, Value};
 
-use crate::texts::{Mark, Own, Rules, is_signature, is_textual, read_files, walk};
+use crate::texts::{Mark, Own, Rules, is_signature, is_textual, leaves, read_files};
 
 /// Request fields.
 const RULES: Rules = Rules {
@@ -361,28 +360,18 @@ impl<'s> Speaking<'s> {
     }
 
     /// Anything else: every string is complete in itself.
-    fn other(&mut self, (key, value): (Option<Value<'s>>, Value<'s>), part: u32) {
-        let top = key.and_then(|key| key.inner()).unwrap_or_default();
-        let top = top.bytes().fold(7u32, |sum, byte| {
-            (sum ^ u32::from(byte)).wrapping_mul(0x0100_0193)
-        });
+    fn other(&mut self, member: (Option<Value<'s>>, Value<'s>), part: u32) {
         let skip = |key: Value<'s>, value: Value<'s>| {
             let scalar = !matches!(value.kind(), Type::Object | Type::Array);
             scalar && matches!(key.inner(), Some("type" | "index"))
         };
-        let said: &mut SmallVec<[Said; 2]> = &mut self.saying.said;
-        walk(self.tape, self.data, value, key, skip, |visit| {
-            if visit.is_key {
-                return;
-            }
-            let Some(span) = visit.value.inner_span().filter(|span| !span.is_empty()) else {
-                return;
-            };
+        let said = &mut self.saying.said;
+        leaves(self.tape, self.data, member, skip, |span, _, place| {
             said.push(Said {
                 lane: Lane {
                     choice: 0,
                     part,
-                    field: (visit.path ^ top) & OTHER_MAX,
+                    field: place & OTHER_MAX,
                 },
                 span,
                 nested: false,

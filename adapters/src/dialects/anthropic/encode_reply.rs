@@ -445,11 +445,11 @@ impl Writer {
         match block {
             Block::Text(pieces) => {
                 weave.lit("{\"type\":\"text\",\"text\":");
-                write_pieces(weave, pieces);
+                weave.pieces(pieces.iter().copied());
             }
             Block::Thinking(pieces, proof) => {
                 weave.lit("{\"type\":\"thinking\",\"thinking\":");
-                write_pieces(weave, pieces);
+                weave.pieces(pieces.iter().copied());
                 weave.lit(",\"signature\":");
                 match proof {
                     Some(proof) => weave.string(proof),
@@ -477,15 +477,6 @@ impl Writer {
         }
         weave.lit("}");
     }
-}
-
-/// Pieces of escaped text are one escaped text: no piece ends inside an escape.
-fn write_pieces(weave: &mut Weave, pieces: &[&Str]) {
-    weave.lit("\"");
-    for piece in pieces {
-        weave.splice(piece.bytes());
-    }
-    weave.lit("\"");
 }
 
 /// Counts in this dialect's way: what a cache gave or took is beside the input, not in it.

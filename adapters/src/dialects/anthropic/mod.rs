@@ -32,7 +32,7 @@ use wire::{Fault, Kind};
 
 use crate::dialect::{
     ClientDialect, Decoder, Dialect, DialectId, Encoded, Encoder, ErrorBody, Forward, Lossy,
-    ReplyHead,
+    ReplyHead, write_told,
 };
 use crate::places::{Asked, Asks, Endpoint, Listed, RequestHead};
 use crate::quirks::Quirks;
@@ -219,11 +219,7 @@ fn error_body(fault: &Fault, before: &[u8], after: &[u8]) -> Vec<u8> {
     out.extend_from_slice(b"{\"type\":\"error\",\"error\":{\"type\":\"");
     out.extend_from_slice(error_type(fault).as_bytes());
     out.extend_from_slice(b"\",\"message\":\"");
-    if let Some(field) = fault.field() {
-        json::escape(field, &mut out);
-        out.extend_from_slice(b": ");
-    }
-    json::escape(fault.sentence(), &mut out);
+    write_told(fault, &mut out);
     out.extend_from_slice(b"\",\"details\":{\"error_code\":\"");
     out.extend_from_slice(fault.public_code().as_str().as_bytes());
     out.extend_from_slice(b"\"}}}");

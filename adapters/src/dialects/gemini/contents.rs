@@ -6,14 +6,13 @@
 
 use std::ops::Range;
 
-use smallvec::SmallVec;
 use wire::facts::{Contents, RequestFacts, Said, Saying, Source};
 use wire::hold::Lane;
 use wire::json::{Tape, Type, Value};
 
 use super::names::{get, is};
 use super::words::{CONFIG, ROOT, RULES};
-use crate::texts::{Mark, NONE, Own, is_signature, is_textual, read_files, walk};
+use crate::texts::{Mark, NONE, Own, is_signature, is_textual, leaves, read_files};
 
 /// All texts of a request.
 pub(super) fn of_request(body: &[u8], facts: &RequestFacts) -> Contents {
@@ -274,37 +273,21 @@ impl<'s> Speaking<'s> {
     }
 
     /// Anything else, arguments of calls among it, which come whole: every string is complete in itself.
-    fn other(&mut self, (key, value): (Option<Value<'s>>, Value<'s>), (choice, part): (u32, u32)) {
-        let top = key.and_then(|key| key.inner()).unwrap_or_default();
-        let top = top.bytes().fold(7u32, |sum, byte| {
-            (sum ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    fn other(&mut self, member: (Option<Value<'s>>, Value<'s>), (choice, part): (u32, u32)) {
+        let said = &mut self.saying.said;
+        let all = |_, _| false;
+        leaves(self.tape, self.data, member, all, |span, _, place| {
+            said.push(Said {
+                lane: Lane {
+                    choice,
+                    part,
+                    field: place & OTHER_MAX,
+                },
+                span,
+                nested: false,
+                whole: true,
+            });
         });
-        let said: &mut SmallVec<[Said; 2]> = &mut self.saying.said;
-        walk(
-            self.tape,
-            self.data,
-            value,
-            key,
-            |_, _| false,
-            |visit| {
-                if visit.is_key {
-                    return;
-                }
-                let Some(span) = visit.value.inner_span().filter(|span| !span.is_empty()) else {
-                    return;
-                };
-                said.push(Said {
-                    lane: Lane {
-                        choice,
-                        part,
-                        field: (visit.path ^ top) & OTHER_MAX,
-                    },
-                    span,
-                    nested: false,
-                    whole: true,
-                });
-            },
-        );
     }
 }
 

@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 
 use bytes::Bytes;
-use wire::canon::{Format, Lost, Raw, Request, Str, Tool, ToolChoice};
+use wire::canon::{Format, Raw, Request, Str, Tool, ToolChoice};
 use wire::facts::RequestFacts;
 use wire::json::Value;
 use wire::{Fault, Kind};
@@ -74,14 +74,6 @@ pub(super) fn decode(body: &Bytes, facts: &RequestFacts) -> Result<Request, Faul
     Ok(reading.request)
 }
 
-/// Names what is lost, once.
-pub(super) fn lose(request: &mut Request, name: &'static str, meaning: bool) {
-    let lost = Lost { name, meaning };
-    if !request.lost.contains(&lost) {
-        request.lost.push(lost);
-    }
-}
-
 struct Reading<'b> {
     body: &'b Bytes,
     request: Request,
@@ -93,7 +85,7 @@ impl Reading<'_> {
     }
 
     fn lose(&mut self, name: &'static str, meaning: bool) {
-        lose(&mut self.request, name, meaning);
+        self.request.lose(name, meaning);
     }
 
     /// Loses a member that one of the lists names; else it is one that nobody knows.

@@ -10,7 +10,6 @@ use bytes::Bytes;
 use wire::canon::{Blob, Part, Proof, Request, Role, Str, ToolCall, Turn};
 use wire::json::{Type, Value};
 
-use super::decode_request::lose;
 use super::names::{get, is, object};
 use super::{CALL_SIGNATURE, TEXT_SIGNATURE};
 
@@ -50,7 +49,7 @@ impl<'r> Talk<'r> {
     }
 
     fn lose(&mut self, name: &'static str, meaning: bool) {
-        lose(self.request, name, meaning);
+        self.request.lose(name, meaning);
     }
 
     /// The instructions.

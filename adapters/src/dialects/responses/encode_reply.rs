@@ -5,6 +5,8 @@
 //! up by one, and the end lists all items. Calls may be open side by side; a message or a thought is open alone. Writes
 //! no end that the events do not tell.
 
+mod response;
+
 use std::collections::HashMap;
 
 use bytes::Bytes;
@@ -14,9 +16,10 @@ use wire::json::{self, Value};
 use wire::{Fault, Kind as FaultKind, Rope};
 
 use super::echo;
-use super::whole::{Item, Kind, Part, What, write_usage};
+use super::whole::{Item, Kind, Part, What};
 use crate::dialect::{Encoder, ReplyHead};
 use crate::weave::Weave;
+use response::State;
 
 /// Bytes of a stream's text that are gathered for its end, where all of it is told once more.
 const GATHERED_BYTES_MAX: usize = 64 << 20;
@@ -417,82 +420,6 @@ impl Writer {
             self.close(at);
         }
     }
-
-    fn state(&self) -> State<'static> {
-        match self.finish {
-            Some(Finish::Length) => State::Incomplete("max_output_tokens"),
-            Some(Finish::ContentFilter) => State::Incomplete("content_filter"),
-            _ => State::Completed,
-        }
-    }
-
-    fn write_response(&self, weave: &mut Weave, state: &State<'_>) {
-        weave.lit("{\"id\":");
-        match &self.id {
-            Some(id) => weave.string(id),
-            None => {
-                weave.lit("\"resp_");
-                weave.lit(&self.head.request_id);
-                weave.lit("\"");
-            }
-        }
-        weave.lit(",\"object\":\"response\",\"created_at\":");
-        weave.number(self.head.created);
-        weave.lit(",\"status\":\"");
-        weave.lit(match state {
-            State::InProgress => "in_progress",
-            State::Completed => "completed",
-            State::Incomplete(_) => "incomplete",
-            State::Failed(_) => "failed",
-        });
-        weave.lit("\",\"completed_at\":null,\"error\":");
-        match state {
-            State::Failed(fault) => {
-                weave.lit("{\"code\":\"");
-                weave.lit(fault.public_code().as_str());
-                weave.lit("\",\"message\":");
-                weave.quoted(fault.sentence());
-                weave.lit("}");
-            }
-            _ => weave.lit("null"),
-        }
-        weave.lit(",\"incomplete_details\":");
-        match state {
-            State::Incomplete(reason) => {
-                weave.lit("{\"reason\":");
-                weave.quoted(reason);
-                weave.lit("}");
-            }
-            _ => weave.lit("null"),
-        }
-        weave.lit(",\"model\":");
-        weave.quoted(&self.head.model);
-        weave.lit(",\"output\":[");
-        if matches!(state, State::Completed | State::Incomplete(_)) {
-            for (at, item) in self.items.iter().enumerate() {
-                weave.lit(if at == 0 { "" } else { "," });
-                item.write(weave, &self.head.request_id, at);
-            }
-        }
-        weave.lit("]");
-        weave.splice(&self.echo);
-        weave.lit(",\"usage\":");
-        match state {
-            State::InProgress => weave.lit("null"),
-            _ => write_usage(weave, self.usage),
-        }
-        weave.lit("}");
-    }
-}
-
-/// How far a response is.
-enum State<'f> {
-    InProgress,
-    Completed,
-    /// It was cut, and why.
-    Incomplete(&'static str),
-    /// What came of it before is not told again.
-    Failed(&'f Fault),
 }
 
 impl Encoder for Writer {

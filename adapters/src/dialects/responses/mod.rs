@@ -13,6 +13,7 @@ mod forward;
 mod items;
 mod lens;
 mod request;
+mod said;
 #[cfg(test)]
 mod tests;
 mod whole;
@@ -108,11 +109,11 @@ impl ClientDialect for Responses {
     }
 
     fn said(&self, data: &[u8], tape: &json::Tape, saying: &mut Saying) {
-        contents::of_reply(data, tape, saying);
+        said::of_reply(data, tape, saying);
     }
 
     fn is_answer(&self, lane: wire::hold::Lane) -> bool {
-        contents::is_answer(lane)
+        said::is_answer(lane)
     }
 
     fn forward(
