@@ -11,4 +11,5 @@ pub mod openai_chat;
 pub mod openai_loose;
 pub mod openai_other;
 pub mod responses;
+pub(crate) mod sides;
 pub mod wenxin_v1;

@@ -302,12 +302,11 @@ impl Writer {
     }
 
     /// A call's id; one of our own where the vendor gives none.
-    fn call_id<'i>(&self, id: &'i Str, index: u32) -> Cow<'i, Str> {
-        if !id.is_empty() {
-            return Cow::Borrowed(id);
+    fn call_id(&self, id: &Str, index: u32) -> Str {
+        if id.is_empty() {
+            return Str::escaped(&format!("toolu_{}_{index}", self.head.request_id));
         }
-        let request = &self.head.request_id;
-        Cow::Owned(Str::escaped(&format!("toolu_{request}_{index}")))
+        id.clone()
     }
 }
 

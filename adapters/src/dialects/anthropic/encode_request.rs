@@ -7,9 +7,10 @@ use wire::Fault;
 use wire::canon::{Format, Raw, Request, Role, Settings, Str, Tool, ToolChoice};
 use wire::json::{self, Type, Value};
 
-use super::turns::{Writing, is_blank, is_system};
+use super::turns::{Writing, is_blank};
 use crate::dialect::{Dropped, Encoded, Lossy};
 use crate::dialects::openai_chat::encode_request::{write_extra, write_list};
+use crate::dialects::sides::is_system;
 use crate::quirks::{Loss, Quirks, Sampling, Thinks};
 use crate::vendor::Call;
 use crate::weave::{Fields, Weave};

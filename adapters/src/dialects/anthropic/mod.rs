@@ -19,7 +19,7 @@ mod turns;
 
 pub(crate) use encode_request::{has_type, lost_its_thought, schema_of, whole, within};
 pub(crate) use shape::Shape;
-pub(crate) use turns::{is_blank, is_system, vendor_id, write_input};
+pub(crate) use turns::{is_blank, vendor_id, write_input};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName};

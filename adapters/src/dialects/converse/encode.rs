@@ -9,8 +9,9 @@ use wire::canon::{Format, Part, Raw, Request, Settings, Str, Tool, ToolChoice};
 
 use super::turns::Writing;
 use crate::dialect::{Dropped, Encoded, Lossy};
-use crate::dialects::anthropic::{has_type, is_blank, is_system, lost_its_thought, whole, within};
+use crate::dialects::anthropic::{has_type, is_blank, lost_its_thought, whole, within};
 use crate::dialects::openai_chat::encode_request::{write_extra, write_list};
+use crate::dialects::sides::is_system;
 use crate::quirks::{Loss, Quirks, Thinks};
 use crate::vendor::Call;
 use crate::weave::{Fields, Weave};
