@@ -116,6 +116,18 @@ pub(crate) fn write_told(fault: &Fault, out: &mut Vec<u8>) {
     json::escape(fault.sentence(), out);
 }
 
+/// The field that an error is about, as JSON.
+pub(crate) fn write_param(fault: &Fault, out: &mut Vec<u8>) {
+    match fault.field() {
+        Some(field) => {
+            out.push(b'"');
+            json::escape(field, out);
+            out.push(b'"');
+        }
+        None => out.extend_from_slice(b"null"),
+    }
+}
+
 /// What an upstream may speak.
 pub trait Dialect: Sync {
     /// Which one.

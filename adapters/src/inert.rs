@@ -34,7 +34,7 @@ const NAMES: [&str; 20] = [
     "thoughtSignature",
 ];
 const TEXT: &str = "planted text";
-const NUMBER: u64 = 42_109_876_543_21;
+const NUMBER: u64 = 4_210_987_654_321;
 
 /// A request of each kind: its path, the place of its own numbers, and a body with objects wherever they can stand.
 fn requests() -> Vec<(&'static str, &'static str, Json)> {

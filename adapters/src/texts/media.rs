@@ -60,14 +60,7 @@ pub(super) fn media_of(raw: &str) -> Option<Payload> {
         let mut words = lower.split(';');
         let kind = words.next().unwrap_or_default();
         let base64 = words.any(|word| word == "base64");
-        let textual = kind.is_empty()
-            || kind.starts_with("text/")
-            || kind.ends_with("json")
-            || kind.ends_with("xml")
-            || kind.ends_with("yaml")
-            || kind.ends_with("javascript")
-            || kind.ends_with("csv");
-        if !textual {
+        if !is_textual(kind) {
             return Some(Payload::Opaque);
         }
         return Some(Payload::Text {
