@@ -257,17 +257,12 @@ impl Rules {
         (source, turn): (Source, Option<u32>),
         contents: &mut Contents,
     ) {
+        let Contents { texts, media } = contents;
         let visit = |visit: Visit<'a>| {
-            let Visit {
-                value,
-                is_key,
-                key,
-                top,
-                ..
-            } = visit;
+            let (value, key) = (visit.value, visit.key);
             let named = key.and_then(|key| key.inner_span()).unwrap_or(0..0);
             let mut text = |span: Range<usize>, form| {
-                contents.texts.push(Text {
+                texts.push(Text {
                     span,
                     form,
                     source,
@@ -275,53 +270,64 @@ impl Rules {
                     turn,
                 });
             };
-            if is_key || value.is_key() {
-                if let Some(span) = value.inner_span().filter(|span| !span.is_empty())
-                    && !Self::names(self.keys, Some(value))
-                {
-                    text(span, Form::Key);
-                }
-                return;
-            }
+            let is_own = |names| visit.top && Self::names(names, key);
             let Some(span) = value.inner_span() else {
                 let span = value.span();
-                if span.len() >= NUMBER_MIN && !(top && Self::names(own.numbers, key)) {
+                if span.len() >= NUMBER_MIN && !is_own(own.numbers) {
                     text(span, Form::Number);
                 }
                 return;
             };
-            if span.is_empty() || (top && Self::names(own.checked, key)) {
+            if span.is_empty() {
                 return;
             }
-            let raw = value.inner().unwrap_or_default();
-            if self.words.contains(&raw) {
-                return;
-            }
-            match media_of(raw) {
-                Some(Payload::Text { head, form }) => {
-                    // The head may say anything too: it has parameters.
-                    let behind = span.start + head;
-                    text(span.start + DATA.len()..behind, Form::String);
-                    text(behind..span.end, form);
+            if visit.is_key || value.is_key() {
+                if !Self::names(self.keys, Some(value)) {
+                    text(span, Form::Key);
                 }
-                Some(Payload::Opaque) => contents.media.push(Media { span }),
-                Some(Payload::Disguised) => {
-                    contents.media.push(Media { span: span.clone() });
-                    text(span, Form::String);
-                }
-                None => {
-                    let coded = Self::names(self.media, key) && raw.bytes().all(is_coded);
-                    let elsewhere = Self::names(self.places, key) && raw.contains("://");
-                    let kept = Self::names(self.kept, key) || is_kept(raw);
-                    if coded || elsewhere || kept || holds_file(raw) {
-                        contents.media.push(Media { span: span.clone() });
-                    }
-                    let json = Self::names(self.json, key);
-                    text(span, if json { Form::Json } else { Form::String });
-                }
+            } else if !is_own(own.checked) {
+                self.string(value, key, &mut text, media);
             }
         };
         walk(tape, body, value, key, |_, _| false, visit);
+    }
+
+    /// A string that is not empty, and no key: text, or a file.
+    fn string(
+        &self,
+        value: Value<'_>,
+        key: Option<Value<'_>>,
+        text: &mut impl FnMut(Range<usize>, Form),
+        media: &mut Vec<Media>,
+    ) {
+        let span = value.inner_span().unwrap_or(0..0);
+        let raw = value.inner().unwrap_or_default();
+        if self.words.contains(&raw) {
+            return;
+        }
+        match media_of(raw) {
+            Some(Payload::Text { head, form }) => {
+                // The head may say anything too: it has parameters.
+                let behind = span.start + head;
+                text(span.start + DATA.len()..behind, Form::String);
+                text(behind..span.end, form);
+            }
+            Some(Payload::Opaque) => media.push(Media { span }),
+            Some(Payload::Disguised) => {
+                media.push(Media { span: span.clone() });
+                text(span, Form::String);
+            }
+            None => {
+                let coded = Self::names(self.media, key) && raw.bytes().all(is_coded);
+                let elsewhere = Self::names(self.places, key) && raw.contains("://");
+                let kept = Self::names(self.kept, key) || is_kept(raw);
+                if coded || elsewhere || kept || holds_file(raw) {
+                    media.push(Media { span: span.clone() });
+                }
+                let json = Self::names(self.json, key);
+                text(span, if json { Form::Json } else { Form::String });
+            }
+        }
     }
 }
 

@@ -4,8 +4,6 @@
 //! time, a signature in one piece, a stop reason before the stop. Other dialects let calls of tools take turns; here each
 //! waits until the one before it is a whole JSON object. Writes no error and no end that the events do not tell.
 
-use std::borrow::Cow;
-
 use wire::canon::{Event, Str, Usage};
 use wire::facts::Finish;
 use wire::{Fault, Kind, Rope};
@@ -470,7 +468,7 @@ impl Writer {
                 weave.lit(",\"name\":");
                 weave.string(name);
                 weave.lit(",\"input\":");
-                let texts: Vec<Cow<'_, str>> = pieces.iter().map(|piece| piece.text()).collect();
+                let texts: Vec<_> = pieces.iter().map(|piece| piece.text()).collect();
                 write_input(weave, &texts.concat());
             }
         }
