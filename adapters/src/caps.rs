@@ -10,7 +10,7 @@ use crate::dialects::{
     responses::Responses,
 };
 use crate::places::{Asked, Asks};
-use crate::quirks::PLAIN;
+use crate::quirks::{PLAIN, Quirks};
 use crate::vendor;
 use crate::vendor::Call;
 
@@ -31,6 +31,10 @@ fn call(dialect: DialectId, cap: u64) -> Call<'static> {
 }
 
 fn forwarded(client: &dyn ClientDialect, body: &Json) -> Json {
+    forwarded_to(client, body, &PLAIN)
+}
+
+fn forwarded_to(client: &dyn ClientDialect, body: &Json, quirks: &Quirks) -> Json {
     let body = Bytes::from(body.to_string());
     let tape = scan(&body, &Limits::default()).unwrap();
     let asked = Asked {
@@ -39,7 +43,7 @@ fn forwarded(client: &dyn ClientDialect, body: &Json) -> Json {
     };
     let facts = client.read_request(&body, tape, &asked).unwrap();
     let call = call(client.id(), 9);
-    let made = client.forward(&body, &facts, &call, &PLAIN, Lossy::Hints);
+    let made = client.forward(&body, &facts, &call, quirks, Lossy::Hints);
     let made = made.unwrap().edits.apply(&body).into_bytes();
     scan(&made, &Limits::default()).unwrap();
     serde_json::from_slice(&made).unwrap()
@@ -95,6 +99,12 @@ fn who_speaks_the_same_dialect_is_told_what_is_left() {
         let made = forwarded(client, &body);
         assert_eq!(made.pointer(place), Some(&json!(9)), "{body}: {made}");
     }
+    // One vendor's field of that name leaves out what is thought.
+    let chat = json!({"model":"m","messages":[{"role":"user","content":"a"}]});
+    let doubao = vendor("doubao").unwrap().quirks("m");
+    let made = forwarded_to(&OpenAiChat, &chat, doubao);
+    assert_eq!(made["max_completion_tokens"], 9, "{made}");
+    assert!(made.get("max_tokens").is_none(), "{made}");
     let own = of(json!({"maxOutputTokens":7}));
     assert_eq!(forwarded(&Gemini, &own), own);
     let own = native(json!({"max_tokens":7}));
@@ -255,6 +265,11 @@ fn a_clients_cap_is_brought_within_what_the_vendor_takes() {
         assert!(dropped.is_empty(), "{dropped:?}");
         assert_eq!(made["max_tokens"], 5, "{made}");
         assert!(made.get("max_completion_tokens").is_none(), "{made}");
+        let whom = ("doubao", "doubao-pro-32k");
+        let (made, dropped) = sent_to(body, whom, Lossy::Refuse).unwrap();
+        assert!(dropped.is_empty(), "{dropped:?}");
+        assert_eq!(made["max_completion_tokens"], 5, "{made}");
+        assert!(made.get("max_tokens").is_none(), "{made}");
     }
 }
 

@@ -180,6 +180,9 @@ pub enum Rule {
     Words(&'static [(&'static str, &'static str)]),
     /// These words are spelt like those; the meaning is the same.
     Spelt(&'static [(&'static str, &'static str)]),
+    /// It goes where the other is given too: the vendor takes one of them. What is said for a client of another dialect, or
+    /// by us, is said by the other.
+    Yields(&'static str),
     /// It is known, although hardly anybody but OpenAI knows it.
     Knows,
     /// An object whose `type` must be one of these; other types go.
@@ -254,6 +257,14 @@ impl Quirks {
         })
     }
 
+    /// The name by which we say what a field of that name says.
+    pub(crate) fn named(&self, name: &'static str) -> &'static str {
+        match self.rule(name) {
+            Some((_, Rule::Yields(other))) => other,
+            _ => name,
+        }
+    }
+
     /// The members to add to a request.
     pub(crate) fn additions(
         &self,
@@ -314,7 +325,7 @@ impl Rule {
             }
             Self::Words(pairs) => respelt(pairs, value, weight(name, value)),
             Self::Spelt(pairs) => respelt(pairs, value, Loss::Nothing),
-            Self::Knows => Judged::Keep,
+            Self::Knows | Self::Yields(_) => Judged::Keep,
             Self::Types(types) => {
                 let kind = value.get("type");
                 if kind.is_none_or(|kind| types.iter().any(|name| kind.is_named(name))) {

@@ -173,6 +173,7 @@ impl<'a> Fields<'a> {
         name: &'static str,
         write: impl FnOnce(&mut Weave),
     ) -> Result<(), Fault> {
+        let name = self.quirks.named(name);
         let Some((name, rule)) = self.quirks.rule(name) else {
             self.key(name);
             write(self.weave);

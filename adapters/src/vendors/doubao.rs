@@ -41,9 +41,13 @@ const CAP: (&str, Rule) = (
     },
 );
 
+/// The one or the other; the newer name counts, as with OpenAI.
+const OLD_CAP: (&str, Rule) = ("max_tokens", Rule::Yields("max_completion_tokens"));
+
 static CHAT: Quirks = Quirks {
     fields: &[
         CAP,
+        OLD_CAP,
         ("temperature", Rule::Clamp { min: "0", max: "2" }),
         (
             "top_p",
@@ -66,6 +70,7 @@ static CHAT: Quirks = Quirks {
 static FIXED: Quirks = Quirks {
     fields: &[
         CAP,
+        OLD_CAP,
         ("temperature", Rule::Lacks),
         ("top_p", Rule::Lacks),
         ("presence_penalty", Rule::Lacks),

@@ -78,18 +78,18 @@ pub(crate) fn capped(plan: &mut Plan<'_>, tokens: u64, quirks: &Quirks) {
 
 /// The field of a cap and the nearest that the vendor takes; `None`: it has no such field.
 pub(crate) fn cap(tokens: u64, quirks: &Quirks) -> Option<(&'static str, u64)> {
-    const NAME: &str = "max_tokens";
+    let name = quirks.named("max_tokens");
     let within = |min: &str, max: &str| {
         let bound = |text: &str, default| text.parse().unwrap_or(default);
         let (least, most) = (bound(min, 1), bound(max, u64::MAX));
         tokens.clamp(least, most.max(least))
     };
-    Some(match quirks.rule(NAME) {
+    Some(match quirks.rule(name) {
         Some((_, Rule::Rename(to))) => (to, tokens),
         Some((_, Rule::Lacks)) => return None,
-        Some((_, Rule::Clamp { min, max })) => (NAME, within(min, max)),
+        Some((_, Rule::Clamp { min, max })) => (name, within(min, max)),
         Some((_, Rule::RenameClamp { to, min, max })) => (to, within(min, max)),
-        _ => (NAME, tokens),
+        _ => (name, tokens),
     })
 }
 
@@ -147,6 +147,12 @@ pub(crate) fn fields(
     ruled.sort_by_key(|row| !row.2.renames());
     for (at, name, rule, value) in ruled {
         if plan.get(name).is_none() {
+            continue;
+        }
+        if let Rule::Yields(other) = rule
+            && plan.get(other).is_some_and(|other| !other.is_null())
+        {
+            plan.remove_at(at);
             continue;
         }
         match rule.judge(name, value) {
