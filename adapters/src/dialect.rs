@@ -111,6 +111,27 @@ pub struct ErrorBody {
     pub body: Bytes,
 }
 
+/// What an error says to a client, escaped: the field, where it is about one, and the sentence.
+pub(crate) fn write_told(fault: &Fault, out: &mut Vec<u8>) {
+    if let Some(field) = fault.field() {
+        json::escape(field, out);
+        out.extend_from_slice(b": ");
+    }
+    json::escape(fault.sentence(), out);
+}
+
+/// The field that an error is about, as JSON.
+pub(crate) fn write_param(fault: &Fault, out: &mut Vec<u8>) {
+    match fault.field() {
+        Some(field) => {
+            out.push(b'"');
+            json::escape(field, out);
+            out.push(b'"');
+        }
+        None => out.extend_from_slice(b"null"),
+    }
+}
+
 /// What an upstream may speak.
 pub trait Dialect: Sync {
     /// Which one.
@@ -286,6 +307,17 @@ pub struct ReplyHead {
     pub shape: Shape,
     /// Whether what the model thinks may be shown.
     pub thoughts: bool,
+}
+
+impl ReplyHead {
+    /// A call's id; one of our own where the vendor gives none.
+    pub(crate) fn call_id(&self, id: &canon::Str, choice: u32, index: u32) -> canon::Str {
+        if !id.is_empty() {
+            return id.clone();
+        }
+        let request = &self.request_id;
+        canon::Str::escaped(&format!("call_{request}_{choice}_{index}"))
+    }
 }
 
 /// Upstream bytes → canonical events, for one reply.

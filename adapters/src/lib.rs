@@ -6,11 +6,17 @@
 mod auth;
 mod calendar;
 #[cfg(test)]
+mod caps;
+#[cfg(test)]
 mod corpus;
 pub mod dialect;
 pub mod dialects;
 pub mod frames;
 pub mod fuzz;
+#[cfg(test)]
+mod growth;
+#[cfg(test)]
+mod inert;
 pub mod listing;
 pub mod matrix;
 mod members;

@@ -4,6 +4,9 @@
 //! dialect) and while a canonical request is written (translation). Invariant: nothing is lost unless
 //! [`Lossy`] allows it and it is named in [`Dropped`].
 
+#[cfg(test)]
+mod tests;
+
 use bytes::Bytes;
 use wire::fault::Retry;
 use wire::json::{Type, Value};
@@ -163,6 +166,15 @@ pub enum Rule {
         /// Highest.
         max: &'static str,
     },
+    /// It has another name, and the number is brought into bounds.
+    RenameClamp {
+        /// The vendor's name.
+        to: &'static str,
+        /// Lowest.
+        min: &'static str,
+        /// Highest.
+        max: &'static str,
+    },
     /// A bare string becomes a list of one.
     List,
     /// Only these words; everything else becomes the first.
@@ -171,6 +183,9 @@ pub enum Rule {
     Words(&'static [(&'static str, &'static str)]),
     /// These words are spelt like those; the meaning is the same.
     Spelt(&'static [(&'static str, &'static str)]),
+    /// It goes where the other is given too: the vendor takes one of them. What is said for a client of another dialect, or
+    /// by us, is said by the other.
+    Yields(&'static str),
     /// It is known, although hardly anybody but OpenAI knows it.
     Knows,
     /// An object whose `type` must be one of these; other types go.
@@ -225,6 +240,8 @@ pub(crate) enum Judged {
     Rename(&'static str),
     /// Another value.
     Set(Bytes, Loss),
+    /// Another key, and another value.
+    RenameSet(&'static str, Bytes, Loss),
     /// The value becomes the only element of a list.
     Wrap,
 }
@@ -241,6 +258,14 @@ impl Quirks {
             let known = foreign.find(|known| **known == name)?;
             Some((*known, Rule::Lacks))
         })
+    }
+
+    /// The name by which we say what a field of that name says.
+    pub(crate) fn named(&self, name: &'static str) -> &'static str {
+        match self.rule(name) {
+            Some((_, Rule::Yields(other))) => other,
+            _ => name,
+        }
     }
 
     /// The members to add to a request.
@@ -260,6 +285,14 @@ impl Quirks {
 }
 
 impl Rule {
+    /// Whether another member may have to give way.
+    pub(crate) const fn renames(self) -> bool {
+        matches!(
+            self,
+            Self::Rename(_) | Self::RenameSized { .. } | Self::RenameClamp { .. }
+        )
+    }
+
     /// What becomes of a field of this name and value.
     pub(crate) fn judge(self, name: &str, value: Value<'_>) -> Judged {
         if value.is_null() {
@@ -278,6 +311,10 @@ impl Rule {
                 }
             }
             Self::Clamp { min, max } => clamp(value, min, max),
+            Self::RenameClamp { to, min, max } => match clamp(value, min, max) {
+                Judged::Set(raw, loss) => Judged::RenameSet(to, raw, loss),
+                _ => Judged::Rename(to),
+            },
             Self::List if value.kind() == Type::String => Judged::Wrap,
             Self::List => Judged::Keep,
             Self::OneOf(words) => {
@@ -291,7 +328,7 @@ impl Rule {
             }
             Self::Words(pairs) => respelt(pairs, value, weight(name, value)),
             Self::Spelt(pairs) => respelt(pairs, value, Loss::Nothing),
-            Self::Knows => Judged::Keep,
+            Self::Knows | Self::Yields(_) => Judged::Keep,
             Self::Types(types) => {
                 let kind = value.get("type");
                 if kind.is_none_or(|kind| types.iter().any(|name| kind.is_named(name))) {
@@ -406,89 +443,5 @@ pub(crate) fn lose(
             .message(format!(
                 "The provider of this model does not support this value of '{name}'."
             ))),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use wire::json::{Limits, scan};
-
-    #[expect(clippy::needless_pass_by_value, reason = "a table row is moved in")]
-    fn check(rule: Rule, name: &str, raw: &str, want: Judged) {
-        let tape = scan(raw.as_bytes(), &Limits::default()).unwrap();
-        let value = Value::root(&tape, raw.as_bytes()).unwrap();
-        assert_eq!(rule.judge(name, value), want, "{name}: {raw}");
-    }
-
-    #[test]
-    fn rules() {
-        let unit = Rule::Clamp {
-            min: "0.01",
-            max: "1",
-        };
-        let set = |text: &'static str, loss| Judged::Set(Bytes::from_static(text.as_bytes()), loss);
-        check(unit, "temperature", "0.5", Judged::Keep);
-        check(unit, "temperature", "0", set("0.01", Loss::Nothing));
-        check(unit, "temperature", "1.6", set("1", Loss::Hint));
-        check(unit, "temperature", "\"x\"", Judged::Keep);
-        check(unit, "temperature", "null", Judged::Remove(Loss::Nothing));
-        check(Rule::Lacks, "n", "1", Judged::Remove(Loss::Nothing));
-        check(Rule::Lacks, "n", "2", Judged::Remove(Loss::Meaning));
-        check(Rule::Lacks, "seed", "2", Judged::Remove(Loss::Hint));
-        check(Rule::List, "stop", "\"a\"", Judged::Wrap);
-        check(Rule::List, "stop", "[\"a\"]", Judged::Keep);
-        let auto = Rule::OneOf(&["auto"]);
-        check(auto, "tool_choice", "\"auto\"", Judged::Keep);
-        check(
-            auto,
-            "tool_choice",
-            "\"required\"",
-            set("\"auto\"", Loss::Meaning),
-        );
-        let formats = Rule::Types(&["text", "json_object"]);
-        check(
-            formats,
-            "response_format",
-            r#"{"type":"json_object"}"#,
-            Judged::Keep,
-        );
-        check(
-            formats,
-            "response_format",
-            r#"{"type":"json_schema"}"#,
-            Judged::Remove(Loss::Meaning),
-        );
-        let user = Rule::RenameSized {
-            to: "user_id",
-            min: 6,
-            max: 128,
-        };
-        check(user, "user", "\"u1\"", Judged::Remove(Loss::Hint));
-        check(user, "user", "\"user-01\"", Judged::Rename("user_id"));
-    }
-
-    #[test]
-    fn short_ids() {
-        assert_eq!(short_call_id(b"abcdEF123"), None);
-        let long = short_call_id(b"call_0123456789").unwrap();
-        assert_eq!(long.len(), 9);
-        assert_eq!(short_call_id(long.as_bytes()), None);
-        assert_eq!(Some(&long), short_call_id(b"call_0123456789").as_ref());
-        assert_ne!(Some(long), short_call_id(b"call_0123456788"));
-        assert!(short_call_id(b"").is_some() && short_call_id("问".as_bytes()).is_some());
-    }
-
-    #[test]
-    fn what_may_be_lost() {
-        let mut dropped = Dropped::new();
-        assert!(lose("seed", Loss::Hint, Lossy::Hints, &mut dropped).is_ok());
-        assert!(lose("seed", Loss::Hint, Lossy::Hints, &mut dropped).is_ok());
-        assert!(lose("n", Loss::Nothing, Lossy::Refuse, &mut dropped).is_ok());
-        assert_eq!(dropped.as_slice(), ["seed"]);
-        let fault = lose("n", Loss::Meaning, Lossy::Hints, &mut dropped).unwrap_err();
-        assert_eq!((fault.kind(), fault.field()), (Kind::BadRequest, Some("n")));
-        assert!(lose("seed", Loss::Hint, Lossy::Refuse, &mut dropped).is_err());
-        assert!(lose("n", Loss::Meaning, Lossy::Drop, &mut dropped).is_ok());
     }
 }

@@ -4,32 +4,23 @@
 //! and reads no text. Invariant: every string, key and long number of a body is either handed out, named inert by a rule,
 //! or media.
 
+mod media;
+
 use std::ops::Range;
 
-use memchr::memmem;
 use smallvec::SmallVec;
 use wire::facts::{Contents, Form, Media, Source, Text};
-use wire::json::{self, Tape, Type, Value};
+use wire::json::{Tape, Type, Value};
+
+use media::{DATA, Payload, holds_file, is_kept, media_of};
+pub(crate) use media::{is_coded, is_signature, is_textual};
 
 /// A number of fewer characters identifies nobody.
 const NUMBER_MIN: usize = 7;
-/// A value that is one unbroken base64 word of this length is data, not text.
-const BLOB_MIN: usize = 1024;
-/// The scheme of a value that holds a file.
-const DATA: &str = "data:";
-/// Characters of base64 behind its mark that are a file, not a text about one.
-const FILE_MIN: usize = 16;
-/// Longest head of a `data:` URL that is looked at.
-const DATA_HEAD_MAX: usize = 128;
-
 /// What of a dialect's bodies is no text.
 pub(crate) struct Rules {
     /// Keys of the dialect itself: nobody's data. Their values are read.
     pub(crate) keys: &'static [&'static str],
-    /// Top-level members whose numbers are the dialect's own. A string in their place is text all the same.
-    pub(crate) inert: &'static [&'static str],
-    /// Top-level members that were checked, or are replaced.
-    pub(crate) checked: &'static [&'static str],
     /// Values that are words of the dialect: nobody's data, wherever they stand.
     pub(crate) words: &'static [&'static str],
     /// Members that hold JSON text.
@@ -38,20 +29,36 @@ pub(crate) struct Rules {
     pub(crate) media: &'static [&'static str],
     /// Members that say where an image or a file lies.
     pub(crate) places: &'static [&'static str],
+    /// Members that name a file which the vendor keeps: nobody here can look into it.
+    pub(crate) kept: &'static [&'static str],
 }
 
+/// Members of one object of the dialect that are no text there. Below it, and anywhere else, one of that name is.
+pub(crate) struct Own {
+    /// Their numbers are the dialect's own. A string in their place is text all the same.
+    pub(crate) numbers: &'static [&'static str],
+    /// They were checked, or are replaced.
+    pub(crate) checked: &'static [&'static str],
+}
+
+/// None: all is text.
+pub(crate) const NONE: Own = Own {
+    numbers: &[],
+    checked: &[],
+};
+
 /// A place of the walk.
-pub(crate) struct Visit<'a> {
+struct Visit<'a> {
     /// The string, key or number.
-    pub(crate) value: Value<'a>,
+    value: Value<'a>,
     /// Whether it is a key.
-    pub(crate) is_key: bool,
+    is_key: bool,
     /// The key whose value it is, or whose array it stands in.
-    pub(crate) key: Option<Value<'a>>,
+    key: Option<Value<'a>>,
     /// A hash of the keys and elements above it.
-    pub(crate) path: u32,
+    path: u32,
     /// It is the value that was to be walked, not something in it.
-    pub(crate) top: bool,
+    top: bool,
 }
 
 struct Frame<'a> {
@@ -64,7 +71,7 @@ struct Frame<'a> {
 
 /// Visits every string, key and number at or under `value`, in order; `skip` may leave out a member with all under it.
 /// Iterative: depth costs a frame, not the stack.
-pub(crate) fn walk<'a>(
+fn walk<'a>(
     tape: &'a Tape,
     body: &'a [u8],
     value: Value<'a>,
@@ -133,6 +140,32 @@ pub(crate) fn walk<'a>(
     }
 }
 
+/// Calls `leaf` for every string at or under `value` that is not empty: its inside, the key whose value it is, and a hash of
+/// where it stands, which is the same in the next event. `skip` as in [`walk`].
+pub(crate) fn leaves<'a>(
+    tape: &'a Tape,
+    body: &'a [u8],
+    (key, value): (Option<Value<'a>>, Value<'a>),
+    skip: impl FnMut(Value<'a>, Value<'a>) -> bool,
+    mut leaf: impl FnMut(Range<usize>, Option<Value<'a>>, u32),
+) {
+    let top = key.and_then(|key| key.inner()).unwrap_or_default();
+    let top = place_of(top);
+    walk(tape, body, value, key, skip, |visit| {
+        let span = visit.value.inner_span().filter(|span| !span.is_empty());
+        if let Some(span) = span.filter(|_| !visit.is_key) {
+            leaf(span, visit.key, visit.path ^ top);
+        }
+    });
+}
+
+/// The hash of a name that places are told apart by.
+pub(crate) fn place_of(name: &str) -> u32 {
+    name.bytes().fold(7, |sum, byte| {
+        (sum ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    })
+}
+
 /// An element of a delta's array says itself which it is.
 fn numbered(element: Value<'_>) -> Option<u32> {
     u32::try_from(element.get("index")?.as_u64()?).ok()
@@ -148,25 +181,52 @@ fn hash(bytes: &[u8]) -> u32 {
     })
 }
 
-/// A signature is at least so long, or it is a text that was put in its place.
-const SIGNATURE_MIN: usize = 64;
-
-/// Whether a value is one long word in base64: a vendor's proof of what its model thought.
-pub(crate) fn is_signature(value: Value<'_>) -> bool {
-    value
-        .inner()
-        .is_some_and(|raw| raw.len() >= SIGNATURE_MIN && raw.bytes().all(is_coded))
+/// How much of a body was collected, to come back to.
+#[derive(Clone, Copy)]
+pub(crate) struct Mark {
+    texts: usize,
+    media: usize,
 }
 
-/// Whether a media type is one of text.
-pub(crate) fn is_textual(kind: &str) -> bool {
-    let kind = kind.to_ascii_lowercase();
-    let kind = kind.split(';').next().unwrap_or_default().trim();
-    kind.is_empty()
-        || kind.starts_with("text/")
-        || ["json", "xml", "yaml", "javascript", "csv"]
-            .iter()
-            .any(|end| kind.ends_with(end))
+impl Mark {
+    /// So far.
+    pub(crate) fn of(contents: &Contents) -> Self {
+        Self {
+            texts: contents.texts.len(),
+            media: contents.media.len(),
+        }
+    }
+}
+
+/// Files of text in base64, by the insides of their strings: of what was collected since `mark` they become the texts that
+/// they are. One pass, however many they are.
+pub(crate) fn read_files(
+    mut files: Vec<Range<usize>>,
+    mark: Mark,
+    (source, turn): (Source, Option<u32>),
+    contents: &mut Contents,
+) {
+    if files.is_empty() {
+        return;
+    }
+    files.sort_unstable_by_key(|file| file.start);
+    let is_file = |span: &Range<usize>| {
+        let found = files.binary_search_by_key(&span.start, |file| file.start);
+        found.is_ok_and(|at| files.get(at) == Some(span))
+    };
+    let mut texts = contents.texts.split_off(mark.texts);
+    texts.retain(|text| !is_file(&text.span));
+    contents.texts.append(&mut texts);
+    let mut media = contents.media.split_off(mark.media);
+    media.retain(|media| !is_file(&media.span));
+    contents.media.append(&mut media);
+    contents.texts.extend(files.into_iter().map(|span| Text {
+        span,
+        form: Form::Base64,
+        source,
+        key: 0..0,
+        turn,
+    }));
 }
 
 impl Rules {
@@ -175,26 +235,34 @@ impl Rules {
             .is_some_and(|key| list.contains(&key))
     }
 
-    /// Adds what stands at or under `value` to `contents`.
+    /// Adds what stands at or under `value` to `contents`, whatever its member is called.
     pub(crate) fn collect<'a>(
         &self,
+        tape: &'a Tape,
+        body: &'a [u8],
+        member: (Option<Value<'a>>, Value<'a>),
+        said: (Source, Option<u32>),
+        contents: &mut Contents,
+    ) {
+        self.collect_of(&NONE, tape, body, member, said, contents);
+    }
+
+    /// The same for a member of the object that `own` is about.
+    pub(crate) fn collect_of<'a>(
+        &self,
+        own: &Own,
         tape: &'a Tape,
         body: &'a [u8],
         (key, value): (Option<Value<'a>>, Value<'a>),
         (source, turn): (Source, Option<u32>),
         contents: &mut Contents,
     ) {
+        let Contents { texts, media } = contents;
         let visit = |visit: Visit<'a>| {
-            let Visit {
-                value,
-                is_key,
-                key,
-                top,
-                ..
-            } = visit;
+            let (value, key) = (visit.value, visit.key);
             let named = key.and_then(|key| key.inner_span()).unwrap_or(0..0);
             let mut text = |span: Range<usize>, form| {
-                contents.texts.push(Text {
+                texts.push(Text {
                     span,
                     form,
                     source,
@@ -202,144 +270,65 @@ impl Rules {
                     turn,
                 });
             };
-            if is_key || value.is_key() {
-                if let Some(span) = value.inner_span().filter(|span| !span.is_empty())
-                    && !Self::names(self.keys, Some(value))
-                {
-                    text(span, Form::Key);
-                }
-                return;
-            }
+            let is_own = |names| visit.top && Self::names(names, key);
             let Some(span) = value.inner_span() else {
                 let span = value.span();
-                if span.len() >= NUMBER_MIN && !(top && Self::names(self.inert, key)) {
+                if span.len() >= NUMBER_MIN && !is_own(own.numbers) {
                     text(span, Form::Number);
                 }
                 return;
             };
-            if span.is_empty() || (top && Self::names(self.checked, key)) {
+            if span.is_empty() {
                 return;
             }
-            let raw = value.inner().unwrap_or_default();
-            if self.words.contains(&raw) {
-                return;
-            }
-            match media_of(raw) {
-                Some(Payload::Text { head, form }) => {
-                    // The head may say anything too: it has parameters.
-                    let behind = span.start + head;
-                    text(span.start + DATA.len()..behind, Form::String);
-                    text(behind..span.end, form);
+            if visit.is_key || value.is_key() {
+                if !Self::names(self.keys, Some(value)) {
+                    text(span, Form::Key);
                 }
-                Some(Payload::Opaque) => contents.media.push(Media { span }),
-                Some(Payload::Disguised) => {
-                    contents.media.push(Media { span: span.clone() });
-                    text(span, Form::String);
-                }
-                None => {
-                    let coded = Self::names(self.media, key) && raw.bytes().all(is_coded);
-                    let elsewhere = Self::names(self.places, key) && raw.contains("://");
-                    if coded || elsewhere || holds_file(raw) {
-                        contents.media.push(Media { span: span.clone() });
-                    }
-                    let json = Self::names(self.json, key);
-                    text(span, if json { Form::Json } else { Form::String });
-                }
+            } else if !is_own(own.checked) {
+                self.string(value, key, &mut text, media);
             }
         };
         walk(tape, body, value, key, |_, _| false, visit);
     }
-}
 
-/// What a value that is no plain text holds.
-enum Payload {
-    /// Text behind a head of so many bytes.
-    Text { head: usize, form: Form },
-    /// A file, or a text, behind a head with escapes: read as it stands, and not taken for all of it.
-    Disguised,
-    /// Anything else.
-    Opaque,
-}
-
-fn media_of(raw: &str) -> Option<Payload> {
-    let begin = raw.get(..floor(raw, DATA_HEAD_MAX)).unwrap_or(raw);
-    let head = begin.split_once(',').map_or(begin, |(head, _)| head);
-    if head.contains('\\') && is_data(&json::unescape(head)) {
-        return Some(Payload::Disguised);
-    }
-    if is_data(raw) {
-        let head = head
-            .get(DATA.len()..)
-            .filter(|_| head.len() < begin.len())?;
-        let lower = head.to_ascii_lowercase();
-        let mut words = lower.split(';');
-        let kind = words.next().unwrap_or_default();
-        let base64 = words.any(|word| word == "base64");
-        let textual = kind.is_empty()
-            || kind.starts_with("text/")
-            || kind.ends_with("json")
-            || kind.ends_with("xml")
-            || kind.ends_with("yaml")
-            || kind.ends_with("javascript")
-            || kind.ends_with("csv");
-        if !textual {
-            return Some(Payload::Opaque);
+    /// A string that is not empty, and no key: text, or a file.
+    fn string(
+        &self,
+        value: Value<'_>,
+        key: Option<Value<'_>>,
+        text: &mut impl FnMut(Range<usize>, Form),
+        media: &mut Vec<Media>,
+    ) {
+        let span = value.inner_span().unwrap_or(0..0);
+        let raw = value.inner().unwrap_or_default();
+        if self.words.contains(&raw) {
+            return;
         }
-        return Some(Payload::Text {
-            head: DATA.len() + head.len() + 1,
-            // What is not in base64 is percent-encoded: the scan undoes that.
-            form: if base64 { Form::Base64 } else { Form::String },
-        });
+        match media_of(raw) {
+            Some(Payload::Text { head, form }) => {
+                // The head may say anything too: it has parameters.
+                let behind = span.start + head;
+                text(span.start + DATA.len()..behind, Form::String);
+                text(behind..span.end, form);
+            }
+            Some(Payload::Opaque) => media.push(Media { span }),
+            Some(Payload::Disguised) => {
+                media.push(Media { span: span.clone() });
+                text(span, Form::String);
+            }
+            None => {
+                let coded = Self::names(self.media, key) && raw.bytes().all(is_coded);
+                let elsewhere = Self::names(self.places, key) && raw.contains("://");
+                let kept = Self::names(self.kept, key) || is_kept(raw);
+                if coded || elsewhere || kept || holds_file(raw) {
+                    media.push(Media { span: span.clone() });
+                }
+                let json = Self::names(self.json, key);
+                text(span, if json { Form::Json } else { Form::String });
+            }
+        }
     }
-    (raw.len() >= BLOB_MIN && raw.bytes().all(is_coded)).then_some(Payload::Opaque)
-}
-
-/// Schemes are the same in any case.
-fn is_data(text: &str) -> bool {
-    text.get(..DATA.len())
-        .is_some_and(|scheme| scheme.eq_ignore_ascii_case(DATA))
-}
-
-pub(crate) fn is_coded(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"+/=-_".contains(&byte)
-}
-
-/// Whether a file in base64 stands somewhere in a text: nobody reads it there.
-fn holds_file(raw: &str) -> bool {
-    let bytes = raw.as_bytes();
-    let has = |part: &[u8]| memmem::find(bytes, part).is_some();
-    if memchr::memchr(b'\\', bytes).is_some() && (has(b"\\u") || has(b"\\/")) {
-        return has_file(json::unescape(raw).as_bytes());
-    }
-    has_file(bytes)
-}
-
-/// The same, without escapes that could hide it.
-fn has_file(text: &[u8]) -> bool {
-    const MARK: &[u8] = b"base64";
-    // Its last digits and the comma behind it are rarer than commas.
-    const END: &[u8] = b"64,";
-    text.len() > FILE_MIN
-        && memmem::find_iter(text, END).any(|at| {
-            let behind = at + END.len();
-            let mark = text.get(..behind - 1).unwrap_or_default();
-            let mark = mark
-                .len()
-                .checked_sub(MARK.len())
-                .and_then(|from| mark.get(from..));
-            let behind = text.get(behind..behind + FILE_MIN);
-            mark.is_some_and(|mark| mark.eq_ignore_ascii_case(MARK))
-                && behind.is_some_and(|behind| behind.iter().all(|byte| is_coded(*byte)))
-        })
-}
-
-/// The character boundary at or before `at`.
-fn floor(text: &str, at: usize) -> usize {
-    let mut at = at.min(text.len());
-    while !text.is_char_boundary(at) {
-        at -= 1;
-    }
-    at
 }
 
 #[cfg(test)]
@@ -349,12 +338,15 @@ mod tests {
 
     const RULES: Rules = Rules {
         keys: &["content", "url"],
-        inert: &["seed"],
-        checked: &["model"],
         words: &["user"],
         json: &["arguments"],
         media: &["file_data"],
         places: &["url"],
+        kept: &["file_id"],
+    };
+    const ROOT: Own = Own {
+        numbers: &["seed"],
+        checked: &["model"],
     };
 
     fn collected(body: &str) -> (Vec<(String, Form)>, usize) {
@@ -363,7 +355,8 @@ mod tests {
         let mut contents = Contents::default();
         for (key, value) in root.members() {
             for member in [(None, key), (Some(key), value)] {
-                RULES.collect(
+                RULES.collect_of(
+                    &ROOT,
                     &tape,
                     body.as_bytes(),
                     member,
@@ -414,6 +407,23 @@ mod tests {
         assert_eq!(media, 4, "{texts:?}");
         assert!(texts.contains(&("aGk=".to_owned(), Form::Base64)));
         assert!(texts.contains(&("https://x.example/1.png".to_owned(), Form::String)));
+    }
+
+    #[test]
+    fn what_a_vendor_keeps_is_media_and_its_name_is_text() {
+        for (body, media) in [
+            (r#"{"file_id":"file-1"}"#, 1),
+            (r#"{"content":"fileid://file-1,fileid://file-2"}"#, 1),
+            (r#"{"content":" \n\u0046ileid:\/\/file-1"}"#, 1),
+            (r#"{"content":"what is fileid://?"}"#, 0),
+        ] {
+            let (texts, found) = collected(body);
+            assert_eq!(
+                (texts.len(), found),
+                (2 - usize::from(body.contains("content")), media),
+                "{body}"
+            );
+        }
     }
 
     #[test]

@@ -74,6 +74,15 @@ impl Weave {
         self.lit("\"");
     }
 
+    /// A string that came in pieces, quotes included: no piece ends inside an escape.
+    pub(crate) fn pieces<'s>(&mut self, pieces: impl IntoIterator<Item = &'s Str>) {
+        self.lit("\"");
+        for piece in pieces {
+            self.splice(piece.bytes());
+        }
+        self.lit("\"");
+    }
+
     /// A URL that leads to bytes or holds them, quotes included.
     pub(crate) fn blob(&mut self, blob: &Blob) {
         match blob {
@@ -182,6 +191,7 @@ impl<'a> Fields<'a> {
         name: &'static str,
         write: impl FnOnce(&mut Weave),
     ) -> Result<(), Fault> {
+        let name = self.quirks.named(name);
         let Some((name, rule)) = self.quirks.rule(name) else {
             self.key(name);
             write(self.weave);
@@ -202,6 +212,10 @@ impl<'a> Fields<'a> {
             Judged::Set(new, loss) => {
                 self.lose(name, loss)?;
                 self.splice(name, &new);
+            }
+            Judged::RenameSet(to, new, loss) => {
+                self.lose(name, loss)?;
+                self.splice(to, &new);
             }
             Judged::Wrap => {
                 self.key(name);

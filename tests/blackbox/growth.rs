@@ -89,6 +89,68 @@ async fn what_a_budget_has_left_bounds_the_reply() {
     assert_eq!(cap(&sim), None);
 }
 
+/// Clients of every dialect, before a vendor that speaks it too; and what is thought is part of what is left.
+#[tokio::test]
+async fn what_a_budget_has_left_bounds_the_reply_in_every_dialect() {
+    let sim = sim().await;
+    let vendors = ["gemini", "tongyi", "openai", "vllm", "anthropic", "bedrock"];
+    let mut config = Config::with(&sim, vendors);
+    let asked = [
+        (
+            "gemini",
+            "/v1beta/models/m-gemini:generateContent",
+            json!({"contents": [{"parts": [{"text": "hi"}]}]}),
+            "/generationConfig/maxOutputTokens",
+        ),
+        (
+            "tongyi",
+            "/api/v1/services/aigc/text-generation/generation",
+            json!({"model": "m-tongyi", "input": {"prompt": "hi"}}),
+            "/parameters/max_tokens",
+        ),
+        (
+            "openai",
+            "/v1/responses",
+            json!({"model": "m-openai", "input": "hi"}),
+            "/max_output_tokens",
+        ),
+        (
+            "vllm",
+            "/v1/completions",
+            json!({"model": "m-vllm", "prompt": "hi"}),
+            "/max_tokens",
+        ),
+        (
+            "anthropic",
+            "/v1/chat/completions",
+            json!({"model": "m-anthropic", "messages": [{"role": "user", "content": "hi"}], "reasoning_effort": "high"}),
+            "/max_tokens",
+        ),
+        (
+            "bedrock",
+            "/v1/chat/completions",
+            json!({"model": "m-bedrock", "messages": [{"role": "user", "content": "hi"}], "reasoning_effort": "high"}),
+            "/inferenceConfig/maxTokens",
+        ),
+    ];
+    for (vendor, ..) in &asked {
+        let budget = json!({"budget": {"tokens": 300}});
+        config.key(vendor, &key(vendor), budget);
+    }
+    let gateway = Gateway::start(&config).await;
+    for (vendor, path, body, place) in &asked {
+        let ask = Ask::post(gateway.listen, path).key(&key(vendor));
+        let reply = ask.bytes(body.to_string()).send().await;
+        assert_eq!(reply.status, 200, "{vendor}: {}", reply.text());
+        let sent = sim.requests().last().unwrap().body.clone();
+        let sent: Value = serde_json::from_slice(&sent).unwrap();
+        let told = sent.pointer(place).and_then(Value::as_u64);
+        let told = told.unwrap_or_else(|| panic!("{vendor} was told no bound: {sent}"));
+        assert!((1..300).contains(&told), "{vendor}: {sent}");
+    }
+    gateway.assert_sound();
+}
+
 /// A vendor that counts like this.
 async fn counting(usage: &str) -> Upstream {
     let whole = format!(

@@ -12,5 +12,6 @@ pub mod openai_chat;
 pub mod openai_loose;
 pub mod openai_other;
 pub mod responses;
+pub(crate) mod sides;
 pub mod spark_native;
 pub mod wenxin_v1;

@@ -16,7 +16,13 @@ pub(crate) static VENDOR: OpenAiLike = OpenAiLike {
         default_base_url: Some("https://api.baichuan-ai.com/v1"),
         ..HOSTED
     },
-    quirks: |_| &QUIRKS,
+    quirks: |model| {
+        if model.to_ascii_lowercase().starts_with("baichuan-m") {
+            &LONG
+        } else {
+            &QUIRKS
+        }
+    },
     does: |_| BESIDE,
     blame,
     ..GENERIC
@@ -26,37 +32,60 @@ pub(crate) static VENDOR: OpenAiLike = OpenAiLike {
 static BESIDE: &[Operation] =
     &[Operation::new(Asks::Embed, "/embeddings", &VECTORS_PLAIN).most(16)];
 
+macro_rules! fields {
+    ($cap:expr, $other:expr) => {
+        &[
+            ("max_tokens", $cap),
+            ("max_completion_tokens", $other),
+            ("temperature", Rule::Clamp { min: "0", max: "1" }),
+            (
+                "top_p",
+                Rule::Clamp {
+                    min: "0.01",
+                    max: "0.99",
+                },
+            ),
+            ("tool_choice", Rule::Words(&[("required", "auto")])),
+            ("response_format", Rule::Types(&["text", "json_object"])),
+            ("stop", Rule::Lacks),
+            ("n", Rule::Lacks),
+            ("seed", Rule::Lacks),
+            ("presence_penalty", Rule::Lacks),
+            ("frequency_penalty", Rule::Lacks),
+            ("logprobs", Rule::Lacks),
+            ("top_logprobs", Rule::Lacks),
+            ("logit_bias", Rule::Lacks),
+            ("parallel_tool_calls", Rule::Lacks),
+            ("reasoning_effort", Rule::Lacks),
+            ("metadata", Rule::Lacks),
+        ]
+    };
+}
+
 static QUIRKS: Quirks = Quirks {
-    fields: &[
-        ("max_completion_tokens", Rule::Rename("max_tokens")),
-        ("temperature", Rule::Clamp { min: "0", max: "1" }),
-        (
-            "top_p",
-            Rule::Clamp {
-                min: "0.01",
-                max: "0.99",
-            },
-        ),
-        ("tool_choice", Rule::Words(&[("required", "auto")])),
-        ("response_format", Rule::Types(&["text", "json_object"])),
-        ("stop", Rule::Lacks),
-        ("n", Rule::Lacks),
-        ("seed", Rule::Lacks),
-        ("presence_penalty", Rule::Lacks),
-        ("frequency_penalty", Rule::Lacks),
-        ("logprobs", Rule::Lacks),
-        ("top_logprobs", Rule::Lacks),
-        ("logit_bias", Rule::Lacks),
-        ("parallel_tool_calls", Rule::Lacks),
-        ("reasoning_effort", Rule::Lacks),
-        ("metadata", Rule::Lacks),
-    ],
+    fields: fields!(
+        Rule::Clamp {
+            min: "1",
+            max: "2048",
+        },
+        Rule::RenameClamp {
+            to: "max_tokens",
+            min: "1",
+            max: "2048",
+        }
+    ),
     openai_only: false,
     stream_usage: StreamUsage::Unknown,
     flat_text: true,
     text_only: true,
     replies_lack: &[REASONING],
     ..COMMON
+};
+
+/// Models that write more than the others.
+static LONG: Quirks = Quirks {
+    fields: fields!(Rule::Knows, Rule::Rename("max_tokens")),
+    ..QUIRKS
 };
 
 /// By type: statuses are not relied on.

@@ -19,7 +19,21 @@ pub(crate) static VENDOR: OpenAiLike = OpenAiLike {
 
 static QUIRKS: Quirks = Quirks {
     fields: &[
-        ("max_completion_tokens", Rule::Rename("max_tokens")),
+        (
+            "max_tokens",
+            Rule::Clamp {
+                min: "1",
+                max: "393216",
+            },
+        ),
+        (
+            "max_completion_tokens",
+            Rule::RenameClamp {
+                to: "max_tokens",
+                min: "1",
+                max: "393216",
+            },
+        ),
         ("temperature", Rule::Clamp { min: "0", max: "2" }),
         ("response_format", Rule::Types(&["text", "json_object"])),
         ("user", Rule::Rename("user_id")),

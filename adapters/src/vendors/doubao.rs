@@ -32,8 +32,22 @@ static BESIDE: &[Operation] = &[
     Operation::media(Asks::Image, "/images/generations", &IMAGES),
 ];
 
+/// What is thought is part of it.
+const CAP: (&str, Rule) = (
+    "max_completion_tokens",
+    Rule::Clamp {
+        min: "1",
+        max: "65536",
+    },
+);
+
+/// The one or the other; the newer name counts, as with OpenAI.
+const OLD_CAP: (&str, Rule) = ("max_tokens", Rule::Yields("max_completion_tokens"));
+
 static CHAT: Quirks = Quirks {
     fields: &[
+        CAP,
+        OLD_CAP,
         ("temperature", Rule::Clamp { min: "0", max: "2" }),
         (
             "top_p",
@@ -55,6 +69,8 @@ static CHAT: Quirks = Quirks {
 /// Models that think fix their sampling.
 static FIXED: Quirks = Quirks {
     fields: &[
+        CAP,
+        OLD_CAP,
         ("temperature", Rule::Lacks),
         ("top_p", Rule::Lacks),
         ("presence_penalty", Rule::Lacks),

@@ -45,7 +45,14 @@ pub(crate) static NATIVE: OpenAiLike = OpenAiLike {
     path: "/chat-completions",
     sign,
     does: |_| NATIVE_BESIDE,
-    quirks: |_| &NATIVE_QUIRKS,
+    quirks: |model| {
+        let model = model.to_ascii_lowercase();
+        if LONG.iter().any(|length| model.contains(length)) {
+            &NATIVE_LONG
+        } else {
+            &NATIVE_QUIRKS
+        }
+    },
     ..VENDOR
 };
 
@@ -60,46 +67,78 @@ const SKEW_S: i64 = 5;
 
 static QUIRKS: Quirks = Quirks {
     fields: &[
-        ("max_completion_tokens", Rule::Rename("max_tokens")),
+        (
+            "max_tokens",
+            Rule::Clamp {
+                min: "1",
+                max: "65536",
+            },
+        ),
+        (
+            "max_completion_tokens",
+            Rule::RenameClamp {
+                to: "max_tokens",
+                min: "1",
+                max: "65536",
+            },
+        ),
         ("temperature", Rule::Clamp { min: "0", max: "2" }),
     ],
     openai_only: false,
     ..COMMON
 };
 
+/// Models that read and write more than the others.
+const LONG: [&str; 2] = ["32k", "128k"];
+
+macro_rules! native {
+    ($cap:expr) => {
+        &[
+            ("max_tokens", $cap),
+            (
+                "temperature",
+                Rule::Clamp {
+                    min: "0.01",
+                    max: "2",
+                },
+            ),
+            (
+                "top_p",
+                Rule::Clamp {
+                    min: "0.001",
+                    max: "0.999",
+                },
+            ),
+            ("stop", Rule::Lacks),
+            ("seed", Rule::Lacks),
+            ("response_format", Rule::Lacks),
+            ("presence_penalty", Rule::Lacks),
+            ("frequency_penalty", Rule::Lacks),
+            ("logprobs", Rule::Lacks),
+            ("top_logprobs", Rule::Lacks),
+            ("logit_bias", Rule::Lacks),
+            ("parallel_tool_calls", Rule::Lacks),
+            ("reasoning_effort", Rule::Lacks),
+            ("metadata", Rule::Lacks),
+        ]
+    };
+}
+
 static NATIVE_QUIRKS: Quirks = Quirks {
-    fields: &[
-        ("max_tokens", Rule::Rename("max_new_tokens")),
-        (
-            "temperature",
-            Rule::Clamp {
-                min: "0.01",
-                max: "2",
-            },
-        ),
-        (
-            "top_p",
-            Rule::Clamp {
-                min: "0.001",
-                max: "0.999",
-            },
-        ),
-        ("stop", Rule::Lacks),
-        ("seed", Rule::Lacks),
-        ("response_format", Rule::Lacks),
-        ("presence_penalty", Rule::Lacks),
-        ("frequency_penalty", Rule::Lacks),
-        ("logprobs", Rule::Lacks),
-        ("top_logprobs", Rule::Lacks),
-        ("logit_bias", Rule::Lacks),
-        ("parallel_tool_calls", Rule::Lacks),
-        ("reasoning_effort", Rule::Lacks),
-        ("metadata", Rule::Lacks),
-    ],
+    fields: native!(Rule::RenameClamp {
+        to: "max_new_tokens",
+        min: "1",
+        max: "2048",
+    }),
     stream_usage: StreamUsage::Always,
     flat_text: true,
     text_only: true,
     ..QUIRKS
+};
+
+static NATIVE_LONG: Quirks = Quirks {
+    fields: native!(Rule::Rename("max_new_tokens")),
+    ..NATIVE_QUIRKS
 };
 
 /// A key that is used as it is, or an access key with the secret that signs a token.

@@ -63,31 +63,47 @@ static BESIDE_ONE: [Operation; 3] = beside(1);
 /// Longest life that is believed of a token; the vendor says 30 days.
 const TOKEN_LIFE_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
 
+macro_rules! fields {
+    ($cap:expr) => {
+        &[
+            (
+                "temperature",
+                Rule::Clamp {
+                    min: "0.01",
+                    max: "1",
+                },
+            ),
+            ("max_tokens", $cap),
+            ("user", Rule::Rename("user_id")),
+            ("n", Rule::Lacks),
+            ("seed", Rule::Lacks),
+            ("frequency_penalty", Rule::Lacks),
+            ("logit_bias", Rule::Lacks),
+            ("logprobs", Rule::Lacks),
+            ("top_logprobs", Rule::Lacks),
+            ("reasoning_effort", Rule::Lacks),
+            ("metadata", Rule::Lacks),
+        ]
+    };
+}
+
 static QUIRKS: Quirks = Quirks {
-    fields: &[
-        (
-            "temperature",
-            Rule::Clamp {
-                min: "0.01",
-                max: "1",
-            },
-        ),
-        ("max_tokens", Rule::Rename("max_output_tokens")),
-        ("user", Rule::Rename("user_id")),
-        ("n", Rule::Lacks),
-        ("seed", Rule::Lacks),
-        ("frequency_penalty", Rule::Lacks),
-        ("logit_bias", Rule::Lacks),
-        ("logprobs", Rule::Lacks),
-        ("top_logprobs", Rule::Lacks),
-        ("reasoning_effort", Rule::Lacks),
-        ("metadata", Rule::Lacks),
-    ],
+    fields: fields!(Rule::Rename("max_output_tokens")),
     openai_only: false,
     stream_usage: StreamUsage::Always,
     none_drops_tools: true,
     replies_lack: &[REASONING, PARALLEL],
     ..COMMON
+};
+
+/// Models that read 8,000 tokens.
+static SHORT: Quirks = Quirks {
+    fields: fields!(Rule::RenameClamp {
+        to: "max_output_tokens",
+        min: "2",
+        max: "2048",
+    }),
+    ..QUIRKS
 };
 
 /// Models whose path is not their name in lower case.
@@ -147,8 +163,13 @@ impl Vendor for Legacy {
         beside.iter().find(|one| one.asks == asks)
     }
 
-    fn quirks(&self, _: &str) -> &'static Quirks {
-        &QUIRKS
+    fn quirks(&self, model: &str) -> &'static Quirks {
+        let model = model.to_ascii_lowercase();
+        if model.contains("-8k") {
+            &SHORT
+        } else {
+            &QUIRKS
+        }
     }
 
     fn fault(&self, head: &Head<'_>, root: Option<Value<'_>>) -> Option<Fault> {

@@ -154,6 +154,16 @@ pub struct Request {
     pub lost: Vec<Lost>,
 }
 
+impl Request {
+    /// Names something that cannot be held here, once.
+    pub fn lose(&mut self, name: &'static str, meaning: bool) {
+        let lost = Lost { name, meaning };
+        if !self.lost.contains(&lost) {
+            self.lost.push(lost);
+        }
+    }
+}
+
 /// Something of the client's dialect that no other one has a word for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lost {

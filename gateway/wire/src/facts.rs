@@ -84,6 +84,27 @@ pub struct RequestFacts {
     pub shape: Shape,
 }
 
+/// A request that asks for one choice and nothing else.
+impl Default for RequestFacts {
+    fn default() -> Self {
+        Self {
+            tape: Tape::default(),
+            model: String::new(),
+            model_span: 0..0,
+            stream: false,
+            usage_asked: false,
+            max_tokens: None,
+            choices: 1,
+            turns: 0,
+            tools: false,
+            structured: false,
+            logprobs: false,
+            thoughts: false,
+            shape: Shape::default(),
+        }
+    }
+}
+
 /// How a reply is to be written, in dialects that know more than one way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Shape {

@@ -45,6 +45,21 @@ fn places() -> Vec<(&'static str, &'static str, Value)> {
         ("a prompt", IMAGE, json!({"prompt": V})),
         ("user of images", IMAGE, json!({"prompt": "x", "user": V})),
         (
+            "a text behind a number",
+            IMAGE,
+            json!({"prompt": "x", "input": [1, V]}),
+        ),
+        (
+            "a text behind token ids",
+            IMAGE,
+            json!({"prompt": "x", "input": [[1], V]}),
+        ),
+        (
+            "a model in an unknown field",
+            IMAGE,
+            json!({"prompt": "x", "novel": {"model": V}}),
+        ),
+        (
             "an unknown field",
             IMAGE,
             json!({"prompt": "x", "novel": deep}),

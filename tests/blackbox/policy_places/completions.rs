@@ -23,6 +23,8 @@ async fn nothing_planted_leaves_from_any_place_of_a_completions_request() {
             "an unknown field, deep",
             json!({"x": {"y": [[{"z": [V]}]]}}),
         ),
+        at("a model in an unknown field", json!({"x": {"model": V}})),
+        number(at("a seed in an unknown field", json!({"x": {"seed": V}}))),
         at("an unknown field's own name", json!({V: 1})),
         number(at(
             "an unknown field, a number",

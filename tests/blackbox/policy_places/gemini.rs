@@ -165,6 +165,24 @@ fn said() -> Vec<Place> {
             "a member called as an inert one",
             json!({"contents": [{"parts": [text("hi".into())], "x": {"role": V, "model": V, "thoughtSignature": V}}]}),
         ),
+        at(
+            "a content's model",
+            json!({"contents": [{"parts": [text("hi".into())], "model": V}]}),
+        ),
+        number(at(
+            "a content's topK",
+            json!({"contents": [{"parts": [text("hi".into())], "topK": V}]}),
+        )),
+        beside("a part's model", json!({"text": "a", "model": V})),
+        number(beside("a part's topK", json!({"text": "a", "topK": V}))),
+        at(
+            "the instruction's model",
+            json!({"systemInstruction": {"parts": [text("s".into())], "model": V}}),
+        ),
+        at(
+            "the model of a request beside",
+            json!({"requests": [{"model": V, "content": {"parts": [text("x".into())]}}]}),
+        ),
         Place {
             refused: true,
             ..at(
@@ -341,11 +359,16 @@ fn fields() -> Vec<Place> {
             json!({"x": {"phone": V}}),
         )),
         config("a topK that is no number", json!({"topK": V})),
+        config("a model among the settings", json!({"model": V})),
+        number(at("a topK beside the settings", json!({"topK": V}))),
         at(
             "a safety setting",
             json!({"safetySettings": [{"category": V, "threshold": "OFF"}]}),
         ),
-        at("what is cached", json!({"cachedContent": V})),
+        Place {
+            refused: true,
+            ..at("what is cached", json!({"cachedContent": V}))
+        },
         at("labels", json!({"labels": {"who": V}})),
         at("an unknown field", json!({"x_extra": V})),
         at(

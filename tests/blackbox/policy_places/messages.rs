@@ -175,6 +175,18 @@ fn said() -> Vec<Place> {
             "a member called as an inert one",
             json!({"messages": [{"role": "user", "content": "hello", "x": {"role": V, "model": V, "signature": V}}]}),
         ),
+        at(
+            "a message's model",
+            json!({"messages": [{"role": "user", "content": "hello", "model": V}]}),
+        ),
+        user(
+            "a block's model",
+            json!([{"type": "text", "text": "hi", "model": V}]),
+        ),
+        number(user(
+            "a block's top_k",
+            json!([{"type": "text", "text": "hi", "top_k": V}]),
+        )),
         user(
             "the address of an image",
             json!([{"type": "image", "source": {"type": "url", "url": format!("https://cdn.example/a.png?phone={V}")}}, text("hi".into())]),

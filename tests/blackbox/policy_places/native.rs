@@ -168,6 +168,26 @@ fn places() -> Vec<Place> {
             ..parameter("an unknown parameter, a number", json!({"x": {"phone": V}}))
         },
         at(
+            "the input's model",
+            json!({"input": {"prompt": "hi", "model": V}}),
+        ),
+        Place {
+            number: true,
+            ..at(
+                "the input's seed",
+                json!({"input": {"prompt": "hi", "seed": V}}),
+            )
+        },
+        parameter("the parameters' model", json!({"model": V})),
+        messages(
+            "a message's model",
+            json!([{"role": "user", "content": "hi", "model": V}]),
+        ),
+        Place {
+            number: true,
+            ..at("a seed beside the parameters", json!({"seed": V}))
+        },
+        at(
             "an unknown member of the input",
             json!({"input": {"prompt": "hi", "x": V}}),
         ),

@@ -140,6 +140,14 @@ fn messages() -> Vec<Place> {
             "a member called as an inert one, in a message",
             json!({"messages": [{"role": "user", "content": "hello", "x": {"role": V, "model": V}}]}),
         ),
+        at(
+            "a message's model",
+            json!({"messages": [{"role": "user", "content": "hello", "model": V}]}),
+        ),
+        number(
+            "a message's seed",
+            json!({"messages": [{"role": "user", "content": "hello", "seed": V}]}),
+        ),
         user(
             "an unknown part",
             json!([text("hi".into()), {"type": "note", "note": {"body": V}}]),

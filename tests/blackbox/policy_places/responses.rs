@@ -166,6 +166,14 @@ fn said() -> Vec<Place> {
             "sound that is none",
             json!([{"type": "input_audio", "input_audio": {"data": V, "format": "wav"}}, text("hi".into())]),
         ),
+        items(
+            "an item's model",
+            json!([{"role": "user", "content": "hello", "model": V}]),
+        ),
+        number(items(
+            "an item's temperature",
+            json!([{"role": "user", "content": "hello", "temperature": V}]),
+        )),
         refused(items("a role", json!([{"role": V, "content": "hello"}]))),
         refused(items(
             "a reference",

@@ -4,12 +4,13 @@
 //! a range, and signatures (a vendor's proof of what its model thought: one long word in base64, which only that vendor can
 //! make). Ids are text, since a client may write into them what it likes.
 
-use smallvec::SmallVec;
-use wire::facts::{Contents, Form, RequestFacts, Said, Saying, Source, Text};
+use std::ops::Range;
+
+use wire::facts::{Contents, RequestFacts, Said, Saying, Source};
 use wire::hold::Lane;
 use wire::json::{Tape, Type, Value};
 
-use crate::texts::{Rules, is_signature, is_textual, walk};
+use crate::texts::{Mark, Own, Rules, is_signature, is_textual, leaves, read_files};
 
 /// Request fields.
 const RULES: Rules = Rules {
@@ -72,8 +73,6 @@ const RULES: Rules = Rules {
         "mcp_servers",
         "context_management",
     ],
-    inert: &["max_tokens", "temperature", "top_p", "top_k"],
-    checked: &["model"],
     words: &[
         "user",
         "assistant",
@@ -128,7 +127,14 @@ const RULES: Rules = Rules {
     ],
     json: &[],
     media: &["data"],
-    places: &["url", "file_id"],
+    places: &["url"],
+    kept: &["file_id"],
+};
+
+/// The same of the body's own members.
+const ROOT: Own = Own {
+    numbers: &["max_tokens", "temperature", "top_p", "top_k"],
+    checked: &["model"],
 };
 
 /// All texts of a request.
@@ -150,7 +156,9 @@ pub(super) fn of_request(body: &[u8], facts: &RequestFacts) -> Contents {
         } else {
             // The key itself too: an unknown one may say anything.
             reading.add((None, key), Source::System, None);
-            reading.add((Some(key), value), Source::System, None);
+            let said = (Source::System, None);
+            let member = (Some(key), value);
+            RULES.collect_of(&ROOT, &facts.tape, body, member, said, reading.contents);
         }
     }
     contents
@@ -193,6 +201,7 @@ impl<'a> Reading<'a> {
         } else {
             source
         };
+        let mark = Mark::of(self.contents);
         if block.kind() == Type::Object {
             for (key, value) in block.members() {
                 if key.is_named("signature") && is_signature(value) {
@@ -204,44 +213,33 @@ impl<'a> Reading<'a> {
         } else {
             self.add((None, block), source, turn);
         }
-        self.files_of(block, source, turn, 0);
+        let mut files = Vec::new();
+        files_of(block, 0, &mut files);
+        read_files(files, mark, (source, turn), self.contents);
     }
+}
 
-    /// Files in base64 that say they are text are read as the text that they are.
-    fn files_of(&mut self, block: Value<'a>, source: Source, turn: Option<u32>, depth: u32) {
-        // A document may hold blocks, a result of a tool documents.
-        const DEPTH_MAX: u32 = 4;
-        if depth > DEPTH_MAX {
-            return;
-        }
-        if let Some(file) = block.get("source") {
-            let textual = file
-                .get("media_type")
-                .and_then(|kind| kind.as_str())
-                .is_some_and(|kind| is_textual(&kind));
-            let coded = file.get("type").is_some_and(|kind| kind.is_named("base64"));
-            if let Some(span) = file.get("data").and_then(|data| data.inner_span())
-                && textual
-                && coded
-            {
-                self.contents.media.retain(|media| media.span != span);
-                self.contents.texts.retain(|text| text.span != span);
-                self.contents.texts.push(Text {
-                    span,
-                    form: Form::Base64,
-                    source,
-                    key: 0..0,
-                    turn,
-                });
-            }
-            self.inner(file.get("content"), source, turn, depth);
-        }
-        self.inner(block.get("content"), source, turn, depth);
+/// Files in base64 that say they are text: they are read as the text that they are.
+fn files_of(block: Value<'_>, depth: u32, files: &mut Vec<Range<usize>>) {
+    // A document may hold blocks, a result of a tool documents.
+    const DEPTH_MAX: u32 = 4;
+    if depth > DEPTH_MAX {
+        return;
     }
-
-    fn inner(&mut self, blocks: Option<Value<'a>>, source: Source, turn: Option<u32>, depth: u32) {
-        for block in blocks.iter().flat_map(Value::elements) {
-            self.files_of(block, source, turn, depth + 1);
+    let source = block.get("source");
+    if let Some(file) = source {
+        let textual = file
+            .get("media_type")
+            .and_then(|kind| kind.as_str())
+            .is_some_and(|kind| is_textual(&kind));
+        let coded = file.get("type").is_some_and(|kind| kind.is_named("base64"));
+        let span = file.get("data").and_then(|data| data.inner_span());
+        files.extend(span.filter(|_| textual && coded));
+    }
+    let inside = source.and_then(|file| file.get("content"));
+    for blocks in [inside, block.get("content")].iter().flatten() {
+        for block in blocks.elements() {
+            files_of(block, depth + 1, files);
         }
     }
 }
@@ -362,28 +360,18 @@ impl<'s> Speaking<'s> {
     }
 
     /// Anything else: every string is complete in itself.
-    fn other(&mut self, (key, value): (Option<Value<'s>>, Value<'s>), part: u32) {
-        let top = key.and_then(|key| key.inner()).unwrap_or_default();
-        let top = top.bytes().fold(7u32, |sum, byte| {
-            (sum ^ u32::from(byte)).wrapping_mul(0x0100_0193)
-        });
+    fn other(&mut self, member: (Option<Value<'s>>, Value<'s>), part: u32) {
         let skip = |key: Value<'s>, value: Value<'s>| {
             let scalar = !matches!(value.kind(), Type::Object | Type::Array);
             scalar && matches!(key.inner(), Some("type" | "index"))
         };
-        let said: &mut SmallVec<[Said; 2]> = &mut self.saying.said;
-        walk(self.tape, self.data, value, key, skip, |visit| {
-            if visit.is_key {
-                return;
-            }
-            let Some(span) = visit.value.inner_span().filter(|span| !span.is_empty()) else {
-                return;
-            };
+        let said = &mut self.saying.said;
+        leaves(self.tape, self.data, member, skip, |span, _, place| {
             said.push(Said {
                 lane: Lane {
                     choice: 0,
                     part,
-                    field: (visit.path ^ top) & OTHER_MAX,
+                    field: place & OTHER_MAX,
                 },
                 span,
                 nested: false,

@@ -16,6 +16,8 @@ use crate::dialect::Decoder;
 use crate::dialects::openai_chat::decode_reply::{data_of, scan};
 use crate::mold::Mold;
 
+/// Calls of one reply that are followed; more are read as malformed.
+const CALLS_MAX: u32 = 1024;
 /// Blocks that are open at a time: the dialect says one.
 const OPEN_MAX: usize = 64;
 
@@ -185,7 +187,10 @@ impl Reader {
             }
             Some("tool_use") => {
                 let call = self.calls;
-                self.calls = call.checked_add(1).ok_or(Kind::Malformed)?;
+                if call >= CALLS_MAX {
+                    return Err(Kind::Malformed.into());
+                }
+                self.calls = call + 1;
                 out.push(Event::ToolStart {
                     choice,
                     index: call,

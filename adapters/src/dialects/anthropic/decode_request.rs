@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 use wire::canon::{
-    Blob, Format, Lost, Part, Proof, Raw, Request, Role, Str, Tool, ToolCall, ToolChoice, Turn,
+    Blob, Format, Part, Proof, Raw, Request, Role, Str, Tool, ToolCall, ToolChoice, Turn,
 };
 use wire::facts::RequestFacts;
 use wire::json::{Type, Value};
@@ -81,10 +81,7 @@ impl Reading<'_> {
     }
 
     fn lose(&mut self, name: &'static str, meaning: bool) {
-        let lost = Lost { name, meaning };
-        if !self.request.lost.contains(&lost) {
-            self.request.lost.push(lost);
-        }
+        self.request.lose(name, meaning);
     }
 
     fn member(&mut self, key: Value<'_>, value: Value<'_>) -> Result<(), Fault> {

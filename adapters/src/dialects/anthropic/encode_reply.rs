@@ -4,8 +4,6 @@
 //! time, a signature in one piece, a stop reason before the stop. Other dialects let calls of tools take turns; here each
 //! waits until the one before it is a whole JSON object. Writes no error and no end that the events do not tell.
 
-use std::borrow::Cow;
-
 use wire::canon::{Event, Str, Usage};
 use wire::facts::Finish;
 use wire::{Fault, Kind, Rope};
@@ -302,12 +300,11 @@ impl Writer {
     }
 
     /// A call's id; one of our own where the vendor gives none.
-    fn call_id<'i>(&self, id: &'i Str, index: u32) -> Cow<'i, Str> {
-        if !id.is_empty() {
-            return Cow::Borrowed(id);
+    fn call_id(&self, id: &Str, index: u32) -> Str {
+        if id.is_empty() {
+            return Str::escaped(&format!("toolu_{}_{index}", self.head.request_id));
         }
-        let request = &self.head.request_id;
-        Cow::Owned(Str::escaped(&format!("toolu_{request}_{index}")))
+        id.clone()
     }
 }
 
@@ -445,11 +442,11 @@ impl Writer {
         match block {
             Block::Text(pieces) => {
                 weave.lit("{\"type\":\"text\",\"text\":");
-                write_pieces(weave, pieces);
+                weave.pieces(pieces.iter().copied());
             }
             Block::Thinking(pieces, proof) => {
                 weave.lit("{\"type\":\"thinking\",\"thinking\":");
-                write_pieces(weave, pieces);
+                weave.pieces(pieces.iter().copied());
                 weave.lit(",\"signature\":");
                 match proof {
                     Some(proof) => weave.string(proof),
@@ -476,15 +473,6 @@ impl Writer {
         }
         weave.lit("}");
     }
-}
-
-/// Pieces of escaped text are one escaped text: no piece ends inside an escape.
-fn write_pieces(weave: &mut Weave, pieces: &[&Str]) {
-    weave.lit("\"");
-    for piece in pieces {
-        weave.splice(piece.bytes());
-    }
-    weave.lit("\"");
 }
 
 /// Counts in this dialect's way: what a cache gave or took is beside the input, not in it.

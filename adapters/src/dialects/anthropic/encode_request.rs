@@ -7,9 +7,10 @@ use wire::Fault;
 use wire::canon::{Format, Raw, Request, Role, Settings, Str, Tool, ToolChoice};
 use wire::json::{self, Type, Value};
 
-use super::turns::{Writing, is_blank, is_system};
+use super::turns::{Writing, is_blank};
 use crate::dialect::{Dropped, Encoded, Lossy};
 use crate::dialects::openai_chat::encode_request::{write_extra, write_list};
+use crate::dialects::sides::is_system;
 use crate::quirks::{Loss, Quirks, Sampling, Thinks};
 use crate::vendor::Call;
 use crate::weave::{Fields, Weave};
@@ -23,6 +24,9 @@ const BUDGETS: [(&str, u64); 6] = [
     ("xhigh", 32_768),
     ("max", 32_768),
 ];
+
+/// Fewest tokens that the vendor takes as a budget of thinking.
+const BUDGET_MIN: u64 = 1024;
 
 /// Asks in words for what this dialect has no field for.
 const JSON_ONLY: &str = "Answer with one JSON object and nothing else.";
@@ -43,15 +47,14 @@ pub(super) fn encode(
     fields.key("model");
     fields.weave.quoted(call.model);
     let settings = &request.settings;
-    let thinking = thinking(&mut fields, request, quirks)?;
-    let asked = settings.max_tokens.unwrap_or(quirks.messages.output_max);
+    let thinking = thinking(&mut fields, request, quirks, call.cap)?;
     let budget = match thinking {
         Thinking::Budget(budget) => budget,
         _ => 0,
     };
-    // The budget is part of the cap, and the caller's cap is meant for the answer.
+    let asked = settings.max_tokens.unwrap_or(quirks.messages.output_max);
     fields.key("max_tokens");
-    fields.weave.number(asked.saturating_add(budget));
+    fields.weave.number(whole(asked, budget, call.cap));
     write_thinking(&mut fields, &thinking, settings)?;
     system(&mut fields, request)?;
     fields.key("messages");
@@ -84,12 +87,25 @@ impl Thinking {
     }
 }
 
+/// The cap on all of a reply. What is thought is part of it, and the caller's cap is meant for the answer; but what a budget
+/// has left (`bound`) is for both.
+pub(crate) fn whole(asked: u64, thought: u64, bound: Option<u64>) -> u64 {
+    bound.unwrap_or_else(|| asked.saturating_add(thought))
+}
+
+/// How much may be thought where the whole reply is bounded: half of it at most. `None`: less than the vendor takes.
+pub(crate) fn within(thought: u64, bound: Option<u64>) -> Option<u64> {
+    let thought = bound.map_or(thought, |bound| thought.min(bound / 2));
+    (thought >= BUDGET_MIN).then_some(thought)
+}
+
 /// # Errors
 /// `BadRequest` if an effort must not be lost.
 fn thinking(
     fields: &mut Fields<'_>,
     request: &Request,
     quirks: &Quirks,
+    bound: Option<u64>,
 ) -> Result<Thinking, Fault> {
     let effort = request.settings.reasoning_effort.as_ref();
     let effort = effort.map(|effort| effort.text());
@@ -104,7 +120,9 @@ fn thinking(
     let possible = match quirks.messages.thinks {
         Thinks::Never => None,
         Thinks::Adaptive => Some(Thinking::Adaptive),
-        Thinks::Budget => budget.map(|(_, budget)| Thinking::Budget(*budget)),
+        Thinks::Budget => budget
+            .and_then(|(_, budget)| within(*budget, bound))
+            .map(Thinking::Budget),
     };
     match possible {
         // The vendor takes no forced tool with it, and no result of a tool without the thought that led to the call.

@@ -17,9 +17,9 @@ pub(crate) mod shape;
 mod tests;
 mod turns;
 
-pub(crate) use encode_request::{has_type, lost_its_thought, schema_of};
+pub(crate) use encode_request::{has_type, lost_its_thought, schema_of, whole, within};
 pub(crate) use shape::Shape;
-pub(crate) use turns::{as_object, is_blank, is_system, vendor_id, write_input};
+pub(crate) use turns::{as_object, is_blank, vendor_id, write_input};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
@@ -32,7 +32,7 @@ use wire::{Fault, Kind};
 
 use crate::dialect::{
     ClientDialect, Decoder, Dialect, DialectId, Encoded, Encoder, ErrorBody, Forward, Lossy,
-    ReplyHead,
+    ReplyHead, write_told,
 };
 use crate::places::{Asked, Asks, Endpoint, Listed, RequestHead};
 use crate::quirks::Quirks;
@@ -219,11 +219,7 @@ fn error_body(fault: &Fault, before: &[u8], after: &[u8]) -> Vec<u8> {
     out.extend_from_slice(b"{\"type\":\"error\",\"error\":{\"type\":\"");
     out.extend_from_slice(error_type(fault).as_bytes());
     out.extend_from_slice(b"\",\"message\":\"");
-    if let Some(field) = fault.field() {
-        json::escape(field, &mut out);
-        out.extend_from_slice(b": ");
-    }
-    json::escape(fault.sentence(), &mut out);
+    write_told(fault, &mut out);
     out.extend_from_slice(b"\",\"details\":{\"error_code\":\"");
     out.extend_from_slice(fault.public_code().as_str().as_bytes());
     out.extend_from_slice(b"\"}}}");

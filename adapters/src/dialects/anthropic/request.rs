@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 use wire::Fault;
-use wire::facts::{RequestFacts, Shape};
+use wire::facts::RequestFacts;
 use wire::json::{self, Type, Value};
 
 use crate::dialects::openai_chat::request::{
@@ -37,20 +37,10 @@ const BLOCKS_MAX: usize = 4096;
 /// `BadRequest` with the field's name.
 pub(super) fn read(body: &Bytes, tape: json::Tape) -> Result<RequestFacts, Fault> {
     let mut facts = RequestFacts {
-        tape: json::Tape::default(),
-        model: String::new(),
-        model_span: 0..0,
-        stream: false,
         // This dialect always counts.
         usage_asked: true,
-        max_tokens: None,
-        choices: 1,
-        turns: 0,
-        tools: false,
-        structured: false,
-        logprobs: false,
-        shape: Shape::default(),
         thoughts: true,
+        ..RequestFacts::default()
     };
     {
         let root = Value::root(&tape, body).filter(|root| root.kind() == Type::Object);

@@ -6,22 +6,15 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use wire::canon::{Blob, Part, Role, Str, ToolCall, Turn};
+use wire::Fault;
+use wire::canon::{Blob, Part, Str, ToolCall, Turn};
 use wire::json::{self, Type, Value};
-use wire::{Fault, Kind};
 
 use super::{REDACTED, SIGNATURE};
 use crate::dialect::{Dropped, Lossy};
+use crate::dialects::sides::{self, Side, Sides, Words, Writes};
 use crate::quirks::{Loss, lose};
 use crate::weave::Weave;
-
-/// What a user says where the conversation would begin with the model.
-const OPENING: &str = ".";
-
-/// Whether a turn is instructions.
-pub(crate) fn is_system(turn: &Turn) -> bool {
-    matches!(turn.role, Role::System | Role::Developer)
-}
 
 /// Whether a text is nothing but white space, as the vendor sees it.
 pub(crate) fn is_blank(text: &Str) -> bool {
@@ -34,19 +27,19 @@ pub(crate) fn is_blank(text: &Str) -> bool {
             && text.text().trim().is_empty()
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Side {
-    User,
-    Assistant,
-}
+/// Messages, as this dialect has them.
+static WORDS: Words = Words {
+    user: r#"{"role":"user","content":["#,
+    model: r#"{"role":"assistant","content":["#,
+    opening: r#"{"role":"user","content":"."},"#,
+};
 
 /// Writes messages.
 pub(super) struct Writing<'a> {
     weave: &'a mut Weave,
     dropped: &'a mut Dropped,
     lossy: Lossy,
-    /// Whose message is open.
-    open: Option<Side>,
+    sides: Sides,
     /// Something stands in it already.
     comma: bool,
 }
@@ -57,13 +50,9 @@ impl<'a> Writing<'a> {
             weave,
             dropped,
             lossy,
-            open: None,
+            sides: Sides::new(&WORDS),
             comma: false,
         }
-    }
-
-    fn lose(&mut self, name: &'static str, loss: Loss) -> Result<(), Fault> {
-        lose(name, loss, self.lossy, self.dropped)
     }
 
     /// The array.
@@ -71,120 +60,12 @@ impl<'a> Writing<'a> {
     /// # Errors
     /// `BadRequest` for what must not be lost.
     pub(super) fn messages(&mut self, turns: &[Turn]) -> Result<(), Fault> {
-        self.weave.lit("[");
-        let said: Vec<&Turn> = turns.iter().filter(|turn| !is_system(turn)).collect();
-        let same = |one: &&Turn, next: &&Turn| {
-            (one.role == Role::Assistant) == (next.role == Role::Assistant)
-        };
-        for run in said.chunk_by(same) {
-            match run.first().map(|turn| turn.role) {
-                Some(Role::Assistant) => {
-                    for turn in run {
-                        self.assistant(turn)?;
-                    }
-                }
-                _ => self.user(run)?,
-            }
-        }
-        match self.open {
-            Some(_) => self.weave.lit("]}]"),
-            None => {
-                return Err(Fault::new(Kind::BadRequest)
-                    .param("messages")
-                    .message("The provider of this model needs a message that is not empty."));
-            }
-        }
-        Ok(())
+        sides::write(self, turns)
     }
 
-    /// Begins a block of a side's message.
+    /// Begins a part of a side's message.
     fn block(&mut self, side: Side) {
-        if self.open == Some(side) {
-            self.weave.lit(",");
-            return;
-        }
-        match self.open {
-            Some(_) => self.weave.lit("]},"),
-            None if side == Side::Assistant => {
-                self.weave.lit("{\"role\":\"user\",\"content\":\"");
-                self.weave.lit(OPENING);
-                self.weave.lit("\"},");
-            }
-            None => {}
-        }
-        self.open = Some(side);
-        self.weave.lit(match side {
-            Side::User => "{\"role\":\"user\",\"content\":[",
-            Side::Assistant => "{\"role\":\"assistant\",\"content\":[",
-        });
-    }
-
-    fn user(&mut self, run: &[&Turn]) -> Result<(), Fault> {
-        for turn in run.iter().filter(|turn| turn.role == Role::Tool) {
-            self.result(turn)?;
-        }
-        for turn in run.iter().filter(|turn| turn.role != Role::Tool) {
-            if turn.name.is_some() {
-                self.lose("name", Loss::Hint)?;
-            }
-            self.parts(Side::User, &turn.parts)?;
-        }
-        Ok(())
-    }
-
-    fn result(&mut self, turn: &Turn) -> Result<(), Fault> {
-        self.block(Side::User);
-        self.weave.lit("{\"type\":\"tool_result\",\"tool_use_id\":");
-        self.id(turn.call_id.as_ref());
-        match turn.parts.as_slice() {
-            [] => {}
-            [Part::Text(text)] => {
-                self.weave.lit(",\"content\":");
-                self.weave.string(text);
-            }
-            parts => {
-                self.weave.lit(",\"content\":[");
-                self.comma = false;
-                for part in parts {
-                    self.part(None, part)?;
-                }
-                self.weave.lit("]");
-            }
-        }
-        self.weave.lit("}");
-        Ok(())
-    }
-
-    fn assistant(&mut self, turn: &Turn) -> Result<(), Fault> {
-        let of = |kind: &'static str| {
-            let proofs = turn.proofs.iter();
-            proofs.filter(move |proof| proof.kind.bytes().as_ref() == kind.as_bytes())
-        };
-        let mut signed = of(SIGNATURE);
-        match (&turn.reasoning, signed.next(), signed.next()) {
-            (Some(thought), Some(proof), None) => {
-                self.block(Side::Assistant);
-                self.weave.lit("{\"type\":\"thinking\",\"thinking\":");
-                self.weave.string(thought);
-                self.weave.lit(",\"signature\":");
-                self.weave.string(&proof.data);
-                self.weave.lit("}");
-            }
-            // Which proof is of which part of it, nobody knows any more; one without a proof is refused.
-            (Some(_), ..) => self.lose("reasoning_content", Loss::Hint)?,
-            (None, ..) => {}
-        }
-        for proof in of(REDACTED) {
-            self.block(Side::Assistant);
-            self.weave.lit("{\"type\":\"redacted_thinking\",\"data\":");
-            self.weave.string(&proof.data);
-            self.weave.lit("}");
-        }
-        self.parts(Side::Assistant, &turn.parts)?;
-        for call in &turn.calls {
-            self.call(call);
-        }
-        Ok(())
+        self.sides.begin(self.weave, side);
     }
 
     fn parts(&mut self, side: Side, parts: &[Part]) -> Result<(), Fault> {
@@ -256,7 +137,7 @@ impl<'a> Writing<'a> {
     }
 
     fn call(&mut self, call: &ToolCall) {
-        self.block(Side::Assistant);
+        self.block(Side::Model);
         self.weave.lit("{\"type\":\"tool_use\",\"id\":");
         self.id(Some(&call.id));
         self.weave.lit(",\"name\":");
@@ -270,6 +151,75 @@ impl<'a> Writing<'a> {
     fn id(&mut self, id: Option<&Str>) {
         let id = id.map(|id| id.text()).unwrap_or_default();
         self.weave.quoted(&vendor_id(&id));
+    }
+}
+
+impl Writes for Writing<'_> {
+    fn place(&mut self) -> (&mut Weave, &mut Sides) {
+        (self.weave, &mut self.sides)
+    }
+
+    fn model(&mut self, turn: &Turn) -> Result<(), Fault> {
+        let of = |kind: &'static str| {
+            let proofs = turn.proofs.iter();
+            proofs.filter(move |proof| proof.kind.bytes().as_ref() == kind.as_bytes())
+        };
+        let mut signed = of(SIGNATURE);
+        match (&turn.reasoning, signed.next(), signed.next()) {
+            (Some(thought), Some(proof), None) => {
+                self.block(Side::Model);
+                self.weave.lit("{\"type\":\"thinking\",\"thinking\":");
+                self.weave.string(thought);
+                self.weave.lit(",\"signature\":");
+                self.weave.string(&proof.data);
+                self.weave.lit("}");
+            }
+            // Which proof is of which part of it, nobody knows any more; one without a proof is refused.
+            (Some(_), ..) => self.lose("reasoning_content", Loss::Hint)?,
+            (None, ..) => {}
+        }
+        for proof in of(REDACTED) {
+            self.block(Side::Model);
+            self.weave.lit("{\"type\":\"redacted_thinking\",\"data\":");
+            self.weave.string(&proof.data);
+            self.weave.lit("}");
+        }
+        self.parts(Side::Model, &turn.parts)?;
+        for call in &turn.calls {
+            self.call(call);
+        }
+        Ok(())
+    }
+
+    fn result(&mut self, turn: &Turn) -> Result<(), Fault> {
+        self.block(Side::User);
+        self.weave.lit("{\"type\":\"tool_result\",\"tool_use_id\":");
+        self.id(turn.call_id.as_ref());
+        match turn.parts.as_slice() {
+            [] => {}
+            [Part::Text(text)] => {
+                self.weave.lit(",\"content\":");
+                self.weave.string(text);
+            }
+            parts => {
+                self.weave.lit(",\"content\":[");
+                self.comma = false;
+                for part in parts {
+                    self.part(None, part)?;
+                }
+                self.weave.lit("]");
+            }
+        }
+        self.weave.lit("}");
+        Ok(())
+    }
+
+    fn user(&mut self, parts: &[Part]) -> Result<(), Fault> {
+        self.parts(Side::User, parts)
+    }
+
+    fn lose(&mut self, name: &'static str, loss: Loss) -> Result<(), Fault> {
+        lose(name, loss, self.lossy, self.dropped)
     }
 }
 

@@ -4,7 +4,7 @@
 //! a prompt cannot hold a conversation.
 
 use bytes::Bytes;
-use wire::canon::{Lost, Part, Raw, Request, Role, Settings, Str, Turn};
+use wire::canon::{Part, Raw, Request, Role, Settings, Str, Turn};
 use wire::facts::RequestFacts;
 use wire::fault::Retry;
 use wire::json::{Type, Value};
@@ -43,11 +43,11 @@ pub(super) fn decode(body: &Bytes, facts: &RequestFacts) -> Result<Request, Faul
             "echo" if value.as_bool() != Some(true) => {}
             "best_of" if value.as_u64() == root.get("n").map_or(Some(1), |n| n.as_u64()) => {}
             "suffix" if !value.has_text() => {}
-            "echo" => lose(&mut request, "echo", true),
-            "best_of" => lose(&mut request, "best_of", true),
-            "suffix" => lose(&mut request, "suffix", true),
+            "echo" => request.lose("echo", true),
+            "best_of" => request.lose("best_of", true),
+            "suffix" => request.lose("suffix", true),
             // They are told in another form there.
-            "logprobs" => lose(&mut request, "logprobs", false),
+            "logprobs" => request.lose("logprobs", false),
             _ => {
                 if !setting(body, &name, value, &mut request.settings)? {
                     let name = Str::of(body, key).unwrap_or_default();
@@ -57,10 +57,6 @@ pub(super) fn decode(body: &Bytes, facts: &RequestFacts) -> Result<Request, Faul
         }
     }
     Ok(request)
-}
-
-fn lose(request: &mut Request, name: &'static str, meaning: bool) {
-    request.lost.push(Lost { name, meaning });
 }
 
 fn turn(body: &Bytes, prompt: Value<'_>) -> Result<Turn, Fault> {

@@ -8,7 +8,7 @@ use wire::facts::Finish;
 use wire::{Fault, Rope};
 
 use crate::dialect::{Encoder, ReplyHead};
-use crate::dialects::openai_chat::encode_reply::{join_lists, write_pieces, write_usage};
+use crate::dialects::openai_chat::encode_reply::{join_lists, write_usage};
 use crate::weave::Weave;
 
 /// The lists in this dialect's probabilities.
@@ -180,7 +180,7 @@ impl Encoder for Writer {
             });
             weave.number(choice.number);
             weave.lit(",\"text\":");
-            write_pieces(&mut weave, &choice.text);
+            weave.pieces(choice.text.iter().copied());
             weave.lit(",\"logprobs\":");
             write_logprobs(&mut weave, &choice.logprobs);
             weave.lit(",\"finish_reason\":");

@@ -10,7 +10,7 @@ use wire::json::{self, Type, Value};
 use crate::dialects::openai_chat::request::{
     CHOICES_MAX, bad, check_key, count, flag, model_name, tokens, usage_asked,
 };
-use crate::texts::Rules;
+use crate::texts::{Own, Rules};
 
 /// Keys that decide where a request goes, what it may cost and what is inspected.
 const GOVERNED: &[&str] = &[
@@ -53,7 +53,16 @@ const RULES: Rules = Rules {
         "seed",
         "user",
     ],
-    inert: &[
+    words: &[],
+    json: &[],
+    media: &[],
+    places: &[],
+    kept: &[],
+};
+
+/// The same of the body's own members.
+const ROOT: Own = Own {
+    numbers: &[
         "max_tokens",
         "temperature",
         "top_p",
@@ -66,10 +75,6 @@ const RULES: Rules = Rules {
         "seed",
     ],
     checked: &["model"],
-    words: &[],
-    json: &[],
-    media: &[],
-    places: &[],
 };
 
 /// Reads a request.
@@ -78,19 +83,7 @@ const RULES: Rules = Rules {
 /// `BadRequest` with the field's name.
 pub(super) fn read(body: &Bytes, tape: json::Tape) -> Result<RequestFacts, Fault> {
     let mut facts = RequestFacts {
-        tape: json::Tape::default(),
-        model: String::new(),
-        model_span: 0..0,
-        stream: false,
-        usage_asked: false,
-        max_tokens: None,
-        choices: 1,
-        turns: 0,
-        tools: false,
-        structured: false,
-        logprobs: false,
-        thoughts: false,
-        shape: wire::facts::Shape::default(),
+        ..RequestFacts::default()
     };
     {
         let root = Value::root(&tape, body).filter(|root| root.kind() == Type::Object);
@@ -181,7 +174,8 @@ pub(super) fn contents(body: &[u8], facts: &RequestFacts) -> Contents {
     };
     for (key, value) in root.members() {
         let mut add = |key, value, source, turn| {
-            RULES.collect(
+            RULES.collect_of(
+                &ROOT,
                 &facts.tape,
                 body,
                 (key, value),

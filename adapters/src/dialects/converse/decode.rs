@@ -15,6 +15,8 @@ use crate::dialects::anthropic::SIGNATURE;
 use crate::dialects::openai_chat::decode_reply::{data_of, scan};
 use crate::mold::Mold;
 
+/// Calls of one reply that are followed; more are read as malformed.
+const CALLS_MAX: u32 = 1024;
 /// Blocks that are open at a time.
 const OPEN_MAX: usize = 64;
 /// Members of an event that nobody looks at: padding.
@@ -245,7 +247,10 @@ impl Reader {
         out: &mut Vec<Event>,
     ) -> Result<(), Fault> {
         let number = self.calls;
-        self.calls = number.checked_add(1).ok_or(Kind::Malformed)?;
+        if number >= CALLS_MAX {
+            return Err(Kind::Malformed.into());
+        }
+        self.calls = number + 1;
         self.at(index)?.call = Some((number, false));
         out.push(Event::ToolStart {
             choice: 0,

@@ -2,14 +2,18 @@
 //!
 //! Text is spliced, never decoded. The model stands in the path, and a stream is asked for there.
 
+use std::collections::HashSet;
+
 use wire::Fault;
 use wire::canon::{Format, Part, Raw, Request, Settings, Str, Tool, ToolChoice};
 
 use super::turns::Writing;
 use crate::dialect::{Dropped, Encoded, Lossy};
-use crate::dialects::anthropic::{has_type, is_blank, is_system, lost_its_thought};
+use crate::dialects::anthropic::{has_type, is_blank, lost_its_thought, whole, within};
 use crate::dialects::openai_chat::encode_request::{write_extra, write_list};
+use crate::dialects::sides::is_system;
 use crate::quirks::{Loss, Quirks, Thinks};
+use crate::vendor::Call;
 use crate::weave::{Fields, Weave};
 
 /// Budgets of thinking, in tokens (`dialects/mapping.md`, section 1).
@@ -29,15 +33,21 @@ const JSON_ONLY: &str = "Answer with one JSON object and nothing else.";
 ///
 /// # Errors
 /// `BadRequest` for what must not be lost.
-pub(super) fn encode(request: &Request, quirks: &Quirks, lossy: Lossy) -> Result<Encoded, Fault> {
+pub(super) fn encode(
+    request: &Request,
+    call: &Call<'_>,
+    quirks: &Quirks,
+    lossy: Lossy,
+) -> Result<Encoded, Fault> {
     let mut weave = Weave::new();
     let mut dropped = Dropped::new();
     let mut fields = Fields::open(&mut weave, &mut dropped, quirks, lossy);
     system(&mut fields, request)?;
     fields.key("messages");
     Writing::new(fields.weave, fields.dropped, lossy).messages(&request.turns)?;
-    let budget = budget(&mut fields, request, quirks)?;
-    config(&mut fields, &request.settings, (quirks, lossy), budget)?;
+    let budget = budget(&mut fields, request, quirks, call.cap)?;
+    let settings = &request.settings;
+    config(&mut fields, settings, (quirks, lossy), (budget, call.cap))?;
     tools(&mut fields, request)?;
     if let Some(budget) = budget {
         fields.key("additionalModelRequestFields");
@@ -94,6 +104,7 @@ fn budget(
     fields: &mut Fields<'_>,
     request: &Request,
     quirks: &Quirks,
+    bound: Option<u64>,
 ) -> Result<Option<u64>, Fault> {
     let effort = request.settings.reasoning_effort.as_ref();
     let effort = effort.map(|effort| effort.text());
@@ -105,12 +116,13 @@ fn budget(
         Some(ToolChoice::Required | ToolChoice::Named(_))
     );
     let budget = BUDGETS.iter().find(|(known, _)| *known == word);
-    let able = quirks.messages.thinks == Thinks::Budget;
+    let fits = budget.map(|(_, budget)| within(*budget, bound));
+    let able = quirks.messages.thinks == Thinks::Budget && fits != Some(None);
     if !able || forced || lost_its_thought(request) {
         fields.lose("reasoning_effort", Loss::Hint)?;
         return Ok(None);
     }
-    Ok(budget.map(|(_, budget)| *budget))
+    Ok(fits.flatten())
 }
 
 /// `inferenceConfig`, if there is anything in it.
@@ -118,15 +130,14 @@ fn config(
     outer: &mut Fields<'_>,
     settings: &Settings,
     (quirks, lossy): (&Quirks, Lossy),
-    budget: Option<u64>,
+    (budget, bound): (Option<u64>, Option<u64>),
 ) -> Result<(), Fault> {
     let mut apart = Weave::new();
     let mut fields = Fields::open(&mut apart, outer.dropped, quirks, lossy);
     let asked = settings.max_tokens;
     let cap = asked.or(budget.map(|_| quirks.messages.output_max));
     if let Some(cap) = cap {
-        // The budget is part of the cap, and the caller's cap is meant for the answer.
-        let cap = cap.saturating_add(budget.unwrap_or(0));
+        let cap = whole(cap, budget.unwrap_or(0), bound);
         fields.put("maxTokens", |weave| weave.number(cap))?;
     }
     for (name, ours, raw) in [
@@ -209,11 +220,10 @@ fn tools(fields: &mut Fields<'_>, request: &Request) -> Result<(), Fault> {
 
 /// The tools that were called before, as far as is known of them.
 fn called_tools(weave: &mut Weave, request: &Request) {
-    let mut names: Vec<&Str> = Vec::new();
+    let mut names: HashSet<&[u8]> = HashSet::new();
     for call in request.turns.iter().flat_map(|turn| &turn.calls) {
-        if !names.contains(&&call.name) {
-            weave.lit(if names.is_empty() { "" } else { "," });
-            names.push(&call.name);
+        if names.insert(&call.name.bytes()[..]) {
+            weave.lit(if names.len() == 1 { "" } else { "," });
             weave.lit("{\"toolSpec\":{\"name\":");
             weave.string(&call.name);
             weave.lit(r#","inputSchema":{"json":{"type":"object"}}}}"#);

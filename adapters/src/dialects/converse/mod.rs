@@ -54,11 +54,11 @@ impl Dialect for Converse {
     fn encode_request(
         &self,
         request: &canon::Request,
-        _: &Call<'_>,
+        call: &Call<'_>,
         quirks: &Quirks,
         lossy: Lossy,
     ) -> Result<Encoded, Fault> {
-        encode::encode(request, quirks, lossy)
+        encode::encode(request, call, quirks, lossy)
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {

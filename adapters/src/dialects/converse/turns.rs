@@ -3,31 +3,29 @@
 //! The vendor refuses blank texts, a model's message at the beginning and ids with other characters than its own; each is
 //! put right here.
 
-use wire::canon::{Blob, Part, Role, Str, Turn};
-use wire::{Fault, Kind};
+use wire::Fault;
+use wire::canon::{Blob, Part, Str, Turn};
 
 use super::REDACTED;
 use crate::dialect::{Dropped, Lossy};
-use crate::dialects::anthropic::{SIGNATURE, is_blank, is_system, vendor_id, write_input};
+use crate::dialects::anthropic::{SIGNATURE, is_blank, vendor_id, write_input};
+use crate::dialects::sides::{self, Side, Sides, Words, Writes};
 use crate::quirks::{Loss, lose};
 use crate::weave::Weave;
 
-/// What a user says where the conversation would begin with the model.
-const OPENING: &str = ".";
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Side {
-    User,
-    Assistant,
-}
+/// Messages, as this dialect has them.
+static WORDS: Words = Words {
+    user: r#"{"role":"user","content":["#,
+    model: r#"{"role":"assistant","content":["#,
+    opening: r#"{"role":"user","content":[{"text":"."}]},"#,
+};
 
 /// Writes messages.
 pub(super) struct Writing<'a> {
     weave: &'a mut Weave,
     dropped: &'a mut Dropped,
     lossy: Lossy,
-    /// Whose message is open.
-    open: Option<Side>,
+    sides: Sides,
     /// Documents so far: each needs a name of its own.
     documents: u32,
 }
@@ -38,13 +36,9 @@ impl<'a> Writing<'a> {
             weave,
             dropped,
             lossy,
-            open: None,
+            sides: Sides::new(&WORDS),
             documents: 0,
         }
-    }
-
-    fn lose(&mut self, name: &'static str, loss: Loss) -> Result<(), Fault> {
-        lose(name, loss, self.lossy, self.dropped)
     }
 
     /// The array.
@@ -52,132 +46,12 @@ impl<'a> Writing<'a> {
     /// # Errors
     /// `BadRequest` for what must not be lost.
     pub(super) fn messages(&mut self, turns: &[Turn]) -> Result<(), Fault> {
-        self.weave.lit("[");
-        let said: Vec<&Turn> = turns.iter().filter(|turn| !is_system(turn)).collect();
-        let same = |one: &&Turn, next: &&Turn| {
-            (one.role == Role::Assistant) == (next.role == Role::Assistant)
-        };
-        for run in said.chunk_by(same) {
-            match run.first().map(|turn| turn.role) {
-                Some(Role::Assistant) => {
-                    for turn in run {
-                        self.assistant(turn)?;
-                    }
-                }
-                _ => self.user(run)?,
-            }
-        }
-        match self.open {
-            Some(_) => self.weave.lit("]}]"),
-            None => {
-                return Err(Fault::new(Kind::BadRequest)
-                    .param("messages")
-                    .message("The provider of this model needs a message that is not empty."));
-            }
-        }
-        Ok(())
+        sides::write(self, turns)
     }
 
-    /// Begins a block of a side's message.
+    /// Begins a part of a side's message.
     fn begin(&mut self, side: Side) {
-        if self.open == Some(side) {
-            self.weave.lit(",");
-            return;
-        }
-        match self.open {
-            Some(_) => self.weave.lit("]},"),
-            None if side == Side::Assistant => {
-                self.weave
-                    .lit("{\"role\":\"user\",\"content\":[{\"text\":\"");
-                self.weave.lit(OPENING);
-                self.weave.lit("\"}]},");
-            }
-            None => {}
-        }
-        self.open = Some(side);
-        self.weave.lit(match side {
-            Side::User => "{\"role\":\"user\",\"content\":[",
-            Side::Assistant => "{\"role\":\"assistant\",\"content\":[",
-        });
-    }
-
-    fn user(&mut self, run: &[&Turn]) -> Result<(), Fault> {
-        for turn in run.iter().filter(|turn| turn.role == Role::Tool) {
-            self.result(turn)?;
-        }
-        for turn in run.iter().filter(|turn| turn.role != Role::Tool) {
-            if turn.name.is_some() {
-                self.lose("name", Loss::Hint)?;
-            }
-            for part in &turn.parts {
-                self.part(Some(Side::User), part)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn result(&mut self, turn: &Turn) -> Result<(), Fault> {
-        self.begin(Side::User);
-        self.weave.lit("{\"toolResult\":{\"toolUseId\":");
-        let id = turn.call_id.as_ref().map(Str::text).unwrap_or_default();
-        self.weave.quoted(&vendor_id(&id));
-        self.weave.lit(",\"content\":[");
-        let mut comma = false;
-        for part in &turn.parts {
-            // A result that is empty says so by having nothing in it.
-            if matches!(part, Part::Text(text) if text.is_empty()) {
-                continue;
-            }
-            if std::mem::replace(&mut comma, true) {
-                self.weave.lit(",");
-            }
-            self.part(None, part)?;
-        }
-        self.weave.lit("]}}");
-        Ok(())
-    }
-
-    fn assistant(&mut self, turn: &Turn) -> Result<(), Fault> {
-        let of = |kind: &'static str| {
-            let proofs = turn.proofs.iter();
-            proofs.filter(move |proof| proof.kind.bytes().as_ref() == kind.as_bytes())
-        };
-        let mut signed = of(SIGNATURE);
-        match (&turn.reasoning, signed.next(), signed.next()) {
-            (Some(thought), Some(proof), None) => {
-                self.begin(Side::Assistant);
-                self.weave
-                    .lit("{\"reasoningContent\":{\"reasoningText\":{\"text\":");
-                self.weave.string(thought);
-                self.weave.lit(",\"signature\":");
-                self.weave.string(&proof.data);
-                self.weave.lit("}}}");
-            }
-            // Which proof is of which part of it, nobody knows any more; one without a proof is refused.
-            (Some(_), ..) => self.lose("reasoning_content", Loss::Hint)?,
-            (None, ..) => {}
-        }
-        for proof in of(REDACTED) {
-            self.begin(Side::Assistant);
-            self.weave
-                .lit("{\"reasoningContent\":{\"redactedContent\":");
-            self.weave.string(&proof.data);
-            self.weave.lit("}}");
-        }
-        for part in &turn.parts {
-            self.part(Some(Side::Assistant), part)?;
-        }
-        for call in &turn.calls {
-            self.begin(Side::Assistant);
-            self.weave.lit("{\"toolUse\":{\"toolUseId\":");
-            self.weave.quoted(&vendor_id(&call.id.text()));
-            self.weave.lit(",\"name\":");
-            self.weave.string(&call.name);
-            self.weave.lit(",\"input\":");
-            write_input(self.weave, &call.arguments);
-            self.weave.lit("}}");
-        }
-        Ok(())
+        self.sides.begin(self.weave, side);
     }
 
     /// A part of a message, or, without a side, of a tool's result.
@@ -238,6 +112,87 @@ impl<'a> Writing<'a> {
             self.weave.lit("{\"text\":\"[not shown]\"}");
         }
         Ok(())
+    }
+}
+
+impl Writes for Writing<'_> {
+    fn place(&mut self) -> (&mut Weave, &mut Sides) {
+        (self.weave, &mut self.sides)
+    }
+
+    fn model(&mut self, turn: &Turn) -> Result<(), Fault> {
+        let of = |kind: &'static str| {
+            let proofs = turn.proofs.iter();
+            proofs.filter(move |proof| proof.kind.bytes().as_ref() == kind.as_bytes())
+        };
+        let mut signed = of(SIGNATURE);
+        match (&turn.reasoning, signed.next(), signed.next()) {
+            (Some(thought), Some(proof), None) => {
+                self.begin(Side::Model);
+                self.weave
+                    .lit("{\"reasoningContent\":{\"reasoningText\":{\"text\":");
+                self.weave.string(thought);
+                self.weave.lit(",\"signature\":");
+                self.weave.string(&proof.data);
+                self.weave.lit("}}}");
+            }
+            // Which proof is of which part of it, nobody knows any more; one without a proof is refused.
+            (Some(_), ..) => self.lose("reasoning_content", Loss::Hint)?,
+            (None, ..) => {}
+        }
+        for proof in of(REDACTED) {
+            self.begin(Side::Model);
+            self.weave
+                .lit("{\"reasoningContent\":{\"redactedContent\":");
+            self.weave.string(&proof.data);
+            self.weave.lit("}}");
+        }
+        for part in &turn.parts {
+            self.part(Some(Side::Model), part)?;
+        }
+        for call in &turn.calls {
+            self.begin(Side::Model);
+            self.weave.lit("{\"toolUse\":{\"toolUseId\":");
+            self.weave.quoted(&vendor_id(&call.id.text()));
+            self.weave.lit(",\"name\":");
+            self.weave.string(&call.name);
+            self.weave.lit(",\"input\":");
+            write_input(self.weave, &call.arguments);
+            self.weave.lit("}}");
+        }
+        Ok(())
+    }
+
+    fn result(&mut self, turn: &Turn) -> Result<(), Fault> {
+        self.begin(Side::User);
+        self.weave.lit("{\"toolResult\":{\"toolUseId\":");
+        let id = turn.call_id.as_ref().map(Str::text).unwrap_or_default();
+        self.weave.quoted(&vendor_id(&id));
+        self.weave.lit(",\"content\":[");
+        let mut comma = false;
+        for part in &turn.parts {
+            // A result that is empty says so by having nothing in it.
+            if matches!(part, Part::Text(text) if text.is_empty()) {
+                continue;
+            }
+            if std::mem::replace(&mut comma, true) {
+                self.weave.lit(",");
+            }
+            self.part(None, part)?;
+        }
+        self.weave.lit("]}}");
+        Ok(())
+    }
+
+    fn user(&mut self, parts: &[Part]) -> Result<(), Fault> {
+        for part in parts {
+            self.part(Some(Side::User), part)?;
+        }
+        Ok(())
+    }
+
+    fn lose(&mut self, name: &'static str, loss: Loss) -> Result<(), Fault> {
+        lose(name, loss, self.lossy, self.dropped)
     }
 }
 

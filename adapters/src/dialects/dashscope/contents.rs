@@ -9,7 +9,7 @@ use wire::json::{Tape, Type, Value};
 
 use crate::dialects::openai_chat::contents::{ANSWER, BESIDE, NOT_SAID, collect, lane};
 use crate::dialects::openai_chat::lens;
-use crate::texts::Rules;
+use crate::texts::{NONE, Own, Rules};
 
 const RULES: Rules = Rules {
     keys: &[
@@ -65,19 +65,6 @@ const RULES: Rules = Rules {
         "search_options",
         "vl_high_resolution_images",
     ],
-    inert: &[
-        "temperature",
-        "top_p",
-        "top_k",
-        "max_tokens",
-        "n",
-        "seed",
-        "presence_penalty",
-        "repetition_penalty",
-        "thinking_budget",
-        "top_logprobs",
-    ],
-    checked: &["model"],
     words: &[
         "system",
         "user",
@@ -100,6 +87,30 @@ const RULES: Rules = Rules {
     json: &["arguments"],
     media: &[],
     places: &["image", "audio", "video", "file"],
+    kept: &[],
+};
+
+/// The same of the body's own members.
+const ROOT: Own = Own {
+    numbers: &[],
+    checked: &["model"],
+};
+
+/// The same of `parameters`.
+const PARAMETERS: Own = Own {
+    numbers: &[
+        "temperature",
+        "top_p",
+        "top_k",
+        "max_tokens",
+        "n",
+        "seed",
+        "presence_penalty",
+        "repetition_penalty",
+        "thinking_budget",
+        "top_logprobs",
+    ],
+    checked: &[],
 };
 
 /// All texts of a request.
@@ -108,8 +119,9 @@ pub(super) fn of_request(body: &[u8], facts: &RequestFacts) -> Contents {
     let Some(root) = Value::root(&facts.tape, body) else {
         return contents;
     };
-    let mut add = |key, value, source, turn| {
-        RULES.collect(
+    let mut add = |own, key, value, source, turn| {
+        RULES.collect_of(
+            own,
             &facts.tape,
             body,
             (key, value),
@@ -119,26 +131,27 @@ pub(super) fn of_request(body: &[u8], facts: &RequestFacts) -> Contents {
     };
     for (key, value) in root.members() {
         // The key itself too: an unknown one may say anything.
-        add(None, key, Source::System, None);
+        add(&NONE, None, key, Source::System, None);
         let inner = value.kind() == Type::Object;
         if inner && key.is_named("parameters") {
             for (key, value) in value.members() {
-                add(None, key, Source::System, None);
-                add(Some(key), value, Source::System, None);
+                add(&NONE, None, key, Source::System, None);
+                add(&PARAMETERS, Some(key), value, Source::System, None);
             }
         } else if inner && key.is_named("input") {
             for (key, value) in value.members() {
                 if key.is_named("messages") {
                     for (turn, message) in value.elements().enumerate() {
-                        add(None, message, source(message), u32::try_from(turn).ok());
+                        let turn = u32::try_from(turn).ok();
+                        add(&NONE, None, message, source(message), turn);
                     }
                 } else {
-                    add(None, key, Source::User, None);
-                    add(Some(key), value, Source::User, None);
+                    add(&NONE, None, key, Source::User, None);
+                    add(&NONE, Some(key), value, Source::User, None);
                 }
             }
         } else {
-            add(Some(key), value, Source::System, None);
+            add(&ROOT, Some(key), value, Source::System, None);
         }
     }
     contents

@@ -8,7 +8,7 @@ use wire::facts::Finish;
 use wire::{Fault, Kind, Rope};
 
 use crate::dialect::{Encoder, ReplyHead};
-use crate::dialects::openai_chat::encode_reply::{Answer, gather, write_logprobs, write_pieces};
+use crate::dialects::openai_chat::encode_reply::{Answer, gather, write_logprobs};
 use crate::weave::Weave;
 
 /// Bytes of one reply that may be said again with each event: what clients that do not take increments cost.
@@ -103,7 +103,7 @@ impl Writer {
             } => {
                 let call = Call {
                     index: *index,
-                    id: self.frame.call_id(id, *choice, *index),
+                    id: self.frame.head.call_id(id, *choice, *index),
                     name: name.clone(),
                     arguments: Vec::new(),
                 };
@@ -283,15 +283,6 @@ impl Frame {
             None => weave.quoted(&self.head.request_id),
         }
     }
-
-    /// A call's id; one of our own where the vendor gives none.
-    fn call_id(&self, id: &Str, choice: u32, index: u32) -> Str {
-        if !id.is_empty() {
-            return id.clone();
-        }
-        let request = &self.head.request_id;
-        Str::escaped(&format!("call_{request}_{choice}_{index}"))
-    }
 }
 
 fn reasoning(weave: &mut Weave, text: &[u8]) {
@@ -362,7 +353,7 @@ impl Encoder for Writer {
         if self.frame.head.shape.bare {
             if let Some(answer) = answers.first() {
                 weave.lit("\"text\":");
-                write_pieces(&mut weave, &answer.said());
+                weave.pieces(answer.said());
                 whole_reasoning(&mut weave, answer);
                 weave.lit(",\"finish_reason\":");
                 weave.quoted(answer.finish.unwrap_or(Finish::Stop).as_str());
@@ -391,7 +382,7 @@ impl Frame {
         weave.lit(",\"message\":{\"role\":\"assistant\",\"content\":");
         let parts = self.head.shape.parts;
         weave.lit(if parts { "[{\"text\":" } else { "" });
-        write_pieces(weave, &answer.said());
+        weave.pieces(answer.said());
         weave.lit(if parts { "}]" } else { "" });
         whole_reasoning(weave, answer);
         for (at, (id, name, pieces)) in answer.calls.iter().enumerate() {
@@ -400,11 +391,11 @@ impl Frame {
             weave.lit("{\"index\":");
             weave.number(index);
             weave.lit(",\"id\":");
-            weave.string(&self.call_id(id, answer.number, index));
+            weave.string(&self.head.call_id(id, answer.number, index));
             weave.lit(",\"type\":\"function\",\"function\":{\"name\":");
             weave.string(name);
             weave.lit(",\"arguments\":");
-            write_pieces(weave, pieces);
+            weave.pieces(pieces.iter().copied());
             weave.lit("}}");
         }
         weave.lit(if answer.calls.is_empty() { "}" } else { "]}" });
@@ -419,7 +410,7 @@ impl Frame {
 fn whole_reasoning(weave: &mut Weave, answer: &Answer<'_>) {
     if !answer.reasoning.is_empty() {
         weave.lit(",\"reasoning_content\":");
-        write_pieces(weave, &answer.reasoning);
+        weave.pieces(answer.reasoning.iter().copied());
     }
 }
 

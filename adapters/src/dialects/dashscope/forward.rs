@@ -1,5 +1,5 @@
-//! The edits that make a client's request fit an upstream that speaks native generation too: the model's name, and the
-//! fields that its models judge differently.
+//! The edits that make a client's request fit an upstream that speaks native generation too: the model's name, the fields
+//! that its models judge differently, and a cap, where a budget has little left.
 
 use bytes::Bytes;
 use wire::facts::RequestFacts;
@@ -7,7 +7,7 @@ use wire::json::{Type, Value};
 use wire::{Edits, Fault, Kind};
 
 use crate::dialect::{Dropped, Forward, Lossy};
-use crate::dialects::openai_chat::forward::fields;
+use crate::dialects::openai_chat::forward::{cap, capped, fields};
 use crate::members::{Plan, overlap, quoted};
 use crate::quirks::Quirks;
 use crate::vendor::Call;
@@ -23,7 +23,7 @@ pub(super) fn forward(
     quirks: &Quirks,
     lossy: Lossy,
 ) -> Result<Forward, Fault> {
-    let root = Value::root(&facts.tape, body);
+    let root = Value::root(&facts.tape, body).filter(|root| root.kind() == Type::Object);
     let root = root.ok_or_else(|| Fault::new(Kind::Bug).detail("a request without a root"))?;
     let mut edits = Edits::new();
     let mut dropped = Dropped::new();
@@ -33,10 +33,21 @@ pub(super) fn forward(
             .replace(facts.model_span.clone(), name)
             .map_err(overlap)?;
     }
+    let bound = call.cap.filter(|_| facts.max_tokens.is_none());
     let parameters = root.get("parameters");
     if let Some(parameters) = parameters.filter(|one| one.kind() == Type::Object) {
         let mut plan = Plan::new(parameters);
         fields(&mut plan, quirks, lossy, &mut edits, &mut dropped)?;
+        if let Some(bound) = bound {
+            capped(&mut plan, bound, quirks);
+        }
+        plan.finish(&mut edits)?;
+    } else if let Some((name, tokens)) = bound.and_then(|bound| cap(bound, quirks)) {
+        let made = format!("{{\"{name}\":{tokens}}}");
+        let mut plan = Plan::new(root);
+        // One that stands there is `null`.
+        plan.remove("parameters");
+        plan.add("parameters", &made);
         plan.finish(&mut edits)?;
     }
     Ok(Forward {

@@ -23,7 +23,7 @@ use wire::{Fault, Kind, sse};
 
 use crate::dialect::{
     ClientDialect, Decoder, Dialect, DialectId, Encoded, Encoder, ErrorBody, Forward, Lossy,
-    ReplyHead,
+    ReplyHead, write_told,
 };
 use crate::dialects::openai_chat::lens;
 use crate::places::{Asked, Asks, Endpoint, Listed, RequestHead};
@@ -222,11 +222,7 @@ fn error_body(fault: &Fault) -> Vec<u8> {
     out.extend_from_slice(b"{\"code\":\"");
     out.extend_from_slice(vendor_code(fault).as_bytes());
     out.extend_from_slice(b"\",\"message\":\"");
-    if let Some(field) = fault.field() {
-        json::escape(field, &mut out);
-        out.extend_from_slice(b": ");
-    }
-    json::escape(fault.sentence(), &mut out);
+    write_told(fault, &mut out);
     out.extend_from_slice(b"\",\"error_code\":\"");
     out.extend_from_slice(fault.public_code().as_str().as_bytes());
     out.extend_from_slice(b"\"}");

@@ -38,20 +38,11 @@ const GOVERNED_IN_PARAMETERS: &[&str] = &[
 /// `BadRequest` with the field's name.
 pub(super) fn read(body: &Bytes, tape: json::Tape, asked: &Asked) -> Result<RequestFacts, Fault> {
     let mut facts = RequestFacts {
-        tape: json::Tape::default(),
-        model: String::new(),
-        model_span: 0..0,
         stream: asked.stream,
         // This dialect always counts.
         usage_asked: true,
-        max_tokens: None,
-        choices: 1,
-        turns: 0,
-        tools: false,
-        structured: false,
-        logprobs: false,
         thoughts: true,
-        shape: Shape::default(),
+        ..RequestFacts::default()
     };
     {
         let root = Value::root(&tape, body).filter(|root| root.kind() == Type::Object);

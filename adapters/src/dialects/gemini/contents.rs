@@ -4,14 +4,15 @@
 //! dialect's own words, numbers that it gives a range, and signatures of thoughts. Ids are text, since a client may write
 //! into them what it likes.
 
-use smallvec::SmallVec;
-use wire::facts::{Contents, Form, RequestFacts, Said, Saying, Source, Text};
+use std::ops::Range;
+
+use wire::facts::{Contents, RequestFacts, Said, Saying, Source};
 use wire::hold::Lane;
 use wire::json::{Tape, Type, Value};
 
 use super::names::{get, is};
-use super::words::RULES;
-use crate::texts::{is_signature, is_textual, walk};
+use super::words::{CONFIG, ROOT, RULES};
+use crate::texts::{Mark, NONE, Own, is_signature, is_textual, leaves, read_files};
 
 /// All texts of a request.
 pub(super) fn of_request(body: &[u8], facts: &RequestFacts) -> Contents {
@@ -24,8 +25,19 @@ pub(super) fn of_request(body: &[u8], facts: &RequestFacts) -> Contents {
         body,
         contents: &mut contents,
     };
-    reading.members(root);
+    reading.members(root, Holder::Root);
     contents
+}
+
+/// Whose members they are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Holder {
+    /// The body's.
+    Root,
+    /// Those of what is to be counted, whose model is replaced as the body's is.
+    Counted,
+    /// Somebody's: nothing there was checked.
+    Inside,
 }
 
 struct Reading<'a> {
@@ -39,8 +51,19 @@ impl<'a> Reading<'a> {
         RULES.collect(self.tape, self.body, member, (source, turn), self.contents);
     }
 
-    /// The members of a request, or of the one that is to be counted.
-    fn members(&mut self, holder: Value<'a>) {
+    /// The same of an object whose own members are known.
+    fn add_of(&mut self, own: &Own, member: (Value<'a>, Value<'a>)) {
+        let ((key, value), said) = (member, (Source::System, None));
+        let member = (Some(key), value);
+        RULES.collect_of(own, self.tape, self.body, member, said, self.contents);
+    }
+
+    /// The members of a request, or of one inside it.
+    fn members(&mut self, holder: Value<'a>, whose: Holder) {
+        let (own, config) = match whose {
+            Holder::Root | Holder::Counted => (&ROOT, &CONFIG),
+            Holder::Inside => (&NONE, &NONE),
+        };
         for (key, value) in holder.members() {
             // The key itself too: an unknown one may say anything.
             self.add((None, key), Source::System, None);
@@ -54,11 +77,21 @@ impl<'a> Reading<'a> {
                     self.content(value, Some(Source::System), None);
                 }
                 (_, Type::Object) if is(key, "content") => self.content(value, None, None),
-                (_, Type::Object) if is(key, "generateContentRequest") => self.members(value),
+                (_, Type::Object) if is(key, "generateContentRequest") => {
+                    let counted = whose == Holder::Root;
+                    self.members(
+                        value,
+                        if counted {
+                            Holder::Counted
+                        } else {
+                            Holder::Inside
+                        },
+                    );
+                }
                 (_, Type::Array) if is(key, "requests") => {
                     for request in value.elements() {
                         match request.kind() {
-                            Type::Object => self.members(request),
+                            Type::Object => self.members(request, Holder::Inside),
                             _ => self.add((None, request), Source::User, None),
                         }
                     }
@@ -66,10 +99,10 @@ impl<'a> Reading<'a> {
                 (_, Type::Object) if is(key, "generationConfig") => {
                     for (key, value) in value.members() {
                         self.add((None, key), Source::System, None);
-                        self.add((Some(key), value), Source::System, None);
+                        self.add_of(config, (key, value));
                     }
                 }
-                _ => self.add((Some(key), value), Source::System, None),
+                _ => self.add_of(own, (key, value)),
             }
         }
     }
@@ -103,40 +136,29 @@ impl<'a> Reading<'a> {
             }
             let result = is(key, "functionResponse") || is(key, "codeExecutionResult");
             let source = if result { Source::Tool } else { source };
+            let mark = Mark::of(self.contents);
             self.add((None, key), source, turn);
             self.add((Some(key), value), source, turn);
-            if is(key, "inlineData") {
-                self.file(value, source, turn);
+            let files: Vec<Range<usize>> = if is(key, "inlineData") {
+                file(value).into_iter().collect()
             } else if is(key, "functionResponse") {
                 let parts = get(value, "parts");
-                for data in parts.iter().flat_map(Value::elements) {
-                    if let Some(data) = get(data, "inlineData") {
-                        self.file(data, source, turn);
-                    }
-                }
-            }
+                let all = parts.iter().flat_map(Value::elements);
+                all.filter_map(|part| file(get(part, "inlineData")?))
+                    .collect()
+            } else {
+                continue;
+            };
+            read_files(files, mark, (source, turn), self.contents);
         }
     }
+}
 
-    /// A file in base64 that says it is text is read as the text that it is.
-    fn file(&mut self, file: Value<'a>, source: Source, turn: Option<u32>) {
-        let textual = get(file, "mimeType")
-            .and_then(|kind| kind.as_str())
-            .is_some_and(|kind| is_textual(&kind));
-        if let Some(span) = get(file, "data").and_then(|data| data.inner_span())
-            && textual
-        {
-            self.contents.media.retain(|media| media.span != span);
-            self.contents.texts.retain(|text| text.span != span);
-            self.contents.texts.push(Text {
-                span,
-                form: Form::Base64,
-                source,
-                key: 0..0,
-                turn,
-            });
-        }
-    }
+/// The inside of a file in base64 that says it is text: it is read as the text that it is.
+fn file(file: Value<'_>) -> Option<Range<usize>> {
+    let kind = get(file, "mimeType")?;
+    let textual = kind.as_str().is_some_and(|kind| is_textual(&kind));
+    get(file, "data")?.inner_span().filter(|_| textual)
 }
 
 /// The field of the answer's own text: all text parts are one text, however they are cut.
@@ -251,37 +273,21 @@ impl<'s> Speaking<'s> {
     }
 
     /// Anything else, arguments of calls among it, which come whole: every string is complete in itself.
-    fn other(&mut self, (key, value): (Option<Value<'s>>, Value<'s>), (choice, part): (u32, u32)) {
-        let top = key.and_then(|key| key.inner()).unwrap_or_default();
-        let top = top.bytes().fold(7u32, |sum, byte| {
-            (sum ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    fn other(&mut self, member: (Option<Value<'s>>, Value<'s>), (choice, part): (u32, u32)) {
+        let said = &mut self.saying.said;
+        let all = |_, _| false;
+        leaves(self.tape, self.data, member, all, |span, _, place| {
+            said.push(Said {
+                lane: Lane {
+                    choice,
+                    part,
+                    field: place & OTHER_MAX,
+                },
+                span,
+                nested: false,
+                whole: true,
+            });
         });
-        let said: &mut SmallVec<[Said; 2]> = &mut self.saying.said;
-        walk(
-            self.tape,
-            self.data,
-            value,
-            key,
-            |_, _| false,
-            |visit| {
-                if visit.is_key {
-                    return;
-                }
-                let Some(span) = visit.value.inner_span().filter(|span| !span.is_empty()) else {
-                    return;
-                };
-                said.push(Said {
-                    lane: Lane {
-                        choice,
-                        part,
-                        field: (visit.path ^ top) & OTHER_MAX,
-                    },
-                    span,
-                    nested: false,
-                    whole: true,
-                });
-            },
-        );
     }
 }
 

@@ -2,8 +2,10 @@
 //!
 //! Text stays in slices of the body. What no other dialect has a word for is named in [`Request::lost`].
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
-use wire::canon::{Format, Lost, Raw, Request, Str, Tool, ToolChoice};
+use wire::canon::{Format, Raw, Request, Str, Tool, ToolChoice};
 use wire::facts::RequestFacts;
 use wire::json::Value;
 use wire::{Fault, Kind};
@@ -19,8 +21,6 @@ const MEDIUM_MAX: f64 = 8192.0;
 
 /// Fields that say how the vendor is to work, not what the answer is.
 const HINTS: &[&str] = &["safetySettings", "serviceTier", "labels", "store"];
-/// Fields that bring more than the contents into the answer.
-const MEANINGS: &[&str] = &["cachedContent"];
 /// The same of the settings.
 const CONFIG_HINTS: &[&str] = &[
     "topK",
@@ -74,14 +74,6 @@ pub(super) fn decode(body: &Bytes, facts: &RequestFacts) -> Result<Request, Faul
     Ok(reading.request)
 }
 
-/// Names what is lost, once.
-pub(super) fn lose(request: &mut Request, name: &'static str, meaning: bool) {
-    let lost = Lost { name, meaning };
-    if !request.lost.contains(&lost) {
-        request.lost.push(lost);
-    }
-}
-
 struct Reading<'b> {
     body: &'b Bytes,
     request: Request,
@@ -93,7 +85,7 @@ impl Reading<'_> {
     }
 
     fn lose(&mut self, name: &'static str, meaning: bool) {
-        lose(&mut self.request, name, meaning);
+        self.request.lose(name, meaning);
     }
 
     /// Loses a member that one of the lists names; else it is one that nobody knows.
@@ -126,7 +118,7 @@ impl Reading<'_> {
                 self.tool(tool);
             }
         } else {
-            self.unknown(key, HINTS, MEANINGS);
+            self.unknown(key, HINTS, &[]);
         }
         Ok(())
     }
@@ -276,8 +268,9 @@ impl Reading<'_> {
         };
         if !allowed.is_empty() && !matches!(choice, ToolChoice::None) {
             // Who has no list of the allowed gets none but these.
+            let allowed: HashSet<&[u8]> = allowed.iter().map(|name| &name.bytes()[..]).collect();
             self.request.tools.retain(|tool| match tool {
-                Tool::Function { name, .. } => allowed.contains(name),
+                Tool::Function { name, .. } => allowed.contains(&name.bytes()[..]),
                 Tool::Other(_) => true,
             });
         }

@@ -50,19 +50,11 @@ pub(super) fn see(body: &Bytes, tape: json::Tape, asked: &Asked) -> Result<Reque
     Ok(RequestFacts {
         tape,
         model: asked.model.to_string(),
-        model_span: 0..0,
-        stream: false,
-        usage_asked: false,
         // Nothing is generated.
         max_tokens: Some(0),
-        choices: 1,
-        turns: 0,
-        tools: false,
         // Nothing may stand before what is answered.
         structured: true,
-        logprobs: false,
-        thoughts: false,
-        shape: wire::facts::Shape::default(),
+        ..RequestFacts::default()
     })
 }
 

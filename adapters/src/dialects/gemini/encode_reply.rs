@@ -133,7 +133,7 @@ impl Writer {
                 id,
                 name,
             } => {
-                let id = self.call_id(id, *choice, *index);
+                let id = self.head.call_id(id, *choice, *index);
                 let one = self.at(*choice);
                 let signature = one.signature.take();
                 one.waiting.push(Call {
@@ -209,15 +209,6 @@ impl Writer {
             None => weave.quoted(&self.head.request_id),
         }
         weave.lit("}");
-    }
-
-    /// A call's id; one of our own where the vendor gives none.
-    fn call_id(&self, id: &Str, choice: u32, index: u32) -> Str {
-        if !id.is_empty() {
-            return id.clone();
-        }
-        let request = &self.head.request_id;
-        Str::escaped(&format!("call_{request}_{choice}_{index}"))
     }
 }
 
@@ -351,7 +342,7 @@ impl Writer {
         }
         let shown = self.head.thoughts;
         let named = match event {
-            Event::ToolStart { id, index, .. } => self.call_id(id, number, *index),
+            Event::ToolStart { id, index, .. } => self.head.call_id(id, number, *index),
             _ => Str::default(),
         };
         let choice = self.at(number);
@@ -403,11 +394,11 @@ fn write_part(weave: &mut Weave, part: &Part<'_>) {
     match part {
         Part::Text(pieces) => {
             weave.lit("{\"text\":");
-            write_pieces(weave, pieces);
+            weave.pieces(*pieces);
         }
         Part::Thought(pieces) => {
             weave.lit("{\"text\":");
-            write_pieces(weave, pieces);
+            weave.pieces(*pieces);
             weave.lit(",\"thought\":true");
         }
         Part::Signed(proof) => {
@@ -429,15 +420,6 @@ fn write_part(weave: &mut Weave, part: &Part<'_>) {
         }
     }
     weave.lit("}");
-}
-
-/// Pieces of escaped text are one escaped text: no piece ends inside an escape.
-fn write_pieces(weave: &mut Weave, pieces: &[Str]) {
-    weave.lit("\"");
-    for piece in pieces {
-        weave.splice(piece.bytes());
-    }
-    weave.lit("\"");
 }
 
 /// Counts in this dialect's way: thoughts are beside the candidates, not in them.

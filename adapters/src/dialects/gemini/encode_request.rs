@@ -8,8 +8,9 @@ use wire::canon::{Format, Part, Request, Settings, Str, Tool, ToolChoice};
 
 use super::turns::Writing;
 use crate::dialect::{Dropped, Encoded, Lossy};
-use crate::dialects::anthropic::{is_system, schema_of};
+use crate::dialects::anthropic::schema_of;
 use crate::dialects::openai_chat::encode_request::{write_extra, write_list};
+use crate::dialects::sides::is_system;
 use crate::quirks::{Loss, Quirks, Thinks};
 use crate::weave::{Fields, Weave};
 

@@ -1,7 +1,7 @@
 //! The edits that make a client's request fit an upstream that speaks the same dialect.
 //!
-//! Two: the model's name, where a body says it too, and a stand-in for signatures of calls that another vendor's model
-//! made, which newer models of this dialect ask for. All else goes as it came, unknown fields too. Never touches the
+//! Three: the model's name, where a body says it too; a cap, where a budget has little left; and a stand-in for signatures
+//! of calls that another vendor's model made, which newer models of this dialect ask for. All else goes as it came, unknown fields too. Never touches the
 //! inside of a text.
 
 use bytes::Bytes;
@@ -10,10 +10,11 @@ use wire::json::{Type, Value};
 use wire::{Edits, Fault, Kind};
 
 use super::UNSIGNED;
-use super::names::{get, object};
+use super::names::{get, is, object};
 use super::request::inner;
 use crate::dialect::{Dropped, Forward};
-use crate::members::{overlap, quoted};
+use crate::members::{Plan, overlap, quoted};
+use crate::places::Asks;
 use crate::quirks::{Quirks, Thinks};
 use crate::vendor::Call;
 
@@ -38,6 +39,12 @@ pub(super) fn forward(
             edits.replace(model.span(), name).map_err(overlap)?;
         }
     }
+    if let Some(cap) = call.cap
+        && facts.max_tokens.is_none()
+        && call.asks == Asks::Reply
+    {
+        capped(held, cap, &mut edits)?;
+    }
     if quirks.messages.thinks == Thinks::Adaptive {
         for content in get(held, "contents").iter().flat_map(Value::elements) {
             signed(content, &mut edits)?;
@@ -48,6 +55,35 @@ pub(super) fn forward(
         dropped: Dropped::new(),
         hide_usage: false,
     })
+}
+
+/// A member of that name, `null` too.
+fn member<'a>(holder: Value<'a>, name: &str) -> Option<Value<'a>> {
+    let mut members = holder.members();
+    members
+        .find(|(key, _)| is(*key, name))
+        .map(|(_, value)| value)
+}
+
+/// Says how long the reply may be. Members that stand there already are `null`.
+fn capped(held: Value<'_>, cap: u64, edits: &mut Edits) -> Result<(), Fault> {
+    let whole = format!("{{\"maxOutputTokens\":{cap}}}");
+    let (holder, name, raw) = match member(held, "generationConfig") {
+        None => (held, "generationConfig", whole),
+        Some(config) if config.kind() != Type::Object => {
+            return edits.replace(config.span(), whole).map_err(overlap);
+        }
+        Some(config) => match member(config, "maxOutputTokens") {
+            Some(none) => {
+                let raw = cap.to_string();
+                return edits.replace(none.span(), raw).map_err(overlap);
+            }
+            None => (config, "maxOutputTokens", cap.to_string()),
+        },
+    };
+    let mut plan = Plan::new(holder);
+    plan.add(name, &raw);
+    plan.finish(edits)
 }
 
 /// A model's name as the resource that it is.
@@ -85,7 +121,7 @@ fn signed(content: Value<'_>, edits: &mut Edits) -> Result<(), Fault> {
     // A member that is null gives way: two of one name are none.
     let null = first
         .members()
-        .find(|(key, _)| super::names::is(*key, "thoughtSignature"));
+        .find(|(key, _)| is(*key, "thoughtSignature"));
     let made = match null {
         Some((key, value)) => edits.replace(key.span().start..value.span().end, member),
         None => edits.replace(behind..behind, format!(",{member}")),

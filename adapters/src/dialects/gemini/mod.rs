@@ -40,7 +40,7 @@ use wire::{Fault, Kind, Rope};
 
 use crate::dialect::{
     ClientDialect, Decoder, Dialect, DialectId, Encoded, Encoder, ErrorBody, Forward, Lossy,
-    ReplyHead,
+    ReplyHead, write_told,
 };
 use crate::places::{Asked, Asks, Endpoint, Listed, RequestHead};
 use crate::quirks::Quirks;
@@ -265,11 +265,7 @@ fn error_body(fault: &Fault, before: &[u8], after: &[u8]) -> Vec<u8> {
         )
         .as_bytes(),
     );
-    if let Some(field) = fault.field() {
-        json::escape(field, &mut out);
-        out.extend_from_slice(b": ");
-    }
-    json::escape(fault.sentence(), &mut out);
+    write_told(fault, &mut out);
     out.extend_from_slice(b"\",\"status\":\"");
     out.extend_from_slice(error_word(fault).as_bytes());
     out.extend_from_slice(

@@ -11,7 +11,7 @@ use wire::json::{self, Type, Value};
 use super::embed;
 use super::names::{at, get, object, once};
 use crate::dialects::openai_chat::request::{
-    CHOICES_MAX, MESSAGES_MAX, bad, check_key, flag, is_model_name, tokens,
+    CHOICES_MAX, MESSAGES_MAX, bad, check_key, flag, is_model_name, not_kept, tokens,
 };
 use crate::places::{Asked, Asks};
 
@@ -79,6 +79,8 @@ const INSIDE: &[&str] = &[
 
 /// Parts of one content (`governance/threats.md`, section 3: as messages of a request).
 const PARTS_MAX: usize = 4096;
+/// Parts of all contents together.
+const PARTS_ALL_MAX: usize = 16_384;
 
 /// Reads a request.
 ///
@@ -95,20 +97,11 @@ pub(super) fn read(body: &Bytes, tape: json::Tape, asked: &Asked) -> Result<Requ
         return embed::see(body, tape, asked);
     }
     let mut facts = RequestFacts {
-        tape: json::Tape::default(),
         model: asked.model.to_string(),
-        model_span: 0..0,
         stream: asked.stream,
         // This dialect always counts.
         usage_asked: true,
-        max_tokens: None,
-        choices: 1,
-        turns: 0,
-        tools: false,
-        structured: false,
-        logprobs: false,
-        thoughts: false,
-        shape: wire::facts::Shape::default(),
+        ..RequestFacts::default()
     };
     {
         let root = Value::root(&tape, body).filter(|root| root.kind() == Type::Object);
@@ -145,6 +138,8 @@ fn see(root: Value<'_>, asked: &Asked, facts: &mut RequestFacts) -> Result<(), F
         once(held, GOVERNED)?;
     }
     for holder in [root, held] {
+        // It would bring contents into the request that nobody has looked into.
+        not_kept("cachedContent", get(holder, "cachedContent").is_some())?;
         if get(holder, "model").is_some_and(|model| model.kind() != Type::String) {
             return Err(bad("'model' must be a string.").param("model"));
         }
@@ -195,9 +190,12 @@ fn contents(held: Value<'_>) -> Result<u32, Fault> {
     let Some(all) = all else {
         return wrong("'contents' is required and must be an array.");
     };
-    let mut count = 0;
+    let (mut count, mut parts) = (0, 0);
     for one in all.elements() {
-        content(one, Some(count))?;
+        parts += content(one, Some(count))?;
+        if parts > PARTS_ALL_MAX {
+            return wrong("'contents' holds more than 16384 parts.");
+        }
         count += 1;
         if count > MESSAGES_MAX {
             return wrong("'contents' holds more than 4096 contents.");
@@ -209,9 +207,9 @@ fn contents(held: Value<'_>) -> Result<u32, Fault> {
     Ok(u32::try_from(count).unwrap_or(u32::MAX))
 }
 
-/// Roles and shapes: what is no content must not pass as one that nobody has read. `place`: which of `contents`; none is
-/// the system's instruction.
-fn content(content: Value<'_>, place: Option<usize>) -> Result<(), Fault> {
+/// Roles and shapes: what is no content must not pass as one that nobody has read. Gives how many parts it has. `place`:
+/// which of `contents`; none is the system's instruction.
+fn content(content: Value<'_>, place: Option<usize>) -> Result<usize, Fault> {
     let wrong = |field: &str, text: &'static str| {
         let holder = place.map_or("systemInstruction".to_owned(), |at| {
             format!("contents[{at}]")
@@ -230,13 +228,15 @@ fn content(content: Value<'_>, place: Option<usize>) -> Result<(), Fault> {
         return wrong(".role", "A content's role must be user or model.");
     }
     let Some(parts) = get(content, "parts") else {
-        return Ok(());
+        return Ok(0);
     };
     if parts.kind() != Type::Array {
         return wrong(".parts", "Parts must be an array.");
     }
-    for (nth, part) in parts.elements().enumerate() {
-        if nth >= PARTS_MAX {
+    let mut count = 0;
+    for part in parts.elements() {
+        count += 1;
+        if count > PARTS_MAX {
             return wrong(".parts", "A content holds more than 4096 parts.");
         }
         if part.kind() != Type::Object {
@@ -247,7 +247,7 @@ fn content(content: Value<'_>, place: Option<usize>) -> Result<(), Fault> {
             once(inside, INSIDE)?;
         }
     }
-    Ok(())
+    Ok(count)
 }
 
 #[cfg(test)]
@@ -290,6 +290,25 @@ mod tests {
         let counted = r#"{"generateContentRequest":{"model":"models/x","contents":[{"parts":[{"text":"a"}]}]}}"#;
         assert_eq!(read_at(":countTokens", counted).unwrap().turns, 1);
         assert!(read_at(":generateContent", counted).is_err());
+        let cached = counted.replace("\"model\":\"models/x\"", "\"cachedContent\":\"c\"");
+        let fault = read_at(":countTokens", &cached).unwrap_err();
+        assert_eq!(fault.why(), "not_kept");
+    }
+
+    #[test]
+    fn parts_of_all_contents_are_bounded() {
+        let part = r#"{"text":"a"}"#;
+        let content = |parts: usize| format!("{{\"parts\":[{}]}}", vec![part; parts].join(","));
+        let of = |last: usize| {
+            let mut all = vec![content(4096); 4];
+            all.push(content(last));
+            read_at(
+                ":generateContent",
+                &format!("{{\"contents\":[{}]}}", all.join(",")),
+            )
+        };
+        assert!(of(0).is_ok());
+        assert_eq!(of(1).unwrap_err().field(), Some("contents"));
     }
 
     #[test]
@@ -342,6 +361,14 @@ mod tests {
                 "generationConfig",
             ),
             (r#"{"contents":[{}],"model":1}"#, "model"),
+            (
+                r#"{"contents":[{}],"cachedContent":"cachedContents/1"}"#,
+                "cachedContent",
+            ),
+            (
+                r#"{"contents":[{}],"cached_content":"cachedContents/1"}"#,
+                "cachedContent",
+            ),
             (r#"{"contents":[{}],"base_url":"x"}"#, "base_url"),
         ] {
             let fault = read_at(":generateContent", body).unwrap_err();

@@ -1,14 +1,15 @@
-//! Contents of a generateContent request as turns.
+//! Contents of a generateContent request as turns, in one pass, however many calls and results they hold.
 //!
 //! Calls need no id here and results then name their function only: an id that is missing is made up from where the call
 //! stands, so that the same history always gives the same ones, and a result is for the first call of its name that has
 //! none yet. What means something to the vendor only is named as lost.
 
+use std::collections::{HashMap, VecDeque};
+
 use bytes::Bytes;
 use wire::canon::{Blob, Part, Proof, Request, Role, Str, ToolCall, Turn};
 use wire::json::{Type, Value};
 
-use super::decode_request::lose;
 use super::names::{get, is, object};
 use super::{CALL_SIGNATURE, TEXT_SIGNATURE};
 
@@ -20,12 +21,14 @@ pub(super) struct Talk<'r> {
     body: &'r Bytes,
     request: &'r mut Request,
     calls: Vec<Called>,
+    /// Places in `calls` of those with an id, or a name, in order; answered ones go when they are met.
+    by_id: HashMap<Bytes, VecDeque<usize>>,
+    by_name: HashMap<Bytes, VecDeque<usize>>,
 }
 
 /// A call of an earlier turn.
 struct Called {
     id: Str,
-    name: Str,
     /// It has its result.
     answered: bool,
 }
@@ -36,6 +39,8 @@ impl<'r> Talk<'r> {
             body,
             request,
             calls: Vec::new(),
+            by_id: HashMap::new(),
+            by_name: HashMap::new(),
         }
     }
 
@@ -44,7 +49,7 @@ impl<'r> Talk<'r> {
     }
 
     fn lose(&mut self, name: &'static str, meaning: bool) {
-        lose(self.request, name, meaning);
+        self.request.lose(name, meaning);
     }
 
     /// The instructions.
@@ -132,9 +137,12 @@ impl<'r> Talk<'r> {
         let name = self.str(call, "name").unwrap_or_default();
         let args = get(call, "args").filter(|args| args.kind() == Type::Object);
         let args = args.and_then(|args| std::str::from_utf8(args.raw()).ok());
+        let at = self.calls.len();
+        for (known, key) in [(&mut self.by_id, &id), (&mut self.by_name, &name)] {
+            known.entry(key.bytes().clone()).or_default().push_back(at);
+        }
         self.calls.push(Called {
             id: id.clone(),
-            name: name.clone(),
             answered: false,
         });
         ToolCall {
@@ -147,21 +155,11 @@ impl<'r> Talk<'r> {
     fn result(&mut self, result: Value<'_>) {
         let given = self.str(result, "id").filter(|id| !id.is_empty());
         let name = self.str(result, "name").unwrap_or_default();
-        let open = |called: &&mut Called| !called.answered;
-        let by_id = given.as_ref().and_then(|id| {
-            let mut calls = self.calls.iter_mut().filter(open);
-            calls.find(|called| called.id == *id)
-        });
-        let called = match by_id {
-            Some(called) => Some(called),
-            None => {
-                let mut calls = self.calls.iter_mut().filter(open);
-                calls.find(|called| called.name == name)
-            }
-        };
-        let id = called.map(|called| {
-            called.answered = true;
-            called.id.clone()
+        let by_id = given.as_ref().and_then(|id| self.by_id.get_mut(id.bytes()));
+        let open = by_id.and_then(|places| first_open(places, &mut self.calls));
+        let id = open.or_else(|| {
+            let places = self.by_name.get_mut(name.bytes())?;
+            first_open(places, &mut self.calls)
         });
         let mut turn = Turn::new(Role::Tool);
         turn.call_id = Some(id.or(given).unwrap_or_else(|| name.clone()));
@@ -239,6 +237,17 @@ impl<'r> Talk<'r> {
             Part::File { name, at }
         })
     }
+}
+
+/// The id of the first of these calls that has no result yet; now it has one.
+fn first_open(places: &mut VecDeque<usize>, calls: &mut [Called]) -> Option<Str> {
+    while let Some(at) = places.pop_front() {
+        if let Some(called) = calls.get_mut(at).filter(|called| !called.answered) {
+            called.answered = true;
+            return Some(called.id.clone());
+        }
+    }
+    None
 }
 
 fn parts<'a>(content: Value<'a>) -> impl Iterator<Item = Value<'a>> {

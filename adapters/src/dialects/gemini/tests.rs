@@ -230,7 +230,6 @@ fn to_chat_completions_and_messages() {
     );
     for refused in [
         json!({"tools":[{"googleSearch":{}}]}),
-        json!({"cachedContent":"cachedContents/1"}),
         json!({"generationConfig":{"responseModalities":["IMAGE"]}}),
         json!({"contents":[{"parts":[{"fileData":{"mimeType":"image/png","fileUri":"https://generativelanguage.googleapis.com/v1beta/files/a"}}]}]}),
     ] {

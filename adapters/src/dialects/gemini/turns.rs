@@ -3,23 +3,25 @@
 //! The vendor refuses empty parts, a model's content at the beginning, and calls of its newer models whose signature was
 //! lost; each is put right here. A result must name its function: it is found by the call's id.
 
-use wire::canon::{Blob, Part, Role, Str, ToolCall, Turn};
-use wire::{Fault, Kind};
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use wire::Fault;
+use wire::canon::{Blob, Part, Str, Turn};
 
 use super::{CALL_SIGNATURE, TEXT_SIGNATURE, UNSIGNED};
 use crate::dialect::{Dropped, Lossy};
-use crate::dialects::anthropic::{as_object, is_system, write_input};
+use crate::dialects::anthropic::{as_object, write_input};
+use crate::dialects::sides::{self, Side, Sides, Words, Writes};
 use crate::quirks::{Loss, lose};
 use crate::weave::Weave;
 
-/// What a user says where the conversation would begin with the model.
-const OPENING: &str = ".";
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Side {
-    User,
-    Model,
-}
+/// Messages, as this dialect has them.
+static WORDS: Words = Words {
+    user: r#"{"role":"user","parts":["#,
+    model: r#"{"role":"model","parts":["#,
+    opening: r#"{"role":"user","parts":[{"text":"."}]},"#,
+};
 
 /// Writes contents.
 pub(super) struct Writing<'a> {
@@ -28,8 +30,9 @@ pub(super) struct Writing<'a> {
     lossy: Lossy,
     /// Calls must be signed.
     signs: bool,
-    /// Whose content is open.
-    open: Option<Side>,
+    sides: Sides,
+    /// Names of the functions that were called so far, by the call's id.
+    called: HashMap<Bytes, Str>,
 }
 
 impl<'a> Writing<'a> {
@@ -44,12 +47,9 @@ impl<'a> Writing<'a> {
             dropped,
             lossy,
             signs,
-            open: None,
+            sides: Sides::new(&WORDS),
+            called: HashMap::new(),
         }
-    }
-
-    fn lose(&mut self, name: &'static str, loss: Loss) -> Result<(), Fault> {
-        lose(name, loss, self.lossy, self.dropped)
     }
 
     /// The array.
@@ -57,142 +57,12 @@ impl<'a> Writing<'a> {
     /// # Errors
     /// `BadRequest` for what must not be lost.
     pub(super) fn contents(&mut self, turns: &[Turn]) -> Result<(), Fault> {
-        self.weave.lit("[");
-        let said: Vec<&Turn> = turns.iter().filter(|turn| !is_system(turn)).collect();
-        let same = |one: &&Turn, next: &&Turn| {
-            (one.role == Role::Assistant) == (next.role == Role::Assistant)
-        };
-        let calls: Vec<&ToolCall> = said.iter().flat_map(|turn| &turn.calls).collect();
-        for run in said.chunk_by(same) {
-            match run.first().map(|turn| turn.role) {
-                Some(Role::Assistant) => {
-                    for turn in run {
-                        self.model(turn)?;
-                    }
-                }
-                _ => self.user(run, &calls)?,
-            }
-        }
-        match self.open {
-            Some(_) => self.weave.lit("]}]"),
-            None => {
-                return Err(Fault::new(Kind::BadRequest)
-                    .param("messages")
-                    .message("The provider of this model needs a message that is not empty."));
-            }
-        }
-        Ok(())
+        sides::write(self, turns)
     }
 
-    /// Begins a part of a side's content.
+    /// Begins a part of a side's message.
     fn begin(&mut self, side: Side) {
-        if self.open == Some(side) {
-            self.weave.lit(",");
-            return;
-        }
-        match self.open {
-            Some(_) => self.weave.lit("]},"),
-            None if side == Side::Model => {
-                self.weave.lit("{\"role\":\"user\",\"parts\":[{\"text\":\"");
-                self.weave.lit(OPENING);
-                self.weave.lit("\"}]},");
-            }
-            None => {}
-        }
-        self.open = Some(side);
-        self.weave.lit(match side {
-            Side::User => "{\"role\":\"user\",\"parts\":[",
-            Side::Model => "{\"role\":\"model\",\"parts\":[",
-        });
-    }
-
-    fn user(&mut self, run: &[&Turn], calls: &[&ToolCall]) -> Result<(), Fault> {
-        for turn in run.iter().filter(|turn| turn.role == Role::Tool) {
-            self.result(turn, calls)?;
-        }
-        for turn in run.iter().filter(|turn| turn.role != Role::Tool) {
-            if turn.name.is_some() {
-                self.lose("name", Loss::Hint)?;
-            }
-            self.parts(Side::User, &turn.parts)?;
-        }
-        Ok(())
-    }
-
-    fn result(&mut self, turn: &Turn, calls: &[&ToolCall]) -> Result<(), Fault> {
-        self.begin(Side::User);
-        let called = calls
-            .iter()
-            .rfind(|call| Some(&call.id) == turn.call_id.as_ref());
-        let name = called.map(|call| &call.name).or(turn.name.as_ref());
-        self.weave.lit("{\"functionResponse\":{");
-        if let Some(id) = &turn.call_id {
-            self.weave.lit("\"id\":");
-            self.weave.string(id);
-            self.weave.lit(",");
-        }
-        self.weave.lit("\"name\":");
-        // A result of a call that nobody made keeps at least its id.
-        match name.or(turn.call_id.as_ref()) {
-            Some(name) => self.weave.string(name),
-            None => self.weave.lit("\"unknown\""),
-        }
-        let text = |part: &Part| match part {
-            Part::Text(text) | Part::Refusal(text) => Some(text.clone()),
-            _ => None,
-        };
-        let texts: Vec<Str> = turn.parts.iter().filter_map(text).collect();
-        self.weave.lit(",\"response\":");
-        write_response(self.weave, &texts);
-        self.weave.lit("}}");
-        for part in turn.parts.iter().filter(|part| text(part).is_none()) {
-            self.part(Side::User, part)?;
-        }
-        Ok(())
-    }
-
-    fn model(&mut self, turn: &Turn) -> Result<(), Fault> {
-        let of = |kind: &str| {
-            let mut proofs = turn.proofs.iter();
-            let proof = proofs.find(|proof| proof.kind.bytes().as_ref() == kind.as_bytes());
-            proof.map(|proof| &proof.data)
-        };
-        let signature = of(CALL_SIGNATURE);
-        if turn.reasoning.is_some() && signature.is_none() {
-            // The vendor takes a thought as its signature only.
-            self.lose("reasoning_content", Loss::Hint)?;
-        }
-        self.parts(Side::Model, &turn.parts)?;
-        if let Some(proof) = of(TEXT_SIGNATURE) {
-            self.begin(Side::Model);
-            self.weave.lit("{\"text\":\"\",\"thoughtSignature\":");
-            self.weave.string(proof);
-            self.weave.lit("}");
-        }
-        for (at, call) in turn.calls.iter().enumerate() {
-            self.begin(Side::Model);
-            self.weave.lit("{\"functionCall\":{\"id\":");
-            self.weave.string(&call.id);
-            self.weave.lit(",\"name\":");
-            self.weave.string(&call.name);
-            self.weave.lit(",\"args\":");
-            write_input(self.weave, &call.arguments);
-            self.weave.lit("}");
-            // Of calls that are made at once the first one has it.
-            match signature {
-                Some(proof) if at == 0 => {
-                    self.weave.lit(",\"thoughtSignature\":");
-                    self.weave.string(proof);
-                }
-                None if at == 0 && self.signs => {
-                    self.weave.lit(",\"thoughtSignature\":");
-                    self.weave.quoted(UNSIGNED);
-                }
-                _ => {}
-            }
-            self.weave.lit("}");
-        }
-        Ok(())
+        self.sides.begin(self.weave, side);
     }
 
     fn parts(&mut self, side: Side, parts: &[Part]) -> Result<(), Fault> {
@@ -241,6 +111,97 @@ impl<'a> Writing<'a> {
             Part::Other(_) => self.lose("messages", Loss::Meaning)?,
         }
         Ok(())
+    }
+}
+
+impl Writes for Writing<'_> {
+    fn place(&mut self) -> (&mut Weave, &mut Sides) {
+        (self.weave, &mut self.sides)
+    }
+
+    fn model(&mut self, turn: &Turn) -> Result<(), Fault> {
+        let of = |kind: &str| {
+            let mut proofs = turn.proofs.iter();
+            let proof = proofs.find(|proof| proof.kind.bytes().as_ref() == kind.as_bytes());
+            proof.map(|proof| &proof.data)
+        };
+        let signature = of(CALL_SIGNATURE);
+        if turn.reasoning.is_some() && signature.is_none() {
+            // The vendor takes a thought as its signature only.
+            self.lose("reasoning_content", Loss::Hint)?;
+        }
+        self.parts(Side::Model, &turn.parts)?;
+        if let Some(proof) = of(TEXT_SIGNATURE) {
+            self.begin(Side::Model);
+            self.weave.lit("{\"text\":\"\",\"thoughtSignature\":");
+            self.weave.string(proof);
+            self.weave.lit("}");
+        }
+        for (at, call) in turn.calls.iter().enumerate() {
+            let id = call.id.bytes().clone();
+            self.called.insert(id, call.name.clone());
+            self.begin(Side::Model);
+            self.weave.lit("{\"functionCall\":{\"id\":");
+            self.weave.string(&call.id);
+            self.weave.lit(",\"name\":");
+            self.weave.string(&call.name);
+            self.weave.lit(",\"args\":");
+            write_input(self.weave, &call.arguments);
+            self.weave.lit("}");
+            // Of calls that are made at once the first one has it.
+            match signature {
+                Some(proof) if at == 0 => {
+                    self.weave.lit(",\"thoughtSignature\":");
+                    self.weave.string(proof);
+                }
+                None if at == 0 && self.signs => {
+                    self.weave.lit(",\"thoughtSignature\":");
+                    self.weave.quoted(UNSIGNED);
+                }
+                _ => {}
+            }
+            self.weave.lit("}");
+        }
+        Ok(())
+    }
+
+    fn result(&mut self, turn: &Turn) -> Result<(), Fault> {
+        self.begin(Side::User);
+        let id = turn.call_id.as_ref();
+        let called = id.and_then(|id| self.called.get(id.bytes()));
+        let name = called.or(turn.name.as_ref());
+        self.weave.lit("{\"functionResponse\":{");
+        if let Some(id) = &turn.call_id {
+            self.weave.lit("\"id\":");
+            self.weave.string(id);
+            self.weave.lit(",");
+        }
+        self.weave.lit("\"name\":");
+        // A result of a call that nobody made keeps at least its id.
+        match name.or(turn.call_id.as_ref()) {
+            Some(name) => self.weave.string(name),
+            None => self.weave.lit("\"unknown\""),
+        }
+        let text = |part: &Part| match part {
+            Part::Text(text) | Part::Refusal(text) => Some(text.clone()),
+            _ => None,
+        };
+        let texts: Vec<Str> = turn.parts.iter().filter_map(text).collect();
+        self.weave.lit(",\"response\":");
+        write_response(self.weave, &texts);
+        self.weave.lit("}}");
+        for part in turn.parts.iter().filter(|part| text(part).is_none()) {
+            self.part(Side::User, part)?;
+        }
+        Ok(())
+    }
+
+    fn user(&mut self, parts: &[Part]) -> Result<(), Fault> {
+        self.parts(Side::User, parts)
+    }
+
+    fn lose(&mut self, name: &'static str, loss: Loss) -> Result<(), Fault> {
+        lose(name, loss, self.lossy, self.dropped)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What of generateContent requests is no text: names, words and numbers of the dialect itself.
 
-use crate::texts::Rules;
+use crate::texts::{Own, Rules};
 
 /// Both spellings of every name.
 pub(super) const RULES: Rules = Rules {
@@ -130,24 +130,6 @@ pub(super) const RULES: Rules = Rules {
         "generateContentRequest",
         "generate_content_request",
     ],
-    inert: &[
-        "temperature",
-        "topP",
-        "top_p",
-        "topK",
-        "top_k",
-        "candidateCount",
-        "candidate_count",
-        "maxOutputTokens",
-        "max_output_tokens",
-        "presencePenalty",
-        "presence_penalty",
-        "frequencyPenalty",
-        "frequency_penalty",
-        "outputDimensionality",
-        "output_dimensionality",
-    ],
-    checked: &["model"],
     words: &[
         "user",
         "model",
@@ -210,5 +192,32 @@ pub(super) const RULES: Rules = Rules {
     ],
     json: &[],
     media: &["data"],
-    places: &["fileUri", "file_uri"],
+    places: &[],
+    kept: &["fileUri", "file_uri"],
+};
+
+/// The same of the body's own members.
+pub(super) const ROOT: Own = Own {
+    numbers: &[],
+    checked: &["model"],
+};
+
+/// The same of `generationConfig`.
+pub(super) const CONFIG: Own = Own {
+    numbers: &[
+        "temperature",
+        "topP",
+        "top_p",
+        "topK",
+        "top_k",
+        "candidateCount",
+        "candidate_count",
+        "maxOutputTokens",
+        "max_output_tokens",
+        "presencePenalty",
+        "presence_penalty",
+        "frequencyPenalty",
+        "frequency_penalty",
+    ],
+    checked: &[],
 };

@@ -8,7 +8,7 @@ use wire::facts::{Contents, RequestFacts, Said, Saying, Source};
 use wire::hold::Lane;
 use wire::json::{Tape, Type, Value};
 
-use crate::texts::{Rules, is_coded, walk};
+use crate::texts::{Own, Rules, is_coded, leaves};
 
 /// Request fields.
 const RULES: Rules = Rules {
@@ -84,19 +84,6 @@ const RULES: Rules = Rules {
         "prediction",
         "web_search_options",
     ],
-    inert: &[
-        "temperature",
-        "top_p",
-        "top_k",
-        "max_tokens",
-        "max_completion_tokens",
-        "n",
-        "seed",
-        "presence_penalty",
-        "frequency_penalty",
-        "top_logprobs",
-    ],
-    checked: &["model"],
     words: &[
         "system",
         "developer",
@@ -124,6 +111,24 @@ const RULES: Rules = Rules {
     json: &["arguments"],
     media: &["data", "file_data", "b64_json"],
     places: &["url", "file_url", "video_url", "image_url"],
+    kept: &["file_id"],
+};
+
+/// The same of the body's own members.
+const ROOT: Own = Own {
+    numbers: &[
+        "temperature",
+        "top_p",
+        "top_k",
+        "max_tokens",
+        "max_completion_tokens",
+        "n",
+        "seed",
+        "presence_penalty",
+        "frequency_penalty",
+        "top_logprobs",
+    ],
+    checked: &["model"],
 };
 
 /// All texts of a request.
@@ -134,7 +139,8 @@ pub(super) fn of_request(body: &[u8], facts: &RequestFacts) -> Contents {
     };
     for (key, value) in root.members() {
         let mut add = |key, value, source, turn| {
-            RULES.collect(
+            RULES.collect_of(
+                &ROOT,
                 &facts.tape,
                 body,
                 (key, value),
@@ -264,31 +270,19 @@ pub(crate) fn collect<'a>(
     data: &'a [u8],
     tape: &'a Tape,
     choice: u32,
-    (key, value): (Option<Value<'a>>, Value<'a>),
+    member: (Option<Value<'a>>, Value<'a>),
     said: &mut SmallVec<[Said; 2]>,
 ) {
-    let top = key.and_then(|key| key.inner()).unwrap_or_default();
-    let top = top.bytes().fold(7u32, |sum, byte| {
-        (sum ^ u32::from(byte)).wrapping_mul(0x0100_0193)
-    });
     let skip = |key: Value<'a>, value: Value<'a>| {
         let scalar = !matches!(value.kind(), Type::Object | Type::Array);
         scalar && (matches!(key.inner(), Some("type" | "index" | "object")) || is_media(key, value))
     };
-    walk(tape, data, value, key, skip, |visit| {
-        if visit.is_key {
-            return;
-        }
-        let Some(span) = visit.value.inner_span().filter(|span| !span.is_empty()) else {
-            return;
-        };
-        let name = visit.key.and_then(|key| key.inner()).unwrap_or_default();
-        let nested = name == "arguments";
-        let field = (visit.path ^ top) & (ANSWER - 1);
+    leaves(tape, data, member, skip, |span, key, place| {
+        let name = key.and_then(|key| key.inner()).unwrap_or_default();
         said.push(Said {
-            lane: lane(choice, field),
+            lane: lane(choice, place & (ANSWER - 1)),
             span,
-            nested,
+            nested: name == "arguments",
             whole: choice == BESIDE || COMPLETE.contains(&name),
         });
     });

@@ -162,7 +162,7 @@ impl Writer {
                 name,
             } => {
                 self.begin(weave, *choice, "null");
-                let id = self.call_id(id, *choice, *index);
+                let id = self.head.call_id(id, *choice, *index);
                 self.chunk(weave, *choice, None, |weave| {
                     weave.lit("\"tool_calls\":[{\"index\":");
                     weave.number(index);
@@ -201,15 +201,6 @@ impl Writer {
             }
             Event::Usage(usage) => self.usage = Some(*usage),
         }
-    }
-
-    /// A call's id; one of our own where the vendor gives none.
-    fn call_id(&self, id: &Str, choice: u32, index: u32) -> Str {
-        if !id.is_empty() {
-            return id.clone();
-        }
-        let request = &self.head.request_id;
-        Str::escaped(&format!("call_{request}_{choice}_{index}"))
     }
 }
 
@@ -332,17 +323,17 @@ impl Writer {
         if empty && (!answer.calls.is_empty() || !answer.refusal.is_empty()) {
             weave.lit("null");
         } else {
-            write_pieces(weave, &answer.text);
+            weave.pieces(answer.text.iter().copied());
         }
         weave.lit(",\"refusal\":");
         if answer.refusal.is_empty() {
             weave.lit("null");
         } else {
-            write_pieces(weave, &answer.refusal);
+            weave.pieces(answer.refusal.iter().copied());
         }
         if !answer.reasoning.is_empty() {
             weave.lit(",\"reasoning_content\":");
-            write_pieces(weave, &answer.reasoning);
+            weave.pieces(answer.reasoning.iter().copied());
         }
         for (at, (kind, data)) in answer.proofs.iter().enumerate() {
             weave.lit(if at == 0 {
@@ -359,11 +350,11 @@ impl Writer {
             weave.lit(if at == 0 { ",\"tool_calls\":[" } else { "," });
             let index = u32::try_from(at).unwrap_or(u32::MAX);
             weave.lit("{\"id\":");
-            weave.string(&self.call_id(id, answer.number, index));
+            weave.string(&self.head.call_id(id, answer.number, index));
             weave.lit(",\"type\":\"function\",\"function\":{\"name\":");
             weave.string(name);
             weave.lit(",\"arguments\":");
-            write_pieces(weave, pieces);
+            weave.pieces(pieces.iter().copied());
             weave.lit("}}");
         }
         weave.lit(if answer.calls.is_empty() { "}" } else { "]}" });
@@ -376,15 +367,6 @@ impl Writer {
         }
         weave.lit("}");
     }
-}
-
-/// Pieces of escaped text are one escaped text: no piece ends inside an escape.
-pub(crate) fn write_pieces(weave: &mut Weave, pieces: &[&Str]) {
-    weave.lit("\"");
-    for piece in pieces {
-        weave.splice(piece.bytes());
-    }
-    weave.lit("\"");
 }
 
 /// A vendor's proof, in the field in which clients send it back (`dialects/mapping.md`, section 2).

@@ -68,20 +68,29 @@ pub(crate) fn forward(
 }
 
 /// Says how long the reply may be.
-fn capped(plan: &mut Plan<'_>, tokens: u64, quirks: &Quirks) {
-    let (name, tokens) = match quirks.rule("max_tokens") {
-        Some((_, Rule::Rename(to))) => (to, tokens),
-        Some((_, Rule::Lacks)) => return,
-        Some((_, Rule::Clamp { min, max })) => {
-            let bound = |text: &str, default| text.parse().unwrap_or(default);
-            let (least, most) = (bound(min, 1), bound(max, u64::MAX));
-            ("max_tokens", tokens.clamp(least, most.max(least)))
-        }
-        _ => ("max_tokens", tokens),
+pub(crate) fn capped(plan: &mut Plan<'_>, tokens: u64, quirks: &Quirks) {
+    if let Some((name, tokens)) = cap(tokens, quirks) {
+        // One that stands there is `null`.
+        plan.remove(name);
+        plan.add(name, &tokens.to_string());
+    }
+}
+
+/// The field of a cap and the nearest that the vendor takes; `None`: it has no such field.
+pub(crate) fn cap(tokens: u64, quirks: &Quirks) -> Option<(&'static str, u64)> {
+    let name = quirks.named("max_tokens");
+    let within = |min: &str, max: &str| {
+        let bound = |text: &str, default| text.parse().unwrap_or(default);
+        let (least, most) = (bound(min, 1), bound(max, u64::MAX));
+        tokens.clamp(least, most.max(least))
     };
-    // One that stands there is `null`.
-    plan.remove(name);
-    plan.add(name, &tokens.to_string());
+    Some(match quirks.rule(name) {
+        Some((_, Rule::Rename(to))) => (to, tokens),
+        Some((_, Rule::Lacks)) => return None,
+        Some((_, Rule::Clamp { min, max })) => (name, within(min, max)),
+        Some((_, Rule::RenameClamp { to, min, max })) => (to, within(min, max)),
+        _ => (name, tokens),
+    })
 }
 
 /// Takes out tools that are none.
@@ -125,7 +134,7 @@ pub(crate) fn fields(
     if quirks.fields.is_empty() && quirks.openai_only {
         return Ok(());
     }
-    let ruled: smallvec::SmallVec<[_; 16]> = plan
+    let mut ruled: smallvec::SmallVec<[_; 16]> = plan
         .members()
         .filter_map(|(at, key, value)| {
             let (name, rule) = quirks.rule(&key.as_str()?)?;
@@ -134,8 +143,16 @@ pub(crate) fn fields(
             Some((at, name, rule, value))
         })
         .collect();
+    // One that takes another's name first: what gives way to it is not judged.
+    ruled.sort_by_key(|row| !row.2.renames());
     for (at, name, rule, value) in ruled {
         if plan.get(name).is_none() {
+            continue;
+        }
+        if let Rule::Yields(other) = rule
+            && plan.get(other).is_some_and(|other| !other.is_null())
+        {
+            plan.remove_at(at);
             continue;
         }
         match rule.judge(name, value) {
@@ -147,6 +164,11 @@ pub(crate) fn fields(
             Judged::Rename(to) => plan.rename_at(at, to),
             Judged::Set(raw, loss) => {
                 lose(name, loss, lossy, dropped)?;
+                edits.replace(value.span(), raw).map_err(overlap)?;
+            }
+            Judged::RenameSet(to, raw, loss) => {
+                lose(name, loss, lossy, dropped)?;
+                plan.rename_at(at, to);
                 edits.replace(value.span(), raw).map_err(overlap)?;
             }
             Judged::Wrap => {

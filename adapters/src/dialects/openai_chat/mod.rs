@@ -24,7 +24,7 @@ use wire::{Fault, Kind, Rope};
 use super::openai_other;
 use crate::dialect::{
     ClientDialect, Decoder, Dialect, DialectId, Encoded, Encoder, ErrorBody, Forward, Lossy,
-    ReplyHead,
+    ReplyHead, write_param,
 };
 use crate::places::{Asked, Asks, Endpoint, Listed};
 use crate::quirks::Quirks;
@@ -185,14 +185,7 @@ fn error_body(fault: &Fault, before: &[u8], after: &[u8]) -> Vec<u8> {
     out.extend_from_slice(b"\",\"type\":\"");
     out.extend_from_slice(error_type(fault.public_code()).as_bytes());
     out.extend_from_slice(b"\",\"param\":");
-    match fault.field() {
-        Some(field) => {
-            out.push(b'"');
-            json::escape(field, &mut out);
-            out.push(b'"');
-        }
-        None => out.extend_from_slice(b"null"),
-    }
+    write_param(fault, &mut out);
     out.extend_from_slice(b",\"code\":\"");
     out.extend_from_slice(fault.public_code().as_str().as_bytes());
     out.extend_from_slice(b"\"}}");

@@ -4,7 +4,7 @@
 //! config could change. Refuses what another parser could read differently (`governance/threats.md`, section 4).
 
 use bytes::Bytes;
-use wire::facts::{RequestFacts, Shape};
+use wire::facts::RequestFacts;
 use wire::json::{self, Type, Value, text};
 use wire::{Fault, Kind};
 
@@ -88,8 +88,8 @@ pub(super) fn read(body: &Bytes, tape: json::Tape) -> Result<RequestFacts, Fault
         tools: seen.tools,
         structured: seen.structured,
         logprobs: seen.logprobs,
-        shape: Shape::default(),
         thoughts: true,
+        ..RequestFacts::default()
     })
 }
 
@@ -152,6 +152,22 @@ fn see(root: Value<'_>) -> Result<Seen, Fault> {
         structured,
         logprobs,
     })
+}
+
+/// Refuses a field that asks for what was kept of an earlier request, or for something to be kept: nobody looked into it on
+/// the way.
+///
+/// # Errors
+/// `BadRequest` if it is `asked` for.
+pub(crate) fn not_kept(name: &'static str, asked: bool) -> Result<(), Fault> {
+    if !asked {
+        return Ok(());
+    }
+    Err(
+        bad("This gateway keeps nothing between requests, so this field cannot be honoured.")
+            .reason("not_kept")
+            .param(name),
+    )
 }
 
 pub(crate) fn bad(message: &'static str) -> Fault {

@@ -4,7 +4,7 @@ use wire::facts::{Contents, Media, RequestFacts, Source};
 use wire::json::{Type, Value};
 
 use super::form;
-use crate::texts::Rules;
+use crate::texts::{Own, Rules};
 
 const RULES: Rules = Rules {
     keys: &[
@@ -49,17 +49,6 @@ const RULES: Rules = Rules {
         "include[]",
         "chunking_strategy",
     ],
-    inert: &[
-        "n",
-        "output_compression",
-        "partial_images",
-        "speed",
-        "dimensions",
-        "top_n",
-        "top_k",
-        "max_tokens_per_doc",
-    ],
-    checked: &["model"],
     words: &[
         "float",
         "base64",
@@ -90,6 +79,22 @@ const RULES: Rules = Rules {
     json: &[],
     media: &[],
     places: &[],
+    kept: &[],
+};
+
+/// The same of the body's own members.
+const ROOT: Own = Own {
+    numbers: &[
+        "n",
+        "output_compression",
+        "partial_images",
+        "speed",
+        "dimensions",
+        "top_n",
+        "top_k",
+        "max_tokens_per_doc",
+    ],
+    checked: &["model"],
 };
 
 /// All texts of a request.
@@ -101,9 +106,7 @@ pub(crate) fn of_request(body: &[u8], facts: &RequestFacts) -> Contents {
     for (key, value) in root.members() {
         let source = match &*key.text_bytes() {
             b"input" => {
-                if tokens(value, &mut contents) {
-                    continue;
-                }
+                tokens(value, &mut contents);
                 Source::User
             }
             b"query" | b"prompt" => Source::User,
@@ -122,7 +125,8 @@ pub(crate) fn of_request(body: &[u8], facts: &RequestFacts) -> Contents {
         };
         // The key itself too: an unknown one may say anything.
         for (key, value) in [(None, key), (Some(key), value)] {
-            RULES.collect(
+            RULES.collect_of(
+                &ROOT,
                 &facts.tape,
                 body,
                 (key, value),
@@ -134,18 +138,63 @@ pub(crate) fn of_request(body: &[u8], facts: &RequestFacts) -> Contents {
     contents
 }
 
-/// Whether an input is made of token ids, which are noted.
-fn tokens(input: Value<'_>, contents: &mut Contents) -> bool {
-    let first = input.elements().next().map(|first| first.kind());
+/// Notes an input that is made of token ids. Whatever else stands in it is collected all the same: only vectors have their
+/// input checked before, and a number that is long enough to be somebody's is no token.
+fn tokens(input: Value<'_>, contents: &mut Contents) {
     let mut note = |list: Value<'_>| {
         let span = list.span();
-        let inside = span.start + 1..span.end.saturating_sub(1);
+        let inside = span.start + 1..span.end - 1;
         contents.media.push(Media { span: inside });
     };
-    match first {
-        Some(Type::Number) => note(input),
-        Some(Type::Array) => input.elements().for_each(note),
-        _ => return false,
+    if is_tokens(input) {
+        note(input);
+    } else {
+        input
+            .elements()
+            .filter(|list| is_tokens(*list))
+            .for_each(note);
     }
-    true
+}
+
+fn is_tokens(list: Value<'_>) -> bool {
+    list.elements().next().is_some() && list.elements().all(|one| one.kind() == Type::Number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wire::json::{Limits, scan};
+
+    fn collected(body: &str) -> (Vec<&str>, Vec<&str>) {
+        let tape = scan(body.as_bytes(), &Limits::default()).unwrap();
+        let facts = RequestFacts {
+            tape,
+            ..RequestFacts::default()
+        };
+        let contents = of_request(body.as_bytes(), &facts);
+        let texts = contents.texts.iter().map(|text| &body[text.span.clone()]);
+        let media = contents.media.iter().map(|one| &body[one.span.clone()]);
+        (texts.collect(), media.collect())
+    }
+
+    #[test]
+    fn token_ids_are_noted_and_what_is_none_is_read() {
+        for (input, texts, media) in [
+            ("[1,2]", vec![], vec!["1,2"]),
+            ("[[1],[2,3]]", vec![], vec!["1", "2,3"]),
+            (r#"[1,"secret"]"#, vec!["secret"], vec![]),
+            (r#"[[1],"secret",5]"#, vec!["secret"], vec!["1"]),
+            (r#"[[1,"secret"]]"#, vec!["secret"], vec![]),
+            (r#"[[1],5]"#, vec![], vec!["1"]),
+            ("[[],[[]]]", vec![], vec![]),
+            (
+                "[1,13800138000]",
+                vec!["13800138000"],
+                vec!["1,13800138000"],
+            ),
+        ] {
+            let body = format!("{{\"input\":{input}}}");
+            assert_eq!(collected(&body), (texts, media), "{input}");
+        }
+    }
 }

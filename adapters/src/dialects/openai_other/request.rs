@@ -55,13 +55,9 @@ pub(crate) fn read(asks: Asks, body: &Bytes, tape: json::Tape) -> Result<Request
         // Of texts alone nothing is generated.
         max_tokens: asks.is_work().then_some(0),
         choices: seen.choices,
-        turns: 0,
-        tools: false,
         // Nothing may stand before what is answered.
         structured: true,
-        logprobs: false,
-        shape: wire::facts::Shape::default(),
-        thoughts: false,
+        ..RequestFacts::default()
     })
 }
 

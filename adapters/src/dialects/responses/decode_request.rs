@@ -4,9 +4,7 @@
 //! has a word for is named in [`Request::lost`].
 
 use bytes::Bytes;
-use wire::canon::{
-    Blob, Format, Lost, Part, Raw, Request, Role, Str, Tool, ToolCall, ToolChoice, Turn,
-};
+use wire::canon::{Blob, Format, Part, Raw, Request, Role, Str, Tool, ToolCall, ToolChoice, Turn};
 use wire::facts::RequestFacts;
 use wire::json::{Type, Value};
 use wire::{Fault, Kind};
@@ -87,10 +85,7 @@ impl Reading<'_> {
     }
 
     fn lose(&mut self, name: &'static str, meaning: bool) {
-        let lost = Lost { name, meaning };
-        if !self.request.lost.contains(&lost) {
-            self.request.lost.push(lost);
-        }
+        self.request.lose(name, meaning);
     }
 
     fn member(&mut self, key: Value<'_>, value: Value<'_>) -> Result<(), Fault> {

@@ -5,6 +5,10 @@
 //! up by one, and the end lists all items. Calls may be open side by side; a message or a thought is open alone. Writes
 //! no end that the events do not tell.
 
+mod response;
+
+use std::collections::HashMap;
+
 use bytes::Bytes;
 use wire::canon::{Event, Raw, Str, Usage};
 use wire::facts::Finish;
@@ -12,13 +16,15 @@ use wire::json::{self, Value};
 use wire::{Fault, Kind as FaultKind, Rope};
 
 use super::echo;
-use super::whole::{Item, Kind, Part, What, write_usage};
+use super::whole::{Item, Kind, Part, What};
 use crate::dialect::{Encoder, ReplyHead};
-use crate::dialects::anthropic::shape::Shape;
 use crate::weave::Weave;
+use response::State;
 
 /// Bytes of a stream's text that are gathered for its end, where all of it is told once more.
 const GATHERED_BYTES_MAX: usize = 64 << 20;
+/// Items and parts of a stream, which are gathered alike.
+const PARTS_MAX: usize = 8192;
 
 /// State of one reply.
 pub(super) struct Writer {
@@ -32,8 +38,14 @@ pub(super) struct Writer {
     started: bool,
     sequence: u64,
     items: Vec<Item>,
+    /// Items and parts.
+    parts: usize,
     /// The message or thought that is open.
     open: Option<usize>,
+    /// The calls that are open.
+    calls: Vec<usize>,
+    /// The last call of each number.
+    by_number: HashMap<u32, usize>,
     gathered: usize,
     /// Probabilities of the piece that comes next.
     logprobs: Option<Raw>,
@@ -57,7 +69,10 @@ impl Writer {
             started: false,
             sequence: 0,
             items: Vec::new(),
+            parts: 0,
             open: None,
+            calls: Vec::new(),
+            by_number: HashMap::new(),
             gathered: 0,
             logprobs: None,
             finish: None,
@@ -80,13 +95,13 @@ impl Writer {
                 choice: 0,
                 kind,
                 data,
-            } => self.prove(kind, data),
+            } => self.prove(kind, data)?,
             Event::ToolStart {
                 choice: 0,
                 index,
                 id,
                 name,
-            } => self.call(*index, id, name),
+            } => self.call(*index, id, name)?,
             Event::ToolArgs {
                 choice: 0,
                 index,
@@ -138,24 +153,24 @@ impl Writer {
         if text.is_empty() {
             return Ok(());
         }
-        let at = self.opened(what);
+        let at = self.opened(what)?;
         self.piece(at, text)
     }
 
     /// The item whose last part takes a piece of that kind, opened if it is not.
-    fn opened(&mut self, what: What) -> usize {
+    fn opened(&mut self, what: What) -> Result<usize, Fault> {
         if let Some(at) = self.open
             && let Some(item) = self.items.get(at)
         {
             let last = item.parts.last();
             if last.is_some_and(|part| part.what == what && !part.done) {
-                return at;
+                return Ok(at);
             }
             let thinks = matches!(item.kind, Kind::Reasoning(_));
             if thinks == (what == What::Thought) && !item.parts.is_empty() {
                 self.close_part(at);
-                self.begin_part(at, what);
-                return at;
+                self.begin_part(at, what)?;
+                return Ok(at);
             }
         }
         let kind = if what == What::Thought {
@@ -163,14 +178,24 @@ impl Writer {
         } else {
             Kind::Message
         };
-        let at = self.begin(kind);
+        let at = self.begin(kind)?;
         self.open = Some(at);
-        self.begin_part(at, what);
-        at
+        self.begin_part(at, what)?;
+        Ok(at)
+    }
+
+    /// One item or part more.
+    fn count(&mut self) -> Result<(), Fault> {
+        self.parts += 1;
+        if self.parts > PARTS_MAX && !self.silent {
+            return Err(Fault::new(FaultKind::Malformed).reason("reply_too_large"));
+        }
+        Ok(())
     }
 
     /// Begins an item; what was open and can be done is done.
-    fn begin(&mut self, kind: Kind) -> usize {
+    fn begin(&mut self, kind: Kind) -> Result<usize, Fault> {
+        self.count()?;
         self.start();
         if let Some(open) = self.open.take() {
             self.close(open);
@@ -179,7 +204,7 @@ impl Writer {
         let at = self.items.len();
         self.items.push(Item::new(kind));
         self.tell_item("response.output_item.added", at);
-        at
+        Ok(at)
     }
 
     fn tell_item(&mut self, name: &str, at: usize) {
@@ -208,12 +233,13 @@ impl Writer {
         }
     }
 
-    fn begin_part(&mut self, at: usize, what: What) {
+    fn begin_part(&mut self, at: usize, what: What) -> Result<(), Fault> {
+        self.count()?;
         if let Some(item) = self.items.get_mut(at) {
             item.parts.push(Part::new(what));
         }
         if self.silent {
-            return;
+            return Ok(());
         }
         let words = what.words();
         if !words.kind.is_empty() {
@@ -233,6 +259,7 @@ impl Writer {
         if let Some(item) = self.items.get_mut(at) {
             item.opening = opening.take().into_bytes().to_vec();
         }
+        Ok(())
     }
 
     /// A piece of an item's open part: nearly all events are this.
@@ -243,7 +270,7 @@ impl Writer {
         let Some(part) = item.parts.last_mut() else {
             return Ok(());
         };
-        part.open.extend_from_slice(text.bytes());
+        part.add(text.bytes());
         self.gathered += text.bytes().len();
         if self.gathered > GATHERED_BYTES_MAX && !self.silent {
             return Err(Fault::new(FaultKind::Malformed).reason("reply_too_large"));
@@ -276,7 +303,7 @@ impl Writer {
         Ok(())
     }
 
-    fn prove(&mut self, kind: &'static str, data: &Str) {
+    fn prove(&mut self, kind: &'static str, data: &Str) -> Result<(), Fault> {
         let proof = Some((kind, data.clone()));
         let open = self.open.and_then(|at| Some((at, self.items.get_mut(at)?)));
         if let Some((at, item)) = open
@@ -284,42 +311,44 @@ impl Writer {
         {
             *none = proof;
             self.open = None;
-            return self.close(at);
+            self.close(at);
+            return Ok(());
         }
-        let at = self.begin(Kind::Reasoning(proof));
+        let at = self.begin(Kind::Reasoning(proof))?;
         self.close(at);
+        Ok(())
     }
 
-    fn call(&mut self, index: u32, id: &Str, name: &Str) {
+    fn call(&mut self, index: u32, id: &Str, name: &Str) -> Result<(), Fault> {
         let id = if id.is_empty() {
             Str::escaped(&format!("call_{}_{index}", self.head.request_id))
         } else {
             id.clone()
         };
-        let at = self.begin(Kind::Call(index, id, name.clone()));
-        self.begin_part(at, What::Arguments);
+        let at = self.begin(Kind::Call(id, name.clone()))?;
+        self.calls.push(at);
+        self.by_number.insert(index, at);
+        self.begin_part(at, What::Arguments)
     }
 
     fn arguments(&mut self, index: u32, piece: &Str) -> Result<(), Fault> {
-        let is = |item: &Item| matches!(item.kind, Kind::Call(of, ..) if of == index);
-        match self.items.iter().rposition(is) {
+        let at = self.by_number.get(&index).copied();
+        match at.filter(|at| self.items.get(*at).is_some_and(|item| !item.done)) {
+            Some(at) => self.piece(at, piece),
             // What comes behind a whole object is no part of it.
-            Some(at) if self.items.get(at).is_some_and(|item| !item.done) => self.piece(at, piece),
-            _ => Ok(()),
+            None => Ok(()),
         }
     }
 
     /// Calls take turns in other dialects, so each stays open until its arguments are a whole object.
     fn close_whole_calls(&mut self) {
-        for at in 0..self.items.len() {
-            let whole = self.items.get(at).is_some_and(|item| {
-                let part = item.parts.last().filter(|_| !item.done);
-                part.is_some_and(|part| {
-                    part.what == What::Arguments && Shape::default().over(&part.open).is_whole()
-                })
-            });
-            if whole {
+        let open = std::mem::take(&mut self.calls);
+        for at in open {
+            let part = self.items.get(at).and_then(|item| item.parts.last());
+            if part.is_some_and(|part| part.shape.is_whole()) {
                 self.close(at);
+            } else {
+                self.calls.push(at);
             }
         }
     }
@@ -391,82 +420,6 @@ impl Writer {
             self.close(at);
         }
     }
-
-    fn state(&self) -> State<'static> {
-        match self.finish {
-            Some(Finish::Length) => State::Incomplete("max_output_tokens"),
-            Some(Finish::ContentFilter) => State::Incomplete("content_filter"),
-            _ => State::Completed,
-        }
-    }
-
-    fn write_response(&self, weave: &mut Weave, state: &State<'_>) {
-        weave.lit("{\"id\":");
-        match &self.id {
-            Some(id) => weave.string(id),
-            None => {
-                weave.lit("\"resp_");
-                weave.lit(&self.head.request_id);
-                weave.lit("\"");
-            }
-        }
-        weave.lit(",\"object\":\"response\",\"created_at\":");
-        weave.number(self.head.created);
-        weave.lit(",\"status\":\"");
-        weave.lit(match state {
-            State::InProgress => "in_progress",
-            State::Completed => "completed",
-            State::Incomplete(_) => "incomplete",
-            State::Failed(_) => "failed",
-        });
-        weave.lit("\",\"completed_at\":null,\"error\":");
-        match state {
-            State::Failed(fault) => {
-                weave.lit("{\"code\":\"");
-                weave.lit(fault.public_code().as_str());
-                weave.lit("\",\"message\":");
-                weave.quoted(fault.sentence());
-                weave.lit("}");
-            }
-            _ => weave.lit("null"),
-        }
-        weave.lit(",\"incomplete_details\":");
-        match state {
-            State::Incomplete(reason) => {
-                weave.lit("{\"reason\":");
-                weave.quoted(reason);
-                weave.lit("}");
-            }
-            _ => weave.lit("null"),
-        }
-        weave.lit(",\"model\":");
-        weave.quoted(&self.head.model);
-        weave.lit(",\"output\":[");
-        if matches!(state, State::Completed | State::Incomplete(_)) {
-            for (at, item) in self.items.iter().enumerate() {
-                weave.lit(if at == 0 { "" } else { "," });
-                item.write(weave, &self.head.request_id, at);
-            }
-        }
-        weave.lit("]");
-        weave.splice(&self.echo);
-        weave.lit(",\"usage\":");
-        match state {
-            State::InProgress => weave.lit("null"),
-            _ => write_usage(weave, self.usage),
-        }
-        weave.lit("}");
-    }
-}
-
-/// How far a response is.
-enum State<'f> {
-    InProgress,
-    Completed,
-    /// It was cut, and why.
-    Incomplete(&'static str),
-    /// What came of it before is not told again.
-    Failed(&'f Fault),
 }
 
 impl Encoder for Writer {

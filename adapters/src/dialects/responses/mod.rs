@@ -13,6 +13,7 @@ mod forward;
 mod items;
 mod lens;
 mod request;
+mod said;
 #[cfg(test)]
 mod tests;
 mod whole;
@@ -27,7 +28,7 @@ use wire::sse;
 use super::openai_chat::{OpenAiChat, error_type};
 use crate::dialect::{
     ClientDialect, Decoder, Dialect, DialectId, Encoded, Encoder, ErrorBody, Forward, Lossy,
-    ReplyHead,
+    ReplyHead, write_param,
 };
 use crate::places::{Asked, Asks, Endpoint, Listed};
 use crate::quirks::Quirks;
@@ -108,11 +109,11 @@ impl ClientDialect for Responses {
     }
 
     fn said(&self, data: &[u8], tape: &json::Tape, saying: &mut Saying) {
-        contents::of_reply(data, tape, saying);
+        said::of_reply(data, tape, saying);
     }
 
     fn is_answer(&self, lane: wire::hold::Lane) -> bool {
-        contents::is_answer(lane)
+        said::is_answer(lane)
     }
 
     fn forward(
@@ -185,14 +186,7 @@ fn error_event(fault: &Fault, sequence: u64) -> Vec<u8> {
         out.extend_from_slice(b"\",\"code\":\"");
         out.extend_from_slice(fault.public_code().as_str().as_bytes());
         out.extend_from_slice(b"\",\"param\":");
-        match fault.field() {
-            Some(field) => {
-                out.push(b'"');
-                json::escape(field, out);
-                out.push(b'"');
-            }
-            None => out.extend_from_slice(b"null"),
-        }
+        write_param(fault, out);
     };
     out.push(b',');
     members(&mut out);

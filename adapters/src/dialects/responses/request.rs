@@ -8,7 +8,9 @@ use wire::Fault;
 use wire::facts::RequestFacts;
 use wire::json::{self, Type, Value};
 
-use crate::dialects::openai_chat::request::{bad, check_key, flag, look_alike, model_name, tokens};
+use crate::dialects::openai_chat::request::{
+    bad, check_key, flag, look_alike, model_name, not_kept, tokens,
+};
 
 /// Keys that decide where a request goes, what it may cost and what is inspected.
 const GOVERNED: &[&str] = &[
@@ -52,20 +54,10 @@ const ITEMS_MAX: u32 = 4096;
 /// `BadRequest` with the field's name.
 pub(super) fn read(body: &Bytes, tape: json::Tape) -> Result<RequestFacts, Fault> {
     let mut facts = RequestFacts {
-        tape: json::Tape::default(),
-        model: String::new(),
-        model_span: 0..0,
-        stream: false,
         // This dialect always counts.
         usage_asked: true,
-        max_tokens: None,
-        choices: 1,
-        turns: 0,
-        tools: false,
-        structured: false,
-        logprobs: false,
         thoughts: true,
-        shape: wire::facts::Shape::default(),
+        ..RequestFacts::default()
     };
     {
         let root = Value::root(&tape, body).filter(|root| root.kind() == Type::Object);
@@ -119,18 +111,6 @@ fn see(root: Value<'_>, facts: &mut RequestFacts) -> Result<(), Fault> {
     facts.model_span = model.span();
     facts.turns = check_input(input, messages)?;
     Ok(())
-}
-
-/// Refuses a field that asks for something to be kept between requests.
-fn not_kept(name: &'static str, asked: bool) -> Result<(), Fault> {
-    if !asked {
-        return Ok(());
-    }
-    Err(
-        bad("This gateway keeps nothing between requests, so this field cannot be honoured.")
-            .reason("not_kept")
-            .param(name),
-    )
 }
 
 fn check_input(input: Option<Value<'_>>, messages: bool) -> Result<u32, Fault> {

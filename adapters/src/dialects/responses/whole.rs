@@ -6,6 +6,7 @@ use bytes::Bytes;
 use wire::canon::{Str, Usage};
 
 use super::ENCRYPTED;
+use crate::dialects::anthropic::Shape;
 use crate::weave::Weave;
 
 /// What a part holds.
@@ -72,6 +73,8 @@ pub(super) struct Part {
     pub(super) open: Vec<u8>,
     /// Its text when it is done.
     pub(super) text: Bytes,
+    /// Of arguments: whether they are a whole object yet.
+    pub(super) shape: Shape,
     /// Probabilities of its pieces, joined by commas.
     pub(super) logprobs: Vec<u8>,
     pub(super) done: bool,
@@ -83,8 +86,17 @@ impl Part {
             what,
             open: Vec::new(),
             text: Bytes::new(),
+            shape: Shape::default(),
             logprobs: Vec::new(),
             done: false,
+        }
+    }
+
+    /// More of its text.
+    pub(super) fn add(&mut self, piece: &Bytes) {
+        self.open.extend_from_slice(piece);
+        if self.what == What::Arguments {
+            self.shape = self.shape.over(piece);
         }
     }
 
@@ -128,8 +140,8 @@ pub(super) enum Kind {
     Message,
     /// A thought, with its proof and whose that is.
     Reasoning(Option<(&'static str, Str)>),
-    /// A call: its number, its id, its name.
-    Call(u32, Str, Str),
+    /// A call: its id, its name.
+    Call(Str, Str),
 }
 
 /// One item of the output.
@@ -203,7 +215,7 @@ impl Item {
                     weave.lit("\"");
                 }
             }
-            Kind::Call(_, id, name) => {
+            Kind::Call(id, name) => {
                 weave.lit("\"call_id\":");
                 weave.string(id);
                 weave.lit(",\"name\":");

@@ -3,6 +3,8 @@
 //!
 //! Nothing is invented: turns of one side are merged, and what cannot be said is lost by the caller's leave.
 
+use std::collections::HashMap;
+
 use wire::Fault;
 use wire::canon::{Part, Role, Str, ToolCall, Turn};
 use wire::{Kind, json};
@@ -41,6 +43,8 @@ pub(crate) fn arrange<'a>(
     dropped: &mut Dropped,
 ) -> Result<Talk<'a>, Fault> {
     let mut talk = Talk::default();
+    // Names of the functions that were called so far, by the call's id.
+    let mut called: HashMap<&[u8], &Str> = HashMap::new();
     for turn in turns {
         let texts = texts_of(turn, lossy, dropped)?;
         if matches!(turn.role, Role::System | Role::Developer) {
@@ -60,9 +64,14 @@ pub(crate) fn arrange<'a>(
             continue;
         };
         if turn.role == Role::Tool {
-            side.results.push((name_of(turns, turn), texts));
+            let id = turn.call_id.as_ref();
+            let name = id.and_then(|id| called.get(&id.bytes()[..]).copied());
+            side.results
+                .push((name.or(turn.name.as_ref()).cloned(), texts));
             continue;
         }
+        let names = turn.calls.iter();
+        called.extend(names.map(|call| (&call.id.bytes()[..], &call.name)));
         side.texts.extend(texts);
         for call in &turn.calls {
             if side.call.is_some() {
@@ -106,15 +115,6 @@ fn texts_of<'a>(
     }
     texts.retain(|text| text.first_char().is_some());
     Ok(texts)
-}
-
-/// The name of the function whose result a turn is: its own, or that of the call it answers.
-fn name_of(turns: &[Turn], result: &Turn) -> Option<Str> {
-    let mut calls = turns.iter().flat_map(|turn| &turn.calls);
-    let id = result.call_id.as_ref();
-    let call = calls.find(|call| Some(&call.id) == id);
-    call.map(|call| call.name.clone())
-        .or_else(|| result.name.clone())
 }
 
 /// A function's result as the JSON text that the protocol wants, escaped: an object as it is, anything else wrapped.

@@ -1,0 +1,197 @@
+//! What a dialect calls inert is so at its own place only: a member of that name anywhere else is read.
+//!
+//! Generated: into every object of a request of every kind, a member with each of the names that are inert somewhere.
+
+use bytes::Bytes;
+use http::HeaderMap;
+use serde_json::{Value as Json, json};
+use wire::facts::Contents;
+use wire::json::{Limits, scan};
+
+use crate::places::{self, Asked, At};
+
+/// Names that are inert somewhere.
+const NAMES: [&str; 20] = [
+    "model",
+    "role",
+    "type",
+    "id",
+    "seed",
+    "temperature",
+    "top_p",
+    "topP",
+    "top_k",
+    "topK",
+    "n",
+    "max_tokens",
+    "max_output_tokens",
+    "maxOutputTokens",
+    "candidateCount",
+    "outputDimensionality",
+    "dimensions",
+    "presence_penalty",
+    "signature",
+    "thoughtSignature",
+];
+const TEXT: &str = "planted text";
+const NUMBER: u64 = 4_210_987_654_321;
+
+/// A request of each kind: its path, the place of its own numbers, and a body with objects wherever they can stand.
+fn requests() -> Vec<(&'static str, &'static str, Json)> {
+    let schema = json!({"type":"object","properties":{"p":{"type":"string"}}});
+    vec![
+        (
+            "/v1/chat/completions",
+            "",
+            json!({"model":"m","messages":[
+                {"role":"user","content":[{"type":"text","text":"a"},{"type":"image_url","image_url":{"url":"u"}}],"x":{}},
+                {"role":"assistant","content":null,"tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]},
+                {"role":"tool","tool_call_id":"c","content":"r"}],
+                "tools":[{"type":"function","function":{"name":"f","parameters":schema}}],"metadata":{},"prediction":{"content":"c"}}),
+        ),
+        (
+            "/v1/messages",
+            "",
+            json!({"model":"m","max_tokens":5,"system":[{"type":"text","text":"s"}],"messages":[
+                {"role":"user","content":[{"type":"text","text":"a","cache_control":{}},{"type":"document","source":{"type":"content","content":[{"type":"text","text":"d"}]}}],"x":{}},
+                {"role":"assistant","content":[{"type":"thinking","thinking":"t","signature":""},{"type":"tool_use","id":"c","name":"f","input":{"x":{}}}]},
+                {"role":"user","content":[{"type":"tool_result","tool_use_id":"c","content":[{"type":"text","text":"r"}]}]}],
+                "tools":[{"name":"f","input_schema":schema}],"metadata":{}}),
+        ),
+        (
+            "/v1/responses",
+            "",
+            json!({"model":"m","input":[
+                {"role":"user","content":[{"type":"input_text","text":"a"}],"x":{}},
+                {"type":"reasoning","summary":[{"type":"summary_text","text":"s"}],"encrypted_content":"e"},
+                {"type":"function_call","call_id":"c","name":"f","arguments":"{}"},
+                {"type":"function_call_output","call_id":"c","output":[{"type":"input_text","text":"r"}]}],
+                "tools":[{"type":"function","name":"f","parameters":schema}],"metadata":{},"text":{"format":{"type":"text"}}}),
+        ),
+        (
+            "/v1/completions",
+            "",
+            json!({"model":"m","prompt":"a","logit_bias":{},"x":{"y":[{}]}}),
+        ),
+        (
+            "/api/v1/services/aigc/text-generation/generation",
+            "/parameters",
+            json!({"model":"m","input":{"messages":[{"role":"user","content":[{"text":"a"}]}],"x":{}},
+                "parameters":{"tools":[{"type":"function","function":{"name":"f","parameters":schema}}],"x":{}},"x":{}}),
+        ),
+        (
+            "/v1beta/models/m:generateContent",
+            "/generationConfig",
+            json!({"contents":[
+                {"role":"user","parts":[{"text":"a"},{"inlineData":{"mimeType":"image/png","data":"AAAA"}}]},
+                {"role":"model","parts":[{"functionCall":{"name":"f","args":{"x":{}}}}]},
+                {"role":"user","parts":[{"functionResponse":{"name":"f","response":{"r":{}},"parts":[{"inlineData":{}}]}}]}],
+                "systemInstruction":{"parts":[{"text":"s"}]},"generationConfig":{"thinkingConfig":{},"x":{}},
+                "content":{"parts":[{"text":"c"}]},"requests":[{"content":{"parts":[{"text":"c"}]},"generationConfig":{}}],
+                "tools":[{"functionDeclarations":[{"name":"f","parametersJsonSchema":schema}]}]}),
+        ),
+        (
+            "/v1beta/models/m:countTokens",
+            "/generateContentRequest/generationConfig",
+            json!({"generateContentRequest":{"contents":[{"parts":[{"text":"a"}]}],"generationConfig":{},
+                "generateContentRequest":{"generationConfig":{}}}}),
+        ),
+        (
+            "/v1beta/models/m:batchEmbedContents",
+            "",
+            json!({"requests":[{"content":{"parts":[{"text":"a"}]}}],"x":{}}),
+        ),
+        (
+            "/v1/embeddings",
+            "",
+            json!({"model":"m","input":"a","x":{"y":[{}]}}),
+        ),
+        (
+            "/v1/rerank",
+            "",
+            json!({"model":"m","query":"a","documents":[{"text":"d"}],"x":{}}),
+        ),
+        (
+            "/v1/images/generations",
+            "",
+            json!({"model":"m","prompt":"a","input":[1],"file":{"content":"c"},"x":{"y":[{}]}}),
+        ),
+    ]
+}
+
+/// The places of all objects at or under a value.
+fn objects(value: &Json, at: &str, all: &mut Vec<String>) {
+    match value {
+        Json::Object(members) => {
+            all.push(at.to_owned());
+            for (key, value) in members {
+                objects(value, &format!("{at}/{key}"), all);
+            }
+        }
+        Json::Array(elements) => {
+            for (nth, value) in elements.iter().enumerate() {
+                objects(value, &format!("{at}/{nth}"), all);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// What is collected of a request; `None`: it is refused.
+fn contents(path: &str, body: &Bytes) -> Option<Contents> {
+    let place = places::find(path, &HeaderMap::new());
+    let At::Call(endpoint, model) = place.at else {
+        panic!("no endpoint at {path}");
+    };
+    let asked = Asked {
+        model,
+        ..Asked::at(endpoint)
+    };
+    let tape = scan(body, &Limits::default()).unwrap();
+    let facts = place.dialect.read_request(body, tape, &asked).ok()?;
+    Some(place.dialect.contents(body, &facts))
+}
+
+#[test]
+fn a_member_called_as_an_inert_one_is_read_wherever_else_it_stands() {
+    let (mut planted, mut wrong) = (0, Vec::new());
+    for (path, own, whole) in requests() {
+        assert!(
+            contents(path, &whole.to_string().into()).is_some(),
+            "{path}"
+        );
+        let mut all = Vec::new();
+        objects(&whole, "", &mut all);
+        for at in all {
+            for name in NAMES {
+                for value in [json!(TEXT), json!(NUMBER)] {
+                    let replaced =
+                        name == "model" && (at.is_empty() || at == "/generateContentRequest");
+                    if replaced || (at == own && value.is_number()) {
+                        continue;
+                    }
+                    let mut body = whole.clone();
+                    let object = body.pointer_mut(&at).and_then(Json::as_object_mut).unwrap();
+                    let _ = object.insert(name.to_owned(), value.clone());
+                    let body = Bytes::from(body.to_string());
+                    let Some(contents) = contents(path, &body) else {
+                        continue;
+                    };
+                    planted += 1;
+                    let want = value.as_str().map_or(value.to_string(), str::to_owned);
+                    let mut texts = contents.texts.iter();
+                    if !texts.any(|text| body[text.span.clone()] == *want.as_bytes()) {
+                        wrong.push(format!("{path}: {at}/{name}: {value}"));
+                    }
+                }
+            }
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} of {planted}:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+    assert!(planted > 1500, "{planted}");
+}

@@ -1,0 +1,135 @@
+//! Values that are no plain text: files in base64 or where they lie, signatures, names of what a vendor keeps.
+//!
+//! Told by how they begin and what they are made of; decodes nothing.
+
+use memchr::memmem;
+use wire::facts::Form;
+use wire::json::{self, Value};
+
+/// A value that is one unbroken base64 word of this length is data, not text.
+const BLOB_MIN: usize = 1024;
+/// The scheme of a value that holds a file.
+pub(super) const DATA: &str = "data:";
+/// Characters of base64 behind its mark that are a file, not a text about one.
+const FILE_MIN: usize = 16;
+/// Longest head of a `data:` URL that is looked at.
+const DATA_HEAD_MAX: usize = 128;
+
+/// A signature is at least so long, or it is a text that was put in its place.
+const SIGNATURE_MIN: usize = 64;
+
+/// Whether a value is one long word in base64: a vendor's proof of what its model thought.
+pub(crate) fn is_signature(value: Value<'_>) -> bool {
+    value
+        .inner()
+        .is_some_and(|raw| raw.len() >= SIGNATURE_MIN && raw.bytes().all(is_coded))
+}
+
+/// Whether a media type is one of text.
+pub(crate) fn is_textual(kind: &str) -> bool {
+    let kind = kind.to_ascii_lowercase();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    kind.is_empty()
+        || kind.starts_with("text/")
+        || ["json", "xml", "yaml", "javascript", "csv"]
+            .iter()
+            .any(|end| kind.ends_with(end))
+}
+
+/// What a value that is no plain text holds.
+pub(super) enum Payload {
+    /// Text behind a head of so many bytes.
+    Text { head: usize, form: Form },
+    /// A file, or a text, behind a head with escapes: read as it stands, and not taken for all of it.
+    Disguised,
+    /// Anything else.
+    Opaque,
+}
+
+pub(super) fn media_of(raw: &str) -> Option<Payload> {
+    let begin = raw.get(..floor(raw, DATA_HEAD_MAX)).unwrap_or(raw);
+    let head = begin.split_once(',').map_or(begin, |(head, _)| head);
+    if head.contains('\\') && is_data(&json::unescape(head)) {
+        return Some(Payload::Disguised);
+    }
+    if is_data(raw) {
+        let head = head
+            .get(DATA.len()..)
+            .filter(|_| head.len() < begin.len())?;
+        let lower = head.to_ascii_lowercase();
+        let mut words = lower.split(';');
+        let kind = words.next().unwrap_or_default();
+        let base64 = words.any(|word| word == "base64");
+        if !is_textual(kind) {
+            return Some(Payload::Opaque);
+        }
+        return Some(Payload::Text {
+            head: DATA.len() + head.len() + 1,
+            // What is not in base64 is percent-encoded: the scan undoes that.
+            form: if base64 { Form::Base64 } else { Form::String },
+        });
+    }
+    (raw.len() >= BLOB_MIN && raw.bytes().all(is_coded)).then_some(Payload::Opaque)
+}
+
+/// Schemes are the same in any case.
+fn is_data(text: &str) -> bool {
+    text.get(..DATA.len())
+        .is_some_and(|scheme| scheme.eq_ignore_ascii_case(DATA))
+}
+
+pub(crate) fn is_coded(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"+/=-_".contains(&byte)
+}
+
+/// How a text begins that a vendor replaces by the files which it kept under these names (`vendors/tongyi.md`, section 5).
+const KEPT: &str = "fileid://";
+/// White space before it and all.
+const KEPT_HEAD_MAX: usize = 64;
+
+/// Whether a text stands for files that a vendor keeps.
+pub(super) fn is_kept(raw: &str) -> bool {
+    let head = raw.get(..floor(raw, KEPT_HEAD_MAX)).unwrap_or(raw);
+    let head = json::unescape(head);
+    let head = head.trim_start();
+    head.get(..KEPT.len())
+        .is_some_and(|scheme| scheme.eq_ignore_ascii_case(KEPT))
+}
+
+/// Whether a file in base64 stands somewhere in a text: nobody reads it there.
+pub(super) fn holds_file(raw: &str) -> bool {
+    let bytes = raw.as_bytes();
+    let has = |part: &[u8]| memmem::find(bytes, part).is_some();
+    if memchr::memchr(b'\\', bytes).is_some() && (has(b"\\u") || has(b"\\/")) {
+        return has_file(json::unescape(raw).as_bytes());
+    }
+    has_file(bytes)
+}
+
+/// The same, without escapes that could hide it.
+fn has_file(text: &[u8]) -> bool {
+    const MARK: &[u8] = b"base64";
+    // Its last digits and the comma behind it are rarer than commas.
+    const END: &[u8] = b"64,";
+    text.len() > FILE_MIN
+        && memmem::find_iter(text, END).any(|at| {
+            let behind = at + END.len();
+            let mark = text.get(..behind - 1).unwrap_or_default();
+            let mark = mark
+                .len()
+                .checked_sub(MARK.len())
+                .and_then(|from| mark.get(from..));
+            let behind = text.get(behind..behind + FILE_MIN);
+            mark.is_some_and(|mark| mark.eq_ignore_ascii_case(MARK))
+                && behind.is_some_and(|behind| behind.iter().all(|byte| is_coded(*byte)))
+        })
+}
+
+/// The character boundary at or before `at`.
+fn floor(text: &str, at: usize) -> usize {
+    let mut at = at.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
