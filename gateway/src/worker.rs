@@ -84,6 +84,7 @@ impl Shared {
     ) -> Self {
         let phase = watch::Sender::new(Phase::Open);
         let routes = Routes::new(&metrics);
+        store.timed_by(Arc::clone(&clock));
         Self {
             store,
             journal,

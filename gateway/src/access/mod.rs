@@ -8,6 +8,7 @@
 mod doc;
 mod local;
 mod ops;
+mod pasted;
 mod shared;
 mod view;
 
@@ -22,6 +23,7 @@ use policies::access::dynamic::{Dynamic, Pepper};
 use policies::access::keys::KeySpec;
 use policies::access::token::{Digest, show_digest};
 use policies::limit::Books;
+use policies::limit::level::Now;
 
 use crate::config::build::unix_ms;
 use crate::config::dynamic::Frame;
@@ -170,7 +172,10 @@ impl Keyring {
         match &self.backend {
             Backend::Local(local) => local.write(doc, known, DOCS_MAX as u64),
             Backend::Shared(shared) => {
-                let written = shared.write(doc, known);
+                // Whether a write that was not answered was made nobody knows; made once more, it says so.
+                let written = shared
+                    .write(doc, known)
+                    .or_else(|_| shared.write(doc, known));
                 self.up.store(written.is_ok(), Ordering::Relaxed);
                 written
             }
@@ -211,21 +216,24 @@ impl Keyring {
             return 0;
         }
         let snapshot = store.load();
+        let now = store.moment();
         let (before, now_ms) = (snapshot.keys.dynamic(), unix_ms(store.now()));
+        let mut frame = known.frame(&snapshot, store.grounds(), now_ms);
+        let people = if all { frame.teach(now) } else { 0 };
         let Some(pepper) = known.pepper() else {
             // Without one there has never been a key.
             snapshot.keys.set_dynamic(Dynamic::default());
-            return 0;
+            return people;
         };
         let after = if all || before.pepper().is_none() {
-            let specs = known.build(&snapshot, store.grounds(), None, now_ms);
+            let specs = known.build(&mut frame, &pepper, None, now_ms);
             Dynamic::build(pepper, specs, &before, now_ms)
         } else {
-            let specs = known.build(&snapshot, store.grounds(), Some(&keys), now_ms);
+            let specs = known.build(&mut frame, &pepper, Some(&keys), now_ms);
             before.with(&gone, specs, now_ms)
         };
         snapshot.keys.set_dynamic(after);
-        snapshot.keys.dynamic().stop_what_lost(&before)
+        people + snapshot.keys.dynamic().stop_what_lost(&before)
     }
 }
 
@@ -236,14 +244,16 @@ impl Hold<'_> {
         snapshot: &Snapshot,
         before: &Dynamic,
         grounds: (&dyn VendorBook, &Books),
-        now_ms: u64,
+        (now, now_ms): (Now, u64),
     ) {
         let known = &mut *self.0;
+        let mut frame = known.frame(snapshot, grounds, now_ms);
+        frame.teach(now);
         let table = match (known.pepper(), known.read) {
             (_, false) => Dynamic::unread(),
             (None, true) => Dynamic::default(),
             (Some(pepper), true) => {
-                let specs = known.build(snapshot, grounds, None, now_ms);
+                let specs = known.build(&mut frame, &pepper, None, now_ms);
                 Dynamic::build(pepper, specs, before, now_ms)
             }
         };
@@ -280,10 +290,12 @@ impl Known {
     /// By what a key is found, its old secrets too.
     fn digests(&self, id: &str) -> Vec<Digest> {
         let doc = self.kept(KEYS, id).and_then(Kept::key);
-        let secrets = doc.map_or_else(Vec::new, |doc| doc.secrets);
-        let pepper = self.pepper();
-        let keyed = |secret: &doc::SecretDoc| secret.keyed(pepper.as_ref()?);
-        secrets.iter().filter_map(keyed).collect()
+        let (Some(doc), Some(pepper)) = (doc, self.pepper()) else {
+            return Vec::new();
+        };
+        // Those whose time is over too: they may stand in the table still.
+        let all = doc.found_by(&pepper, 0).into_iter();
+        all.map(|(digest, _)| digest).collect()
     }
 
     /// A frame of this config with all dynamic teams in it.
@@ -312,15 +324,11 @@ impl Known {
     /// What the table is built from: of these keys, or of all.
     fn build(
         &mut self,
-        snapshot: &Snapshot,
-        grounds: (&dyn VendorBook, &Books),
+        frame: &mut Frame<'_>,
+        pepper: &Pepper,
         only: Option<&[Box<str>]>,
         now_ms: u64,
     ) -> Vec<KeySpec> {
-        let Some(pepper) = self.pepper() else {
-            return Vec::new();
-        };
-        let mut frame = self.frame(snapshot, grounds, now_ms);
         let mut unfit: Vec<(Box<str>, String)> = Vec::new();
         let mut keys: Vec<Key> = Vec::new();
         let mut secrets: Vec<Vec<(Digest, Option<u64>)>> = Vec::new();
@@ -333,9 +341,7 @@ impl Known {
             if doc.about.ended.is_some() || self.revoked.contains_key(id) {
                 return;
             }
-            let valid = doc.secrets.iter().filter(|secret| secret.is_valid(now_ms));
-            let keyed = |secret: &doc::SecretDoc| Some((secret.keyed(&pepper)?, secret.until_ms));
-            let valid: Vec<_> = valid.filter_map(keyed).collect();
+            let valid = doc.found_by(pepper, now_ms);
             let Some((first, _)) = valid.first() else {
                 unfit.push((id.into(), "it was hashed with another pepper".to_owned()));
                 return;

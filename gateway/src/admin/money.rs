@@ -164,6 +164,7 @@ impl Searches {
             live: true,
             until: Until::Frontier(self.journal.frontier()),
             snapshot,
+            money: snapshot.all_money(),
             now,
         }
     }
@@ -184,8 +185,9 @@ async fn counted(state: &AdminState, now: Now, wanted: impl Fn(&Owner) -> bool) 
 /// The teams that somebody may see; `None`: all.
 fn seen(visitor: &Visitor, snapshot: &Snapshot) -> Option<Vec<String>> {
     let teams = visitor.teams.as_ref()?.iter();
+    let money = snapshot.all_money();
     let below = |team: &String| {
-        budgets::below(&snapshot.money, team)
+        budgets::below(&money, team)
             .into_iter()
             .map(str::to_owned)
             .collect::<Vec<_>>()

@@ -232,6 +232,7 @@ fn read<T>(
         live: false,
         until: Until::End,
         snapshot: &bench.snapshot,
+        money: bench.snapshot.all_money(),
         now: Now {
             mono_ns: clock.mono_ns(),
             wall_ms: clock.wall_ms(),

@@ -21,6 +21,7 @@ use std::time::{Duration, SystemTime};
 use ::policies::access::keys::{KeySpec, KeyTable};
 use ::policies::limit::Books;
 use ::policies::limit::meter::Owner;
+use arc_swap::ArcSwap;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
@@ -38,6 +39,7 @@ use super::snapshot::{
     ServerTls, Snapshot, State, Target,
 };
 use super::vendors::VendorBook;
+use crate::identity::Rights;
 use crate::secret::Secret;
 use crate::upstream::client::Endpoint;
 
@@ -201,6 +203,7 @@ fn assemble(loaded: &Loaded, ground: &Ground<'_>, files: &mut Files<'_>) -> Opti
         runtime: config.runtime.clone(),
         state: state(config)?,
         money: money(config)?,
+        made: ArcSwap::default(),
         discover: discovering(config),
         webhook: config.alerts.webhook.clone(),
         log: config.log.clone(),
@@ -419,6 +422,12 @@ fn money(config: &Config) -> Option<Money> {
 /// What the table of keys is built from; `None` if the check would refuse the config.
 pub(super) fn key_specs(config: &Config, grades: &Grades, books: &Books) -> Option<Vec<KeySpec>> {
     access::keys(config, grades, books)
+}
+
+/// What persons may do; `None` if the check would refuse the config, or it knows no persons.
+pub(super) fn rights(config: &Config, grades: &Grades, books: &Books) -> Option<Rights> {
+    // Whoever puts them in place of others says which they are.
+    identity::rights(config, grades, books, (0, 0))?
 }
 
 /// Where limits are counted.

@@ -8,12 +8,13 @@ use std::sync::Arc;
 
 use policies::access::keys::KeySpec;
 use policies::limit::Books;
+use policies::limit::level::Now;
 
 use super::build;
 use super::check::{self, TEAMS_DEEP_MAX};
 use super::load::Doc;
 use super::problem::{Problem, Severity};
-use super::schema::{Config, Key, Team};
+use super::schema::{Certificate, Config, Key, Team};
 use super::snapshot::Snapshot;
 use super::vendors::VendorBook;
 
@@ -82,6 +83,25 @@ impl<'a> Frame<'a> {
         unfit
     }
 
+    /// Lets the snapshot know the teams that were added: persons may be of them, and what is used in them counts to those
+    /// above. Returns how many persons' principals ended.
+    pub fn teach(&self, now: Now) -> usize {
+        let snapshot = self.snapshot;
+        let of_config = &snapshot.basis.teams;
+        let made = self.config.teams.iter();
+        let made = made.filter(|(name, _)| !of_config.contains_key(*name));
+        let above = made.filter_map(|(name, team)| {
+            let above = team.parent.as_deref()?;
+            Some((name.as_str().into(), above.into()))
+        });
+        snapshot.made.store(Arc::new(above.collect()));
+        let rights = build::rights(&self.config, &snapshot.grades, self.books);
+        match (&snapshot.identity, rights) {
+            (Some(directory), Some(rights)) => directory.set_rights(rights, now),
+            _ => 0,
+        }
+    }
+
     /// Judges one team as if it were added: `Err` says all that is wrong with it.
     ///
     /// # Errors
@@ -116,9 +136,23 @@ impl<'a> Frame<'a> {
         self.config.teams.insert(name.to_owned(), team);
     }
 
+    /// Builds keys as [`keys`](Self::keys) does, only to hear what is wrong with them: nothing is remembered of them.
+    #[must_use]
+    pub fn judge_keys(&mut self, keys: Vec<Key>) -> Vec<Result<(), String>> {
+        // A limit that is made is found by its name from then on: those of what may be refused would stay for good, and
+        // would stand in the place of those that count.
+        let thrown_away = Books::default();
+        let built = self.built(keys, &thrown_away);
+        built.into_iter().map(|built| built.map(drop)).collect()
+    }
+
     /// Builds keys: for each, what the table of keys is built from, or what is wrong with it.
     #[must_use]
     pub fn keys(&mut self, keys: Vec<Key>) -> Vec<Result<KeySpec, String>> {
+        self.built(keys, self.books)
+    }
+
+    fn built(&mut self, keys: Vec<Key>, books: &Books) -> Vec<Result<KeySpec, String>> {
         let text = match &*keys {
             // Only for one: that is what somebody asked for and reads the answer of.
             [one] => serde_json::json!({ "keys": [one] }).to_string(),
@@ -129,8 +163,15 @@ impl<'a> Frame<'a> {
             .iter()
             .map(|key| {
                 let taken = of_config.contains(&*key.id);
-                let why = "id: the config has a key of this id".to_owned();
-                taken.then_some(why).into_iter().collect()
+                let id = taken.then_some("id: the config has a key of this id");
+                let name = key.certificate.as_ref().and_then(Certificate::name);
+                let taken = name.is_some_and(|name| self.snapshot.certificates.contains_key(&name));
+                let why = "certificate: the config has a key of this certificate";
+                let certificate = taken.then_some(why);
+                id.into_iter()
+                    .chain(certificate)
+                    .map(str::to_owned)
+                    .collect()
             })
             .collect();
         self.config.keys = keys;
@@ -143,7 +184,7 @@ impl<'a> Frame<'a> {
         }
         let mut is_good = wrong.iter().map(Vec::is_empty);
         self.config.keys.retain(|_| is_good.next() == Some(true));
-        let (grades, books) = (&self.snapshot.grades, self.books);
+        let grades = &self.snapshot.grades;
         let specs = build::key_specs(&self.config, grades, books).unwrap_or_default();
         let mut specs = specs.into_iter();
         self.config.keys = Vec::new();

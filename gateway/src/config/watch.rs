@@ -12,7 +12,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
+use journal::clock::Clock;
 use policies::limit::Books;
+use policies::limit::level::Now;
 use serde::Serialize;
 
 use super::build::{Built, Found, Ground, build, unix_ms};
@@ -84,6 +86,7 @@ pub struct ConfigStore {
     prepare: Option<Prepare>,
     witness: OnceLock<Witness>,
     keyring: OnceLock<Arc<Keyring>>,
+    clock: OnceLock<Arc<dyn Clock>>,
     counters: Arc<ReloadCounters>,
     /// What the running snapshot was built from.
     loaded: ArcSwap<Loaded>,
@@ -134,6 +137,7 @@ impl ConfigStore {
             prepare: None,
             witness: OnceLock::new(),
             keyring: OnceLock::new(),
+            clock: OnceLock::new(),
             counters: Arc::default(),
         };
         store.succeeded(now);
@@ -171,6 +175,7 @@ impl ConfigStore {
             prepare: None,
             witness: OnceLock::new(),
             keyring: OnceLock::new(),
+            clock: OnceLock::new(),
             counters: Arc::default(),
             watched: Mutex::default(),
         };
@@ -196,7 +201,8 @@ impl ConfigStore {
         let mut hold = keyring.hold();
         let snapshot = self.load();
         let before = snapshot.keys.dynamic();
-        hold.dress(&snapshot, &before, self.grounds(), unix_ms(self.now()));
+        let now = (self.moment(), unix_ms(self.now()));
+        hold.dress(&snapshot, &before, self.grounds(), now);
     }
 
     /// What a config is built with beside its text: vendors, and limits by name.
@@ -209,6 +215,23 @@ impl ConfigStore {
     #[must_use]
     pub fn now(&self) -> SystemTime {
         SystemTime::now()
+    }
+
+    /// The same on both clocks of limits: from when on limits are used, that of [`timed_by`](Self::timed_by).
+    #[must_use]
+    pub fn moment(&self) -> Now {
+        let wall_ms = i64::try_from(unix_ms(self.now())).unwrap_or(i64::MAX);
+        self.clock
+            .get()
+            .map_or(Now { mono_ns: 0, wall_ms }, |clock| Now {
+                mono_ns: clock.mono_ns(),
+                wall_ms: clock.wall_ms(),
+            })
+    }
+
+    /// Has limits go by this clock; only the first one that is given counts.
+    pub fn timed_by(&self, clock: Arc<dyn Clock>) {
+        let _ = self.clock.set(clock);
     }
 
     fn tell(&self, why: &'static str, reloaded: &Reloaded<'_>) {
@@ -255,7 +278,11 @@ impl ConfigStore {
                 *watched = Watched::of(&self.path, built.files, built.digest);
                 let after = Arc::new(built.snapshot);
                 let keys_stopped = self.swap(&before, &after, now);
-                let people = identity::reloaded(before.identity.as_ref(), after.identity.as_ref());
+                let people = identity::reloaded(
+                    before.identity.as_ref(),
+                    after.identity.as_ref(),
+                    self.moment(),
+                );
                 let keys_stopped = keys_stopped + people;
                 let report = Report {
                     version: after.version,
@@ -271,7 +298,7 @@ impl ConfigStore {
                     },
                 );
                 drop((before, after));
-                self.books.prune();
+                self.books.prune(self.moment());
                 self.succeeded(now);
                 self.counters.reloads.fetch_add(1, Ordering::Relaxed);
                 Ok(report)
@@ -292,7 +319,8 @@ impl ConfigStore {
         let mut hold = self.keyring.get().map(|keyring| keyring.hold());
         if let Some(hold) = &mut hold {
             let dynamic = before.keys.dynamic();
-            hold.dress(after, &dynamic, self.grounds(), unix_ms(now));
+            let now = (self.moment(), unix_ms(now));
+            hold.dress(after, &dynamic, self.grounds(), now);
         }
         self.current.store(Arc::clone(after));
         after.keys.stop_what_lost(&before.keys)
@@ -337,7 +365,7 @@ impl ConfigStore {
         let built = self.make(&self.loaded.load(), &before, now)?;
         self.swap(&before, &Arc::new(built.snapshot), now);
         drop(before);
-        self.books.prune();
+        self.books.prune(self.moment());
         Ok(())
     }
 

@@ -62,6 +62,12 @@ impl<K: Hash + Eq, V> Recent<K, V> {
             .collect()
     }
 
+    /// Forgets what is kept under `key`.
+    pub(super) fn forget(&mut self, key: &K) {
+        self.young.remove(key);
+        self.old.remove(key);
+    }
+
     /// Keeps only what `keep` says.
     pub(super) fn retain(&mut self, mut keep: impl FnMut(&V) -> bool) {
         self.young.retain(|_, value| keep(value));

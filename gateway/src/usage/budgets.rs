@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 pub use super::owners::below;
 use super::owners::each_owner;
 use crate::config::price::decimal;
-use crate::config::snapshot::Snapshot;
+use crate::config::snapshot::{Money, Snapshot};
 
 /// Entries of an explanation where no number is asked for.
 pub const ENTRIES: usize = 100;
@@ -168,6 +168,8 @@ pub struct Books<'a> {
     pub until: Until,
     /// The running config.
     pub snapshot: &'a Snapshot,
+    /// How money is counted under it, the teams that the admin API made included.
+    pub money: Money,
     /// The time.
     pub now: Now,
 }
@@ -252,7 +254,7 @@ impl Books<'_> {
         counted: &[Counted],
         index: Option<&Index>,
     ) -> io::Result<(Vec<Found>, usage::Read)> {
-        let money = &self.snapshot.money;
+        let money = &self.money;
         let mut found = vec![Found::default(); counted.len()];
         let mut places: BTreeMap<(&str, &str), Vec<usize>> = BTreeMap::new();
         let mut begins = Vec::with_capacity(counted.len());
@@ -315,7 +317,7 @@ impl Books<'_> {
         Budget {
             owner: owner_name(&meter.owner),
             unit: unit_name(unit).to_owned(),
-            currency: (unit == Unit::Cost).then(|| self.snapshot.money.currency.to_string()),
+            currency: (unit == Unit::Cost).then(|| self.money.currency.to_string()),
             period: match meter.limit.window {
                 Window::Calendar(period) => period.as_str().to_owned(),
                 Window::Rolling(_) | Window::Held => String::new(),
@@ -357,7 +359,7 @@ impl Books<'_> {
         cursor: Option<Cursor>,
         limit: usize,
     ) -> io::Result<(Vec<Entry>, Option<Cursor>)> {
-        let money = &self.snapshot.money;
+        let money = &self.money;
         let mut query = Query::default();
         query.from_ms = Some(self.period(meter).0);
         let wrong = |why: &'static str| io::Error::new(io::ErrorKind::InvalidInput, why);

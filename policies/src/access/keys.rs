@@ -32,6 +32,8 @@ pub struct KeySpec {
     pub user: Option<Box<str>>,
     /// Its team.
     pub team: Option<Box<str>>,
+    /// The name of the client certificate that stands for it too.
+    pub certificate: Option<Digest>,
     /// The least grade that its requests have.
     pub grade: Grade,
     /// What it may ask for, its team's list included.
@@ -183,6 +185,18 @@ impl KeyTable {
         Some(judge(Some(found), digest, now_ms))
     }
 
+    /// The principal of the dynamic key that the first of these names of a certificate stands for; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`Denied`] for one that is over.
+    pub fn find_certificate(
+        &self,
+        names: &[Digest],
+        now_ms: u64,
+    ) -> Option<Result<Arc<Principal>, Denied>> {
+        self.dynamic.load().find_certificate(names, now_ms)
+    }
+
     /// The principal of the config's key with this id, whatever its state: for administration.
     #[must_use]
     pub fn by_id(&self, id: &str) -> Option<&Arc<Principal>> {
@@ -223,6 +237,7 @@ mod tests {
             digest: digest(key.as_bytes()),
             user: None,
             team: Some("retail".into()),
+            certificate: None,
             grade: Grade(1),
             models: Models::All,
             scope: Scope::default(),

@@ -11,6 +11,7 @@ use wire::Grade;
 
 use super::keys::KeySpec;
 use super::scope::{Names, Scope};
+use super::token::Digest;
 use crate::limit::line::{Share, Turns};
 use crate::limit::meter::Meter;
 
@@ -66,6 +67,8 @@ pub struct Principal {
     pub meters: Box<[Arc<Meter>]>,
     /// On whose account it waits for providers, and how urgently.
     pub share: Share,
+    /// The name of the client certificate that stands for it too. Boxed: few have one.
+    certificate: Option<Box<Digest>>,
     /// Set once, never cleared; shared with the same credential's principal of later snapshots.
     stop: Arc<AtomicBool>,
 }
@@ -85,6 +88,7 @@ impl Principal {
             public: spec.public,
             meters: spec.meters.into(),
             share: spec.share,
+            certificate: spec.certificate.map(Box::new),
             stop: Arc::default(),
         }
     }
@@ -117,12 +121,6 @@ impl Principal {
         self.stop.load(Ordering::Relaxed)
     }
 
-    /// The flag itself, for whoever must not hold the principal.
-    #[must_use]
-    pub fn stop_flag(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.stop)
-    }
-
     /// Ends this principal's requests and streams, in this and all later snapshots that hold the same credential.
     pub fn stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
@@ -145,6 +143,12 @@ impl Principal {
         Arc::ptr_eq(&self.stop, &old.stop)
     }
 
+    /// Whether anybody but the holder of this one is stopped with it: a stream that began with an older form, say.
+    #[must_use]
+    pub fn is_followed(&self) -> bool {
+        Arc::strong_count(&self.stop) > 1
+    }
+
     /// Whether `self`, the newer form of the same credential's principal, may do everything that `old` might.
     #[must_use]
     pub fn keeps_all_of(&self, old: &Self, now_ms: u64) -> bool {
@@ -152,6 +156,8 @@ impl Principal {
             && self.user == old.user
             && self.team == old.team
             && self.grade <= old.grade
+            // What came with another certificate has no credential any more.
+            && (old.certificate.is_none() || self.certificate == old.certificate)
             && old.models.within(&self.models)
             && old.scope.within(&self.scope).is_ok()
             && !self.is_expired(now_ms)

@@ -152,6 +152,16 @@ impl Level {
         }
     }
 
+    /// Whether nothing of it is used.
+    #[must_use]
+    pub fn is_idle(&self, now: Now) -> bool {
+        match *self {
+            Self::Rolling { tat_ns } => tat_ns <= now.mono_ns,
+            Self::Calendar { end_ms, spent, .. } => spent == 0 || now.wall_ms >= end_ms,
+            Self::Held { used } => used == 0,
+        }
+    }
+
     /// Whether `amount` more fits in `limit`.
     ///
     /// # Errors

@@ -182,6 +182,11 @@ impl Meter {
         }
     }
 
+    /// Whether it stands as one that was never used.
+    fn is_idle(&self, now: Now) -> bool {
+        self.lock().level.is_idle(now)
+    }
+
     /// Counts what was used before this process began, oldest first, in place of whatever is counted now.
     pub fn restore(&self, before: impl IntoIterator<Item = Before>, now: Now) {
         let Limit {
@@ -613,12 +618,13 @@ impl Meters {
         all
     }
 
-    /// Forgets meters that no snapshot and no request holds any more. Called after a reload, so that names cannot pile up.
-    pub fn prune(&self) {
+    /// Forgets meters that no snapshot and no request holds any more and that have nothing to tell: what somebody has spent
+    /// is still spent when they are heard of again. Called after a reload, so that names cannot pile up.
+    pub fn prune(&self, now: Now) {
         let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
         book.by_name.retain(|_, meter| {
             // A request begun before a reload holds the old meter, whose state is this one's.
-            Arc::strong_count(meter) > 1 || Arc::strong_count(&meter.state) > 1
+            Arc::strong_count(meter) > 1 || Arc::strong_count(&meter.state) > 1 || !meter.is_idle(now)
         });
     }
 }

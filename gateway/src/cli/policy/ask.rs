@@ -220,6 +220,7 @@ fn principal(bench: &Bench, request: &Request, now_ms: i64) -> Result<Arc<Princi
         digest: [0; 32],
         user: None,
         team: None,
+        certificate: None,
         grade: match &request.grade {
             Some(name) => grade(bench, name)?,
             None => Grade::LOWEST,

@@ -13,7 +13,7 @@ use ipnet::IpNet;
 
 use super::limits::{self, Maker};
 use super::resolve;
-use crate::config::schema::{self, Config};
+use crate::config::schema::{self, Certificate, Config};
 use crate::config::scope::{Said, network};
 use crate::config::snapshot::{AdminToken, Grades};
 use crate::config::time::parse_moment_ms;
@@ -67,6 +67,7 @@ pub(super) fn keys(config: &Config, grades: &Grades, books: &Books) -> Option<Ve
             digest: credential(key)?,
             user: None,
             team: key.team.as_deref().map(Into::into),
+            certificate: key.certificate.as_ref().and_then(Certificate::name),
             grade: resolve(grades, key.grade.as_deref())?.max(team.grade),
             models: names(key.models.as_ref()).both(&team.models),
             scope: scope.both(&team.scope),
