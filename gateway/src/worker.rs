@@ -21,6 +21,7 @@ use wire::short::same;
 use crate::alarm::SharedAlarm;
 use crate::alerts::{Alerts, Crossed};
 use crate::audit::sealing::Sealing;
+use crate::failures::Failures;
 use crate::config::snapshot::{Snapshot, Target};
 use crate::config::watch::ConfigStore;
 use crate::pipeline::MODERATIONS;
@@ -65,6 +66,8 @@ pub struct Shared {
     pub clock: Arc<dyn Clock>,
     /// Warnings to the outside.
     pub alerts: Alerts,
+    /// Wrong credentials, by address.
+    pub failures: Failures,
     /// The workers' links to the store of limits.
     links: Mutex<Vec<Arc<Link>>>,
     /// Names this process among the replicas.
@@ -94,6 +97,7 @@ impl Shared {
             tokens: Cells::default(),
             clock,
             alerts: Alerts::default(),
+            failures: Failures::default(),
             links: Mutex::default(),
             replica: OnceLock::new(),
             phase,

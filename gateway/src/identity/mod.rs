@@ -11,7 +11,6 @@ mod claims;
 mod fetch;
 mod jwt;
 mod keep;
-mod recent;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -35,7 +34,7 @@ pub use keep::keep;
 use crate::config::schema::Role;
 use crate::config::snapshot::Grades;
 use jwt::Keys;
-use recent::Recent;
+use crate::recent::Recent;
 
 /// Tokens that are remembered, in each of two generations: about 300 bytes each.
 const TOKENS_MAX: usize = 32_768;
@@ -203,7 +202,8 @@ impl Directory {
         let (snapshot, changes) = self.rights.load().version;
         rights.version = (snapshot, changes + 1);
         self.rights.store(Arc::new(rights));
-        self.renew_all(&self.issuer.sessions().all(), now)
+        let all = self.issuer.sessions().all();
+        self.renew_all(&all, now)
     }
 
     /// Makes sessions anew under these rights. Returns how many principals ended.
@@ -350,8 +350,10 @@ impl Directory {
         now: Now,
     ) -> Arc<Session> {
         let mut session = self.made(rights, older.person.clone(), older.key, now);
-        if let (Some(new), Some(old)) = (session.principal.take(), &older.principal) {
-            session.principal = Arc::into_inner(new).map(|mut new| {
+        // Who had no team before may have one now: nothing ran that could go on.
+        if let Some(old) = &older.principal {
+            let new = session.principal.take().and_then(Arc::into_inner);
+            session.principal = new.map(|mut new| {
                 // That its time is over ends no stream: a token is good for what began with it.
                 if new.keeps_all_of(old, 0) {
                     new.follow(old);

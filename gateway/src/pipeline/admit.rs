@@ -15,6 +15,9 @@ use super::arrive::Arrived;
 use super::settle::Exchange;
 use crate::identity::{self, Miss, Waiting};
 
+/// Nobody said who they are: that guesses at nothing.
+const NO_KEY: &str = "no_key";
+
 /// Whether a request is let in.
 pub(super) enum Admission {
     /// It is.
@@ -23,11 +26,42 @@ pub(super) enum Admission {
     After(Arrived, Waiting),
 }
 
+/// Lets a request in, or not. Wrong credentials are told that they are wrong only so often from one address (T-43); good
+/// ones are never held up by others' failures.
 pub(super) fn admit(exchange: &mut Exchange, arrived: Arrived) -> Result<Admission, Fault> {
+    let admission = judged(exchange, arrived);
+    match admission {
+        Err(fault) if fault.kind() == Kind::Unauthenticated && fault.why() != NO_KEY => {
+            Err(failed(exchange, fault))
+        }
+        admission => admission,
+    }
+}
+
+/// One more wrong credential.
+fn failed(exchange: &Exchange, fault: Fault) -> Fault {
+    let failures = &exchange.worker.shared.failures;
+    match failures.count(exchange.client_address(), now(exchange)) {
+        Ok(()) => fault,
+        Err(wait) => Fault::new(Kind::RateLimited)
+            .reason("too_many_failures")
+            .message("Too many requests from this address had no valid API key.")
+            .retry_after(wait),
+    }
+}
+
+fn now(exchange: &Exchange) -> Now {
+    Now {
+        mono_ns: exchange.worker.now_ns(),
+        wall_ms: exchange.now_ms,
+    }
+}
+
+fn judged(exchange: &mut Exchange, arrived: Arrived) -> Result<Admission, Fault> {
     let token = credential(&arrived.head)?;
     let shown = certified(exchange)?;
     let principal = match (token, shown) {
-        (None, None) => return Err(denied("no_key")),
+        (None, None) => return Err(denied(NO_KEY)),
         (None, Some(shown)) => shown,
         (Some(token), shown) => {
             let principal = match named(exchange, token)? {
@@ -99,11 +133,7 @@ fn named(exchange: &Exchange, token: &[u8]) -> Result<Named, Fault> {
                 reason => denied(reason),
             });
     };
-    let now = Now {
-        mono_ns: exchange.worker.now_ns(),
-        wall_ms: exchange.now_ms,
-    };
-    match directory.session(token, now) {
+    match directory.session(token, now(exchange)) {
         Ok(session) => session.principal.clone().map(Named::As).ok_or_else(|| {
             Fault::new(Kind::Forbidden)
                 .reason("no_team")
@@ -123,7 +153,7 @@ pub(super) async fn again(
     waiting.over().await;
     match admit(exchange, arrived)? {
         Admission::In(arrived) => Ok(arrived),
-        Admission::After(..) => Err(denied("unknown_key")),
+        Admission::After(..) => Err(failed(exchange, denied("unknown_key"))),
     }
 }
 
