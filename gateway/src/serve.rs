@@ -209,7 +209,11 @@ fn recover_budgets(shared: &Shared) -> std::io::Result<()> {
         index.as_ref(),
         Until::Frontier(shared.journal.frontier()),
         &snapshot.all_money(),
-        (&shared.store.books().meters, snapshot.identity.as_ref()),
+        (
+            &shared.store.books().meters,
+            &snapshot.keys,
+            snapshot.identity.as_ref(),
+        ),
         Now {
             mono_ns: shared.clock.mono_ns(),
             wall_ms: shared.clock.wall_ms(),

@@ -173,7 +173,7 @@ impl Searches {
 /// The budgets of owners that are wanted, with what is counted of each.
 async fn counted(state: &AdminState, now: Now, wanted: impl Fn(&Owner) -> bool) -> Vec<Counted> {
     let mut counted = Vec::new();
-    for meter in budgets::budgets(state.config.books().meters.all()) {
+    for meter in budgets::budgets(&state.config.books().meters, &state.config.load().keys) {
         if wanted(&meter.owner) {
             let spent = state.ledger.spent(&meter, now).await;
             counted.push((meter, spent));

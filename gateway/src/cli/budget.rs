@@ -238,7 +238,7 @@ fn read<T>(
             wall_ms: clock.wall_ms(),
         },
     };
-    let all = budgets::budgets(bench.books.meters.all()).into_iter();
+    let all = budgets::budgets(&bench.books.meters, &bench.snapshot.keys).into_iter();
     let counted = all
         .filter(|meter| wanted(&budgets::owner_name(&meter.owner)))
         .map(|meter| (meter, None));

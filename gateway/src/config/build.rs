@@ -162,14 +162,15 @@ fn assemble(loaded: &Loaded, ground: &Ground<'_>, files: &mut Files<'_>) -> Opti
     shipping::stores(config, files)?;
     let siem_tls = shipping::siem(config, files)?;
     let identity = identity::build(config, &grades, ground, files)?;
+    let basis = super::dynamic::basis(config);
     Some(Snapshot {
         version: before.map_or(1, |before| before.version + 1),
         loaded_at: ground.now,
         fingerprint: loaded.fingerprint().into(),
-        marks: super::changes::Marks::of(loaded),
+        marks: super::changes::Marks::of(loaded, &basis),
         keys: KeyTable::build(specs, before.map(|b| &b.keys), unix_ms(ground.now)),
         certificates: access::certificates(config)?,
-        basis: super::dynamic::basis(config),
+        basis,
         identity,
         trusted_proxies: access::networks(&config.trusted_proxies)?,
         grades,

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use journal::clock::Clock;
 use policies::limit::Books;
 use policies::limit::level::Now;
@@ -88,8 +88,8 @@ pub struct ConfigStore {
     keyring: OnceLock<Arc<Keyring>>,
     clock: OnceLock<Arc<dyn Clock>>,
     counters: Arc<ReloadCounters>,
-    /// What the running snapshot was built from.
-    loaded: ArcSwap<Loaded>,
+    /// What the running snapshot was built from, if it may be built once more from the same: with many keys it is large.
+    loaded: ArcSwapOption<Loaded>,
     /// Models that providers were found to have.
     found: Mutex<Found>,
     /// Held for a whole reload: one at a time.
@@ -109,7 +109,7 @@ impl ConfigStore {
         let path = path.into();
         let books = Arc::new(Books::default());
         let now = SystemTime::now();
-        let loaded = load(&path, &*env)?;
+        let loaded = apart(|| load(&path, &*env))?;
         let Built {
             snapshot,
             warnings,
@@ -128,7 +128,7 @@ impl ConfigStore {
         let store = Self {
             watched: Mutex::new(Watched::of(&path, files, digest)),
             current: ArcSwap::from_pointee(snapshot),
-            loaded: ArcSwap::from_pointee(loaded),
+            loaded: ArcSwapOption::new(kept(loaded)),
             found: Mutex::default(),
             path,
             env,
@@ -166,7 +166,7 @@ impl ConfigStore {
         };
         let store = Self {
             current: ArcSwap::from_pointee(build(&loaded, &ground)?.snapshot),
-            loaded: ArcSwap::from_pointee(loaded),
+            loaded: ArcSwapOption::new(kept(loaded)),
             found: Mutex::default(),
             path: PathBuf::new(),
             env: Box::new(|_| None),
@@ -268,13 +268,13 @@ impl ConfigStore {
     ) -> Result<Report, Vec<Problem>> {
         let now = SystemTime::now();
         let before = self.load();
-        let outcome = load(&self.path, &*self.env).and_then(|loaded| {
+        let outcome = apart(|| load(&self.path, &*self.env)).and_then(|loaded| {
             let built = self.make(&loaded, &before, now)?;
             Ok((loaded, built))
         });
         match outcome {
             Ok((loaded, built)) => {
-                self.loaded.store(Arc::new(loaded));
+                self.loaded.store(kept(loaded));
                 *watched = Watched::of(&self.path, built.files, built.digest);
                 let after = Arc::new(built.snapshot);
                 let keys_stopped = self.swap(&before, &after, now);
@@ -362,7 +362,10 @@ impl ConfigStore {
         let _watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
         *self.found.lock().unwrap_or_else(PoisonError::into_inner) = found;
         let (before, now) = (self.load(), SystemTime::now());
-        let built = self.make(&self.loaded.load(), &before, now)?;
+        let Some(loaded) = self.loaded.load_full() else {
+            return Ok(());
+        };
+        let built = self.make(&loaded, &before, now)?;
         self.swap(&before, &Arc::new(built.snapshot), now);
         drop(before);
         self.books.prune(self.moment());
@@ -424,6 +427,22 @@ impl ConfigStore {
             }
         }
     }
+}
+
+/// Loads on a thread of its own: the allocator gives each its own part of memory, and a large file's tree, which is gone
+/// when the config is built, leaves no gaps between what stays.
+fn apart<T: Send>(load: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| match scope.spawn(load).join() {
+        Ok(loaded) => loaded,
+        Err(panic) => std::panic::resume_unwind(panic),
+    })
+}
+
+/// What is kept to build the running config once more: nothing, unless some provider is asked for its models.
+fn kept(loaded: Loaded) -> Option<Arc<Loaded>> {
+    let mut providers = loaded.config.providers.values();
+    let discovers = providers.any(|provider| provider.discover);
+    discovers.then(|| Arc::new(loaded))
 }
 
 /// SIGHUP, where there is one.
@@ -569,7 +588,7 @@ mod tests {
         let before = bench.store.load();
         let bot = before.keys.find(b"ym-demo", 0).unwrap();
         let now = policies::limit::level::Now::default();
-        let rate = Arc::clone(&bot.meters[0]);
+        let rate = Arc::clone(bot.meters().next().unwrap());
         rate.count(1, now);
         assert_eq!(rate.standing(now).remaining, 59);
 
@@ -577,7 +596,7 @@ mod tests {
         let report = bench.store.reload("test").unwrap();
         assert_eq!((report.version, report.keys_stopped), (2, 0));
         let again = bench.store.load().keys.find(b"ym-demo", 0).unwrap();
-        assert!(Arc::ptr_eq(&again.meters[0], &rate));
+        assert!(Arc::ptr_eq(again.meters().next().unwrap(), &rate));
         assert!(!bot.is_stopped());
 
         // The team may no longer ask for the model: the key lost something.

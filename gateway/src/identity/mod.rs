@@ -336,7 +336,8 @@ impl Directory {
             scope: membership.scope.clone(),
             expires_ms: Some(person.expires_ms),
             public: false,
-            meters,
+            own: None,
+            meters: meters.into(),
             share: membership.turns.share(&person.user, None),
         }))
     }

@@ -14,7 +14,8 @@ fn spec() -> KeySpec {
         scope: policies::access::scope::Scope::default(),
         expires_ms: None,
         public: false,
-        meters: Vec::new(),
+        own: None,
+        meters: Arc::default(),
         share: policies::limit::line::Share::of("li"),
     }
 }

@@ -19,7 +19,8 @@ use journal::index::{Cursor, Index, NoBodies, Query, find};
 use journal::row::Row;
 use journal::utc::rfc3339;
 use policies::limit::level::{Now, Window};
-use policies::limit::meter::{Meter, Owner, Unit};
+use policies::access::keys::KeyTable;
+use policies::limit::meter::{Meter, Meters, Owner, Unit};
 use serde::{Deserialize, Serialize};
 
 pub use super::owners::below;
@@ -149,11 +150,22 @@ pub fn owner_name(owner: &Owner) -> String {
     format!("{}:{}", owner.level(), owner.name())
 }
 
-/// The meters that are budgets.
+/// All budgets, in the order of their names: those of keys that never asked too, which nothing is counted of yet.
 #[must_use]
-pub fn budgets(meters: Vec<Arc<Meter>>) -> Vec<Arc<Meter>> {
-    let is_budget = |meter: &Arc<Meter>| matches!(meter.limit.window, Window::Calendar(_));
-    meters.into_iter().filter(is_budget).collect()
+pub fn budgets(meters: &Meters, keys: &KeyTable) -> Vec<Arc<Meter>> {
+    let mut all: BTreeMap<Box<str>, Arc<Meter>> = BTreeMap::new();
+    let mut add = |meter: Arc<Meter>| {
+        if matches!(meter.limit.window, Window::Calendar(_)) {
+            all.insert(meter.name().into(), meter);
+        }
+    };
+    meters.all().into_iter().for_each(&mut add);
+    keys.for_each(|key| {
+        if let Some(own) = key.own() {
+            own.shown(&key.id).into_iter().for_each(&mut add);
+        }
+    });
+    all.into_values().collect()
 }
 
 /// What the log says of budgets.

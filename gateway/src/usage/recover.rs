@@ -16,7 +16,8 @@ use journal::follow::Until;
 use journal::index::Index;
 use journal::index::usage::{self, Of, SLOT_MS, Sums};
 use policies::limit::level::{Before, Now, Window};
-use policies::limit::meter::{Limit, Meters, Owner, Unit};
+use policies::access::keys::KeyTable;
+use policies::limit::meter::{Limit, Meters, Owner, Purse, Unit};
 
 use super::owners::each_owner;
 use crate::config::snapshot::Money;
@@ -54,14 +55,22 @@ pub fn recover(
     index: Option<&Index>,
     until: Until,
     money: &Money,
-    (meters, people): (&Meters, Option<&Directory>),
+    (meters, keys, people): (&Meters, &KeyTable, Option<&Directory>),
     now: Now,
 ) -> io::Result<Recovered> {
-    // Limits of users are made when they are first seen: nobody has been seen yet.
+    // Limits of keys and users are made when these are first seen: nobody has been seen yet.
+    let mut from_ms: Option<i64> = None;
+    let mut see = |limit: &Limit| from_ms = begin_ms(limit, now).into_iter().chain(from_ms).min();
+    meters.all().iter().for_each(|meter| see(&meter.limit));
     let of_users = people.map_or_else(Vec::new, Directory::limits_of_users);
-    let limits = meters.all().into_iter().map(|meter| meter.limit);
-    let limits = limits.chain(of_users);
-    let Some(from_ms) = limits.filter_map(|limit| begin_ms(&limit, now)).min() else {
+    of_users.iter().for_each(&mut see);
+    keys.for_each(|key| {
+        key.own()
+            .into_iter()
+            .flat_map(Purse::limits)
+            .for_each(&mut see);
+    });
+    let Some(from_ms) = from_ms else {
         return Ok(Recovered::default());
     };
     let (by_owner, requests) = match read(log, index, (from_ms, until), money) {
@@ -78,6 +87,11 @@ pub fn recover(
             }
         }
     }
+    keys.for_each(|key| {
+        if by_owner.contains_key(&Owner::Key(key.id.clone())) {
+            let _ = key.meters().count();
+        }
+    });
     let mut restored = 0;
     for meter in &meters.all() {
         if begin_ms(&meter.limit, now).is_none() {
@@ -277,7 +291,7 @@ mod tests {
             mono_ns: 1,
             wall_ms: NOW_MS,
         };
-        let recovered = recover(dir.path(), None, Until::End, &money, (&meters, None), now).unwrap();
+        let recovered = recover(dir.path(), None, Until::End, &money, (&meters, &KeyTable::default(), None), now).unwrap();
         assert_eq!((recovered.meters, recovered.requests), (4, 5));
         assert_eq!(money_day.spent(now), 7 + 9_000);
         assert_eq!(money_week.spent(now), 5 + 7 + 9_000);

@@ -210,6 +210,11 @@ impl Dynamic {
         self.pepper.as_ref()
     }
 
+    /// All principals, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Principal>> {
+        self.parts.iter().flat_map(|part| part.values())
+    }
+
     /// How many keys it has: after a rotation a key has two for a while.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -254,7 +259,8 @@ mod tests {
             share: Share::of(id),
             expires_ms: None,
             public: false,
-            meters: Vec::new(),
+            own: None,
+            meters: Arc::default(),
         }
     }
 

@@ -19,7 +19,7 @@ pub use super::scope::Names as Models;
 use super::scope::Scope;
 use super::token::{Digest, digest, has_form};
 use crate::limit::line::Share;
-use crate::limit::meter::Meter;
+use crate::limit::meter::{Meter, Purse};
 
 /// What a table is built from: one key of the config, already joined with its team.
 #[derive(Clone, Debug)]
@@ -31,7 +31,7 @@ pub struct KeySpec {
     /// The user whom the credential names.
     pub user: Option<Box<str>>,
     /// Its team.
-    pub team: Option<Box<str>>,
+    pub team: Option<Arc<str>>,
     /// The name of the client certificate that stands for it too.
     pub certificate: Option<Digest>,
     /// The least grade that its requests have.
@@ -44,8 +44,10 @@ pub struct KeySpec {
     pub expires_ms: Option<u64>,
     /// It serves the public.
     pub public: bool,
-    /// Its own limits, then those of its team and of the teams above.
-    pub meters: Vec<Arc<Meter>>,
+    /// Its own limits.
+    pub own: Option<Purse>,
+    /// Limits of whoever it belongs to: its user, its team, the teams above.
+    pub meters: Arc<[Arc<Meter>]>,
     /// On whose account it waits for providers, and how urgently.
     pub share: Share,
 }
@@ -214,6 +216,12 @@ impl KeyTable {
         self.by_digest.values()
     }
 
+    /// Principals of all keys, the dynamic ones too: a key that was rotated has several for a while.
+    pub fn for_each(&self, mut see: impl FnMut(&Arc<Principal>)) {
+        self.by_digest.values().for_each(&mut see);
+        self.dynamic.load().iter().for_each(see);
+    }
+
     /// How many keys the config has.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -243,7 +251,8 @@ mod tests {
             scope: Scope::default(),
             expires_ms: None,
             public: false,
-            meters: Vec::new(),
+            own: None,
+            meters: Arc::default(),
             share: Share::of(id),
         }
     }

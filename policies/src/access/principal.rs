@@ -13,7 +13,7 @@ use super::keys::KeySpec;
 use super::scope::{Names, Scope};
 use super::token::Digest;
 use crate::limit::line::{Share, Turns};
-use crate::limit::meter::Meter;
+use crate::limit::meter::{Meter, Purse};
 
 /// What all who belong to a team have in common, joined with what all teams above it have.
 #[derive(Clone, Debug)]
@@ -25,7 +25,7 @@ pub struct Membership {
     /// Where, whence and when they may ask.
     pub scope: Scope,
     /// Limits of the team, then of those above it.
-    pub meters: Vec<Arc<Meter>>,
+    pub meters: Arc<[Arc<Meter>]>,
     /// How they wait for providers.
     pub turns: Turns,
 }
@@ -38,7 +38,7 @@ impl Membership {
             grade: Grade::LOWEST,
             models: Names::All,
             scope: Scope::default(),
-            meters: Vec::new(),
+            meters: Arc::default(),
             turns: Turns::default(),
         }
     }
@@ -52,7 +52,7 @@ pub struct Principal {
     /// The user whom the credential names. Virtual keys and certificates name none.
     pub user: Option<Box<str>>,
     /// Its team.
-    pub team: Option<Box<str>>,
+    pub team: Option<Arc<str>>,
     /// The least grade that its requests have; a header may raise it.
     pub grade: Grade,
     /// Models that it may ask for.
@@ -63,8 +63,8 @@ pub struct Principal {
     pub expires_ms: Option<u64>,
     /// It serves the public.
     pub public: bool,
-    /// Its own limits, then those of its team and of the teams above.
-    pub meters: Box<[Arc<Meter>]>,
+    own: Option<Purse>,
+    above: Arc<[Arc<Meter>]>,
     /// On whose account it waits for providers, and how urgently.
     pub share: Share,
     /// The name of the client certificate that stands for it too. Boxed: few have one.
@@ -86,7 +86,8 @@ impl Principal {
             scope: spec.scope,
             expires_ms: spec.expires_ms,
             public: spec.public,
-            meters: spec.meters.into(),
+            own: spec.own,
+            above: spec.meters,
             share: spec.share,
             certificate: spec.certificate.map(Box::new),
             stop: Arc::default(),
@@ -104,6 +105,18 @@ impl Principal {
             principal.follow(old);
         }
         principal
+    }
+
+    /// Its own limits, then those of its user, its team and of the teams above.
+    pub fn meters(&self) -> impl Iterator<Item = &Arc<Meter>> {
+        let own = self.own.iter().flat_map(|own| own.meters(&self.id));
+        own.chain(self.above.iter())
+    }
+
+    /// The limits of a key itself, made or not.
+    #[must_use]
+    pub fn own(&self) -> Option<&Purse> {
+        self.own.as_ref()
     }
 
     /// Stops this principal unless `new`, what its credential's became, goes on in its place. Whether it did.

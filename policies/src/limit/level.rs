@@ -18,7 +18,7 @@ use super::period::Period;
 pub const AMOUNT_MAX: u64 = 9_000_000_000_000_000;
 
 /// When what was used counts no more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Window {
     /// Little by little, evenly, over this time in nanoseconds.
     Rolling(u64),

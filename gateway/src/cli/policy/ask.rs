@@ -230,7 +230,8 @@ fn principal(bench: &Bench, request: &Request, now_ms: i64) -> Result<Arc<Princi
         scope: Scope::default(),
         expires_ms: None,
         public: request.public,
-        meters: Vec::new(),
+        own: None,
+        meters: Arc::default(),
         share: Share::of(NOBODY),
     };
     if let Some(name) = &request.team {
