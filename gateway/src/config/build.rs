@@ -155,7 +155,20 @@ fn assemble(loaded: &Loaded, ground: &Ground<'_>, files: &mut Files<'_>) -> Opti
         || models
             .values()
             .any(|model| model.payload != schema::Payload::None);
+    let mut is_whole = true;
     let specs = access::keys(config, &grades, ground.books)?;
+    let specs = specs.map_while(|spec| {
+        is_whole &= spec.is_some();
+        spec
+    });
+    let keys = KeyTable::build(
+        specs,
+        ground.before.map(|b| &b.keys),
+        unix_ms(ground.now),
+    );
+    if !is_whole {
+        return None;
+    }
     let before = ground.before;
     let policy = policies::build(config, &grades, files)?.map(Arc::new);
     let gates = gates::build(config, &grades, files)?;
@@ -168,7 +181,7 @@ fn assemble(loaded: &Loaded, ground: &Ground<'_>, files: &mut Files<'_>) -> Opti
         loaded_at: ground.now,
         fingerprint: loaded.fingerprint().into(),
         marks: super::changes::Marks::of(loaded, &basis),
-        keys: KeyTable::build(specs, before.map(|b| &b.keys), unix_ms(ground.now)),
+        keys,
         certificates: access::certificates(config)?,
         basis,
         identity,
@@ -422,7 +435,7 @@ fn money(config: &Config) -> Option<Money> {
 
 /// What the table of keys is built from; `None` if the check would refuse the config.
 pub(super) fn key_specs(config: &Config, grades: &Grades, books: &Books) -> Option<Vec<KeySpec>> {
-    access::keys(config, grades, books)
+    access::keys(config, grades, books)?.collect()
 }
 
 /// What persons may do; `None` if the check would refuse the config, or it knows no persons.

@@ -207,9 +207,34 @@ impl<'a> Frame<'a> {
 
 /// The config that dynamic keys and teams are judged by: all but its keys, of which there may be many.
 pub(super) fn basis(config: &Config) -> Arc<Config> {
-    let mut basis = config.clone();
-    basis.keys = Vec::new();
-    Arc::new(basis)
+    // Field by field: a clone of the whole would be one of all keys.
+    Arc::new(Config {
+        keys: Vec::new(),
+        listen: config.listen.clone(),
+        tls: config.tls.clone(),
+        admin: config.admin.clone(),
+        separate_duties: config.separate_duties,
+        trusted_proxies: config.trusted_proxies.clone(),
+        grades: config.grades.clone(),
+        providers: config.providers.clone(),
+        models: config.models.clone(),
+        teams: config.teams.clone(),
+        identity: config.identity.clone(),
+        policies: config.policies.clone(),
+        prices: config.prices.clone(),
+        state: config.state.clone(),
+        alerts: config.alerts.clone(),
+        audit: config.audit.clone(),
+        limits: config.limits.clone(),
+        timeouts: config.timeouts.clone(),
+        upstream: config.upstream.clone(),
+        http2: config.http2.clone(),
+        stream: config.stream.clone(),
+        drain: config.drain.clone(),
+        overload: config.overload.clone(),
+        runtime: config.runtime.clone(),
+        log: config.log.clone(),
+    })
 }
 
 /// Whether a name ends where this rest of a path begins.

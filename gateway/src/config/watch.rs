@@ -92,6 +92,8 @@ pub struct ConfigStore {
     loaded: ArcSwapOption<Loaded>,
     /// Models that providers were found to have.
     found: Mutex<Found>,
+    /// Snapshots that were replaced and may still be used by streams.
+    old: Mutex<Vec<Arc<Snapshot>>>,
     /// Held for a whole reload: one at a time.
     watched: Mutex<Watched>,
 }
@@ -109,27 +111,29 @@ impl ConfigStore {
         let path = path.into();
         let books = Arc::new(Books::default());
         let now = SystemTime::now();
-        let loaded = apart(|| load(&path, &*env))?;
+        let ground = Ground {
+            book: &*book,
+            books: &books,
+            before: None,
+            now,
+            found: None,
+        };
+        let (kept, built) = apart(
+            || load(&path, &*env),
+            |loaded| Ok((kept(loaded), build(loaded, &ground)?)),
+        )?;
         let Built {
             snapshot,
             warnings,
             files,
             digest,
-        } = build(
-            &loaded,
-            &Ground {
-                book: &*book,
-                books: &books,
-                before: None,
-                now,
-                found: None,
-            },
-        )?;
+        } = built;
         let store = Self {
             watched: Mutex::new(Watched::of(&path, files, digest)),
             current: ArcSwap::from_pointee(snapshot),
-            loaded: ArcSwapOption::new(kept(loaded)),
+            loaded: ArcSwapOption::new(kept),
             found: Mutex::default(),
+            old: Mutex::default(),
             path,
             env,
             book,
@@ -156,7 +160,7 @@ impl ConfigStore {
     ) -> Result<Self, Vec<Problem>> {
         let books = Arc::new(Books::default());
         let now = SystemTime::now();
-        let loaded = load_text(name, text, Path::new(""), &|_| None)?;
+        let loaded = Arc::new(load_text(name, text, Path::new(""), &|_| None)?);
         let ground = Ground {
             book: &*book,
             books: &books,
@@ -166,8 +170,9 @@ impl ConfigStore {
         };
         let store = Self {
             current: ArcSwap::from_pointee(build(&loaded, &ground)?.snapshot),
-            loaded: ArcSwapOption::new(kept(loaded)),
+            loaded: ArcSwapOption::new(kept(&loaded)),
             found: Mutex::default(),
+            old: Mutex::default(),
             path: PathBuf::new(),
             env: Box::new(|_| None),
             book,
@@ -268,13 +273,13 @@ impl ConfigStore {
     ) -> Result<Report, Vec<Problem>> {
         let now = SystemTime::now();
         let before = self.load();
-        let outcome = apart(|| load(&self.path, &*self.env)).and_then(|loaded| {
-            let built = self.make(&loaded, &before, now)?;
-            Ok((loaded, built))
-        });
+        let outcome = apart(
+            || load(&self.path, &*self.env),
+            |loaded| Ok((kept(loaded), self.make(loaded, &before, now)?)),
+        );
         match outcome {
-            Ok((loaded, built)) => {
-                self.loaded.store(kept(loaded));
+            Ok((kept, built)) => {
+                self.loaded.store(kept);
                 *watched = Watched::of(&self.path, built.files, built.digest);
                 let after = Arc::new(built.snapshot);
                 let keys_stopped = self.swap(&before, &after, now);
@@ -297,7 +302,8 @@ impl ConfigStore {
                         after: &after,
                     },
                 );
-                drop((before, after));
+                drop(after);
+                self.retire(before);
                 self.books.prune(self.moment());
                 self.succeeded(now);
                 self.counters.reloads.fetch_add(1, Ordering::Relaxed);
@@ -367,9 +373,27 @@ impl ConfigStore {
         };
         let built = self.make(&loaded, &before, now)?;
         self.swap(&before, &Arc::new(built.snapshot), now);
-        drop(before);
+        self.retire(before);
         self.books.prune(self.moment());
         Ok(())
+    }
+
+    /// Keeps a snapshot that has had its time until nobody uses it: the last stream of it, on a worker, would take apart all
+    /// its keys while others wait.
+    fn retire(&self, before: Arc<Snapshot>) {
+        let mut old = self.old.lock().unwrap_or_else(PoisonError::into_inner);
+        old.push(before);
+        drop(old);
+        self.bury();
+    }
+
+    /// Takes apart what is not used any more.
+    fn bury(&self) {
+        let mut old = self.old.lock().unwrap_or_else(PoisonError::into_inner);
+        let unused = |snapshot: &mut Arc<Snapshot>| Arc::strong_count(snapshot) == 1;
+        let gone: Vec<_> = old.extract_if(.., unused).collect();
+        drop(old);
+        drop(gone);
     }
 
     /// What the process remembers of limits.
@@ -414,6 +438,7 @@ impl ConfigStore {
             let store = Arc::clone(&self);
             // Files may lie on a network: not on a worker that serves streams.
             let done = tokio::task::spawn_blocking(move || {
+                store.bury();
                 if why == "sighup" {
                     Some(store.reload(why))
                 } else {
@@ -429,20 +454,44 @@ impl ConfigStore {
     }
 }
 
-/// Loads on a thread of its own: the allocator gives each its own part of memory, and a large file's tree, which is gone
-/// when the config is built, leaves no gaps between what stays.
-fn apart<T: Send>(load: impl FnOnce() -> T + Send) -> T {
-    std::thread::scope(|scope| match scope.spawn(load).join() {
-        Ok(loaded) => loaded,
-        Err(panic) => std::panic::resume_unwind(panic),
+/// Loads a config on a thread of its own, and lets `then` make something of it on this one.
+///
+/// The system's allocator gives a thread its own part of memory: what a large file is read into, which is ten times what
+/// stays, does not lie between what stays and is given back as a whole.
+fn apart<T>(
+    load: impl FnOnce() -> Result<Loaded, Vec<Problem>> + Send,
+    then: impl FnOnce(&Arc<Loaded>) -> Result<T, Vec<Problem>>,
+) -> Result<T, Vec<Problem>> {
+    /// Freeing so much in one piece makes the allocator join all small pieces that were freed before (glibc: 64 KiB and
+    /// more, but less than what is mapped by itself).
+    const SWEPT_BYTES: usize = 100 << 10;
+    std::thread::scope(|scope| {
+        let (give, take) = std::sync::mpsc::sync_channel(1);
+        let (done, over) = std::sync::mpsc::sync_channel::<()>(1);
+        scope.spawn(move || {
+            let loaded = load().map(Arc::new);
+            let mine = loaded.as_ref().ok().map(Arc::clone);
+            let _ = give.send(loaded);
+            // Ends when `done` is gone.
+            let _ = over.recv();
+            drop(mine);
+            drop(std::hint::black_box(Vec::<u8>::with_capacity(SWEPT_BYTES)));
+        });
+        let made = match take.recv() {
+            Ok(loaded) => loaded.and_then(|loaded| then(&loaded)),
+            // It panicked, and so will the end of this scope.
+            Err(_) => Err(Vec::new()),
+        };
+        drop(done);
+        made
     })
 }
 
 /// What is kept to build the running config once more: nothing, unless some provider is asked for its models.
-fn kept(loaded: Loaded) -> Option<Arc<Loaded>> {
+fn kept(loaded: &Arc<Loaded>) -> Option<Arc<Loaded>> {
     let mut providers = loaded.config.providers.values();
     let discovers = providers.any(|provider| provider.discover);
-    discovers.then(|| Arc::new(loaded))
+    discovers.then(|| Arc::clone(loaded))
 }
 
 /// SIGHUP, where there is one.

@@ -49,19 +49,22 @@ pub(super) fn teams<'a>(
     Some(all)
 }
 
-/// All keys.
-pub(super) fn keys(config: &Config, grades: &Grades, books: &Books) -> Option<Vec<KeySpec>> {
+/// All keys, one by one: of many a list would take as much room as what is made of it. Ends with the first `None`.
+pub(super) fn keys<'a>(
+    config: &'a Config,
+    grades: &'a Grades,
+    books: &'a Books,
+) -> Option<impl Iterator<Item = Option<KeySpec>> + 'a> {
     let maker = Maker::new(config, books)?;
     let teams = teams(config, grades, &maker)?;
     let nobody = Membership::none();
-    let mut specs = Vec::with_capacity(config.keys.len());
-    for key in &config.keys {
+    let spec = move |key: &schema::Key| {
         let team = match key.team.as_deref() {
             Some(name) => teams.get(name)?,
             None => &nobody,
         };
         let scope = Said::from(key).read(&config.state.timezone).ok()?;
-        specs.push(KeySpec {
+        Some(KeySpec {
             id: key.id.as_str().into(),
             digest: credential(key)?,
             user: None,
@@ -75,9 +78,9 @@ pub(super) fn keys(config: &Config, grades: &Grades, books: &Books) -> Option<Ve
             own: maker.purse(&key.limits, key.budget.as_ref())?,
             meters: Arc::clone(&team.meters),
             share: team.turns.share(&key.id, key.priority.map(limits::class)),
-        });
-    }
-    Some(specs)
+        })
+    };
+    Some(config.keys.iter().map(spec))
 }
 
 /// Networks by themselves.
