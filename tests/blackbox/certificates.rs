@@ -119,7 +119,8 @@ async fn a_certificate_is_a_credential() {
         (reply.status, reply.json())
     };
     let post = ::http::Method::POST;
-    let alone = json!({"id": "alone", "hash": null, "certificate": {"fingerprint": fingerprint(&nobody)}});
+    let alone =
+        json!({"id": "alone", "hash": null, "certificate": {"fingerprint": fingerprint(&nobody)}});
     let (status, told) = api(post.clone(), "/api/keys", alone).await;
     assert_eq!((status, told.get("key")), (201, None), "{told}");
     let beside = json!({"id": "beside", "certificate": {"san": "made.example"}});
@@ -148,9 +149,19 @@ async fn a_certificate_is_a_credential() {
         let got = ask(&gateway, &authority, identity, key).await.unwrap();
         assert_eq!((got.0, &*got.1), expected, "{}", gateway.log());
     }
-    assert_eq!(api(::http::Method::DELETE, "/api/keys/alone", json!(null)).await.0, 200);
+    assert_eq!(
+        api(::http::Method::DELETE, "/api/keys/alone", json!(null))
+            .await
+            .0,
+        200
+    );
     let other = json!({"certificate": {"san": "other.example"}});
-    assert_eq!(api(::http::Method::PATCH, "/api/keys/beside", other).await.0, 200);
+    assert_eq!(
+        api(::http::Method::PATCH, "/api/keys/beside", other)
+            .await
+            .0,
+        200
+    );
     for identity in [&nobody, &made] {
         let got = ask(&gateway, &authority, Some(identity), None).await;
         assert_eq!(got.unwrap().0, 401);

@@ -616,8 +616,7 @@ async fn what_was_spent_below_is_spent_above_after_a_crash_too() {
     let mut config = config(&sim);
     config.set("teams/company/budget", json!({"tokens": 9_000_000}));
     let gateway = Gateway::start(&config).await;
-    let shop =
-        json!({"name": "shop", "parent": "company", "budget": {"tokens": 800_000}});
+    let shop = json!({"name": "shop", "parent": "company", "budget": {"tokens": 800_000}});
     good(&gateway, "POST /api/teams", shop).await;
     let own = json!({"id": "k", "team": "shop", "limits": {"rpd": 3}, "budget": {"tokens": 70_000, "period": "day"}});
     let key = create(&gateway, own).await;
@@ -669,7 +668,10 @@ async fn a_pasted_key_is_no_name_and_no_label() {
     for (line, body) in [
         ("POST /api/keys", json!({"labels": {"cost": pasted}})),
         ("POST /api/keys", json!({"labels": {&pasted: "x"}})),
-        ("POST /api/keys", json!({"labels": {"git": format!("token={foreign}")}})),
+        (
+            "POST /api/keys",
+            json!({"labels": {"git": format!("token={foreign}")}}),
+        ),
         ("POST /api/keys", json!({"note": format!("was <{pasted}>")})),
         ("POST /api/keys", json!({"id": pasted})),
         ("PATCH /api/keys/bot", json!({"labels": {"cost": pasted}})),

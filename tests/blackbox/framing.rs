@@ -362,7 +362,10 @@ async fn a_refused_request_ends_its_connection_aloud_or_not_at_all() {
     for (what, head) in [
         ("bad key", post(chat, "ym-wrong-key-1", "", 2000)),
         ("unknown path", post("/nowhere", KEY, "", 2000)),
-        ("compressed", post(chat, KEY, "content-encoding: gzip\r\n", 2000)),
+        (
+            "compressed",
+            post(chat, KEY, "content-encoding: gzip\r\n", 2000),
+        ),
         ("not JSON", post(chat, KEY, "", 2000)),
         ("wrong method", post("/v1/models", KEY, "", 2000)),
     ] {
@@ -374,10 +377,16 @@ async fn a_refused_request_ends_its_connection_aloud_or_not_at_all() {
     for (what, head) in [
         ("bad key", post(chat, "ym-wrong-key-1", "", 300_000)),
         ("unknown path", post("/nowhere", KEY, "", 300_000)),
-        ("compressed", post(chat, KEY, "content-encoding: gzip\r\n", 300_000)),
+        (
+            "compressed",
+            post(chat, KEY, "content-encoding: gzip\r\n", 300_000),
+        ),
         ("too large", post(chat, KEY, "", 99_999_999_999)),
         ("never comes", post(chat, "ym-wrong-key-1", "", 5000)),
-        ("asks first", post(chat, "ym-wrong-key-1", "expect: 100-continue\r\n", 5)),
+        (
+            "asks first",
+            post(chat, "ym-wrong-key-1", "expect: 100-continue\r\n", 5),
+        ),
     ] {
         let answer = raw(gateway.listen, head).await;
         let told = String::from_utf8_lossy(&answer.bytes).to_ascii_lowercase();
@@ -395,9 +404,17 @@ async fn two_keys_in_a_query_are_none() {
     for query in ["key={KEY}&key=ym-wrong-key-1", "key={KEY}&a=b&key={KEY}"] {
         let query = query.replace("{KEY}", KEY);
         let bytes = request("host: x\r\nconnection: close\r\n", GOOD)
-            .replacen("/v1/chat/completions", &format!("/v1/chat/completions?{query}"), 1)
+            .replacen(
+                "/v1/chat/completions",
+                &format!("/v1/chat/completions?{query}"),
+                1,
+            )
             .replacen(&format!("authorization: Bearer {KEY}\r\n"), "", 1);
-        assert_eq!(raw(gateway.listen, bytes).await.statuses(), [401], "{query}");
+        assert_eq!(
+            raw(gateway.listen, bytes).await.statuses(),
+            [401],
+            "{query}"
+        );
     }
     assert_eq!(upstream.accepted(), 0);
 }

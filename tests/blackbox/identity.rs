@@ -423,9 +423,15 @@ async fn a_team_that_the_admin_api_made_is_a_persons_too() {
     config.set("admin/token", ADMIN);
     let gateway = Gateway::start(&config).await;
     let token = key.token(&issuer.claims("li", &["g-lab"], json!({})));
-    assert_eq!(status(&gateway, &token).await, 403, "there is no such team yet");
+    assert_eq!(
+        status(&gateway, &token).await,
+        403,
+        "there is no such team yet"
+    );
     let api = async |method: ::http::Method, path: &str, body: Value| {
-        let ask = Ask::method(gateway.admin, method, path).key(ADMIN).json(&body);
+        let ask = Ask::method(gateway.admin, method, path)
+            .key(ADMIN)
+            .json(&body);
         let reply = ask.send().await;
         assert!((200..300).contains(&reply.status), "{}", reply.text());
     };
@@ -440,7 +446,12 @@ async fn a_team_that_the_admin_api_made_is_a_persons_too() {
     gateway.reload(&config.text(), "config reloaded").await;
     let mut live = gateway.stream("slow", "hi").key(&token).open().await;
     live.until("data:").await;
-    api(::http::Method::PATCH, "/api/teams/lab", json!({"models": [MODEL]})).await;
+    api(
+        ::http::Method::PATCH,
+        "/api/teams/lab",
+        json!({"models": [MODEL]}),
+    )
+    .await;
     soon("the end of a stream whose team may no longer", live.rest()).await;
     gateway
         .chat("slow", "hi")

@@ -146,7 +146,10 @@ async fn who_guesses_at_keys_is_slowed_down_alone() {
     without.send().await.refused(401, "invalid_api_key");
     for _ in 0..3 {
         assert_eq!(ask(KEY, guesser).send().await.status, 200);
-        ask("ym-guess-000000", other).send().await.refused(401, "invalid_api_key");
+        ask("ym-guess-000000", other)
+            .send()
+            .await
+            .refused(401, "invalid_api_key");
     }
     gateway.assert_sound();
 }

@@ -13,9 +13,7 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::Context as _;
 use ledger::{Doc, Written};
 use redb::backends::FileBackend;
-use redb::{
-    Database, ReadableDatabase as _, ReadableTable as _, StorageBackend, TableDefinition,
-};
+use redb::{Database, ReadableDatabase as _, ReadableTable as _, StorageBackend, TableDefinition};
 
 /// Revision and text, by name.
 const DOCS: TableDefinition<'_, &str, (u64, &str)> = TableDefinition::new("access");
@@ -230,9 +228,7 @@ fn open_with<B: StorageBackend>(
     let mut builder = Database::builder();
     builder.set_cache_size(CACHE_BYTES);
     let file = FileBackend::new(file).with_context(shown)?;
-    builder
-        .create_with_backend(wrap(file))
-        .with_context(shown)
+    builder.create_with_backend(wrap(file)).with_context(shown)
 }
 
 #[cfg(test)]

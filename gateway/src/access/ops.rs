@@ -611,7 +611,9 @@ impl Words {
 /// An id or a team's name, which stand in logs, metrics and records for good.
 fn no_secret<'a>(field: &str, name: &'a str) -> Result<&'a str, Refusal> {
     if holds_secret(name) {
-        return Err(bad(format!("{field}: there is a key or another secret in it")));
+        return Err(bad(format!(
+            "{field}: there is a key or another secret in it"
+        )));
     }
     Ok(name)
 }

@@ -54,7 +54,10 @@ mod tests {
             ("ghp_16C7e42F292c6912E7710c838347Ae178B4a".into(), true),
             (key[..20].to_owned(), false),
             ("ym-demo-restricted".into(), false),
-            ("crm-bot of the retail team, asked for by li.wei".into(), false),
+            (
+                "crm-bot of the retail team, asked for by li.wei".into(),
+                false,
+            ),
             (String::new(), false),
         ] {
             assert_eq!(holds_secret(&text), secret, "{text}");

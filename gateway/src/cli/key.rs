@@ -255,10 +255,21 @@ fn show_made(made: &Value, json: bool, out: &mut impl Write) -> anyhow::Result<(
     let (id, key) = (says("id"), says("key"));
     if json {
         let hash = token::show_digest(&token::digest(key.as_bytes()));
-        writeln!(out, "{}", json!({ "id": id, "key": key, "hash": hash }))?;
+        let mut told = json!({ "id": id });
+        if !key.is_empty() {
+            told = json!({ "id": id, "key": key, "hash": hash });
+        }
+        writeln!(out, "{told}")?;
     } else {
         writeln!(out, "id:   {}", table::inert(id))?;
-        shown_once(out, key)?;
+        if key.is_empty() {
+            writeln!(
+                out,
+                "      it has no secret: its certificate is its credential"
+            )?;
+        } else {
+            shown_once(out, key)?;
+        }
     }
     Ok(())
 }

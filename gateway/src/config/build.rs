@@ -161,11 +161,7 @@ fn assemble(loaded: &Loaded, ground: &Ground<'_>, files: &mut Files<'_>) -> Opti
         is_whole &= spec.is_some();
         spec
     });
-    let keys = KeyTable::build(
-        specs,
-        ground.before.map(|b| &b.keys),
-        unix_ms(ground.now),
-    );
+    let keys = KeyTable::build(specs, ground.before.map(|b| &b.keys), unix_ms(ground.now));
     if !is_whole {
         return None;
     }

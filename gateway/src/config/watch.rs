@@ -226,12 +226,16 @@ impl ConfigStore {
     #[must_use]
     pub fn moment(&self) -> Now {
         let wall_ms = i64::try_from(unix_ms(self.now())).unwrap_or(i64::MAX);
-        self.clock
-            .get()
-            .map_or(Now { mono_ns: 0, wall_ms }, |clock| Now {
+        self.clock.get().map_or(
+            Now {
+                mono_ns: 0,
+                wall_ms,
+            },
+            |clock| Now {
                 mono_ns: clock.mono_ns(),
                 wall_ms: clock.wall_ms(),
-            })
+            },
+        )
     }
 
     /// Has limits go by this clock; only the first one that is given counts.

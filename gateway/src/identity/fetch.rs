@@ -116,11 +116,27 @@ mod tests {
     #[test]
     fn an_issuer_with_tls_has_keys_with_tls() {
         for (issuer, keys, safe) in [
-            ("https://sso.example.com", "https://sso.example.com/jwks", true),
-            ("https://sso.example.com", "HTTPS://keys.example.com/jwks", true),
-            ("https://sso.example.com", "http://127.0.0.1:8080/jwks", false),
+            (
+                "https://sso.example.com",
+                "https://sso.example.com/jwks",
+                true,
+            ),
+            (
+                "https://sso.example.com",
+                "HTTPS://keys.example.com/jwks",
+                true,
+            ),
+            (
+                "https://sso.example.com",
+                "http://127.0.0.1:8080/jwks",
+                false,
+            ),
             ("https://sso.example.com", "http://localhost/jwks", false),
-            ("HTTPS://sso.example.com", "http://sso.example.com/jwks", false),
+            (
+                "HTTPS://sso.example.com",
+                "http://sso.example.com/jwks",
+                false,
+            ),
             ("https://sso.example.com", "", false),
             ("http://127.0.0.1:1", "http://127.0.0.1:2/jwks", true),
             ("http://127.0.0.1:1", "https://sso.example.com/jwks", true),

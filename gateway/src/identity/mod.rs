@@ -33,8 +33,8 @@ pub use keep::keep;
 
 use crate::config::schema::Role;
 use crate::config::snapshot::Grades;
-use jwt::Keys;
 use crate::recent::Recent;
+use jwt::Keys;
 
 /// Tokens that are remembered, in each of two generations: about 300 bytes each.
 const TOKENS_MAX: usize = 32_768;
@@ -323,7 +323,9 @@ impl Directory {
             grade.unwrap_or_else(|| rights.grades.highest())
         });
         let grade = declared.max().unwrap_or(Grade::LOWEST);
-        let mut meters = self.issuer.meters(&person.user, limits, &rights.meters, now);
+        let mut meters = self
+            .issuer
+            .meters(&person.user, limits, &rights.meters, now);
         meters.extend(membership.meters.iter().cloned());
         Some(Principal::new(KeySpec {
             id: Box::default(),

@@ -18,8 +18,8 @@ use journal::index::usage::{self, Sums};
 use journal::index::{Cursor, Index, NoBodies, Query, find};
 use journal::row::Row;
 use journal::utc::rfc3339;
-use policies::limit::level::{Now, Window};
 use policies::access::keys::KeyTable;
+use policies::limit::level::{Now, Window};
 use policies::limit::meter::{Meter, Meters, Owner, Unit};
 use serde::{Deserialize, Serialize};
 

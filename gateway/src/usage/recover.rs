@@ -15,8 +15,8 @@ use std::path::Path;
 use journal::follow::Until;
 use journal::index::Index;
 use journal::index::usage::{self, Of, SLOT_MS, Sums};
-use policies::limit::level::{Before, Now, Window};
 use policies::access::keys::KeyTable;
+use policies::limit::level::{Before, Now, Window};
 use policies::limit::meter::{Limit, Meters, Owner, Purse, Unit};
 
 use super::owners::each_owner;
@@ -291,7 +291,15 @@ mod tests {
             mono_ns: 1,
             wall_ms: NOW_MS,
         };
-        let recovered = recover(dir.path(), None, Until::End, &money, (&meters, &KeyTable::default(), None), now).unwrap();
+        let recovered = recover(
+            dir.path(),
+            None,
+            Until::End,
+            &money,
+            (&meters, &KeyTable::default(), None),
+            now,
+        )
+        .unwrap();
         assert_eq!((recovered.meters, recovered.requests), (4, 5));
         assert_eq!(money_day.spent(now), 7 + 9_000);
         assert_eq!(money_week.spent(now), 5 + 7 + 9_000);

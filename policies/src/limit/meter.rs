@@ -711,7 +711,9 @@ impl Meters {
         book.lists.retain(|list| Arc::strong_count(list) > 1);
         book.by_name.retain(|_, meter| {
             // A request begun before a reload holds the old meter, whose state is this one's.
-            Arc::strong_count(meter) > 1 || Arc::strong_count(&meter.state) > 1 || !meter.is_idle(now)
+            Arc::strong_count(meter) > 1
+                || Arc::strong_count(&meter.state) > 1
+                || !meter.is_idle(now)
         });
     }
 }

@@ -226,7 +226,13 @@ fn what_nobody_holds_but_somebody_spent_is_remembered() {
     let rate = team(&meters, Unit::Requests, MINUTE, 10);
     let mut hold = Hold::default();
     reserve(&[charge(&budget, 60), charge(&rate, 1)], T0, &mut hold).unwrap();
-    hold.settle(Used { tokens: 0, cost_nano: 60 }, T0);
+    hold.settle(
+        Used {
+            tokens: 0,
+            cost_nano: 60,
+        },
+        T0,
+    );
     drop((budget, rate, hold));
     meters.prune(T0);
     assert_eq!(meters.all().len(), 2);
