@@ -76,7 +76,7 @@ impl<K: Hash + Eq, V> Recent<K, V> {
 
     /// How much is kept.
     #[cfg(test)]
-    fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.young.len() + self.old.len()
     }
 }

@@ -41,6 +41,9 @@ pub use shared::{follow, read_first};
 /// Most documents, those of revoked keys included: some 400 bytes of memory each.
 pub const DOCS_MAX: usize = 200_000;
 
+/// Keys that are judged and built at once.
+const BUILT_AT_ONCE: usize = 2000;
+
 /// What names of documents begin with.
 const KEYS: &str = "key/";
 const TEAMS: &str = "team/";
@@ -226,10 +229,9 @@ impl Keyring {
             return people;
         };
         let after = if all || before.pepper().is_none() {
-            let specs = known.build(&mut frame, &pepper, None, now_ms);
-            Dynamic::build(pepper, specs, &before, now_ms)
+            known.table(&mut frame, pepper, &before, now_ms)
         } else {
-            let specs = known.build(&mut frame, &pepper, Some(&keys), now_ms);
+            let specs = known.build(&mut frame, &pepper, &keys, now_ms);
             before.with(&gone, specs, now_ms)
         };
         snapshot.keys.set_dynamic(after);
@@ -252,10 +254,7 @@ impl Hold<'_> {
         let table = match (known.pepper(), known.read) {
             (_, false) => Dynamic::unread(),
             (None, true) => Dynamic::default(),
-            (Some(pepper), true) => {
-                let specs = known.build(&mut frame, &pepper, None, now_ms);
-                Dynamic::build(pepper, specs, before, now_ms)
-            }
+            (Some(pepper), true) => known.table(&mut frame, pepper, before, now_ms),
         };
         snapshot.keys.set_dynamic(table);
     }
@@ -321,18 +320,34 @@ impl Known {
         frame
     }
 
-    /// What the table is built from: of these keys, or of all.
+    /// A table of all keys, built some at a time: what is made in between takes several times the room of what stays.
+    fn table(
+        &mut self,
+        frame: &mut Frame<'_>,
+        pepper: Pepper,
+        before: &Dynamic,
+        now_ms: u64,
+    ) -> Dynamic {
+        let all: Vec<Box<str>> = self.of_kind(KEYS, "").map(|(id, _)| id.into()).collect();
+        let keyed = pepper.clone();
+        let specs = all
+            .chunks(BUILT_AT_ONCE)
+            .flat_map(|ids| self.build(frame, &keyed, ids, now_ms));
+        Dynamic::build(pepper, specs, before, now_ms)
+    }
+
+    /// What the table is built from, of these keys.
     fn build(
         &mut self,
         frame: &mut Frame<'_>,
         pepper: &Pepper,
-        only: Option<&[Box<str>]>,
+        ids: &[Box<str>],
         now_ms: u64,
     ) -> Vec<KeySpec> {
         let mut unfit: Vec<(Box<str>, String)> = Vec::new();
         let mut keys: Vec<Key> = Vec::new();
         let mut secrets: Vec<Vec<(Digest, Option<u64>)>> = Vec::new();
-        let mut named = HashSet::new();
+        let mut named: HashSet<Box<str>> = HashSet::new();
         let mut add = |id: &str, kept: &Kept| {
             let Some(mut doc) = kept.key() else {
                 unfit.push((id.into(), "another version of yumen wrote it".to_owned()));
@@ -350,23 +365,10 @@ impl Known {
             keys.push(doc.key);
             secrets.push(valid);
         };
-        match only {
-            None => {
-                named.extend(
-                    self.docs
-                        .keys()
-                        .filter(|name| name.starts_with(KEYS))
-                        .cloned(),
-                );
-                self.of_kind(KEYS, "").for_each(|(id, kept)| add(id, kept));
-            }
-            Some(ids) => {
-                for id in ids {
-                    named.insert(format!("{KEYS}{id}").into());
-                    if let Some(kept) = self.kept(KEYS, id) {
-                        add(id, kept);
-                    }
-                }
+        for id in ids {
+            named.insert(format!("{KEYS}{id}").into());
+            if let Some(kept) = self.kept(KEYS, id) {
+                add(id, kept);
             }
         }
         let ids: Vec<Box<str>> = keys.iter().map(|key| key.id.as_str().into()).collect();

@@ -22,6 +22,8 @@ use super::vendors::VendorBook;
 pub struct Frame<'a> {
     snapshot: &'a Snapshot,
     config: Config,
+    /// Ids of the config's own keys.
+    of_config: HashSet<&'a str>,
     book: &'a dyn VendorBook,
     books: &'a Books,
     now_ms: u64,
@@ -38,6 +40,7 @@ impl<'a> Frame<'a> {
         Self {
             snapshot,
             config: Config::clone(&snapshot.basis),
+            of_config: snapshot.keys.iter().map(|key| &*key.id).collect(),
             book,
             books,
             now_ms,
@@ -158,11 +161,10 @@ impl<'a> Frame<'a> {
             [one] => serde_json::json!({ "keys": [one] }).to_string(),
             _ => String::new(),
         };
-        let of_config: HashSet<&str> = self.snapshot.keys.iter().map(|key| &*key.id).collect();
         let mut wrong: Vec<Vec<String>> = keys
             .iter()
             .map(|key| {
-                let taken = of_config.contains(&*key.id);
+                let taken = self.of_config.contains(&*key.id);
                 let id = taken.then_some("id: the config has a key of this id");
                 let name = key.certificate.as_ref().and_then(Certificate::name);
                 let taken = name.is_some_and(|name| self.snapshot.certificates.contains_key(&name));

@@ -17,6 +17,7 @@ use policies::limit::Books;
 use policies::limit::level::Now;
 use serde::Serialize;
 
+use super::apart::apart;
 use super::build::{Built, Found, Ground, build, unix_ms};
 use super::files::Watched;
 use super::load::{Loaded, load, load_text};
@@ -456,39 +457,6 @@ impl ConfigStore {
             }
         }
     }
-}
-
-/// Loads a config on a thread of its own, and lets `then` make something of it on this one.
-///
-/// The system's allocator gives a thread its own part of memory: what a large file is read into, which is ten times what
-/// stays, does not lie between what stays and is given back as a whole.
-fn apart<T>(
-    load: impl FnOnce() -> Result<Loaded, Vec<Problem>> + Send,
-    then: impl FnOnce(&Arc<Loaded>) -> Result<T, Vec<Problem>>,
-) -> Result<T, Vec<Problem>> {
-    /// Freeing so much in one piece makes the allocator join all small pieces that were freed before (glibc: 64 KiB and
-    /// more, but less than what is mapped by itself).
-    const SWEPT_BYTES: usize = 100 << 10;
-    std::thread::scope(|scope| {
-        let (give, take) = std::sync::mpsc::sync_channel(1);
-        let (done, over) = std::sync::mpsc::sync_channel::<()>(1);
-        scope.spawn(move || {
-            let loaded = load().map(Arc::new);
-            let mine = loaded.as_ref().ok().map(Arc::clone);
-            let _ = give.send(loaded);
-            // Ends when `done` is gone.
-            let _ = over.recv();
-            drop(mine);
-            drop(std::hint::black_box(Vec::<u8>::with_capacity(SWEPT_BYTES)));
-        });
-        let made = match take.recv() {
-            Ok(loaded) => loaded.and_then(|loaded| then(&loaded)),
-            // It panicked, and so will the end of this scope.
-            Err(_) => Err(Vec::new()),
-        };
-        drop(done);
-        made
-    })
 }
 
 /// What is kept to build the running config once more: nothing, unless some provider is asked for its models.
