@@ -157,11 +157,12 @@ pub fn start(store: ConfigStore, warnings: &[Problem]) -> anyhow::Result<Running
     let (access, read_to) = dynamic_keys(&shared, &control)?;
     let (tree, audit) = (&shared.metrics.tree, &snapshot.audit);
     let checkpoints = Checkpoints::start(&shared.journal, audit, tree, &control)?;
-    recover_budgets(&shared)
-        .context("what budgets have spent cannot be read from the audit log")?;
     let workers = workers(&shared, count)?;
     let mut discovery = Discovery::new(Arc::clone(&shared));
     control.block_on(discovery.first());
+    // Behind what makes limits: keys and teams of the admin API, models that providers were found to have.
+    recover_budgets(&shared)
+        .context("what budgets have spent cannot be read from the audit log")?;
     let runtime = start_workers(snapshot.runtime.mode, workers.clone(), listeners)?;
     start_control(&control, &shared, (workers, (access, read_to)), admin)?;
     {
@@ -207,8 +208,12 @@ fn recover_budgets(shared: &Shared) -> std::io::Result<()> {
         log,
         index.as_ref(),
         Until::Frontier(shared.journal.frontier()),
-        &snapshot.money,
-        &shared.store.books().meters,
+        &snapshot.all_money(),
+        (
+            &shared.store.books().meters,
+            &snapshot.keys,
+            snapshot.identity.as_ref(),
+        ),
         Now {
             mono_ns: shared.clock.mono_ns(),
             wall_ms: shared.clock.wall_ms(),

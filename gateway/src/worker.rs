@@ -23,6 +23,7 @@ use crate::alerts::{Alerts, Crossed};
 use crate::audit::sealing::Sealing;
 use crate::config::snapshot::{Snapshot, Target};
 use crate::config::watch::ConfigStore;
+use crate::failures::Failures;
 use crate::pipeline::MODERATIONS;
 use crate::server::guard::HeadWatch;
 use crate::telemetry::metrics::{Metrics, RouteMeters, TargetMeters};
@@ -65,6 +66,8 @@ pub struct Shared {
     pub clock: Arc<dyn Clock>,
     /// Warnings to the outside.
     pub alerts: Alerts,
+    /// Wrong credentials, by address.
+    pub failures: Failures,
     /// The workers' links to the store of limits.
     links: Mutex<Vec<Arc<Link>>>,
     /// Names this process among the replicas.
@@ -84,6 +87,7 @@ impl Shared {
     ) -> Self {
         let phase = watch::Sender::new(Phase::Open);
         let routes = Routes::new(&metrics);
+        store.timed_by(Arc::clone(&clock));
         Self {
             store,
             journal,
@@ -93,6 +97,7 @@ impl Shared {
             tokens: Cells::default(),
             clock,
             alerts: Alerts::default(),
+            failures: Failures::default(),
             links: Mutex::default(),
             replica: OnceLock::new(),
             phase,

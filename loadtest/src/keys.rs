@@ -77,7 +77,10 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     );
     tell_memory(none.rss_kib()?, without, options.count);
     none.watch("reload", options, Some(&none))?;
-    drop(none);
+    let again = none.restarted(options)?;
+    println!("after a restart:");
+    tell_memory(again.rss_kib()?, without, options.count);
+    drop(again);
 
     println!("\n{} keys in the config:", options.count);
     let many = Stage::start(options, mock.addr, options.count)?;
@@ -106,6 +109,27 @@ impl Stage {
         let file = scratch.path().join("yumen.yaml");
         std::fs::write(&file, text)?;
         let mut command = Command::new(&options.yumen);
+        command.arg("serve").arg("-c").arg(&file);
+        let running = Running::start(command, &scratch)?;
+        Ok(Self {
+            running,
+            admin,
+            scratch,
+            key,
+        })
+    }
+
+    /// The same, started anew over its files: without what the making of keys left behind.
+    fn restarted(self, options: &Options) -> anyhow::Result<Self> {
+        let Self {
+            running,
+            admin,
+            scratch,
+            key,
+        } = self;
+        drop(running);
+        let mut command = Command::new(&options.yumen);
+        let file = scratch.path().join("yumen.yaml");
         command.arg("serve").arg("-c").arg(&file);
         let running = Running::start(command, &scratch)?;
         Ok(Self {

@@ -8,6 +8,7 @@ use tests::http::tls_client;
 use tests::*;
 
 const MODEL: &str = "m-openai-compatible";
+const ADMIN: &str = "admin-token-planted-Mt19";
 
 fn fingerprint(identity: &Identity) -> String {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &identity.der);
@@ -64,6 +65,7 @@ async fn a_certificate_is_a_credential() {
     let printed = clients.issue("printed.example");
     let nobody = clients.issue("nobody.example");
     let mut config = Config::plain(&sim);
+    config.set("admin/token", ADMIN);
     config.set(
         "tls",
         json!({"cert": "gate.pem", "key": "gate.key", "client_ca": "clients.pem", "client_cert": "optional"}),
@@ -107,6 +109,62 @@ async fn a_certificate_is_a_credential() {
     ] {
         let got = ask(&gateway, &authority, identity, key).await.unwrap();
         assert_eq!((got.0, &*got.1), expected, "{}", gateway.log());
+    }
+    // Keys of the admin API have certificates too, alone or beside a secret, for as long as nobody else has them.
+    let made = clients.issue("made.example");
+    let api = async |method: ::http::Method, path: &str, body: serde_json::Value| {
+        let ask = Ask::method(gateway.admin, method, path).key(ADMIN);
+        let ask = if body.is_null() { ask } else { ask.json(&body) };
+        let reply = ask.send().await;
+        (reply.status, reply.json())
+    };
+    let post = ::http::Method::POST;
+    let alone =
+        json!({"id": "alone", "hash": null, "certificate": {"fingerprint": fingerprint(&nobody)}});
+    let (status, told) = api(post.clone(), "/api/keys", alone).await;
+    assert_eq!((status, told.get("key")), (201, None), "{told}");
+    let beside = json!({"id": "beside", "certificate": {"san": "made.example"}});
+    let (status, told) = api(post.clone(), "/api/keys", beside).await;
+    assert_eq!(status, 201, "{told}");
+    let first = told["key"].as_str().unwrap().to_owned();
+    for (name, status) in [("made.example", 409), ("batch.example", 400)] {
+        let body = json!({"id": "twin", "certificate": {"san": name}});
+        let told = api(post.clone(), "/api/keys", body).await;
+        assert_eq!(told.0, status, "{}", told.1);
+    }
+    let rotate = ("/api/keys/beside/rotate", json!({"overlap": "1h"}));
+    let (status, told) = api(post.clone(), rotate.0, rotate.1).await;
+    assert_eq!(status, 200, "{told}");
+    let second = told["key"].as_str().unwrap().to_owned();
+    assert_eq!(api(post, "/api/keys/alone/rotate", json!({})).await.0, 409);
+    for (identity, key, expected) in [
+        (Some(&nobody), None, (200, "alone")),
+        (Some(&nobody), Some(&*first), (401, "")),
+        (Some(&made), None, (200, "beside")),
+        // Two secrets and a certificate of one key.
+        (Some(&made), Some(&*first), (200, "beside")),
+        (Some(&made), Some(&*second), (200, "beside")),
+        (None, Some(&*second), (200, "beside")),
+    ] {
+        let got = ask(&gateway, &authority, identity, key).await.unwrap();
+        assert_eq!((got.0, &*got.1), expected, "{}", gateway.log());
+    }
+    assert_eq!(
+        api(::http::Method::DELETE, "/api/keys/alone", json!(null))
+            .await
+            .0,
+        200
+    );
+    let other = json!({"certificate": {"san": "other.example"}});
+    assert_eq!(
+        api(::http::Method::PATCH, "/api/keys/beside", other)
+            .await
+            .0,
+        200
+    );
+    for identity in [&nobody, &made] {
+        let got = ask(&gateway, &authority, Some(identity), None).await;
+        assert_eq!(got.unwrap().0, 401);
     }
     // One that another authority has signed does not come in at all.
     let strange = Authority::new().issue("batch.example");

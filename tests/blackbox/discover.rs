@@ -115,6 +115,29 @@ async fn becomes(gateway: &Gateway, want: &[&str]) {
     }
 }
 
+/// Limits of a provider whose models are all found come to be when they are found: restored before that, they were full.
+#[tokio::test]
+async fn what_found_models_used_is_used_after_a_crash_too() {
+    let (sim, runtime) = (sim().await, Runtime::start(&["found-a"]).await);
+    let mut config = config(&sim, &[("near", &runtime)]);
+    config.set("providers/near/limits", json!({"rpd": 3}));
+    let gateway = Gateway::start(&config).await;
+    for _ in 0..2 {
+        let reply = gateway.chat("found-a", "hi").send().await;
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        gateway.record(&reply).await;
+    }
+    gateway.signal("KILL");
+    gateway.exited().await;
+    let dir = Arc::clone(&gateway.dir);
+    drop(gateway);
+    let gateway = Launch::new(config.text()).dir(dir).start().await;
+    assert_eq!(gateway.chat("found-a", "hi").send().await.status, 200);
+    let fourth = gateway.chat("found-a", "hi").send().await;
+    assert_eq!(fourth.status, 429, "{}", fourth.text());
+    assert_eq!(runtime.asked("found-a"), 3);
+}
+
 #[tokio::test]
 async fn a_runtime_that_holds_its_list_hides_nobody_elses_models() {
     let (sim, quick) = (sim().await, Runtime::start(&["found-a"]).await);

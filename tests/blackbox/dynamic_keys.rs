@@ -609,6 +609,90 @@ async fn a_restart_and_a_reload_keep_all() {
     assert_eq!(status(&gateway, &gone).await, 401);
 }
 
+/// Also for a team of the config that only gets something to pay by teams which the config does not know.
+#[tokio::test]
+async fn what_was_spent_below_is_spent_above_after_a_crash_too() {
+    let sim = sim().await;
+    let mut config = config(&sim);
+    config.set("teams/company/budget", json!({"tokens": 9_000_000}));
+    let gateway = Gateway::start(&config).await;
+    let shop = json!({"name": "shop", "parent": "company", "budget": {"tokens": 800_000}});
+    good(&gateway, "POST /api/teams", shop).await;
+    let own = json!({"id": "k", "team": "shop", "limits": {"rpd": 3}, "budget": {"tokens": 70_000, "period": "day"}});
+    let key = create(&gateway, own).await;
+    for _ in 0..2 {
+        let ask = gateway.chat("m-openai-compatible", "hi").key(&key);
+        let reply = ask.send().await;
+        assert_eq!(reply.status, 200);
+        gateway.record(&reply).await;
+    }
+    let counted = async |gateway: &Gateway| {
+        let all = good(gateway, "GET /api/budgets", Value::Null).await;
+        let owners = ["key:k", "team:shop", "team:company"];
+        owners.map(|owner| {
+            let budgets = all["budgets"].as_array().unwrap();
+            let found = budgets.iter().find(|budget| budget["owner"] == owner);
+            let found = found.unwrap_or_else(|| panic!("{owner}: {all}"));
+            assert_eq!(found["counted"], found["spent"], "{all}");
+            found["counted"].as_str().unwrap().to_owned()
+        })
+    };
+    let before = counted(&gateway).await;
+    assert_ne!(before[0], "0");
+    gateway.signal("KILL");
+    gateway.exited().await;
+    let dir = Arc::clone(&gateway.dir);
+    drop(gateway);
+    let gateway = Launch::new(config.text()).dir(dir).start().await;
+    assert_eq!(counted(&gateway).await, before);
+    assert_eq!(status(&gateway, &key).await, 200);
+    assert_eq!(status(&gateway, &key).await, 429);
+    // Another key of the team finds what the first has left, even if nobody was of the team in between.
+    good(&gateway, "DELETE /api/keys/k", Value::Null).await;
+    config.set("teams/other", json!({}));
+    gateway.reload(&config.text(), "config reloaded").await;
+    create(&gateway, json!({"id": "second", "team": "shop"})).await;
+    let all = good(&gateway, "GET /api/budgets", Value::Null).await;
+    let budgets = all["budgets"].as_array().unwrap();
+    let shop = budgets.iter().find(|budget| budget["owner"] == "team:shop");
+    assert_eq!(shop.unwrap()["counted"], shop.unwrap()["spent"], "{all}");
+}
+
+/// A key that was pasted into the wrong field must not be shown, kept or logged; nor is a refused key's budget remembered.
+#[tokio::test]
+async fn a_pasted_key_is_no_name_and_no_label() {
+    let sim = sim().await;
+    let gateway = Gateway::start(&config(&sim)).await;
+    let pasted = create(&gateway, json!({"id": "bot"})).await;
+    let foreign = "ghp_16C7e42F292c6912E7710c838347Ae178B4a";
+    for (line, body) in [
+        ("POST /api/keys", json!({"labels": {"cost": pasted}})),
+        ("POST /api/keys", json!({"labels": {&pasted: "x"}})),
+        (
+            "POST /api/keys",
+            json!({"labels": {"git": format!("token={foreign}")}}),
+        ),
+        ("POST /api/keys", json!({"note": format!("was <{pasted}>")})),
+        ("POST /api/keys", json!({"id": pasted})),
+        ("PATCH /api/keys/bot", json!({"labels": {"cost": pasted}})),
+        ("POST /api/teams", json!({"name": pasted})),
+    ] {
+        let (status, told) = call(&gateway, line, body.clone()).await;
+        assert_eq!(status, 400, "{line} {body}: {told}");
+        let told = told.to_string();
+        assert!(!told.contains(&pasted) && !told.contains(foreign), "{told}");
+    }
+    let bad = json!({"id": "never", "models": ["nothing"], "budget": {"tokens": 5}});
+    assert_eq!(call(&gateway, "POST /api/keys", bad).await.0, 400);
+    let budgets = good(&gateway, "GET /api/budgets", Value::Null).await;
+    assert!(!budgets.to_string().contains("never"), "{budgets}");
+    let log = gateway.log() + &gateway.printed();
+    assert!(!log.contains(&pasted) && !log.contains(foreign));
+    let journal = format!("{:?}", gateway.journal());
+    assert!(!journal.contains(&pasted) && !journal.contains(foreign));
+    gateway.assert_sound();
+}
+
 #[tokio::test]
 async fn a_crash_loses_no_key_that_was_answered() {
     let sim = sim().await;

@@ -347,6 +347,78 @@ async fn a_refused_requests_body_is_never_a_request() {
     untouched(&upstream, &gateway).await;
 }
 
+/// A refused request whose body is too long to be read away says that it is the connection's last: else the client sends
+/// its next one into a connection that is gone. What is short is read away, and the connection goes on.
+#[tokio::test]
+async fn a_refused_request_ends_its_connection_aloud_or_not_at_all() {
+    let (_upstream, gateway) = bench().await;
+    let post = |path: &str, key: &str, lines: &str, body: usize| {
+        format!(
+            "POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nauthorization: Bearer {key}\r\n{lines}content-length: {body}\r\n\r\n"
+        )
+    };
+    let chat = "/v1/chat/completions";
+    let next = request("host: x\r\nconnection: close\r\n", GOOD);
+    for (what, head) in [
+        ("bad key", post(chat, "ym-wrong-key-1", "", 2000)),
+        ("unknown path", post("/nowhere", KEY, "", 2000)),
+        (
+            "compressed",
+            post(chat, KEY, "content-encoding: gzip\r\n", 2000),
+        ),
+        ("not JSON", post(chat, KEY, "", 2000)),
+        ("wrong method", post("/v1/models", KEY, "", 2000)),
+    ] {
+        let answer = raw(gateway.listen, head + &"x".repeat(2000) + &next).await;
+        let statuses = answer.statuses();
+        assert!(statuses[0] >= 400, "{what}: {statuses:?}");
+        assert_eq!(statuses.get(1), Some(&200), "{what}: {statuses:?}");
+    }
+    for (what, head) in [
+        ("bad key", post(chat, "ym-wrong-key-1", "", 300_000)),
+        ("unknown path", post("/nowhere", KEY, "", 300_000)),
+        (
+            "compressed",
+            post(chat, KEY, "content-encoding: gzip\r\n", 300_000),
+        ),
+        ("too large", post(chat, KEY, "", 99_999_999_999)),
+        ("never comes", post(chat, "ym-wrong-key-1", "", 5000)),
+        (
+            "asks first",
+            post(chat, "ym-wrong-key-1", "expect: 100-continue\r\n", 5),
+        ),
+    ] {
+        let answer = raw(gateway.listen, head).await;
+        let told = String::from_utf8_lossy(&answer.bytes).to_ascii_lowercase();
+        assert_eq!(answer.statuses().len(), 1, "{what}: {told}");
+        assert!(answer.statuses()[0] >= 400, "{what}: {told}");
+        assert!(told.contains("\r\nconnection: close\r\n"), "{what}: {told}");
+        assert!(answer.closed, "{what}");
+    }
+    gateway.assert_sound();
+}
+
+#[tokio::test]
+async fn two_keys_in_a_query_are_none() {
+    let (upstream, gateway) = bench().await;
+    for query in ["key={KEY}&key=ym-wrong-key-1", "key={KEY}&a=b&key={KEY}"] {
+        let query = query.replace("{KEY}", KEY);
+        let bytes = request("host: x\r\nconnection: close\r\n", GOOD)
+            .replacen(
+                "/v1/chat/completions",
+                &format!("/v1/chat/completions?{query}"),
+                1,
+            )
+            .replacen(&format!("authorization: Bearer {KEY}\r\n"), "", 1);
+        assert_eq!(
+            raw(gateway.listen, bytes).await.statuses(),
+            [401],
+            "{query}"
+        );
+    }
+    assert_eq!(upstream.accepted(), 0);
+}
+
 #[tokio::test]
 async fn http2_heads_that_are_wrong() {
     let (upstream, gateway) = bench_with(|config| {

@@ -6,6 +6,7 @@ use issuer::{Issuer, Key, now_s};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
+use tests::gateway::Launch;
 use tests::*;
 
 const MODEL: &str = "m-openai-compatible";
@@ -377,6 +378,95 @@ async fn a_fresh_token_and_a_reload_reset_no_limit() {
     assert_eq!(status(&gateway, &token("wu", 4)).await, 200);
 }
 
+/// Limits of users are made when they are first seen, which is after all others have been restored.
+#[tokio::test]
+async fn what_a_person_used_is_used_after_a_crash_too() {
+    let sim = sim().await;
+    let key = Key::new("k1", "EdDSA");
+    let issuer = Issuer::start(&[&key]).await;
+    let per_user = json!({"per_user": {"limits": {"rpd": 3}, "budget": {"tokens": 1_000_000}}});
+    let mut config = config_with(&sim, &issuer, per_user);
+    config.set("admin/token", "token-of-this-test");
+    let gateway = Gateway::start(&config).await;
+    let token = |user: &str| key.token(&issuer.claims(user, &["retail"], json!({})));
+    for _ in 0..2 {
+        let reply = gateway.chat(MODEL, "hi").key(&token("li")).send().await;
+        assert_eq!(reply.status, 200);
+        gateway.record(&reply).await;
+    }
+    gateway.signal("KILL");
+    gateway.exited().await;
+    let dir = Arc::clone(&gateway.dir);
+    drop(gateway);
+    let gateway = Launch::new(config.text()).dir(dir).start().await;
+    let asked = Ask::get(gateway.admin, "/api/budgets").key("token-of-this-test");
+    let told = asked.send().await.json();
+    let of = |budget: &&Value| budget["owner"] == "user:li";
+    let budget = told["budgets"].as_array().unwrap().iter().find(of);
+    let budget = budget.unwrap_or_else(|| panic!("{told}"));
+    assert_eq!(budget["counted"], budget["spent"], "{told}");
+    assert_ne!(budget["spent"], "0", "{told}");
+    assert_eq!(status(&gateway, &token("li")).await, 200);
+    let reply = gateway.chat(MODEL, "hi").key(&token("li")).send().await;
+    reply.refused(429, "rate_limit_exceeded");
+    assert_eq!(status(&gateway, &token("wu")).await, 200);
+}
+
+#[tokio::test]
+async fn a_team_that_the_admin_api_made_is_a_persons_too() {
+    const ADMIN: &str = "token-of-this-test";
+    let sim = sim().await;
+    let key = Key::new("k1", "EdDSA");
+    let issuer = Issuer::start(&[&key]).await;
+    let teams = json!({"teams": {"g-lab": "lab", "g-retail": "retail"}});
+    let mut config = config_with(&sim, &issuer, teams);
+    config.set("admin/token", ADMIN);
+    let gateway = Gateway::start(&config).await;
+    let token = key.token(&issuer.claims("li", &["g-lab"], json!({})));
+    assert_eq!(
+        status(&gateway, &token).await,
+        403,
+        "there is no such team yet"
+    );
+    let api = async |method: ::http::Method, path: &str, body: Value| {
+        let ask = Ask::method(gateway.admin, method, path)
+            .key(ADMIN)
+            .json(&body);
+        let reply = ask.send().await;
+        assert!((200..300).contains(&reply.status), "{}", reply.text());
+    };
+    let lab = json!({"name": "lab", "parent": "retail", "per_user": {"limits": {"rpd": 4}}});
+    api(::http::Method::POST, "/api/teams", lab).await;
+    let reply = gateway.chat(MODEL, "hi").key(&token).send().await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    let id = reply.header("x-request-id").unwrap();
+    assert_eq!(gateway.journal().opening(id).unwrap().text("team"), "lab");
+    // A reload knows it, and what the team loses its people lose at once.
+    config.set("teams/other", json!({}));
+    gateway.reload(&config.text(), "config reloaded").await;
+    let mut live = gateway.stream("slow", "hi").key(&token).open().await;
+    live.until("data:").await;
+    api(
+        ::http::Method::PATCH,
+        "/api/teams/lab",
+        json!({"models": [MODEL]}),
+    )
+    .await;
+    soon("the end of a stream whose team may no longer", live.rest()).await;
+    gateway
+        .chat("slow", "hi")
+        .key(&token)
+        .send()
+        .await
+        .refused(403, "permission_denied");
+    for expected in [200, 429] {
+        assert_eq!(status(&gateway, &token).await, expected);
+    }
+    api(::http::Method::DELETE, "/api/teams/lab", json!({})).await;
+    assert_eq!(status(&gateway, &token).await, 403);
+    gateway.assert_sound();
+}
+
 #[tokio::test]
 async fn a_reload_that_takes_something_ends_streams() {
     let sim = sim().await;
@@ -429,14 +519,6 @@ async fn a_config_that_would_believe_anybody_is_refused() {
         ),
         (json!({"audience": []}), "identity.audience: names nobody"),
         (
-            json!({"team": "retial"}),
-            "identity.team: there is no team `retial`; did you mean `retail`?",
-        ),
-        (
-            json!({"teams": {"/a": "b"}}),
-            "identity.teams.\"/a\": there is no team `b`",
-        ),
-        (
             json!({"leeway": "1h"}),
             "identity.leeway: must be 0s to 10m",
         ),
@@ -445,6 +527,22 @@ async fn a_config_that_would_believe_anybody_is_refused() {
         let config = config_with(&sim, &issuer, extra);
         let (code, _, out) = Launch::new(config.text()).command("check").ends().await;
         assert_eq!(code, Some(2), "{out}");
+        assert!(out.contains(said), "{out}");
+    }
+    // The admin API may make these.
+    for (extra, said) in [
+        (
+            json!({"team": "retial"}),
+            "identity.team: the config has no team `retial` (did you mean `retail`?)",
+        ),
+        (
+            json!({"teams": {"/a": "b"}}),
+            "identity.teams.\"/a\": the config has no team `b`",
+        ),
+    ] {
+        let config = config_with(&sim, &issuer, extra);
+        let (code, _, out) = Launch::new(config.text()).command("check").ends().await;
+        assert_eq!(code, Some(0), "{out}");
         assert!(out.contains(said), "{out}");
     }
 }

@@ -115,6 +115,45 @@ async fn a_teams_rate_is_shared_and_told() {
     assert_eq!(sim.requests().len(), 6);
 }
 
+/// T-43: who tries keys is told to come later, and those who have one at the same address notice nothing.
+#[tokio::test]
+async fn who_guesses_at_keys_is_slowed_down_alone() {
+    let sim = sim().await;
+    let mut config = Config::plain(&sim);
+    config.set("trusted_proxies", json!(["127.0.0.0/8"]));
+    let gateway = Gateway::start(&config).await;
+    let ask = |key: &str, from: &str| {
+        let ask = gateway.chat("m-openai-compatible", "hi").key(key);
+        ask.header("x-forwarded-for", from)
+    };
+    let (guesser, other) = ("192.0.2.7", "192.0.2.8");
+    let mut late = None;
+    for n in 0..70 {
+        let reply = ask(&format!("ym-guess-{n:06}"), guesser).send().await;
+        if reply.status == 429 {
+            late = Some((n, reply));
+            break;
+        }
+        reply.refused(401, "invalid_api_key");
+    }
+    let (n, late) = late.expect("seventy guesses were all answered");
+    assert!(n >= 60, "{n}");
+    late.refused(429, "rate_limit_exceeded");
+    let after: u64 = late.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=60).contains(&after), "{after}");
+    // No guess at all is no guess.
+    let without = ask("", guesser).without("authorization");
+    without.send().await.refused(401, "invalid_api_key");
+    for _ in 0..3 {
+        assert_eq!(ask(KEY, guesser).send().await.status, 200);
+        ask("ym-guess-000000", other)
+            .send()
+            .await
+            .refused(401, "invalid_api_key");
+    }
+    gateway.assert_sound();
+}
+
 #[tokio::test]
 async fn concurrent_requests_cannot_overrun_a_rate() {
     let sim = sim().await;

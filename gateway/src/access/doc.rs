@@ -10,7 +10,7 @@ use policies::access::token::{self, Digest};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::config::schema::{Key, Team};
+use crate::config::schema::{Certificate, Key, Team};
 
 /// Characters of a key that are shown: too few to help a guesser (27 of 33 random ones stay unknown), enough to tell a
 /// company's keys apart.
@@ -99,6 +99,19 @@ pub(super) struct KeyDoc {
     /// The newest first.
     pub(super) secrets: Vec<SecretDoc>,
     pub(super) about: About,
+}
+
+impl KeyDoc {
+    /// By what it is found, each until when: its secrets that are valid at `now_ms`, the newest first; of a key that has
+    /// none, its certificate.
+    pub(super) fn found_by(&self, pepper: &Pepper, now_ms: u64) -> Vec<(Digest, Option<u64>)> {
+        let valid = self.secrets.iter().filter(|secret| secret.is_valid(now_ms));
+        let keyed = |secret: &SecretDoc| Some((secret.keyed(pepper)?, secret.until_ms));
+        let certificate = self.key.certificate.as_ref().and_then(Certificate::name);
+        let alone = certificate.filter(|_| self.secrets.is_empty());
+        let alone = alone.map(|name| (pepper.keyed(&name), None));
+        valid.filter_map(keyed).chain(alone).collect()
+    }
 }
 
 /// A team.

@@ -13,7 +13,7 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::Context as _;
 use ledger::{Doc, Written};
 use redb::backends::FileBackend;
-use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition};
+use redb::{Database, ReadableDatabase as _, ReadableTable as _, StorageBackend, TableDefinition};
 
 /// Revision and text, by name.
 const DOCS: TableDefinition<'_, &str, (u64, &str)> = TableDefinition::new("access");
@@ -29,6 +29,7 @@ const PEPPER_BYTES_MAX: u64 = 4096;
 /// The files.
 pub(super) struct Local {
     dir: PathBuf,
+    open: fn(&Path) -> anyhow::Result<Database>,
     database: Mutex<Option<Database>>,
 }
 
@@ -38,6 +39,10 @@ impl Local {
     /// # Errors
     /// It is damaged, of another make, or another process has it.
     pub(super) fn open(dir: &Path) -> anyhow::Result<Self> {
+        Self::open_by(open, dir)
+    }
+
+    fn open_by(open: fn(&Path) -> anyhow::Result<Database>, dir: &Path) -> anyhow::Result<Self> {
         let path = dir.join(DATABASE);
         let database = match path.try_exists() {
             Ok(true) => Some(open(&path)?),
@@ -46,6 +51,7 @@ impl Local {
         };
         Ok(Self {
             dir: dir.to_owned(),
+            open,
             database: Mutex::new(database),
         })
     }
@@ -82,31 +88,34 @@ impl Local {
     /// Writes `doc` over revision `known` (0: none), and comes back when it is on disk.
     ///
     /// # Errors
-    /// The database's, the disk's.
+    /// The database's, the disk's: then it is not there, as far as the file can still be read.
     pub(super) fn write(&self, doc: &Doc, known: u64, docs_max: u64) -> anyhow::Result<Written> {
-        let mut database = self.database.lock().unwrap_or_else(PoisonError::into_inner);
-        let database = match &mut *database {
+        let mut place = self.database.lock().unwrap_or_else(PoisonError::into_inner);
+        let database = match &*place {
             Some(database) => database,
-            none => {
+            None => {
                 private_dir(&self.dir)?;
-                none.insert(open(&self.dir.join(DATABASE))?)
+                place.insert(self.opened()?)
             }
         };
-        let writing = database.begin_write()?;
-        {
-            use redb::ReadableTableMetadata as _;
-            let mut table = writing.open_table(DOCS)?;
-            let there = table.get(&*doc.name)?.map_or(0, |kept| kept.value().0);
-            if there != known {
-                return Ok(Written::Conflict);
-            }
-            if there == 0 && table.len()? >= docs_max {
-                return Ok(Written::Full);
-            }
-            table.insert(&*doc.name, (doc.rev, &*doc.text))?;
+        let error = match put(database, doc, known, docs_max) {
+            Ok(written) => return Ok(written),
+            Err(error) => error,
+        };
+        // A database that met an error of the disk refuses everything from then on, and whether its commit stands only
+        // the file can say.
+        *place = None;
+        let again = self.opened().with_context(|| format!("{error:#}"))?;
+        let there = one(&again, &doc.name).with_context(|| format!("{error:#}"))?;
+        *place = Some(again);
+        match there {
+            Some((rev, text)) if rev == doc.rev && text == doc.text => Ok(Written::Done),
+            _ => Err(error),
         }
-        writing.commit()?;
-        Ok(Written::Done)
+    }
+
+    fn opened(&self) -> anyhow::Result<Database> {
+        (self.open)(&self.dir.join(DATABASE))
     }
 
     /// The pepper of this directory, or `fresh` from now on.
@@ -157,6 +166,40 @@ impl Local {
     }
 }
 
+/// Writes `doc` over revision `known`.
+fn put(database: &Database, doc: &Doc, known: u64, docs_max: u64) -> anyhow::Result<Written> {
+    let writing = database.begin_write()?;
+    {
+        use redb::ReadableTableMetadata as _;
+        let mut table = writing.open_table(DOCS)?;
+        let there = table.get(&*doc.name)?.map_or(0, |kept| kept.value().0);
+        if there != known {
+            return Ok(Written::Conflict);
+        }
+        if there == 0 && table.len()? >= docs_max {
+            return Ok(Written::Full);
+        }
+        table.insert(&*doc.name, (doc.rev, &*doc.text))?;
+    }
+    writing.commit()?;
+    Ok(Written::Done)
+}
+
+/// Revision and text of a document.
+fn one(database: &Database, name: &str) -> anyhow::Result<Option<(u64, String)>> {
+    let reading = database.begin_read()?;
+    let table = match reading.open_table(DOCS) {
+        Ok(table) => table,
+        Err(redb::TableError::TableDoesNotExist(_)) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let found = table.get(name)?.map(|kept| {
+        let (rev, text) = kept.value();
+        (rev, text.to_owned())
+    });
+    Ok(found)
+}
+
 fn private_dir(dir: &Path) -> anyhow::Result<()> {
     let made = fs::DirBuilder::new()
         .recursive(true)
@@ -166,6 +209,13 @@ fn private_dir(dir: &Path) -> anyhow::Result<()> {
 }
 
 fn open(path: &Path) -> anyhow::Result<Database> {
+    open_with(path, |backend| backend)
+}
+
+fn open_with<B: StorageBackend>(
+    path: &Path,
+    wrap: impl FnOnce(FileBackend) -> B,
+) -> anyhow::Result<Database> {
     let shown = || format!("the keys in {} cannot be opened", path.display());
     let file = OpenOptions::new()
         .read(true)
@@ -178,7 +228,7 @@ fn open(path: &Path) -> anyhow::Result<Database> {
     let mut builder = Database::builder();
     builder.set_cache_size(CACHE_BYTES);
     let file = FileBackend::new(file).with_context(shown)?;
-    builder.create_with_backend(file).with_context(shown)
+    builder.create_with_backend(wrap(file)).with_context(shown)
 }
 
 #[cfg(test)]
@@ -221,5 +271,55 @@ mod tests {
         }
         fs::write(state.join(PEPPER), "").unwrap();
         assert!(again.pepper(|| Ok(String::new())).is_err());
+    }
+
+    thread_local! {
+        /// The disk is full.
+        static FULL: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+    }
+
+    /// A file on a disk that may be full.
+    #[derive(Debug)]
+    struct Disk(FileBackend);
+
+    impl StorageBackend for Disk {
+        fn len(&self) -> io::Result<u64> {
+            self.0.len()
+        }
+
+        fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+            self.0.read(offset, out)
+        }
+
+        fn set_len(&self, len: u64) -> io::Result<()> {
+            self.0.set_len(len)
+        }
+
+        fn sync_data(&self) -> io::Result<()> {
+            self.0.sync_data()
+        }
+
+        fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+            if FULL.get() {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            self.0.write(offset, data)
+        }
+    }
+
+    /// A database that met an error of the disk used to refuse all that came later, until a restart.
+    #[test]
+    fn after_a_full_disk_there_is_room_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let local = Local::open_by(|path| open_with(path, Disk), dir.path()).unwrap();
+        let write = |doc: Doc, known| local.write(&doc, known, 9);
+        assert_eq!(write(doc("a", 1, "x"), 0).unwrap(), Written::Done);
+        FULL.set(true);
+        assert!(write(doc("a", 2, "y"), 1).is_err());
+        assert!(write(doc("b", 1, "y"), 0).is_err());
+        FULL.set(false);
+        assert_eq!(write(doc("b", 1, "z"), 0).unwrap(), Written::Done);
+        assert_eq!(write(doc("a", 2, "z"), 1).unwrap(), Written::Done);
+        assert_eq!(local.all().unwrap(), [doc("a", 2, "z"), doc("b", 1, "z")]);
     }
 }

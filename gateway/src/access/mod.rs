@@ -8,6 +8,7 @@
 mod doc;
 mod local;
 mod ops;
+mod pasted;
 mod shared;
 mod view;
 
@@ -22,6 +23,7 @@ use policies::access::dynamic::{Dynamic, Pepper};
 use policies::access::keys::KeySpec;
 use policies::access::token::{Digest, show_digest};
 use policies::limit::Books;
+use policies::limit::level::Now;
 
 use crate::config::build::unix_ms;
 use crate::config::dynamic::Frame;
@@ -38,6 +40,9 @@ pub use shared::{follow, read_first};
 
 /// Most documents, those of revoked keys included: some 400 bytes of memory each.
 pub const DOCS_MAX: usize = 200_000;
+
+/// Keys that are judged and built at once.
+const BUILT_AT_ONCE: usize = 2000;
 
 /// What names of documents begin with.
 const KEYS: &str = "key/";
@@ -170,7 +175,10 @@ impl Keyring {
         match &self.backend {
             Backend::Local(local) => local.write(doc, known, DOCS_MAX as u64),
             Backend::Shared(shared) => {
-                let written = shared.write(doc, known);
+                // Whether a write that was not answered was made nobody knows; made once more, it says so.
+                let written = shared
+                    .write(doc, known)
+                    .or_else(|_| shared.write(doc, known));
                 self.up.store(written.is_ok(), Ordering::Relaxed);
                 written
             }
@@ -211,21 +219,23 @@ impl Keyring {
             return 0;
         }
         let snapshot = store.load();
+        let now = store.moment();
         let (before, now_ms) = (snapshot.keys.dynamic(), unix_ms(store.now()));
+        let mut frame = known.frame(&snapshot, store.grounds(), now_ms);
+        let people = if all { frame.teach(now) } else { 0 };
         let Some(pepper) = known.pepper() else {
             // Without one there has never been a key.
             snapshot.keys.set_dynamic(Dynamic::default());
-            return 0;
+            return people;
         };
         let after = if all || before.pepper().is_none() {
-            let specs = known.build(&snapshot, store.grounds(), None, now_ms);
-            Dynamic::build(pepper, specs, &before, now_ms)
+            known.table(&mut frame, pepper, &before, now_ms)
         } else {
-            let specs = known.build(&snapshot, store.grounds(), Some(&keys), now_ms);
+            let specs = known.build(&mut frame, &pepper, &keys, now_ms);
             before.with(&gone, specs, now_ms)
         };
         snapshot.keys.set_dynamic(after);
-        snapshot.keys.dynamic().stop_what_lost(&before)
+        people + snapshot.keys.dynamic().stop_what_lost(&before)
     }
 }
 
@@ -236,16 +246,15 @@ impl Hold<'_> {
         snapshot: &Snapshot,
         before: &Dynamic,
         grounds: (&dyn VendorBook, &Books),
-        now_ms: u64,
+        (now, now_ms): (Now, u64),
     ) {
         let known = &mut *self.0;
+        let mut frame = known.frame(snapshot, grounds, now_ms);
+        frame.teach(now);
         let table = match (known.pepper(), known.read) {
             (_, false) => Dynamic::unread(),
             (None, true) => Dynamic::default(),
-            (Some(pepper), true) => {
-                let specs = known.build(snapshot, grounds, None, now_ms);
-                Dynamic::build(pepper, specs, before, now_ms)
-            }
+            (Some(pepper), true) => known.table(&mut frame, pepper, before, now_ms),
         };
         snapshot.keys.set_dynamic(table);
     }
@@ -280,10 +289,12 @@ impl Known {
     /// By what a key is found, its old secrets too.
     fn digests(&self, id: &str) -> Vec<Digest> {
         let doc = self.kept(KEYS, id).and_then(Kept::key);
-        let secrets = doc.map_or_else(Vec::new, |doc| doc.secrets);
-        let pepper = self.pepper();
-        let keyed = |secret: &doc::SecretDoc| secret.keyed(pepper.as_ref()?);
-        secrets.iter().filter_map(keyed).collect()
+        let (Some(doc), Some(pepper)) = (doc, self.pepper()) else {
+            return Vec::new();
+        };
+        // Those whose time is over too: they may stand in the table still.
+        let all = doc.found_by(&pepper, 0).into_iter();
+        all.map(|(digest, _)| digest).collect()
     }
 
     /// A frame of this config with all dynamic teams in it.
@@ -309,22 +320,34 @@ impl Known {
         frame
     }
 
-    /// What the table is built from: of these keys, or of all.
+    /// A table of all keys, built some at a time: what is made in between takes several times the room of what stays.
+    fn table(
+        &mut self,
+        frame: &mut Frame<'_>,
+        pepper: Pepper,
+        before: &Dynamic,
+        now_ms: u64,
+    ) -> Dynamic {
+        let all: Vec<Box<str>> = self.of_kind(KEYS, "").map(|(id, _)| id.into()).collect();
+        let keyed = pepper.clone();
+        let specs = all
+            .chunks(BUILT_AT_ONCE)
+            .flat_map(|ids| self.build(frame, &keyed, ids, now_ms));
+        Dynamic::build(pepper, specs, before, now_ms)
+    }
+
+    /// What the table is built from, of these keys.
     fn build(
         &mut self,
-        snapshot: &Snapshot,
-        grounds: (&dyn VendorBook, &Books),
-        only: Option<&[Box<str>]>,
+        frame: &mut Frame<'_>,
+        pepper: &Pepper,
+        ids: &[Box<str>],
         now_ms: u64,
     ) -> Vec<KeySpec> {
-        let Some(pepper) = self.pepper() else {
-            return Vec::new();
-        };
-        let mut frame = self.frame(snapshot, grounds, now_ms);
         let mut unfit: Vec<(Box<str>, String)> = Vec::new();
         let mut keys: Vec<Key> = Vec::new();
         let mut secrets: Vec<Vec<(Digest, Option<u64>)>> = Vec::new();
-        let mut named = HashSet::new();
+        let mut named: HashSet<Box<str>> = HashSet::new();
         let mut add = |id: &str, kept: &Kept| {
             let Some(mut doc) = kept.key() else {
                 unfit.push((id.into(), "another version of yumen wrote it".to_owned()));
@@ -333,9 +356,7 @@ impl Known {
             if doc.about.ended.is_some() || self.revoked.contains_key(id) {
                 return;
             }
-            let valid = doc.secrets.iter().filter(|secret| secret.is_valid(now_ms));
-            let keyed = |secret: &doc::SecretDoc| Some((secret.keyed(&pepper)?, secret.until_ms));
-            let valid: Vec<_> = valid.filter_map(keyed).collect();
+            let valid = doc.found_by(pepper, now_ms);
             let Some((first, _)) = valid.first() else {
                 unfit.push((id.into(), "it was hashed with another pepper".to_owned()));
                 return;
@@ -344,23 +365,10 @@ impl Known {
             keys.push(doc.key);
             secrets.push(valid);
         };
-        match only {
-            None => {
-                named.extend(
-                    self.docs
-                        .keys()
-                        .filter(|name| name.starts_with(KEYS))
-                        .cloned(),
-                );
-                self.of_kind(KEYS, "").for_each(|(id, kept)| add(id, kept));
-            }
-            Some(ids) => {
-                for id in ids {
-                    named.insert(format!("{KEYS}{id}").into());
-                    if let Some(kept) = self.kept(KEYS, id) {
-                        add(id, kept);
-                    }
-                }
+        for id in ids {
+            named.insert(format!("{KEYS}{id}").into());
+            if let Some(kept) = self.kept(KEYS, id) {
+                add(id, kept);
             }
         }
         let ids: Vec<Box<str>> = keys.iter().map(|key| key.id.as_str().into()).collect();

@@ -9,15 +9,16 @@ use std::time::Duration;
 
 use journal::{Event, What};
 use ledger::{Doc, Down, Written};
-use policies::access::token::{self, PREFIX};
+use policies::access::token::{self, Digest};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::doc::{About, Done, KeyDoc, SECRETS_MAX, SecretDoc, TeamDoc, lean, merge, written};
+use super::pasted::holds_secret;
 use super::{Access, Backend, KEYS, TEAMS, view};
 use crate::config::build::unix_ms;
-use crate::config::schema::Key;
+use crate::config::schema::{Certificate, Key};
 use crate::config::units::Span;
 
 /// Longest note, in bytes.
@@ -108,34 +109,46 @@ impl Access {
                 let made = token::create(aws_lc_rs::rand::fill)
                     .map_err(|_| Refusal::Unkept("no randomness from the system".to_owned()))?;
                 let digest = token::digest(made.as_bytes());
-                (Some(made), digest)
+                (Some(made), Some(digest))
+            }
+            // Known by its certificate alone.
+            Some(Value::Null) if fields.get("certificate").is_some_and(Value::is_object) => {
+                (None, None)
             }
             Some(hash) => {
                 let digest = hash.as_str().and_then(token::parse_digest);
                 let why = "hash: not `sha256:` and 64 hexadecimal digits; leave it out to have a key made";
-                (None, digest.ok_or_else(|| bad(why))?)
+                (None, Some(digest.ok_or_else(|| bad(why))?))
             }
         };
-        let secret = match &made {
-            Some(key) => SecretDoc::of_key(key, &pepper, now_ms),
-            None => SecretDoc::of_digest(&digest, String::new(), &pepper, now_ms),
+        let secret = match (&made, &digest) {
+            (Some(key), _) => Some(SecretDoc::of_key(key, &pepper, now_ms)),
+            (None, Some(digest)) => {
+                Some(SecretDoc::of_digest(digest, String::new(), &pepper, now_ms))
+            }
+            (None, None) if fields.contains_key("id") => None,
+            (None, None) => return Err(bad("id: a key without a secret needs one")),
         };
         // Eight digits of the keyed hash tell keys apart and tell nothing of the key.
-        let named = format!("key-{}", secret.hash.get(..8).unwrap_or_default());
+        let hash = secret.as_ref().and_then(|secret| secret.hash.get(..8));
+        let named = format!("key-{}", hash.unwrap_or_default());
         let id = fields.entry("id").or_insert_with(|| named.into());
-        let id = id.as_str().ok_or_else(|| bad("id: not a text"))?.to_owned();
+        let id = id.as_str().ok_or_else(|| bad("id: not a text"))?;
+        let id = no_secret("id", id)?.to_owned();
         fields.insert("hash".to_owned(), NO_HASH.into());
         let doc = KeyDoc {
             key: typed(fields)?,
-            secrets: vec![secret],
+            secrets: secret.into_iter().collect(),
             about: words.about(who, now_ms),
         };
         if self.keyring.known().kept(KEYS, &id).is_some() {
             return Err(conflict("there is a key of this id, or there was one"));
         }
-        let twin = self.store.load();
-        let found = twin.keys.dynamic().has(&pepper.keyed(&digest));
-        if found || made.is_none() && self.store.load().keys.has(&digest) {
+        let keys = &self.store.load().keys;
+        let twin = |digest: &Digest| {
+            keys.dynamic().has(&pepper.keyed(digest)) || made.is_none() && keys.has(digest)
+        };
+        if digest.as_ref().is_some_and(twin) {
             return Err(conflict("hash: there is a key with this hash"));
         }
         let mut body = self.put_key(who, &id, (0, &doc), "key created")?;
@@ -189,6 +202,9 @@ impl Access {
             return Err(bad("overlap: 90d at most"));
         }
         let (rev, mut doc) = self.live_key(id)?;
+        if doc.secrets.is_empty() {
+            return Err(conflict("this key has no secret: its certificate is"));
+        }
         let pepper = self.keyring.salted().map_err(unkept)?;
         let now_ms = self.now_ms();
         let until = now_ms.saturating_add(u64::try_from(overlap.as_millis()).unwrap_or(u64::MAX));
@@ -229,9 +245,18 @@ impl Access {
         doc.about.ended = Some(done.clone());
         self.note(who, id, "key revoked")?;
         match self.keep(KEYS, id, rev, &written(&doc)) {
-            Ok(()) => Ok(Answer::of(self.key_view(id))),
-            // Nobody must wait for a store to be rid of a key that leaked.
-            Err(Refusal::Unkept(why)) if matches!(self.keyring.backend, Backend::Shared(_)) => {
+            Ok(()) => {
+                self.keyring.known().revoked.remove(id);
+                Ok(Answer::of(self.key_view(id)))
+            }
+            // Nobody must wait for a disk or a store to be rid of a key that leaked.
+            Err(Refusal::Unkept(why)) if matches!(self.keyring.backend, Backend::Local(_)) => {
+                self.keyring.revoke_here(&self.store, id, done);
+                Err(Refusal::Unkept(format!(
+                    "{why}; it works no more, but will after a restart: revoke it once more when there is room"
+                )))
+            }
+            Err(Refusal::Unkept(why)) => {
                 tracing::warn!(
                     key = id,
                     why,
@@ -258,6 +283,7 @@ impl Access {
             Some(Value::String(name)) => name,
             _ => return Err(bad("name: a text, and it must be there")),
         };
+        no_secret("name", &name)?;
         if self.store.load().basis.teams.contains_key(&name) {
             return Err(conflict("the config has a team of this name"));
         }
@@ -375,9 +401,10 @@ impl Access {
         (rev, doc): (u64, &KeyDoc),
         told: &str,
     ) -> Result<Value, Refusal> {
-        if doc.key.certificate.is_some() {
-            return Err(bad("certificate: only a key of the config has one"));
+        if doc.secrets.is_empty() && doc.key.certificate.is_none() {
+            return Err(bad("certificate: it is all that this key is known by"));
         }
+        self.no_other_has(id, &doc.key)?;
         let mut key = doc.key.clone();
         // Any hash will do for judging the rest, but that of another key.
         key.hash = Some(format!("sha256:{}", "0".repeat(64)));
@@ -385,11 +412,24 @@ impl Access {
             let snapshot = self.store.load();
             let mut known = self.keyring.known();
             let mut frame = known.frame(&snapshot, self.store.grounds(), self.now_ms());
-            frame.keys(vec![key]).remove(0).map_err(bad)?;
+            let judged = frame.judge_keys(vec![key]).into_iter().next();
+            judged.unwrap_or(Ok(())).map_err(bad)?;
         }
         self.note(who, id, told)?;
         self.keep(KEYS, id, rev, &written(doc))?;
         Ok(self.key_view(id))
+    }
+
+    /// A certificate stands for one key.
+    fn no_other_has(&self, id: &str, key: &Key) -> Result<(), Refusal> {
+        let name = key.certificate.as_ref().and_then(Certificate::name);
+        let dynamic = self.store.load().keys.dynamic();
+        match name.and_then(|name| dynamic.certified(&name)) {
+            Some(other) if other != id => Err(conflict(format!(
+                "certificate: it stands for the key `{other}`"
+            ))),
+            _ => Ok(()),
+        }
     }
 
     fn put_team(
@@ -410,16 +450,15 @@ impl Access {
                     let mut doc = kept
                         .key()
                         .filter(|doc| doc.about.ended.is_none() && !unfit)?;
-                    let hash = &doc.secrets.first()?.hash;
-                    doc.key.hash = Some(format!("sha256:{hash}"));
+                    let hash = doc.secrets.first().map(|secret| &secret.hash);
+                    doc.key.hash = hash.map(|hash| format!("sha256:{hash}"));
                     Some(doc.key)
                 });
                 let keys: Vec<Key> = keys.collect();
                 let ids: Vec<String> = keys.iter().map(|key| key.id.clone()).collect();
                 frame.set_team(name, doc.team.clone());
-                let built = ids.into_iter().zip(frame.keys(keys));
-                for (id, built) in built {
-                    built.map_err(|why| {
+                for (id, judged) in ids.into_iter().zip(frame.judge_keys(keys)) {
+                    judged.map_err(|why| {
                         conflict(format!("the key `{id}` would no longer fit: {why}"))
                     })?;
                 }
@@ -534,10 +573,16 @@ impl Words {
                 "labels: {LABELS_MAX} at most, names and values of 1 to {LABEL_BYTES_MAX} bytes"
             )));
         }
-        let looks_like_key =
-            |text: &String| text.contains(PREFIX) && text.split_whitespace().any(token::is_ours);
-        if note.as_ref().is_some_and(looks_like_key) {
-            return Err(bad("note: there is a key in it"));
+        if note.as_deref().is_some_and(holds_secret) {
+            return Err(bad("note: there is a key or another secret in it"));
+        }
+        // What is shown to all who may see keys. The answer does not repeat it.
+        let pairs = labels.iter().flatten();
+        if pairs
+            .flat_map(|(name, value)| [name, value])
+            .any(|text| holds_secret(text))
+        {
+            return Err(bad("labels: there is a key or another secret in them"));
         }
         Ok(Self { note, labels })
     }
@@ -563,6 +608,16 @@ impl Words {
     }
 }
 
+/// An id or a team's name, which stand in logs, metrics and records for good.
+fn no_secret<'a>(field: &str, name: &'a str) -> Result<&'a str, Refusal> {
+    if holds_secret(name) {
+        return Err(bad(format!(
+            "{field}: there is a key or another secret in it"
+        )));
+    }
+    Ok(name)
+}
+
 fn object(body: &[u8]) -> Result<Map<String, Value>, Refusal> {
     match serde_json::from_slice(body) {
         Ok(Value::Object(fields)) => Ok(fields),
@@ -578,7 +633,7 @@ fn typed<T: DeserializeOwned>(fields: Map<String, Value>) -> Result<T, Refusal> 
 
 fn unkept(error: anyhow::Error) -> Refusal {
     tracing::error!(error = %format!("{error:#}"), "a change of keys could not be kept");
-    Refusal::Unkept(format!("nothing was kept: {error}"))
+    Refusal::Unkept(format!("nothing was kept, as far as is known: {error}"))
 }
 
 fn strange() -> Refusal {

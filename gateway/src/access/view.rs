@@ -222,7 +222,7 @@ fn config_key(key: &Principal, grades: &Grades, now_ms: u64) -> Value {
     let expired = key.expires_ms.is_some_and(|end| now_ms >= end);
     let mut view = json!({
         "id": key.id,
-        "team": key.team,
+        "team": key.team.as_deref(),
         "grade": grades.name(key.grade),
         "expires_ms": key.expires_ms,
         "public": key.public,

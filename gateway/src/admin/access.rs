@@ -34,7 +34,7 @@ pub(super) enum Op {
 /// The keyring behind the routes.
 pub struct Desk {
     access: Access,
-    places: Semaphore,
+    places: Arc<Semaphore>,
 }
 
 impl Desk {
@@ -43,7 +43,7 @@ impl Desk {
     pub fn new(access: Access) -> Arc<Self> {
         Arc::new(Self {
             access,
-            places: Semaphore::new(CHANGES_MAX),
+            places: Arc::new(Semaphore::new(CHANGES_MAX)),
         })
     }
 
@@ -61,9 +61,13 @@ impl Desk {
             ));
         };
         // Never closed.
-        let _place = self.places.acquire().await;
+        let place = Arc::clone(&self.places).acquire_owned().await;
         let desk = Arc::clone(self);
-        let doing = move || desk.access.answer(op, &who, &id, &query, body.as_ref());
+        let doing = move || {
+            // Whoever asked may have gone; what was begun is done.
+            let _place = place;
+            desk.access.answer(op, &who, &id, &query, body.as_ref())
+        };
         tokio::task::spawn_blocking(doing)
             .await
             .unwrap_or_else(|_| {

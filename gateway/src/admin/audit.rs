@@ -40,7 +40,7 @@ pub struct Searches {
     pub bodies: Arc<dyn Bodies>,
     /// For how long ago something was.
     pub clock: Arc<dyn Clock>,
-    places: Semaphore,
+    places: Arc<Semaphore>,
 }
 
 /// A whole answer, or a status and why.
@@ -62,7 +62,7 @@ impl Searches {
             index,
             bodies,
             clock,
-            places: Semaphore::new(SEARCHES_MAX),
+            places: Arc::new(Semaphore::new(SEARCHES_MAX)),
         }
     }
 
@@ -71,14 +71,18 @@ impl Searches {
         self: &Arc<Self>,
         search: impl FnOnce(&Self) -> Answer + Send + 'static,
     ) -> Answer {
-        let Ok(_place) = self.places.try_acquire() else {
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
             return Err((
                 StatusCode::SERVICE_UNAVAILABLE,
                 "too many searches are running; ask again".to_owned(),
             ));
         };
         let searches = Arc::clone(self);
-        let running = move || search(&searches);
+        let running = move || {
+            // Whoever asked may have gone; the search runs to its end.
+            let _place = place;
+            search(&searches)
+        };
         tokio::task::spawn_blocking(running)
             .await
             .unwrap_or_else(|_| {

@@ -164,6 +164,7 @@ impl Searches {
             live: true,
             until: Until::Frontier(self.journal.frontier()),
             snapshot,
+            money: snapshot.all_money(),
             now,
         }
     }
@@ -172,7 +173,7 @@ impl Searches {
 /// The budgets of owners that are wanted, with what is counted of each.
 async fn counted(state: &AdminState, now: Now, wanted: impl Fn(&Owner) -> bool) -> Vec<Counted> {
     let mut counted = Vec::new();
-    for meter in budgets::budgets(state.config.books().meters.all()) {
+    for meter in budgets::budgets(&state.config.books().meters, &state.config.load().keys) {
         if wanted(&meter.owner) {
             let spent = state.ledger.spent(&meter, now).await;
             counted.push((meter, spent));
@@ -184,8 +185,9 @@ async fn counted(state: &AdminState, now: Now, wanted: impl Fn(&Owner) -> bool) 
 /// The teams that somebody may see; `None`: all.
 fn seen(visitor: &Visitor, snapshot: &Snapshot) -> Option<Vec<String>> {
     let teams = visitor.teams.as_ref()?.iter();
+    let money = snapshot.all_money();
     let below = |team: &String| {
-        budgets::below(&snapshot.money, team)
+        budgets::below(&money, team)
             .into_iter()
             .map(str::to_owned)
             .collect::<Vec<_>>()

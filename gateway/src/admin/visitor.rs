@@ -65,7 +65,7 @@ pub(super) async fn enter(
 ) -> Result<Visitor, Response<Full<Bytes>>> {
     let admin = &snapshot.admin;
     let people = snapshot.identity.as_ref();
-    let people = people.is_some_and(|people| !people.rights.roles.is_empty());
+    let people = people.is_some_and(|people| !people.rights().roles.is_empty());
     if admin.token.is_none() && admin.tokens.is_empty() && !people {
         return Err(refuse(
             StatusCode::FORBIDDEN,
@@ -138,7 +138,7 @@ fn known(bearer: &[u8], snapshot: &Snapshot, now: Now) -> Known {
         return Known::As(token.name.clone(), vec![token.role], teams);
     }
     match &snapshot.identity {
-        Some(people) if !people.rights.roles.is_empty() && identity::has_form(bearer) => {
+        Some(people) if !people.rights().roles.is_empty() && identity::has_form(bearer) => {
             match people.session(bearer, now) {
                 Ok(session) => {
                     let (user, roles) = (session.person.user.clone(), session.roles.clone());

@@ -232,12 +232,13 @@ fn read<T>(
         live: false,
         until: Until::End,
         snapshot: &bench.snapshot,
+        money: bench.snapshot.all_money(),
         now: Now {
             mono_ns: clock.mono_ns(),
             wall_ms: clock.wall_ms(),
         },
     };
-    let all = budgets::budgets(bench.books.meters.all()).into_iter();
+    let all = budgets::budgets(&bench.books.meters, &bench.snapshot.keys).into_iter();
     let counted = all
         .filter(|meter| wanted(&budgets::owner_name(&meter.owner)))
         .map(|meter| (meter, None));

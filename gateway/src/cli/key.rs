@@ -13,10 +13,13 @@ use policies::access::token;
 use serde_json::{Map, Value, json};
 
 use super::remote::{AdminArgs, encoded};
+use super::table;
 use crate::config::check::KEY_ID_BYTES_MAX;
 
 /// Keys asked for at once.
 const PAGE: &str = "1000";
+/// What a list shows of each.
+const COLUMNS: [&str; 6] = ["id", "prefix", "status", "source", "team", "expires"];
 
 #[derive(Debug, Subcommand)]
 pub(super) enum KeyCommand {
@@ -206,7 +209,7 @@ fn list(args: &ListArgs, out: &mut impl Write) -> anyhow::Result<()> {
         ("prefix", &args.prefix),
     ];
     let mut cursor = String::new();
-    let mut widths = true;
+    let mut rows = Vec::new();
     loop {
         let given = filters.iter();
         let mut pairs: Vec<(&str, &str)> = given
@@ -216,38 +219,25 @@ fn list(args: &ListArgs, out: &mut impl Write) -> anyhow::Result<()> {
         let page = args.admin.get("/api/keys", &pairs)?;
         let page = page.context("this gateway has no keys to list: it is of another version")?;
         let page: Value = serde_json::from_slice(&page).context("the answer is not JSON")?;
-        for key in page
-            .get("keys")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-        {
+        let keys = page.get("keys").and_then(Value::as_array);
+        for key in keys.into_iter().flatten() {
             if args.json {
                 writeln!(out, "{key}")?;
                 continue;
             }
             let says = |name: &str| key.get(name).and_then(Value::as_str).unwrap_or("-");
-            if std::mem::take(&mut widths) {
-                row(out, ["ID", "PREFIX", "STATUS", "SOURCE", "TEAM", "EXPIRES"])?;
-            }
-            let names = ["id", "prefix", "status", "source", "team", "expires"];
-            row(out, names.map(says))?;
+            rows.push(COLUMNS.map(|name| says(name).to_owned()).to_vec());
         }
         match page.get("next").and_then(Value::as_str) {
             Some(next) => next.clone_into(&mut cursor),
-            None => return Ok(()),
+            None => break,
         }
     }
-}
-
-fn row(
-    out: &mut impl Write,
-    [id, prefix, status, source, team, expires]: [&str; 6],
-) -> std::io::Result<()> {
-    writeln!(
-        out,
-        "{id:<24} {prefix:<10} {status:<8} {source:<8} {team:<16} {expires}"
-    )
+    if !rows.is_empty() {
+        let head = COLUMNS.map(str::to_uppercase).to_vec();
+        table::write(out, head, rows, |_| false)?;
+    }
+    Ok(())
 }
 
 fn ask(admin: &AdminArgs, method: Method, path: &str, body: &Value) -> anyhow::Result<Value> {
@@ -265,10 +255,21 @@ fn show_made(made: &Value, json: bool, out: &mut impl Write) -> anyhow::Result<(
     let (id, key) = (says("id"), says("key"));
     if json {
         let hash = token::show_digest(&token::digest(key.as_bytes()));
-        writeln!(out, "{}", json!({ "id": id, "key": key, "hash": hash }))?;
+        let mut told = json!({ "id": id });
+        if !key.is_empty() {
+            told = json!({ "id": id, "key": key, "hash": hash });
+        }
+        writeln!(out, "{told}")?;
     } else {
-        writeln!(out, "id:   {id}")?;
-        shown_once(out, key)?;
+        writeln!(out, "id:   {}", table::inert(id))?;
+        if key.is_empty() {
+            writeln!(
+                out,
+                "      it has no secret: its certificate is its credential"
+            )?;
+        } else {
+            shown_once(out, key)?;
+        }
     }
     Ok(())
 }

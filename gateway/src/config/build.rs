@@ -22,6 +22,7 @@ use std::time::{Duration, SystemTime};
 use ::policies::access::keys::{KeySpec, KeyTable};
 use ::policies::limit::Books;
 use ::policies::limit::meter::Owner;
+use arc_swap::ArcSwap;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
@@ -39,6 +40,7 @@ use super::snapshot::{
     ServerTls, Snapshot, State, Target,
 };
 use super::vendors::VendorBook;
+use crate::identity::Rights;
 use crate::secret::Secret;
 
 /// The five clocks' defaults (threat model, section 3; a gap within content is bounded like the first).
@@ -153,21 +155,31 @@ fn assemble(loaded: &Loaded, ground: &Ground<'_>, files: &mut Files<'_>) -> Opti
         || models
             .values()
             .any(|model| model.payload != schema::Payload::None);
+    let mut is_whole = true;
     let specs = access::keys(config, &grades, ground.books)?;
+    let specs = specs.map_while(|spec| {
+        is_whole &= spec.is_some();
+        spec
+    });
+    let keys = KeyTable::build(specs, ground.before.map(|b| &b.keys), unix_ms(ground.now));
+    if !is_whole {
+        return None;
+    }
     let before = ground.before;
     let policy = policies::build(config, &grades, files)?.map(Arc::new);
     let gates = gates::build(config, &grades, files)?;
     shipping::stores(config, files)?;
     let siem_tls = shipping::siem(config, files)?;
     let identity = identity::build(config, &grades, ground, files)?;
+    let basis = super::dynamic::basis(config);
     Some(Snapshot {
         version: before.map_or(1, |before| before.version + 1),
         loaded_at: ground.now,
         fingerprint: loaded.fingerprint().into(),
-        marks: super::changes::Marks::of(loaded),
-        keys: KeyTable::build(specs, before.map(|b| &b.keys), unix_ms(ground.now)),
+        marks: super::changes::Marks::of(loaded, &basis),
+        keys,
         certificates: access::certificates(config)?,
-        basis: super::dynamic::basis(config),
+        basis,
         identity,
         trusted_proxies: access::networks(&config.trusted_proxies)?,
         grades,
@@ -201,6 +213,7 @@ fn assemble(loaded: &Loaded, ground: &Ground<'_>, files: &mut Files<'_>) -> Opti
         runtime: config.runtime.clone(),
         state: state(config)?,
         money: money(config)?,
+        made: ArcSwap::default(),
         discover: discovering(config),
         webhook: config.alerts.webhook.clone(),
         log: config.log.clone(),
@@ -413,7 +426,13 @@ fn money(config: &Config) -> Option<Money> {
 
 /// What the table of keys is built from; `None` if the check would refuse the config.
 pub(super) fn key_specs(config: &Config, grades: &Grades, books: &Books) -> Option<Vec<KeySpec>> {
-    access::keys(config, grades, books)
+    access::keys(config, grades, books)?.collect()
+}
+
+/// What persons may do; `None` if the check would refuse the config, or it knows no persons.
+pub(super) fn rights(config: &Config, grades: &Grades, books: &Books) -> Option<Rights> {
+    // Whoever puts them in place of others says which they are.
+    identity::rights(config, grades, books, (0, 0))?
 }
 
 /// Where limits are counted.

@@ -4,19 +4,21 @@
 //! this process as little as the secret does.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use policies::access::token::{Digest, digest};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::load::Loaded;
+use super::schema::Config;
 
 /// Digests of a config's parts.
 #[derive(Debug, Default)]
 pub struct Marks {
-    sections: BTreeMap<String, Digest>,
-    keys: BTreeMap<String, Digest>,
-    teams: BTreeMap<String, Digest>,
+    sections: BTreeMap<Box<str>, Digest>,
+    keys: BTreeMap<Box<str>, Digest>,
+    teams: BTreeMap<Box<str>, Digest>,
 }
 
 /// Names that only one of two configs has, or that mean something else in the second.
@@ -42,11 +44,16 @@ pub struct Changes<'a> {
 }
 
 impl Marks {
-    /// The marks of a config.
+    /// The marks of a config; `basis` is the same without its keys.
     #[must_use]
-    pub fn of(loaded: &Loaded) -> Self {
+    pub fn of(loaded: &Loaded, basis: &Arc<Config>) -> Self {
         let mut marks = Self::default();
-        let whole = serde_json::to_value(&loaded.config);
+        let config = &loaded.config;
+        for key in &config.keys {
+            marks.keys.insert(key.id.as_str().into(), mark(key));
+        }
+        // Its keys may be many, and a tree of them all is large: they are marked by their marks.
+        let whole = serde_json::to_value(&**basis);
         if let Ok(Value::Object(sections)) = whole {
             for (name, value) in sections {
                 let mut text = value.to_string().into_bytes();
@@ -55,15 +62,13 @@ impl Marks {
                 for (_, secret) in secrets.filter(|(section, _)| *section == name) {
                     text.extend_from_slice(secret);
                 }
-                marks.sections.insert(name, digest(&text));
+                marks.sections.insert(name.into(), digest(&text));
             }
         }
-        let config = &loaded.config;
-        for key in &config.keys {
-            marks.keys.insert(key.id.clone(), mark(key));
-        }
+        let all: Vec<u8> = config.keys.iter().flat_map(mark).collect();
+        marks.sections.insert("keys".into(), digest(&all));
         for (name, team) in &config.teams {
-            marks.teams.insert(name.clone(), mark(team));
+            marks.teams.insert(name.as_str().into(), mark(team));
         }
         marks
     }
@@ -89,8 +94,8 @@ fn mark(of: &impl Serialize) -> Digest {
 }
 
 fn names<'a>(
-    before: &'a BTreeMap<String, Digest>,
-    after: &'a BTreeMap<String, Digest>,
+    before: &'a BTreeMap<Box<str>, Digest>,
+    after: &'a BTreeMap<Box<str>, Digest>,
 ) -> Names<'a> {
     let mut names = Names::default();
     for (name, mark) in after {
@@ -101,7 +106,7 @@ fn names<'a>(
         }
     }
     let gone = before.keys().filter(|name| !after.contains_key(*name));
-    names.removed.extend(gone.map(String::as_str));
+    names.removed.extend(gone.map(|name| &**name));
     names
 }
 
@@ -114,7 +119,8 @@ mod tests {
     use crate::config::testing::{FULL, env};
 
     fn marks(text: &str) -> Marks {
-        Marks::of(&load_text("y.yaml", text, Path::new(""), &env).unwrap())
+        let loaded = load_text("y.yaml", text, Path::new(""), &env).unwrap();
+        Marks::of(&loaded, &crate::config::dynamic::basis(&loaded.config))
     }
 
     #[test]

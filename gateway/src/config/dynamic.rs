@@ -8,12 +8,13 @@ use std::sync::Arc;
 
 use policies::access::keys::KeySpec;
 use policies::limit::Books;
+use policies::limit::level::Now;
 
 use super::build;
 use super::check::{self, TEAMS_DEEP_MAX};
 use super::load::Doc;
 use super::problem::{Problem, Severity};
-use super::schema::{Config, Key, Team};
+use super::schema::{Certificate, Config, Key, Team};
 use super::snapshot::Snapshot;
 use super::vendors::VendorBook;
 
@@ -21,6 +22,8 @@ use super::vendors::VendorBook;
 pub struct Frame<'a> {
     snapshot: &'a Snapshot,
     config: Config,
+    /// Ids of the config's own keys.
+    of_config: HashSet<&'a str>,
     book: &'a dyn VendorBook,
     books: &'a Books,
     now_ms: u64,
@@ -37,6 +40,7 @@ impl<'a> Frame<'a> {
         Self {
             snapshot,
             config: Config::clone(&snapshot.basis),
+            of_config: snapshot.keys.iter().map(|key| &*key.id).collect(),
             book,
             books,
             now_ms,
@@ -82,6 +86,25 @@ impl<'a> Frame<'a> {
         unfit
     }
 
+    /// Lets the snapshot know the teams that were added: persons may be of them, and what is used in them counts to those
+    /// above. Returns how many persons' principals ended.
+    pub fn teach(&self, now: Now) -> usize {
+        let snapshot = self.snapshot;
+        let of_config = &snapshot.basis.teams;
+        let made = self.config.teams.iter();
+        let made = made.filter(|(name, _)| !of_config.contains_key(*name));
+        let above = made.filter_map(|(name, team)| {
+            let above = team.parent.as_deref()?;
+            Some((name.as_str().into(), above.into()))
+        });
+        snapshot.made.store(Arc::new(above.collect()));
+        let rights = build::rights(&self.config, &snapshot.grades, self.books);
+        match (&snapshot.identity, rights) {
+            (Some(directory), Some(rights)) => directory.set_rights(rights, now),
+            _ => 0,
+        }
+    }
+
     /// Judges one team as if it were added: `Err` says all that is wrong with it.
     ///
     /// # Errors
@@ -116,21 +139,41 @@ impl<'a> Frame<'a> {
         self.config.teams.insert(name.to_owned(), team);
     }
 
+    /// Builds keys as [`keys`](Self::keys) does, only to hear what is wrong with them: nothing is remembered of them.
+    #[must_use]
+    pub fn judge_keys(&mut self, keys: Vec<Key>) -> Vec<Result<(), String>> {
+        // A limit that is made is found by its name from then on: those of what may be refused would stay for good, and
+        // would stand in the place of those that count.
+        let thrown_away = Books::default();
+        let built = self.built(keys, &thrown_away);
+        built.into_iter().map(|built| built.map(drop)).collect()
+    }
+
     /// Builds keys: for each, what the table of keys is built from, or what is wrong with it.
     #[must_use]
     pub fn keys(&mut self, keys: Vec<Key>) -> Vec<Result<KeySpec, String>> {
+        self.built(keys, self.books)
+    }
+
+    fn built(&mut self, keys: Vec<Key>, books: &Books) -> Vec<Result<KeySpec, String>> {
         let text = match &*keys {
             // Only for one: that is what somebody asked for and reads the answer of.
             [one] => serde_json::json!({ "keys": [one] }).to_string(),
             _ => String::new(),
         };
-        let of_config: HashSet<&str> = self.snapshot.keys.iter().map(|key| &*key.id).collect();
         let mut wrong: Vec<Vec<String>> = keys
             .iter()
             .map(|key| {
-                let taken = of_config.contains(&*key.id);
-                let why = "id: the config has a key of this id".to_owned();
-                taken.then_some(why).into_iter().collect()
+                let taken = self.of_config.contains(&*key.id);
+                let id = taken.then_some("id: the config has a key of this id");
+                let name = key.certificate.as_ref().and_then(Certificate::name);
+                let taken = name.is_some_and(|name| self.snapshot.certificates.contains_key(&name));
+                let why = "certificate: the config has a key of this certificate";
+                let certificate = taken.then_some(why);
+                id.into_iter()
+                    .chain(certificate)
+                    .map(str::to_owned)
+                    .collect()
             })
             .collect();
         self.config.keys = keys;
@@ -143,7 +186,7 @@ impl<'a> Frame<'a> {
         }
         let mut is_good = wrong.iter().map(Vec::is_empty);
         self.config.keys.retain(|_| is_good.next() == Some(true));
-        let (grades, books) = (&self.snapshot.grades, self.books);
+        let grades = &self.snapshot.grades;
         let specs = build::key_specs(&self.config, grades, books).unwrap_or_default();
         let mut specs = specs.into_iter();
         self.config.keys = Vec::new();
@@ -166,9 +209,34 @@ impl<'a> Frame<'a> {
 
 /// The config that dynamic keys and teams are judged by: all but its keys, of which there may be many.
 pub(super) fn basis(config: &Config) -> Arc<Config> {
-    let mut basis = config.clone();
-    basis.keys = Vec::new();
-    Arc::new(basis)
+    // Field by field: a clone of the whole would be one of all keys.
+    Arc::new(Config {
+        keys: Vec::new(),
+        listen: config.listen.clone(),
+        tls: config.tls.clone(),
+        admin: config.admin.clone(),
+        separate_duties: config.separate_duties,
+        trusted_proxies: config.trusted_proxies.clone(),
+        grades: config.grades.clone(),
+        providers: config.providers.clone(),
+        models: config.models.clone(),
+        teams: config.teams.clone(),
+        identity: config.identity.clone(),
+        policies: config.policies.clone(),
+        prices: config.prices.clone(),
+        state: config.state.clone(),
+        alerts: config.alerts.clone(),
+        audit: config.audit.clone(),
+        limits: config.limits.clone(),
+        timeouts: config.timeouts.clone(),
+        upstream: config.upstream.clone(),
+        http2: config.http2.clone(),
+        stream: config.stream.clone(),
+        drain: config.drain.clone(),
+        overload: config.overload.clone(),
+        runtime: config.runtime.clone(),
+        log: config.log.clone(),
+    })
 }
 
 /// Whether a name ends where this rest of a path begins.

@@ -4,11 +4,12 @@
 //! reads the environment or the clock on its own: both are passed in.
 //!
 //! `problem` what is wrong and where, within a text too: `scalar` · `env` variables · `node` the file with places ·
-//! `decode` serde over it · `schema`, `tuning`, `units` its form · `load` all of these, with `words` and `price_table` · `json_schema` for
+//! `decode` serde over it · `schema`, `tuning`, `units` its form · `load` all of these, with `words` and `price_table`, and `apart` on a thread of its own · `json_schema` for
 //! editors · `check` its sense, with `address`, `time`, `zone`, `scope`, `vendors` · `build` and `snapshot` what traffic uses ·
 //! `routing`, `governed` the same in words · `changes` what a reload changed · `trial` one to try policies with · `watch` the running one and its reload.
 
 pub mod address;
+mod apart;
 pub mod build;
 pub mod changes;
 pub mod check;

@@ -9,6 +9,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
+use arc_swap::ArcSwap;
 use http::HeaderValue;
 use ipnet::IpNet;
 use policies::access::keys::KeyTable;
@@ -104,21 +105,39 @@ pub struct Snapshot {
     pub state: State,
     /// How money is counted.
     pub money: Money,
+    /// Teams that the admin API made and that have one above them, and that. Changes while the snapshot is used.
+    pub made: ArcSwap<Above>,
     /// Providers whose lists of models are asked for, and how often.
     pub discover: Vec<(Box<str>, Duration)>,
     /// Where it is told that a budget is nearly spent.
     pub webhook: Option<Webhook>,
 }
 
+/// Teams that have one above them, and that.
+pub type Above = HashMap<Box<str>, Box<str>>;
+
+impl Snapshot {
+    /// How money is counted, the teams that the admin API made included.
+    #[must_use]
+    pub fn all_money(&self) -> Money {
+        let mut money = self.money.clone();
+        for (team, above) in &**self.made.load() {
+            let above = above.clone();
+            money.above.entry(team.clone()).or_insert(above);
+        }
+        money
+    }
+}
+
 /// How money is counted.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Money {
     /// Of all budgets.
     pub currency: Box<str>,
     /// Seconds east of UTC of the calendar that budgets go by.
     pub zone_s: i32,
     /// Teams that have one above them, and that.
-    pub above: HashMap<Box<str>, Box<str>>,
+    pub above: Above,
 }
 
 /// Where limits are counted, and where dynamic keys are kept.

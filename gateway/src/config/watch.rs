@@ -11,10 +11,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
+use journal::clock::Clock;
 use policies::limit::Books;
+use policies::limit::level::Now;
 use serde::Serialize;
 
+use super::apart::apart;
 use super::build::{Built, Found, Ground, build, unix_ms};
 use super::files::Watched;
 use super::load::{Loaded, load, load_text};
@@ -84,11 +87,14 @@ pub struct ConfigStore {
     prepare: Option<Prepare>,
     witness: OnceLock<Witness>,
     keyring: OnceLock<Arc<Keyring>>,
+    clock: OnceLock<Arc<dyn Clock>>,
     counters: Arc<ReloadCounters>,
-    /// What the running snapshot was built from.
-    loaded: ArcSwap<Loaded>,
+    /// What the running snapshot was built from, if it may be built once more from the same: with many keys it is large.
+    loaded: ArcSwapOption<Loaded>,
     /// Models that providers were found to have.
     found: Mutex<Found>,
+    /// Snapshots that were replaced and may still be used by streams.
+    old: Mutex<Vec<Arc<Snapshot>>>,
     /// Held for a whole reload: one at a time.
     watched: Mutex<Watched>,
 }
@@ -106,27 +112,29 @@ impl ConfigStore {
         let path = path.into();
         let books = Arc::new(Books::default());
         let now = SystemTime::now();
-        let loaded = load(&path, &*env)?;
+        let ground = Ground {
+            book: &*book,
+            books: &books,
+            before: None,
+            now,
+            found: None,
+        };
+        let (kept, built) = apart(
+            || load(&path, &*env),
+            |loaded| Ok((kept(loaded), build(loaded, &ground)?)),
+        )?;
         let Built {
             snapshot,
             warnings,
             files,
             digest,
-        } = build(
-            &loaded,
-            &Ground {
-                book: &*book,
-                books: &books,
-                before: None,
-                now,
-                found: None,
-            },
-        )?;
+        } = built;
         let store = Self {
             watched: Mutex::new(Watched::of(&path, files, digest)),
             current: ArcSwap::from_pointee(snapshot),
-            loaded: ArcSwap::from_pointee(loaded),
+            loaded: ArcSwapOption::new(kept),
             found: Mutex::default(),
+            old: Mutex::default(),
             path,
             env,
             book,
@@ -134,6 +142,7 @@ impl ConfigStore {
             prepare: None,
             witness: OnceLock::new(),
             keyring: OnceLock::new(),
+            clock: OnceLock::new(),
             counters: Arc::default(),
         };
         store.succeeded(now);
@@ -152,7 +161,7 @@ impl ConfigStore {
     ) -> Result<Self, Vec<Problem>> {
         let books = Arc::new(Books::default());
         let now = SystemTime::now();
-        let loaded = load_text(name, text, Path::new(""), &|_| None)?;
+        let loaded = Arc::new(load_text(name, text, Path::new(""), &|_| None)?);
         let ground = Ground {
             book: &*book,
             books: &books,
@@ -162,8 +171,9 @@ impl ConfigStore {
         };
         let store = Self {
             current: ArcSwap::from_pointee(build(&loaded, &ground)?.snapshot),
-            loaded: ArcSwap::from_pointee(loaded),
+            loaded: ArcSwapOption::new(kept(&loaded)),
             found: Mutex::default(),
+            old: Mutex::default(),
             path: PathBuf::new(),
             env: Box::new(|_| None),
             book,
@@ -171,6 +181,7 @@ impl ConfigStore {
             prepare: None,
             witness: OnceLock::new(),
             keyring: OnceLock::new(),
+            clock: OnceLock::new(),
             counters: Arc::default(),
             watched: Mutex::default(),
         };
@@ -196,7 +207,8 @@ impl ConfigStore {
         let mut hold = keyring.hold();
         let snapshot = self.load();
         let before = snapshot.keys.dynamic();
-        hold.dress(&snapshot, &before, self.grounds(), unix_ms(self.now()));
+        let now = (self.moment(), unix_ms(self.now()));
+        hold.dress(&snapshot, &before, self.grounds(), now);
     }
 
     /// What a config is built with beside its text: vendors, and limits by name.
@@ -209,6 +221,27 @@ impl ConfigStore {
     #[must_use]
     pub fn now(&self) -> SystemTime {
         SystemTime::now()
+    }
+
+    /// The same on both clocks of limits: from when on limits are used, that of [`timed_by`](Self::timed_by).
+    #[must_use]
+    pub fn moment(&self) -> Now {
+        let wall_ms = i64::try_from(unix_ms(self.now())).unwrap_or(i64::MAX);
+        self.clock.get().map_or(
+            Now {
+                mono_ns: 0,
+                wall_ms,
+            },
+            |clock| Now {
+                mono_ns: clock.mono_ns(),
+                wall_ms: clock.wall_ms(),
+            },
+        )
+    }
+
+    /// Has limits go by this clock; only the first one that is given counts.
+    pub fn timed_by(&self, clock: Arc<dyn Clock>) {
+        let _ = self.clock.set(clock);
     }
 
     fn tell(&self, why: &'static str, reloaded: &Reloaded<'_>) {
@@ -245,17 +278,21 @@ impl ConfigStore {
     ) -> Result<Report, Vec<Problem>> {
         let now = SystemTime::now();
         let before = self.load();
-        let outcome = load(&self.path, &*self.env).and_then(|loaded| {
-            let built = self.make(&loaded, &before, now)?;
-            Ok((loaded, built))
-        });
+        let outcome = apart(
+            || load(&self.path, &*self.env),
+            |loaded| Ok((kept(loaded), self.make(loaded, &before, now)?)),
+        );
         match outcome {
-            Ok((loaded, built)) => {
-                self.loaded.store(Arc::new(loaded));
+            Ok((kept, built)) => {
+                self.loaded.store(kept);
                 *watched = Watched::of(&self.path, built.files, built.digest);
                 let after = Arc::new(built.snapshot);
                 let keys_stopped = self.swap(&before, &after, now);
-                let people = identity::reloaded(before.identity.as_ref(), after.identity.as_ref());
+                let people = identity::reloaded(
+                    before.identity.as_ref(),
+                    after.identity.as_ref(),
+                    self.moment(),
+                );
                 let keys_stopped = keys_stopped + people;
                 let report = Report {
                     version: after.version,
@@ -270,8 +307,9 @@ impl ConfigStore {
                         after: &after,
                     },
                 );
-                drop((before, after));
-                self.books.prune();
+                drop(after);
+                self.retire(before);
+                self.books.prune(self.moment());
                 self.succeeded(now);
                 self.counters.reloads.fetch_add(1, Ordering::Relaxed);
                 Ok(report)
@@ -292,7 +330,8 @@ impl ConfigStore {
         let mut hold = self.keyring.get().map(|keyring| keyring.hold());
         if let Some(hold) = &mut hold {
             let dynamic = before.keys.dynamic();
-            hold.dress(after, &dynamic, self.grounds(), unix_ms(now));
+            let now = (self.moment(), unix_ms(now));
+            hold.dress(after, &dynamic, self.grounds(), now);
         }
         self.current.store(Arc::clone(after));
         after.keys.stop_what_lost(&before.keys)
@@ -334,11 +373,32 @@ impl ConfigStore {
         let _watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
         *self.found.lock().unwrap_or_else(PoisonError::into_inner) = found;
         let (before, now) = (self.load(), SystemTime::now());
-        let built = self.make(&self.loaded.load(), &before, now)?;
+        let Some(loaded) = self.loaded.load_full() else {
+            return Ok(());
+        };
+        let built = self.make(&loaded, &before, now)?;
         self.swap(&before, &Arc::new(built.snapshot), now);
-        drop(before);
-        self.books.prune();
+        self.retire(before);
+        self.books.prune(self.moment());
         Ok(())
+    }
+
+    /// Keeps a snapshot that has had its time until nobody uses it: the last stream of it, on a worker, would take apart all
+    /// its keys while others wait.
+    fn retire(&self, before: Arc<Snapshot>) {
+        let mut old = self.old.lock().unwrap_or_else(PoisonError::into_inner);
+        old.push(before);
+        drop(old);
+        self.bury();
+    }
+
+    /// Takes apart what is not used any more.
+    fn bury(&self) {
+        let mut old = self.old.lock().unwrap_or_else(PoisonError::into_inner);
+        let unused = |snapshot: &mut Arc<Snapshot>| Arc::strong_count(snapshot) == 1;
+        let gone: Vec<_> = old.extract_if(.., unused).collect();
+        drop(old);
+        drop(gone);
     }
 
     /// What the process remembers of limits.
@@ -383,6 +443,7 @@ impl ConfigStore {
             let store = Arc::clone(&self);
             // Files may lie on a network: not on a worker that serves streams.
             let done = tokio::task::spawn_blocking(move || {
+                store.bury();
                 if why == "sighup" {
                     Some(store.reload(why))
                 } else {
@@ -396,6 +457,13 @@ impl ConfigStore {
             }
         }
     }
+}
+
+/// What is kept to build the running config once more: nothing, unless some provider is asked for its models.
+fn kept(loaded: &Arc<Loaded>) -> Option<Arc<Loaded>> {
+    let mut providers = loaded.config.providers.values();
+    let discovers = providers.any(|provider| provider.discover);
+    discovers.then(|| Arc::clone(loaded))
 }
 
 /// SIGHUP, where there is one.
@@ -541,7 +609,7 @@ mod tests {
         let before = bench.store.load();
         let bot = before.keys.find(b"ym-demo", 0).unwrap();
         let now = policies::limit::level::Now::default();
-        let rate = Arc::clone(&bot.meters[0]);
+        let rate = Arc::clone(bot.meters().next().unwrap());
         rate.count(1, now);
         assert_eq!(rate.standing(now).remaining, 59);
 
@@ -549,7 +617,7 @@ mod tests {
         let report = bench.store.reload("test").unwrap();
         assert_eq!((report.version, report.keys_stopped), (2, 0));
         let again = bench.store.load().keys.find(b"ym-demo", 0).unwrap();
-        assert!(Arc::ptr_eq(&again.meters[0], &rate));
+        assert!(Arc::ptr_eq(again.meters().next().unwrap(), &rate));
         assert!(!bot.is_stopped());
 
         // The team may no longer ask for the model: the key lost something.

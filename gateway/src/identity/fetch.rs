@@ -67,7 +67,20 @@ async fn discovered(source: &Source, caller: &Caller) -> Result<String, String> 
     if document.issuer != *issuer {
         return Err("the issuer's document is about another issuer".into());
     }
+    same_care(issuer, &document.jwks_uri)?;
     Ok(document.jwks_uri)
+}
+
+/// Whoever is asked by TLS may not send us where there is none, be it on this machine.
+fn same_care(issuer: &str, jwks_uri: &str) -> Result<(), String> {
+    let is_tls = |url: &str| {
+        url.get(..8)
+            .is_some_and(|begin| begin.eq_ignore_ascii_case("https://"))
+    };
+    if is_tls(issuer) && !is_tls(jwks_uri) {
+        return Err("the issuer's document names keys that are not fetched by https".into());
+    }
+    Ok(())
 }
 
 async fn get(caller: &Caller, url: &str) -> Result<Bytes, String> {
@@ -99,6 +112,38 @@ pub fn is_safe(url: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_issuer_with_tls_has_keys_with_tls() {
+        for (issuer, keys, safe) in [
+            (
+                "https://sso.example.com",
+                "https://sso.example.com/jwks",
+                true,
+            ),
+            (
+                "https://sso.example.com",
+                "HTTPS://keys.example.com/jwks",
+                true,
+            ),
+            (
+                "https://sso.example.com",
+                "http://127.0.0.1:8080/jwks",
+                false,
+            ),
+            ("https://sso.example.com", "http://localhost/jwks", false),
+            (
+                "HTTPS://sso.example.com",
+                "http://sso.example.com/jwks",
+                false,
+            ),
+            ("https://sso.example.com", "", false),
+            ("http://127.0.0.1:1", "http://127.0.0.1:2/jwks", true),
+            ("http://127.0.0.1:1", "https://sso.example.com/jwks", true),
+        ] {
+            assert_eq!(same_care(issuer, keys).is_ok(), safe, "{issuer} {keys}");
+        }
+    }
 
     #[test]
     fn only_tls_or_this_machine() {

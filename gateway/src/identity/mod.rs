@@ -11,14 +11,13 @@ mod claims;
 mod fetch;
 mod jwt;
 mod keep;
-mod recent;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use policies::access::keys::KeySpec;
 use policies::access::principal::{Membership, Principal};
 use policies::access::token::{Digest, digest};
@@ -34,8 +33,8 @@ pub use keep::keep;
 
 use crate::config::schema::Role;
 use crate::config::snapshot::Grades;
+use crate::recent::Recent;
 use jwt::Keys;
-use recent::Recent;
 
 /// Tokens that are remembered, in each of two generations: about 300 bytes each.
 const TOKENS_MAX: usize = 32_768;
@@ -114,8 +113,8 @@ pub struct Session {
     pub roles: Vec<Role>,
     /// The key that signed it.
     key: Digest,
-    /// Of the snapshot whose rights these are.
-    version: u64,
+    /// Of the rights that it was made by.
+    version: Version,
 }
 
 /// Why there is no session.
@@ -143,11 +142,14 @@ impl Waiting {
     }
 }
 
-/// What persons may do, by one config.
+/// Tells newer rights from older ones: the snapshot's version, and how often teams changed under it.
+pub type Version = (u64, u64);
+
+/// What persons may do, by one config and the teams that the admin API made.
 #[derive(Debug)]
 pub struct Rights {
-    /// The snapshot's.
-    pub version: u64,
+    /// Which these are.
+    pub version: Version,
     /// What a member of each team may do, and each member's own limits.
     pub teams: HashMap<Box<str>, (Membership, Vec<Limit>)>,
     /// The team of a group; `None`: a group is a team if it has its name.
@@ -169,8 +171,8 @@ pub struct Rights {
 pub struct Directory {
     /// What outlives the snapshot.
     pub issuer: Arc<Issuer>,
-    /// What is the snapshot's.
-    pub rights: Rights,
+    /// What is the snapshot's. Changes while it is used: a team that the admin API makes is no new config.
+    rights: ArcSwap<Rights>,
 }
 
 impl Directory {
@@ -182,7 +184,36 @@ impl Directory {
             Some(before) if before.settings.same(&settings) => Arc::clone(before),
             _ => Arc::new(Issuer::new(settings, before.map(|before| &**before))),
         };
-        Self { issuer, rights }
+        Self {
+            issuer,
+            rights: ArcSwap::from_pointee(rights),
+        }
+    }
+
+    /// What persons may do.
+    #[must_use]
+    pub fn rights(&self) -> Arc<Rights> {
+        self.rights.load_full()
+    }
+
+    /// Puts other teams in place of those there are: their `version` is set here. What persons lost by it ends their
+    /// streams; returns how many were stopped.
+    pub fn set_rights(&self, mut rights: Rights, now: Now) -> usize {
+        let (snapshot, changes) = self.rights.load().version;
+        rights.version = (snapshot, changes + 1);
+        self.rights.store(Arc::new(rights));
+        let all = self.issuer.sessions().all();
+        self.renew_all(&all, now)
+    }
+
+    /// Makes sessions anew under these rights. Returns how many principals ended.
+    fn renew_all(&self, all: &[(Digest, Arc<Session>)], now: Now) -> usize {
+        let rights = self.rights();
+        let stopped = all.iter().filter(|(name, session)| {
+            let newer = self.renewed(&rights, *name, session, now);
+            session.stop_unless(newer.principal.as_deref())
+        });
+        stopped.count()
     }
 
     /// The session of a token.
@@ -201,12 +232,18 @@ impl Directory {
             return Err(Miss::Denied("stale_keys"));
         }
         let name = digest(token);
+        let rights = self.rights();
         let known = issuer.sessions().get(&name, in_use).map(Arc::clone);
-        let session = match known {
-            Some(session) if session.version >= self.rights.version => session,
-            Some(older) => self.renewed(name, &older),
-            None => self.verified(token, name, &held.keys, now)?,
+        let mut session = match known {
+            Some(session) if session.version >= rights.version => session,
+            Some(older) => self.renewed(&rights, name, &older, now),
+            None => self.verified(&rights, token, name, now)?,
         };
+        let newest = self.rights();
+        if session.version < newest.version {
+            // Teams changed meanwhile, and whoever changed them may not have seen this session.
+            session = self.renewed(&newest, name, &session, now);
+        }
         let now_ms = u64::try_from(now.wall_ms).unwrap_or(0);
         if now_ms >= session.person.expires_ms {
             return Err(Miss::Denied("expired"));
@@ -220,12 +257,16 @@ impl Directory {
     /// A token that was not seen lately.
     fn verified(
         &self,
+        rights: &Rights,
         token: &[u8],
         name: Digest,
-        keys: &Keys,
         now: Now,
     ) -> Result<Arc<Session>, Miss> {
         let issuer = &self.issuer;
+        let Some(held) = issuer.keys.load_full() else {
+            return Err(issuer.ask(now, "no_keys"));
+        };
+        let keys = &held.keys;
         let unverified = jwt::read(token).ok_or(Miss::Denied("malformed"))?;
         if !keys.has(&unverified.kid) {
             return Err(issuer.ask(now, "unknown_key"));
@@ -236,14 +277,19 @@ impl Directory {
         let now_s = now.wall_ms.div_euclid(1000);
         let person = claims::read(&claims, &settings.wanted, &settings.names, now_s);
         let person = person.map_err(Miss::Denied)?;
-        let session = Arc::new(self.made(person, key));
+        let session = Arc::new(self.made(rights, person, key, now));
         issuer.sessions().put(name, Arc::clone(&session), in_use);
+        let newest = issuer.keys.load();
+        if !newest.as_ref().is_some_and(|held| held.keys.holds(&key)) {
+            // The key went meanwhile, and whoever took it away may not have seen this session.
+            issuer.sessions().forget(&name);
+            return Err(Miss::Denied("signature"));
+        }
         Ok(session)
     }
 
-    fn made(&self, person: Person, key: Digest) -> Session {
-        let rights = &self.rights;
-        let principal = self.principal(&person).map(Arc::new);
+    fn made(&self, rights: &Rights, person: Person, key: Digest, now: Now) -> Session {
+        let principal = self.principal(rights, &person, now).map(Arc::new);
         let mut roles: Vec<Role> = person
             .roles
             .iter()
@@ -260,8 +306,7 @@ impl Directory {
         }
     }
 
-    fn principal(&self, person: &Person) -> Option<Principal> {
-        let rights = &self.rights;
+    fn principal(&self, rights: &Rights, person: &Person, now: Now) -> Option<Principal> {
         let mut named = person
             .groups
             .iter()
@@ -278,28 +323,40 @@ impl Directory {
             grade.unwrap_or_else(|| rights.grades.highest())
         });
         let grade = declared.max().unwrap_or(Grade::LOWEST);
-        let mut meters = self.issuer.meters(&person.user, limits, &rights.meters);
+        let mut meters = self
+            .issuer
+            .meters(&person.user, limits, &rights.meters, now);
         meters.extend(membership.meters.iter().cloned());
         Some(Principal::new(KeySpec {
             id: Box::default(),
             digest: [0; 32],
             user: Some(person.user.clone()),
             team: Some(team.into()),
+            certificate: None,
             grade: grade.max(membership.grade).max(rights.grade),
             models: membership.models.clone(),
             scope: membership.scope.clone(),
             expires_ms: Some(person.expires_ms),
             public: false,
-            meters,
+            own: None,
+            meters: meters.into(),
             share: membership.turns.share(&person.user, None),
         }))
     }
 
     /// The session of an older snapshot under this one's rights. What lost something is stopped.
-    fn renewed(&self, name: Digest, older: &Arc<Session>) -> Arc<Session> {
-        let mut session = self.made(older.person.clone(), older.key);
-        if let (Some(new), Some(old)) = (session.principal.take(), &older.principal) {
-            session.principal = Arc::into_inner(new).map(|mut new| {
+    fn renewed(
+        &self,
+        rights: &Rights,
+        name: Digest,
+        older: &Arc<Session>,
+        now: Now,
+    ) -> Arc<Session> {
+        let mut session = self.made(rights, older.person.clone(), older.key, now);
+        // Who had no team before may have one now: nothing ran that could go on.
+        if let Some(old) = &older.principal {
+            let new = session.principal.take().and_then(Arc::into_inner);
+            session.principal = new.map(|mut new| {
                 // That its time is over ends no stream: a token is good for what began with it.
                 if new.keeps_all_of(old, 0) {
                     new.follow(old);
@@ -331,17 +388,46 @@ impl Session {
 }
 
 /// After a reload: what persons lost ends their streams. Returns how many were stopped.
-pub fn reloaded(before: Option<&Directory>, after: Option<&Directory>) -> usize {
+pub fn reloaded(before: Option<&Directory>, after: Option<&Directory>, now: Now) -> usize {
     let Some(before) = before else { return 0 };
-    let same = after.filter(|after| Arc::ptr_eq(&after.issuer, &before.issuer));
     let all = before.issuer.sessions().all();
-    let mut stopped = 0;
-    for (name, session) in all {
-        let newer = same.map(|after| after.renewed(name, &session));
-        let newer = newer.as_ref().and_then(|newer| newer.principal.as_deref());
-        stopped += usize::from(session.stop_unless(newer));
+    match after.filter(|after| Arc::ptr_eq(&after.issuer, &before.issuer)) {
+        Some(after) => after.renew_all(&all, now),
+        None => all
+            .iter()
+            .filter(|(_, session)| session.stop_unless(None))
+            .count(),
     }
-    stopped
+}
+
+impl Rights {
+    /// Limits of users: one of each kind, whichever team has it.
+    fn of_users(&self) -> Vec<Limit> {
+        let mut all: Vec<Limit> = Vec::new();
+        for limit in self.teams.values().flat_map(|(_, limits)| limits) {
+            let same = |known: &Limit| (known.unit, known.window) == (limit.unit, limit.window);
+            if !all.iter().any(same) {
+                all.push(*limit);
+            }
+        }
+        all
+    }
+}
+
+impl Directory {
+    /// Remembers limits of a user who has not asked yet, so that what was used of them before can be restored. Of another
+    /// team's limits the amounts are other ones, but not what is counted.
+    pub fn expect(&self, user: &str, now: Now) {
+        let rights = self.rights();
+        self.issuer
+            .meters(user, &rights.of_users(), &rights.meters, now);
+    }
+
+    /// Limits that users have, whoever they are.
+    #[must_use]
+    pub fn limits_of_users(&self) -> Vec<Limit> {
+        self.rights().of_users()
+    }
 }
 
 impl Issuer {
@@ -388,7 +474,7 @@ impl Issuer {
     }
 
     /// The meters of a user's own limits.
-    fn meters(&self, user: &str, limits: &[Limit], all: &Meters) -> Vec<Arc<Meter>> {
+    fn meters(&self, user: &str, limits: &[Limit], all: &Meters, now: Now) -> Vec<Arc<Meter>> {
         if limits.is_empty() {
             return Vec::new();
         }
@@ -407,7 +493,7 @@ impl Issuer {
         let forgot = users.put(user.into(), kept, |_| false);
         drop(users);
         if forgot {
-            all.prune();
+            all.prune(now);
         }
         made
     }
@@ -433,11 +519,14 @@ impl Issuer {
     }
 }
 
-/// Whether something runs with it.
+/// Whether something runs with it, or with what it was under an earlier config: only what is remembered can be stopped.
 fn in_use(session: &Arc<Session>) -> bool {
     let principal = session.principal.as_ref();
-    principal.is_some_and(|principal| Arc::strong_count(principal) > 1)
+    principal.is_some_and(|principal| Arc::strong_count(principal) > 1 || principal.is_followed())
 }
+
+#[cfg(test)]
+mod tests;
 
 fn nanos(span: Duration) -> u64 {
     u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)

@@ -15,6 +15,9 @@ use super::arrive::Arrived;
 use super::settle::Exchange;
 use crate::identity::{self, Miss, Waiting};
 
+/// Nobody said who they are: that guesses at nothing.
+const NO_KEY: &str = "no_key";
+
 /// Whether a request is let in.
 pub(super) enum Admission {
     /// It is.
@@ -23,18 +26,49 @@ pub(super) enum Admission {
     After(Arrived, Waiting),
 }
 
+/// Lets a request in, or not. Wrong credentials are told that they are wrong only so often from one address (T-43); good
+/// ones are never held up by others' failures.
 pub(super) fn admit(exchange: &mut Exchange, arrived: Arrived) -> Result<Admission, Fault> {
+    let admission = judged(exchange, arrived);
+    match admission {
+        Err(fault) if fault.kind() == Kind::Unauthenticated && fault.why() != NO_KEY => {
+            Err(failed(exchange, fault))
+        }
+        admission => admission,
+    }
+}
+
+/// One more wrong credential.
+fn failed(exchange: &Exchange, fault: Fault) -> Fault {
+    let failures = &exchange.worker.shared.failures;
+    match failures.count(exchange.client_address(), now(exchange)) {
+        Ok(()) => fault,
+        Err(wait) => Fault::new(Kind::RateLimited)
+            .reason("too_many_failures")
+            .message("Too many requests from this address had no valid API key.")
+            .retry_after(wait),
+    }
+}
+
+fn now(exchange: &Exchange) -> Now {
+    Now {
+        mono_ns: exchange.worker.now_ns(),
+        wall_ms: exchange.now_ms,
+    }
+}
+
+fn judged(exchange: &mut Exchange, arrived: Arrived) -> Result<Admission, Fault> {
     let token = credential(&arrived.head)?;
     let shown = certified(exchange)?;
     let principal = match (token, shown) {
-        (None, None) => return Err(denied("no_key")),
+        (None, None) => return Err(denied(NO_KEY)),
         (None, Some(shown)) => shown,
         (Some(token), shown) => {
             let principal = match named(exchange, token)? {
                 Named::As(principal) => principal,
                 Named::After(waiting) => return Ok(Admission::After(arrived, waiting)),
             };
-            if shown.is_some_and(|shown| !Arc::ptr_eq(&shown, &principal)) {
+            if shown.is_some_and(|shown| !is_same(&shown, &principal)) {
                 return Err(denied("two_credentials"));
             }
             principal
@@ -52,6 +86,11 @@ pub(super) fn admit(exchange: &mut Exchange, arrived: Arrived) -> Result<Admissi
     Ok(Admission::In(arrived))
 }
 
+/// Whether two credentials are of one key: it may have several secrets for a while. Persons have no id.
+fn is_same(a: &Arc<Principal>, b: &Arc<Principal>) -> bool {
+    Arc::ptr_eq(a, b) || !a.id.is_empty() && a.id == b.id
+}
+
 fn denied(reason: &'static str) -> Fault {
     Fault::new(Kind::Unauthenticated).reason(reason)
 }
@@ -59,13 +98,16 @@ fn denied(reason: &'static str) -> Fault {
 /// Whom the client's certificate names, if a key says that it does.
 fn certified(exchange: &Exchange) -> Result<Option<Arc<Principal>>, Fault> {
     let snapshot = &exchange.snapshot;
-    let mut names = exchange.certificate().iter();
-    let Some(key) = names.find_map(|name| snapshot.certificates.get(name)) else {
-        return Ok(None);
-    };
+    let names = exchange.certificate();
     let now_ms = u64::try_from(exchange.now_ms).unwrap_or(0);
-    let found = snapshot.keys.find_digest(key, now_ms).transpose();
-    found.map_err(|denial| denied(denial.reason()))
+    let mut of_config = names
+        .iter()
+        .filter_map(|name| snapshot.certificates.get(name));
+    let found = match of_config.next() {
+        Some(key) => snapshot.keys.find_digest(key, now_ms),
+        None => snapshot.keys.find_certificate(names, now_ms),
+    };
+    found.transpose().map_err(|denial| denied(denial.reason()))
 }
 
 /// Whom a token names.
@@ -91,11 +133,7 @@ fn named(exchange: &Exchange, token: &[u8]) -> Result<Named, Fault> {
                 reason => denied(reason),
             });
     };
-    let now = Now {
-        mono_ns: exchange.worker.now_ns(),
-        wall_ms: exchange.now_ms,
-    };
-    match directory.session(token, now) {
+    match directory.session(token, now(exchange)) {
         Ok(session) => session.principal.clone().map(Named::As).ok_or_else(|| {
             Fault::new(Kind::Forbidden)
                 .reason("no_team")
@@ -115,7 +153,7 @@ pub(super) async fn again(
     waiting.over().await;
     match admit(exchange, arrived)? {
         Admission::In(arrived) => Ok(arrived),
-        Admission::After(..) => Err(denied("unknown_key")),
+        Admission::After(..) => Err(failed(exchange, denied("unknown_key"))),
     }
 }
 
@@ -172,11 +210,12 @@ fn credential(head: &Parts) -> Result<Option<&[u8]>, Fault> {
             _ => return Err(Fault::new(Kind::Unauthenticated).reason("scheme")),
         },
     };
-    let query = head
-        .uri
-        .query()
-        .and_then(|query| query.split('&').find_map(|pair| pair.strip_prefix("key=")))
-        .map(str::as_bytes);
+    let pairs = head.uri.query().unwrap_or_default().split('&');
+    let mut keys = pairs.filter_map(|pair| pair.strip_prefix("key="));
+    let query = keys.next().map(str::as_bytes);
+    if keys.next().is_some() {
+        return Err(Fault::new(Kind::Unauthenticated).reason("two_credentials"));
+    }
     let mut found = [bearer, header("x-api-key"), header("x-goog-api-key"), query]
         .into_iter()
         .flatten();
@@ -221,5 +260,8 @@ mod tests {
         );
         check(&[], "/?key=ym-c", Ok(Some("ym-c")));
         check(&[], "/?monkey=1", Ok(None));
+        // Which of two counts, servers disagree on.
+        check(&[], "/?key=ym-c&key=ym-d", Err(()));
+        check(&[], "/?key=ym-c&a=1&key=ym-c", Err(()));
     }
 }

@@ -17,7 +17,7 @@ use http::header::{
 };
 use http::request::Parts;
 use http::uri::Authority;
-use http::{HeaderMap, HeaderValue, Method, Request, Version};
+use http::{HeaderMap, HeaderValue, Method, Version};
 use hyper::body::{Body, Frame, Incoming};
 use wire::{Fault, Kind, multipart};
 
@@ -42,8 +42,6 @@ pub(super) enum What {
 pub(super) struct Arrived {
     pub(super) what: What,
     pub(super) head: Parts,
-    /// Not read yet; whoever takes it reads it, or sees to it that it is read.
-    pub(super) body: Option<Incoming>,
 }
 
 /// Headers of which a second one would be read differently by different servers.
@@ -63,9 +61,8 @@ pub(super) const SLOW_AFTER: Duration = Duration::from_secs(10);
 pub(super) fn read_head(
     exchange: &mut Exchange,
     peer: &Peer,
-    request: Request<Incoming>,
+    (head, body): (Parts, &Unread),
 ) -> Result<Arrived, Fault> {
-    let (head, body) = request.into_parts();
     exchange.told = super::told::Told::read(&head.headers);
     exchange.forwarded =
         super::forwarded::client(&head.headers, peer.ip, &exchange.snapshot.trusted_proxies);
@@ -107,9 +104,7 @@ pub(super) fn read_head(
             media(&head.headers)?;
             exchange.limits().body_bytes.0
         };
-        if let Some(length) = Body::size_hint(&body).exact()
-            && length > most
-        {
+        if body.length().is_some_and(|length| length > most) {
             return Err(too_large());
         }
     }
@@ -125,8 +120,7 @@ pub(super) fn read_head(
         At::Model(id) => What::Model(id),
         At::Nothing => What::Moderations,
     };
-    let body = Some(body);
-    Ok(Arrived { what, head, body })
+    Ok(Arrived { what, head })
 }
 
 /// Where our own detectors answer; all other paths are the dialects'.
@@ -296,42 +290,87 @@ fn media(headers: &HeaderMap) -> Result<(), Fault> {
 }
 
 /// Bytes of a refused request's body that are read for the sake of its connection, and how long they are waited for.
-const DRAIN_BYTES: usize = 64 << 10;
+const DRAIN_BYTES: u64 = 64 << 10;
 const DRAIN_WAIT: Duration = Duration::from_millis(250);
 
-/// Reads away what little a refused request still sends: a connection that is closed before its body has come takes the
-/// client's next request with it, unanswered.
-pub(super) async fn drain(body: Option<Incoming>) {
-    let Some(mut body) = body else {
-        return;
-    };
-    let all = async {
-        let mut seen = 0;
-        while seen < DRAIN_BYTES && !body.is_end_stream() {
-            match std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
-                Some(Ok(frame)) => seen += frame.data_ref().map_or(0, Bytes::len),
-                Some(Err(_)) | None => break,
-            }
+/// What of a request's body nobody has read yet.
+pub(super) enum Unread {
+    /// All of it was read, or there was none.
+    Nothing,
+    /// All of it, or all that is still to come of it.
+    Body(Incoming),
+    /// Whoever sends the form on has it.
+    Lent,
+}
+
+impl Unread {
+    /// How long the body says that it is.
+    fn length(&self) -> Option<u64> {
+        match self {
+            Self::Body(body) => Body::size_hint(body).exact(),
+            Self::Nothing | Self::Lent => None,
         }
-    };
-    // What comes later is not waited for.
-    let _ = tokio::time::timeout(DRAIN_WAIT, all).await;
+    }
+
+    /// For whoever reads it.
+    pub(super) fn take(&mut self) -> Result<Incoming, Fault> {
+        match std::mem::replace(self, Self::Lent) {
+            Self::Body(body) => Ok(body),
+            Self::Nothing | Self::Lent => Err(Kind::Bug.into()),
+        }
+    }
+
+    /// Reads away what little a refused request still sends: a connection that is closed before its body has come takes
+    /// the client's next request with it, unanswered. Whether nothing is left; else the connection must end, and the client
+    /// must know that it does.
+    pub(super) async fn drain(self) -> bool {
+        let mut body = match self {
+            Self::Nothing => return true,
+            Self::Lent => return false,
+            Self::Body(body) => body,
+        };
+        if Body::size_hint(&body).lower() > DRAIN_BYTES {
+            return false;
+        }
+        let all = async {
+            let mut seen = 0;
+            while !body.is_end_stream() {
+                match std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+                    Some(Ok(frame)) => seen += frame.data_ref().map_or(0, Bytes::len) as u64,
+                    Some(Err(_)) => return false,
+                    None => return true,
+                }
+                if seen > DRAIN_BYTES {
+                    return false;
+                }
+            }
+            true
+        };
+        // What comes later is not waited for.
+        tokio::time::timeout(DRAIN_WAIT, all).await.unwrap_or(false)
+    }
 }
 
 /// Reads the body whole, because it must be judged whole. One frame stays the slice that hyper read; several are joined
 /// once.
-pub(super) async fn read_body(exchange: &mut Exchange, mut body: Incoming) -> Result<Bytes, Fault> {
+pub(super) async fn read_body(
+    exchange: &mut Exchange,
+    unread: &mut Unread,
+) -> Result<Bytes, Fault> {
+    let Unread::Body(body) = unread else {
+        return Err(Kind::Bug.into());
+    };
     let limit = exchange.limits().body_bytes.0;
     let clocks = exchange.snapshot.timeouts.clone();
     let idle = clocks.body_idle.0.min(clocks.body.0);
     let alarm = exchange.alarm();
     let began = exchange.started;
-    let expected = Body::size_hint(&body).exact();
+    let expected = Body::size_hint(body).exact();
     let mut first = Bytes::new();
     let mut joined = BytesMut::new();
     let mut seen = 0u64;
     loop {
-        let frame = match next_frame(&mut body, idle, &alarm).await? {
+        let frame = match next_frame(body, idle, &alarm).await? {
             None => break,
             Some(Err(_)) => return Err(bad("body_cut", "The request body ended before its end.")),
             Some(Ok(frame)) => frame,
@@ -370,6 +409,7 @@ pub(super) async fn read_body(exchange: &mut Exchange, mut body: Incoming) -> Re
             break;
         }
     }
+    *unread = Unread::Nothing;
     exchange.is_whole();
     Ok(if joined.is_empty() {
         first

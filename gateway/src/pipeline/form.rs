@@ -18,7 +18,7 @@ use wire::multipart::{Event, Head, Odd, Splitter, write_end, write_head};
 use wire::{Fault, Kind, Rope};
 
 use super::arrive::{
-    RATE_FLOOR_BYTES_PER_S, SLOW_AFTER, bad, boundary, next_frame, slow, too_large,
+    RATE_FLOOR_BYTES_PER_S, SLOW_AFTER, Unread, bad, boundary, next_frame, slow, too_large,
 };
 use super::settle::Exchange;
 use crate::upstream::client::Upload;
@@ -116,9 +116,10 @@ struct Reading {
 pub(super) async fn read(
     exchange: &mut Exchange,
     head: &Parts,
-    mut body: Incoming,
+    unread: &mut Unread,
 ) -> Result<(Bytes, Sending), Fault> {
     let boundary = boundary(&head.headers)?;
+    let mut body = unread.take()?;
     let held_max = exchange.limits().body_bytes.0;
     let length = body.size_hint().exact();
     let mut watch = Watch::new(exchange);

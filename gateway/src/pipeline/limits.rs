@@ -87,7 +87,7 @@ fn ask(exchange: &mut Exchange, facts: Option<&RequestFacts>) -> Result<Option<W
         (Some(facts), Some(model)) => estimate(exchange.request_bytes, facts, model),
         _ => Estimate::default(),
     };
-    let charges = charges(principal.meters.iter().chain(of_model), estimate);
+    let charges = charges(principal.meters().chain(of_model), estimate);
     if charges.is_empty() {
         return Ok(None);
     }
@@ -120,7 +120,7 @@ pub(super) fn count(exchange: &Exchange) {
     let Some(principal) = &exchange.principal else {
         return;
     };
-    let requests = principal.meters.iter();
+    let requests = principal.meters();
     let requests = requests.filter(|meter| meter.limit.unit == Unit::Requests);
     let charges = charges(requests, Estimate::default());
     exchange.worker.ledger.count(&charges, now(exchange));

@@ -41,9 +41,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use adapters::{Asks, ClientDialect};
-use http::{Request, Response};
-use hyper::body::Incoming;
-use wire::{Fault, Kind};
+use http::header::{CONNECTION, EXPECT};
+use http::request::Parts;
+use http::{HeaderValue, Request, Response, Version};
+use hyper::body::{Body as _, Incoming};
+use wire::Fault;
 
 pub use arrive::MODERATIONS;
 pub use body::ReplyBody;
@@ -51,7 +53,7 @@ pub use body::ReplyBody;
 use crate::audit;
 use crate::worker::{Peer, RequestId, Worker};
 use admit::Admission;
-use arrive::{Arrived, What};
+use arrive::{Arrived, Unread, What};
 use dispatch::Sent;
 use settle::Exchange;
 
@@ -95,22 +97,44 @@ async fn walk(
     peer: &Peer,
     request: Request<Incoming>,
 ) -> Result<Walked, Fault> {
-    let mut arrived = arrive::read_head(exchange, peer, request)?;
-    let body = arrived.body.take();
-    let admitted = match admit::admit(exchange, arrived) {
-        Ok(Admission::In(arrived)) => Ok(arrived),
-        // Boxed: only tokens of a key that nobody knows yet wait.
-        Ok(Admission::After(arrived, waiting)) => {
-            Box::pin(admit::again(exchange, arrived, waiting)).await
-        }
-        Err(fault) => Err(fault),
+    let (head, body) = request.into_parts();
+    let is_http1 = head.version < Version::HTTP_2;
+    let waits = head.headers.contains_key(EXPECT);
+    let mut unread = Unread::Body(body);
+    let mut walked = stages(exchange, peer, (head, &mut unread)).await;
+    let closes = exchange.extra.iter().any(|(name, _)| *name == CONNECTION);
+    if matches!(walked, Ok(Walked::Sent(_))) || closes {
+        return walked;
+    }
+    // Who waits for our leave to send a body is not asked for one that nobody wants.
+    let is_read = match &unread {
+        Unread::Body(body) if waits => body.is_end_stream(),
+        Unread::Nothing => true,
+        _ => Box::pin(unread.drain()).await,
     };
-    let (what, head, body) = match (admitted, body) {
-        (Ok(Arrived { what, head, .. }), Some(body)) => (what, head, body),
-        (Ok(_), None) => return Err(Kind::Bug.into()),
-        (Err(fault), body) => {
-            Box::pin(arrive::drain(body)).await;
-            return Err(fault);
+    if is_http1 && !is_read {
+        let close = (CONNECTION, HeaderValue::from_static("close"));
+        match &mut walked {
+            Ok(Walked::Answered(reply)) => {
+                reply.headers_mut().insert(close.0, close.1);
+            }
+            _ => exchange.extra.push(close),
+        }
+    }
+    walked
+}
+
+async fn stages(
+    exchange: &mut Exchange,
+    peer: &Peer,
+    (head, unread): (Parts, &mut Unread),
+) -> Result<Walked, Fault> {
+    let arrived = arrive::read_head(exchange, peer, (head, unread))?;
+    let Arrived { what, head } = match admit::admit(exchange, arrived)? {
+        Admission::In(arrived) => arrived,
+        // Boxed: only tokens of a key that nobody knows yet wait.
+        Admission::After(arrived, waiting) => {
+            Box::pin(admit::again(exchange, arrived, waiting)).await?
         }
     };
     let asked = match what {
@@ -123,10 +147,13 @@ async fn walk(
         .as_ref()
         .is_some_and(|asked| asked.endpoint.asks.is_form());
     let (body, sending) = if form {
-        let (json, sending) = Box::pin(form::read(exchange, &head, body)).await?;
+        let (json, sending) = Box::pin(form::read(exchange, &head, unread)).await?;
+        if !sending.streams() {
+            *unread = Unread::Nothing;
+        }
         (json, Some(Box::new(sending)))
     } else {
-        (arrive::read_body(exchange, body).await?, None)
+        (arrive::read_body(exchange, unread).await?, None)
     };
     exchange.complete = Instant::now();
     let Some(asked) = asked else {

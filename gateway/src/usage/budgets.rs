@@ -18,14 +18,15 @@ use journal::index::usage::{self, Sums};
 use journal::index::{Cursor, Index, NoBodies, Query, find};
 use journal::row::Row;
 use journal::utc::rfc3339;
+use policies::access::keys::KeyTable;
 use policies::limit::level::{Now, Window};
-use policies::limit::meter::{Meter, Owner, Unit};
+use policies::limit::meter::{Meter, Meters, Owner, Unit};
 use serde::{Deserialize, Serialize};
 
 pub use super::owners::below;
 use super::owners::each_owner;
 use crate::config::price::decimal;
-use crate::config::snapshot::Snapshot;
+use crate::config::snapshot::{Money, Snapshot};
 
 /// Entries of an explanation where no number is asked for.
 pub const ENTRIES: usize = 100;
@@ -149,11 +150,22 @@ pub fn owner_name(owner: &Owner) -> String {
     format!("{}:{}", owner.level(), owner.name())
 }
 
-/// The meters that are budgets.
+/// All budgets, in the order of their names: those of keys that never asked too, which nothing is counted of yet.
 #[must_use]
-pub fn budgets(meters: Vec<Arc<Meter>>) -> Vec<Arc<Meter>> {
-    let is_budget = |meter: &Arc<Meter>| matches!(meter.limit.window, Window::Calendar(_));
-    meters.into_iter().filter(is_budget).collect()
+pub fn budgets(meters: &Meters, keys: &KeyTable) -> Vec<Arc<Meter>> {
+    let mut all: BTreeMap<Box<str>, Arc<Meter>> = BTreeMap::new();
+    let mut add = |meter: Arc<Meter>| {
+        if matches!(meter.limit.window, Window::Calendar(_)) {
+            all.insert(meter.name().into(), meter);
+        }
+    };
+    meters.all().into_iter().for_each(&mut add);
+    keys.for_each(|key| {
+        if let Some(own) = key.own() {
+            own.shown(&key.id).into_iter().for_each(&mut add);
+        }
+    });
+    all.into_values().collect()
 }
 
 /// What the log says of budgets.
@@ -168,6 +180,8 @@ pub struct Books<'a> {
     pub until: Until,
     /// The running config.
     pub snapshot: &'a Snapshot,
+    /// How money is counted under it, the teams that the admin API made included.
+    pub money: Money,
     /// The time.
     pub now: Now,
 }
@@ -252,7 +266,7 @@ impl Books<'_> {
         counted: &[Counted],
         index: Option<&Index>,
     ) -> io::Result<(Vec<Found>, usage::Read)> {
-        let money = &self.snapshot.money;
+        let money = &self.money;
         let mut found = vec![Found::default(); counted.len()];
         let mut places: BTreeMap<(&str, &str), Vec<usize>> = BTreeMap::new();
         let mut begins = Vec::with_capacity(counted.len());
@@ -315,7 +329,7 @@ impl Books<'_> {
         Budget {
             owner: owner_name(&meter.owner),
             unit: unit_name(unit).to_owned(),
-            currency: (unit == Unit::Cost).then(|| self.snapshot.money.currency.to_string()),
+            currency: (unit == Unit::Cost).then(|| self.money.currency.to_string()),
             period: match meter.limit.window {
                 Window::Calendar(period) => period.as_str().to_owned(),
                 Window::Rolling(_) | Window::Held => String::new(),
@@ -357,7 +371,7 @@ impl Books<'_> {
         cursor: Option<Cursor>,
         limit: usize,
     ) -> io::Result<(Vec<Entry>, Option<Cursor>)> {
-        let money = &self.snapshot.money;
+        let money = &self.money;
         let mut query = Query::default();
         query.from_ms = Some(self.period(meter).0);
         let wrong = |why: &'static str| io::Error::new(io::ErrorKind::InvalidInput, why);

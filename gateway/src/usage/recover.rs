@@ -15,11 +15,13 @@ use std::path::Path;
 use journal::follow::Until;
 use journal::index::Index;
 use journal::index::usage::{self, Of, SLOT_MS, Sums};
+use policies::access::keys::KeyTable;
 use policies::limit::level::{Before, Now, Window};
-use policies::limit::meter::{Meter, Meters, Owner, Unit};
+use policies::limit::meter::{Limit, Meters, Owner, Purse, Unit};
 
 use super::owners::each_owner;
 use crate::config::snapshot::Money;
+use crate::identity::Directory;
 
 /// Shortest rolling window that is restored.
 const WINDOW_NS_MIN: u64 = 3_600_000_000_000;
@@ -53,11 +55,22 @@ pub fn recover(
     index: Option<&Index>,
     until: Until,
     money: &Money,
-    meters: &Meters,
+    (meters, keys, people): (&Meters, &KeyTable, Option<&Directory>),
     now: Now,
 ) -> io::Result<Recovered> {
-    let meters = meters.all();
-    let Some(from_ms) = meters.iter().filter_map(|meter| begin_ms(meter, now)).min() else {
+    // Limits of keys and users are made when these are first seen: nobody has been seen yet.
+    let mut from_ms: Option<i64> = None;
+    let mut see = |limit: &Limit| from_ms = begin_ms(limit, now).into_iter().chain(from_ms).min();
+    meters.all().iter().for_each(|meter| see(&meter.limit));
+    let of_users = people.map_or_else(Vec::new, Directory::limits_of_users);
+    of_users.iter().for_each(&mut see);
+    keys.for_each(|key| {
+        key.own()
+            .into_iter()
+            .flat_map(Purse::limits)
+            .for_each(&mut see);
+    });
+    let Some(from_ms) = from_ms else {
         return Ok(Recovered::default());
     };
     let (by_owner, requests) = match read(log, index, (from_ms, until), money) {
@@ -67,9 +80,21 @@ pub fn recover(
         }
         read => read?,
     };
+    if let Some(people) = people {
+        for owner in by_owner.keys() {
+            if let Owner::User(user) = owner {
+                people.expect(user, now);
+            }
+        }
+    }
+    keys.for_each(|key| {
+        if by_owner.contains_key(&Owner::Key(key.id.clone())) {
+            let _ = key.meters().count();
+        }
+    });
     let mut restored = 0;
-    for meter in &meters {
-        if begin_ms(meter, now).is_none() {
+    for meter in &meters.all() {
+        if begin_ms(&meter.limit, now).is_none() {
             continue;
         }
         if let Some(used) = by_owner.get(&meter.owner) {
@@ -84,9 +109,9 @@ pub fn recover(
 }
 
 /// From when on usage counts to a limit; `None` for one that is not restored.
-fn begin_ms(meter: &Meter, now: Now) -> Option<i64> {
-    match meter.limit.window {
-        Window::Calendar(period) => Some(period.around(now.wall_ms, meter.limit.zone_s).0),
+fn begin_ms(limit: &Limit, now: Now) -> Option<i64> {
+    match limit.window {
+        Window::Calendar(period) => Some(period.around(now.wall_ms, limit.zone_s).0),
         Window::Rolling(ns) if ns >= WINDOW_NS_MIN => {
             let ms = i64::try_from(ns / 1_000_000).unwrap_or(i64::MAX);
             Some(now.wall_ms.saturating_sub(ms))
@@ -154,7 +179,7 @@ mod tests {
 
     use journal::clock::ManualClock;
     use journal::{Closing, Denial, Journal, Opening, Outcome, Tokens};
-    use policies::limit::meter::{Limit, OnOutage};
+    use policies::limit::meter::OnOutage;
     use policies::limit::period::Period;
 
     use super::*;
@@ -266,7 +291,15 @@ mod tests {
             mono_ns: 1,
             wall_ms: NOW_MS,
         };
-        let recovered = recover(dir.path(), None, Until::End, &money, &meters, now).unwrap();
+        let recovered = recover(
+            dir.path(),
+            None,
+            Until::End,
+            &money,
+            (&meters, &KeyTable::default(), None),
+            now,
+        )
+        .unwrap();
         assert_eq!((recovered.meters, recovered.requests), (4, 5));
         assert_eq!(money_day.spent(now), 7 + 9_000);
         assert_eq!(money_week.spent(now), 5 + 7 + 9_000);

@@ -69,6 +69,8 @@ pub struct Dynamic {
     pepper: Option<Pepper>,
     /// None, or `PARTS`.
     parts: Box<[Arc<Part>]>,
+    /// Keyed digests by the names of client certificates.
+    certificates: Arc<HashMap<Digest, Digest>>,
     unread: bool,
 }
 
@@ -83,8 +85,12 @@ impl Dynamic {
         now_ms: u64,
     ) -> Self {
         let mut parts: Vec<Part> = (0..PARTS).map(|_| Part::new()).collect();
+        let mut certificates = HashMap::new();
         for spec in specs {
             let digest = spec.digest;
+            if let Some(name) = spec.certificate {
+                certificates.entry(name).or_insert(digest);
+            }
             if let Some(part) = parts.get_mut(part_of(&digest)) {
                 let old = before.get(&digest).map(|(_, old)| old);
                 let principal = Principal::of(spec, old, now_ms);
@@ -94,6 +100,7 @@ impl Dynamic {
         Self {
             pepper: Some(pepper),
             parts: parts.into_iter().map(Arc::new).collect(),
+            certificates: Arc::new(certificates),
             unread: false,
         }
     }
@@ -116,8 +123,16 @@ impl Dynamic {
                 Arc::make_mut(part).remove(digest);
             }
         }
+        let mut certificates = Arc::clone(&self.certificates);
+        if certificates.values().any(|digest| gone.contains(digest)) {
+            Arc::make_mut(&mut certificates).retain(|_, digest| !gone.contains(digest));
+        }
         for spec in specs {
             let digest = spec.digest;
+            if let Some(name) = spec.certificate {
+                let all = Arc::make_mut(&mut certificates);
+                all.entry(name).or_insert(digest);
+            }
             if let Some(part) = parts.get_mut(part_of(&digest)) {
                 let old = self.get(&digest).map(|(_, old)| old);
                 let principal = Principal::of(spec, old, now_ms);
@@ -127,6 +142,7 @@ impl Dynamic {
         Self {
             pepper: self.pepper.clone(),
             parts,
+            certificates,
             unread: false,
         }
     }
@@ -161,6 +177,23 @@ impl Dynamic {
         judge(self.get(&asked), &asked, now_ms)
     }
 
+    /// The principal that the first of these names of a certificate stands for.
+    pub(super) fn find_certificate(
+        &self,
+        names: &[Digest],
+        now_ms: u64,
+    ) -> Option<Result<Arc<Principal>, Denied>> {
+        let keyed = names.iter().find_map(|name| self.certificates.get(name))?;
+        Some(judge(self.get(keyed), keyed, now_ms))
+    }
+
+    /// The id of the key that a certificate of this name stands for.
+    #[must_use]
+    pub fn certified(&self, name: &Digest) -> Option<&str> {
+        let (_, principal) = self.get(self.certificates.get(name)?)?;
+        Some(&principal.id)
+    }
+
     fn get(&self, keyed: &Digest) -> Option<(&Digest, &Arc<Principal>)> {
         self.parts.get(part_of(keyed))?.get_key_value(keyed)
     }
@@ -175,6 +208,11 @@ impl Dynamic {
     #[must_use]
     pub fn pepper(&self) -> Option<&Pepper> {
         self.pepper.as_ref()
+    }
+
+    /// All principals, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Principal>> {
+        self.parts.iter().flat_map(|part| part.values())
     }
 
     /// How many keys it has: after a rotation a key has two for a while.
@@ -214,13 +252,15 @@ mod tests {
             digest: pepper().keyed(&digest(key.as_bytes())),
             user: None,
             team: None,
+            certificate: None,
             grade: Grade(1),
             models: Models::All,
             scope: Scope::default(),
             share: Share::of(id),
             expires_ms: None,
             public: false,
-            meters: Vec::new(),
+            own: None,
+            meters: Arc::default(),
         }
     }
 
@@ -301,6 +341,37 @@ mod tests {
             "the one that is not in it"
         );
         assert!(!held[9].is_stopped() && held[7].is_stopped());
+    }
+
+    #[test]
+    fn a_certificate_stands_for_its_key_until_that_changes() {
+        let with = |id: &str, key: &str, name: u8| KeySpec {
+            certificate: Some([name; 32]),
+            ..spec(id, key)
+        };
+        let table = table(vec![
+            with("a", "ym-new-a", 1),
+            // The old secret of the same key.
+            with("a", "ym-old-a", 1),
+            spec("b", "ym-made-b"),
+        ]);
+        let found = |names: &[Digest]| {
+            let found = table.find_certificate(names, 0)?;
+            Some(found.unwrap().id.to_string())
+        };
+        assert_eq!(found(&[[9; 32], [1; 32]]).as_deref(), Some("a"));
+        assert_eq!(found(&[[2; 32]]), None);
+        let held = table.find(b"ym-new-a", 0).unwrap();
+        let gone = ["ym-new-a", "ym-old-a"].map(|key| spec("", key).digest);
+        let before = table.dynamic();
+        table.set_dynamic(before.with(&gone, vec![with("a", "ym-new-a", 2)], 0));
+        assert_eq!(table.dynamic().certified(&[2; 32]), Some("a"));
+        assert_eq!(found(&[[1; 32]]), None, "the certificate that it had");
+        // What runs with the lost certificate ends.
+        assert_eq!(table.dynamic().stop_what_lost(&before), 2);
+        assert!(held.is_stopped());
+        table.find(b"ym-new-a", 0).unwrap().stop();
+        assert!(table.find_certificate(&[[2; 32]], 0).unwrap().is_err());
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub use super::scope::Names as Models;
 use super::scope::Scope;
 use super::token::{Digest, digest, has_form};
 use crate::limit::line::Share;
-use crate::limit::meter::Meter;
+use crate::limit::meter::{Meter, Purse};
 
 /// What a table is built from: one key of the config, already joined with its team.
 #[derive(Clone, Debug)]
@@ -31,7 +31,9 @@ pub struct KeySpec {
     /// The user whom the credential names.
     pub user: Option<Box<str>>,
     /// Its team.
-    pub team: Option<Box<str>>,
+    pub team: Option<Arc<str>>,
+    /// The name of the client certificate that stands for it too.
+    pub certificate: Option<Digest>,
     /// The least grade that its requests have.
     pub grade: Grade,
     /// What it may ask for, its team's list included.
@@ -42,8 +44,10 @@ pub struct KeySpec {
     pub expires_ms: Option<u64>,
     /// It serves the public.
     pub public: bool,
-    /// Its own limits, then those of its team and of the teams above.
-    pub meters: Vec<Arc<Meter>>,
+    /// Its own limits.
+    pub own: Option<Purse>,
+    /// Limits of whoever it belongs to: its user, its team, the teams above.
+    pub meters: Arc<[Arc<Meter>]>,
     /// On whose account it waits for providers, and how urgently.
     pub share: Share,
 }
@@ -183,6 +187,18 @@ impl KeyTable {
         Some(judge(Some(found), digest, now_ms))
     }
 
+    /// The principal of the dynamic key that the first of these names of a certificate stands for; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`Denied`] for one that is over.
+    pub fn find_certificate(
+        &self,
+        names: &[Digest],
+        now_ms: u64,
+    ) -> Option<Result<Arc<Principal>, Denied>> {
+        self.dynamic.load().find_certificate(names, now_ms)
+    }
+
     /// The principal of the config's key with this id, whatever its state: for administration.
     #[must_use]
     pub fn by_id(&self, id: &str) -> Option<&Arc<Principal>> {
@@ -198,6 +214,12 @@ impl KeyTable {
     /// All principals of the config's keys, in no order.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Principal>> {
         self.by_digest.values()
+    }
+
+    /// Principals of all keys, the dynamic ones too: a key that was rotated has several for a while.
+    pub fn for_each(&self, mut see: impl FnMut(&Arc<Principal>)) {
+        self.by_digest.values().for_each(&mut see);
+        self.dynamic.load().iter().for_each(see);
     }
 
     /// How many keys the config has.
@@ -223,12 +245,14 @@ mod tests {
             digest: digest(key.as_bytes()),
             user: None,
             team: Some("retail".into()),
+            certificate: None,
             grade: Grade(1),
             models: Models::All,
             scope: Scope::default(),
             expires_ms: None,
             public: false,
-            meters: Vec::new(),
+            own: None,
+            meters: Arc::default(),
             share: Share::of(id),
         }
     }

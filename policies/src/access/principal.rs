@@ -11,8 +11,9 @@ use wire::Grade;
 
 use super::keys::KeySpec;
 use super::scope::{Names, Scope};
+use super::token::Digest;
 use crate::limit::line::{Share, Turns};
-use crate::limit::meter::Meter;
+use crate::limit::meter::{Meter, Purse};
 
 /// What all who belong to a team have in common, joined with what all teams above it have.
 #[derive(Clone, Debug)]
@@ -24,7 +25,7 @@ pub struct Membership {
     /// Where, whence and when they may ask.
     pub scope: Scope,
     /// Limits of the team, then of those above it.
-    pub meters: Vec<Arc<Meter>>,
+    pub meters: Arc<[Arc<Meter>]>,
     /// How they wait for providers.
     pub turns: Turns,
 }
@@ -37,7 +38,7 @@ impl Membership {
             grade: Grade::LOWEST,
             models: Names::All,
             scope: Scope::default(),
-            meters: Vec::new(),
+            meters: Arc::default(),
             turns: Turns::default(),
         }
     }
@@ -51,7 +52,7 @@ pub struct Principal {
     /// The user whom the credential names. Virtual keys and certificates name none.
     pub user: Option<Box<str>>,
     /// Its team.
-    pub team: Option<Box<str>>,
+    pub team: Option<Arc<str>>,
     /// The least grade that its requests have; a header may raise it.
     pub grade: Grade,
     /// Models that it may ask for.
@@ -62,10 +63,12 @@ pub struct Principal {
     pub expires_ms: Option<u64>,
     /// It serves the public.
     pub public: bool,
-    /// Its own limits, then those of its team and of the teams above.
-    pub meters: Box<[Arc<Meter>]>,
+    own: Option<Purse>,
+    above: Arc<[Arc<Meter>]>,
     /// On whose account it waits for providers, and how urgently.
     pub share: Share,
+    /// The name of the client certificate that stands for it too. Boxed: few have one.
+    certificate: Option<Box<Digest>>,
     /// Set once, never cleared; shared with the same credential's principal of later snapshots.
     stop: Arc<AtomicBool>,
 }
@@ -83,8 +86,10 @@ impl Principal {
             scope: spec.scope,
             expires_ms: spec.expires_ms,
             public: spec.public,
-            meters: spec.meters.into(),
+            own: spec.own,
+            above: spec.meters,
             share: spec.share,
+            certificate: spec.certificate.map(Box::new),
             stop: Arc::default(),
         }
     }
@@ -102,6 +107,18 @@ impl Principal {
         principal
     }
 
+    /// Its own limits, then those of its user, its team and of the teams above.
+    pub fn meters(&self) -> impl Iterator<Item = &Arc<Meter>> {
+        let own = self.own.iter().flat_map(|own| own.meters(&self.id));
+        own.chain(self.above.iter())
+    }
+
+    /// The limits of a key itself, made or not.
+    #[must_use]
+    pub fn own(&self) -> Option<&Purse> {
+        self.own.as_ref()
+    }
+
     /// Stops this principal unless `new`, what its credential's became, goes on in its place. Whether it did.
     pub(super) fn ends_for(&self, new: Option<&Arc<Self>>) -> bool {
         let ends = !new.is_some_and(|new| new.follows(self)) && !self.is_stopped();
@@ -115,12 +132,6 @@ impl Principal {
     #[must_use]
     pub fn is_stopped(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
-    }
-
-    /// The flag itself, for whoever must not hold the principal.
-    #[must_use]
-    pub fn stop_flag(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.stop)
     }
 
     /// Ends this principal's requests and streams, in this and all later snapshots that hold the same credential.
@@ -145,6 +156,12 @@ impl Principal {
         Arc::ptr_eq(&self.stop, &old.stop)
     }
 
+    /// Whether anybody but the holder of this one is stopped with it: a stream that began with an older form, say.
+    #[must_use]
+    pub fn is_followed(&self) -> bool {
+        Arc::strong_count(&self.stop) > 1
+    }
+
     /// Whether `self`, the newer form of the same credential's principal, may do everything that `old` might.
     #[must_use]
     pub fn keeps_all_of(&self, old: &Self, now_ms: u64) -> bool {
@@ -152,6 +169,8 @@ impl Principal {
             && self.user == old.user
             && self.team == old.team
             && self.grade <= old.grade
+            // What came with another certificate has no credential any more.
+            && (old.certificate.is_none() || self.certificate == old.certificate)
             && old.models.within(&self.models)
             && old.scope.within(&self.scope).is_ok()
             && !self.is_expired(now_ms)

@@ -18,7 +18,7 @@ use super::period::Period;
 pub const AMOUNT_MAX: u64 = 9_000_000_000_000_000;
 
 /// When what was used counts no more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Window {
     /// Little by little, evenly, over this time in nanoseconds.
     Rolling(u64),
@@ -149,6 +149,16 @@ impl Level {
         {
             (*begin_ms, *end_ms) = period.around(wall_ms, zone_s);
             *spent = 0;
+        }
+    }
+
+    /// Whether nothing of it is used.
+    #[must_use]
+    pub fn is_idle(&self, now: Now) -> bool {
+        match *self {
+            Self::Rolling { tat_ns } => tat_ns <= now.mono_ns,
+            Self::Calendar { end_ms, spent, .. } => spent == 0 || now.wall_ms >= end_ms,
+            Self::Held { used } => used == 0,
         }
     }
 

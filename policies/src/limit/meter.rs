@@ -9,10 +9,10 @@
 //! whatever was reserved and not settled stays counted; a reload changes amounts and keeps what was used.
 
 use std::cmp::Ordering as Order;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use smallvec::SmallVec;
 
@@ -93,7 +93,7 @@ impl Owner {
 }
 
 /// What becomes of requests while the shared store does not answer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum OnOutage {
     /// They are refused.
     Refuse,
@@ -103,7 +103,7 @@ pub enum OnOutage {
 }
 
 /// One limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Limit {
     /// What it counts.
     pub unit: Unit,
@@ -145,6 +145,23 @@ impl Limit {
 }
 
 impl Meter {
+    /// In the place of `old`, if there is one: with what was used of that, and its place in the order of locks.
+    fn made(owner: Owner, limit: Limit, name: Box<str>, old: Option<&Self>, serial: u64) -> Self {
+        let fresh = || {
+            Arc::new(Mutex::new(State {
+                level: Level::fresh(limit.window),
+                warned_ms: None,
+            }))
+        };
+        Self {
+            owner,
+            limit,
+            name,
+            serial: old.map_or(serial, |old| old.serial),
+            state: old.map_or_else(fresh, |old| Arc::clone(&old.state)),
+        }
+    }
+
     /// Its name: level, owner, unit and window; unique in the process and the same on all replicas.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -180,6 +197,11 @@ impl Meter {
             Level::Calendar { spent, .. } => spent,
             Level::Rolling { .. } | Level::Held { .. } => 0,
         }
+    }
+
+    /// Whether it stands as one that was never used.
+    fn is_idle(&self, now: Now) -> bool {
+        self.lock().level.is_idle(now)
     }
 
     /// Counts what was used before this process began, oldest first, in place of whatever is counted now.
@@ -570,6 +592,65 @@ pub struct Meters {
 struct Book {
     by_name: HashMap<Box<str>, Arc<Meter>>,
     made: u64,
+    /// Limits of keys, each list once: most keys have the same as many others.
+    lists: HashSet<Arc<[Limit]>>,
+}
+
+/// A key's own limits, whose meters are made when they are first used: of many keys few ask.
+pub struct Purse {
+    book: Arc<Meters>,
+    limits: Arc<[Limit]>,
+    made: OnceLock<Box<[Arc<Meter>]>>,
+}
+
+impl Purse {
+    /// Of these limits; `None` if there are none.
+    #[must_use]
+    pub fn new(book: &Arc<Meters>, limits: &[Limit]) -> Option<Self> {
+        (!limits.is_empty()).then(|| Self {
+            book: Arc::clone(book),
+            limits: book.list(limits),
+            made: OnceLock::new(),
+        })
+    }
+
+    /// The limits.
+    #[must_use]
+    pub fn limits(&self) -> &[Limit] {
+        &self.limits
+    }
+
+    /// Their meters, of the key called `id`.
+    #[must_use]
+    pub fn meters(&self, id: &str) -> &[Arc<Meter>] {
+        self.made.get_or_init(|| {
+            let meter = |limit: &Limit| self.book.meter(Owner::Key(id.into()), *limit);
+            self.limits.iter().map(meter).collect()
+        })
+    }
+
+    /// The same to look at: what was never used is not remembered for it.
+    #[must_use]
+    pub fn shown(&self, id: &str) -> Vec<Arc<Meter>> {
+        let meter = |limit: &Limit| self.book.shown(Owner::Key(id.into()), *limit);
+        self.limits.iter().map(meter).collect()
+    }
+}
+
+impl Clone for Purse {
+    fn clone(&self) -> Self {
+        Self {
+            book: Arc::clone(&self.book),
+            limits: Arc::clone(&self.limits),
+            made: OnceLock::new(),
+        }
+    }
+}
+
+impl fmt::Debug for Purse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Purse({} limits)", self.limits.len())
+    }
 }
 
 impl Meters {
@@ -577,48 +658,62 @@ impl Meters {
     #[must_use]
     pub fn meter(&self, owner: Owner, limit: Limit) -> Arc<Meter> {
         let name = name_of(&owner, &limit);
-        let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
-        let old = book.by_name.get(&*name);
-        if let Some(same) = old.filter(|old| old.limit == limit) {
+        let mut book = self.lock();
+        let old = book.by_name.get(&*name).cloned();
+        if let Some(same) = old.as_ref().filter(|old| old.limit == limit) {
             return Arc::clone(same);
         }
-        let state = old.map(|old| Arc::clone(&old.state)).unwrap_or_else(|| {
-            Arc::new(Mutex::new(State {
-                level: Level::fresh(limit.window),
-                warned_ms: None,
-            }))
-        });
-        let serial = old.map(|old| old.serial);
-        let serial = serial.unwrap_or_else(|| {
-            book.made += 1;
-            book.made
-        });
-        let new = Arc::new(Meter {
-            owner,
-            limit,
-            name: name.clone(),
-            serial,
-            state,
-        });
+        book.made += 1;
+        let made = Meter::made(owner, limit, name.clone(), old.as_deref(), book.made);
+        let new = Arc::new(made);
         book.by_name.insert(name, Arc::clone(&new));
         new
+    }
+
+    /// The meter of `owner` for `limit` as it stands; if there is none, one that nobody else will ever see.
+    fn shown(&self, owner: Owner, limit: Limit) -> Arc<Meter> {
+        let name = name_of(&owner, &limit);
+        let book = self.lock();
+        match book.by_name.get(&*name) {
+            Some(same) if same.limit == limit => Arc::clone(same),
+            old => Arc::new(Meter::made(owner, limit, name, old.map(|old| &**old), 0)),
+        }
+    }
+
+    /// A list of limits, shared with all who have the same.
+    fn list(&self, limits: &[Limit]) -> Arc<[Limit]> {
+        let mut book = self.lock();
+        if let Some(same) = book.lists.get(limits) {
+            return Arc::clone(same);
+        }
+        let list: Arc<[Limit]> = limits.into();
+        book.lists.insert(Arc::clone(&list));
+        list
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// All meters, in the order of their names.
     #[must_use]
     pub fn all(&self) -> Vec<Arc<Meter>> {
-        let book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
+        let book = self.lock();
         let mut all: Vec<_> = book.by_name.values().cloned().collect();
         all.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         all
     }
 
-    /// Forgets meters that no snapshot and no request holds any more. Called after a reload, so that names cannot pile up.
-    pub fn prune(&self) {
-        let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Forgets meters that no snapshot and no request holds any more and that have nothing to tell: what somebody has spent
+    /// is still spent when they are heard of again. Called after a reload, so that names cannot pile up.
+    pub fn prune(&self, now: Now) {
+        let mut book = self.lock();
+        book.lists.retain(|list| Arc::strong_count(list) > 1);
         book.by_name.retain(|_, meter| {
             // A request begun before a reload holds the old meter, whose state is this one's.
-            Arc::strong_count(meter) > 1 || Arc::strong_count(&meter.state) > 1
+            Arc::strong_count(meter) > 1
+                || Arc::strong_count(&meter.state) > 1
+                || !meter.is_idle(now)
         });
     }
 }

@@ -28,8 +28,8 @@ pub struct Books {
 
 impl Books {
     /// Forgets what no snapshot holds any more. Called after a reload.
-    pub fn prune(&self) {
-        self.meters.prune();
+    pub fn prune(&self, now: level::Now) {
+        self.meters.prune(now);
         self.lessons.prune();
         self.doors.prune();
     }

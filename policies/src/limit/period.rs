@@ -8,7 +8,7 @@ use crate::when::civil;
 const DAY_S: i64 = 86_400;
 
 /// How long a budget lasts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Period {
     /// From midnight to midnight.
     Day,

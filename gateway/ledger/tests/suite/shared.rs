@@ -1,5 +1,6 @@
 //! Replicas that share a store: one limit for all, and nothing stuck when one dies.
 
+use ledger::{Doc, Place, Shelf, Written};
 use policies::limit::meter::Used;
 
 use super::server::Server;
@@ -105,4 +106,33 @@ async fn a_lease_in_use_is_kept_alive() {
     assert_eq!(bench.link().stats().leases, 1);
     lease.settle(Used::default(), now());
     until("let go", || bench.link().stats().leases == 0).await;
+}
+
+/// Whether a write that was not answered was made nobody knows. Made once more, it must not look like somebody else's.
+#[tokio::test]
+async fn a_document_that_was_written_may_be_written_once_more() {
+    let server = Server::start();
+    let store = Store::parse(&server.address(), "t", PATIENCE).unwrap();
+    let shelf = Shelf::new(store, "again");
+    let doc = |rev, text: &str| Doc {
+        name: "key/a".into(),
+        rev,
+        text: text.into(),
+    };
+    for (doc, known, expected) in [
+        (doc(1, "x"), 0, Written::Done),
+        (doc(1, "x"), 0, Written::Done),
+        (doc(1, "y"), 0, Written::Conflict),
+        (doc(2, "y"), 1, Written::Done),
+        (doc(2, "y"), 1, Written::Done),
+        (doc(1, "x"), 0, Written::Conflict),
+    ] {
+        let written = shelf.write(&doc, known, 9).await.unwrap();
+        assert_eq!(written, expected, "{doc:?} over {known}");
+    }
+    let changes = shelf.changes(&Place::default(), "e").await.unwrap();
+    assert_eq!(
+        (changes.docs, changes.place.version),
+        (vec![doc(2, "y")], 2)
+    );
 }

@@ -23,7 +23,7 @@ pub(super) fn schemas() -> Map<String, Value> {
         "properties": { "overlap": { "type": "string", "description": "How long the old secret stays valid: 0s, 30m, 24h, up to 90d; 24h if absent" } },
     });
     let added = [
-        ("NewKey", with(&key, &[&words], &[])),
+        ("NewKey", with(&key, &[&words, &new_hash()], &[])),
         (
             "KeyPatch",
             with(&without(&key, &["id", "hash"]), &[&words], &[]),
@@ -52,6 +52,13 @@ pub(super) fn schemas() -> Map<String, Value> {
     ];
     all.extend(added.map(|(name, schema)| (name.to_owned(), schema)));
     all
+}
+
+/// The hash that may be handed in with a new key.
+fn new_hash() -> Value {
+    json!({
+        "hash": { "type": ["string", "null"], "description": "`sha256:` and the hexadecimal SHA-256 of a key of one's own; absent: one is made and shown once; null, with a `certificate`: the key has no secret, only that" },
+    })
 }
 
 /// What is shown of a key beside what the config says of one.

@@ -220,6 +220,7 @@ fn principal(bench: &Bench, request: &Request, now_ms: i64) -> Result<Arc<Princi
         digest: [0; 32],
         user: None,
         team: None,
+        certificate: None,
         grade: match &request.grade {
             Some(name) => grade(bench, name)?,
             None => Grade::LOWEST,
@@ -229,7 +230,8 @@ fn principal(bench: &Bench, request: &Request, now_ms: i64) -> Result<Arc<Princi
         scope: Scope::default(),
         expires_ms: None,
         public: request.public,
-        meters: Vec::new(),
+        own: None,
+        meters: Arc::default(),
         share: Share::of(NOBODY),
     };
     if let Some(name) = &request.team {

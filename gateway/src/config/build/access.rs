@@ -3,6 +3,7 @@
 //! Invariant: what a team above may not do, nobody below it may; `None` means that check and this file disagree.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use ::policies::access::keys::{KeySpec, Models};
 use ::policies::access::principal::Membership;
@@ -13,7 +14,7 @@ use ipnet::IpNet;
 
 use super::limits::{self, Maker};
 use super::resolve;
-use crate::config::schema::{self, Config};
+use crate::config::schema::{self, Certificate, Config};
 use crate::config::scope::{Said, network};
 use crate::config::snapshot::{AdminToken, Grades};
 use crate::config::time::parse_moment_ms;
@@ -33,50 +34,53 @@ pub(super) fn teams<'a>(
         let mut common = Membership::none();
         let chain = limits::chain(config, Some(name))?;
         common.turns = limits::turns(&chain);
+        let mut meters = Vec::new();
         for (name, team) in chain {
             common.grade = common.grade.max(resolve(grades, team.grade.as_deref())?);
             common.models = common.models.both(&names(team.models.as_ref()));
             let scope = Said::from(team).read(&config.state.timezone).ok()?;
             common.scope = common.scope.both(&scope);
             let owner = Owner::Team(name.into());
-            let meters = maker.meters(&owner, &team.limits, team.budget.as_ref())?;
-            common.meters.extend(meters);
+            meters.extend(maker.meters(&owner, &team.limits, team.budget.as_ref())?);
         }
+        common.meters = meters.into();
         all.insert(name.as_str(), common);
     }
     Some(all)
 }
 
-/// All keys.
-pub(super) fn keys(config: &Config, grades: &Grades, books: &Books) -> Option<Vec<KeySpec>> {
+/// All keys, one by one: of many a list would take as much room as what is made of it. Ends with the first `None`.
+pub(super) fn keys<'a>(
+    config: &'a Config,
+    grades: &'a Grades,
+    books: &'a Books,
+) -> Option<impl Iterator<Item = Option<KeySpec>> + 'a> {
     let maker = Maker::new(config, books)?;
     let teams = teams(config, grades, &maker)?;
     let nobody = Membership::none();
-    let mut specs = Vec::with_capacity(config.keys.len());
-    for key in &config.keys {
+    let spec = move |key: &schema::Key| {
         let team = match key.team.as_deref() {
             Some(name) => teams.get(name)?,
             None => &nobody,
         };
-        let owner = Owner::Key(key.id.as_str().into());
-        let mut meters = maker.meters(&owner, &key.limits, key.budget.as_ref())?;
-        meters.extend(team.meters.iter().cloned());
         let scope = Said::from(key).read(&config.state.timezone).ok()?;
-        specs.push(KeySpec {
+        Some(KeySpec {
             id: key.id.as_str().into(),
             digest: credential(key)?,
             user: None,
-            team: key.team.as_deref().map(Into::into),
+            team: team.turns.team.clone(),
+            certificate: key.certificate.as_ref().and_then(Certificate::name),
             grade: resolve(grades, key.grade.as_deref())?.max(team.grade),
             models: names(key.models.as_ref()).both(&team.models),
             scope: scope.both(&team.scope),
             expires_ms: moment(key.expires.as_ref())?,
             public: key.public,
-            meters,
+            own: maker.purse(&key.limits, key.budget.as_ref())?,
+            meters: Arc::clone(&team.meters),
             share: team.turns.share(&key.id, key.priority.map(limits::class)),
-        });
-    }
-    Some(specs)
+        })
+    };
+    Some(config.keys.iter().map(spec))
 }
 
 /// Networks by themselves.

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use ::policies::access::token::digest;
+use ::policies::limit::Books;
 use ::policies::limit::meter::Limit;
 
 use super::limits::{self, Maker};
@@ -14,7 +15,7 @@ use super::{Files, Ground, access, resolve};
 use crate::audit::http::Tls;
 use crate::config::schema::{self, Config};
 use crate::config::snapshot::{ClientTls, Grades};
-use crate::identity::{Directory, Names, Rights, Settings, Source, Wanted};
+use crate::identity::{Directory, Names, Rights, Settings, Source, Version, Wanted};
 
 /// `Some(None)` if the config has none.
 pub(super) fn build(
@@ -27,7 +28,8 @@ pub(super) fn build(
         return Some(None);
     };
     let settings = settings(from, files)?;
-    let rights = rights(config, from, grades, ground)?;
+    let version = (ground.before.map_or(1, |before| before.version + 1), 0);
+    let rights = rights(config, grades, ground.books, version)??;
     let before = ground.before.and_then(|before| before.identity.as_ref());
     Some(Some(Directory::new(settings, rights, before)))
 }
@@ -74,13 +76,21 @@ fn settings(from: &schema::Identity, files: &mut Files<'_>) -> Option<Settings> 
     })
 }
 
-fn rights(
+/// What persons may do. `Some(None)` if the config knows none.
+#[expect(
+    clippy::option_option,
+    reason = "as everywhere here, `None` is a disagreement"
+)]
+pub(super) fn rights(
     config: &Config,
-    from: &schema::Identity,
     grades: &Grades,
-    ground: &Ground<'_>,
-) -> Option<Rights> {
-    let maker = Maker::new(config, ground.books)?;
+    books: &Books,
+    version: Version,
+) -> Option<Option<Rights>> {
+    let Some(from) = &config.identity else {
+        return Some(None);
+    };
+    let maker = Maker::new(config, books)?;
     let mut teams = HashMap::with_capacity(config.teams.len());
     for (name, membership) in access::teams(config, grades, &maker)? {
         let mut least: Vec<Limit> = Vec::new();
@@ -100,8 +110,8 @@ fn rights(
     }
     let roles = from.roles.iter();
     let roles = roles.flat_map(|(role, values)| values.iter().map(|value| (value.clone(), *role)));
-    Some(Rights {
-        version: ground.before.map_or(1, |before| before.version + 1),
+    Some(Some(Rights {
+        version,
         teams,
         groups: from.teams.as_ref().map(|teams| {
             let pairs = teams.iter();
@@ -113,6 +123,6 @@ fn rights(
         grade: resolve(grades, from.grade.as_deref())?,
         grades: grades.clone(),
         roles: roles.collect(),
-        meters: Arc::clone(&ground.books.meters),
-    })
+        meters: Arc::clone(&books.meters),
+    }))
 }

@@ -5,7 +5,7 @@
 use policies::limit::Books;
 use policies::limit::level::Window;
 use policies::limit::line::{Class, Turns};
-use policies::limit::meter::{Limit, Meter, OnOutage, Owner, Unit};
+use policies::limit::meter::{Limit, Meter, OnOutage, Owner, Purse, Unit};
 use policies::limit::period::Period;
 use std::sync::{Arc, OnceLock};
 
@@ -43,6 +43,16 @@ impl<'a> Maker<'a> {
         let limits = self.limits(quota, budget)?.into_iter();
         let meter = |limit| self.books.meters.meter(owner.clone(), limit);
         Some(limits.map(meter).collect())
+    }
+
+    /// A key's limits and budget.
+    #[expect(
+        clippy::option_option,
+        reason = "as everywhere here, `None` is a disagreement"
+    )]
+    pub(super) fn purse(&self, quota: &Quota, budget: Option<&Budget>) -> Option<Option<Purse>> {
+        let limits = self.limits(quota, budget)?;
+        Some(Purse::new(&self.books.meters, &limits))
     }
 
     /// Limits and budget.

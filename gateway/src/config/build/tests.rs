@@ -96,8 +96,8 @@ fn keys_join_their_team() {
     );
     assert!(bot.models.allow("assistant") && !bot.models.allow("small"));
     assert_eq!(bot.expires_ms, Some(1_798_761_600_000));
-    let names: Vec<_> = bot.meters.iter().map(|meter| meter.name()).collect();
-    assert_eq!(bot.meters[0].limit.amount, 60, "{names:?}");
+    let meters: Vec<_> = bot.meters().collect();
+    assert_eq!(meters[0].limit.amount, 60, "{meters:?}");
     let admin = snapshot.keys.find(b"ym-demo-restricted", 0).unwrap();
     assert!(admin.models.allow("small") && admin.grade == Grade(3));
 }

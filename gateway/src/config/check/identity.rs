@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::{Check, at};
 use crate::config::address::parse_base_url;
+use crate::config::problem::suggest;
 use crate::config::schema::Role;
 use crate::config::units::Span;
 use crate::identity::is_safe;
@@ -67,7 +68,10 @@ impl Check<'_> {
         if let Some(team) = &identity.team {
             self.team(&section("team"), team);
         } else if config.teams.is_empty() {
-            self.warn(&at!["identity"], "there is no team: every token is refused");
+            self.warn(
+                &at!["identity"],
+                "there is no team: every token is refused, unless the admin API makes some",
+            );
         }
         self.grade(&section("grade"), identity.grade.as_deref());
         self.one_role_each(identity);
@@ -84,10 +88,17 @@ impl Check<'_> {
         }
     }
 
+    /// The admin API may make it: until then, whoever would be of it is refused.
     fn team(&mut self, steps: &[crate::config::problem::Step], name: &str) {
         let teams = &self.config.teams;
         if !teams.contains_key(name) {
-            self.dangling(steps, "team", name, teams.keys().map(String::as_str));
+            let near = suggest(name, teams.keys().map(String::as_str));
+            let meant = near.map_or_else(String::new, |near| format!(" (did you mean `{near}`?)"));
+            let shown = self.doc.shown(steps);
+            self.warn(
+                steps,
+                format!("the config has no team `{shown}`{meant}: nobody is let in by it before the admin API makes one"),
+            );
         }
     }
 

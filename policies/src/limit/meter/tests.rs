@@ -210,11 +210,39 @@ fn a_reload_resets_nothing() {
     assert_eq!(changed.standing(T0).remaining, 140);
     drop((before, changed));
     // A request still holds the old one.
-    meters.prune();
+    meters.prune(T0);
     assert_eq!(meters.all().len(), 1);
     hold.cancel(T0);
     drop(hold);
-    meters.prune();
+    meters.prune(T0);
+    assert!(meters.all().is_empty());
+}
+
+/// A team that lost its last key and gets another one after a reload must not begin with a full purse.
+#[test]
+fn what_nobody_holds_but_somebody_spent_is_remembered() {
+    let meters = Meters::default();
+    let budget = team(&meters, Unit::Cost, MONTH, 100);
+    let rate = team(&meters, Unit::Requests, MINUTE, 10);
+    let mut hold = Hold::default();
+    reserve(&[charge(&budget, 60), charge(&rate, 1)], T0, &mut hold).unwrap();
+    hold.settle(
+        Used {
+            tokens: 0,
+            cost_nano: 60,
+        },
+        T0,
+    );
+    drop((budget, rate, hold));
+    meters.prune(T0);
+    assert_eq!(meters.all().len(), 2);
+    // The minute is over, the month is not.
+    meters.prune(after(61));
+    assert_eq!(meters.all().len(), 1);
+    let again = team(&meters, Unit::Cost, MONTH, 100);
+    assert_eq!(again.standing(T0).remaining, 40);
+    drop(again);
+    meters.prune(after(86_400 * 40));
     assert!(meters.all().is_empty());
 }
 

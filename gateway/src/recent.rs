@@ -8,7 +8,7 @@ use std::hash::Hash;
 
 /// Things by key.
 #[derive(Debug)]
-pub(super) struct Recent<K, V> {
+pub(crate) struct Recent<K, V> {
     young: HashMap<K, V>,
     old: HashMap<K, V>,
     most: usize,
@@ -17,7 +17,7 @@ pub(super) struct Recent<K, V> {
 impl<K: Hash + Eq, V> Recent<K, V> {
     /// Room for `most` in each generation.
     #[must_use]
-    pub(super) fn new(most: usize) -> Self {
+    pub(crate) fn new(most: usize) -> Self {
         Self {
             young: HashMap::new(),
             old: HashMap::new(),
@@ -26,7 +26,7 @@ impl<K: Hash + Eq, V> Recent<K, V> {
     }
 
     /// What is kept under `key`. `in_use` says what must not be forgotten if that makes a generation too large.
-    pub(super) fn get(&mut self, key: &K, in_use: impl Fn(&V) -> bool) -> Option<&V> {
+    pub(crate) fn get(&mut self, key: &K, in_use: impl Fn(&V) -> bool) -> Option<&V> {
         if !self.young.contains_key(key) {
             let (key, value) = self.old.remove_entry(key)?;
             self.put(key, value, in_use);
@@ -35,7 +35,7 @@ impl<K: Hash + Eq, V> Recent<K, V> {
     }
 
     /// Keeps something. Whether something else was forgotten for it.
-    pub(super) fn put(&mut self, key: K, value: V, in_use: impl Fn(&V) -> bool) -> bool {
+    pub(crate) fn put(&mut self, key: K, value: V, in_use: impl Fn(&V) -> bool) -> bool {
         let full = self.young.len() >= self.most && !self.young.contains_key(&key);
         let mut forgot = false;
         if full {
@@ -52,7 +52,7 @@ impl<K: Hash + Eq, V> Recent<K, V> {
 
     /// Everything, in no order.
     #[must_use]
-    pub(super) fn all(&self) -> Vec<(K, V)>
+    pub(crate) fn all(&self) -> Vec<(K, V)>
     where
         K: Clone,
         V: Clone,
@@ -62,15 +62,21 @@ impl<K: Hash + Eq, V> Recent<K, V> {
             .collect()
     }
 
+    /// Forgets what is kept under `key`.
+    pub(crate) fn forget(&mut self, key: &K) {
+        self.young.remove(key);
+        self.old.remove(key);
+    }
+
     /// Keeps only what `keep` says.
-    pub(super) fn retain(&mut self, mut keep: impl FnMut(&V) -> bool) {
+    pub(crate) fn retain(&mut self, mut keep: impl FnMut(&V) -> bool) {
         self.young.retain(|_, value| keep(value));
         self.old.retain(|_, value| keep(value));
     }
 
     /// How much is kept.
     #[cfg(test)]
-    fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.young.len() + self.old.len()
     }
 }
