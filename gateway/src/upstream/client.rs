@@ -296,8 +296,8 @@ impl Body {
         Self(Source::H2(Box::new(body)))
     }
 
-    pub(super) fn from_socket(messages: socket::Messages) -> Self {
-        Self(Source::Socket(Box::new(messages)))
+    pub(super) fn from_socket(messages: Box<socket::Messages>) -> Self {
+        Self(Source::Socket(messages))
     }
 
     /// The next slice of payload; `None` at a clean end. At the end, the connection goes back to its pool. An empty slice:

@@ -38,7 +38,7 @@ const NORMAL: u16 = 1000;
 /// What came of asking for a WebSocket.
 pub(super) enum Opened {
     /// It is open, and the message went up.
-    Messages(Head, Messages),
+    Messages(Head, Box<Messages>),
     /// An ordinary reply that says why not.
     Refused(Head, reply::Body),
 }
@@ -90,7 +90,7 @@ pub(super) async fn open(
         out: Vec::new(),
         flush: false,
     };
-    Ok(Opened::Messages(head, messages))
+    Ok(Opened::Messages(head, Box::new(messages)))
 }
 
 fn random<const BYTES: usize>() -> Result<[u8; BYTES], Fault> {

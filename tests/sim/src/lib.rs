@@ -14,6 +14,7 @@
 
 mod body;
 mod faults;
+mod handshake;
 mod io;
 mod json;
 mod plan;

@@ -3,13 +3,14 @@
 //! It must never know a vendor's fields: those are behind [`Voice`].
 
 use crate::body::{Script, Severed, Step};
-use crate::faults::{self, Faults};
+use crate::faults::Faults;
+use crate::handshake::{handshake, switch};
 use crate::io::write_raw;
 use crate::json;
 use crate::plan::{Ask, Plan, Ready};
 use crate::record::{Received, Records, Track};
 use crate::script;
-use crate::socket::{self, Job, Slot};
+use crate::socket::{Job, Slot};
 use crate::surfaces::{self, Arrived, IAM_PATH, Stamp, TOKEN_PATH, Tokens, Trouble, Voice};
 use crate::{Options, Pace};
 use bytes::Bytes;
@@ -30,7 +31,7 @@ const PROMISED_TOO_MUCH: usize = 100;
 /// Waited after raw bytes, so that they are read before the connection closes.
 const RAW_LINGER: Duration = Duration::from_millis(50);
 
-type Reply = Result<Response<Script>, Severed>;
+pub(crate) type Reply = Result<Response<Script>, Severed>;
 
 /// What all connections of one simulator share.
 pub(crate) struct Shared {
@@ -136,52 +137,6 @@ pub(crate) fn arrived<'a>(
     }
 }
 
-/// What becomes of a request for a WebSocket; which faults there are stands in its path.
-fn handshake(voice: &dyn Voice, arrived: &Arrived<'_>, model: &str) -> Outcome {
-    let accept = (*arrived.method == Method::GET).then(|| socket::accept(arrived.headers));
-    let Some(accept) = accept.flatten() else {
-        return Outcome::Http(426, "a WebSocket only\n");
-    };
-    if let Err(trouble) = voice.admit(arrived) {
-        return Outcome::Refused(trouble);
-    }
-    let Ok((base, faults)) = faults::read(model) else {
-        return Outcome::Http(400, "a fault that there is not\n");
-    };
-    let early = faults.hang
-        || faults.reset
-        || faults.cl_te
-        || faults.endless_headers
-        || faults.redirect
-        || faults.html;
-    let by_status = faults.status.is_some_and(|status| status >= 400);
-    let refused = by_status || faults.retry_after.is_some();
-    if early || (refused && faults.error_event.is_none()) {
-        return Outcome::Chat(Box::new(Ask {
-            base,
-            faults,
-            ..Ask::default()
-        }));
-    }
-    let wait = faults.slow_head.unwrap_or_default();
-    let accept = match faults.frame.as_deref() {
-        Some("accept") => "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=".to_owned(),
-        _ => accept,
-    };
-    Outcome::Socket { accept, wait }
-}
-
-/// The answer behind which a connection is a WebSocket.
-fn switch(voice: &dyn Voice, accept: &str, unused: Track) -> Reply {
-    let mut reply = Response::new(Script::steps(Vec::new(), unused));
-    *reply.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-    put(&mut reply, "connection", "Upgrade");
-    put(&mut reply, "upgrade", "websocket");
-    put(&mut reply, "sec-websocket-accept", accept);
-    put(&mut reply, "x-simulated-vendor", voice.name());
-    Ok(reply)
-}
-
 /// Under which name a request is kept.
 fn surface_name(voice: Option<&dyn Voice>, path: &str) -> &'static str {
     match voice {
@@ -239,7 +194,7 @@ fn now_ms() -> i64 {
 }
 
 /// What a request turned out to be.
-enum Outcome {
+pub(crate) enum Outcome {
     Chat(Box<Ask>),
     Models(String),
     Refused(Trouble),
@@ -319,7 +274,7 @@ fn plain(status: u16, kind: &str, body: impl Into<Bytes>, track: Track) -> Reply
     Ok(reply)
 }
 
-fn put(reply: &mut Response<Script>, name: &'static str, value: &str) {
+pub(crate) fn put(reply: &mut Response<Script>, name: &'static str, value: &str) {
     let name = HeaderName::from_bytes(name.as_bytes());
     if let (Ok(name), Ok(value)) = (name, HeaderValue::from_str(value)) {
         reply.headers_mut().insert(name, value);

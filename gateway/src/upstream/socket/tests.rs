@@ -112,7 +112,7 @@ async fn frame_of(server: &mut TcpStream) -> (u8, Vec<u8>) {
     (first, payload)
 }
 
-fn messages(opened: Result<Opened, Fault>) -> Messages {
+fn messages(opened: Result<Opened, Fault>) -> Box<Messages> {
     match opened.unwrap() {
         Opened::Messages(head, messages) => {
             assert_eq!(head.status, 200);
