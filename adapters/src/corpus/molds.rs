@@ -12,8 +12,11 @@ use super::*;
 use crate::dialects::anthropic::Anthropic;
 use crate::dialects::responses::Responses;
 
-/// Every stream of the corpus, with its dialect, as events.
-static STREAMS: LazyLock<Vec<(&'static dyn Dialect, Vec<Vec<u8>>)>> = LazyLock::new(|| {
+/// A dialect, and a stream of it as events.
+type Stream = (&'static dyn Dialect, Vec<Vec<u8>>);
+
+/// Every stream of the corpus.
+static STREAMS: LazyLock<Vec<Stream>> = LazyLock::new(|| {
     let own = responses::own("sse").into_iter();
     let own = own.map(|(_, content)| (&Responses as &dyn Dialect, content));
     let all = files("sse").into_iter();

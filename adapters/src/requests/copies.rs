@@ -47,9 +47,9 @@ impl Place {
 }
 
 /// Requests of a dialect; `P` stands for the prompt, `Q` for the prompt inside of JSON inside of a string.
-fn bodies(client: &str) -> &'static [(Place, &'static str)] {
+fn bodies(client: DialectId) -> &'static [(Place, &'static str)] {
     match client {
-        "openai-chat" => &[
+        DialectId::OpenAiChat => &[
             (
                 Said,
                 r#"{"model":"m","messages":[{"role":"user","content":"P"}]}"#,
@@ -83,7 +83,7 @@ fn bodies(client: &str) -> &'static [(Place, &'static str)] {
                 r#"{"model":"m","messages":[{"role":"user","content":"q"}],"tools":[{"type":"function","function":{"name":"f","description":"P","parameters":{"type":"object"}}}]}"#,
             ),
         ],
-        "anthropic-messages" => &[
+        DialectId::Anthropic => &[
             (
                 Said,
                 r#"{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"P"}]}"#,
@@ -105,7 +105,7 @@ fn bodies(client: &str) -> &'static [(Place, &'static str)] {
                 r#"{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"q"},{"role":"assistant","content":[{"type":"tool_use","id":"c","name":"f","input":{"a":"P"}}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"c","content":"r"}]}]}"#,
             ),
         ],
-        "openai-responses" => &[
+        DialectId::Responses => &[
             (Said, r#"{"model":"m","input":"P"}"#),
             (Said, r#"{"model":"m","instructions":"P","input":"q"}"#),
             (
@@ -121,8 +121,8 @@ fn bodies(client: &str) -> &'static [(Place, &'static str)] {
                 r#"{"model":"m","input":[{"role":"user","content":"q"},{"type":"function_call","call_id":"c","name":"f","arguments":"{\"a\":\"Q\"}"},{"type":"function_call_output","call_id":"c","output":"r"}]}"#,
             ),
         ],
-        "openai-completions" => &[(Said, r#"{"model":"m","prompt":"P"}"#)],
-        "dashscope" => &[
+        DialectId::Completions => &[(Said, r#"{"model":"m","prompt":"P"}"#)],
+        DialectId::DashScope => &[
             (
                 Said,
                 r#"{"model":"m","input":{"messages":[{"role":"user","content":"P"}]}}"#,
@@ -132,7 +132,7 @@ fn bodies(client: &str) -> &'static [(Place, &'static str)] {
                 r#"{"model":"m","input":{"messages":[{"role":"system","content":"P"},{"role":"user","content":"q"}]}}"#,
             ),
         ],
-        "gemini" => &[
+        DialectId::Gemini => &[
             (
                 Said,
                 r#"{"contents":[{"role":"user","parts":[{"text":"P"}]}]}"#,
@@ -150,7 +150,7 @@ fn bodies(client: &str) -> &'static [(Place, &'static str)] {
                 r#"{"contents":[{"role":"user","parts":[{"text":"q"}]},{"role":"model","parts":[{"functionCall":{"name":"f","args":{}}}]},{"role":"user","parts":[{"functionResponse":{"name":"f","response":{"a":"P"}}}]}]}"#,
             ),
         ],
-        other => panic!("no request of {other}"),
+        other => panic!("no request of {other:?}"),
     }
 }
 
@@ -161,7 +161,7 @@ fn what_is_said_is_never_copied() {
     json::escape(&plain, &mut nested);
     let nested = String::from_utf8(nested).unwrap();
     for client in CLIENT_DIALECTS {
-        for (place, body) in bodies(client.name()) {
+        for (place, body) in bodies(client.id()) {
             let body = body.replacen('P', &plain, 1).replacen('Q', &nested, 1);
             let body = Bytes::from(body);
             let tape = scan(&body, &Limits::default()).unwrap();
