@@ -1,5 +1,7 @@
 //! The dialects, one folder each, and the lenses of calls that we answer ourselves.
 
+pub(crate) mod sides;
+
 pub mod anthropic;
 pub mod bluelm_native;
 pub mod completions;
@@ -12,6 +14,5 @@ pub mod openai_chat;
 pub mod openai_loose;
 pub mod openai_other;
 pub mod responses;
-pub(crate) mod sides;
 pub mod spark_native;
 pub mod wenxin_v1;
