@@ -11,6 +11,7 @@ mod ops;
 mod pasted;
 mod shared;
 mod view;
+mod words;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;

@@ -4,7 +4,6 @@
 //! use; a key is shown once, in the answer that made it; an id that was revoked is never used again; what the config has is
 //! changed in the config; a revocation works here at once, whether the shared store answers or not.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use journal::{Event, What};
@@ -14,19 +13,13 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use super::doc::{About, Done, KeyDoc, SECRETS_MAX, SecretDoc, TeamDoc, lean, merge, written};
-use super::pasted::holds_secret;
+use super::doc::{Done, KeyDoc, SECRETS_MAX, SecretDoc, TeamDoc, lean, merge, written};
+use super::words::{Words, no_secret};
 use super::{Access, Backend, KEYS, TEAMS, view};
 use crate::config::build::unix_ms;
 use crate::config::schema::{Certificate, Key};
 use crate::config::units::Span;
 
-/// Longest note, in bytes.
-const NOTE_BYTES_MAX: usize = 1024;
-/// Most labels.
-const LABELS_MAX: usize = 32;
-/// Longest name or value of a label, in bytes.
-const LABEL_BYTES_MAX: usize = 128;
 /// How long an old secret stays valid where nothing is said.
 const OVERLAP: Duration = Duration::from_secs(86_400);
 /// How long it may.
@@ -65,13 +58,6 @@ pub struct Answer {
     pub is_pending: bool,
 }
 
-/// The rest of a body, beside what the config's shape has.
-#[derive(Default)]
-struct Words {
-    note: Option<String>,
-    labels: Option<BTreeMap<String, String>>,
-}
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Rotate {
@@ -86,7 +72,7 @@ impl Default for Rotate {
     }
 }
 
-fn bad(why: impl Into<String>) -> Refusal {
+pub(super) fn bad(why: impl Into<String>) -> Refusal {
     Refusal::Bad(why.into())
 }
 
@@ -537,85 +523,12 @@ impl Answer {
 }
 
 impl Who {
-    fn did(&self, at_ms: u64) -> Done {
+    pub(super) fn did(&self, at_ms: u64) -> Done {
         Done {
             at_ms,
             by: self.name.clone(),
         }
     }
-}
-
-impl Words {
-    fn take(fields: &mut Map<String, Value>) -> Result<Self, Refusal> {
-        let note = match fields.remove("note") {
-            None => None,
-            Some(Value::Null) => Some(String::new()),
-            Some(Value::String(note)) if note.len() <= NOTE_BYTES_MAX => Some(note),
-            Some(_) => {
-                return Err(bad(format!(
-                    "note: not a text of {NOTE_BYTES_MAX} bytes at most"
-                )));
-            }
-        };
-        let labels = match fields.remove("labels") {
-            None => None,
-            Some(Value::Null) => Some(BTreeMap::new()),
-            Some(labels) => Some(
-                serde_json::from_value(labels).map_err(|_| bad("labels: not names with texts"))?,
-            ),
-        };
-        let long = |text: &String| text.is_empty() || text.len() > LABEL_BYTES_MAX;
-        if labels.as_ref().is_some_and(|labels: &BTreeMap<_, _>| {
-            labels.len() > LABELS_MAX
-                || labels.iter().any(|(name, value)| long(name) || long(value))
-        }) {
-            return Err(bad(format!(
-                "labels: {LABELS_MAX} at most, names and values of 1 to {LABEL_BYTES_MAX} bytes"
-            )));
-        }
-        if note.as_deref().is_some_and(holds_secret) {
-            return Err(bad("note: there is a key or another secret in it"));
-        }
-        // What is shown to all who may see keys. The answer does not repeat it.
-        let pairs = labels.iter().flatten();
-        if pairs
-            .flat_map(|(name, value)| [name, value])
-            .any(|text| holds_secret(text))
-        {
-            return Err(bad("labels: there is a key or another secret in them"));
-        }
-        Ok(Self { note, labels })
-    }
-
-    fn about(self, who: &Who, now_ms: u64) -> About {
-        About {
-            created: who.did(now_ms),
-            changed: None,
-            ended: None,
-            note: self.note.unwrap_or_default(),
-            labels: self.labels.unwrap_or_default(),
-        }
-    }
-
-    fn change(self, about: &mut About, who: &Who, now_ms: u64) {
-        about.changed = Some(who.did(now_ms));
-        if let Some(note) = self.note {
-            about.note = note;
-        }
-        if let Some(labels) = self.labels {
-            about.labels = labels;
-        }
-    }
-}
-
-/// An id or a team's name, which stand in logs, metrics and records for good.
-fn no_secret<'a>(field: &str, name: &'a str) -> Result<&'a str, Refusal> {
-    if holds_secret(name) {
-        return Err(bad(format!(
-            "{field}: there is a key or another secret in it"
-        )));
-    }
-    Ok(name)
 }
 
 fn object(body: &[u8]) -> Result<Map<String, Value>, Refusal> {

@@ -344,3 +344,33 @@ async fn a_named_token_ends() {
     );
     assert_eq!(ask(TOKEN).await.0, 401);
 }
+
+/// A search that its client left went on, and its place was given to another: there was no bound on searches any more.
+#[tokio::test]
+async fn a_search_keeps_its_place_when_its_client_leaves() {
+    let bench = bench(FULL, Vec::new());
+    let searches = &bench.state.searches;
+    let (go, gone) = std::sync::mpsc::channel::<()>();
+    let gone = Arc::new(std::sync::Mutex::new(gone));
+    let refused = async || {
+        let quick = searches.run(|_| Ok(Vec::new())).await;
+        quick.is_err_and(|(status, _)| status == StatusCode::SERVICE_UNAVAILABLE)
+    };
+    for _ in 0..64 {
+        if refused().await {
+            break;
+        }
+        let gone = Arc::clone(&gone);
+        let search = searches.run(move |_| {
+            let _ = gone.lock().unwrap().recv();
+            Ok(Vec::new())
+        });
+        let left = tokio::time::timeout(std::time::Duration::from_millis(20), search);
+        assert!(left.await.is_err(), "it runs still");
+    }
+    assert!(refused().await, "sixty-four run at once");
+    drop(go);
+    while refused().await {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+}
