@@ -43,7 +43,7 @@ pub use shared::{follow, read_first};
 pub const DOCS_MAX: usize = 200_000;
 
 /// Keys that are judged and built at once.
-const BUILT_AT_ONCE: usize = 2000;
+const BUILT_AT_ONCE: usize = 500;
 
 /// What names of documents begin with.
 const KEYS: &str = "key/";
