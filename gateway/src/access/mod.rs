@@ -24,7 +24,6 @@ use policies::access::dynamic::{Dynamic, Pepper};
 use policies::access::keys::KeySpec;
 use policies::access::token::{Digest, show_digest};
 use policies::limit::Books;
-use policies::limit::level::Now;
 
 use crate::config::build::unix_ms;
 use crate::config::dynamic::Frame;
@@ -43,7 +42,7 @@ pub use shared::{follow, read_first};
 pub const DOCS_MAX: usize = 200_000;
 
 /// Keys that are judged and built at once.
-const BUILT_AT_ONCE: usize = 2000;
+const BUILT_AT_ONCE: usize = 500;
 
 /// What names of documents begin with.
 const KEYS: &str = "key/";
@@ -220,10 +219,14 @@ impl Keyring {
             return 0;
         }
         let snapshot = store.load();
-        let now = store.moment();
         let (before, now_ms) = (snapshot.keys.dynamic(), unix_ms(store.now()));
         let mut frame = known.frame(&snapshot, store.grounds(), now_ms);
-        let people = if all { frame.teach(now) } else { 0 };
+        let mut people = 0;
+        if all {
+            frame.teach();
+            let directory = snapshot.identity.as_ref();
+            people = directory.map_or(0, |directory| directory.renew(store.moment()));
+        }
         let Some(pepper) = known.pepper() else {
             // Without one there has never been a key.
             snapshot.keys.set_dynamic(Dynamic::default());
@@ -247,11 +250,11 @@ impl Hold<'_> {
         snapshot: &Snapshot,
         before: &Dynamic,
         grounds: (&dyn VendorBook, &Books),
-        (now, now_ms): (Now, u64),
+        now_ms: u64,
     ) {
         let known = &mut *self.0;
         let mut frame = known.frame(snapshot, grounds, now_ms);
-        frame.teach(now);
+        frame.teach();
         let table = match (known.pepper(), known.read) {
             (_, false) => Dynamic::unread(),
             (None, true) => Dynamic::default(),

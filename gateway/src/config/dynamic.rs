@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use policies::access::keys::KeySpec;
 use policies::limit::Books;
-use policies::limit::level::Now;
 
 use super::build;
 use super::check::{self, TEAMS_DEEP_MAX};
@@ -87,8 +86,8 @@ impl<'a> Frame<'a> {
     }
 
     /// Lets the snapshot know the teams that were added: persons may be of them, and what is used in them counts to those
-    /// above. Returns how many persons' principals ended.
-    pub fn teach(&self, now: Now) -> usize {
+    /// above.
+    pub fn teach(&self) {
         let snapshot = self.snapshot;
         let of_config = &snapshot.basis.teams;
         let made = self.config.teams.iter();
@@ -99,9 +98,8 @@ impl<'a> Frame<'a> {
         });
         snapshot.made.store(Arc::new(above.collect()));
         let rights = build::rights(&self.config, &snapshot.grades, self.books);
-        match (&snapshot.identity, rights) {
-            (Some(directory), Some(rights)) => directory.set_rights(rights, now),
-            _ => 0,
+        if let (Some(directory), Some(rights)) = (&snapshot.identity, rights) {
+            directory.set_rights(rights);
         }
     }
 

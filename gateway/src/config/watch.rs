@@ -207,8 +207,7 @@ impl ConfigStore {
         let mut hold = keyring.hold();
         let snapshot = self.load();
         let before = snapshot.keys.dynamic();
-        let now = (self.moment(), unix_ms(self.now()));
-        hold.dress(&snapshot, &before, self.grounds(), now);
+        hold.dress(&snapshot, &before, self.grounds(), unix_ms(self.now()));
     }
 
     /// What a config is built with beside its text: vendors, and limits by name.
@@ -330,8 +329,7 @@ impl ConfigStore {
         let mut hold = self.keyring.get().map(|keyring| keyring.hold());
         if let Some(hold) = &mut hold {
             let dynamic = before.keys.dynamic();
-            let now = (self.moment(), unix_ms(now));
-            hold.dress(after, &dynamic, self.grounds(), now);
+            hold.dress(after, &dynamic, self.grounds(), unix_ms(now));
         }
         self.current.store(Arc::clone(after));
         after.keys.stop_what_lost(&before.keys)

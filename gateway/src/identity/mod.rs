@@ -196,12 +196,17 @@ impl Directory {
         self.rights.load_full()
     }
 
-    /// Puts other teams in place of those there are: their `version` is set here. What persons lost by it ends their
-    /// streams; returns how many were stopped.
-    pub fn set_rights(&self, mut rights: Rights, now: Now) -> usize {
+    /// Puts other teams in place of those there are: their `version` is set here. Nobody is stopped yet, since the
+    /// snapshot may not be in use: see [`renew`](Self::renew).
+    pub fn set_rights(&self, mut rights: Rights) {
         let (snapshot, changes) = self.rights.load().version;
         rights.version = (snapshot, changes + 1);
         self.rights.store(Arc::new(rights));
+    }
+
+    /// Makes all sessions anew under the rights that there are now. What persons lost by them ends their streams; returns
+    /// how many were stopped.
+    pub fn renew(&self, now: Now) -> usize {
         let all = self.issuer.sessions().all();
         self.renew_all(&all, now)
     }
