@@ -19,16 +19,19 @@ use crate::identity::{self, Miss, Waiting};
 const NO_KEY: &str = "no_key";
 
 /// Whether a request is let in.
-pub(super) enum Admission {
+pub(super) enum Admission<'a> {
     /// It is.
-    In(Arrived),
+    In(Arrived<'a>),
     /// Not before this wait is over, and then it is tried once more.
-    After(Arrived, Waiting),
+    After(Arrived<'a>, Waiting),
 }
 
 /// Lets a request in, or not. Wrong credentials are told that they are wrong only so often from one address (T-43); good
 /// ones are never held up by others' failures.
-pub(super) fn admit(exchange: &mut Exchange, arrived: Arrived) -> Result<Admission, Fault> {
+pub(super) fn admit<'a>(
+    exchange: &mut Exchange,
+    arrived: Arrived<'a>,
+) -> Result<Admission<'a>, Fault> {
     let admission = judged(exchange, arrived);
     match admission {
         Err(fault) if fault.kind() == Kind::Unauthenticated && fault.why() != NO_KEY => {
@@ -57,8 +60,8 @@ fn now(exchange: &Exchange) -> Now {
     }
 }
 
-fn judged(exchange: &mut Exchange, arrived: Arrived) -> Result<Admission, Fault> {
-    let token = credential(&arrived.head)?;
+fn judged<'a>(exchange: &mut Exchange, arrived: Arrived<'a>) -> Result<Admission<'a>, Fault> {
+    let token = credential(arrived.head)?;
     let shown = certified(exchange)?;
     let principal = match (token, shown) {
         (None, None) => return Err(denied(NO_KEY)),
@@ -145,11 +148,11 @@ fn named(exchange: &Exchange, token: &[u8]) -> Result<Named, Fault> {
 }
 
 /// The same, after a wait for keys that were not known: once.
-pub(super) async fn again(
+pub(super) async fn again<'a>(
     exchange: &mut Exchange,
-    arrived: Arrived,
+    arrived: Arrived<'a>,
     waiting: Waiting,
-) -> Result<Arrived, Fault> {
+) -> Result<Arrived<'a>, Fault> {
     waiting.over().await;
     match admit(exchange, arrived)? {
         Admission::In(arrived) => Ok(arrived),

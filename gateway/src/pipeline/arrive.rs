@@ -39,9 +39,9 @@ pub(super) enum What {
 }
 
 /// A request whose head is in order.
-pub(super) struct Arrived {
+pub(super) struct Arrived<'a> {
     pub(super) what: What,
-    pub(super) head: Parts,
+    pub(super) head: &'a Parts,
 }
 
 /// Headers of which a second one would be read differently by different servers.
@@ -58,18 +58,18 @@ const SINGLE: [HeaderName; 6] = [
 pub(super) const RATE_FLOOR_BYTES_PER_S: u64 = 1024;
 pub(super) const SLOW_AFTER: Duration = Duration::from_secs(10);
 
-pub(super) fn read_head(
+pub(super) fn read_head<'a>(
     exchange: &mut Exchange,
     peer: &Peer,
-    (head, body): (Parts, &Unread),
-) -> Result<Arrived, Fault> {
+    (head, body): (&'a Parts, &Unread),
+) -> Result<Arrived<'a>, Fault> {
     exchange.told = super::told::Told::read(&head.headers);
     exchange.forwarded =
         super::forwarded::client(&head.headers, peer.ip, &exchange.snapshot.trusted_proxies);
     let place = places::find(head.uri.path(), &head.headers);
     let (endpoint, method) = shown(&place.at, head.uri.path());
     exchange.endpoint = endpoint;
-    if let Err(fault) = framing(&head, peer, exchange.limits().uri_bytes.bytes()) {
+    if let Err(fault) = framing(head, peer, exchange.limits().uri_bytes.bytes()) {
         if head.version < Version::HTTP_2 && fault.kind() == Kind::BadRequest {
             // Nothing that follows on this connection can be trusted to be a request.
             let close = HeaderValue::from_static("close");

@@ -101,7 +101,7 @@ async fn walk(
     let is_http1 = head.version < Version::HTTP_2;
     let waits = head.headers.contains_key(EXPECT);
     let mut unread = Unread::Body(body);
-    let mut walked = stages(exchange, peer, (head, &mut unread)).await;
+    let mut walked = stages(exchange, peer, &head, &mut unread).await;
     let closes = exchange.extra.iter().any(|(name, _)| *name == CONNECTION);
     if matches!(walked, Ok(Walked::Sent(_))) || closes {
         return walked;
@@ -127,7 +127,8 @@ async fn walk(
 async fn stages(
     exchange: &mut Exchange,
     peer: &Peer,
-    (head, unread): (Parts, &mut Unread),
+    head: &Parts,
+    unread: &mut Unread,
 ) -> Result<Walked, Fault> {
     let arrived = arrive::read_head(exchange, peer, (head, unread))?;
     let Arrived { what, head } = match admit::admit(exchange, arrived)? {
@@ -138,7 +139,7 @@ async fn stages(
         }
     };
     let asked = match what {
-        What::Models => return Ok(Walked::Answered(listing::models(exchange, &head))),
+        What::Models => return Ok(Walked::Answered(listing::models(exchange, head))),
         What::Model(id) => return listing::model(exchange, &id).map(Walked::Answered),
         What::Call(asked) => Some(asked),
         What::Moderations => None,
@@ -147,7 +148,7 @@ async fn stages(
         .as_ref()
         .is_some_and(|asked| asked.endpoint.asks.is_form());
     let (body, sending) = if form {
-        let (json, sending) = Box::pin(form::read(exchange, &head, unread)).await?;
+        let (json, sending) = Box::pin(form::read(exchange, head, unread)).await?;
         if !sending.streams() {
             *unread = Unread::Nothing;
         }
@@ -162,9 +163,9 @@ async fn stages(
     };
     let inspected = if exchange.snapshot.keeps {
         // Boxed, as all that most configs have not.
-        Box::pin(keep::inspect(exchange, &head, (asked, body))).await?
+        Box::pin(keep::inspect(exchange, head, (asked, body))).await?
     } else {
-        inspect::inspect(exchange, &head, (asked, body)).await?
+        inspect::inspect(exchange, head, (asked, body)).await?
     };
     let mut routed = route::route(exchange, inspected)?;
     routed.form = sending;
@@ -184,7 +185,7 @@ async fn stages(
     sent.map(Walked::Sent)
 }
 
-impl Arrived {
+impl Arrived<'_> {
     /// Whether this request is work: limits apply.
     fn is_call(&self) -> bool {
         matches!(self.what, What::Call(_) | What::Moderations)
