@@ -48,7 +48,7 @@ async fn connect() {
 #[tokio::test]
 async fn first_content_is_not_stopped_by_comments_or_empty_events() {
     let role = "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"x\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"finish_reason\":null}]}\n\n";
-    for noise in [": keep-alive\n\n", ":\n", "\n", role] {
+    for noise in [": keep-alive\n\n", ":\n", "\n", "data: \n\n", role] {
         let upstream = Upstream::start(move |mut conn| async move {
             conn.request().await;
             conn.stream_head().await?;
@@ -124,6 +124,10 @@ async fn the_gap_between_content_is_not_stopped_by_comments() {
     );
     about(reply.took, 600);
     assert_eq!(gateway.record(&reply).await["outcome"], "timed_out");
+    // Nor where a whole reply was asked for, and is gathered.
+    let reply = gateway.chat("m", "x").send().await;
+    reply.refused(504, "upstream_timeout");
+    about(reply.took, 600);
 }
 
 #[tokio::test]

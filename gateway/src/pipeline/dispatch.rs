@@ -478,14 +478,18 @@ async fn gather(
     let decoder = Decoding::new(prepared.spoken.decoder(), vendor, limits);
     let mut decoder = decoder.framed(frames);
     let mut seen = 0u64;
+    // A ping or a comment is no content.
+    let mut content = false;
     while !decoder.is_over()
-        && let Some(data) = clocks.read(&mut upstream, !all.is_empty()).await?
+        && let Some(data) = clocks.read(&mut upstream, content).await?
     {
+        let before = exchange.meter.content_events;
         seen += data.len() as u64;
         if seen > exchange.limits().upstream_body_bytes.0 {
             return Err(Fault::new(Kind::Malformed).reason("reply_too_large"));
         }
         decoder.read(&data, &mut exchange.meter, &mut all)?;
+        content = exchange.meter.content_events > before;
     }
     decoder.end(&mut exchange.meter, &mut all)?;
     let all = governing.events(exchange, all)?;

@@ -301,7 +301,11 @@ impl Reading {
                     tally(&facts, meter)
                 }
             };
-            *begun = *begun || event.data().is_some();
+            // An event with nothing in it does not tell yet that the reply is one.
+            *begun = *begun
+                || event
+                    .data()
+                    .is_some_and(|data| !data.trim_ascii().is_empty());
             *content |= said.content;
             *ended |= said.ended;
             *done |= said.done;

@@ -58,24 +58,28 @@ fn names_become_arcs() {
 fn tokens_are_fetched_where_the_vendor_or_the_provider_says() {
     let provider = |more: &str| {
         let text = format!(
-            "providers: {{ p: {{ vendor: regional, api_key: k, secret_key: s, base_url: \"http://10.0.0.7/x\", {more} }} }}"
+            "providers: {{ p: {{ vendor: regional, api_key: k, secret_key: s, {more} }} }}"
         );
         let snapshot = built(&text).unwrap().snapshot;
         Arc::clone(snapshot.provider("p").unwrap())
     };
-    let usual = provider("region: eu-west-1, http2: true, tls: { server_name: other.example }");
+    let usual = provider(
+        "base_url: \"http://api.eu-west-1.example/x\", region: eu-west-1, http2: true, tls: { server_name: other.example }",
+    );
     let office = &usual.token_endpoint;
     assert_eq!(office.authority, "tokens.eu-west-1.example");
     assert!(office.tls.is_some() && usual.endpoint.tls.is_none());
     // The name and the protocol are the API's, not those of another host.
     assert!(!office.http2 && office.server_name.is_none());
     assert_ne!(office.key, usual.endpoint.key);
-    let elsewhere = provider("region: eu-west-2");
+    let elsewhere = provider("base_url: \"http://api.eu-west-2.example\", region: eu-west-2");
     assert_eq!(
         elsewhere.token_endpoint.authority,
         "tokens.eu-west-2.example"
     );
-    let own = provider("region: eu-west-2, token_url: \"http://10.0.0.8:81\"");
+    let own = provider(
+        "base_url: \"http://10.0.0.7/x\", region: eu-west-2, token_url: \"http://10.0.0.8:81\"",
+    );
     assert_eq!(own.token_endpoint.authority, "10.0.0.8:81");
     // A token of one place is none of another.
     let keys = [&usual, &elsewhere, &own].map(|provider| &provider.token_key);

@@ -81,6 +81,9 @@ impl Check<'_> {
             }
         }
         self.token_url(name, provider, info.as_ref());
+        if let Some(info) = &info {
+            self.token_office(name, provider, info);
+        }
         let (own, region) = (provider.base_url.as_deref(), provider.region.as_deref());
         let url = match &info {
             Some(info) => info.base_url(own, region),
@@ -130,6 +133,30 @@ impl Check<'_> {
                     );
                 }
             }
+        }
+    }
+
+    /// A secret goes to the vendor's own office for tokens only where the API is the vendor's own too.
+    fn token_office(&mut self, name: &str, provider: &Provider, info: &VendorInfo) {
+        let wanted = provider.auth.as_deref() == info.auth_modes.first().copied();
+        let region = provider.region.as_deref();
+        let (Some(own), None) = (&provider.base_url, &provider.token_url) else {
+            return;
+        };
+        let Some(office) = info.token_url(None, region) else {
+            return;
+        };
+        let site = |url: &str| {
+            let (origin, _) = parse_base_url(url).ok()?;
+            let host = origin.host.to_string();
+            let domain = host.rsplitn(3, '.').take(2).map(str::to_owned);
+            Some(domain.collect::<Vec<_>>())
+        };
+        if (provider.auth.is_none() || wanted) && site(own) != site(&office) {
+            let message = format!(
+                "the secret would go to `{office}` for a token, which is no part of this host: say `token_url`"
+            );
+            self.error(&at!["providers", name, "base_url"], message);
         }
     }
 

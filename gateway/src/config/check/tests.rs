@@ -51,6 +51,15 @@ fn providers() {
             "",
         ),
         ("regional, api_key: k, auth: bearer, region: eu-west-1", ""),
+        // A secret goes to no host that nobody named.
+        (
+            "regional, api_key: k, secret_key: k, region: eu-west-1, base_url: \"https://10.0.0.1\"",
+            "y.yaml:2:82: providers.p.base_url: the secret would go to `https://tokens.eu-west-1.example` for a token, which is no part of this host: say `token_url`",
+        ),
+        (
+            "regional, api_key: k, secret_key: k, region: eu-west-1, base_url: \"https://own.eu-west-1.example\"",
+            "",
+        ),
         (
             "regional, api_key: k, auth: bearer, region: eu-west-1, token_url: \"https://tokens.example\"",
             "",

@@ -130,7 +130,9 @@ impl VendorBook for AnyVendor {
             needs_secret_key: false,
             needs_region: false,
             needs_app_id: false,
-            token_url: Some("https://tokens.example.com"),
+            token_url: name
+                .starts_with("pangu")
+                .then_some("https://tokens.example.com"),
             self_hosted: false,
             auth_modes: &["bearer"],
             websocket: false,
