@@ -230,9 +230,15 @@ pub(crate) fn read_files(
 }
 
 impl Rules {
-    fn names(list: &[&str], key: Option<Value<'_>>) -> bool {
+    /// Whether a key is written as one of a list that lets its value go unread: one with escapes is not.
+    fn spares(list: &[&str], key: Option<Value<'_>>) -> bool {
         key.and_then(|key| key.inner())
             .is_some_and(|key| list.contains(&key))
+    }
+
+    /// Whether a key reads as one of a list that says what its value is, however it is escaped.
+    fn names(list: &[&str], key: Option<Value<'_>>) -> bool {
+        key.is_some_and(|key| list.iter().any(|name| key.is_named(name)))
     }
 
     /// Adds what stands at or under `value` to `contents`, whatever its member is called.
@@ -270,7 +276,7 @@ impl Rules {
                     turn,
                 });
             };
-            let is_own = |names| visit.top && Self::names(names, key);
+            let is_own = |names| visit.top && Self::spares(names, key);
             let Some(span) = value.inner_span() else {
                 let span = value.span();
                 if span.len() >= NUMBER_MIN && !is_own(own.numbers) {
@@ -282,7 +288,7 @@ impl Rules {
                 return;
             }
             if visit.is_key || value.is_key() {
-                if !Self::names(self.keys, Some(value)) {
+                if !Self::spares(self.keys, Some(value)) {
                     text(span, Form::Key);
                 }
             } else if !is_own(own.checked) {
@@ -410,9 +416,19 @@ mod tests {
     }
 
     #[test]
+    fn a_name_means_the_same_however_it_is_escaped() {
+        let (texts, media) = collected(
+            r#"{"\u0075rl":"https://x.example/1.png","file\u005fdata":"AAAA","argument\u0073":"{}"}"#,
+        );
+        assert_eq!(media, 2, "{texts:?}");
+        assert!(texts.contains(&("{}".to_owned(), Form::Json)), "{texts:?}");
+    }
+
+    #[test]
     fn what_a_vendor_keeps_is_media_and_its_name_is_text() {
         for (body, media) in [
             (r#"{"file_id":"file-1"}"#, 1),
+            (r#"{"file\u005fid":"file-1"}"#, 1),
             (r#"{"content":"fileid://file-1,fileid://file-2"}"#, 1),
             (r#"{"content":" \n\u0046ileid:\/\/file-1"}"#, 1),
             (r#"{"content":"what is fileid://?"}"#, 0),
