@@ -424,6 +424,11 @@ mod tests {
         assert!(texts.contains(&("{}".to_owned(), Form::Json)), "{texts:?}");
     }
 
+    fn escaped(text: &str) -> String {
+        let letters = text.bytes().map(|byte| format!("\\u{byte:04x}"));
+        letters.collect()
+    }
+
     #[test]
     fn what_a_vendor_keeps_is_media_and_its_name_is_text() {
         for (body, media) in [
@@ -431,7 +436,24 @@ mod tests {
             (r#"{"file\u005fid":"file-1"}"#, 1),
             (r#"{"content":"fileid://file-1,fileid://file-2"}"#, 1),
             (r#"{"content":" \n\u0046ileid:\/\/file-1"}"#, 1),
+            (
+                &format!(r#"{{"content":"{}fileid://file-1"}}"#, " ".repeat(200)),
+                1,
+            ),
+            (
+                &format!(r#"{{"content":"{}"}}"#, escaped("fileid://file-1")),
+                1,
+            ),
+            (
+                &format!(
+                    r#"{{"content":"{}{}"}}"#,
+                    r"\u3000\n".repeat(60),
+                    escaped("FileID://file-1")
+                ),
+                1,
+            ),
             (r#"{"content":"what is fileid://?"}"#, 0),
+            (r#"{"content":"fileid:/"}"#, 0),
         ] {
             let (texts, found) = collected(body);
             assert_eq!(

@@ -84,16 +84,30 @@ pub(crate) fn is_coded(byte: u8) -> bool {
 
 /// How a text begins that a vendor replaces by the files which it kept under these names (`vendors/tongyi.md`, section 5).
 const KEPT: &str = "fileid://";
-/// White space before it and all.
-const KEPT_HEAD_MAX: usize = 64;
+/// So much of a text is decoded at a time.
+const STEP_BYTES: usize = 64;
 
-/// Whether a text stands for files that a vendor keeps.
+/// Whether a text stands for files that a vendor keeps. White space before the scheme may be as long as it likes.
 pub(super) fn is_kept(raw: &str) -> bool {
-    let head = raw.get(..floor(raw, KEPT_HEAD_MAX)).unwrap_or(raw);
-    let head = json::unescape(head);
-    let head = head.trim_start();
-    head.get(..KEPT.len())
-        .is_some_and(|scheme| scheme.eq_ignore_ascii_case(KEPT))
+    let mut pieces = json::Pieces::new(raw);
+    let mut left = KEPT;
+    while let Some(piece) = pieces.next_of(STEP_BYTES) {
+        let mut letters = piece;
+        if left.len() == KEPT.len() {
+            letters = piece.trim_start();
+        }
+        for letter in letters.chars() {
+            let mut wanted = left.chars();
+            if !wanted
+                .next()
+                .is_some_and(|next| next.eq_ignore_ascii_case(&letter))
+            {
+                return left.is_empty();
+            }
+            left = wanted.as_str();
+        }
+    }
+    left.is_empty()
 }
 
 /// Whether a file in base64 stands somewhere in a text: nobody reads it there.
