@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use smallvec::SmallVec;
 use wire::facts::{Contents, Form, Media, Source, Text};
-use wire::json::{Tape, Type, Value};
+use wire::json::{self, Tape, Type, Value};
 
 use media::{DATA, Payload, holds_file, is_kept, media_of};
 pub(crate) use media::{is_coded, is_signature, is_textual};
@@ -324,8 +324,10 @@ impl Rules {
                 text(span, Form::String);
             }
             None => {
-                let coded = Self::names(self.media, key) && raw.bytes().all(is_coded);
-                let elsewhere = Self::names(self.places, key) && raw.contains("://");
+                let coded =
+                    Self::names(self.media, key) && json::unescape(raw).bytes().all(is_coded);
+                let elsewhere =
+                    Self::names(self.places, key) && json::unescape(raw).contains("://");
                 let kept = Self::names(self.kept, key) || is_kept(raw);
                 if coded || elsewhere || kept || holds_file(raw) {
                     media.push(Media { span: span.clone() });
@@ -422,6 +424,22 @@ mod tests {
         );
         assert_eq!(media, 2, "{texts:?}");
         assert!(texts.contains(&("{}".to_owned(), Form::Json)), "{texts:?}");
+    }
+
+    #[test]
+    fn a_file_is_one_however_it_is_escaped() {
+        let blob = format!("\\u0051{}", r"QUJD\/".repeat(300));
+        for body in [
+            r#"{"url":"https:\/\/x.example\/1.png"}"#,
+            r#"{"url":"https\u003a//x.example/1.png"}"#,
+            r#"{"file_data":"AAA\/AAAA"}"#,
+            &format!(r#"{{"b":"{blob}"}}"#),
+        ] {
+            let (texts, media) = collected(body);
+            assert_eq!(media, 1, "{texts:?}");
+        }
+        let (texts, media) = collected(&format!(r#"{{"b":"{}"}}"#, r"\n".repeat(1024)));
+        assert_eq!((texts.len(), media), (2, 0));
     }
 
     fn escaped(text: &str) -> String {

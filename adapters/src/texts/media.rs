@@ -2,6 +2,8 @@
 //!
 //! Told by how they begin and what they are made of; decodes nothing.
 
+use std::borrow::Cow;
+
 use memchr::memmem;
 use wire::facts::Form;
 use wire::json::{self, Value};
@@ -40,7 +42,7 @@ pub(crate) fn is_textual(kind: &str) -> bool {
 pub(super) enum Payload {
     /// Text behind a head of so many bytes.
     Text { head: usize, form: Form },
-    /// A file, or a text, behind a head with escapes: read as it stands, and not taken for all of it.
+    /// A file, or a text, with escapes in it: read as it stands, and not taken for all of it.
     Disguised,
     /// Anything else.
     Opaque,
@@ -69,7 +71,15 @@ pub(super) fn media_of(raw: &str) -> Option<Payload> {
             form: if base64 { Form::Base64 } else { Form::String },
         });
     }
-    (raw.len() >= BLOB_MIN && raw.bytes().all(is_coded)).then_some(Payload::Opaque)
+    if raw.len() < BLOB_MIN || !raw.bytes().all(|byte| is_coded(byte) || byte == b'\\') {
+        return None;
+    }
+    let text = json::unescape(raw);
+    let coded = text.len() >= BLOB_MIN && text.bytes().all(is_coded);
+    coded.then_some(match text {
+        Cow::Borrowed(_) => Payload::Opaque,
+        Cow::Owned(_) => Payload::Disguised,
+    })
 }
 
 /// Schemes are the same in any case.
