@@ -120,15 +120,33 @@ fn encoded(cap: u64, (name, model): (&str, &str)) -> (Json, Dropped) {
     let asked = Asked::at(&OpenAiChat.endpoints()[0]);
     let facts = OpenAiChat.read_request(&body, tape, &asked).unwrap();
     let mut request = OpenAiChat.decode_request(&body, &facts).unwrap();
-    // As the pipeline does.
-    request.settings.max_tokens = Some(cap);
     let vendor = vendor(name).unwrap();
     let (spoken, quirks) = (vendor.speaks()[0], vendor.quirks(model));
+    let (_, cap) = quirks.cap(cap).unwrap();
+    // As the pipeline does.
+    request.settings.max_tokens = Some(cap);
     let call = call(spoken.id(), cap);
     let made = spoken.encode_request(&request, &call, quirks, Lossy::Hints);
     let made = made.unwrap();
     let written = made.body.into_bytes();
     (serde_json::from_slice(&written).unwrap(), made.dropped)
+}
+
+#[test]
+fn what_is_left_is_brought_within_the_vendors_bounds() {
+    for (cap, whom, place, told) in [
+        (1, ("wenxin-v1", "ERNIE-4.0-8K"), "/max_output_tokens", 2),
+        (
+            9000,
+            ("spark-ws", "lite"),
+            "/parameter/chat/max_tokens",
+            4096,
+        ),
+    ] {
+        let (made, dropped) = encoded(cap, whom);
+        assert_eq!(made.pointer(place), Some(&json!(told)), "{made}");
+        assert!(!dropped.contains(&"max_tokens"), "{dropped:?}");
+    }
 }
 
 #[test]

@@ -152,6 +152,82 @@ fn contents(path: &str, body: &Bytes) -> Option<Contents> {
     Some(place.dialect.contents(body, &facts))
 }
 
+/// A body with one more member in the object at `at`. `escaped`: the first letter of its name is an escape.
+fn plant(whole: &Json, at: &str, name: &str, value: &Json, escaped: bool) -> Bytes {
+    const MARK: &str = "planted name";
+    let mut body = whole.clone();
+    let object = body.pointer_mut(at).and_then(Json::as_object_mut).unwrap();
+    let _ = object.remove(name);
+    let _ = object.insert(MARK.to_owned(), value.clone());
+    let (first, rest) = name.split_at(1);
+    let written = if escaped {
+        format!("\\u{:04x}{rest}", first.as_bytes()[0])
+    } else {
+        name.to_owned()
+    };
+    body.to_string().replace(MARK, &written).into()
+}
+
+/// Members that hold what nobody here looks into, of the requests at a path.
+const FILES: [(&str, &[(&str, &str)]); 5] = [
+    (
+        "/v1/chat/completions",
+        &[
+            ("file_id", "file-abc"),
+            ("file_data", "QUJD"),
+            ("file_url", "https://x.example/a"),
+        ],
+    ),
+    (
+        "/v1/messages",
+        &[("file_id", "file-abc"), ("url", "https://x.example/a")],
+    ),
+    (
+        "/v1/responses",
+        &[("file_id", "file-abc"), ("file_url", "https://x.example/a")],
+    ),
+    (
+        "/api/v1/services/aigc/text-generation/generation",
+        &[("image", "https://x.example/a")],
+    ),
+    (
+        "/v1beta/models/m:generateContent",
+        &[("fileUri", "files/abc")],
+    ),
+];
+
+#[test]
+fn a_file_is_found_wherever_it_stands_and_however_its_name_is_escaped() {
+    let (mut planted, mut wrong) = (0, Vec::new());
+    for (path, _, whole) in requests() {
+        let files = FILES.iter().filter(|row| row.0 == path);
+        let mut all = Vec::new();
+        objects(&whole, "", &mut all);
+        for at in all {
+            for (name, value) in files.clone().flat_map(|row| row.1) {
+                for escaped in [false, true] {
+                    let body = plant(&whole, &at, name, &json!(value), escaped);
+                    let Some(contents) = contents(path, &body) else {
+                        continue;
+                    };
+                    planted += 1;
+                    let mut media = contents.media.iter();
+                    if !media.any(|media| body[media.span.clone()] == *value.as_bytes()) {
+                        wrong.push(format!("{path}: {at}/{name}, escaped: {escaped}"));
+                    }
+                }
+            }
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} of {planted}:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+    assert!(planted > 150, "{planted}");
+}
+
 #[test]
 fn a_member_called_as_an_inert_one_is_read_wherever_else_it_stands() {
     let (mut planted, mut wrong) = (0, Vec::new());
@@ -164,16 +240,18 @@ fn a_member_called_as_an_inert_one_is_read_wherever_else_it_stands() {
         objects(&whole, "", &mut all);
         for at in all {
             for name in NAMES {
-                for value in [json!(TEXT), json!(NUMBER)] {
+                for (value, escaped) in [
+                    (json!(TEXT), false),
+                    (json!(TEXT), true),
+                    (json!(NUMBER), false),
+                    (json!(NUMBER), true),
+                ] {
                     let replaced =
                         name == "model" && (at.is_empty() || at == "/generateContentRequest");
                     if replaced || (at == own && value.is_number()) {
                         continue;
                     }
-                    let mut body = whole.clone();
-                    let object = body.pointer_mut(&at).and_then(Json::as_object_mut).unwrap();
-                    let _ = object.insert(name.to_owned(), value.clone());
-                    let body = Bytes::from(body.to_string());
+                    let body = plant(&whole, &at, name, &value, escaped);
                     let Some(contents) = contents(path, &body) else {
                         continue;
                     };
@@ -181,7 +259,7 @@ fn a_member_called_as_an_inert_one_is_read_wherever_else_it_stands() {
                     let want = value.as_str().map_or(value.to_string(), str::to_owned);
                     let mut texts = contents.texts.iter();
                     if !texts.any(|text| body[text.span.clone()] == *want.as_bytes()) {
-                        wrong.push(format!("{path}: {at}/{name}: {value}"));
+                        wrong.push(format!("{path}: {at}/{name}: {value}, escaped: {escaped}"));
                     }
                 }
             }
@@ -193,5 +271,5 @@ fn a_member_called_as_an_inert_one_is_read_wherever_else_it_stands() {
         wrong.len(),
         wrong.join("\n")
     );
-    assert!(planted > 1500, "{planted}");
+    assert!(planted > 3000, "{planted}");
 }

@@ -260,6 +260,25 @@ impl Quirks {
         })
     }
 
+    /// The field of a cap that is ours and the nearest that the vendor takes: nothing of the client's is lost by it. `None`: the
+    /// vendor has no such field.
+    #[must_use]
+    pub fn cap(&self, tokens: u64) -> Option<(&'static str, u64)> {
+        let name = self.named("max_tokens");
+        let within = |min: &str, max: &str| {
+            let bound = |text: &str, default| text.parse().unwrap_or(default);
+            let (least, most) = (bound(min, 1), bound(max, u64::MAX));
+            tokens.clamp(least, most.max(least))
+        };
+        Some(match self.rule(name) {
+            Some((_, Rule::Rename(to))) => (to, tokens),
+            Some((_, Rule::Lacks)) => return None,
+            Some((_, Rule::Clamp { min, max })) => (name, within(min, max)),
+            Some((_, Rule::RenameClamp { to, min, max })) => (to, within(min, max)),
+            _ => (name, tokens),
+        })
+    }
+
     /// The name by which we say what a field of that name says.
     pub(crate) fn named(&self, name: &'static str) -> &'static str {
         match self.rule(name) {

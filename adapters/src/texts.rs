@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use smallvec::SmallVec;
 use wire::facts::{Contents, Form, Media, Source, Text};
-use wire::json::{Tape, Type, Value};
+use wire::json::{self, Tape, Type, Value};
 
 use media::{DATA, Payload, holds_file, is_kept, media_of};
 pub(crate) use media::{is_coded, is_signature, is_textual};
@@ -230,9 +230,15 @@ pub(crate) fn read_files(
 }
 
 impl Rules {
-    fn names(list: &[&str], key: Option<Value<'_>>) -> bool {
+    /// Whether a key is written as one of a list that lets its value go unread: one with escapes is not.
+    fn spares(list: &[&str], key: Option<Value<'_>>) -> bool {
         key.and_then(|key| key.inner())
             .is_some_and(|key| list.contains(&key))
+    }
+
+    /// Whether a key reads as one of a list that says what its value is, however it is escaped.
+    fn names(list: &[&str], key: Option<Value<'_>>) -> bool {
+        key.is_some_and(|key| list.iter().any(|name| key.is_named(name)))
     }
 
     /// Adds what stands at or under `value` to `contents`, whatever its member is called.
@@ -270,7 +276,7 @@ impl Rules {
                     turn,
                 });
             };
-            let is_own = |names| visit.top && Self::names(names, key);
+            let is_own = |names| visit.top && Self::spares(names, key);
             let Some(span) = value.inner_span() else {
                 let span = value.span();
                 if span.len() >= NUMBER_MIN && !is_own(own.numbers) {
@@ -282,7 +288,7 @@ impl Rules {
                 return;
             }
             if visit.is_key || value.is_key() {
-                if !Self::names(self.keys, Some(value)) {
+                if !Self::spares(self.keys, Some(value)) {
                     text(span, Form::Key);
                 }
             } else if !is_own(own.checked) {
@@ -318,8 +324,10 @@ impl Rules {
                 text(span, Form::String);
             }
             None => {
-                let coded = Self::names(self.media, key) && raw.bytes().all(is_coded);
-                let elsewhere = Self::names(self.places, key) && raw.contains("://");
+                let coded =
+                    Self::names(self.media, key) && json::unescape(raw).bytes().all(is_coded);
+                let elsewhere =
+                    Self::names(self.places, key) && json::unescape(raw).contains("://");
                 let kept = Self::names(self.kept, key) || is_kept(raw);
                 if coded || elsewhere || kept || holds_file(raw) {
                     media.push(Media { span: span.clone() });
@@ -410,12 +418,60 @@ mod tests {
     }
 
     #[test]
+    fn a_name_means_the_same_however_it_is_escaped() {
+        let (texts, media) = collected(
+            r#"{"\u0075rl":"https://x.example/1.png","file\u005fdata":"AAAA","argument\u0073":"{}"}"#,
+        );
+        assert_eq!(media, 2, "{texts:?}");
+        assert!(texts.contains(&("{}".to_owned(), Form::Json)), "{texts:?}");
+    }
+
+    #[test]
+    fn a_file_is_one_however_it_is_escaped() {
+        let blob = format!("\\u0051{}", r"QUJD\/".repeat(300));
+        for body in [
+            r#"{"url":"https:\/\/x.example\/1.png"}"#,
+            r#"{"url":"https\u003a//x.example/1.png"}"#,
+            r#"{"file_data":"AAA\/AAAA"}"#,
+            &format!(r#"{{"b":"{blob}"}}"#),
+        ] {
+            let (texts, media) = collected(body);
+            assert_eq!(media, 1, "{texts:?}");
+        }
+        let (texts, media) = collected(&format!(r#"{{"b":"{}"}}"#, r"\n".repeat(1024)));
+        assert_eq!((texts.len(), media), (2, 0));
+    }
+
+    fn escaped(text: &str) -> String {
+        let letters = text.bytes().map(|byte| format!("\\u{byte:04x}"));
+        letters.collect()
+    }
+
+    #[test]
     fn what_a_vendor_keeps_is_media_and_its_name_is_text() {
         for (body, media) in [
             (r#"{"file_id":"file-1"}"#, 1),
+            (r#"{"file\u005fid":"file-1"}"#, 1),
             (r#"{"content":"fileid://file-1,fileid://file-2"}"#, 1),
             (r#"{"content":" \n\u0046ileid:\/\/file-1"}"#, 1),
+            (
+                &format!(r#"{{"content":"{}fileid://file-1"}}"#, " ".repeat(200)),
+                1,
+            ),
+            (
+                &format!(r#"{{"content":"{}"}}"#, escaped("fileid://file-1")),
+                1,
+            ),
+            (
+                &format!(
+                    r#"{{"content":"{}{}"}}"#,
+                    r"\u3000\n".repeat(60),
+                    escaped("FileID://file-1")
+                ),
+                1,
+            ),
             (r#"{"content":"what is fileid://?"}"#, 0),
+            (r#"{"content":"fileid:/"}"#, 0),
         ] {
             let (texts, found) = collected(body);
             assert_eq!(

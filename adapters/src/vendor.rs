@@ -237,6 +237,12 @@ pub trait Vendor: Sync {
     fn wants_token(&self, _credential: &Credential<'_>) -> bool {
         self.token_flow().is_some()
     }
+
+    /// Whether the next attempt with this credential proves it anew, by a token or a signature. If not, one that was refused
+    /// is not asked with again.
+    fn renews(&self, _credential: &Credential<'_>) -> bool {
+        true
+    }
 }
 
 /// Fetching and reading an expiring token. The gateway keeps it, single-flight, one per credential.

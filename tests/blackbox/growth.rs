@@ -151,6 +151,35 @@ async fn what_a_budget_has_left_bounds_the_reply_in_every_dialect() {
     gateway.assert_sound();
 }
 
+/// A bound that is ours is brought within the vendor's: it is no field of the client's that could be lost.
+#[tokio::test]
+async fn a_bound_beyond_the_vendors_own_is_no_loss() {
+    let sim = sim().await;
+    let mut config = Config::with(&sim, ["baichuan"]);
+    config.fault("long", "baichuan", "@events:5000");
+    config.set("models/long/lossy", "refuse");
+    config.key("free", &key("free"), json!({}));
+    config.key("few", &key("few"), json!({"budget": {"tokens": 3000}}));
+    let gateway = Gateway::start(&config).await;
+    let ask = |name: &str| {
+        let ask = Ask::post(gateway.listen, "/v1/responses").key(&key(name));
+        ask.bytes(json!({"model": "long", "input": "hi"}).to_string())
+            .limit(Duration::from_secs(60))
+            .send()
+    };
+    // Its replies turn out to be longer than the vendor's bound, and than what is left.
+    for _ in 0..12 {
+        let reply = ask("free").await;
+        assert_eq!(reply.status, 200, "{}", reply.text());
+    }
+    let reply = ask("few").await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    assert_eq!(reply.header("x-yumen-dropped"), None);
+    let sent = sim.requests().pop().unwrap();
+    let sent: Value = serde_json::from_slice(&sent.body).unwrap();
+    assert_eq!(sent["max_tokens"], 2048, "{sent}");
+}
+
 /// A vendor that counts like this.
 async fn counting(usage: &str) -> Upstream {
     let whole = format!(

@@ -78,6 +78,49 @@ async fn a_conversation_in_its_words() {
     }
 }
 
+/// A message has room for one call: of several each is told with its own result behind it, and none is lost.
+#[tokio::test]
+async fn calls_of_one_turn_are_told_one_by_one() {
+    let sim = sim().await;
+    let mut config = config("http://127.0.0.1:1");
+    config.sim_provider("pro", "minimax-pro", &sim);
+    config.set("models/m/lossy", "refuse");
+    let gateway = Gateway::start(&config).await;
+    let call = |id: &str| json!({"id": id, "type": "function", "function": {"name": format!("f-{id}"), "arguments": "{}"}});
+    let result =
+        |id: &str| json!({"role": "tool", "tool_call_id": id, "content": format!("r-{id}")});
+    let ask = gateway.chat("m", "").with(|body| {
+        body["messages"] = json!([
+            {"role": "user", "content": "a"},
+            {"role": "assistant", "content": "b", "tool_calls": [call("1"), call("2"), call("3")]},
+            result("3"),
+            result("other"),
+            result("1"),
+            {"role": "user", "content": "c"},
+        ]);
+    });
+    let reply = ask.send().await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    assert_eq!(reply.header("x-yumen-dropped"), None);
+    let body: Value = serde_json::from_slice(&sim.requests().pop().unwrap().body).unwrap();
+    let told: Vec<String> = body["messages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|message| {
+            let called = message["function_call"]["name"].as_str();
+            let text = message["text"].as_str().unwrap();
+            [text, called.unwrap_or_default()].join("/")
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "a/", "b/f-1", "r-1/", "/f-2", "/f-3", "r-3/", "r-other/", "c/"
+        ]
+    );
+}
+
 fn event(reply: &str, choice: Value, more: Value) -> String {
     let mut event =
         json!({"created": 1, "model": "abab6.5s-chat", "reply": reply, "choices": [choice]});

@@ -221,6 +221,37 @@ async fn a_401_without_a_word_fetches_one_token() {
     assert_eq!((sim.iam_fetches(), refuses.requests().len()), (2, 2));
 }
 
+/// A prompt goes up again only where the next attempt proves itself anew: a code that was refused is refused again.
+#[tokio::test]
+async fn a_credential_that_stays_the_same_is_refused_once() {
+    let words = r#"{"error_code": "APIG.0301", "error_msg": "no"}"#;
+    let old = r#"{"error": {"code": "1003", "message": "no"}}"#;
+    for (vendor, auth, body, times) in [
+        ("pangu", "app-code", "<html>", 1),
+        ("pangu", "app-code", words, 1),
+        ("pangu", "ak-sk", words, 2),
+        ("huawei-maas", "", words, 1),
+        ("glm", "bearer", old, 1),
+        ("glm", "jwt", old, 2),
+    ] {
+        let refusal = upstream::reply("401 Unauthorized", "application/json", body);
+        let refuses = Upstream::saying(refusal).await;
+        let sim = sim().await;
+        let mut config = Config::with(&sim, [vendor]);
+        config.set(&format!("providers/{vendor}/base_url"), refuses.origin());
+        if !auth.is_empty() {
+            config.set(&format!("providers/{vendor}/auth"), auth);
+        }
+        if auth == "jwt" {
+            config.set("providers/glm/api_key", "id.fake-secret");
+        }
+        let gateway = Gateway::start(&config).await;
+        let reply = gateway.chat(&format!("m-{vendor}"), "hi").send().await;
+        reply.refused(502, "upstream_error");
+        assert_eq!(refuses.requests().len(), times, "{vendor} {auth} {body}");
+    }
+}
+
 /// An identity service that does not give tokens is a provider that does not answer: the next one does.
 #[tokio::test]
 async fn without_a_token_the_next_target_answers() {

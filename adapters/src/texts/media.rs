@@ -2,6 +2,8 @@
 //!
 //! Told by how they begin and what they are made of; decodes nothing.
 
+use std::borrow::Cow;
+
 use memchr::memmem;
 use wire::facts::Form;
 use wire::json::{self, Value};
@@ -40,7 +42,7 @@ pub(crate) fn is_textual(kind: &str) -> bool {
 pub(super) enum Payload {
     /// Text behind a head of so many bytes.
     Text { head: usize, form: Form },
-    /// A file, or a text, behind a head with escapes: read as it stands, and not taken for all of it.
+    /// A file, or a text, with escapes in it: read as it stands, and not taken for all of it.
     Disguised,
     /// Anything else.
     Opaque,
@@ -69,7 +71,15 @@ pub(super) fn media_of(raw: &str) -> Option<Payload> {
             form: if base64 { Form::Base64 } else { Form::String },
         });
     }
-    (raw.len() >= BLOB_MIN && raw.bytes().all(is_coded)).then_some(Payload::Opaque)
+    if raw.len() < BLOB_MIN || !raw.bytes().all(|byte| is_coded(byte) || byte == b'\\') {
+        return None;
+    }
+    let text = json::unescape(raw);
+    let coded = text.len() >= BLOB_MIN && text.bytes().all(is_coded);
+    coded.then_some(match text {
+        Cow::Borrowed(_) => Payload::Opaque,
+        Cow::Owned(_) => Payload::Disguised,
+    })
 }
 
 /// Schemes are the same in any case.
@@ -84,16 +94,30 @@ pub(crate) fn is_coded(byte: u8) -> bool {
 
 /// How a text begins that a vendor replaces by the files which it kept under these names (`vendors/tongyi.md`, section 5).
 const KEPT: &str = "fileid://";
-/// White space before it and all.
-const KEPT_HEAD_MAX: usize = 64;
+/// So much of a text is decoded at a time.
+const STEP_BYTES: usize = 64;
 
-/// Whether a text stands for files that a vendor keeps.
+/// Whether a text stands for files that a vendor keeps. White space before the scheme may be as long as it likes.
 pub(super) fn is_kept(raw: &str) -> bool {
-    let head = raw.get(..floor(raw, KEPT_HEAD_MAX)).unwrap_or(raw);
-    let head = json::unescape(head);
-    let head = head.trim_start();
-    head.get(..KEPT.len())
-        .is_some_and(|scheme| scheme.eq_ignore_ascii_case(KEPT))
+    let mut pieces = json::Pieces::new(raw);
+    let mut left = KEPT;
+    while let Some(piece) = pieces.next_of(STEP_BYTES) {
+        let mut letters = piece;
+        if left.len() == KEPT.len() {
+            letters = piece.trim_start();
+        }
+        for letter in letters.chars() {
+            let mut wanted = left.chars();
+            if !wanted
+                .next()
+                .is_some_and(|next| next.eq_ignore_ascii_case(&letter))
+            {
+                return left.is_empty();
+            }
+            left = wanted.as_str();
+        }
+    }
+    left.is_empty()
 }
 
 /// Whether a file in base64 stands somewhere in a text: nobody reads it there.

@@ -12,15 +12,19 @@ use crate::places::Asks;
 use crate::quirks::{COMMON, PLAIN, Quirks, Rule, StreamUsage};
 use crate::vendor::{Call, Credential, VendorInfo};
 
+/// The `auth` mode in which each request has a token made of the key.
+const SIGNED: &str = "jwt";
+
 /// The vendor.
 pub(crate) static VENDOR: OpenAiLike = OpenAiLike {
     info: &VendorInfo {
         name: "glm",
         default_base_url: Some("https://open.bigmodel.cn/api/paas/v4"),
-        auth_modes: &["bearer", "jwt"],
+        auth_modes: &["bearer", SIGNED],
         ..HOSTED
     },
     sign,
+    renews: |credential| credential.auth == SIGNED,
     quirks: |_| &QUIRKS,
     does: |_| BESIDE,
     blame,
@@ -79,7 +83,7 @@ fn sign(
     credential: &Credential<'_>,
     headers: &mut HeaderMap,
 ) -> Result<(), Fault> {
-    if credential.auth != "jwt" {
+    if credential.auth != SIGNED {
         return bearer(call, credential, headers);
     }
     let token = token(credential.api_key, call.now_ms, TOKEN_MS)?;

@@ -27,6 +27,8 @@ pub(crate) struct OpenAiLike {
     pub place: fn(&Call<'_>, &Credential<'_>, &mut Parts),
     /// Authentication and other headers.
     pub sign: fn(&Call<'_>, &Credential<'_>, &mut HeaderMap) -> Result<(), Fault>,
+    /// As [`Vendor::renews`].
+    pub renews: fn(&Credential<'_>) -> bool,
     /// What it does beside chat, by model.
     pub does: fn(&str) -> &'static [Operation],
     /// By model.
@@ -44,6 +46,7 @@ pub(crate) const GENERIC: OpenAiLike = OpenAiLike {
     path: "/chat/completions",
     place: |_, _, _| {},
     sign: bearer,
+    renews: |_| false,
     does: |_| &[],
     quirks: |_| &COMMON_QUIRKS,
     blame: |_, _| None,
@@ -108,6 +111,10 @@ impl Vendor for OpenAiLike {
 
     fn fault(&self, head: &Head<'_>, root: Option<Value<'_>>) -> Option<Fault> {
         fault(head, root, self.blame)
+    }
+
+    fn renews(&self, credential: &Credential<'_>) -> bool {
+        (self.renews)(credential)
     }
 
     /// It stands beside the chat completions, where those have their usual place.

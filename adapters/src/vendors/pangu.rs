@@ -230,6 +230,10 @@ impl Vendor for Pangu {
     fn wants_token(&self, credential: &Credential<'_>) -> bool {
         ![APP_CODE, SIGNED].contains(&credential.auth)
     }
+
+    fn renews(&self, credential: &Credential<'_>) -> bool {
+        credential.auth != APP_CODE
+    }
 }
 
 /// The cloud's identity service.
@@ -333,7 +337,9 @@ fn blame_front(told: &Told<'_>) -> Option<Blame> {
 
 fn blame_maas(_: u16, told: &Told<'_>) -> Option<Blame> {
     if let Some(blame) = blame_front(told) {
-        return Some(blame);
+        // A key does not run out.
+        let expired = blame == Blame::Expired;
+        return Some(if expired { Blame::Auth } else { blame });
     }
     let number = number(told, "ModelArts").or_else(|| told.code.parse().ok())?;
     Some(match number {

@@ -111,12 +111,13 @@ impl Vendor for SparkWs {
         let Some(told) = told else {
             return Some(by_head?.fault(head, head.status, None));
         };
-        if head.status == 403 && told.says(&["a valid date"]) {
+        // By its words: the manual shows them with 403, the gateway in front may say them with 401.
+        if matches!(head.status, 401 | 403) && told.says(&["a valid date"]) {
             return Some(
                 Fault::new(Kind::UpstreamError)
                     .reason("clock_skew")
                     .message("The provider refused the time by the gateway's clock.")
-                    .detail("status 403: the clock of this machine is wrong by minutes"),
+                    .detail("the clock of this machine is wrong by minutes"),
             );
         }
         let blame = spark::blame(head.status, &told)

@@ -201,8 +201,8 @@ async fn target(
         }
         match fault.retry_advice() {
             Retry::FreshCredential if used.is_some() => rejected = used,
-            // The vendor's tokens are signed anew for each attempt.
-            Retry::FreshCredential => {}
+            // The vendor's tokens are signed anew for each attempt, unless there are none.
+            Retry::FreshCredential if renews(cleared.target().target()) => {}
             // Where requests wait in line, this one does so too.
             Retry::SameTarget(_) if fault.kind() == Kind::Throttled && room.is_some() => {
                 return Err(final_here(fault));
@@ -219,6 +219,12 @@ async fn target(
             }
         }
     }
+}
+
+/// Whether a target's credential is proven anew when it is asked again.
+fn renews(target: &Target) -> bool {
+    let vendor = target.vendor();
+    vendor.is_ok_and(|vendor| vendor.renews(&target.provider.credential()))
 }
 
 /// What helps no more at this target may help at the next.

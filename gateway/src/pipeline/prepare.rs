@@ -125,10 +125,17 @@ pub(super) fn prepare(
         });
     }
     let mut request = client.decode_request(body, facts)?;
-    let cap = &mut request.settings.max_tokens;
-    *cap = cap.or(call.cap);
+    // Ours to say, not the client's: the vendor's bounds hold for it, and are no loss.
+    let cap = call.cap.and_then(|tokens| quirks.cap(tokens));
+    let cap = cap.map(|(_, tokens)| tokens);
+    let asked = &mut request.settings.max_tokens;
+    *asked = asked.or(cap);
     let multimodal = request.multimodal();
-    let call = Call { multimodal, ..call };
+    let call = Call {
+        multimodal,
+        cap,
+        ..call
+    };
     let mut encoded = spoken.encode_request(&request, &call, quirks, lossy)?;
     adapters::dialect::lose(&request.lost, lossy, &mut encoded.dropped)?;
     Ok(Prepared {

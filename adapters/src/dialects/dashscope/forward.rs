@@ -7,7 +7,7 @@ use wire::json::{Type, Value};
 use wire::{Edits, Fault, Kind};
 
 use crate::dialect::{Dropped, Forward, Lossy};
-use crate::dialects::openai_chat::forward::{cap, capped, fields};
+use crate::dialects::openai_chat::forward::{capped, fields};
 use crate::members::{Plan, overlap, quoted};
 use crate::quirks::Quirks;
 use crate::vendor::Call;
@@ -42,7 +42,7 @@ pub(super) fn forward(
             capped(&mut plan, bound, quirks);
         }
         plan.finish(&mut edits)?;
-    } else if let Some((name, tokens)) = bound.and_then(|bound| cap(bound, quirks)) {
+    } else if let Some((name, tokens)) = bound.and_then(|bound| quirks.cap(bound)) {
         let made = format!("{{\"{name}\":{tokens}}}");
         let mut plan = Plan::new(root);
         // One that stands there is `null`.

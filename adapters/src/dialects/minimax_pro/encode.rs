@@ -1,5 +1,7 @@
 //! Writes a canonical request for the legacy chat: senders in place of roles, the system text as a bot's setting.
 
+use std::collections::HashMap;
+
 use wire::canon::{Format, Part, Request, Role, Str, Tool, ToolCall, ToolChoice, Turn};
 use wire::{Fault, Kind};
 
@@ -31,6 +33,17 @@ struct Message<'a> {
     name: Option<&'a Str>,
     texts: Vec<&'a Str>,
     call: Option<&'a ToolCall>,
+}
+
+impl<'a> Message<'a> {
+    fn of(turn: &'a Turn, texts: Vec<&'a Str>, call: Option<&'a ToolCall>) -> Self {
+        Self {
+            role: turn.role,
+            name: turn.name.as_ref().filter(|name| !name.is_empty()),
+            texts,
+            call,
+        }
+    }
 }
 
 /// Writes the request.
@@ -94,29 +107,29 @@ fn arrange<'a>(turns: &'a [Turn], lossy: Lossy, dropped: &mut Dropped) -> Result
         system: Vec::new(),
         messages: Vec::new(),
     };
-    for turn in turns {
-        let mut texts = Vec::with_capacity(turn.parts.len());
-        for part in &turn.parts {
-            match part {
-                Part::Text(text) | Part::Refusal(text) => texts.push(text),
-                _ => lose("messages", Loss::Meaning, lossy, dropped)?,
-            }
-        }
+    let mut rest = turns;
+    while let Some((turn, behind)) = rest.split_first() {
+        rest = behind;
+        let texts = texts_of(turn, lossy, dropped)?;
         if matches!(turn.role, Role::System | Role::Developer) {
             talk.system
                 .extend(texts.into_iter().filter(|text| !text.is_empty()));
             continue;
         }
-        if turn.calls.len() > 1 {
-            // One call at a time; the results of all are kept.
-            lose("tool_calls", Loss::Hint, lossy, dropped)?;
+        if turn.calls.len() < 2 {
+            talk.messages
+                .push(Message::of(turn, texts, turn.calls.first()));
+            continue;
         }
-        talk.messages.push(Message {
-            role: turn.role,
-            name: turn.name.as_ref().filter(|name| !name.is_empty()),
-            texts,
-            call: turn.calls.first(),
+        let results = behind.iter().take_while(|turn| turn.role == Role::Tool);
+        let (results, behind) = behind.split_at(results.count());
+        rest = behind;
+        let results = results.iter().map(|result| {
+            let texts = texts_of(result, lossy, dropped)?;
+            Ok((result.call_id.as_ref(), Message::of(result, texts, None)))
         });
+        let results = results.collect::<Result<Vec<_>, Fault>>()?;
+        one_by_one(turn, texts, results, &mut talk.messages);
     }
     while talk
         .messages
@@ -133,6 +146,46 @@ fn arrange<'a>(turns: &'a [Turn], lossy: Lossy, dropped: &mut Dropped) -> Result
             .message("The provider of this model needs a message of the user."));
     }
     Ok(talk)
+}
+
+/// A turn's texts.
+fn texts_of<'a>(
+    turn: &'a Turn,
+    lossy: Lossy,
+    dropped: &mut Dropped,
+) -> Result<Vec<&'a Str>, Fault> {
+    let mut texts = Vec::with_capacity(turn.parts.len());
+    for part in &turn.parts {
+        match part {
+            Part::Text(text) | Part::Refusal(text) => texts.push(text),
+            _ => lose("messages", Loss::Meaning, lossy, dropped)?,
+        }
+    }
+    Ok(texts)
+}
+
+/// Several calls of one turn: a message has room for one, so each is told with its result behind it. Results that name none of
+/// them come last.
+fn one_by_one<'a>(
+    turn: &'a Turn,
+    mut texts: Vec<&'a Str>,
+    results: Vec<(Option<&'a Str>, Message<'a>)>,
+    messages: &mut Vec<Message<'a>>,
+) {
+    let calls = turn.calls.iter();
+    let mut answers: HashMap<&[u8], Vec<Message<'a>>> = calls
+        .map(|call| (&call.id.bytes()[..], Vec::new()))
+        .collect();
+    let mut others = Vec::new();
+    for (id, result) in results {
+        let own = id.and_then(|id| answers.get_mut(&id.bytes()[..]));
+        own.unwrap_or(&mut others).push(result);
+    }
+    for call in &turn.calls {
+        messages.push(Message::of(turn, std::mem::take(&mut texts), Some(call)));
+        messages.extend(answers.remove(&call.id.bytes()[..]).unwrap_or_default());
+    }
+    messages.append(&mut others);
 }
 
 /// `functions`, and the choice among them. True if any are written.

@@ -69,28 +69,11 @@ pub(crate) fn forward(
 
 /// Says how long the reply may be.
 pub(crate) fn capped(plan: &mut Plan<'_>, tokens: u64, quirks: &Quirks) {
-    if let Some((name, tokens)) = cap(tokens, quirks) {
+    if let Some((name, tokens)) = quirks.cap(tokens) {
         // One that stands there is `null`.
         plan.remove(name);
         plan.add(name, &tokens.to_string());
     }
-}
-
-/// The field of a cap and the nearest that the vendor takes; `None`: it has no such field.
-pub(crate) fn cap(tokens: u64, quirks: &Quirks) -> Option<(&'static str, u64)> {
-    let name = quirks.named("max_tokens");
-    let within = |min: &str, max: &str| {
-        let bound = |text: &str, default| text.parse().unwrap_or(default);
-        let (least, most) = (bound(min, 1), bound(max, u64::MAX));
-        tokens.clamp(least, most.max(least))
-    };
-    Some(match quirks.rule(name) {
-        Some((_, Rule::Rename(to))) => (to, tokens),
-        Some((_, Rule::Lacks)) => return None,
-        Some((_, Rule::Clamp { min, max })) => (name, within(min, max)),
-        Some((_, Rule::RenameClamp { to, min, max })) => (to, within(min, max)),
-        _ => (name, tokens),
-    })
 }
 
 /// Takes out tools that are none.

@@ -97,15 +97,17 @@ fn the_application_joins_the_message() {
 fn a_wrong_clock_is_told_apart() {
     let body = br#"{"message":"HMAC signature cannot be verified, a valid date or x-date header is required for HMAC Authentication"}"#;
     let tape = json::scan(body, &json::Limits::default()).unwrap();
-    let head = Head {
-        status: 403,
-        headers: &HeaderMap::new(),
-        now_ms: 0,
-    };
-    let fault = SparkWs.fault(&head, Value::root(&tape, body)).unwrap();
-    assert_eq!(
-        (fault.kind(), fault.why()),
-        (Kind::UpstreamError, "clock_skew")
-    );
-    assert!(fault.log_detail().contains("clock"));
+    for status in [401, 403] {
+        let head = Head {
+            status,
+            headers: &HeaderMap::new(),
+            now_ms: 0,
+        };
+        let fault = SparkWs.fault(&head, Value::root(&tape, body)).unwrap();
+        assert_eq!(
+            (fault.kind(), fault.why()),
+            (Kind::UpstreamError, "clock_skew")
+        );
+        assert!(fault.log_detail().contains("clock"));
+    }
 }
