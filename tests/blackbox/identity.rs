@@ -467,6 +467,48 @@ async fn a_team_that_the_admin_api_made_is_a_persons_too() {
     gateway.assert_sound();
 }
 
+/// They had the models and the budget of whoever has no group.
+#[tokio::test]
+async fn people_of_a_team_that_is_not_there_are_of_no_other() {
+    let sim = sim().await;
+    let key = Key::new("k1", "EdDSA");
+    let issuer = Issuer::start(&[&key]).await;
+    let teams = json!({
+        "teams": {"contractors": "contractors-team", "sales": "retail"},
+        "team": "retail",
+    });
+    let mut config = config_with(&sim, &issuer, teams);
+    config.set("admin/token", "token-of-this-test");
+    let gateway = Gateway::start(&config).await;
+    let token = |groups: &[&str]| key.token(&issuer.claims("li", groups, json!({})));
+    let outside = [token(&["contractors"]), token(&["contractors", "sales"])];
+    let refused = async || {
+        for token in &outside {
+            let reply = gateway.chat(MODEL, "hi").key(token).send().await;
+            reply.refused(403, "permission_denied");
+        }
+    };
+    refused().await;
+    assert_eq!(status(&gateway, &token(&["other"])).await, 200);
+    let api = async |method: ::http::Method, path: &str, body: Value| {
+        let ask = Ask::method(gateway.admin, method, path).key("token-of-this-test");
+        let reply = ask.json(&body).send().await;
+        assert!((200..300).contains(&reply.status), "{}", reply.text());
+    };
+    let team = json!({"name": "contractors-team"});
+    api(::http::Method::POST, "/api/teams", team).await;
+    for token in &outside {
+        assert_eq!(status(&gateway, token).await, 200);
+    }
+    api(
+        ::http::Method::DELETE,
+        "/api/teams/contractors-team",
+        json!({}),
+    )
+    .await;
+    refused().await;
+}
+
 #[tokio::test]
 async fn a_reload_that_takes_something_ends_streams() {
     let sim = sim().await;

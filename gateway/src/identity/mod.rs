@@ -107,6 +107,8 @@ pub struct Issuer {
 pub struct Session {
     /// Who asks; `None` if no team is theirs.
     pub principal: Option<Arc<Principal>>,
+    /// No team is theirs, but nobody has read yet which teams the admin API made.
+    pub unread: bool,
     /// Whom it speaks of.
     pub person: Person,
     /// What they may do at the admin endpoint.
@@ -152,9 +154,11 @@ pub struct Rights {
     pub version: Version,
     /// What a member of each team may do, and each member's own limits.
     pub teams: HashMap<Box<str>, (Membership, Vec<Limit>)>,
+    /// Teams that the admin API made may be missing: they have not been read.
+    pub unread: bool,
     /// The team of a group; `None`: a group is a team if it has its name.
     pub groups: Option<HashMap<String, Box<str>>>,
-    /// The team of whoever has no other.
+    /// The team of whoever has no other by their groups.
     pub fallback: Option<Box<str>>,
     /// The least grade of all of them.
     pub grade: Grade,
@@ -303,6 +307,7 @@ impl Directory {
         roles.sort_unstable();
         roles.dedup();
         Session {
+            unread: principal.is_none() && rights.unread,
             principal,
             person,
             roles,
@@ -312,15 +317,7 @@ impl Directory {
     }
 
     fn principal(&self, rights: &Rights, person: &Person, now: Now) -> Option<Principal> {
-        let mut named = person
-            .groups
-            .iter()
-            .filter_map(|group| match &rights.groups {
-                Some(groups) => groups.get(group).map(|team| &**team),
-                None => Some(group.as_str()),
-            });
-        let team = named.find(|team| rights.teams.contains_key(*team));
-        let team = team.or(rights.fallback.as_deref())?;
+        let team = rights.team(&person.groups)?;
         let (membership, limits) = rights.teams.get(team)?;
         let declared = person.grades.iter().map(|name| {
             // A grade that we do not know is the highest, the careful choice.
@@ -406,6 +403,23 @@ pub fn reloaded(before: Option<&Directory>, after: Option<&Directory>, now: Now)
 }
 
 impl Rights {
+    /// The team of somebody with these groups; it may not exist, and then they have none. A group whose team is gone never
+    /// leads to another team: its people would have what only others may.
+    fn team<'a>(&'a self, groups: &'a [String]) -> Option<&'a str> {
+        let by_groups = match &self.groups {
+            Some(teams) => groups
+                .iter()
+                .find_map(|group| teams.get(group))
+                .map(|team| &**team),
+            // Until all teams are known, any group may be one.
+            None => groups
+                .iter()
+                .find(|group| self.unread || self.teams.contains_key(group.as_str()))
+                .map(String::as_str),
+        };
+        by_groups.or(self.fallback.as_deref())
+    }
+
     /// Limits of users: one of each kind, whichever team has it.
     fn of_users(&self) -> Vec<Limit> {
         let mut all: Vec<Limit> = Vec::new();
@@ -531,7 +545,7 @@ fn in_use(session: &Arc<Session>) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 fn nanos(span: Duration) -> u64 {
     u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)

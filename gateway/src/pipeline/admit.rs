@@ -138,6 +138,9 @@ fn named(exchange: &Exchange, token: &[u8]) -> Result<Named, Fault> {
     };
     match directory.session(token, now(exchange)) {
         Ok(session) => session.principal.clone().map(Named::As).ok_or_else(|| {
+            if session.unread {
+                return Fault::new(Kind::LedgerDown).reason(UNREAD);
+            }
             Fault::new(Kind::Forbidden)
                 .reason("no_team")
                 .message("The token names no group that is a team here.")
