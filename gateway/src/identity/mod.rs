@@ -434,12 +434,13 @@ impl Rights {
 }
 
 impl Directory {
-    /// Remembers limits of a user who has not asked yet, so that what was used of them before can be restored. Of another
-    /// team's limits the amounts are other ones, but not what is counted.
-    pub fn expect(&self, user: &str, now: Now) {
+    /// The meters of a user who has not asked yet, so that what was used of them before can be restored, before the next
+    /// user is expected: of too many, those are forgotten of which nothing was used. `limits`: of all users. Of another team's
+    /// limits the amounts are other ones, but not what is counted.
+    #[must_use]
+    pub fn expect(&self, user: &str, limits: &[Limit], now: Now) -> Vec<Arc<Meter>> {
         let rights = self.rights();
-        self.issuer
-            .meters(user, &rights.of_users(), &rights.meters, now);
+        self.issuer.meters(user, limits, &rights.meters, now)
     }
 
     /// Limits that users have, whoever they are.

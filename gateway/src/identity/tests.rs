@@ -96,6 +96,13 @@ pub(crate) fn person(user: &str, groups: &[&str]) -> Person {
     }
 }
 
+/// Of somebody's own limits the meters, as their first token makes them.
+pub(crate) fn meters(people: &Directory, user: &str, group: &str) -> Vec<Arc<Meter>> {
+    let person = person(user, &[group]);
+    let session = people.made(&people.rights(), person, [0; 32], Now::default());
+    session.principal.unwrap().meters().cloned().collect()
+}
+
 /// Rights by these groups, where there are only the teams `staff` and `lab`.
 pub(crate) fn rights(groups: Option<&[(&str, &str)]>, limits: &[(&str, Vec<Limit>)]) -> Rights {
     let mut teams: HashMap<Box<str>, (Membership, Vec<Limit>)> = ["staff", "lab"]
