@@ -273,6 +273,56 @@ async fn an_issuer_that_is_away_is_believed_for_a_while_and_no_longer() {
     }
 }
 
+/// They made those who had done nothing wrong wait, at the address that a whole office may share.
+#[tokio::test]
+async fn tokens_that_cannot_be_judged_are_no_guesses() {
+    let sim = sim().await;
+    let (key, next) = (Key::new("k1", "EdDSA"), Key::new("k2", "EdDSA"));
+    let issuer = Issuer::start(&[&key]).await;
+    issuer.is_down(true);
+    let mut config = config_with(&sim, &issuer, json!({"claims": {"roles": "roles"}}));
+    config.set("identity/roles", json!({"operator": ["ops"]}));
+    let gateway = Gateway::start(&config).await;
+    let of = |key: &Key, n: usize| {
+        let extra = json!({"jti": n.to_string(), "roles": ["ops"]});
+        key.token(&issuer.claims("li", &["retail"], extra))
+    };
+    let admin = async |token: &str| {
+        let ask = Ask::get(gateway.admin, "/api/config").key(token);
+        ask.send().await.status
+    };
+    // Nobody has keys; then nobody has the next one, which it does not publish yet.
+    for n in 0..70 {
+        let token = of(&key, n);
+        let statuses = [status(&gateway, &token).await, admin(&token).await];
+        assert_eq!(statuses, [401, 401], "{n}");
+    }
+    issuer.is_down(false);
+    let start = std::time::Instant::now();
+    while status(&gateway, &of(&key, 0)).await != 200 {
+        assert!(start.elapsed() < SOON * 4, "{}", gateway.log());
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    for n in 0..70 {
+        assert_eq!(status(&gateway, &of(&next, n)).await, 401, "{n}");
+    }
+    // What is wrong is wrong.
+    let stranger = Key::new("k1", "EdDSA");
+    let mut wrong = 0;
+    while status(&gateway, &of(&stranger, wrong)).await == 401 {
+        wrong += 1;
+        assert!(wrong < 300);
+    }
+    assert!(wrong > 50, "{wrong}");
+    // One table for both; each second there is room for one more.
+    let mut at_admin = [0; 3];
+    for status in &mut at_admin {
+        *status = admin(&of(&stranger, 300)).await;
+    }
+    assert!(at_admin.contains(&429), "{at_admin:?}");
+    assert_eq!(admin(&of(&key, 0)).await, 200);
+}
+
 #[tokio::test]
 async fn a_document_about_another_issuer_is_not_believed() {
     let sim = sim().await;

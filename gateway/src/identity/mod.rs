@@ -45,6 +45,20 @@ const ASKED_EVERY: Duration = Duration::from_secs(30);
 /// The longest that a request waits for keys.
 const WAIT_MAX: Duration = Duration::from_secs(3);
 
+/// No keys were ever fetched.
+const NO_KEYS: &str = "no_keys";
+/// Keys are too old to be believed.
+const STALE_KEYS: &str = "stale_keys";
+/// No key of this name was there when keys were last fetched.
+pub const UNKNOWN_KEY: &str = "unknown_key";
+
+/// Whether a reason of [`Miss::Denied`] says something of the token. That we have no keys, or none as new as the token,
+/// does not: while the provider cannot be reached, good tokens are denied too.
+#[must_use]
+pub fn is_judgement(why: &str) -> bool {
+    ![NO_KEYS, STALE_KEYS, UNKNOWN_KEY].contains(&why)
+}
+
 /// What of an issuer is configured.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -133,14 +147,17 @@ pub enum Miss {
 pub struct Waiting {
     issuer: Arc<Issuer>,
     seen: u64,
+    /// When the keys that there were had been fetched.
+    fetched_ns: Option<u64>,
 }
 
 impl Waiting {
-    /// Waits, but not long.
-    pub async fn over(self) {
+    /// Waits, but not long. Whether keys have been fetched meanwhile: what they do not know is no key.
+    pub async fn over(self) -> bool {
         let mut attempts = self.issuer.attempts.subscribe();
         let more = attempts.wait_for(|count| *count > self.seen);
         let _ = tokio::time::timeout(WAIT_MAX, more).await;
+        self.issuer.fetched_ns() != self.fetched_ns
     }
 }
 
@@ -235,10 +252,10 @@ impl Directory {
         }
         let issuer = &self.issuer;
         let Some(held) = issuer.keys.load_full() else {
-            return Err(issuer.ask(now, "no_keys"));
+            return Err(issuer.ask(now, NO_KEYS));
         };
         if now.mono_ns.saturating_sub(held.fetched_ns) > nanos(issuer.settings.stale) {
-            return Err(Miss::Denied("stale_keys"));
+            return Err(Miss::Denied(STALE_KEYS));
         }
         let name = digest(token);
         let rights = self.rights();
@@ -273,12 +290,12 @@ impl Directory {
     ) -> Result<Arc<Session>, Miss> {
         let issuer = &self.issuer;
         let Some(held) = issuer.keys.load_full() else {
-            return Err(issuer.ask(now, "no_keys"));
+            return Err(issuer.ask(now, NO_KEYS));
         };
         let keys = &held.keys;
         let unverified = jwt::read(token).ok_or(Miss::Denied("malformed"))?;
         if !keys.has(&unverified.kid) {
-            return Err(issuer.ask(now, "unknown_key"));
+            return Err(issuer.ask(now, UNKNOWN_KEY));
         }
         let verified = unverified.verify(keys);
         let (claims, key) = verified.ok_or(Miss::Denied("signature"))?;
@@ -470,6 +487,11 @@ impl Issuer {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// When the keys that there are were fetched, monotonic; `None`: never.
+    fn fetched_ns(&self) -> Option<u64> {
+        self.keys.load().as_ref().map(|held| held.fetched_ns)
+    }
+
     /// Asks for a fetch, if one may be asked for, or joins the one that is to come.
     fn ask(self: &Arc<Self>, now: Now, why: &'static str) -> Miss {
         let seen = *self.attempts.borrow();
@@ -490,6 +512,7 @@ impl Issuer {
         Miss::Unknown(Waiting {
             issuer: Arc::clone(self),
             seen,
+            fetched_ns: self.fetched_ns(),
         })
     }
 
