@@ -211,6 +211,33 @@ async fn keys_are_rotated_under_load() {
     assert_eq!(issuer.fetches(), 2, "one fetch for all");
 }
 
+/// A token that waited for its key was judged by the config that it had come under.
+#[tokio::test]
+async fn what_a_reload_took_while_a_token_waited_is_not_its() {
+    let sim = sim().await;
+    let (old, new) = (Key::new("old", "EdDSA"), Key::new("new", "EdDSA"));
+    let issuer = Issuer::start(&[&old]).await;
+    let mut config = config_with(&sim, &issuer, json!({}));
+    let gateway = Arc::new(Gateway::start(&config).await);
+    let claims = issuer.claims("li", &["retail"], json!({}));
+    assert_eq!(status(&gateway, &old.token(&claims)).await, 200);
+    issuer.publish(&[&old, &new]);
+    issuer.holds(true);
+    let before = issuer.fetches();
+    let token = new.token(&claims);
+    let asking = tokio::spawn({
+        let gateway = Arc::clone(&gateway);
+        async move { gateway.chat(MODEL, "hi").key(&token).send().await }
+    });
+    until("a fetch for it", || issuer.fetches() > before).await;
+    config.set("teams/retail", json!({"models": ["slow"]}));
+    gateway.reload(&config.text(), "config reloaded").await;
+    issuer.holds(false);
+    let reply = asking.await.unwrap();
+    reply.refused(403, "permission_denied");
+    assert_eq!(sim.requests().len(), 1);
+}
+
 #[tokio::test]
 async fn a_withdrawn_key_ends_tokens_and_their_streams() {
     let sim = sim().await;

@@ -143,7 +143,7 @@ where
     };
     let visitor = match needs {
         None => None,
-        Some(_) => match visitor::enter(&head.headers, peer, &snapshot, &state).await {
+        Some(_) => match visitor::enter(&head.headers, peer, &state).await {
             Ok(visitor) => Some(visitor),
             Err(refusal) => {
                 state.visits.failed(&peer.to_string());

@@ -57,7 +57,7 @@ impl Visitor {
     }
 }
 
-/// Lets somebody in by the credential of `headers`. `snapshot`: what was running when they came.
+/// Lets somebody in by the credential of `headers`.
 ///
 /// # Errors
 /// The answer: 403 if nobody can come in, or not with so many duties; 401 for a credential that is missing or wrong, or 429
@@ -65,9 +65,9 @@ impl Visitor {
 pub(super) async fn enter(
     headers: &HeaderMap,
     peer: IpAddr,
-    snapshot: &Snapshot,
     state: &AdminState,
 ) -> Result<Visitor, Response<Full<Bytes>>> {
+    let mut snapshot = state.config.load();
     let admin = &snapshot.admin;
     let people = snapshot.identity.as_ref();
     let people = people.is_some_and(|people| !people.rights().roles.is_empty());
@@ -85,10 +85,12 @@ pub(super) async fn enter(
     let Some(bearer) = bearer else {
         return Err(stranger());
     };
-    let mut known = known(bearer, snapshot, state.now());
+    let mut known = known(bearer, &snapshot, state.now());
     if let Known::After(waiting) = known {
         let fetched = waiting.over().await;
-        known = match self::known(bearer, snapshot, state.now()) {
+        // Whatever a reload took away meanwhile is not theirs.
+        snapshot = state.config.load();
+        known = match self::known(bearer, &snapshot, state.now()) {
             // Keys that are newer than the token do not know it.
             Known::Nobody(identity::UNKNOWN_KEY) if fetched => Known::Nobody(WRONG),
             known => known,
@@ -103,7 +105,7 @@ pub(super) async fn enter(
         Known::Nobody(_) | Known::After(_) => return Err(stranger()),
     };
     let duties = roles.iter().filter(|role| **role != Role::Viewer).count();
-    if admin.separate_duties && duties > 1 {
+    if snapshot.admin.separate_duties && duties > 1 {
         return Err(refuse(
             StatusCode::FORBIDDEN,
             "you have more than one of the duties operator, security and auditor, and the config sets separate_duties",

@@ -154,13 +154,15 @@ fn named(exchange: &Exchange, token: &[u8]) -> Result<Named, Fault> {
     }
 }
 
-/// The same, after a wait for keys that were not known: once.
+/// The same, after a wait for keys that were not known: once, and by the config that there is by then. What that took away
+/// is taken from who comes now: their session was not there to be ended.
 pub(super) async fn again<'a>(
     exchange: &mut Exchange,
     arrived: Arrived<'a>,
     waiting: Waiting,
 ) -> Result<Arrived<'a>, Fault> {
     let fetched = waiting.over().await;
+    exchange.snapshot = exchange.worker.shared.store.load();
     let fault = match admit(exchange, arrived) {
         Ok(Admission::In(arrived)) => return Ok(arrived),
         Ok(Admission::After(..)) => denied(identity::UNKNOWN_KEY),
