@@ -389,6 +389,7 @@ fn admin_state(
         searches: Arc::new(searches),
         ledger,
         keys: Desk::new(access.clone()),
+        failures: Arc::clone(&shared.failures),
         config: Arc::clone(&shared.store),
         metrics: Arc::clone(&shared.metrics),
         ready: vec![

@@ -67,7 +67,7 @@ pub struct Shared {
     /// Warnings to the outside.
     pub alerts: Alerts,
     /// Wrong credentials, by address.
-    pub failures: Failures,
+    pub failures: Arc<Failures>,
     /// The workers' links to the store of limits.
     links: Mutex<Vec<Arc<Link>>>,
     /// Names this process among the replicas.
@@ -97,7 +97,7 @@ impl Shared {
             tokens: Cells::default(),
             clock,
             alerts: Alerts::default(),
-            failures: Failures::default(),
+            failures: Arc::default(),
             links: Mutex::default(),
             replica: OnceLock::new(),
             phase,

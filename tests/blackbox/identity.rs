@@ -211,6 +211,33 @@ async fn keys_are_rotated_under_load() {
     assert_eq!(issuer.fetches(), 2, "one fetch for all");
 }
 
+/// A token that waited for its key was judged by the config that it had come under.
+#[tokio::test]
+async fn what_a_reload_took_while_a_token_waited_is_not_its() {
+    let sim = sim().await;
+    let (old, new) = (Key::new("old", "EdDSA"), Key::new("new", "EdDSA"));
+    let issuer = Issuer::start(&[&old]).await;
+    let mut config = config_with(&sim, &issuer, json!({}));
+    let gateway = Arc::new(Gateway::start(&config).await);
+    let claims = issuer.claims("li", &["retail"], json!({}));
+    assert_eq!(status(&gateway, &old.token(&claims)).await, 200);
+    issuer.publish(&[&old, &new]);
+    issuer.holds(true);
+    let before = issuer.fetches();
+    let token = new.token(&claims);
+    let asking = tokio::spawn({
+        let gateway = Arc::clone(&gateway);
+        async move { gateway.chat(MODEL, "hi").key(&token).send().await }
+    });
+    until("a fetch for it", || issuer.fetches() > before).await;
+    config.set("teams/retail", json!({"models": ["slow"]}));
+    gateway.reload(&config.text(), "config reloaded").await;
+    issuer.holds(false);
+    let reply = asking.await.unwrap();
+    reply.refused(403, "permission_denied");
+    assert_eq!(sim.requests().len(), 1);
+}
+
 #[tokio::test]
 async fn a_withdrawn_key_ends_tokens_and_their_streams() {
     let sim = sim().await;
@@ -271,6 +298,56 @@ async fn an_issuer_that_is_away_is_believed_for_a_while_and_no_longer() {
         );
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
+}
+
+/// They made those who had done nothing wrong wait, at the address that a whole office may share.
+#[tokio::test]
+async fn tokens_that_cannot_be_judged_are_no_guesses() {
+    let sim = sim().await;
+    let (key, next) = (Key::new("k1", "EdDSA"), Key::new("k2", "EdDSA"));
+    let issuer = Issuer::start(&[&key]).await;
+    issuer.is_down(true);
+    let mut config = config_with(&sim, &issuer, json!({"claims": {"roles": "roles"}}));
+    config.set("identity/roles", json!({"operator": ["ops"]}));
+    let gateway = Gateway::start(&config).await;
+    let of = |key: &Key, n: usize| {
+        let extra = json!({"jti": n.to_string(), "roles": ["ops"]});
+        key.token(&issuer.claims("li", &["retail"], extra))
+    };
+    let admin = async |token: &str| {
+        let ask = Ask::get(gateway.admin, "/api/config").key(token);
+        ask.send().await.status
+    };
+    // Nobody has keys; then nobody has the next one, which it does not publish yet.
+    for n in 0..70 {
+        let token = of(&key, n);
+        let statuses = [status(&gateway, &token).await, admin(&token).await];
+        assert_eq!(statuses, [401, 401], "{n}");
+    }
+    issuer.is_down(false);
+    let start = std::time::Instant::now();
+    while status(&gateway, &of(&key, 0)).await != 200 {
+        assert!(start.elapsed() < SOON * 4, "{}", gateway.log());
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    for n in 0..70 {
+        assert_eq!(status(&gateway, &of(&next, n)).await, 401, "{n}");
+    }
+    // What is wrong is wrong.
+    let stranger = Key::new("k1", "EdDSA");
+    let mut wrong = 0;
+    while status(&gateway, &of(&stranger, wrong)).await == 401 {
+        wrong += 1;
+        assert!(wrong < 300);
+    }
+    assert!(wrong > 50, "{wrong}");
+    // One table for both; each second there is room for one more.
+    let mut at_admin = [0; 3];
+    for status in &mut at_admin {
+        *status = admin(&of(&stranger, 300)).await;
+    }
+    assert!(at_admin.contains(&429), "{at_admin:?}");
+    assert_eq!(admin(&of(&key, 0)).await, 200);
 }
 
 #[tokio::test]
@@ -465,6 +542,48 @@ async fn a_team_that_the_admin_api_made_is_a_persons_too() {
     api(::http::Method::DELETE, "/api/teams/lab", json!({})).await;
     assert_eq!(status(&gateway, &token).await, 403);
     gateway.assert_sound();
+}
+
+/// They had the models and the budget of whoever has no group.
+#[tokio::test]
+async fn people_of_a_team_that_is_not_there_are_of_no_other() {
+    let sim = sim().await;
+    let key = Key::new("k1", "EdDSA");
+    let issuer = Issuer::start(&[&key]).await;
+    let teams = json!({
+        "teams": {"contractors": "contractors-team", "sales": "retail"},
+        "team": "retail",
+    });
+    let mut config = config_with(&sim, &issuer, teams);
+    config.set("admin/token", "token-of-this-test");
+    let gateway = Gateway::start(&config).await;
+    let token = |groups: &[&str]| key.token(&issuer.claims("li", groups, json!({})));
+    let outside = [token(&["contractors"]), token(&["contractors", "sales"])];
+    let refused = async || {
+        for token in &outside {
+            let reply = gateway.chat(MODEL, "hi").key(token).send().await;
+            reply.refused(403, "permission_denied");
+        }
+    };
+    refused().await;
+    assert_eq!(status(&gateway, &token(&["other"])).await, 200);
+    let api = async |method: ::http::Method, path: &str, body: Value| {
+        let ask = Ask::method(gateway.admin, method, path).key("token-of-this-test");
+        let reply = ask.json(&body).send().await;
+        assert!((200..300).contains(&reply.status), "{}", reply.text());
+    };
+    let team = json!({"name": "contractors-team"});
+    api(::http::Method::POST, "/api/teams", team).await;
+    for token in &outside {
+        assert_eq!(status(&gateway, token).await, 200);
+    }
+    api(
+        ::http::Method::DELETE,
+        "/api/teams/contractors-team",
+        json!({}),
+    )
+    .await;
+    refused().await;
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::net::TcpListener;
 
 /// A key that signs.
@@ -130,6 +130,8 @@ impl Key {
 struct State {
     published: Vec<Arc<Key>>,
     down: bool,
+    /// Keeps whoever asks for keys waiting.
+    held: bool,
     /// Asked for keys.
     fetches: usize,
     /// Says that it is another.
@@ -159,8 +161,15 @@ impl Issuer {
                 let issuer = serving.clone();
                 tokio::spawn(async move {
                     let service = service_fn(move |request: Request<_>| {
-                        let answer = issuer.answer(request.uri().path());
-                        async move { Ok::<_, Infallible>(answer) }
+                        let path = request.uri().path().to_owned();
+                        let answer = issuer.answer(&path);
+                        let issuer = issuer.clone();
+                        async move {
+                            while path.ends_with("/keys") && issuer.state.lock().unwrap().held {
+                                tokio::time::sleep(Duration::from_millis(10)).await;
+                            }
+                            Ok::<_, Infallible>(answer)
+                        }
                     });
                     let served = hyper::server::conn::http1::Builder::new()
                         .serve_connection(TokioIo::new(socket), service);
@@ -209,6 +218,11 @@ impl Issuer {
     /// Answers 503, or no longer does.
     pub fn is_down(&self, down: bool) {
         self.state.lock().unwrap().down = down;
+    }
+
+    /// Keeps whoever asks for keys waiting, with what was published when they asked, or no longer does.
+    pub fn holds(&self, held: bool) {
+        self.state.lock().unwrap().held = held;
     }
 
     /// Has its document name another issuer.

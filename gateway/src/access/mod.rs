@@ -223,7 +223,7 @@ impl Keyring {
         let mut frame = known.frame(&snapshot, store.grounds(), now_ms);
         let mut people = 0;
         if all {
-            frame.teach();
+            frame.teach(false);
             let directory = snapshot.identity.as_ref();
             people = directory.map_or(0, |directory| directory.renew(store.moment()));
         }
@@ -254,7 +254,7 @@ impl Hold<'_> {
     ) {
         let known = &mut *self.0;
         let mut frame = known.frame(snapshot, grounds, now_ms);
-        frame.teach();
+        frame.teach(!known.read);
         let table = match (known.pepper(), known.read) {
             (_, false) => Dynamic::unread(),
             (None, true) => Dynamic::default(),

@@ -45,6 +45,7 @@ use crate::config::build::unix_ms;
 use crate::config::routing::Routing;
 use crate::config::snapshot::{Admin, Snapshot};
 use crate::config::watch::{self, ConfigStore};
+use crate::failures::Failures;
 use crate::telemetry::metrics::{CONTENT_TYPE, Metrics};
 
 /// One thing that must hold for us to take requests; else says why not, in a word or two.
@@ -70,6 +71,8 @@ pub struct AdminState {
     pub ledger: Ledger,
     /// Keys and teams.
     pub keys: Arc<Desk>,
+    /// Wrong credentials, by address: the same that listeners of requests count.
+    pub failures: Arc<Failures>,
     /// What this build calls itself.
     pub version: &'static str,
 }
@@ -140,7 +143,7 @@ where
     };
     let visitor = match needs {
         None => None,
-        Some(_) => match visitor::enter(&head.headers, peer, &snapshot, state.now()).await {
+        Some(_) => match visitor::enter(&head.headers, peer, &state).await {
             Ok(visitor) => Some(visitor),
             Err(refusal) => {
                 state.visits.failed(&peer.to_string());

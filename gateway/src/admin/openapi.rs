@@ -92,6 +92,7 @@ fn responses(route: &Route) -> Map<String, Value> {
     };
     if route.needs.is_some() {
         fails("401", "the token is missing or wrong");
+        fails("429", "too many wrong tokens came from this address");
         fails(
             "403",
             "the token has no role that this needs, the config sets no token, or the host is not known",

@@ -57,6 +57,7 @@ fn bench(text: &str, ready: Vec<Ready>) -> Bench {
                 store: Arc::clone(&store),
                 journal,
             }),
+            failures: Arc::default(),
             config: store,
             metrics: Arc::new(metrics),
             ready,
@@ -89,6 +90,22 @@ impl Bench {
 
 const LOCAL: (&str, &str) = ("host", "127.0.0.1:9090");
 const TOKEN: (&str, &str) = ("authorization", "Bearer sk-planted-in-env");
+
+/// Tokens of this endpoint could be guessed at without end.
+#[tokio::test]
+async fn who_guesses_at_admin_tokens_is_told_to_come_later() {
+    let bench = bench(FULL, Vec::new());
+    let line = "GET /api/config";
+    for n in 0..70 {
+        let guess = format!("Bearer guess-{n}");
+        let expected = if n < 60 { 401 } else { 429 };
+        let (status, _) = bench.ask(line, &[LOCAL, ("authorization", &guess)]).await;
+        assert_eq!(status, expected, "{n}");
+    }
+    // No guess at all is no guess, and a good one is good.
+    assert_eq!(bench.ask(line, &[LOCAL]).await.0, 401);
+    assert_eq!(bench.ask(line, &[LOCAL, TOKEN]).await.0, 200);
+}
 
 #[tokio::test]
 async fn routes_and_methods() {

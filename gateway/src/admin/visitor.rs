@@ -2,9 +2,10 @@
 //!
 //! Knows no route but what it needs. Invariants: a virtual key opens nothing here (T-46), and a token of the identity
 //! provider only what its roles say; who may not
-//! enter is told the same whatever was wrong; with `separate_duties` nobody enters with more than one of the three duties.
+//! enter is told the same whatever was wrong, but only so often from one address (T-43); with `separate_duties` nobody enters with more than one of the three duties.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
@@ -13,10 +14,13 @@ use http_body_util::Full;
 use policies::access::token::digest;
 use policies::limit::level::Now;
 
-use super::refuse;
+use super::{AdminState, refuse};
 use crate::config::schema::Role;
 use crate::config::snapshot::Snapshot;
 use crate::identity::{self, Miss, Waiting};
+
+/// No admin token, or one whose time is over.
+const WRONG: &str = "wrong";
 
 /// What a route needs of whoever asks: one of these roles. `None`: nothing, it is open.
 pub(super) type Needs = Option<&'static [Role]>;
@@ -53,16 +57,17 @@ impl Visitor {
     }
 }
 
-/// Lets somebody in by the credential of `headers`, at `now`.
+/// Lets somebody in by the credential of `headers`.
 ///
 /// # Errors
-/// The answer: 403 if nobody can come in, or not with so many duties; 401 for a credential that is missing or wrong.
+/// The answer: 403 if nobody can come in, or not with so many duties; 401 for a credential that is missing or wrong, or 429
+/// for a wrong one when there were many from there.
 pub(super) async fn enter(
     headers: &HeaderMap,
     peer: IpAddr,
-    snapshot: &Snapshot,
-    now: Now,
+    state: &AdminState,
 ) -> Result<Visitor, Response<Full<Bytes>>> {
+    let mut snapshot = state.config.load();
     let admin = &snapshot.admin;
     let people = snapshot.identity.as_ref();
     let people = people.is_some_and(|people| !people.rights().roles.is_empty());
@@ -80,16 +85,27 @@ pub(super) async fn enter(
     let Some(bearer) = bearer else {
         return Err(stranger());
     };
-    let mut known = known(bearer, snapshot, now);
+    let mut known = known(bearer, &snapshot, state.now());
     if let Known::After(waiting) = known {
-        waiting.over().await;
-        known = self::known(bearer, snapshot, now);
+        let fetched = waiting.over().await;
+        // Whatever a reload took away meanwhile is not theirs.
+        snapshot = state.config.load();
+        known = match self::known(bearer, &snapshot, state.now()) {
+            // Keys that are newer than the token do not know it.
+            Known::Nobody(identity::UNKNOWN_KEY) if fetched => Known::Nobody(WRONG),
+            known => known,
+        };
     }
-    let Known::As(name, roles, teams) = known else {
-        return Err(stranger());
+    let (name, roles, teams) = match known {
+        Known::As(name, roles, teams) => (name, roles, teams),
+        Known::Nobody(why) if identity::is_judgement(why) => {
+            let counted = state.failures.count(Some(peer), state.now());
+            return Err(counted.map_or_else(too_many, |()| stranger()));
+        }
+        Known::Nobody(_) | Known::After(_) => return Err(stranger()),
     };
     let duties = roles.iter().filter(|role| **role != Role::Viewer).count();
-    if admin.separate_duties && duties > 1 {
+    if snapshot.admin.separate_duties && duties > 1 {
         return Err(refuse(
             StatusCode::FORBIDDEN,
             "you have more than one of the duties operator, security and auditor, and the config sets separate_duties",
@@ -118,7 +134,8 @@ pub(super) fn not_allowed(needs: Needs) -> Response<Full<Bytes>> {
 enum Known {
     /// Name and roles, and the teams that they may see.
     As(Box<str>, Vec<Role>, Option<Vec<String>>),
-    Nobody,
+    /// And why not.
+    Nobody(&'static str),
     /// It may be somebody's once the provider's keys are here.
     After(Waiting),
 }
@@ -132,7 +149,7 @@ fn known(bearer: &[u8], snapshot: &Snapshot, now: Now) -> Known {
     if let Some(token) = admin.tokens.get(&digest(bearer)) {
         let now_ms = u64::try_from(now.wall_ms).unwrap_or(0);
         if token.expires_ms.is_some_and(|end| now_ms >= end) {
-            return Known::Nobody;
+            return Known::Nobody(WRONG);
         }
         let teams = (token.role == Role::Viewer).then(|| token.teams.clone());
         return Known::As(token.name.clone(), vec![token.role], teams);
@@ -153,12 +170,23 @@ fn known(bearer: &[u8], snapshot: &Snapshot, now: Now) -> Known {
                         (!duty).then(|| own.map(str::to_owned).collect()),
                     )
                 }
-                Err(Miss::Denied(_)) => Known::Nobody,
+                Err(Miss::Denied(why)) => Known::Nobody(why),
                 Err(Miss::Unknown(waiting)) => Known::After(waiting),
             }
         }
-        _ => Known::Nobody,
+        _ => Known::Nobody(WRONG),
     }
+}
+
+/// There were too many wrong ones; there is room for another after this wait.
+fn too_many(wait: Duration) -> Response<Full<Bytes>> {
+    let mut refusal = refuse(
+        StatusCode::TOO_MANY_REQUESTS,
+        "too many requests from this address had no valid admin token",
+    );
+    let seconds = HeaderValue::from(wait.as_secs().saturating_add(1));
+    refusal.headers_mut().insert(header::RETRY_AFTER, seconds);
+    refusal
 }
 
 fn stranger() -> Response<Full<Bytes>> {

@@ -16,6 +16,7 @@ use super::problem::{Problem, Severity};
 use super::schema::{Certificate, Config, Key, Team};
 use super::snapshot::Snapshot;
 use super::vendors::VendorBook;
+use crate::identity::Rights;
 
 /// A config, and what is added to it.
 pub struct Frame<'a> {
@@ -86,8 +87,8 @@ impl<'a> Frame<'a> {
     }
 
     /// Lets the snapshot know the teams that were added: persons may be of them, and what is used in them counts to those
-    /// above.
-    pub fn teach(&self) {
+    /// above. `unread`: nobody knows yet whether there are more.
+    pub fn teach(&self, unread: bool) {
         let snapshot = self.snapshot;
         let of_config = &snapshot.basis.teams;
         let made = self.config.teams.iter();
@@ -99,7 +100,7 @@ impl<'a> Frame<'a> {
         snapshot.made.store(Arc::new(above.collect()));
         let rights = build::rights(&self.config, &snapshot.grades, self.books);
         if let (Some(directory), Some(rights)) = (&snapshot.identity, rights) {
-            directory.set_rights(rights);
+            directory.set_rights(Rights { unread, ..rights });
         }
     }
 

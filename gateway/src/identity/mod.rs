@@ -45,6 +45,20 @@ const ASKED_EVERY: Duration = Duration::from_secs(30);
 /// The longest that a request waits for keys.
 const WAIT_MAX: Duration = Duration::from_secs(3);
 
+/// No keys were ever fetched.
+const NO_KEYS: &str = "no_keys";
+/// Keys are too old to be believed.
+const STALE_KEYS: &str = "stale_keys";
+/// No key of this name was there when keys were last fetched.
+pub const UNKNOWN_KEY: &str = "unknown_key";
+
+/// Whether a reason of [`Miss::Denied`] says something of the token. That we have no keys, or none as new as the token,
+/// does not: while the provider cannot be reached, good tokens are denied too.
+#[must_use]
+pub fn is_judgement(why: &str) -> bool {
+    ![NO_KEYS, STALE_KEYS, UNKNOWN_KEY].contains(&why)
+}
+
 /// What of an issuer is configured.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -107,6 +121,8 @@ pub struct Issuer {
 pub struct Session {
     /// Who asks; `None` if no team is theirs.
     pub principal: Option<Arc<Principal>>,
+    /// No team is theirs, but nobody has read yet which teams the admin API made.
+    pub unread: bool,
     /// Whom it speaks of.
     pub person: Person,
     /// What they may do at the admin endpoint.
@@ -131,14 +147,17 @@ pub enum Miss {
 pub struct Waiting {
     issuer: Arc<Issuer>,
     seen: u64,
+    /// When the keys that there were had been fetched.
+    fetched_ns: Option<u64>,
 }
 
 impl Waiting {
-    /// Waits, but not long.
-    pub async fn over(self) {
+    /// Waits, but not long. Whether keys have been fetched meanwhile: what they do not know is no key.
+    pub async fn over(self) -> bool {
         let mut attempts = self.issuer.attempts.subscribe();
         let more = attempts.wait_for(|count| *count > self.seen);
         let _ = tokio::time::timeout(WAIT_MAX, more).await;
+        self.issuer.fetched_ns() != self.fetched_ns
     }
 }
 
@@ -152,9 +171,11 @@ pub struct Rights {
     pub version: Version,
     /// What a member of each team may do, and each member's own limits.
     pub teams: HashMap<Box<str>, (Membership, Vec<Limit>)>,
+    /// Teams that the admin API made may be missing: they have not been read.
+    pub unread: bool,
     /// The team of a group; `None`: a group is a team if it has its name.
     pub groups: Option<HashMap<String, Box<str>>>,
-    /// The team of whoever has no other.
+    /// The team of whoever has no other by their groups.
     pub fallback: Option<Box<str>>,
     /// The least grade of all of them.
     pub grade: Grade,
@@ -231,10 +252,10 @@ impl Directory {
         }
         let issuer = &self.issuer;
         let Some(held) = issuer.keys.load_full() else {
-            return Err(issuer.ask(now, "no_keys"));
+            return Err(issuer.ask(now, NO_KEYS));
         };
         if now.mono_ns.saturating_sub(held.fetched_ns) > nanos(issuer.settings.stale) {
-            return Err(Miss::Denied("stale_keys"));
+            return Err(Miss::Denied(STALE_KEYS));
         }
         let name = digest(token);
         let rights = self.rights();
@@ -269,12 +290,12 @@ impl Directory {
     ) -> Result<Arc<Session>, Miss> {
         let issuer = &self.issuer;
         let Some(held) = issuer.keys.load_full() else {
-            return Err(issuer.ask(now, "no_keys"));
+            return Err(issuer.ask(now, NO_KEYS));
         };
         let keys = &held.keys;
         let unverified = jwt::read(token).ok_or(Miss::Denied("malformed"))?;
         if !keys.has(&unverified.kid) {
-            return Err(issuer.ask(now, "unknown_key"));
+            return Err(issuer.ask(now, UNKNOWN_KEY));
         }
         let verified = unverified.verify(keys);
         let (claims, key) = verified.ok_or(Miss::Denied("signature"))?;
@@ -303,6 +324,7 @@ impl Directory {
         roles.sort_unstable();
         roles.dedup();
         Session {
+            unread: principal.is_none() && rights.unread,
             principal,
             person,
             roles,
@@ -312,15 +334,7 @@ impl Directory {
     }
 
     fn principal(&self, rights: &Rights, person: &Person, now: Now) -> Option<Principal> {
-        let mut named = person
-            .groups
-            .iter()
-            .filter_map(|group| match &rights.groups {
-                Some(groups) => groups.get(group).map(|team| &**team),
-                None => Some(group.as_str()),
-            });
-        let team = named.find(|team| rights.teams.contains_key(*team));
-        let team = team.or(rights.fallback.as_deref())?;
+        let team = rights.team(&person.groups)?;
         let (membership, limits) = rights.teams.get(team)?;
         let declared = person.grades.iter().map(|name| {
             // A grade that we do not know is the highest, the careful choice.
@@ -406,6 +420,23 @@ pub fn reloaded(before: Option<&Directory>, after: Option<&Directory>, now: Now)
 }
 
 impl Rights {
+    /// The team of somebody with these groups; it may not exist, and then they have none. A group whose team is gone never
+    /// leads to another team: its people would have what only others may.
+    fn team<'a>(&'a self, groups: &'a [String]) -> Option<&'a str> {
+        let by_groups = match &self.groups {
+            Some(teams) => groups
+                .iter()
+                .find_map(|group| teams.get(group))
+                .map(|team| &**team),
+            // Until all teams are known, any group may be one.
+            None => groups
+                .iter()
+                .find(|group| self.unread || self.teams.contains_key(group.as_str()))
+                .map(String::as_str),
+        };
+        by_groups.or(self.fallback.as_deref())
+    }
+
     /// Limits of users: one of each kind, whichever team has it.
     fn of_users(&self) -> Vec<Limit> {
         let mut all: Vec<Limit> = Vec::new();
@@ -420,12 +451,13 @@ impl Rights {
 }
 
 impl Directory {
-    /// Remembers limits of a user who has not asked yet, so that what was used of them before can be restored. Of another
-    /// team's limits the amounts are other ones, but not what is counted.
-    pub fn expect(&self, user: &str, now: Now) {
+    /// The meters of a user who has not asked yet, so that what was used of them before can be restored, before the next
+    /// user is expected: of too many, those are forgotten of which nothing was used. `limits`: of all users. Of another team's
+    /// limits the amounts are other ones, but not what is counted.
+    #[must_use]
+    pub fn expect(&self, user: &str, limits: &[Limit], now: Now) -> Vec<Arc<Meter>> {
         let rights = self.rights();
-        self.issuer
-            .meters(user, &rights.of_users(), &rights.meters, now);
+        self.issuer.meters(user, limits, &rights.meters, now)
     }
 
     /// Limits that users have, whoever they are.
@@ -455,6 +487,11 @@ impl Issuer {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// When the keys that there are were fetched, monotonic; `None`: never.
+    fn fetched_ns(&self) -> Option<u64> {
+        self.keys.load().as_ref().map(|held| held.fetched_ns)
+    }
+
     /// Asks for a fetch, if one may be asked for, or joins the one that is to come.
     fn ask(self: &Arc<Self>, now: Now, why: &'static str) -> Miss {
         let seen = *self.attempts.borrow();
@@ -475,6 +512,7 @@ impl Issuer {
         Miss::Unknown(Waiting {
             issuer: Arc::clone(self),
             seen,
+            fetched_ns: self.fetched_ns(),
         })
     }
 
@@ -531,7 +569,7 @@ fn in_use(session: &Arc<Session>) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 fn nanos(span: Duration) -> u64 {
     u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)

@@ -23,13 +23,8 @@ fn spec() -> KeySpec {
 fn session(principal: Principal) -> Arc<Session> {
     Arc::new(Session {
         principal: Some(Arc::new(principal)),
-        person: Person {
-            user: "li".into(),
-            groups: Vec::new(),
-            roles: Vec::new(),
-            grades: Vec::new(),
-            expires_ms: u64::MAX,
-        },
+        unread: false,
+        person: person("li", &[]),
         roles: Vec::new(),
         key: [0; 32],
         version: (1, 0),
@@ -58,4 +53,111 @@ fn a_session_is_in_use_by_streams_of_an_earlier_config() {
     assert!(stream.is_stopped());
     drop(stream);
     assert!(!in_use(recent.get(&0, in_use).unwrap()));
+}
+
+/// An issuer that nobody asks, with these rights.
+pub(crate) fn directory(rights: Rights) -> Directory {
+    let client = crate::config::snapshot::ClientTls::default();
+    let settings = Settings {
+        source: Source {
+            issuer: "https://sso.example.com".into(),
+            jwks_url: None,
+            tls: crate::audit::http::Tls {
+                client: crate::server::tls::client(&client, false).unwrap(),
+                server_name: None,
+            },
+        },
+        tls_mark: [0; 32],
+        wanted: Wanted {
+            issuer: "https://sso.example.com".into(),
+            audiences: Vec::new(),
+            leeway_s: 0,
+        },
+        names: Names {
+            team: "groups".into(),
+            user: "sub".into(),
+            roles: None,
+            grade: None,
+        },
+        refresh: Duration::from_secs(60),
+        stale: Duration::from_secs(3600),
+    };
+    Directory::new(settings, rights, None)
+}
+
+/// A person with these groups.
+pub(crate) fn person(user: &str, groups: &[&str]) -> Person {
+    Person {
+        user: user.into(),
+        groups: groups.iter().map(|group| (*group).into()).collect(),
+        roles: Vec::new(),
+        grades: Vec::new(),
+        expires_ms: u64::MAX,
+    }
+}
+
+/// Of somebody's own limits the meters, as their first token makes them.
+pub(crate) fn meters(people: &Directory, user: &str, group: &str) -> Vec<Arc<Meter>> {
+    let person = person(user, &[group]);
+    let session = people.made(&people.rights(), person, [0; 32], Now::default());
+    session.principal.unwrap().meters().cloned().collect()
+}
+
+/// Rights by these groups, where there are only the teams `staff` and `lab`.
+pub(crate) fn rights(groups: Option<&[(&str, &str)]>, limits: &[(&str, Vec<Limit>)]) -> Rights {
+    let mut teams: HashMap<Box<str>, (Membership, Vec<Limit>)> = ["staff", "lab"]
+        .map(|team| (team.into(), (Membership::none(), Vec::new())))
+        .into();
+    for (team, limits) in limits {
+        teams.get_mut(*team).unwrap().1.clone_from(limits);
+    }
+    Rights {
+        version: (1, 0),
+        teams,
+        unread: false,
+        groups: groups.map(|pairs| {
+            let pairs = pairs.iter();
+            pairs
+                .map(|(group, team)| ((*group).into(), (*team).into()))
+                .collect()
+        }),
+        fallback: Some("staff".into()),
+        grade: Grade::LOWEST,
+        grades: Grades::new(&["public"]),
+        roles: HashMap::new(),
+        meters: Arc::default(),
+    }
+}
+
+#[track_caller]
+fn team_of(rights: &Rights, groups: &[&str], expected: Option<&str>) {
+    let groups: Vec<String> = groups.iter().map(|group| (*group).into()).collect();
+    let team = rights.team(&groups);
+    let team = team.filter(|team| rights.teams.contains_key(*team));
+    assert_eq!(team, expected, "{groups:?}");
+}
+
+/// Contractors had the staff's models and budget as long as their own team was not there.
+#[test]
+fn who_is_of_a_team_that_is_gone_is_of_no_other() {
+    let mapped = rights(Some(&[("contractors", "gone"), ("/lab", "lab")]), &[]);
+    team_of(&mapped, &["contractors"], None);
+    team_of(&mapped, &["contractors", "/lab"], None);
+    team_of(&mapped, &["unheard", "/lab", "contractors"], Some("lab"));
+    team_of(&mapped, &["unheard", "lab"], Some("staff"));
+    team_of(&mapped, &[], Some("staff"));
+    let mut named = rights(None, &[]);
+    team_of(&named, &["unheard", "lab"], Some("lab"));
+    team_of(&named, &["unheard"], Some("staff"));
+    // It may be one that the admin API made: nobody knows yet.
+    named.unread = true;
+    team_of(&named, &["unheard", "lab"], None);
+    team_of(&named, &["lab", "unheard"], Some("lab"));
+    team_of(&named, &[], Some("staff"));
+    let made = |rights: &Rights, groups: &[&str]| {
+        let people = directory(self::rights(None, &[]));
+        people.made(rights, person("li", groups), [0; 32], Now::default())
+    };
+    assert!(made(&named, &["unheard"]).unread);
+    assert!(!made(&named, &["lab"]).unread && !made(&mapped, &["contractors"]).unread);
 }

@@ -27,18 +27,22 @@ pub(super) enum Admission<'a> {
 }
 
 /// Lets a request in, or not. Wrong credentials are told that they are wrong only so often from one address (T-43); good
-/// ones are never held up by others' failures.
+/// ones are never held up by others' failures, and one that could not be judged is not a wrong one.
 pub(super) fn admit<'a>(
     exchange: &mut Exchange,
     arrived: Arrived<'a>,
 ) -> Result<Admission<'a>, Fault> {
     let admission = judged(exchange, arrived);
     match admission {
-        Err(fault) if fault.kind() == Kind::Unauthenticated && fault.why() != NO_KEY => {
+        Err(fault) if fault.kind() == Kind::Unauthenticated && is_judgement(fault.why()) => {
             Err(failed(exchange, fault))
         }
         admission => admission,
     }
+}
+
+fn is_judgement(why: &str) -> bool {
+    why != NO_KEY && identity::is_judgement(why)
 }
 
 /// One more wrong credential.
@@ -138,6 +142,9 @@ fn named(exchange: &Exchange, token: &[u8]) -> Result<Named, Fault> {
     };
     match directory.session(token, now(exchange)) {
         Ok(session) => session.principal.clone().map(Named::As).ok_or_else(|| {
+            if session.unread {
+                return Fault::new(Kind::LedgerDown).reason(UNREAD);
+            }
             Fault::new(Kind::Forbidden)
                 .reason("no_team")
                 .message("The token names no group that is a team here.")
@@ -147,16 +154,24 @@ fn named(exchange: &Exchange, token: &[u8]) -> Result<Named, Fault> {
     }
 }
 
-/// The same, after a wait for keys that were not known: once.
+/// The same, after a wait for keys that were not known: once, and by the config that there is by then. What that took away
+/// is taken from who comes now: their session was not there to be ended.
 pub(super) async fn again<'a>(
     exchange: &mut Exchange,
     arrived: Arrived<'a>,
     waiting: Waiting,
 ) -> Result<Arrived<'a>, Fault> {
-    waiting.over().await;
-    match admit(exchange, arrived)? {
-        Admission::In(arrived) => Ok(arrived),
-        Admission::After(..) => Err(failed(exchange, denied("unknown_key"))),
+    let fetched = waiting.over().await;
+    exchange.snapshot = exchange.worker.shared.store.load();
+    let fault = match admit(exchange, arrived) {
+        Ok(Admission::In(arrived)) => return Ok(arrived),
+        Ok(Admission::After(..)) => denied(identity::UNKNOWN_KEY),
+        Err(fault) => fault,
+    };
+    // Keys that are newer than the token do not know it.
+    match fetched && fault.why() == identity::UNKNOWN_KEY {
+        true => Err(failed(exchange, fault)),
+        false => Err(fault),
     }
 }
 

@@ -134,8 +134,45 @@ pub struct Meter {
 
 struct State {
     level: Level,
+    /// Of a rolling limit: what it was restored from, until something is taken.
+    restored: Option<Box<Restored>>,
     /// The period in which crossing the soft threshold was told.
     warned_ms: Option<i64>,
+}
+
+/// What was used before this process began. How full that makes a rolling limit depends on its amount, which for a user is
+/// known only once their team is.
+struct Restored {
+    before: Box<[Before]>,
+    /// When the process began.
+    at: Now,
+}
+
+impl State {
+    /// It is asked about by this limit: what was used before this process began is so much of that. Begins a new period if
+    /// the old one is over.
+    fn ask(&mut self, limit: &Limit, now: Now) {
+        if let Some(Restored { before, at }) = self.restored.as_deref() {
+            let before = before.iter().copied();
+            self.level = Level::after(limit.window, limit.zone_s, limit.amount, before, *at);
+        }
+        self.level.roll(limit.window, limit.zone_s, now.wall_ms);
+    }
+
+    /// Counts `amount` of a limit that may be a replica's share.
+    fn take(&mut self, window: Window, of: u64, amount: u64, now: Now) {
+        self.restored = None;
+        self.level.take(window, of, amount, now);
+    }
+
+    /// Whether it stands as one that was never used, whatever its amount.
+    fn is_idle(&self, window: Window, now: Now) -> bool {
+        let counts = |restored: &Restored| match window {
+            Window::Rolling(ns) => now.mono_ns.saturating_sub(restored.at.mono_ns) < ns,
+            Window::Calendar(_) | Window::Held => false,
+        };
+        self.level.is_idle(now) && !self.restored.as_deref().is_some_and(counts)
+    }
 }
 
 impl Limit {
@@ -150,6 +187,7 @@ impl Meter {
         let fresh = || {
             Arc::new(Mutex::new(State {
                 level: Level::fresh(limit.window),
+                restored: None,
                 warned_ms: None,
             }))
         };
@@ -172,9 +210,7 @@ impl Meter {
     #[must_use]
     pub fn standing(&self, now: Now) -> Standing {
         let mut state = self.lock();
-        state
-            .level
-            .roll(self.limit.window, self.limit.zone_s, now.wall_ms);
+        state.ask(&self.limit, now);
         self.of(&state, self.limit.amount, now)
     }
 
@@ -201,10 +237,11 @@ impl Meter {
 
     /// Whether it stands as one that was never used.
     fn is_idle(&self, now: Now) -> bool {
-        self.lock().level.is_idle(now)
+        self.lock().is_idle(self.limit.window, now)
     }
 
-    /// Counts what was used before this process began, oldest first, in place of whatever is counted now.
+    /// Counts what was used before this process began, oldest first, in place of whatever is counted now. Of a
+    /// rolling limit that turns out to be another one before anything is taken, it is as much of that.
     pub fn restore(&self, before: impl IntoIterator<Item = Before>, now: Now) {
         let Limit {
             window,
@@ -212,18 +249,27 @@ impl Meter {
             amount,
             ..
         } = self.limit;
-        self.lock().level = Level::after(window, zone_s, amount, before, now);
+        let mut state = self.lock();
+        let Window::Rolling(window_ns) = window else {
+            state.level = Level::after(window, zone_s, amount, before, now);
+            return;
+        };
+        let window_ms = i64::try_from(window_ns / 1_000_000).unwrap_or(i64::MAX);
+        let begin_ms = now.wall_ms.saturating_sub(window_ms);
+        // What is older was given back, and is not to be remembered for everybody.
+        let before = before
+            .into_iter()
+            .filter(|used| used.amount > 0 && used.to_ms > begin_ms);
+        let before: Box<[Before]> = before.collect();
+        state.restored = (!before.is_empty()).then(|| Box::new(Restored { before, at: now }));
+        state.level = Level::fresh(window);
     }
 
     /// Counts `amount`, whether it fits or not: what cannot be refused any more.
     pub fn count(&self, amount: u64, now: Now) {
         let mut state = self.lock();
-        state
-            .level
-            .roll(self.limit.window, self.limit.zone_s, now.wall_ms);
-        state
-            .level
-            .take(self.limit.window, self.limit.amount, amount, now);
+        state.ask(&self.limit, now);
+        state.take(self.limit.window, self.limit.amount, amount, now);
     }
 
     fn of(&self, state: &State, amount: u64, now: Now) -> Standing {
@@ -383,7 +429,7 @@ pub fn reserve(charges: &[Charge], now: Now, hold: &mut Hold) -> Result<Reserved
             continue;
         };
         let limit = &meter.limit;
-        state.level.roll(limit.window, limit.zone_s, now.wall_ms);
+        state.ask(limit, now);
         let Some(least) = charge.least() else {
             continue;
         };
@@ -417,7 +463,7 @@ pub fn reserve(charges: &[Charge], now: Now, hold: &mut Hold) -> Result<Reserved
             }
             Need::All | Need::Nothing => charge.amount,
         };
-        state.level.take(limit.window, of, amount, now);
+        state.take(limit.window, of, amount, now);
         let standing = meter.of(state, of, now);
         reserved.note(limit.unit, limit.window, standing);
         let begin_ms = state.level.begin_ms();
@@ -535,7 +581,7 @@ impl Taken {
                 state.level.roll(limit.window, limit.zone_s, now.wall_ms);
                 if state.level.begin_ms() == self.begin_ms {
                     let missing = real - self.amount;
-                    state.level.take(limit.window, self.of, missing, now);
+                    state.take(limit.window, self.of, missing, now);
                 }
             }
             Order::Equal => {}

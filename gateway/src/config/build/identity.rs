@@ -113,6 +113,7 @@ pub(super) fn rights(
     Some(Some(Rights {
         version,
         teams,
+        unread: false,
         groups: from.teams.as_ref().map(|teams| {
             let pairs = teams.iter();
             pairs

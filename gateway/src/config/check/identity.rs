@@ -88,7 +88,7 @@ impl Check<'_> {
         }
     }
 
-    /// The admin API may make it: until then, whoever would be of it is refused.
+    /// The admin API may make it: until then, whoever is of it is refused, whatever other groups they have.
     fn team(&mut self, steps: &[crate::config::problem::Step], name: &str) {
         let teams = &self.config.teams;
         if !teams.contains_key(name) {
@@ -97,7 +97,7 @@ impl Check<'_> {
             let shown = self.doc.shown(steps);
             self.warn(
                 steps,
-                format!("the config has no team `{shown}`{meant}: nobody is let in by it before the admin API makes one"),
+                format!("the config has no team `{shown}`{meant}: whoever is of it is refused until the admin API makes one"),
             );
         }
     }

@@ -186,10 +186,11 @@ pub struct Identity {
     /// What its tokens say of people.
     #[serde(default)]
     pub claims: Claims,
-    /// Teams by the groups of tokens; absent: a group is the team of that name.
+    /// Teams by the groups of tokens; absent: a group is the team of that name. Whoever has a group whose team does not
+    /// exist is refused.
     #[serde(default)]
     pub teams: Option<BTreeMap<String, String>>,
-    /// The team of those who have none by their groups; absent: they are refused.
+    /// The team of those none of whose groups stands for one; absent: they are refused.
     pub team: Option<String>,
     /// The least grade of their requests, besides that of their team.
     pub grade: Option<String>,
@@ -227,7 +228,7 @@ fn stale() -> Span {
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Claims {
-    /// The groups of a person, of which the first that is a team counts.
+    /// The groups of a person, of which the first that stands for a team counts.
     pub team: String,
     /// Who it is: as the audit log names them.
     pub user: String,

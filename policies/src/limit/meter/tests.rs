@@ -386,3 +386,40 @@ proptest! {
         }
     }
 }
+
+/// Of a user nobody knows the team at the start: nine of ten requests were restored as nine of a thousand.
+#[test]
+fn what_was_used_before_a_restart_is_as_much_of_another_limit() {
+    const DAY: Window = Window::Rolling(86_400 * SECOND);
+    let meters = Meters::default();
+    let user = |amount| {
+        let limit = limit(Unit::Requests, DAY, amount);
+        meters.meter(Owner::User("li".into()), limit)
+    };
+    let used = |minutes: i64, amount| Before {
+        from_ms: T0.wall_ms - (minutes + 15) * 60_000,
+        to_ms: T0.wall_ms - minutes * 60_000,
+        amount,
+    };
+    let long_ago = used(2 * 24 * 60, 1_000_000);
+    user(1000).restore([long_ago, used(15, 5), used(0, 4)], T0);
+    assert_eq!(user(1000).standing(T0).remaining, 996);
+    // So much of every limit, in whatever order they come.
+    let (small, large) = (user(10), user(2000));
+    assert_eq!(small.standing(after(600)).remaining, 1);
+    assert_eq!(large.standing(T0).remaining, 1996);
+    let idle_by_the_large_one = after(1200);
+    assert!(large.lock().level.is_idle(idle_by_the_large_one));
+    drop((small, large));
+    meters.prune(idle_by_the_large_one);
+    let small = user(10);
+    let mut hold = Hold::default();
+    reserve(&[charge(&small, 1)], idle_by_the_large_one, &mut hold).unwrap();
+    // From the first that is taken on it is as full as it is.
+    for at in [idle_by_the_large_one, after(1300)] {
+        assert!(reserve(&[charge(&small, 1)], at, &mut Hold::default()).is_err());
+    }
+    drop((small, hold));
+    meters.prune(after(2 * 86_400));
+    assert!(meters.all().is_empty());
+}
