@@ -177,12 +177,15 @@ impl Dynamic {
         judge(self.get(&asked), &asked, now_ms)
     }
 
-    /// The principal that the first of these names of a certificate stands for.
+    /// The principal that the first of these names of a certificate stands for. Before keys were read nobody knows of any.
     pub(super) fn find_certificate(
         &self,
         names: &[Digest],
         now_ms: u64,
     ) -> Option<Result<Arc<Principal>, Denied>> {
+        if self.unread && !names.is_empty() {
+            return Some(Err(Denied::of(UNREAD)));
+        }
         let keyed = names.iter().find_map(|name| self.certificates.get(name))?;
         Some(judge(self.get(keyed), keyed, now_ms))
     }
@@ -303,6 +306,9 @@ mod tests {
         table.set_dynamic(Dynamic::unread());
         assert_eq!(table.find(b"ym-made-a", 0).unwrap_err().reason(), UNREAD);
         assert_eq!(table.find(b"made", 0).unwrap_err().reason(), "malformed");
+        let certified = table.find_certificate(&[[1; 32]], 0).unwrap();
+        assert_eq!(certified.unwrap_err().reason(), UNREAD);
+        assert!(table.find_certificate(&[], 0).is_none(), "none was shown");
     }
 
     #[test]
