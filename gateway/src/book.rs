@@ -25,6 +25,18 @@ impl VendorBook for Registry {
         })
     }
 
+    fn fetches_tokens(&self, name: &str, auth: &str) -> bool {
+        let credential = adapters::Credential {
+            api_key: "",
+            secret_key: "",
+            app_id: "",
+            session_token: "",
+            region: "",
+            auth,
+        };
+        adapters::vendor(name).is_some_and(|vendor| vendor.wants_token(&credential))
+    }
+
     fn names(&self) -> Vec<&'static str> {
         adapters::VENDORS
             .iter()

@@ -5,6 +5,7 @@ use rcgen::{DnType, SanType};
 use std::sync::Arc;
 use tempfile::TempDir;
 use tests::http::tls_client;
+use tests::redis::Redis;
 use tests::*;
 
 const MODEL: &str = "m-openai-compatible";
@@ -169,4 +170,44 @@ async fn a_certificate_is_a_credential() {
     // One that another authority has signed does not come in at all.
     let strange = Authority::new().issue("batch.example");
     assert_eq!(ask(&gateway, &authority, Some(&strange), None).await, None);
+}
+
+/// A replica that has not read the store cannot say of a certificate that it is nobody's.
+#[tokio::test]
+async fn before_the_store_was_read_no_certificate_is_nobodys() {
+    let sim = sim().await;
+    let (authority, clients) = (Authority::new(), Authority::new());
+    let dir = Arc::new(TempDir::new().unwrap());
+    authority.issue("gate.test").write(&dir, "gate");
+    std::fs::write(dir.path().join("clients.pem"), &clients.pem).unwrap();
+    let mut redis = Redis::start();
+    let mut config = Config::plain(&sim);
+    config.set(
+        "state",
+        json!({"store": redis.address(), "prefix": "certified"}),
+    );
+    config.set(
+        "tls",
+        json!({"cert": "gate.pem", "key": "gate.key", "client_ca": "clients.pem", "client_cert": "optional"}),
+    );
+    config.key(
+        "both",
+        "ym-certified-both-0000",
+        json!({"certificate": {"san": "both.example"}}),
+    );
+    redis.kill();
+    let gateway = Launch::new(config.text()).dir(dir).start().await;
+    let (both, made) = (clients.issue("both.example"), clients.issue("made.example"));
+    let key = Some("ym-certified-both-0000");
+    for (identity, key, status) in [
+        (Some(&made), None, 503),
+        // What the config has works, whatever else may be in the store.
+        (Some(&made), key, 200),
+        (Some(&both), None, 200),
+        (Some(&both), key, 200),
+        (None, None, 401),
+    ] {
+        let got = ask(&gateway, &authority, identity, key).await.unwrap();
+        assert_eq!(got.0, status, "{}", gateway.log());
+    }
 }

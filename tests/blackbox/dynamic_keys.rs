@@ -836,3 +836,55 @@ async fn until_listed(gateway: &Gateway, redis: &Redis) {
     // All of it, by then.
     tokio::time::sleep(Duration::from_millis(500)).await;
 }
+
+/// A key that the config spoils for a while comes back: what it is known by is not given to another meanwhile.
+#[tokio::test]
+async fn a_certificate_and_a_hash_are_one_keys_even_while_it_does_not_fit() {
+    let sim = sim().await;
+    let mut config = config(&sim);
+    let gateway = Arc::new(Gateway::start(&config).await);
+    let certificate = json!({"san": "spoilt.example"});
+    let body = json!({
+        "id": "spoilt", "models": ["slow"], "certificate": certificate, "hash": hash("ym-handed-in-0000"),
+    });
+    good(&gateway, "POST /api/keys", body).await;
+    config.0["models"].as_object_mut().unwrap().remove("slow");
+    config.set("teams/company/models", json!(["m-openai-compatible"]));
+    gateway.rewrite(&config.text());
+    good(&gateway, "POST /api/reload", Value::Null).await;
+    let unfit = good(&gateway, "GET /api/keys?status=unfit", Value::Null).await;
+    assert_eq!(unfit["keys"][0]["id"], "spoilt", "{unfit}");
+    for body in [
+        json!({"id": "second", "certificate": certificate}),
+        json!({"id": "second", "hash": hash("ym-handed-in-0000")}),
+    ] {
+        let (status, told) = call(&gateway, "POST /api/keys", body).await;
+        assert_eq!(status, 409, "{told}");
+    }
+    // Of many that want one at once it is one key's.
+    for known_by in [
+        json!({"certificate": {"san": "wanted.example"}}),
+        json!({"hash": hash("ym-handed-in-0001")}),
+    ] {
+        let mut makers = tokio::task::JoinSet::new();
+        for _ in 0..16 {
+            let (gateway, mut body) = (Arc::clone(&gateway), known_by.clone());
+            body["id"] = format!("wants-{}", makers.len()).into();
+            if body["hash"].is_string() {
+                body["id"] = format!("hashed-{}", makers.len()).into();
+            }
+            makers.spawn(async move { call(&gateway, "POST /api/keys", body).await.0 });
+        }
+        let mut statuses = makers.join_all().await;
+        statuses.sort_unstable();
+        assert_eq!(statuses[..2], [201, 409], "{statuses:?}");
+    }
+    // Revoked, both are free.
+    good(&gateway, "DELETE /api/keys/spoilt", Value::Null).await;
+    let body = json!({
+        "id": "second", "certificate": certificate, "hash": hash("ym-handed-in-0000"),
+    });
+    good(&gateway, "POST /api/keys", body).await;
+    assert_eq!(status(&gateway, "ym-handed-in-0000").await, 200);
+    gateway.assert_sound();
+}

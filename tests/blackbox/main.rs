@@ -76,6 +76,7 @@ mod policy_restore;
 mod pressure;
 mod reload;
 mod responses;
+mod revocation;
 mod scopes;
 mod sockets;
 mod stances;

@@ -4,6 +4,7 @@
 //! something to keep, so a gateway that never makes a key needs no directory; both files are for their owner alone, and
 //! one process at a time has the database.
 
+use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -20,6 +21,8 @@ const DOCS: TableDefinition<'_, &str, (u64, &str)> = TableDefinition::new("acces
 /// Pages of the database in memory: what is asked is answered from memory anyway.
 const CACHE_BYTES: usize = 1 << 20;
 const DATABASE: &str = "keys.redb";
+/// A copy of the database that does not have its name yet.
+const DRAFT: &str = "keys.redb.new";
 const PEPPER: &str = "pepper";
 /// Shortest pepper that is used.
 pub(super) const PEPPER_CHARS_MIN: usize = 32;
@@ -30,7 +33,18 @@ const PEPPER_BYTES_MAX: u64 = 4096;
 pub(super) struct Local {
     dir: PathBuf,
     open: fn(&Path) -> anyhow::Result<Database>,
-    database: Mutex<Option<Database>>,
+    place: Mutex<Place>,
+}
+
+/// What is open, and what it may hold that nobody was told of.
+#[derive(Default)]
+struct Place {
+    database: Option<Database>,
+    /// Revisions, by name, that failed writes may have left in the file: written over as if they were not there. At most
+    /// as many as there may be documents.
+    doubtful: HashMap<String, u64>,
+    /// The file met an error: it is not written again, but copied.
+    suspect: bool,
 }
 
 impl Local {
@@ -52,7 +66,10 @@ impl Local {
         Ok(Self {
             dir: dir.to_owned(),
             open,
-            database: Mutex::new(database),
+            place: Mutex::new(Place {
+                database,
+                ..Place::default()
+            }),
         })
     }
 
@@ -61,61 +78,71 @@ impl Local {
     /// # Errors
     /// The database's.
     pub(super) fn all(&self) -> anyhow::Result<Vec<Doc>> {
-        let database = self.database.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(database) = &*database else {
-            return Ok(Vec::new());
-        };
-        let reading = database.begin_read()?;
-        let table = match reading.open_table(DOCS) {
-            Ok(table) => table,
-            // Nothing was ever written.
-            Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
-            Err(error) => return Err(error.into()),
-        };
-        let mut docs = Vec::new();
-        for entry in table.iter()? {
-            let (name, value) = entry?;
-            let (rev, text) = value.value();
-            docs.push(Doc {
-                name: name.value().to_owned(),
-                rev,
-                text: text.to_owned(),
-            });
-        }
-        Ok(docs)
+        let place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
+        place.database.as_ref().map_or_else(|| Ok(Vec::new()), docs)
     }
 
     /// Writes `doc` over revision `known` (0: none), and comes back when it is on disk.
     ///
     /// # Errors
-    /// The database's, the disk's: then it is not there, as far as the file can still be read.
+    /// The database's, the disk's: then it may be there after a crash or not. What the file says afterwards proves nothing,
+    /// for after a failed sync it is read from memory that may never reach the disk.
     pub(super) fn write(&self, doc: &Doc, known: u64, docs_max: u64) -> anyhow::Result<Written> {
-        let mut place = self.database.lock().unwrap_or_else(PoisonError::into_inner);
-        let database = match &*place {
+        let mut place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = &mut *place;
+        let database = match &place.database {
             Some(database) => database,
             None => {
                 private_dir(&self.dir)?;
-                place.insert(self.opened()?)
+                let path = self.dir.join(DATABASE);
+                let opened = if place.suspect {
+                    self.copied(&path)?
+                } else {
+                    (self.open)(&path)?
+                };
+                place.suspect = false;
+                place.database.insert(opened)
             }
         };
-        let error = match put(database, doc, known, docs_max) {
-            Ok(written) => return Ok(written),
-            Err(error) => error,
-        };
-        // A database that met an error of the disk refuses everything from then on, and whether its commit stands only
-        // the file can say.
-        *place = None;
-        let again = self.opened().with_context(|| format!("{error:#}"))?;
-        let there = one(&again, &doc.name).with_context(|| format!("{error:#}"))?;
-        *place = Some(again);
-        match there {
-            Some((rev, text)) if rev == doc.rev && text == doc.text => Ok(Written::Done),
-            _ => Err(error),
+        let doubtful = place.doubtful.get(&doc.name).copied();
+        let written = put(database, doc, (known, doubtful), docs_max);
+        match &written {
+            Ok(Written::Done) => {
+                place.doubtful.remove(&doc.name);
+            }
+            Ok(_) => {}
+            // A database that met an error of the disk refuses everything from then on: the next write makes another.
+            Err(_) => {
+                place.database = None;
+                place.suspect = true;
+                if (place.doubtful.len() as u64) < docs_max {
+                    place.doubtful.insert(doc.name.clone(), doc.rev);
+                }
+            }
         }
+        written
     }
 
-    fn opened(&self) -> anyhow::Result<Database> {
-        (self.open)(&self.dir.join(DATABASE))
+    /// A copy in the place of the database at `path`: of a file whose sync failed, pages that count as written may never
+    /// reach the disk, whatever later syncs say.
+    fn copied(&self, path: &Path) -> anyhow::Result<Database> {
+        let draft = self.dir.join(DRAFT);
+        let _ = fs::remove_file(&draft);
+        // Open until the copy has its name, so that no other process takes it meanwhile.
+        let old = (self.open)(path)?;
+        let fresh = (self.open)(&draft)?;
+        let writing = fresh.begin_write()?;
+        {
+            let mut table = writing.open_table(DOCS)?;
+            for doc in docs(&old)? {
+                table.insert(&*doc.name, (doc.rev, &*doc.text))?;
+            }
+        }
+        writing.commit()?;
+        fs::rename(&draft, path)?;
+        File::open(&self.dir)?.sync_all()?;
+        drop(old);
+        Ok(fresh)
     }
 
     /// The pepper of this directory, or `fresh` from now on.
@@ -127,7 +154,7 @@ impl Local {
         fresh: impl FnOnce() -> anyhow::Result<String>,
     ) -> anyhow::Result<String> {
         // Of many first keys at once, one makes it.
-        let _alone = self.database.lock().unwrap_or_else(PoisonError::into_inner);
+        let _alone = self.place.lock().unwrap_or_else(PoisonError::into_inner);
         let path = self.dir.join(PEPPER);
         let shown = || format!("the pepper in {}", path.display());
         if !self.has_pepper() {
@@ -166,14 +193,41 @@ impl Local {
     }
 }
 
-/// Writes `doc` over revision `known`.
-fn put(database: &Database, doc: &Doc, known: u64, docs_max: u64) -> anyhow::Result<Written> {
+/// All documents of a database.
+fn docs(database: &Database) -> anyhow::Result<Vec<Doc>> {
+    let reading = database.begin_read()?;
+    let table = match reading.open_table(DOCS) {
+        Ok(table) => table,
+        // Nothing was ever written.
+        Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+        Err(error) => return Err(error.into()),
+    };
+    let mut docs = Vec::new();
+    for entry in table.iter()? {
+        let (name, value) = entry?;
+        let (rev, text) = value.value();
+        docs.push(Doc {
+            name: name.value().to_owned(),
+            rev,
+            text: text.to_owned(),
+        });
+    }
+    Ok(docs)
+}
+
+/// Writes `doc` over revision `known`, or over the doubtful one.
+fn put(
+    database: &Database,
+    doc: &Doc,
+    (known, doubtful): (u64, Option<u64>),
+    docs_max: u64,
+) -> anyhow::Result<Written> {
     let writing = database.begin_write()?;
     {
         use redb::ReadableTableMetadata as _;
         let mut table = writing.open_table(DOCS)?;
         let there = table.get(&*doc.name)?.map_or(0, |kept| kept.value().0);
-        if there != known {
+        if there != known && Some(there) != doubtful {
             return Ok(Written::Conflict);
         }
         if there == 0 && table.len()? >= docs_max {
@@ -183,21 +237,6 @@ fn put(database: &Database, doc: &Doc, known: u64, docs_max: u64) -> anyhow::Res
     }
     writing.commit()?;
     Ok(Written::Done)
-}
-
-/// Revision and text of a document.
-fn one(database: &Database, name: &str) -> anyhow::Result<Option<(u64, String)>> {
-    let reading = database.begin_read()?;
-    let table = match reading.open_table(DOCS) {
-        Ok(table) => table,
-        Err(redb::TableError::TableDoesNotExist(_)) => return Ok(None),
-        Err(error) => return Err(error.into()),
-    };
-    let found = table.get(name)?.map(|kept| {
-        let (rev, text) = kept.value();
-        (rev, text.to_owned())
-    });
-    Ok(found)
 }
 
 fn private_dir(dir: &Path) -> anyhow::Result<()> {
@@ -276,9 +315,11 @@ mod tests {
     thread_local! {
         /// The disk is full.
         static FULL: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+        /// What is written stays in memory.
+        static UNSYNCED: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
     }
 
-    /// A file on a disk that may be full.
+    /// A file on a disk that may be full, or may fail to sync.
     #[derive(Debug)]
     struct Disk(FileBackend);
 
@@ -296,6 +337,9 @@ mod tests {
         }
 
         fn sync_data(&self) -> io::Result<()> {
+            if UNSYNCED.get() {
+                return Err(io::Error::other("the disk lost it"));
+            }
             self.0.sync_data()
         }
 
@@ -321,5 +365,31 @@ mod tests {
         assert_eq!(write(doc("b", 1, "z"), 0).unwrap(), Written::Done);
         assert_eq!(write(doc("a", 2, "z"), 1).unwrap(), Written::Done);
         assert_eq!(local.all().unwrap(), [doc("a", 2, "z"), doc("b", 1, "z")]);
+    }
+
+    /// What a file says after a failed sync may never reach the disk, and yet it used to be answered for.
+    #[test]
+    fn what_was_not_synced_is_never_done() {
+        let dir = tempfile::tempdir().unwrap();
+        let local = Local::open_by(|path| open_with(path, Disk), dir.path()).unwrap();
+        let write = |doc: Doc, known| local.write(&doc, known, 9);
+        assert_eq!(write(doc("a", 1, "x"), 0).unwrap(), Written::Done);
+        UNSYNCED.set(true);
+        assert!(write(doc("a", 2, "y"), 1).is_err());
+        assert!(write(doc("b", 1, "y"), 0).is_err());
+        UNSYNCED.set(false);
+        use std::os::unix::fs::MetadataExt as _;
+        let file = || fs::metadata(dir.path().join(DATABASE)).unwrap().ino();
+        let failed = file();
+        // Whatever was left of them stands in nobody's way, and what is known of the others still counts.
+        assert_eq!(write(doc("a", 2, "z"), 1).unwrap(), Written::Done);
+        assert_eq!(write(doc("b", 1, "z"), 0).unwrap(), Written::Done);
+        assert_ne!(file(), failed, "pages of that file may never be written");
+        assert_eq!(write(doc("a", 2, "late"), 1).unwrap(), Written::Conflict);
+        let want = [doc("a", 2, "z"), doc("b", 1, "z")];
+        assert_eq!(local.all().unwrap(), want);
+        drop(local);
+        let again = Local::open(dir.path()).unwrap();
+        assert_eq!(again.all().unwrap(), want);
     }
 }

@@ -10,10 +10,12 @@ mod local;
 mod ops;
 mod pasted;
 mod shared;
+#[cfg(test)]
+mod tests;
 mod view;
 mod words;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,7 +29,7 @@ use policies::limit::Books;
 
 use crate::config::build::unix_ms;
 use crate::config::dynamic::Frame;
-use crate::config::schema::Key;
+use crate::config::schema::{Certificate, Key};
 use crate::config::snapshot::{Snapshot, State};
 use crate::config::vendors::VendorBook;
 use crate::config::watch::ConfigStore;
@@ -60,6 +62,8 @@ pub struct Keyring {
     /// `state.pepper`, if the config has one.
     given: Option<Secret>,
     known: Mutex<Known>,
+    /// Held from judging a key to keeping it, so that of two that want the same certificate or hash one is refused.
+    judging: Mutex<()>,
     /// The shared store answered when it was last asked; a file always does.
     up: AtomicBool,
 }
@@ -69,6 +73,9 @@ pub struct Keyring {
 struct Known {
     /// By name, [`KEYS`] or [`TEAMS`] and an id. Sorted: a list's cursor is an id.
     docs: BTreeMap<Box<str>, Kept>,
+    /// Ids of the keys that name a certificate and were not revoked, fit or not, and when they were made: it stands for the
+    /// oldest. Replicas that do not hear of each other at once may make several.
+    certificates: HashMap<Digest, BTreeSet<(u64, Box<str>)>>,
     salt: Option<Salt>,
     /// Keys and teams that do not fit the running config, and why.
     unfit: HashMap<Box<str>, Box<str>>,
@@ -113,7 +120,9 @@ impl Keyring {
             if !docs.is_empty() || local.has_pepper() {
                 known.salt = Some(keyring.salt()?);
             }
-            docs.into_iter().for_each(|doc| known.put(doc));
+            for doc in docs {
+                known.put(doc);
+            }
             drop(known);
         }
         Ok(keyring)
@@ -125,12 +134,18 @@ impl Keyring {
             backend,
             given: state.pepper.clone(),
             known: Mutex::default(),
+            judging: Mutex::default(),
         }
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
         // Every change under the lock is whole.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One change of keys at a time.
+    fn alone(&self) -> MutexGuard<'_, ()> {
+        self.judging.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Holds what is known while a config takes another's place: nothing changes in between.
@@ -201,6 +216,7 @@ impl Keyring {
         let mut known = self.known();
         let mut gone: Vec<Digest> = Vec::new();
         let mut keys: Vec<Box<str>> = Vec::new();
+        let mut certificates: Vec<Digest> = Vec::new();
         let mut all = !std::mem::replace(&mut known.read, true);
         for doc in docs {
             let kept = known.docs.get(&*doc.name);
@@ -213,7 +229,14 @@ impl Keyring {
             } else {
                 all = true;
             }
-            known.put(doc);
+            certificates.extend(known.put(doc).into_iter().flatten());
+        }
+        // A certificate may come to another key that names it, or go from one.
+        for (_, id) in known.holders(&certificates) {
+            if !keys.contains(&id) {
+                gone.extend(known.digests(&id));
+                keys.push(id);
+            }
         }
         if keys.is_empty() && !all {
             return 0;
@@ -265,12 +288,44 @@ impl Hold<'_> {
 }
 
 impl Known {
-    fn put(&mut self, doc: Doc) {
+    /// Takes in a document. Returns the certificates that it named and that it names.
+    fn put(&mut self, doc: Doc) -> [Option<Digest>; 2] {
         let kept = Kept {
             rev: doc.rev,
             text: doc.text.into(),
         };
+        let Some(id) = doc.name.strip_prefix(KEYS) else {
+            self.docs.insert(doc.name.into(), kept);
+            return [None; 2];
+        };
+        let old = self.docs.get(&*doc.name).and_then(Kept::certificate);
+        if let Some((name, made)) = old
+            && let Some(all) = self.certificates.get_mut(&name)
+        {
+            all.remove(&(made, id.into()));
+            if all.is_empty() {
+                self.certificates.remove(&name);
+            }
+        }
+        let new = kept.certificate();
+        if let Some((name, made)) = new {
+            let all = self.certificates.entry(name).or_default();
+            all.insert((made, id.into()));
+        }
         self.docs.insert(doc.name.into(), kept);
+        [old, new].map(|named| named.map(|(name, _)| name))
+    }
+
+    /// The keys that name one of these certificates, and when they were made.
+    fn holders(&self, names: &[Digest]) -> Vec<(u64, Box<str>)> {
+        let all = names.iter().filter_map(|name| self.certificates.get(name));
+        all.flatten().cloned().collect()
+    }
+
+    /// The key that a certificate stands for, fit or not: of several that name it the oldest.
+    fn holder(&self, name: &Digest) -> Option<&str> {
+        let (_, id) = self.certificates.get(name)?.first()?;
+        Some(id)
     }
 
     fn pepper(&self) -> Option<Pepper> {
@@ -360,6 +415,18 @@ impl Known {
             if doc.about.ended.is_some() || self.revoked.contains_key(id) {
                 return;
             }
+            let certificate = doc.key.certificate.as_ref().and_then(Certificate::name);
+            let holder = certificate.and_then(|name| self.holder(&name));
+            if let Some(other) = holder.filter(|other| *other != id) {
+                if doc.secrets.is_empty() {
+                    let why = format!("its certificate stands for the key `{other}`");
+                    unfit.push((id.into(), why));
+                    return;
+                }
+                let why = "its certificate stands for another key; its secrets work";
+                tracing::warn!(key = id, other, why);
+                doc.key.certificate = None;
+            }
             let valid = doc.found_by(pepper, now_ms);
             let Some((first, _)) = valid.first() else {
                 unfit.push((id.into(), "it was hashed with another pepper".to_owned()));
@@ -399,6 +466,15 @@ impl Known {
 impl Kept {
     fn key(&self) -> Option<KeyDoc> {
         serde_json::from_str(&self.text).ok()
+    }
+
+    /// The certificate that a key names which was not revoked, and when the key was made.
+    fn certificate(&self) -> Option<(Digest, u64)> {
+        // Most name none, and need not be read.
+        let named = self.text.contains("\"certificate\"").then(|| self.key())?;
+        let doc = named.filter(|doc| doc.about.ended.is_none())?;
+        let name = doc.key.certificate.as_ref()?.name()?;
+        Some((name, doc.about.created.at_ms))
     }
 
     fn team(&self) -> Option<TeamDoc> {

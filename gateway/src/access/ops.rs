@@ -131,9 +131,7 @@ impl Access {
             return Err(conflict("there is a key of this id, or there was one"));
         }
         let keys = &self.store.load().keys;
-        let twin = |digest: &Digest| {
-            keys.dynamic().has(&pepper.keyed(digest)) || made.is_none() && keys.has(digest)
-        };
+        let twin = |digest: &Digest| made.is_none() && keys.has(digest);
         if digest.as_ref().is_some_and(twin) {
             return Err(conflict("hash: there is a key with this hash"));
         }
@@ -390,7 +388,8 @@ impl Access {
         if doc.secrets.is_empty() && doc.key.certificate.is_none() {
             return Err(bad("certificate: it is all that this key is known by"));
         }
-        self.no_other_has(id, &doc.key)?;
+        let _alone = self.keyring.alone();
+        self.no_other_has(id, doc)?;
         let mut key = doc.key.clone();
         // Any hash will do for judging the rest, but that of another key.
         key.hash = Some(format!("sha256:{}", "0".repeat(64)));
@@ -406,16 +405,29 @@ impl Access {
         Ok(self.key_view(id))
     }
 
-    /// A certificate stands for one key.
-    fn no_other_has(&self, id: &str, key: &Key) -> Result<(), Refusal> {
-        let name = key.certificate.as_ref().and_then(Certificate::name);
-        let dynamic = self.store.load().keys.dynamic();
-        match name.and_then(|name| dynamic.certified(&name)) {
-            Some(other) if other != id => Err(conflict(format!(
+    /// A certificate stands for one key, and so does a hash: those of keys count too that do not fit the running config.
+    fn no_other_has(&self, id: &str, doc: &KeyDoc) -> Result<(), Refusal> {
+        let known = self.keyring.known();
+        let name = doc.key.certificate.as_ref().and_then(Certificate::name);
+        let holder = name.and_then(|name| known.holder(&name).map(str::to_owned));
+        if let Some(other) = holder.filter(|other| other != id) {
+            return Err(conflict(format!(
                 "certificate: it stands for the key `{other}`"
-            ))),
-            _ => Ok(()),
+            )));
         }
+        // Of keys that are made here no two are alike.
+        let given = doc.secrets.iter().filter(|it| it.prefix.is_empty());
+        for secret in given {
+            let mut others = known.of_kind(KEYS, "").filter(|(other, _)| *other != id);
+            let is_twin = others.any(|(_, kept)| {
+                let read = kept.text.contains(&secret.hash).then(|| kept.key());
+                read.flatten().is_some_and(|doc| doc.about.ended.is_none())
+            });
+            if is_twin {
+                return Err(conflict("hash: there is a key with this hash"));
+            }
+        }
+        Ok(())
     }
 
     fn put_team(

@@ -173,11 +173,10 @@ impl Searches {
 /// The budgets of owners that are wanted, with what is counted of each.
 async fn counted(state: &AdminState, now: Now, wanted: impl Fn(&Owner) -> bool) -> Vec<Counted> {
     let mut counted = Vec::new();
-    for meter in budgets::budgets(&state.config.books().meters, &state.config.load().keys) {
-        if wanted(&meter.owner) {
-            let spent = state.ledger.spent(&meter, now).await;
-            counted.push((meter, spent));
-        }
+    let meters = &state.config.books().meters;
+    for meter in budgets::budgets(meters, &state.config.load().keys, wanted) {
+        let spent = state.ledger.spent(&meter, now).await;
+        counted.push((meter, spent));
     }
     counted
 }

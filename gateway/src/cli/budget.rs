@@ -11,6 +11,7 @@ use journal::clock::{Clock as _, SystemClock};
 use journal::follow::Until;
 use journal::index::{Cursor, Index, LIMIT_MAX};
 use policies::limit::level::Now;
+use policies::limit::meter::Owner;
 use serde::Deserialize;
 
 use super::remote::{AdminArgs, encoded};
@@ -238,10 +239,9 @@ fn read<T>(
             wall_ms: clock.wall_ms(),
         },
     };
-    let all = budgets::budgets(&bench.books.meters, &bench.snapshot.keys).into_iter();
-    let counted = all
-        .filter(|meter| wanted(&budgets::owner_name(&meter.owner)))
-        .map(|meter| (meter, None));
+    let wanted = |owner: &Owner| wanted(&budgets::owner_name(owner));
+    let all = budgets::budgets(&bench.books.meters, &bench.snapshot.keys, wanted);
+    let counted = all.into_iter().map(|meter| (meter, None));
     ask(&books, counted.collect()).context("the log cannot be read")
 }
 

@@ -100,6 +100,10 @@ impl VendorBook for Book {
         BOOK.into_iter().find(|info| info.name == name)
     }
 
+    fn fetches_tokens(&self, name: &str, auth: &str) -> bool {
+        name == "regional" && auth != "signed"
+    }
+
     fn names(&self) -> Vec<&'static str> {
         BOOK.iter().map(|info| info.name).collect()
     }

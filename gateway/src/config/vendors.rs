@@ -72,6 +72,8 @@ impl VendorInfo {
 pub trait VendorBook: Send + Sync {
     /// The vendor called `name`.
     fn info(&self, name: &str) -> Option<VendorInfo>;
+    /// Whether a provider of the vendor `name` whose `auth` is this (empty: it says none) has tokens fetched.
+    fn fetches_tokens(&self, name: &str, auth: &str) -> bool;
     /// The names of all, for suggestions.
     fn names(&self) -> Vec<&'static str>;
 }

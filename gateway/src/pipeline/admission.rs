@@ -255,9 +255,7 @@ impl Waiting {
             if !self.turn(exchange).await {
                 return late(exchange, of);
             }
-            if exchange.is_revoked() {
-                return Err(Fault::new(Kind::Unauthenticated).reason("revoked"));
-            }
+            exchange.unrevoked()?;
             let asked = ask(exchange, &self.room, &self.charges).await;
             let now = limits::now(exchange);
             let limited = match asked {

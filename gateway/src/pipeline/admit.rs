@@ -66,7 +66,11 @@ fn now(exchange: &Exchange) -> Now {
 
 fn judged<'a>(exchange: &mut Exchange, arrived: Arrived<'a>) -> Result<Admission<'a>, Fault> {
     let token = credential(arrived.head)?;
-    let shown = certified(exchange)?;
+    let shown = match certified(exchange) {
+        // Whoever says who they are need not wait for what a certificate would add.
+        Err(fault) if fault.why() == UNREAD && token.is_some() => None,
+        shown => shown?,
+    };
     let principal = match (token, shown) {
         (None, None) => return Err(denied(NO_KEY)),
         (None, Some(shown)) => shown,
@@ -114,7 +118,17 @@ fn certified(exchange: &Exchange) -> Result<Option<Arc<Principal>>, Fault> {
         Some(key) => snapshot.keys.find_digest(key, now_ms),
         None => snapshot.keys.find_certificate(names, now_ms),
     };
-    found.transpose().map_err(|denial| denied(denial.reason()))
+    found
+        .transpose()
+        .map_err(|denial| not_found(denial.reason()))
+}
+
+fn not_found(reason: &'static str) -> Fault {
+    match reason {
+        // It may well be somebody's: nobody is told that it is nobody's before the store was read.
+        UNREAD => Fault::new(Kind::LedgerDown).reason(UNREAD),
+        reason => denied(reason),
+    }
 }
 
 /// Whom a token names.
@@ -134,11 +148,7 @@ fn named(exchange: &Exchange, token: &[u8]) -> Result<Named, Fault> {
         let found = snapshot.keys.find(token, now_ms);
         return found
             .map(Named::As)
-            .map_err(|denial| match denial.reason() {
-                // It may well be a key: nobody is told that it is none before the store was read.
-                UNREAD => Fault::new(Kind::LedgerDown).reason(UNREAD),
-                reason => denied(reason),
-            });
+            .map_err(|denial| not_found(denial.reason()));
     };
     match directory.session(token, now(exchange)) {
         Ok(session) => session.principal.clone().map(Named::As).ok_or_else(|| {

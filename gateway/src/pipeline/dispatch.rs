@@ -136,12 +136,15 @@ async fn step(
         entered.map_err(Missed::Full)?;
     }
     if !exchange.is_open() {
+        exchange.unrevoked().map_err(Missed::Final)?;
         exchange
             .open(cleared, routed.cleared.len())
             .map_err(Missed::Final)?;
         exchange.passed();
     }
-    match target(exchange, routed, at, (&prepared, &governing), most).await {
+    let sent = target(exchange, routed, at, (&prepared, &governing), most).await;
+    // A reply that came whole goes down at once: later nobody asks.
+    match sent.and_then(|sent| exchange.unrevoked().map(|()| sent)) {
         Ok(sent) => {
             note_dropped(exchange, &prepared);
             if prepared.work.is_none() {
@@ -176,6 +179,7 @@ async fn target(
     let mut rejected = None;
     let mut again = false;
     loop {
+        exchange.unrevoked()?;
         exchange.tries(cleared.target());
         let mut used = None;
         let fault = match attempt(
@@ -248,6 +252,7 @@ async fn attempt(
     let vendor = target.vendor()?;
     let token = fresh(exchange, routed, (target, vendor), &clocks, rejected).await?;
     used.clone_from(&token);
+    exchange.unrevoked()?;
     let token = token.as_ref().map(|token| token.value.as_str());
     if let Some(doing) = prepared.work.as_deref() {
         let doing = (prepared, doing);

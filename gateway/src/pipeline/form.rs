@@ -7,20 +7,22 @@
 //! late could be neither judged nor taken back. Invariants: no byte goes up that the splitter has not read; every field
 //! stands in the JSON that is judged.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use adapters::dialects::openai_other::form::{self, Form};
 use bytes::{Bytes, BytesMut};
 use http::request::Parts;
 use hyper::body::{Body as _, Incoming};
+use policies::access::keys::Principal;
 use wire::multipart::{Event, Head, Odd, Splitter, write_end, write_head};
 use wire::{Fault, Kind, Rope};
 
 use super::arrive::{
     RATE_FLOOR_BYTES_PER_S, SLOW_AFTER, Unread, bad, boundary, next_frame, slow, too_large,
 };
-use super::settle::Exchange;
+use super::settle::{Exchange, unrevoked};
+use crate::alarm::SharedAlarm;
 use crate::upstream::client::Upload;
 
 /// Of a file whose model is known, so much is held before it is sent on while the rest still comes.
@@ -58,7 +60,8 @@ struct Watch {
     began: Instant,
     idle: Duration,
     total: Duration,
-    alarm: std::sync::Arc<crate::alarm::SharedAlarm>,
+    alarm: Arc<SharedAlarm>,
+    principal: Option<Arc<Principal>>,
 }
 
 impl Watch {
@@ -71,10 +74,11 @@ impl Watch {
             idle: clocks.body_idle.0.min(clocks.body.0),
             total: clocks.body.0,
             alarm: exchange.alarm(),
+            principal: exchange.principal.clone(),
         }
     }
 
-    /// The next bytes, if they come in time and are not too many.
+    /// The next bytes, if they come in time, are not too many, and their key still stands.
     async fn next(&mut self, body: &mut Incoming) -> Result<Option<Bytes>, Fault> {
         loop {
             let frame = match next_frame(body, self.idle, &self.alarm).await? {
@@ -87,6 +91,7 @@ impl Watch {
             let Ok(data) = frame.into_data() else {
                 continue;
             };
+            unrevoked(self.principal.as_deref())?;
             self.seen += data.len() as u64;
             if self.seen > self.most {
                 return Err(too_large());

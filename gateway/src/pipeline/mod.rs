@@ -157,6 +157,8 @@ async fn stages(
         (arrive::read_body(exchange, unread).await?, None)
     };
     exchange.complete = Instant::now();
+    // A body may take its time: neither gates nor upstreams see one of a key that was revoked meanwhile.
+    exchange.unrevoked()?;
     let Some(asked) = asked else {
         let answer = Box::pin(moderate::moderate(exchange, body));
         return answer.await.map(Walked::Answered);

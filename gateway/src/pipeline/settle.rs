@@ -151,6 +151,15 @@ pub(super) struct Exchange {
     finished: bool,
 }
 
+/// # Errors
+/// This key was revoked.
+pub(super) fn unrevoked(principal: Option<&Principal>) -> Result<(), Fault> {
+    if principal.is_some_and(Principal::is_stopped) {
+        return Err(Fault::new(Kind::Unauthenticated).reason("revoked"));
+    }
+    Ok(())
+}
+
 impl Exchange {
     /// Adds what was found in a part of the reply.
     pub(super) fn says(&mut self, tally: &Tally) {
@@ -289,11 +298,12 @@ impl Exchange {
         Ok(())
     }
 
-    /// Whether this request's key was revoked since it began.
-    pub(super) fn is_revoked(&self) -> bool {
-        self.principal
-            .as_ref()
-            .is_some_and(|principal| principal.is_stopped())
+    /// Asked wherever something is about to leave.
+    ///
+    /// # Errors
+    /// This request's key was revoked since it began.
+    pub(super) fn unrevoked(&self) -> Result<(), Fault> {
+        unrevoked(self.principal.as_deref())
     }
 
     /// Writes the opening record. Only after this may a byte go upstream.

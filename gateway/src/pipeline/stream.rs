@@ -167,9 +167,7 @@ impl Stream {
     fn took(&mut self, data: &Bytes, out: &mut Rope) -> Result<(), Fault> {
         let now = Instant::now();
         self.clocks.last_read = now;
-        if self.exchange.is_revoked() {
-            return Err(Fault::new(Kind::Unauthenticated).reason("revoked"));
-        }
+        self.exchange.unrevoked()?;
         let before = self.exchange.meter.content_events;
         let read = self.reading.read(data, &mut self.exchange.meter, out);
         if self.exchange.meter.content_events > before {

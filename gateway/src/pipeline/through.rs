@@ -68,8 +68,8 @@ impl Through {
                 let now = Instant::now();
                 self.clocks.last_read = now;
                 self.clocks.content(now);
-                if self.exchange.is_revoked() {
-                    self.fail(&Fault::new(Kind::Unauthenticated).reason("revoked"));
+                if let Err(fault) = self.exchange.unrevoked() {
+                    self.fail(&fault);
                     return self.poll_end(cx);
                 }
                 Poll::Ready(Some(Ok(self.down(data))))

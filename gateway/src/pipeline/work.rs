@@ -231,6 +231,7 @@ async fn call(
     request: &Request,
     clocks: &Clocks,
 ) -> Result<(Head, Bytes), Fault> {
+    exchange.unrevoked()?;
     let bounds = exchange.snapshot.bounds(&routed.model.clocks);
     let client = std::sync::Arc::clone(&exchange.worker.client);
     let reply = clocks

@@ -150,18 +150,27 @@ pub fn owner_name(owner: &Owner) -> String {
     format!("{}:{}", owner.level(), owner.name())
 }
 
-/// All budgets, in the order of their names: those of keys that never asked too, which nothing is counted of yet.
+/// The budgets of owners that are wanted, in the order of their names: those of keys that never asked too, which nothing is
+/// counted of yet. Meters are made of wanted keys alone: there may be many thousands.
 #[must_use]
-pub fn budgets(meters: &Meters, keys: &KeyTable) -> Vec<Arc<Meter>> {
+pub fn budgets(
+    meters: &Meters,
+    keys: &KeyTable,
+    wanted: impl Fn(&Owner) -> bool,
+) -> Vec<Arc<Meter>> {
     let mut all: BTreeMap<Box<str>, Arc<Meter>> = BTreeMap::new();
     let mut add = |meter: Arc<Meter>| {
         if matches!(meter.limit.window, Window::Calendar(_)) {
             all.insert(meter.name().into(), meter);
         }
     };
-    meters.all().into_iter().for_each(&mut add);
+    let known = meters.all().into_iter();
+    known
+        .filter(|meter| wanted(&meter.owner))
+        .for_each(&mut add);
     keys.for_each(|key| {
-        if let Some(own) = key.own() {
+        let own = key.own().filter(|_| wanted(&Owner::Key(key.id.clone())));
+        if let Some(own) = own {
             own.shown(&key.id).into_iter().for_each(&mut add);
         }
     });
@@ -562,3 +571,6 @@ fn shown(unit: Unit, amount: u128) -> String {
         _ => amount.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -177,31 +177,21 @@ impl Dynamic {
         judge(self.get(&asked), &asked, now_ms)
     }
 
-    /// The principal that the first of these names of a certificate stands for.
+    /// The principal that the first of these names of a certificate stands for. Before keys were read nobody knows of any.
     pub(super) fn find_certificate(
         &self,
         names: &[Digest],
         now_ms: u64,
     ) -> Option<Result<Arc<Principal>, Denied>> {
+        if self.unread && !names.is_empty() {
+            return Some(Err(Denied::of(UNREAD)));
+        }
         let keyed = names.iter().find_map(|name| self.certificates.get(name))?;
         Some(judge(self.get(keyed), keyed, now_ms))
     }
 
-    /// The id of the key that a certificate of this name stands for.
-    #[must_use]
-    pub fn certified(&self, name: &Digest) -> Option<&str> {
-        let (_, principal) = self.get(self.certificates.get(name)?)?;
-        Some(&principal.id)
-    }
-
     fn get(&self, keyed: &Digest) -> Option<(&Digest, &Arc<Principal>)> {
         self.parts.get(part_of(keyed))?.get_key_value(keyed)
-    }
-
-    /// Whether a key is found by this keyed digest.
-    #[must_use]
-    pub fn has(&self, keyed: &Digest) -> bool {
-        self.get(keyed).is_some()
     }
 
     /// What its digests are keyed with.
@@ -303,6 +293,9 @@ mod tests {
         table.set_dynamic(Dynamic::unread());
         assert_eq!(table.find(b"ym-made-a", 0).unwrap_err().reason(), UNREAD);
         assert_eq!(table.find(b"made", 0).unwrap_err().reason(), "malformed");
+        let certified = table.find_certificate(&[[1; 32]], 0).unwrap();
+        assert_eq!(certified.unwrap_err().reason(), UNREAD);
+        assert!(table.find_certificate(&[], 0).is_none(), "none was shown");
     }
 
     #[test]
@@ -365,7 +358,7 @@ mod tests {
         let gone = ["ym-new-a", "ym-old-a"].map(|key| spec("", key).digest);
         let before = table.dynamic();
         table.set_dynamic(before.with(&gone, vec![with("a", "ym-new-a", 2)], 0));
-        assert_eq!(table.dynamic().certified(&[2; 32]), Some("a"));
+        assert_eq!(found(&[[2; 32]]).as_deref(), Some("a"));
         assert_eq!(found(&[[1; 32]]), None, "the certificate that it had");
         // What runs with the lost certificate ends.
         assert_eq!(table.dynamic().stop_what_lost(&before), 2);

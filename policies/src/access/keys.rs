@@ -190,7 +190,7 @@ impl KeyTable {
     /// The principal of the dynamic key that the first of these names of a certificate stands for; `None` if there is none.
     ///
     /// # Errors
-    /// [`Denied`] for one that is over.
+    /// [`Denied`] for one that is over, and for any while keys of the store are unread.
     pub fn find_certificate(
         &self,
         names: &[Digest],

@@ -119,6 +119,12 @@ impl Check<'_> {
                 info.name
             );
             self.error(&steps, message);
+        } else if let (Some(info), Some(auth)) = (info, provider.auth.as_deref())
+            && info.auth_modes.contains(&auth)
+            && !self.book.fetches_tokens(info.name, auth)
+        {
+            let message = format!("with `auth: {auth}` no token is fetched: leave it out");
+            self.error(&steps, message);
         }
         match parse_base_url(url) {
             Err(why) => self.error(&steps, why),

@@ -73,6 +73,10 @@ fn providers() {
             "y.yaml:2:82: warning: providers.p.token_url: plain http to a public host: the key travels unencrypted",
         ),
         (
+            "regional, api_key: k, secret_key: k, auth: signed, region: eu-west-1, token_url: \"https://tokens.example\"",
+            "y.yaml:2:97: providers.p.token_url: with `auth: signed` no token is fetched: leave it out",
+        ),
+        (
             "regional, api_key: k, auth: bearer, region: eu-west-1, token_url: \"tokens\"",
             "y.yaml:2:82: providers.p.token_url: the URL must begin with http:// or https://",
         ),

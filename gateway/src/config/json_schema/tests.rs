@@ -140,6 +140,10 @@ impl VendorBook for AnyVendor {
         })
     }
 
+    fn fetches_tokens(&self, _: &str, _: &str) -> bool {
+        true
+    }
+
     fn names(&self) -> Vec<&'static str> {
         Vec::new()
     }
