@@ -232,11 +232,13 @@ impl Keyring {
             certificates.extend(known.put(doc).into_iter().flatten());
         }
         // A certificate may come to another key that names it, or go from one.
-        for (_, id) in known.holders(&certificates) {
-            if !keys.contains(&id) {
-                gone.extend(known.digests(&id));
-                keys.push(id);
-            }
+        let mut others = known.holders(&certificates);
+        for id in &keys {
+            others.remove(id);
+        }
+        for id in others {
+            gone.extend(known.digests(&id));
+            keys.push(id);
         }
         if keys.is_empty() && !all {
             return 0;
@@ -316,10 +318,10 @@ impl Known {
         [old, new].map(|named| named.map(|(name, _)| name))
     }
 
-    /// The keys that name one of these certificates, and when they were made.
-    fn holders(&self, names: &[Digest]) -> Vec<(u64, Box<str>)> {
+    /// The keys that name one of these certificates.
+    fn holders(&self, names: &[Digest]) -> BTreeSet<Box<str>> {
         let all = names.iter().filter_map(|name| self.certificates.get(name));
-        all.flatten().cloned().collect()
+        all.flatten().map(|(_, id)| id.clone()).collect()
     }
 
     /// The key that a certificate stands for, fit or not: of several that name it the oldest.
