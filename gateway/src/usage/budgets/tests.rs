@@ -1,3 +1,5 @@
+//! Of one owner's budget, only that owner's meters are made.
+
 use std::cell::RefCell;
 
 use policies::limit::meter::{Meters, Owner};
