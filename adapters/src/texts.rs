@@ -232,8 +232,14 @@ pub(crate) fn read_files(
 impl Rules {
     /// Whether a key is written as one of a list that lets its value go unread: one with escapes is not.
     fn spares(list: &[&str], key: Option<Value<'_>>) -> bool {
-        key.and_then(|key| key.inner())
-            .is_some_and(|key| list.contains(&key))
+        // By length first: a key may be as long as a body, and is asked about for every element under it.
+        let is = |key: Value<'_>, name: &str| {
+            let fits = key
+                .inner_span()
+                .is_some_and(|span| span.len() == name.len());
+            fits && key.inner() == Some(name)
+        };
+        key.is_some_and(|key| list.iter().any(|name| is(key, name)))
     }
 
     /// Whether a key reads as one of a list that says what its value is, however it is escaped.

@@ -1,6 +1,6 @@
 //! Bad bodies and paths: the right status and code in OpenAI's shape, and no upstream ever hears of it.
 
-use crate::front::{bench, chat, untouched};
+use crate::front::{bench, bench_with, chat, untouched};
 use tests::upstream::Upstream;
 use tests::*;
 
@@ -390,16 +390,46 @@ async fn no_body_costs_more_than_its_bytes() {
     ];
     let mut spent = Vec::new();
     for (what, value) in &shapes {
-        let body = chat(&format!(",\"x\":{value}"));
-        let length = body.len();
-        let before = gateway.cpu_ms();
-        let reply = gateway.chat("", "").bytes(body).send().await;
-        assert_eq!(reply.status, 200, "{what}: {}", reply.text());
-        spent.push((
-            (gateway.cpu_ms() - before) * 1_000_000 / length as u64,
-            *what,
-        ));
+        let cost = cost(&gateway, what, value).await;
+        spent.push((cost, *what));
     }
     // In ms per million bytes, unoptimised; on an idle machine the dearest takes about 150.
     assert!(spent.iter().all(|(cost, _)| *cost < 1000), "{spent:?}");
+}
+
+/// What a body with this value costs, in ms of CPU per million bytes.
+async fn cost(gateway: &Gateway, what: &str, value: &str) -> u64 {
+    let body = chat(&format!(",\"x\":{value}"));
+    let length = body.len();
+    let before = gateway.cpu_ms();
+    let reply = gateway.chat("", "").bytes(body).send().await;
+    assert_eq!(reply.status, 200, "{what}: {}", reply.text());
+    (gateway.cpu_ms() - before) * 1_000_000 / length as u64
+}
+
+/// Each element of an array is under its key: a long one must not be read again for each, looked through or not.
+#[tokio::test]
+async fn a_long_key_is_not_read_for_every_element() {
+    let (_upstream, plain) = bench().await;
+    let rules = json!([{"name": "ids", "find": ["CN_ID_CARD"], "remedy": "redact"}]);
+    let policies = json!({"packs": ["cn-pipl"], "rules": rules});
+    let (_upstream, governed) = bench_with(|config| {
+        config.set("policies", policies);
+    })
+    .await;
+    let mut spent = Vec::new();
+    for (what, key) in [
+        ("letters", "k".repeat(700_000)),
+        (
+            "letters, one of them escaped",
+            format!("\\n{}", "k".repeat(700_000)),
+        ),
+        ("escapes", "\\u006b".repeat(120_000)),
+    ] {
+        let elements = vec!["\"a\""; 60_000].join(",");
+        let value = format!("{{\"{key}\":[{elements}]}}");
+        spent.push((cost(&plain, what, &value).await, "plain", what));
+        spent.push((cost(&governed, what, &value).await, "governed", what));
+    }
+    assert!(spent.iter().all(|(cost, ..)| *cost < 5000), "{spent:?}");
 }

@@ -3,6 +3,7 @@
 //! Finds; decides nothing and changes nothing. Long texts are looked through in pieces with a pause between them, so that
 //! other streams of this thread go on. Invariant: a text that could not be looked through is an error, never a pass.
 
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -70,7 +71,8 @@ pub(super) async fn look_for(
     looking.findings.media = u32::try_from(contents.media.len()).unwrap_or(u32::MAX);
     for text in &contents.texts {
         looking.text(text).await?;
-        looking.turn.took(text.span.len()).await;
+        let context = text.key.len().min(KEY_BYTES);
+        looking.turn.took(text.span.len() + context).await;
         if looking.findings.list.len() > FINDINGS_MAX {
             return Err(Fault::new(Kind::TooLarge)
                 .reason("too_many_findings")
@@ -116,6 +118,20 @@ impl Turn {
     }
 }
 
+/// Bytes of a key that are its values' context: cues stand at its end. Each element of an array has it, so it is bounded.
+const KEY_BYTES: usize = 512;
+
+/// The end of a key, unescaped.
+fn context_of(key: &[u8]) -> Cow<'_, str> {
+    let tail = key
+        .get(key.len().saturating_sub(KEY_BYTES)..)
+        .unwrap_or(key);
+    // A character that is cut begins with bytes that begin none.
+    let cut = tail.iter().take_while(|byte| **byte & 0xC0 == 0x80).count();
+    let tail = tail.get(cut..).unwrap_or_default();
+    json::unescape(std::str::from_utf8(tail).unwrap_or_default())
+}
+
 /// The end of a text.
 struct Seam {
     source: Source,
@@ -126,8 +142,7 @@ struct Seam {
 impl Looking<'_> {
     async fn text(&mut self, text: &Text) -> Result<(), Fault> {
         let raw = str(self.body, &text.span)?;
-        let key = self.body.get(text.key.clone()).unwrap_or_default();
-        let key = json::unescape(std::str::from_utf8(key).unwrap_or_default());
+        let key = context_of(self.body.get(text.key.clone()).unwrap_or_default());
         let context = if key.is_empty() || PLAIN_KEYS.contains(&&*key) {
             String::new()
         } else {

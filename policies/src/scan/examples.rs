@@ -290,6 +290,8 @@ fn secrets_in_markup() {
         "- name: LOG_LEVEL\n  value: debug12345",
         "<div class=\"a\">password</div>",
         "x => a8f5f167f44f4964e6c9",
+        "<?php return ['password' => '[[GENERIC_SECRET|Sup3rS3cret!]]'];",
+        "Map<&str,&str> = map!{\"password\" => \"[[GENERIC_SECRET|Sup3rS3cret!]]\"}",
     ]);
 }
 

@@ -144,7 +144,7 @@ impl Check<'_> {
 
     /// A secret goes to the vendor's own office for tokens only where the API is the vendor's own too.
     fn token_office(&mut self, name: &str, provider: &Provider, info: &VendorInfo) {
-        let wanted = provider.auth.as_deref() == info.auth_modes.first().copied();
+        let auth = provider.auth.as_deref().unwrap_or_default();
         let region = provider.region.as_deref();
         let (Some(own), None) = (&provider.base_url, &provider.token_url) else {
             return;
@@ -158,7 +158,7 @@ impl Check<'_> {
             let domain = host.rsplitn(3, '.').take(2).map(str::to_owned);
             Some(domain.collect::<Vec<_>>())
         };
-        if (provider.auth.is_none() || wanted) && site(own) != site(&office) {
+        if self.book.fetches_tokens(info.name, auth) && site(own) != site(&office) {
             let message = format!(
                 "the secret would go to `{office}` for a token, which is no part of this host: say `token_url`"
             );

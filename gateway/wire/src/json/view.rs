@@ -236,8 +236,10 @@ impl<'a> Value<'a> {
 /// Whether a string token reads `name`.
 #[inline]
 fn reads(body: &[u8], node: &Node, name: &str) -> bool {
-    // Two numbers tell nearly all other names.
-    if !node.escaped && (node.end - node.start) as usize != name.len() + 2 {
+    // Two numbers tell nearly all other names. An escape takes up to six bytes (`\u0061`), and no key may be so long that
+    // reading it again for each element that stands under it costs something.
+    let inner = (node.end - node.start) as usize - 2;
+    if !node.escaped && inner != name.len() || inner > 6 * name.len() {
         return false;
     }
     let raw = body

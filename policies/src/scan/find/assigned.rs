@@ -93,8 +93,9 @@ fn named(view: &View<'_>, at: usize) -> Named {
     let quoteless = behind.trim_end_matches(['"', '\'', '`', '“', '‘', '「', '\\']);
     let spaced = quoteless.trim_end_matches(' ');
     if let Some(tag) = spaced.strip_suffix('>') {
-        // `<password>Sup3r…</password>`; `=>` and `->` are signs.
-        if let Some((_, tag)) = tag.rsplit_once('<') {
+        // `<password>Sup3r…</password>`; `=>` and `->` are signs, whatever was opened before.
+        let open = tag.rsplit_once('<').map(|(_, tag)| tag);
+        if let Some(tag) = open.filter(|tag| !tag.contains('>') && !tag.ends_with(['=', '-'])) {
             let named = !tag.starts_with('/') && secret_name(tag);
             return if named { Named::Yes } else { Named::No };
         }
