@@ -1,6 +1,13 @@
 //! Tests of what outlives a config.
 
+use std::collections::HashMap;
+use std::time::Duration;
+
+use policies::access::principal::Membership;
+
 use super::*;
+use crate::config::snapshot::Grades;
+use crate::recent::Recent;
 
 fn spec() -> KeySpec {
     KeySpec {

@@ -6,24 +6,25 @@
 //! was put back is not looked through again; an edit never leaves a string that it stands in.
 
 mod tally;
+mod watched;
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use policies::law::Restores;
-use policies::nested::{Cursor, Nesting, written};
 use policies::policy::{Policy, ReplyRemedy, ReplyRule};
 use policies::redact::{Labels, Method};
 use policies::restore::Restoring;
 use policies::rewrite::Rewritten;
-use policies::scan::{Finding, Sort, Stream};
+use policies::scan::{Finding, Stream};
 use smallvec::SmallVec;
 use wire::hold::{Caps, Hold, Lane, Piece};
-use wire::json::{self, Mapped};
+use wire::json::Mapped;
 use wire::{Edits, Fault, Kind};
 
 pub(super) use tally::Tally;
+use watched::{Swap, Watched, escaped, swaps};
 
 /// Most lanes of one reply: choices × fields × tool calls.
 const LANES_MAX: usize = 4096;
@@ -84,30 +85,6 @@ pub(super) enum Taken<E> {
     Pass(E),
     /// It is in the queue.
     Held,
-}
-
-/// One lane under watch.
-struct Watched {
-    lane: Lane,
-    nested: bool,
-    scan: Option<Stream>,
-    restoring: Option<Restoring>,
-    /// Where in the lane its scan began.
-    base: u64,
-    /// Up to where all is decided.
-    from: u64,
-    /// The text behind.
-    open: String,
-    /// Spans that were put back and may still be reported as found.
-    back: SmallVec<[Range<u64>; 2]>,
-    /// Where `from` lies in a nested JSON text, and how far behind it one has looked.
-    inside: Nesting,
-    cursor: Cursor,
-    /// Items of its choice that came since its last text.
-    silent: u32,
-    /// What was found and may still overlap with something that is put back.
-    waiting: Vec<Finding>,
-    ended: bool,
 }
 
 impl<E> Governor<E> {
@@ -283,21 +260,8 @@ impl<E> Governor<E> {
             return Err(Fault::new(Kind::Malformed).reason("too_many_lanes"));
         }
         let reads = self.recording || self.policy.reads_replies();
-        self.lanes.push(Watched {
-            lane,
-            nested,
-            scan: reads.then(Stream::new),
-            restoring: self.restores.as_ref().map(|_| Restoring::default()),
-            base: 0,
-            from: 0,
-            open: String::new(),
-            back: SmallVec::new(),
-            inside: Nesting::default(),
-            cursor: Cursor::default(),
-            silent: 0,
-            waiting: Vec::new(),
-            ended: false,
-        });
+        let restores = self.restores.is_some();
+        self.lanes.push(Watched::new(lane, nested, reads, restores));
         Ok(self.lanes.len() - 1)
     }
 
@@ -444,90 +408,6 @@ impl<E> Governor<E> {
     }
 }
 
-impl Watched {
-    /// Everything before `upto` is decided.
-    fn settle(&mut self, upto: u64) {
-        let gone = usize::try_from(upto.saturating_sub(self.from)).unwrap_or(usize::MAX);
-        let gone = gone.min(self.open.len());
-        if self.nested {
-            self.inside = self.inside.over(self.open.get(..gone).unwrap_or_default());
-            self.cursor = Cursor::new(self.inside);
-        }
-        self.open.drain(..gone);
-        self.from += gone as u64;
-        self.back.retain(|back| back.end > upto);
-    }
-
-    /// The parts of a span that are not put back.
-    fn without_back(&self, span: &Range<u64>) -> SmallVec<[Range<u64>; 1]> {
-        let mut parts = SmallVec::new();
-        let mut at = span.start;
-        // In order: labels are found from the front.
-        let first = self.back.partition_point(|back| back.end <= span.start);
-        let backs = self.back.iter().skip(first);
-        for back in backs.take_while(|back| back.start < span.end) {
-            if back.start > at {
-                parts.push(at..back.start);
-            }
-            at = back.end;
-        }
-        if at < span.end {
-            parts.push(at..span.end);
-        }
-        parts
-    }
-
-    /// A span's place in the undecided text.
-    fn place(&self, span: &Range<u64>) -> Option<Range<usize>> {
-        let from = usize::try_from(span.start.checked_sub(self.from)?).ok()?;
-        let to = usize::try_from(span.end.checked_sub(self.from)?).ok()?;
-        Some(from..to)
-    }
-}
-
-/// A replacement in a lane.
-type Swap = (Lane, Range<u64>, Bytes);
-
-/// What stands in a finding's place, escaped: the label where it begins, nothing in the rest of it. `None`: some of it is
-/// not there any more.
-fn swaps(
-    policy: &Policy,
-    labels: &mut Labels,
-    watched: &mut Watched,
-    sort: Sort,
-    parts: &[Range<u64>],
-    method: Method,
-) -> Option<SmallVec<[Swap; 1]>> {
-    let mut value = String::new();
-    let mut stretches: SmallVec<[(Range<u64>, bool); 1]> = SmallVec::new();
-    for part in parts {
-        let place = watched.place(part)?;
-        let text = watched.open.get(place.clone())?;
-        if !watched.nested {
-            value.push_str(text);
-            stretches.push((part.clone(), false));
-            continue;
-        }
-        let here = watched
-            .cursor
-            .to(&watched.open, place.start, watched.inside);
-        for stretch in here.stretches(text) {
-            let text = text.get(stretch.at.clone())?;
-            value.push_str(&json::unescape(text));
-            let from = part.start + stretch.at.start as u64;
-            stretches.push((from..from + text.len() as u64, stretch.bare));
-        }
-    }
-    let name = policy.name(sort);
-    let sort = (sort, name);
-    let label = labels.replacement(&policy.pepper, sort, &value, method, |_| false, None);
-    let swap = |(nth, (span, bare)): (usize, (Range<u64>, bool))| {
-        let with = written(&label, nth == 0, bare);
-        (watched.lane, span, with.into())
-    };
-    Some(stretches.into_iter().enumerate().map(swap).collect())
-}
-
 /// A refusal names its rule and never what was found.
 fn refusal(rule: &ReplyRule) -> Fault {
     let told = match &rule.message {
@@ -538,17 +418,6 @@ fn refusal(rule: &ReplyRule) -> Fault {
         ),
     };
     Fault::new(Kind::Refused).reason("policy").message(told)
-}
-
-/// Escapes a value for the string it is put into.
-fn escaped(value: &str, nested: bool) -> Bytes {
-    let mut out = Vec::with_capacity(value.len() + 8);
-    json::escape(value, &mut out);
-    if nested {
-        let once = String::from_utf8(std::mem::take(&mut out)).unwrap_or_default();
-        json::escape(&once, &mut out);
-    }
-    out.into()
 }
 
 /// What waits cannot be judged within its caps.

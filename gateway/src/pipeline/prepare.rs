@@ -6,14 +6,14 @@ use std::num::NonZeroU64;
 use std::time::Instant;
 
 use adapters::vendor::{Call, Parts, Vendor};
-use adapters::{Asked, Asks, ClientDialect, Dialect, DialectId};
+use adapters::{Asked, Asks, ClientDialect, Dialect, DialectId, Lossy, Quirks};
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use policies::law::Cleared;
 use wire::facts::RequestFacts;
 use wire::fault::Retry;
-use wire::{Fault, Kind, Rope};
+use wire::{Fault, Kind, Rope, canon};
 
 use super::inspect;
 use super::route::{Candidate, Routed};
@@ -76,22 +76,10 @@ pub(super) fn prepare(
     let vendor = target.vendor()?;
     let client = exchange.dialect;
     let asks = routed.asked.endpoint.asks;
-    let (spoken, quirks) = if asks.is_media() {
-        // Whatever the vendor speaks in chat.
-        let operation = vendor.operation(asks, &target.model);
-        let operation = operation.ok_or_else(|| work::lacks(asks))?;
-        if operation.form.is_some() {
-            return work::prepare(exchange, routed, cleared);
-        }
-        let spoken: &'static dyn Dialect = client;
-        (spoken, operation.quirks)
-    } else {
-        let own = |spoken: &&&dyn Dialect| spoken.id() == client.id();
-        let spoken = vendor.speaks().iter().find(own);
-        let spoken = spoken.or_else(|| vendor.speaks().first());
-        (*spoken.ok_or(Kind::Bug)?, vendor.quirks(&target.model))
+    let Some((spoken, quirks)) = speaks(vendor, &target.model, (client, asks))? else {
+        return work::prepare(exchange, routed, cleared);
     };
-    if routed.asked.endpoint.asks == Asks::Count && !counts(vendor, client) {
+    if asks == Asks::Count && !counts(vendor, client) {
         return Err(Fault::new(Kind::BadRequest).retry(Retry::NextTarget));
     }
     let lossy = routed.model.lossy;
@@ -124,7 +112,39 @@ pub(super) fn prepare(
             work: None,
         });
     }
-    let mut request = client.decode_request(body, facts)?;
+    let request = client.decode_request(body, facts)?;
+    let mut prepared = translated(request, (spoken, quirks), call, lossy)?;
+    prepared.echo = client.echo(&routed.body, &routed.facts);
+    Ok(prepared)
+}
+
+/// The dialect that a target is spoken to in, the client's own if it may be; `None`: it takes work of a form of its own.
+fn speaks(
+    vendor: &'static dyn Vendor,
+    model: &str,
+    (client, asks): (&'static dyn ClientDialect, Asks),
+) -> Result<Option<(&'static dyn Dialect, &'static Quirks)>, Fault> {
+    if asks.is_media() {
+        // Whatever the vendor speaks in chat.
+        let operation = vendor.operation(asks, model);
+        let operation = operation.ok_or_else(|| work::lacks(asks))?;
+        let spoken: &'static dyn Dialect = client;
+        let as_clients_write = operation.form.is_none();
+        return Ok(as_clients_write.then_some((spoken, operation.quirks)));
+    }
+    let own = |spoken: &&&dyn Dialect| spoken.id() == client.id();
+    let spoken = vendor.speaks().iter().find(own);
+    let spoken = spoken.or_else(|| vendor.speaks().first());
+    Ok(Some((*spoken.ok_or(Kind::Bug)?, vendor.quirks(model))))
+}
+
+/// A request in another dialect than the client's, or written whole anew in its own.
+fn translated(
+    mut request: canon::Request,
+    (spoken, quirks): (&'static dyn Dialect, &Quirks),
+    call: Call<'_>,
+    lossy: Lossy,
+) -> Result<Prepared, Fault> {
     // Ours to say, not the client's: the vendor's bounds hold for it, and are no loss.
     let cap = call.cap.and_then(|tokens| quirks.cap(tokens));
     let cap = cap.map(|(_, tokens)| tokens);
@@ -145,7 +165,7 @@ pub(super) fn prepare(
         dropped: encoded.dropped,
         translates: true,
         multimodal,
-        echo: client.echo(&routed.body, &routed.facts),
+        echo: Bytes::new(),
         work: None,
     })
 }

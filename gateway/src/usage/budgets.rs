@@ -7,142 +7,31 @@
 //! Must never know HTTP. Invariants: a figure in an answer is exact, in decimal digits; an explanation says from where to where
 //! the log was read.
 
+mod answers;
+mod entries;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use journal::Tokens;
 use journal::follow::Until;
 use journal::index::usage::{self, Sums};
-use journal::index::{Cursor, Index, NoBodies, Query, find};
-use journal::row::Row;
+use journal::index::{Cursor, Index};
 use journal::utc::rfc3339;
 use policies::access::keys::KeyTable;
 use policies::limit::level::{Now, Window};
 use policies::limit::meter::{Meter, Meters, Owner, Unit};
-use serde::{Deserialize, Serialize};
 
 pub use super::owners::below;
+pub use answers::{Budget, Entry, Explanation, Reckoned};
+
 use super::owners::each_owner;
 use crate::config::price::decimal;
 use crate::config::snapshot::{Money, Snapshot};
 
 /// Entries of an explanation where no number is asked for.
 pub const ENTRIES: usize = 100;
-
-/// One budget.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Budget {
-    /// Whose: `key:crm-bot`, `team:retail`.
-    pub owner: String,
-    /// `money` or `tokens`.
-    pub unit: String,
-    /// Of money.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub currency: Option<String>,
-    /// `day`, `week` or `month`.
-    pub period: String,
-    /// When it began, RFC 3339.
-    pub begin: String,
-    /// When the next begins.
-    pub end: String,
-    /// The whole, in decimal digits.
-    pub amount: String,
-    /// What a warning is given from.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub soft: Option<String>,
-    /// Spent and reserved: what requests are refused by. Absent if the shared store does not answer.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub counted: Option<String>,
-    /// The amount less that; 0 if more was spent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub remaining: Option<String>,
-    /// Whether the warning's threshold is crossed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub over_soft: Option<bool>,
-    /// Of this replica's log: what closed requests cost.
-    pub spent: String,
-    /// Of this replica's log: what is reserved for requests that run, or were cut off by a crash.
-    pub reserved: String,
-}
-
-/// What a budget's figures are made of.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Explanation {
-    /// The budget, or the two of one owner.
-    pub budgets: Vec<Reckoned>,
-    /// Entries of the running period, newest first.
-    pub entries: Vec<Entry>,
-    /// Where to go on; absent if there is no more.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub next: Option<String>,
-    /// Every entry of the log below this index was counted.
-    pub complete_to: u64,
-}
-
-/// A budget and whether its figures add up.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Reckoned {
-    /// The budget.
-    #[serde(flatten)]
-    pub budget: Budget,
-    /// Whether what is counted is what the log says.
-    pub adds_up: bool,
-    /// What is counted less what the log says, if that is not nothing.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub difference: Option<String>,
-    /// What that may come from.
-    #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    pub notes: Vec<String>,
-}
-
-/// An entry of the log that counts to a budget.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct Entry {
-    /// The request's id.
-    pub id: String,
-    /// When it arrived, RFC 3339.
-    pub time: String,
-    /// Its key.
-    pub key: String,
-    /// Its team.
-    #[serde(skip_serializing_if = "String::is_empty", default)]
-    pub team: String,
-    /// The model that was asked for.
-    pub model: String,
-    /// Who answered.
-    pub provider: String,
-    /// The model there.
-    pub target: String,
-    /// How it ended; `open` if it runs.
-    pub outcome: String,
-    /// Tokens: `input`, `cached`, `cache_write`, `output`, `reasoning`, and `images`, `audio_ms`.
-    pub used: BTreeMap<String, u64>,
-    /// Whether these are our estimate.
-    #[serde(skip_serializing_if = "is_false", default)]
-    pub estimated: bool,
-    /// What it cost.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cost: Option<String>,
-    /// In which currency.
-    #[serde(skip_serializing_if = "String::is_empty", default)]
-    pub currency: String,
-    /// Counted as reserved: nobody knows what it used, or not yet.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
-    pub reserved: BTreeMap<String, String>,
-    /// The target's prices now, per million tokens (`image`, `audio_minute`, `request`: of one).
-    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
-    pub price: BTreeMap<String, String>,
-    /// Whether they make this cost: else they were others then.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub price_holds: Option<bool>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
-fn is_false(flag: &bool) -> bool {
-    !flag
-}
 
 /// A budget's owner as it is written.
 #[must_use]
@@ -370,134 +259,6 @@ impl Books<'_> {
                 }),
             notes: notes(difference, found.open, counting),
         }
-    }
-
-    /// Entries of an owner's running period, those that run first.
-    fn entries(
-        &self,
-        meter: &Meter,
-        open: &[Row],
-        cursor: Option<Cursor>,
-        limit: usize,
-    ) -> io::Result<(Vec<Entry>, Option<Cursor>)> {
-        let money = &self.money;
-        let mut query = Query::default();
-        query.from_ms = Some(self.period(meter).0);
-        let wrong = |why: &'static str| io::Error::new(io::ErrorKind::InvalidInput, why);
-        query.want("kind", "request").map_err(wrong)?;
-        match &meter.owner {
-            Owner::Key(name) => query.want("key", name).map_err(wrong)?,
-            Owner::User(name) => query.want("user", name).map_err(wrong)?,
-            Owner::Model(name) => query.want("asked", name).map_err(wrong)?,
-            Owner::Provider(name) => query.want("provider", name).map_err(wrong)?,
-            Owner::Team(name) => {
-                for team in below(money, name) {
-                    query.want("team", team).map_err(wrong)?;
-                }
-            }
-        }
-        let mut entries = Vec::new();
-        if cursor.is_none() {
-            let running = open.iter().filter(|row| query.matches(row, &NoBodies));
-            entries.extend(running.map(|row| self.entry(row, true)));
-        }
-        let page = match self.index.filter(|_| self.live) {
-            Some(index) => index.page(&query, cursor, limit, &NoBodies)?,
-            None => find::page(self.log, self.index, &query, cursor, limit, &NoBodies)?,
-        };
-        entries.extend(page.rows.iter().map(|row| self.entry(row, false)));
-        Ok((entries, page.next))
-    }
-
-    fn entry(&self, row: &Row, runs: bool) -> Entry {
-        let either =
-            |last: &str, first: &str| if last.is_empty() { first } else { last }.to_owned();
-        let sums = Sums::of(row);
-        let used = [
-            ("input", sums.prompt),
-            ("cached", sums.cached),
-            ("cache_write", sums.cache_write),
-            ("output", sums.completion),
-            ("reasoning", sums.reasoning),
-            ("images", sums.images),
-            ("audio_ms", sums.audio_ms),
-        ];
-        let reserved = [
-            ("money", sums.reserved_nano, Unit::Cost),
-            ("tokens", sums.reserved_tokens, Unit::Tokens),
-        ];
-        let (provider, target) = (
-            either(&row.provider, &row.first_provider),
-            either(&row.model, &row.first_model),
-        );
-        let (price, price_holds) = self.price(row, &provider, &target);
-        Entry {
-            id: row.id.clone(),
-            time: row.time.0.map_or_else(String::new, rfc3339),
-            key: row.key.clone(),
-            team: row.team.clone(),
-            model: row.asked.clone(),
-            provider,
-            target,
-            outcome: if runs {
-                "open".to_owned()
-            } else {
-                row.outcome.clone()
-            },
-            used: used
-                .into_iter()
-                .filter(|(_, count)| *count > 0)
-                .map(|(name, count)| (name.to_owned(), count))
-                .collect(),
-            estimated: row.tokens_estimated == Some(true),
-            cost: row
-                .cost_nano
-                .map(|nano| decimal(nano.unsigned_abs().into())),
-            currency: row.currency.clone(),
-            reserved: reserved
-                .into_iter()
-                .filter(|(_, amount, _)| *amount > 0)
-                .map(|(name, amount, unit)| (name.to_owned(), shown(unit, amount.into())))
-                .collect(),
-            price,
-            price_holds,
-        }
-    }
-
-    /// The prices of a target now, and whether they make what was charged.
-    fn price(
-        &self,
-        row: &Row,
-        provider: &str,
-        target: &str,
-    ) -> (BTreeMap<String, String>, Option<bool>) {
-        let Some(cost) = row.cost_nano.and_then(|nano| u64::try_from(nano).ok()) else {
-            return (BTreeMap::new(), None);
-        };
-        let model = self.snapshot.models.get(&*row.asked);
-        let targets = model.into_iter().flat_map(|model| &model.targets);
-        let mut same = targets.filter(|t| *t.provider.name == *provider && *t.model == *target);
-        let Some(price) = same.next().and_then(|target| target.price.as_ref()) else {
-            return (BTreeMap::new(), Some(false));
-        };
-        let sums = Sums::of(row);
-        let tokens = Tokens {
-            prompt: sums.prompt,
-            completion: sums.completion,
-            cached: sums.cached,
-            cache_write: sums.cache_write,
-            reasoning: sums.reasoning,
-            images: sums.images,
-            audio_ms: sums.audio_ms,
-            ..Tokens::default()
-        };
-        let holds = *price.currency == *row.currency
-            && [true, false]
-                .iter()
-                .any(|answered| price.of(tokens, *answered) == cost);
-        let parts = price.parts();
-        let parts = parts.map(|(name, nano)| (name.to_owned(), decimal(nano.into())));
-        (parts.collect(), Some(holds))
     }
 }
 

@@ -161,8 +161,7 @@ impl Step<'_> {
             }
             Taken::Held => {
                 flush(event, data, kept, at, out);
-                self.governor
-                    .release(|event, edits| out.append(edits.apply(&event)));
+                self.release(out);
             }
         }))
     }
@@ -188,13 +187,8 @@ impl Step<'_> {
             return Ok(());
         };
         if single.is_none() {
-            let mut anew = super::named(event);
-            let from = anew.len();
-            anew.extend_from_slice(&text);
-            let end = anew.len();
-            anew.extend_from_slice(b"\n\n");
-            item = anew.into();
-            (single, as_it_came) = (Some(from..end), false);
+            let (anew, span) = joined(event, &text);
+            (item, single, as_it_came) = (anew, Some(span), false);
         }
         let Some(span) = single else { return Ok(()) };
         if self.hide_usage && self.facts.only_usage {
@@ -205,8 +199,7 @@ impl Step<'_> {
         if self.facts.done && text.first() != Some(&b'{') {
             self.governor.finish(None)?;
             flush(event, data, kept, at, out);
-            self.governor
-                .release(|event, edits| out.append(edits.apply(&event)));
+            self.release(out);
             out.push(item);
             return Ok(());
         }
@@ -220,16 +213,8 @@ impl Step<'_> {
         self.client.said(data_bytes, self.scratch, &mut saying);
         let extra = without_repeats(self.own_edits(span.start), &saying, span.start)?;
         let spoken = spoken_in(self.client, data_bytes, &saying, span.start)?;
-        if let [only] = spoken.as_slice()
-            && extra.is_empty()
-            && saying.finished.is_empty()
-            && event.single().is_some()
-            && !only.whole
-            && self.facts.finish.is_none()
-            && self.facts.usage.is_none()
-            && self.mold.fits(event.raw).is_none()
-        {
-            self.mold.make(&item, only);
+        if extra.is_empty() && saying.finished.is_empty() {
+            self.learn(event, &item, &spoken);
         }
         let taken = self
             .governor
@@ -248,9 +233,27 @@ impl Step<'_> {
         if self.facts.done {
             self.governor.finish(None)?;
         }
+        self.release(out);
+        Ok(())
+    }
+
+    /// Hands down what is decided.
+    fn release(&mut self, out: &mut Rope) {
         self.governor
             .release(|event, edits| out.append(edits.apply(&event)));
-        Ok(())
+    }
+
+    /// Makes the mold of an event that is not edited and ends nothing, if it says one text and nothing else and fits none.
+    fn learn(&mut self, event: &sse::Event<'_>, item: &Bytes, spoken: &[Spoken<'_>]) {
+        if let [only] = spoken
+            && event.single().is_some()
+            && !only.whole
+            && self.facts.finish.is_none()
+            && self.facts.usage.is_none()
+            && self.mold.fits(event.raw).is_none()
+        {
+            self.mold.make(item, only);
+        }
     }
 
     /// Usage that the client did not ask for, and finish words that are the vendor's own.
@@ -275,6 +278,16 @@ impl Step<'_> {
         }
         edits
     }
+}
+
+/// An event of several data lines as one line, and where its data stands in it.
+fn joined(event: &sse::Event<'_>, text: &[u8]) -> (Bytes, Range<usize>) {
+    let mut anew = super::named(event);
+    let from = anew.len();
+    anew.extend_from_slice(text);
+    let end = anew.len();
+    anew.extend_from_slice(b"\n\n");
+    (anew.into(), from..end)
 }
 
 /// Pushes what went before the event as it was; the event itself is taken out of the run.

@@ -1,9 +1,11 @@
 //! Many limits at once: all or nothing, settled exactly, kept over reloads; against a simple model.
 
+use std::collections::HashMap;
 use std::thread;
 
 use proptest::prelude::*;
 
+use super::hold::Taken;
 use super::*;
 use crate::limit::period::Period;
 

@@ -1,0 +1,231 @@
+//! What of an identity provider outlives a config: its keys, who was seen lately, and how much each user has used.
+//!
+//! Invariants: of an issuer's keys one fetch runs at a time, and requests set one off at most every [`ASKED_EVERY`]; what is
+//! remembered is bounded; a user's limits are found by name, so that a fresh token resets nothing.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use policies::access::token::Digest;
+use policies::limit::level::Now;
+use policies::limit::meter::{Limit, Meter, Meters, Owner};
+use tokio::sync::{Notify, watch};
+
+use super::jwt::Keys;
+use super::{Names, Session, Source, Wanted};
+use crate::recent::Recent;
+
+/// Tokens that are remembered, in each of two generations: about 300 bytes each.
+const TOKENS_MAX: usize = 32_768;
+/// Users whose limits are remembered, in each of two generations.
+const USERS_MAX: usize = 50_000;
+/// An unknown key sets off a fetch no more often (T-44).
+const ASKED_EVERY: Duration = Duration::from_secs(30);
+/// The longest that a request waits for keys.
+const WAIT_MAX: Duration = Duration::from_secs(3);
+
+/// No keys were ever fetched.
+pub(super) const NO_KEYS: &str = "no_keys";
+/// Keys are too old to be believed.
+pub(super) const STALE_KEYS: &str = "stale_keys";
+/// No key of this name was there when keys were last fetched.
+pub const UNKNOWN_KEY: &str = "unknown_key";
+
+/// Whether a reason of [`Miss::Denied`] says something of the token. That we have no keys, or none as new as the token,
+/// does not: while the provider cannot be reached, good tokens are denied too.
+#[must_use]
+pub fn is_judgement(why: &str) -> bool {
+    ![NO_KEYS, STALE_KEYS, UNKNOWN_KEY].contains(&why)
+}
+
+/// What of an issuer is configured.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where its keys are.
+    pub source: Source,
+    /// Tells one setting of TLS from another.
+    pub tls_mark: Digest,
+    /// What a token must say.
+    pub wanted: Wanted,
+    /// Which claims say what.
+    pub names: Names,
+    /// How often its keys are fetched.
+    pub refresh: Duration,
+    /// How old they may be.
+    pub stale: Duration,
+}
+
+impl Settings {
+    /// Whether the same keys are at the same place.
+    fn same_source(&self, other: &Self) -> bool {
+        self.source.issuer == other.source.issuer
+            && self.source.jwks_url == other.source.jwks_url
+            && self.tls_mark == other.tls_mark
+    }
+
+    pub(super) fn same(&self, other: &Self) -> bool {
+        self.same_source(other)
+            && self.wanted == other.wanted
+            && self.names == other.names
+            && self.refresh == other.refresh
+            && self.stale == other.stale
+    }
+}
+
+/// A set of keys and when it was fetched.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) keys: Keys,
+    pub(super) fetched_ns: u64,
+}
+
+/// An issuer of tokens.
+#[derive(Debug)]
+pub struct Issuer {
+    pub(super) settings: Settings,
+    pub(super) keys: ArcSwapOption<Held>,
+    pub(super) sessions: Mutex<Recent<Digest, Arc<Session>>>,
+    pub(super) users: Mutex<Recent<Box<str>, Vec<Arc<Meter>>>>,
+    /// A fetch is wanted or running.
+    pub(super) pending: AtomicBool,
+    pub(super) wanted: Notify,
+    /// When a request last set off a fetch, monotonic; 0: never.
+    pub(super) asked_ns: AtomicU64,
+    /// Fetches that came to an end.
+    pub(super) attempts: watch::Sender<u64>,
+}
+
+/// Why there is no session.
+#[derive(Debug)]
+pub enum Miss {
+    /// For our own log and journal only.
+    Denied(&'static str),
+    /// Nobody knows the key yet: worth one wait.
+    Unknown(Waiting),
+}
+
+/// A wait for the end of a fetch.
+#[derive(Debug)]
+pub struct Waiting {
+    issuer: Arc<Issuer>,
+    seen: u64,
+    /// When the keys that there were had been fetched.
+    fetched_ns: Option<u64>,
+}
+
+impl Waiting {
+    /// Waits, but not long. Whether keys have been fetched meanwhile: what they do not know is no key.
+    pub async fn over(self) -> bool {
+        let mut attempts = self.issuer.attempts.subscribe();
+        let more = attempts.wait_for(|count| *count > self.seen);
+        let _ = tokio::time::timeout(WAIT_MAX, more).await;
+        self.issuer.fetched_ns() != self.fetched_ns
+    }
+}
+
+impl Issuer {
+    pub(super) fn new(settings: Settings, before: Option<&Self>) -> Self {
+        let before = before.filter(|before| before.settings.same_source(&settings));
+        let keys = before.and_then(|before| before.keys.load_full());
+        Self {
+            settings,
+            keys: ArcSwapOption::new(keys),
+            sessions: Mutex::new(Recent::new(TOKENS_MAX)),
+            users: Mutex::new(Recent::new(USERS_MAX)),
+            pending: AtomicBool::new(true),
+            wanted: Notify::new(),
+            asked_ns: AtomicU64::new(0),
+            attempts: watch::Sender::new(0),
+        }
+    }
+
+    pub(super) fn sessions(&self) -> MutexGuard<'_, Recent<Digest, Arc<Session>>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// When the keys that there are were fetched, monotonic; `None`: never.
+    pub(super) fn fetched_ns(&self) -> Option<u64> {
+        self.keys.load().as_ref().map(|held| held.fetched_ns)
+    }
+
+    /// Asks for a fetch, if one may be asked for, or joins the one that is to come.
+    pub(super) fn ask(self: &Arc<Self>, now: Now, why: &'static str) -> Miss {
+        let seen = *self.attempts.borrow();
+        if !self.pending.load(Ordering::Acquire) {
+            let now_ns = now.mono_ns.max(1);
+            let due = |asked: u64| asked == 0 || now_ns.saturating_sub(asked) >= nanos(ASKED_EVERY);
+            let asking = self
+                .asked_ns
+                .fetch_update(Ordering::AcqRel, Ordering::Acquire, |asked| {
+                    due(asked).then_some(now_ns)
+                });
+            if asking.is_err() {
+                return Miss::Denied(why);
+            }
+            self.pending.store(true, Ordering::Release);
+            self.wanted.notify_one();
+        }
+        Miss::Unknown(Waiting {
+            issuer: Arc::clone(self),
+            seen,
+            fetched_ns: self.fetched_ns(),
+        })
+    }
+
+    /// The meters of a user's own limits.
+    pub(super) fn meters(
+        &self,
+        user: &str,
+        limits: &[Limit],
+        all: &Meters,
+        now: Now,
+    ) -> Vec<Arc<Meter>> {
+        if limits.is_empty() {
+            return Vec::new();
+        }
+        let owner = Owner::User(user.into());
+        let made = limits.iter().map(|limit| all.meter(owner.clone(), *limit));
+        let made: Vec<Arc<Meter>> = made.collect();
+        let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = made.clone();
+        // Limits of another team of the same user are remembered too.
+        if let Some(before) = users.get(&user.into(), |_| false) {
+            let others = before
+                .iter()
+                .filter(|old| made.iter().all(|new| new.name() != old.name()));
+            kept.extend(others.cloned());
+        }
+        let forgot = users.put(user.into(), kept, |_| false);
+        drop(users);
+        if forgot {
+            all.prune(now);
+        }
+        made
+    }
+
+    /// Takes another set of keys. Tokens of keys that are gone are no longer good, and what runs with them ends, unless
+    /// their time was over anyway. Returns how many were stopped.
+    pub(super) fn take(&self, keys: Keys, now: Now) -> usize {
+        let now_ms = u64::try_from(now.wall_ms).unwrap_or(0);
+        let held = Arc::new(Held {
+            keys,
+            fetched_ns: now.mono_ns,
+        });
+        self.keys.store(Some(Arc::clone(&held)));
+        let mut stopped = 0;
+        self.sessions().retain(|session| {
+            let good = held.keys.holds(&session.key);
+            if !good && now_ms < session.person.expires_ms {
+                stopped += usize::from(session.stop_unless(None));
+            }
+            good
+        });
+        stopped
+    }
+}
+
+pub(super) fn nanos(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+}
