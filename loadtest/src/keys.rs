@@ -108,15 +108,7 @@ impl Stage {
         let text = config(mock, admin, scratch.path(), &key, (keys, options.workers))?;
         let file = scratch.path().join("yumen.yaml");
         std::fs::write(&file, text)?;
-        let mut command = Command::new(&options.yumen);
-        command.arg("serve").arg("-c").arg(&file);
-        let running = Running::start(command, &scratch)?;
-        Ok(Self {
-            running,
-            admin,
-            scratch,
-            key,
-        })
+        Self::serving(options, (admin, scratch, key))
     }
 
     /// The same, started anew over its files: without what the making of keys left behind.
@@ -128,6 +120,14 @@ impl Stage {
             key,
         } = self;
         drop(running);
+        Self::serving(options, (admin, scratch, key))
+    }
+
+    /// Serves what stands in the directory.
+    fn serving(
+        options: &Options,
+        (admin, scratch, key): (SocketAddr, Scratch, Key),
+    ) -> anyhow::Result<Self> {
         let mut command = Command::new(&options.yumen);
         let file = scratch.path().join("yumen.yaml");
         command.arg("serve").arg("-c").arg(&file);

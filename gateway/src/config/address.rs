@@ -53,6 +53,15 @@ impl Host {
         }
     }
 
+    /// As it is looked up and connected to: an IPv6 address without brackets.
+    #[must_use]
+    pub fn bare(&self) -> String {
+        match self {
+            Self::Ip(ip) => ip.to_string(),
+            Self::Name(name) => name.to_string(),
+        }
+    }
+
     /// Whether this is inside the company as far as its form tells: loopback, private and link-local addresses, names
     /// without a dot and names of internal zones.
     #[must_use]

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use http::{HeaderMap, HeaderValue, Method, header};
 
-use crate::config::address::{Host, Scheme, parse_base_url};
+use crate::config::address::{Scheme, parse_base_url};
 use crate::config::snapshot::ClientTls;
 use crate::secret::Secret;
 use crate::upstream::client::{Bounds, Client, Endpoint, Request};
@@ -64,10 +64,7 @@ impl Post {
             client: Arc::default(),
             endpoint: Arc::new(Endpoint {
                 key: format!(": checkpoints {origin}").into(),
-                host: match &origin.host {
-                    Host::Ip(ip) => ip.to_string(),
-                    Host::Name(name) => name.to_string(),
-                },
+                host: origin.host.bare(),
                 port: origin.port,
                 authority: origin.authority(),
                 tls,

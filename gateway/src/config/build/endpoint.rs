@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::{Files, fingerprint};
-use crate::config::address::{Host, Origin, Scheme, parse_base_url};
+use crate::config::address::{Origin, Scheme, parse_base_url};
 use crate::config::problem::Step;
 use crate::config::schema;
 use crate::upstream::client::Endpoint;
@@ -19,10 +19,7 @@ pub(super) fn api(
 ) -> Endpoint {
     Endpoint {
         key: format!("{name} {} {}", origin.authority(), fingerprint(from)).into(),
-        host: match &origin.host {
-            Host::Ip(ip) => ip.to_string(),
-            Host::Name(name) => name.to_string(),
-        },
+        host: origin.host.bare(),
         port: origin.port,
         authority: origin.authority(),
         tls,

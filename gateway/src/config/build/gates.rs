@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::Files;
-use crate::config::address::{Host, Scheme, parse_base_url};
+use crate::config::address::{Scheme, parse_base_url};
 use crate::config::problem::Step;
 use crate::config::schema::{self, Config};
 use crate::config::snapshot::{ClientTls, Gate, Grades};
@@ -57,10 +57,7 @@ fn build_gate(
         endpoint: Arc::new(Endpoint {
             // A space and a colon stand in no provider's name.
             key: format!(": gate {} {origin}", from.name).into(),
-            host: match &origin.host {
-                Host::Ip(ip) => ip.to_string(),
-                Host::Name(name) => name.to_string(),
-            },
+            host: origin.host.bare(),
             port: origin.port,
             authority: origin.authority(),
             tls,
