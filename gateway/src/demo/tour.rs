@@ -113,12 +113,16 @@ pub(super) fn tour(
         text,
         "\nyumen 玉门: one endpoint, many models. 文心, 通义 and GLM are SIMULATED here, on their native wire protocols, and say so.\nThe self-hosted model is {local}.\n\nPaste these into another terminal:\n\n# 1. The models that this key may use.\ncurl -sS {base}/v1/models -H 'Authorization: Bearer {KEY}'\n\n"
     )?;
-    FIRST.iter().for_each(|step| text += &step.shown(&base));
+    for step in &FIRST {
+        text += &step.shown(&base);
+    }
     write!(
         text,
         "#    What the simulated vendors really received. 厂商实际收到的内容：\ncurl -sS {sim}/__sim/requests\n\n"
     )?;
-    NEXT.iter().for_each(|step| text += &step.shown(&base));
+    for step in &NEXT {
+        text += &step.shown(&base);
+    }
     write!(
         text,
         "# 10. What was counted.\ncurl -sS http://{}/metrics\n\n",
