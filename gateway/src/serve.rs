@@ -3,9 +3,11 @@
 //! One thread controls (signals, admin endpoint, reload); the workers serve. Which runtime the workers run on is decided
 //! in one function, [`start_workers`]; ARCHITECTURE.md has the figures behind the default.
 
+mod control;
+
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener as StdListener, ToSocketAddrs as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,43 +16,34 @@ use anyhow::Context as _;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::access::{self, Access, Keyring};
-use crate::admin::{AdminState, Desk, Searches};
 use crate::audit::checkpoints::Checkpoints;
-use crate::audit::events::{self, Visits};
-use crate::audit::payload::Payloads;
+use crate::audit::events;
+use crate::audit::indexing;
 use crate::audit::sealing::Sealing;
 use crate::audit::ship::Shipping;
-use crate::audit::{indexing, retention};
 use crate::book::Registry;
 use crate::config::address::Listen;
 use crate::config::problem::Problem;
 use crate::config::schema::Durability;
+use crate::config::snapshot::Snapshot;
 use crate::config::tuning::Mode;
 use crate::config::watch::ConfigStore;
 use crate::discover::Discovery;
-use crate::identity;
-use crate::server::{self, drain, listen};
+use crate::server::{drain, listen};
 use crate::tasks;
 use crate::telemetry::{log, metrics::Metrics};
 use crate::usage::recover::recover;
 use crate::worker::{Phase, Shared, Worker};
 use journal::clock::{Clock, SystemClock};
 use journal::follow::Until;
-use journal::index::{Bodies, Index};
-use journal::seal::Opener;
-use journal::{self, Event, Journal, What};
-use ledger::{Ledger, Place};
+use journal::index::Index;
+use journal::{self, Event, Journal, Recovery, What};
 use policies::limit::level::Now;
 
 /// Most workers: each has a shard of the journal.
 const WORKERS_MAX: usize = 64;
-/// How often those who were turned away at the admin endpoint are written down.
-const VISITS: Duration = Duration::from_secs(1);
 /// How long the end waits for the store of limits.
 const SETTLED: Duration = Duration::from_secs(2);
-/// How often idle connections are looked through.
-const SWEEP: Duration = Duration::from_secs(15);
 
 /// A gateway that serves.
 pub struct Running {
@@ -108,34 +101,105 @@ pub fn start(store: ConfigStore, warnings: &[Problem]) -> anyhow::Result<Running
     for problem in warnings {
         tracing::warn!(%problem, "config warning");
     }
-    let count = snapshot
-        .runtime
-        .workers
-        .map_or_else(cores, |count| count as usize)
-        .clamp(1, WORKERS_MAX);
+    let count = count(&snapshot);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let (journal, recovery) = open_journal(&snapshot, count, &clock)?;
+    let (listeners, admin) = bind(&snapshot, count)?;
+    let addresses = (address(&listeners)?, address(&admin)?);
+    let shared = share(store, journal, count, clock)?;
+    let shipping = Shipping::start(
+        &snapshot,
+        (&shared.journal, &recovery),
+        &shared.clock,
+        &shared.metrics,
+    )?;
+    let control = Builder::new_current_thread().enable_all().build()?;
+    let keys = control::dynamic_keys(&shared, &control)?;
+    let (tree, audit) = (&shared.metrics.tree, &snapshot.audit);
+    let checkpoints = Checkpoints::start(&shared.journal, audit, tree, &control)?;
+    let workers = workers(&shared, count)?;
+    let mut discovery = Discovery::new(Arc::clone(&shared));
+    control.block_on(discovery.first());
+    // Behind what makes limits: keys and teams of the admin API, models that providers were found to have.
+    recover_budgets(&shared)
+        .context("what budgets have spent cannot be read from the audit log")?;
+    let runtime = start_workers(snapshot.runtime.mode, workers.clone(), listeners)?;
+    control::start(&control, &shared, (workers, keys), admin)?;
+    let ends = {
+        let _inside = control.enter();
+        tasks::detach(discovery.run());
+        Ends::new()?
+    };
+    Ok(Running {
+        listen: addresses.0,
+        admin: addresses.1,
+        scheme: match snapshot.tls {
+            Some(_) => "https",
+            None => "http",
+        },
+        shared,
+        checkpoints,
+        shipping,
+        control,
+        ends,
+        _workers: runtime,
+    })
+}
+
+/// How many workers serve.
+fn count(snapshot: &Snapshot) -> usize {
+    let wanted = snapshot.runtime.workers;
+    wanted
+        .map_or_else(cores, |count| count as usize)
+        .clamp(1, WORKERS_MAX)
+}
+
+/// The journal with a shard for each of `count` workers, and what was found of the process before.
+fn open_journal(
+    snapshot: &Snapshot,
+    count: usize,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<(Arc<Journal>, Recovery)> {
+    let audit = &snapshot.audit;
     let settings = journal::Config {
-        segment_bytes: snapshot.audit.segment_bytes.0,
-        reserve_bytes: snapshot.audit.reserve_bytes.0,
-        durability: match snapshot.audit.durability {
+        segment_bytes: audit.segment_bytes.0,
+        reserve_bytes: audit.reserve_bytes.0,
+        durability: match audit.durability {
             Durability::Written => journal::Durability::Written,
             Durability::Synced => journal::Durability::Synced,
         },
-        ..journal::Config::new(&snapshot.audit.dir, count)
+        ..journal::Config::new(&audit.dir, count)
     };
-    let (journal, recovery) = Journal::open(settings, Arc::clone(&clock))
-        .with_context(|| format!("the audit log in `{}` cannot be opened", snapshot.audit.dir))?;
+    let (journal, recovery) = Journal::open(settings, Arc::clone(clock))
+        .with_context(|| format!("the audit log in `{}` cannot be opened", audit.dir))?;
     tracing::info!(?recovery, "journal opened");
-    let listeners = listen::bind(resolve(&snapshot.listen)?, count)
-        .with_context(|| format!("cannot listen on {}", snapshot.listen))?;
-    let admin = listen::bind(resolve(&snapshot.admin.listen)?, 1)
-        .with_context(|| format!("cannot listen on {}", snapshot.admin.listen))?;
+    Ok((journal, recovery))
+}
+
+/// The sockets of the data endpoint, one for each of `count` workers, and that of the admin endpoint.
+fn bind(snapshot: &Snapshot, count: usize) -> anyhow::Result<(Vec<StdListener>, Vec<StdListener>)> {
+    let bound = |at: &Listen, count| {
+        listen::bind(resolve(at)?, count).with_context(|| format!("cannot listen on {at}"))
+    };
+    Ok((
+        bound(&snapshot.listen, count)?,
+        bound(&snapshot.admin.listen, 1)?,
+    ))
+}
+
+/// What all threads share. The log holds from here on that the process began, and with which config.
+fn share(
+    store: ConfigStore,
+    journal: Arc<Journal>,
+    count: usize,
+    clock: Arc<dyn Clock>,
+) -> anyhow::Result<Arc<Shared>> {
+    let snapshot = store.load();
     let metrics = Arc::new(Metrics::new(
         env!("CARGO_PKG_VERSION"),
         option_env!("YUMEN_COMMIT").unwrap_or("unknown"),
         store.counters(),
     ));
-    let addresses = (address(&listeners)?, address(&admin)?);
     let sealing = Sealing::open(&snapshot.audit, count, &journal, &clock)
         .context("the keys of the audit log's payloads cannot be used")?;
     let journal = (journal, sealing);
@@ -147,48 +211,7 @@ pub fn start(store: ConfigStore, warnings: &[Problem]) -> anyhow::Result<Running
         config: &snapshot.fingerprint,
         ..Event::default()
     })?;
-    let shipping = Shipping::start(
-        &snapshot,
-        (&shared.journal, &recovery),
-        &shared.clock,
-        &shared.metrics,
-    )?;
-    let control = Builder::new_current_thread().enable_all().build()?;
-    let (access, read_to) = dynamic_keys(&shared, &control)?;
-    let (tree, audit) = (&shared.metrics.tree, &snapshot.audit);
-    let checkpoints = Checkpoints::start(&shared.journal, audit, tree, &control)?;
-    let workers = workers(&shared, count)?;
-    let mut discovery = Discovery::new(Arc::clone(&shared));
-    control.block_on(discovery.first());
-    // Behind what makes limits: keys and teams of the admin API, models that providers were found to have.
-    recover_budgets(&shared)
-        .context("what budgets have spent cannot be read from the audit log")?;
-    let runtime = start_workers(snapshot.runtime.mode, workers.clone(), listeners)?;
-    start_control(&control, &shared, (workers, (access, read_to)), admin)?;
-    {
-        let _inside = control.enter();
-        tasks::detach(discovery.run());
-    }
-    let ends = {
-        let _inside = control.enter();
-        Ends::new()?
-    };
-    let scheme = if snapshot.tls.is_some() {
-        "https"
-    } else {
-        "http"
-    };
-    Ok(Running {
-        listen: addresses.0,
-        admin: addresses.1,
-        scheme,
-        shared,
-        checkpoints,
-        shipping,
-        control,
-        ends,
-        _workers: runtime,
-    })
+    Ok(shared)
 }
 
 /// Limits and budgets that this process counts itself begin where the one before it ended.
@@ -296,135 +319,6 @@ async fn accept(worker: Arc<Worker>, listener: StdListener) {
     if let Err(error) = listen::accept(worker, listener).await {
         tracing::error!(%error, "listener lost");
     }
-}
-
-fn start_control(
-    control: &Runtime,
-    shared: &Arc<Shared>,
-    (workers, (access, read_to)): (Vec<Arc<Worker>>, (Access, Place)),
-    listeners: Vec<StdListener>,
-) -> anyhow::Result<()> {
-    let _inside = control.enter();
-    let listener = listeners.into_iter().next().context("no listener")?;
-    retention::start(shared);
-    tasks::detach(crate::alerts::run(Arc::clone(shared)));
-    let ledger = workers.first().context("no worker")?.ledger.clone();
-    let state = admin_state(shared, searches(shared)?, (&access, ledger));
-    tasks::detach(access::follow(access, read_to));
-    tasks::detach(server::admin::serve(
-        Arc::clone(&state),
-        tokio::net::TcpListener::from_std(listener)?,
-    ));
-    tasks::detach(Arc::clone(&shared.store).watch(std::future::pending()));
-    tasks::detach(identity::keep(Arc::clone(shared)));
-    let visits = Arc::clone(&state);
-    tasks::detach(async move {
-        loop {
-            tokio::time::sleep(VISITS).await;
-            visits.visits.flush();
-        }
-    });
-    tasks::detach(async move {
-        loop {
-            tokio::time::sleep(SWEEP).await;
-            for worker in &workers {
-                sweep(worker);
-            }
-        }
-    });
-    Ok(())
-}
-
-/// Keys and teams that the admin API makes, with what was kept of them; and up to where the shared store was read.
-fn dynamic_keys(shared: &Arc<Shared>, control: &Runtime) -> anyhow::Result<(Access, Place)> {
-    let _inside = control.enter();
-    let keyring = Arc::new(Keyring::open(&shared.store.load().state)?);
-    shared.store.with_keys_of(Arc::clone(&keyring));
-    let access = Access {
-        store: Arc::clone(&shared.store),
-        keyring,
-        journal: Arc::clone(&shared.journal),
-    };
-    let place = control.block_on(access::read_first(&access));
-    Ok((access, place))
-}
-
-/// What searches the audit log: by its index, whose building begins here, or without one.
-fn searches(shared: &Arc<Shared>) -> anyhow::Result<Searches> {
-    let audit = &shared.store.load().audit;
-    let log = PathBuf::from(&audit.dir);
-    let bodies: Arc<dyn Bodies> = Arc::new(Opener::new(&log, shared.sealing.kek()));
-    let index = if audit.index.enabled {
-        let dir = indexing::dir(&audit.dir, audit.index.dir.as_deref());
-        let index = indexing::start(&shared.journal, &log, &dir, Arc::clone(&bodies))
-            .with_context(|| format!("the index in `{}` cannot be opened", dir.display()))?;
-        Some(index)
-    } else {
-        None
-    };
-    Ok(Searches::new(
-        Arc::clone(&shared.journal),
-        log,
-        index,
-        bodies,
-        Arc::clone(&shared.clock),
-    ))
-}
-
-/// What the admin endpoint shows, and what readiness asks.
-fn admin_state(
-    shared: &Arc<Shared>,
-    searches: Searches,
-    (access, ledger): (&Access, Ledger),
-) -> Arc<AdminState> {
-    let (journal, leaving) = (Arc::clone(shared), shared.phase());
-    let counted = Arc::clone(shared);
-    let audit = &shared.store.load().audit;
-    Arc::new(AdminState {
-        payloads: Arc::new(Payloads::new(
-            &audit.dir,
-            shared.sealing.kek(),
-            Arc::clone(&shared.journal),
-        )),
-        searches: Arc::new(searches),
-        ledger,
-        keys: Desk::new(access.clone()),
-        failures: Arc::clone(&shared.failures),
-        config: Arc::clone(&shared.store),
-        metrics: Arc::clone(&shared.metrics),
-        ready: vec![
-            Box::new(move || {
-                if *leaving.borrow() > Phase::Open {
-                    Err("draining")
-                } else {
-                    Ok(())
-                }
-            }),
-            Box::new(move || {
-                if journal.journal.state() == journal::State::Ok {
-                    Ok(())
-                } else {
-                    Err("audit_unavailable")
-                }
-            }),
-        ],
-        refresh: Box::new(move || counted.refresh_metrics()),
-        visits: Visits::new(Arc::clone(&shared.journal), Arc::clone(&shared.clock)),
-        version: env!("CARGO_PKG_VERSION"),
-    })
-}
-
-/// Lets go of connections and tokens that nobody will ask for.
-fn sweep(worker: &Worker) {
-    let snapshot = worker.shared.store.load();
-    let alive = |key: &str| {
-        let mut providers = snapshot.providers.iter();
-        let mut gates = snapshot.gates.iter();
-        providers.any(|p| *p.token_key == *key || *p.token_endpoint.key == *key)
-            || gates.any(|gate| *gate.endpoint.key == *key)
-    };
-    worker.client.sweep(snapshot.upstream_keepalive, alive);
-    worker.shared.tokens.retain(alive);
 }
 
 impl Running {

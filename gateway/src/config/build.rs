@@ -10,47 +10,35 @@ mod endpoint;
 mod gates;
 mod identity;
 mod limits;
+mod models;
+mod pem;
 mod policies;
+mod providers;
 mod shipping;
 mod unruled;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use ::policies::access::keys::{KeySpec, KeyTable};
 use ::policies::limit::Books;
-use ::policies::limit::meter::Owner;
 use arc_swap::ArcSwap;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::sign::CertifiedKey;
 use wire::Grade;
 
 pub use shipping::exposed;
 
-use super::address::{Listen, parse_base_url};
+use self::pem::Files;
+use super::address::Listen;
 use super::check::{check, has_errors};
-use super::load::{Doc, Loaded, SECRET_BYTES_MAX, read_bounded, said};
-use super::problem::{Problem, Severity, Step};
-use super::schema::{self, Config, Location};
-use super::snapshot::{
-    Adapter, Admin, ClientTls, Clocks, Credential, Grades, Identity, Model, Money, Named, Provider,
-    ServerTls, Snapshot, State, Target,
-};
+use super::load::Loaded;
+use super::problem::{Problem, Severity};
+use super::schema::{self, Config};
+use super::snapshot::{Admin, Grades, Money, Snapshot, State};
 use super::vendors::VendorBook;
 use crate::identity::Rights;
 use crate::secret::Secret;
-
-/// The five clocks' defaults (threat model, section 3; a gap within content is bounded like the first).
-const CLOCKS: Clocks = Clocks {
-    connect: Duration::from_secs(5),
-    first_content: Duration::from_secs(300),
-    content_gap: Duration::from_secs(300),
-    idle: Duration::from_secs(300),
-    total: Duration::from_secs(3600),
-};
 
 /// How long an answer of the shared store may take that no request waits for.
 const SHELF_TIMEOUT: Duration = Duration::from_secs(2);
@@ -146,8 +134,8 @@ fn assemble(loaded: &Loaded, ground: &Ground<'_>, files: &mut Files<'_>) -> Opti
     let config = &loaded.config;
     let grades = Grades::new(&config.grades);
     let tls = config.tls.as_ref().map(|tls| files.server_tls(tls));
-    let providers = providers(config, &grades, ground.book, files)?;
-    let models = build_models(config, &providers, ground.books)?;
+    let providers = providers::all(config, &grades, ground.book, files)?;
+    let models = models::all(config, &providers, ground.books)?;
     let found = ground.found.unwrap_or(&NOTHING_FOUND);
     let models = discovered::join(config, found, &providers, models, ground.books)?;
     let keeps = config.audit.fingerprint
@@ -155,16 +143,7 @@ fn assemble(loaded: &Loaded, ground: &Ground<'_>, files: &mut Files<'_>) -> Opti
         || models
             .values()
             .any(|model| model.payload != schema::Payload::None);
-    let mut is_whole = true;
-    let specs = access::keys(config, &grades, ground.books)?;
-    let specs = specs.map_while(|spec| {
-        is_whole &= spec.is_some();
-        spec
-    });
-    let keys = KeyTable::build(specs, ground.before.map(|b| &b.keys), unix_ms(ground.now));
-    if !is_whole {
-        return None;
-    }
+    let keys = keys(config, &grades, ground)?;
     let before = ground.before;
     let policy = policies::build(config, &grades, files)?.map(Arc::new);
     let gates = gates::build(config, &grades, files)?;
@@ -220,18 +199,17 @@ fn assemble(loaded: &Loaded, ground: &Ground<'_>, files: &mut Files<'_>) -> Opti
     })
 }
 
-fn providers(
-    config: &Config,
-    grades: &Grades,
-    book: &dyn VendorBook,
-    files: &mut Files<'_>,
-) -> Option<Vec<Arc<Provider>>> {
-    let mut providers = Vec::with_capacity(config.providers.len());
-    for (name, provider) in &config.providers {
-        let built = build_provider(name, provider, grades, book, files)?;
-        providers.push(Arc::new(built));
-    }
-    Some(providers)
+/// The table of keys; `None` if one of them cannot be built.
+fn keys(config: &Config, grades: &Grades, ground: &Ground<'_>) -> Option<KeyTable> {
+    let mut is_whole = true;
+    let specs = access::keys(config, grades, ground.books)?;
+    let specs = specs.map_while(|spec| {
+        is_whole &= spec.is_some();
+        spec
+    });
+    let before = ground.before.map(|before| &before.keys);
+    let keys = KeyTable::build(specs, before, unix_ms(ground.now));
+    is_whole.then_some(keys)
 }
 
 fn admin(config: &Config) -> Option<Admin> {
@@ -254,160 +232,11 @@ fn discovering(config: &Config) -> Vec<(Box<str>, std::time::Duration)> {
         .collect()
 }
 
-fn build_provider(
-    name: &str,
-    from: &schema::Provider,
-    grades: &Grades,
-    book: &dyn VendorBook,
-    files: &mut Files<'_>,
-) -> Option<Provider> {
-    let info = book.info(&from.vendor)?;
-    let url = info.base_url(from.base_url.as_deref(), from.region.as_deref())?;
-    let (origin, base_path) = parse_base_url(&url).ok()?;
-    let (tls, server_name) = match origin.scheme {
-        super::address::Scheme::Http => (None, None),
-        super::address::Scheme::Https => {
-            let tls = files.client_tls(name, &from.tls)?;
-            let at = ["providers".into(), Step::from(name), "tls".into()];
-            let config = files.usable(&at, crate::server::tls::client(&tls, from.http2))?;
-            (Some(config), tls.server_name.map(String::from))
-        }
-    };
-    let endpoint = Arc::new(endpoint::api(name, from, &origin, (tls, server_name)));
-    let token_endpoint = match info.token_url(from.token_url.as_deref(), from.region.as_deref()) {
-        None => Arc::clone(&endpoint),
-        Some(url) => endpoint::tokens(name, from, &url, files)?,
-    };
-    let mut headers = Vec::with_capacity(from.headers.len());
-    for (header, value) in &from.headers {
-        let header = http::HeaderName::try_from(header.as_str()).ok()?;
-        let mut value = http::HeaderValue::from_str(value.expose()).ok()?;
-        // Keeps it out of Debug, and out of HTTP/2's compression table.
-        value.set_sensitive(true);
-        headers.push((header, value));
-    }
-    let mode = |auth: &str| info.auth_modes.iter().copied().find(|mode| *mode == auth);
-    let location = match (from.location, info.self_hosted) {
-        (Some(location), _) => location,
-        (None, true) => Location::SelfHosted,
-        (None, false) => Location::Domestic,
-    };
-    Some(Provider {
-        name: name.into(),
-        vendor: info.name,
-        adapter: adapters::vendor(info.name).map(Adapter),
-        host: origin.authority(),
-        origin,
-        base_path,
-        token_key: Arc::clone(&endpoint.key),
-        token_endpoint,
-        endpoint,
-        credential: Credential {
-            api_key: from.api_key.clone(),
-            secret_key: from.secret_key.clone(),
-            session_token: from.session_token.clone(),
-            app_id: from.app_id.as_deref().map(Into::into),
-            region: from.region.as_deref().map(Into::into),
-            auth: from.auth.as_deref().and_then(mode),
-        },
-        location,
-        clearance: resolve(grades, from.clearance.as_deref())?,
-        http2: from.http2,
-        headers,
-        max_connections: from.max_connections,
-    })
-}
-
-/// Tells a changed credential or TLS setting from an unchanged one without showing it.
-fn fingerprint(from: &schema::Provider) -> String {
-    let secret = |secret: &Option<crate::secret::Secret>| {
-        secret
-            .as_ref()
-            .map_or_else(String::new, |secret| secret.expose().to_owned())
-    };
-    let all = format!(
-        "{}\0{}\0{}\0{:?}\0{:?}\0{}\0{:?}\0{:?}",
-        secret(&from.api_key),
-        secret(&from.secret_key),
-        secret(&from.session_token),
-        from.auth,
-        from.tls,
-        from.http2,
-        from.region,
-        from.token_url
-    );
-    let digest = ::policies::access::token::digest(all.as_bytes());
-    ::policies::access::token::show_digest(&digest)
-        .chars()
-        .skip(7)
-        .take(16)
-        .collect()
-}
-
 /// The grade called `name`, or the lowest if there is no name; `None` for a name that is no grade.
 fn resolve(grades: &Grades, name: Option<&str>) -> Option<Grade> {
     match name {
         None => Some(Grade::LOWEST),
         Some(name) => grades.find(name),
-    }
-}
-
-fn build_models(
-    config: &Config,
-    providers: &[Arc<Provider>],
-    books: &Books,
-) -> Option<HashMap<Box<str>, Arc<Model>>> {
-    let maker = limits::Maker::new(config, books)?;
-    let base = with(CLOCKS, config.upstream.timeouts);
-    let mut models = HashMap::with_capacity(config.models.len());
-    for (name, from) in &config.models {
-        let mut targets = Vec::with_capacity(from.targets.len());
-        for target in &from.targets {
-            let provider = providers.iter().find(|p| *p.name == *target.provider)?;
-            targets.push(Target {
-                provider: Arc::clone(provider),
-                model: target.model.as_str().into(),
-                weight: target.weight,
-                priority: target.priority,
-                price: config
-                    .price(from, target)
-                    .map(|list| config.built_price(list)),
-                filing: target.filing.as_deref().map(Into::into),
-                shown: [Named::new(&provider.name), Named::new(&target.model)],
-                meters: OnceLock::new(),
-                room: limits::room(&maker, config, target)?,
-            });
-        }
-        // Stable: within a priority the file's order stays.
-        targets.sort_by_key(|target| target.priority);
-        let model = Model {
-            name: name.as_str().into(),
-            targets,
-            lossy: match from.lossy {
-                None => adapters::Lossy::Hints,
-                Some(schema::Lossy::Refuse) => adapters::Lossy::Refuse,
-                Some(schema::Lossy::Drop) => adapters::Lossy::Drop,
-            },
-            clocks: with(base, from.timeouts),
-            meters: maker
-                .meters(&Owner::Model(name.as_str().into()), &from.limits, None)?
-                .into(),
-            learnt: books.lessons.of(name),
-            payload: from.payload.unwrap_or(config.audit.payload),
-        };
-        models.insert(name.as_str().into(), Arc::new(model));
-    }
-    Some(models)
-}
-
-fn with(base: Clocks, over: schema::CallTimeouts) -> Clocks {
-    let pick = |over: Option<super::units::Span>, base| over.map_or(base, |span| span.0);
-    Clocks {
-        connect: pick(over.connect, base.connect),
-        first_content: pick(over.first_content, base.first_content),
-        content_gap: pick(over.content_gap, base.content_gap),
-        idle: pick(over.idle, base.idle),
-        total: pick(over.total, base.total),
     }
 }
 
@@ -457,118 +286,6 @@ fn state(config: &Config) -> Option<State> {
         pepper: from.pepper.clone(),
         mark: ::policies::access::token::show_digest(&digest).into(),
     })
-}
-
-/// Reads the PEM files a config names, and remembers which.
-struct Files<'a> {
-    doc: &'a Doc,
-    dir: &'a Path,
-    read: Vec<PathBuf>,
-    problems: Vec<Problem>,
-}
-
-impl Files<'_> {
-    fn fail<T>(&mut self, steps: &[Step], message: String) -> Option<T> {
-        let problem = self.doc.problem(Severity::Error, steps, message);
-        self.problems.push(problem);
-        None
-    }
-
-    fn bytes(&mut self, steps: &[Step], path: &str) -> Option<Vec<u8>> {
-        let path = self.dir.join(path);
-        let bytes = read_bounded(&path, SECRET_BYTES_MAX);
-        self.read.push(path);
-        match bytes {
-            Ok(bytes) => Some(bytes),
-            Err(error) => {
-                let message = format!(
-                    "`{}` cannot be read: {}",
-                    self.doc.shown(steps),
-                    said(&error)
-                );
-                self.fail(steps, message)
-            }
-        }
-    }
-
-    fn certs(&mut self, steps: &[Step], path: &str) -> Option<Vec<CertificateDer<'static>>> {
-        let bytes = self.bytes(steps, path)?;
-        let certs: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
-        match certs {
-            Ok(certs) if !certs.is_empty() => Some(certs),
-            _ => self.fail(
-                steps,
-                format!("`{}` holds no PEM certificate", self.doc.shown(steps)),
-            ),
-        }
-    }
-
-    fn identity(&mut self, cert: (&[Step], &str), key: (&[Step], &str)) -> Option<Identity> {
-        let certs = self.certs(cert.0, cert.1);
-        let bytes = self.bytes(key.0, key.1)?;
-        let Ok(parsed) = PrivateKeyDer::from_pem_slice(&bytes) else {
-            let shown = self.doc.shown(key.0);
-            return self.fail(key.0, format!("`{shown}` holds no PEM private key"));
-        };
-        let certs = certs?;
-        let provider = rustls::crypto::aws_lc_rs::default_provider();
-        match CertifiedKey::from_der(certs.clone(), parsed.clone_key(), &provider) {
-            Ok(_) => Some(Identity { certs, key: parsed }),
-            Err(_) => self.fail(key.0, "the private key does not fit the certificate".into()),
-        }
-    }
-
-    fn usable<T>(
-        &mut self,
-        steps: &[Step],
-        made: Result<T, crate::server::tls::Unusable>,
-    ) -> Option<T> {
-        match made {
-            Ok(made) => Some(made),
-            Err(error) => self.fail(steps, error.to_string()),
-        }
-    }
-
-    fn server_tls(&mut self, from: &schema::ServerTls) -> Option<ServerTls> {
-        let at = |field: &str| ["tls".into(), Step::from(field)];
-        let client_ca = match &from.client_ca {
-            Some(path) => Some(self.certs(&at("client_ca"), path)?),
-            None => None,
-        };
-        let identity = self.identity((&at("cert"), &from.cert), (&at("key"), &from.key))?;
-        Some(ServerTls {
-            identity,
-            client_ca,
-            client_cert: from.client_cert,
-        })
-    }
-
-    fn client_tls(&mut self, name: &str, from: &schema::ClientTls) -> Option<ClientTls> {
-        let at = |field: &str| {
-            [
-                "providers".into(),
-                Step::from(name),
-                "tls".into(),
-                field.into(),
-            ]
-        };
-        let ca = match &from.ca {
-            Some(path) => Some(self.certs(&at("ca"), path)?),
-            None => None,
-        };
-        let identity = match (&from.client_cert, &from.client_key) {
-            (Some(cert), Some(key)) => {
-                Some(self.identity((&at("client_cert"), cert), (&at("client_key"), key))?)
-            }
-            _ => None,
-        };
-        Some(ClientTls {
-            ca,
-            identity,
-            server_name: from.server_name.as_deref().map(Into::into),
-            insecure_skip_verify: from.insecure_skip_verify_dangerous,
-        })
-    }
 }
 
 #[cfg(test)]

@@ -41,6 +41,12 @@ const CONTENT_S: [f64; 13] = [
     0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0,
 ];
 
+/// Help of metrics, as `/metrics` shows it.
+const DECISIONS: &str = "Decisions of rate and concurrency limits";
+const TOKENS: &str = "Tokens, as providers report them";
+const FETCHED: &str = "Times that the keys of the identity provider were fetched";
+const NOT_FETCHED: &str = "Times that the keys of the identity provider could not be fetched";
+
 /// First status that a reply may have, and how many there are.
 const STATUS_MIN: u16 = 100;
 const STATUSES: usize = 500;
@@ -153,6 +159,18 @@ impl TargetMeters {
 pub(super) struct Maker(Registry);
 
 impl Maker {
+    /// A registry that holds the build, the process, and what reloads came to.
+    fn new(version: &'static str, commit: &'static str, reloads: Arc<ReloadCounters>) -> Self {
+        let mut registry = Registry::default();
+        let build = Info::new([("version", version), ("commit", commit)]);
+        registry.register("yumen_build", "The build", build);
+        registry.register_collector(Box::new(Process {
+            started: SystemTime::now(),
+        }));
+        registry.register_collector(Box::new(Reloads(reloads)));
+        Self(registry)
+    }
+
     pub(super) fn enter<M: Metric + Clone>(&mut self, name: &str, help: &str, metric: M) -> M {
         self.0.register(name, help, metric.clone());
         metric
@@ -191,20 +209,9 @@ impl Metrics {
     /// All metrics at nothing. `commit` names the build.
     #[must_use]
     pub fn new(version: &'static str, commit: &'static str, reloads: Arc<ReloadCounters>) -> Self {
-        let mut m = Maker(Registry::default());
-        let build = Info::new([("version", version), ("commit", commit)]);
-        m.0.register("yumen_build", "The build", build);
-        m.0.register_collector(Box::new(Process {
-            started: SystemTime::now(),
-        }));
-        m.0.register_collector(Box::new(Reloads(reloads)));
-        let limits = "Decisions of rate and concurrency limits";
-        let limits = m.counters("yumen_ratelimit_decisions", limits, &["result"]);
+        let mut m = Maker::new(version, commit, reloads);
+        let limits = m.counters("yumen_ratelimit_decisions", DECISIONS, &["result"]);
         let verdicts = m.counters("yumen_verdicts", "Verdicts on requests", &["verdict"]);
-        let duration = "From the head of a request to the end of its reply";
-        let overhead = "The gateway's own time per request, without the upstream's";
-        let first = "From an attempt to the provider's first content";
-        let tokens = "Tokens, as providers report them";
         Self {
             requests: m.counters(
                 "yumen_http_requests",
@@ -213,12 +220,12 @@ impl Metrics {
             ),
             durations: m.enter(
                 "yumen_request_duration_seconds",
-                duration,
+                "From the head of a request to the end of its reply",
                 Family::new(&["route"], || Timer::new(&REQUEST_S)),
             ),
             overhead: m.enter(
                 "yumen_overhead_duration_seconds",
-                overhead,
+                "The gateway's own time per request, without the upstream's",
                 Timer::new(&OVERHEAD_S),
             ),
             upstream_requests: m.counters(
@@ -228,10 +235,10 @@ impl Metrics {
             ),
             first_content: m.enter(
                 "yumen_upstream_first_content_seconds",
-                first,
+                "From an attempt to the provider's first content",
                 Family::new(&["provider"], || Timer::new(&CONTENT_S)),
             ),
-            tokens: m.counters("yumen_tokens", tokens, &["provider", "model", "direction"]),
+            tokens: m.counters("yumen_tokens", TOKENS, &["provider", "model", "direction"]),
             costs: m.enter(
                 "yumen_cost",
                 "What tokens cost, in units of the currency",
@@ -259,14 +266,8 @@ impl Metrics {
             inflight: m.gauge("yumen_inflight", "Requests running now"),
             connections: m.gauge("yumen_connections", "Connections to the data endpoint"),
             panics: m.counter("yumen_panics", "Requests that ended in a panic"),
-            identity_refreshes: m.counter(
-                "yumen_identity_refreshes",
-                "Times that the keys of the identity provider were fetched",
-            ),
-            identity_failures: m.counter(
-                "yumen_identity_failures",
-                "Times that the keys of the identity provider could not be fetched",
-            ),
+            identity_refreshes: m.counter("yumen_identity_refreshes", FETCHED),
+            identity_failures: m.counter("yumen_identity_failures", NOT_FETCHED),
             audit: AuditMeters::new(&mut m),
             ledger: LedgerMeters::new(&mut m),
             tree: TreeMeters::new(&mut m.0),

@@ -16,7 +16,7 @@ use journal::read::{Item, records};
 use journal::seal::{Digest, Prints, Who, hex, shred};
 use journal::{Event, What, inbox};
 use memchr::memmem::Finder;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::audit::unseal::is_reason;
 use crate::cli::UNUSABLE;
@@ -56,6 +56,30 @@ pub(super) fn run(
         writeln!(talk, "yumen: --reason needs some words, on one line")?;
         return Ok(ExitCode::from(UNUSABLE));
     }
+    let parts = parts(args)?;
+    if !args.yes {
+        foretell(&parts, talk)?;
+        return Ok(ExitCode::from(UNUSABLE));
+    }
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let done = destroy(args, &parts, &clock)?;
+    let receipt = json!({
+        "subject": args.subject, "reason": args.reason, "at": clock.wall_ms(),
+        "keys_destroyed": done.keys, "pending": done.pending, "subjects": done.receipts,
+    });
+    hand_out(&receipt, args.json, out)?;
+    if done.pending {
+        writeln!(
+            talk,
+            "yumen: the gateway has not let go of a key in memory yet; it does so when it answers again or starts"
+        )?;
+        return Ok(ExitCode::FAILURE);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The id as a user and as a key, with what the log holds of each.
+fn parts(args: &ShredArgs) -> anyhow::Result<[Part; 2]> {
     let prints = Prints::read(&args.dir)
         .with_context(|| format!("`{}` is no audit log with payloads", args.dir.display()))?;
     let mut parts = [
@@ -70,25 +94,43 @@ pub(super) fn run(
     for part in &mut parts {
         part.bodies = count(&args.dir, &part.digest).context("the log cannot be read")?;
     }
-    if !args.yes {
-        for part in &parts {
-            let (kind, bodies) = (part.kind, part.bodies);
-            writeln!(
-                talk,
-                "as a {kind}: {bodies} prompts and replies, by the records"
-            )?;
-        }
+    Ok(parts)
+}
+
+/// Says what would be destroyed.
+fn foretell(parts: &[Part], talk: &mut impl Write) -> std::io::Result<()> {
+    for part in parts {
+        let (kind, bodies) = (part.kind, part.bodies);
         writeln!(
             talk,
-            "yumen: this cannot be undone; say --yes to destroy their keys"
+            "as a {kind}: {bodies} prompts and replies, by the records"
         )?;
-        return Ok(ExitCode::from(UNUSABLE));
     }
+    writeln!(
+        talk,
+        "yumen: this cannot be undone; say --yes to destroy their keys"
+    )
+}
+
+/// What was destroyed.
+struct Done {
+    /// Keys, of all parts together.
+    keys: usize,
+    /// Whether the gateway still holds one in memory.
+    pending: bool,
+    /// One for each part.
+    receipts: Vec<Value>,
+}
+
+/// Destroys the keys of every part, each behind an event in the log that says so.
+fn destroy(args: &ShredArgs, parts: &[Part], clock: &Arc<dyn Clock>) -> anyhow::Result<Done> {
     let actor = super::actor();
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let mut receipts = Vec::new();
-    let (mut destroyed, mut pending) = (0, false);
-    for part in &parts {
+    let mut all = Done {
+        keys: 0,
+        pending: false,
+        receipts: Vec::new(),
+    };
+    for part in parts {
         let pseudonym = hex(&part.digest);
         let event = Event {
             what: What::Shred,
@@ -97,21 +139,22 @@ pub(super) fn run(
             count: Some(part.bodies),
             ..super::event(&actor)
         };
-        inbox::tell(&args.dir, &event, &clock)
+        inbox::tell(&args.dir, &event, clock)
             .context("the order could not be written into the log, so nothing was destroyed")?;
         let done = shred(&args.dir, &part.digest).context("not all keys could be destroyed")?;
-        destroyed += done.keys.len();
-        pending |= done.pending;
-        receipts.push(json!({
+        all.keys += done.keys.len();
+        all.pending |= done.pending;
+        all.receipts.push(json!({
             "as": part.kind, "pseudonym": pseudonym, "bodies": part.bodies,
             "keys": done.keys, "pending": done.pending,
         }));
     }
-    let receipt = json!({
-        "subject": args.subject, "reason": args.reason, "at": clock.wall_ms(),
-        "keys_destroyed": destroyed, "pending": pending, "subjects": receipts,
-    });
-    let text = if args.json {
+    Ok(all)
+}
+
+/// Prints the receipt: on one line, or for people.
+fn hand_out(receipt: &Value, is_line: bool, out: &mut impl Write) -> std::io::Result<()> {
+    let text = if is_line {
         receipt.to_string()
     } else {
         format!("{receipt:#}")
@@ -121,14 +164,7 @@ pub(super) fn run(
         write_inert(out, line)?;
         writeln!(out)?;
     }
-    if pending {
-        writeln!(
-            talk,
-            "yumen: the gateway has not let go of a key in memory yet; it does so when it answers again or starts"
-        )?;
-        return Ok(ExitCode::FAILURE);
-    }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// Bodies that are sealed for a subject, by the records.

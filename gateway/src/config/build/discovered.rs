@@ -8,7 +8,8 @@ use std::sync::{Arc, OnceLock};
 
 use policies::limit::Books;
 
-use super::{CLOCKS, Found, limits, with};
+use super::models::{CLOCKS, with};
+use super::{Found, limits};
 use crate::config::schema::{self, Config};
 use crate::config::snapshot::{Model, Named, Provider, Target};
 

@@ -4,7 +4,8 @@
 
 use std::sync::Arc;
 
-use super::{Files, fingerprint};
+use super::Files;
+use super::providers::fingerprint;
 use crate::config::address::{Origin, Scheme, parse_base_url};
 use crate::config::problem::Step;
 use crate::config::schema;

@@ -1,6 +1,9 @@
 //! What a config becomes.
 
+use std::path::Path;
+
 use super::*;
+use crate::config::schema::Location;
 use crate::config::testing::{FULL, built, lines};
 
 #[test]
