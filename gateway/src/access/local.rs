@@ -1,8 +1,8 @@
 //! Dynamic keys of one gateway: a file database in the state directory, and the pepper in a file beside it.
 //!
 //! Blocks. Invariants: what a write answered for is on disk (a commit is synced); nothing is made before there is
-//! something to keep, so a gateway that never makes a key needs no directory; both files are for their owner alone, and
-//! one process at a time has the database.
+//! something to keep, so a gateway that never makes a key needs no directory; the files are for their owner alone, and
+//! one process at a time has the database; a change that was refused is not kept by a later one.
 
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
@@ -15,6 +15,9 @@ use anyhow::Context as _;
 use ledger::{Doc, Written};
 use redb::backends::FileBackend;
 use redb::{Database, ReadableDatabase as _, ReadableTable as _, StorageBackend, TableDefinition};
+
+use super::KEYS;
+use super::doc::KeyDoc;
 
 /// Revision and text, by name.
 const DOCS: TableDefinition<'_, &str, (u64, &str)> = TableDefinition::new("access");
@@ -40,11 +43,18 @@ pub(super) struct Local {
 #[derive(Default)]
 struct Place {
     database: Option<Database>,
-    /// Revisions, by name, that failed writes may have left in the file: written over as if they were not there. At most
-    /// as many as there may be documents.
-    doubtful: HashMap<String, u64>,
+    /// What failed writes may have left in the file, by name: the last one's, and revocations of keys that are there.
+    doubtful: HashMap<String, Doubt>,
     /// The file met an error: it is not written again, but copied.
     suspect: bool,
+}
+
+/// A revision that may stand in the file though nobody was told so: written over as if it were not there.
+struct Doubt {
+    rev: u64,
+    /// Revision and text of what a copy has in its place: what was there before, if anything, for the change was refused.
+    /// A revocation stays, as its key works no more.
+    row: Option<(u64, String)>,
 }
 
 impl Local {
@@ -96,7 +106,12 @@ impl Local {
                 private_dir(&self.dir)?;
                 let path = self.dir.join(DATABASE);
                 let opened = if place.suspect {
-                    self.copied(&path)?
+                    let fresh = self.copied(&path, &place.doubtful)?;
+                    // Of the others there is nothing in the copy.
+                    let stays =
+                        |doubt: &Doubt| doubt.row.as_ref().is_some_and(|row| row.0 == doubt.rev);
+                    place.doubtful.retain(|_, doubt| stays(doubt));
+                    fresh
                 } else {
                     (self.open)(&path)?
                 };
@@ -104,28 +119,18 @@ impl Local {
                 place.database.insert(opened)
             }
         };
-        let doubtful = place.doubtful.get(&doc.name).copied();
-        let written = put(database, doc, (known, doubtful), docs_max);
-        match &written {
-            Ok(Written::Done) => {
-                place.doubtful.remove(&doc.name);
-            }
-            Ok(_) => {}
+        let written = put(database, doc, known, &mut place.doubtful, docs_max);
+        if written.is_err() {
             // A database that met an error of the disk refuses everything from then on: the next write makes another.
-            Err(_) => {
-                place.database = None;
-                place.suspect = true;
-                if (place.doubtful.len() as u64) < docs_max {
-                    place.doubtful.insert(doc.name.clone(), doc.rev);
-                }
-            }
+            place.database = None;
+            place.suspect = true;
         }
         written
     }
 
     /// A copy in the place of the database at `path`: of a file whose sync failed, pages that count as written may never
-    /// reach the disk, whatever later syncs say.
-    fn copied(&self, path: &Path) -> anyhow::Result<Database> {
+    /// reach the disk, whatever later syncs say. It has none of the changes that were refused.
+    fn copied(&self, path: &Path, doubtful: &HashMap<String, Doubt>) -> anyhow::Result<Database> {
         let draft = self.dir.join(DRAFT);
         let _ = fs::remove_file(&draft);
         // Open until the copy has its name, so that no other process takes it meanwhile.
@@ -134,7 +139,13 @@ impl Local {
         let writing = fresh.begin_write()?;
         {
             let mut table = writing.open_table(DOCS)?;
-            for doc in docs(&old)? {
+            for (name, doubt) in doubtful {
+                if let Some((rev, text)) = &doubt.row {
+                    table.insert(&**name, (*rev, &**text))?;
+                }
+            }
+            let sure = |doc: &Doc| !doubtful.contains_key(&doc.name);
+            for doc in docs(&old)?.into_iter().filter(sure) {
                 table.insert(&*doc.name, (doc.rev, &*doc.text))?;
             }
         }
@@ -215,28 +226,48 @@ fn docs(database: &Database) -> anyhow::Result<Vec<Doc>> {
     Ok(docs)
 }
 
-/// Writes `doc` over revision `known`, or over the doubtful one.
+/// Writes `doc` over revision `known`, or over the doubtful one. It is doubtful itself until it is on disk.
 fn put(
     database: &Database,
     doc: &Doc,
-    (known, doubtful): (u64, Option<u64>),
+    known: u64,
+    doubtful: &mut HashMap<String, Doubt>,
     docs_max: u64,
 ) -> anyhow::Result<Written> {
     let writing = database.begin_write()?;
     {
         use redb::ReadableTableMetadata as _;
         let mut table = writing.open_table(DOCS)?;
-        let there = table.get(&*doc.name)?.map_or(0, |kept| kept.value().0);
-        if there != known && Some(there) != doubtful {
+        let old = table.get(&*doc.name)?.map(|kept| {
+            let (rev, text) = kept.value();
+            (rev, text.to_owned())
+        });
+        let there = old.as_ref().map_or(0, |row| row.0);
+        let is_doubtful = doubtful.get(&doc.name).is_some_and(|it| it.rev == there);
+        if there != known && !is_doubtful {
             return Ok(Written::Conflict);
         }
         if there == 0 && table.len()? >= docs_max {
             return Ok(Written::Full);
         }
+        let own = (doc.rev, doc.text.clone());
+        let doubt = Doubt {
+            rev: doc.rev,
+            row: if ends_key(doc) { Some(own) } else { old },
+        };
+        doubtful.insert(doc.name.clone(), doubt);
         table.insert(&*doc.name, (doc.rev, &*doc.text))?;
     }
     writing.commit()?;
+    doubtful.remove(&doc.name);
     Ok(Written::Done)
+}
+
+/// Whether it revokes a key.
+fn ends_key(doc: &Doc) -> bool {
+    let key = doc.name.starts_with(KEYS).then_some(&*doc.text);
+    key.and_then(|text| serde_json::from_str::<KeyDoc>(text).ok())
+        .is_some_and(|key| key.about.ended.is_some())
 }
 
 fn private_dir(dir: &Path) -> anyhow::Result<()> {
@@ -391,5 +422,48 @@ mod tests {
         drop(local);
         let again = Local::open(dir.path()).unwrap();
         assert_eq!(again.all().unwrap(), want);
+    }
+
+    /// A change that was answered with "nothing was kept" used to come into force with the next one that was kept.
+    #[test]
+    fn what_was_refused_is_not_kept_by_a_later_write() {
+        let dir = tempfile::tempdir().unwrap();
+        let local = Local::open_by(|path| open_with(path, Disk), dir.path()).unwrap();
+        let write = |doc: Doc, known| local.write(&doc, known, 9);
+        let revoked = serde_json::json!({
+            "key": {"id": "c", "hash": ""},
+            "secrets": [],
+            "about": {
+                "created": {"at_ms": 1, "by": "somebody"},
+                "ended": {"at_ms": 2, "by": "somebody"},
+            },
+        })
+        .to_string();
+        assert_eq!(write(doc("key/a", 1, "old"), 0).unwrap(), Written::Done);
+        assert_eq!(write(doc("key/c", 1, "old"), 0).unwrap(), Written::Done);
+        let fails = |doc: Doc, known| {
+            UNSYNCED.set(true);
+            assert!(write(doc, known).is_err());
+            UNSYNCED.set(false);
+        };
+        fails(doc("key/a", 2, "refused"), 1);
+        assert_eq!(write(doc("key/d", 1, "other"), 0).unwrap(), Written::Done);
+        fails(doc("key/b", 1, "refused"), 0);
+        assert_eq!(write(doc("key/d", 2, "more"), 1).unwrap(), Written::Done);
+        // But a key that works no more does not work again.
+        fails(doc("key/c", 2, &revoked), 1);
+        assert_eq!(write(doc("key/e", 1, "other"), 0).unwrap(), Written::Done);
+        let others = [doc("key/d", 2, "more"), doc("key/e", 1, "other")];
+        let mut want = vec![doc("key/a", 1, "old"), doc("key/c", 2, &revoked)];
+        want.extend(others);
+        assert_eq!(local.all().unwrap(), want);
+        // Whoever revoked it knows of the revision before still.
+        assert_eq!(write(doc("key/c", 2, &revoked), 1).unwrap(), Written::Done);
+        assert_eq!(
+            write(doc("key/c", 3, "late"), 1).unwrap(),
+            Written::Conflict
+        );
+        drop(local);
+        assert_eq!(Local::open(dir.path()).unwrap().all().unwrap(), want);
     }
 }
