@@ -4,8 +4,11 @@
 //! something to keep, so a gateway that never makes a key needs no directory; the files are for their owner alone, and
 //! one process at a time has the database; a change that was refused is not kept by a later one.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -26,6 +29,8 @@ const CACHE_BYTES: usize = 1 << 20;
 const DATABASE: &str = "keys.redb";
 /// A copy of the database that does not have its name yet.
 const DRAFT: &str = "keys.redb.new";
+/// Locked by the process that has the database, also while that is closed after an error.
+const LOCK: &str = "keys.lock";
 const PEPPER: &str = "pepper";
 /// Shortest pepper that is used.
 pub(super) const PEPPER_CHARS_MIN: usize = 32;
@@ -47,6 +52,8 @@ struct Place {
     doubtful: HashMap<String, Doubt>,
     /// The file met an error: it is not written again, but copied.
     suspect: bool,
+    /// From the first database on, and let go after it.
+    lock: Option<File>,
 }
 
 /// A revision that may stand in the file though nobody was told so: written over as if it were not there.
@@ -68,18 +75,18 @@ impl Local {
 
     fn open_by(open: fn(&Path) -> anyhow::Result<Database>, dir: &Path) -> anyhow::Result<Self> {
         let path = dir.join(DATABASE);
-        let database = match path.try_exists() {
-            Ok(true) => Some(open(&path)?),
-            Ok(false) => None,
-            Err(error) => return Err(error).with_context(|| path.display().to_string()),
-        };
+        let mut place = Place::default();
+        if path
+            .try_exists()
+            .with_context(|| path.display().to_string())?
+        {
+            place.lock = Some(lock(dir)?);
+            place.database = Some(open(&path)?);
+        }
         Ok(Self {
             dir: dir.to_owned(),
             open,
-            place: Mutex::new(Place {
-                database,
-                ..Place::default()
-            }),
+            place: Mutex::new(place),
         })
     }
 
@@ -104,6 +111,9 @@ impl Local {
             Some(database) => database,
             None => {
                 private_dir(&self.dir)?;
+                if place.lock.is_none() {
+                    place.lock = Some(lock(&self.dir)?);
+                }
                 let path = self.dir.join(DATABASE);
                 let opened = if place.suspect {
                     let fresh = self.copied(&path, &place.doubtful)?;
@@ -133,7 +143,6 @@ impl Local {
     fn copied(&self, path: &Path, doubtful: &HashMap<String, Doubt>) -> anyhow::Result<Database> {
         let draft = self.dir.join(DRAFT);
         let _ = fs::remove_file(&draft);
-        // Open until the copy has its name, so that no other process takes it meanwhile.
         let old = (self.open)(path)?;
         let fresh = (self.open)(&draft)?;
         let writing = fresh.begin_write()?;
@@ -152,7 +161,6 @@ impl Local {
         writing.commit()?;
         fs::rename(&draft, path)?;
         File::open(&self.dir)?.sync_all()?;
-        drop(old);
         Ok(fresh)
     }
 
@@ -278,6 +286,29 @@ fn private_dir(dir: &Path) -> anyhow::Result<()> {
     made.with_context(|| format!("the state directory {} cannot be made", dir.display()))
 }
 
+/// Makes this process the only one with the database of `dir`, for as long as the file is open.
+fn lock(dir: &Path) -> anyhow::Result<File> {
+    let shown = || format!("the keys in {} cannot be locked", dir.display());
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(dir.join(LOCK))
+        .with_context(shown)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            anyhow::bail!("the keys in {} are another process's", dir.display())
+        }
+        // Some network disks have no locks: the database goes without them there, too.
+        Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {}
+        Err(TryLockError::Error(error)) => return Err(error).with_context(shown),
+    }
+    Ok(file)
+}
+
 fn open(path: &Path) -> anyhow::Result<Database> {
     open_with(path, |backend| backend)
 }
@@ -299,171 +330,4 @@ fn open_with<B: StorageBackend>(
     builder.set_cache_size(CACHE_BYTES);
     let file = FileBackend::new(file).with_context(shown)?;
     builder.create_with_backend(wrap(file)).with_context(shown)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::os::unix::fs::PermissionsExt as _;
-
-    fn doc(name: &str, rev: u64, text: &str) -> Doc {
-        Doc {
-            name: name.into(),
-            rev,
-            text: text.into(),
-        }
-    }
-
-    #[test]
-    fn what_was_written_is_there_again() {
-        let dir = tempfile::tempdir().unwrap();
-        let state = dir.path().join("state");
-        let local = Local::open(&state).unwrap();
-        assert!(local.all().unwrap().is_empty());
-        assert!(!state.exists(), "made before there was something to keep");
-        let write = |local: &Local, doc: Doc, known| local.write(&doc, known, 3).unwrap();
-        assert_eq!(write(&local, doc("a", 1, "x"), 0), Written::Done);
-        assert_eq!(write(&local, doc("a", 1, "y"), 0), Written::Conflict);
-        assert_eq!(write(&local, doc("a", 2, "y"), 1), Written::Done);
-        assert_eq!(write(&local, doc("b", 1, ""), 0), Written::Done);
-        assert_eq!(write(&local, doc("c", 1, ""), 0), Written::Done);
-        assert_eq!(write(&local, doc("d", 1, ""), 0), Written::Full);
-        let pepper = local.pepper(|| Ok("p".repeat(64))).unwrap();
-        assert!(Local::open(&state).is_err(), "two at once");
-        drop(local);
-        let again = Local::open(&state).unwrap();
-        let want = [doc("a", 2, "y"), doc("b", 1, ""), doc("c", 1, "")];
-        assert_eq!(again.all().unwrap(), want);
-        assert_eq!(again.pepper(|| Ok("q".repeat(64))).unwrap(), pepper);
-        for (name, mode) in [(".", 0o700), (DATABASE, 0o600), (PEPPER, 0o600)] {
-            let found = fs::metadata(state.join(name)).unwrap().permissions();
-            assert_eq!(found.mode() & 0o777, mode, "{name}");
-        }
-        fs::write(state.join(PEPPER), "").unwrap();
-        assert!(again.pepper(|| Ok(String::new())).is_err());
-    }
-
-    thread_local! {
-        /// The disk is full.
-        static FULL: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
-        /// What is written stays in memory.
-        static UNSYNCED: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
-    }
-
-    /// A file on a disk that may be full, or may fail to sync.
-    #[derive(Debug)]
-    struct Disk(FileBackend);
-
-    impl StorageBackend for Disk {
-        fn len(&self) -> io::Result<u64> {
-            self.0.len()
-        }
-
-        fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-            self.0.read(offset, out)
-        }
-
-        fn set_len(&self, len: u64) -> io::Result<()> {
-            self.0.set_len(len)
-        }
-
-        fn sync_data(&self) -> io::Result<()> {
-            if UNSYNCED.get() {
-                return Err(io::Error::other("the disk lost it"));
-            }
-            self.0.sync_data()
-        }
-
-        fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-            if FULL.get() {
-                return Err(io::ErrorKind::StorageFull.into());
-            }
-            self.0.write(offset, data)
-        }
-    }
-
-    /// A database that met an error of the disk used to refuse all that came later, until a restart.
-    #[test]
-    fn after_a_full_disk_there_is_room_again() {
-        let dir = tempfile::tempdir().unwrap();
-        let local = Local::open_by(|path| open_with(path, Disk), dir.path()).unwrap();
-        let write = |doc: Doc, known| local.write(&doc, known, 9);
-        assert_eq!(write(doc("a", 1, "x"), 0).unwrap(), Written::Done);
-        FULL.set(true);
-        assert!(write(doc("a", 2, "y"), 1).is_err());
-        assert!(write(doc("b", 1, "y"), 0).is_err());
-        FULL.set(false);
-        assert_eq!(write(doc("b", 1, "z"), 0).unwrap(), Written::Done);
-        assert_eq!(write(doc("a", 2, "z"), 1).unwrap(), Written::Done);
-        assert_eq!(local.all().unwrap(), [doc("a", 2, "z"), doc("b", 1, "z")]);
-    }
-
-    /// What a file says after a failed sync may never reach the disk, and yet it used to be answered for.
-    #[test]
-    fn what_was_not_synced_is_never_done() {
-        let dir = tempfile::tempdir().unwrap();
-        let local = Local::open_by(|path| open_with(path, Disk), dir.path()).unwrap();
-        let write = |doc: Doc, known| local.write(&doc, known, 9);
-        assert_eq!(write(doc("a", 1, "x"), 0).unwrap(), Written::Done);
-        UNSYNCED.set(true);
-        assert!(write(doc("a", 2, "y"), 1).is_err());
-        assert!(write(doc("b", 1, "y"), 0).is_err());
-        UNSYNCED.set(false);
-        use std::os::unix::fs::MetadataExt as _;
-        let file = || fs::metadata(dir.path().join(DATABASE)).unwrap().ino();
-        let failed = file();
-        // Whatever was left of them stands in nobody's way, and what is known of the others still counts.
-        assert_eq!(write(doc("a", 2, "z"), 1).unwrap(), Written::Done);
-        assert_eq!(write(doc("b", 1, "z"), 0).unwrap(), Written::Done);
-        assert_ne!(file(), failed, "pages of that file may never be written");
-        assert_eq!(write(doc("a", 2, "late"), 1).unwrap(), Written::Conflict);
-        let want = [doc("a", 2, "z"), doc("b", 1, "z")];
-        assert_eq!(local.all().unwrap(), want);
-        drop(local);
-        let again = Local::open(dir.path()).unwrap();
-        assert_eq!(again.all().unwrap(), want);
-    }
-
-    /// A change that was answered with "nothing was kept" used to come into force with the next one that was kept.
-    #[test]
-    fn what_was_refused_is_not_kept_by_a_later_write() {
-        let dir = tempfile::tempdir().unwrap();
-        let local = Local::open_by(|path| open_with(path, Disk), dir.path()).unwrap();
-        let write = |doc: Doc, known| local.write(&doc, known, 9);
-        let revoked = serde_json::json!({
-            "key": {"id": "c", "hash": ""},
-            "secrets": [],
-            "about": {
-                "created": {"at_ms": 1, "by": "somebody"},
-                "ended": {"at_ms": 2, "by": "somebody"},
-            },
-        })
-        .to_string();
-        assert_eq!(write(doc("key/a", 1, "old"), 0).unwrap(), Written::Done);
-        assert_eq!(write(doc("key/c", 1, "old"), 0).unwrap(), Written::Done);
-        let fails = |doc: Doc, known| {
-            UNSYNCED.set(true);
-            assert!(write(doc, known).is_err());
-            UNSYNCED.set(false);
-        };
-        fails(doc("key/a", 2, "refused"), 1);
-        assert_eq!(write(doc("key/d", 1, "other"), 0).unwrap(), Written::Done);
-        fails(doc("key/b", 1, "refused"), 0);
-        assert_eq!(write(doc("key/d", 2, "more"), 1).unwrap(), Written::Done);
-        // But a key that works no more does not work again.
-        fails(doc("key/c", 2, &revoked), 1);
-        assert_eq!(write(doc("key/e", 1, "other"), 0).unwrap(), Written::Done);
-        let others = [doc("key/d", 2, "more"), doc("key/e", 1, "other")];
-        let mut want = vec![doc("key/a", 1, "old"), doc("key/c", 2, &revoked)];
-        want.extend(others);
-        assert_eq!(local.all().unwrap(), want);
-        // Whoever revoked it knows of the revision before still.
-        assert_eq!(write(doc("key/c", 2, &revoked), 1).unwrap(), Written::Done);
-        assert_eq!(
-            write(doc("key/c", 3, "late"), 1).unwrap(),
-            Written::Conflict
-        );
-        drop(local);
-        assert_eq!(Local::open(dir.path()).unwrap().all().unwrap(), want);
-    }
 }
