@@ -58,6 +58,11 @@ impl SecretDoc {
         if self.pepper != pepper.mark() {
             return None;
         }
+        self.digest()
+    }
+
+    /// Its keyed hash, whatever the pepper.
+    pub(super) fn digest(&self) -> Option<Digest> {
         token::parse_digest(&format!("sha256:{}", self.hash))
     }
 
@@ -102,6 +107,13 @@ pub(super) struct KeyDoc {
 }
 
 impl KeyDoc {
+    /// What no other key may have: its certificate's name and its keyed hashes, old ones too.
+    pub(super) fn marks(&self) -> impl Iterator<Item = Digest> {
+        let certificate = self.key.certificate.as_ref().and_then(Certificate::name);
+        let hashes = self.secrets.iter().filter_map(SecretDoc::digest);
+        certificate.into_iter().chain(hashes)
+    }
+
     /// By what it is found, each until when: its secrets that are valid at `now_ms`, the newest first; of a key that has
     /// none, its certificate.
     pub(super) fn found_by(&self, pepper: &Pepper, now_ms: u64) -> Vec<(Digest, Option<u64>)> {

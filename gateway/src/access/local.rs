@@ -1,11 +1,14 @@
 //! Dynamic keys of one gateway: a file database in the state directory, and the pepper in a file beside it.
 //!
 //! Blocks. Invariants: what a write answered for is on disk (a commit is synced); nothing is made before there is
-//! something to keep, so a gateway that never makes a key needs no directory; both files are for their owner alone, and
-//! one process at a time has the database.
+//! something to keep, so a gateway that never makes a key needs no directory; the files are for their owner alone, and
+//! one process at a time has the database; a change that was refused is not kept by a later one.
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -16,6 +19,9 @@ use ledger::{Doc, Written};
 use redb::backends::FileBackend;
 use redb::{Database, ReadableDatabase as _, ReadableTable as _, StorageBackend, TableDefinition};
 
+use super::KEYS;
+use super::doc::KeyDoc;
+
 /// Revision and text, by name.
 const DOCS: TableDefinition<'_, &str, (u64, &str)> = TableDefinition::new("access");
 /// Pages of the database in memory: what is asked is answered from memory anyway.
@@ -23,6 +29,8 @@ const CACHE_BYTES: usize = 1 << 20;
 const DATABASE: &str = "keys.redb";
 /// A copy of the database that does not have its name yet.
 const DRAFT: &str = "keys.redb.new";
+/// Locked by the process that has the database, also while that is closed after an error.
+const LOCK: &str = "keys.lock";
 const PEPPER: &str = "pepper";
 /// Shortest pepper that is used.
 pub(super) const PEPPER_CHARS_MIN: usize = 32;
@@ -40,11 +48,20 @@ pub(super) struct Local {
 #[derive(Default)]
 struct Place {
     database: Option<Database>,
-    /// Revisions, by name, that failed writes may have left in the file: written over as if they were not there. At most
-    /// as many as there may be documents.
-    doubtful: HashMap<String, u64>,
+    /// What failed writes may have left in the file, by name: the last one's, and revocations of keys that are there.
+    doubtful: HashMap<String, Doubt>,
     /// The file met an error: it is not written again, but copied.
     suspect: bool,
+    /// From the first database on, and let go after it.
+    lock: Option<File>,
+}
+
+/// A revision that may stand in the file though nobody was told so: written over as if it were not there.
+struct Doubt {
+    rev: u64,
+    /// Revision and text of what a copy has in its place: what was there before, if anything, for the change was refused.
+    /// A revocation stays, as its key works no more.
+    row: Option<(u64, String)>,
 }
 
 impl Local {
@@ -58,18 +75,18 @@ impl Local {
 
     fn open_by(open: fn(&Path) -> anyhow::Result<Database>, dir: &Path) -> anyhow::Result<Self> {
         let path = dir.join(DATABASE);
-        let database = match path.try_exists() {
-            Ok(true) => Some(open(&path)?),
-            Ok(false) => None,
-            Err(error) => return Err(error).with_context(|| path.display().to_string()),
-        };
+        let mut place = Place::default();
+        if path
+            .try_exists()
+            .with_context(|| path.display().to_string())?
+        {
+            place.lock = Some(lock(dir)?);
+            place.database = Some(open(&path)?);
+        }
         Ok(Self {
             dir: dir.to_owned(),
             open,
-            place: Mutex::new(Place {
-                database,
-                ..Place::default()
-            }),
+            place: Mutex::new(place),
         })
     }
 
@@ -94,9 +111,17 @@ impl Local {
             Some(database) => database,
             None => {
                 private_dir(&self.dir)?;
+                if place.lock.is_none() {
+                    place.lock = Some(lock(&self.dir)?);
+                }
                 let path = self.dir.join(DATABASE);
                 let opened = if place.suspect {
-                    self.copied(&path)?
+                    let fresh = self.copied(&path, &place.doubtful)?;
+                    // Of the others there is nothing in the copy.
+                    let stays =
+                        |doubt: &Doubt| doubt.row.as_ref().is_some_and(|row| row.0 == doubt.rev);
+                    place.doubtful.retain(|_, doubt| stays(doubt));
+                    fresh
                 } else {
                     (self.open)(&path)?
                 };
@@ -104,44 +129,38 @@ impl Local {
                 place.database.insert(opened)
             }
         };
-        let doubtful = place.doubtful.get(&doc.name).copied();
-        let written = put(database, doc, (known, doubtful), docs_max);
-        match &written {
-            Ok(Written::Done) => {
-                place.doubtful.remove(&doc.name);
-            }
-            Ok(_) => {}
+        let written = put(database, doc, known, &mut place.doubtful, docs_max);
+        if written.is_err() {
             // A database that met an error of the disk refuses everything from then on: the next write makes another.
-            Err(_) => {
-                place.database = None;
-                place.suspect = true;
-                if (place.doubtful.len() as u64) < docs_max {
-                    place.doubtful.insert(doc.name.clone(), doc.rev);
-                }
-            }
+            place.database = None;
+            place.suspect = true;
         }
         written
     }
 
     /// A copy in the place of the database at `path`: of a file whose sync failed, pages that count as written may never
-    /// reach the disk, whatever later syncs say.
-    fn copied(&self, path: &Path) -> anyhow::Result<Database> {
+    /// reach the disk, whatever later syncs say. It has none of the changes that were refused.
+    fn copied(&self, path: &Path, doubtful: &HashMap<String, Doubt>) -> anyhow::Result<Database> {
         let draft = self.dir.join(DRAFT);
         let _ = fs::remove_file(&draft);
-        // Open until the copy has its name, so that no other process takes it meanwhile.
         let old = (self.open)(path)?;
         let fresh = (self.open)(&draft)?;
         let writing = fresh.begin_write()?;
         {
             let mut table = writing.open_table(DOCS)?;
-            for doc in docs(&old)? {
+            for (name, doubt) in doubtful {
+                if let Some((rev, text)) = &doubt.row {
+                    table.insert(&**name, (*rev, &**text))?;
+                }
+            }
+            let sure = |doc: &Doc| !doubtful.contains_key(&doc.name);
+            for doc in docs(&old)?.into_iter().filter(sure) {
                 table.insert(&*doc.name, (doc.rev, &*doc.text))?;
             }
         }
         writing.commit()?;
         fs::rename(&draft, path)?;
         File::open(&self.dir)?.sync_all()?;
-        drop(old);
         Ok(fresh)
     }
 
@@ -215,28 +234,48 @@ fn docs(database: &Database) -> anyhow::Result<Vec<Doc>> {
     Ok(docs)
 }
 
-/// Writes `doc` over revision `known`, or over the doubtful one.
+/// Writes `doc` over revision `known`, or over the doubtful one. It is doubtful itself until it is on disk.
 fn put(
     database: &Database,
     doc: &Doc,
-    (known, doubtful): (u64, Option<u64>),
+    known: u64,
+    doubtful: &mut HashMap<String, Doubt>,
     docs_max: u64,
 ) -> anyhow::Result<Written> {
     let writing = database.begin_write()?;
     {
         use redb::ReadableTableMetadata as _;
         let mut table = writing.open_table(DOCS)?;
-        let there = table.get(&*doc.name)?.map_or(0, |kept| kept.value().0);
-        if there != known && Some(there) != doubtful {
+        let old = table.get(&*doc.name)?.map(|kept| {
+            let (rev, text) = kept.value();
+            (rev, text.to_owned())
+        });
+        let there = old.as_ref().map_or(0, |row| row.0);
+        let is_doubtful = doubtful.get(&doc.name).is_some_and(|it| it.rev == there);
+        if there != known && !is_doubtful {
             return Ok(Written::Conflict);
         }
         if there == 0 && table.len()? >= docs_max {
             return Ok(Written::Full);
         }
+        let own = (doc.rev, doc.text.clone());
+        let doubt = Doubt {
+            rev: doc.rev,
+            row: if ends_key(doc) { Some(own) } else { old },
+        };
+        doubtful.insert(doc.name.clone(), doubt);
         table.insert(&*doc.name, (doc.rev, &*doc.text))?;
     }
     writing.commit()?;
+    doubtful.remove(&doc.name);
     Ok(Written::Done)
+}
+
+/// Whether it revokes a key.
+fn ends_key(doc: &Doc) -> bool {
+    let key = doc.name.starts_with(KEYS).then_some(&*doc.text);
+    key.and_then(|text| serde_json::from_str::<KeyDoc>(text).ok())
+        .is_some_and(|key| key.about.ended.is_some())
 }
 
 fn private_dir(dir: &Path) -> anyhow::Result<()> {
@@ -245,6 +284,29 @@ fn private_dir(dir: &Path) -> anyhow::Result<()> {
         .mode(0o700)
         .create(dir);
     made.with_context(|| format!("the state directory {} cannot be made", dir.display()))
+}
+
+/// Makes this process the only one with the database of `dir`, for as long as the file is open.
+fn lock(dir: &Path) -> anyhow::Result<File> {
+    let shown = || format!("the keys in {} cannot be locked", dir.display());
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(dir.join(LOCK))
+        .with_context(shown)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            anyhow::bail!("the keys in {} are another process's", dir.display())
+        }
+        // Some network disks have no locks: the database goes without them there, too.
+        Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {}
+        Err(TryLockError::Error(error)) => return Err(error).with_context(shown),
+    }
+    Ok(file)
 }
 
 fn open(path: &Path) -> anyhow::Result<Database> {
@@ -268,128 +330,4 @@ fn open_with<B: StorageBackend>(
     builder.set_cache_size(CACHE_BYTES);
     let file = FileBackend::new(file).with_context(shown)?;
     builder.create_with_backend(wrap(file)).with_context(shown)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::os::unix::fs::PermissionsExt as _;
-
-    fn doc(name: &str, rev: u64, text: &str) -> Doc {
-        Doc {
-            name: name.into(),
-            rev,
-            text: text.into(),
-        }
-    }
-
-    #[test]
-    fn what_was_written_is_there_again() {
-        let dir = tempfile::tempdir().unwrap();
-        let state = dir.path().join("state");
-        let local = Local::open(&state).unwrap();
-        assert!(local.all().unwrap().is_empty());
-        assert!(!state.exists(), "made before there was something to keep");
-        let write = |local: &Local, doc: Doc, known| local.write(&doc, known, 3).unwrap();
-        assert_eq!(write(&local, doc("a", 1, "x"), 0), Written::Done);
-        assert_eq!(write(&local, doc("a", 1, "y"), 0), Written::Conflict);
-        assert_eq!(write(&local, doc("a", 2, "y"), 1), Written::Done);
-        assert_eq!(write(&local, doc("b", 1, ""), 0), Written::Done);
-        assert_eq!(write(&local, doc("c", 1, ""), 0), Written::Done);
-        assert_eq!(write(&local, doc("d", 1, ""), 0), Written::Full);
-        let pepper = local.pepper(|| Ok("p".repeat(64))).unwrap();
-        assert!(Local::open(&state).is_err(), "two at once");
-        drop(local);
-        let again = Local::open(&state).unwrap();
-        let want = [doc("a", 2, "y"), doc("b", 1, ""), doc("c", 1, "")];
-        assert_eq!(again.all().unwrap(), want);
-        assert_eq!(again.pepper(|| Ok("q".repeat(64))).unwrap(), pepper);
-        for (name, mode) in [(".", 0o700), (DATABASE, 0o600), (PEPPER, 0o600)] {
-            let found = fs::metadata(state.join(name)).unwrap().permissions();
-            assert_eq!(found.mode() & 0o777, mode, "{name}");
-        }
-        fs::write(state.join(PEPPER), "").unwrap();
-        assert!(again.pepper(|| Ok(String::new())).is_err());
-    }
-
-    thread_local! {
-        /// The disk is full.
-        static FULL: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
-        /// What is written stays in memory.
-        static UNSYNCED: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
-    }
-
-    /// A file on a disk that may be full, or may fail to sync.
-    #[derive(Debug)]
-    struct Disk(FileBackend);
-
-    impl StorageBackend for Disk {
-        fn len(&self) -> io::Result<u64> {
-            self.0.len()
-        }
-
-        fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-            self.0.read(offset, out)
-        }
-
-        fn set_len(&self, len: u64) -> io::Result<()> {
-            self.0.set_len(len)
-        }
-
-        fn sync_data(&self) -> io::Result<()> {
-            if UNSYNCED.get() {
-                return Err(io::Error::other("the disk lost it"));
-            }
-            self.0.sync_data()
-        }
-
-        fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-            if FULL.get() {
-                return Err(io::ErrorKind::StorageFull.into());
-            }
-            self.0.write(offset, data)
-        }
-    }
-
-    /// A database that met an error of the disk used to refuse all that came later, until a restart.
-    #[test]
-    fn after_a_full_disk_there_is_room_again() {
-        let dir = tempfile::tempdir().unwrap();
-        let local = Local::open_by(|path| open_with(path, Disk), dir.path()).unwrap();
-        let write = |doc: Doc, known| local.write(&doc, known, 9);
-        assert_eq!(write(doc("a", 1, "x"), 0).unwrap(), Written::Done);
-        FULL.set(true);
-        assert!(write(doc("a", 2, "y"), 1).is_err());
-        assert!(write(doc("b", 1, "y"), 0).is_err());
-        FULL.set(false);
-        assert_eq!(write(doc("b", 1, "z"), 0).unwrap(), Written::Done);
-        assert_eq!(write(doc("a", 2, "z"), 1).unwrap(), Written::Done);
-        assert_eq!(local.all().unwrap(), [doc("a", 2, "z"), doc("b", 1, "z")]);
-    }
-
-    /// What a file says after a failed sync may never reach the disk, and yet it used to be answered for.
-    #[test]
-    fn what_was_not_synced_is_never_done() {
-        let dir = tempfile::tempdir().unwrap();
-        let local = Local::open_by(|path| open_with(path, Disk), dir.path()).unwrap();
-        let write = |doc: Doc, known| local.write(&doc, known, 9);
-        assert_eq!(write(doc("a", 1, "x"), 0).unwrap(), Written::Done);
-        UNSYNCED.set(true);
-        assert!(write(doc("a", 2, "y"), 1).is_err());
-        assert!(write(doc("b", 1, "y"), 0).is_err());
-        UNSYNCED.set(false);
-        use std::os::unix::fs::MetadataExt as _;
-        let file = || fs::metadata(dir.path().join(DATABASE)).unwrap().ino();
-        let failed = file();
-        // Whatever was left of them stands in nobody's way, and what is known of the others still counts.
-        assert_eq!(write(doc("a", 2, "z"), 1).unwrap(), Written::Done);
-        assert_eq!(write(doc("b", 1, "z"), 0).unwrap(), Written::Done);
-        assert_ne!(file(), failed, "pages of that file may never be written");
-        assert_eq!(write(doc("a", 2, "late"), 1).unwrap(), Written::Conflict);
-        let want = [doc("a", 2, "z"), doc("b", 1, "z")];
-        assert_eq!(local.all().unwrap(), want);
-        drop(local);
-        let again = Local::open(dir.path()).unwrap();
-        assert_eq!(again.all().unwrap(), want);
-    }
 }

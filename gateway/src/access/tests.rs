@@ -1,11 +1,13 @@
-//! Keys that want the same certificate, as replicas may make them that do not hear of each other at once.
+//! Keys that want the same certificate or have the same hash, as replicas may make them that do not hear of each other at once.
 
 use std::sync::Arc;
 
+use policies::access::token::Digest;
 use serde_json::{Value, json};
 
-use super::doc::SecretDoc;
+use super::doc::{Done, SecretDoc};
 use super::*;
+use crate::config::schema::Certificate;
 use crate::config::testing::{Book, FULL, env};
 
 struct Bench {
@@ -104,4 +106,59 @@ fn a_certificate_stands_for_the_oldest_and_takes_no_key_along() {
     let ended = json!({"about": {"ended": {"at_ms": 3, "by": "somebody"}}});
     bench.take_in("b", 1, &ended);
     assert_eq!(bench.works(), ("a".to_owned(), [true, false]));
+}
+
+/// The key that worked used to end with one of the same certificate that did not.
+#[test]
+fn a_revoked_duplicate_takes_nothing_from_the_key_that_works() {
+    let mut bench = bench();
+    let bare = json!({"secrets": []});
+    bench.take_in("a", 1, &bare);
+    bench.take_in("b", 2, &bare);
+    let snapshot = bench.store.load();
+    let found = || snapshot.keys.find_certificate(&[shown()], 0);
+    let held = found().unwrap().unwrap();
+    let done = || Done {
+        at_ms: 3,
+        by: "somebody".to_owned(),
+    };
+    bench.keyring.revoke_here(&bench.store, "b", done());
+    assert_eq!(&*found().unwrap().unwrap().id, "a");
+    assert!(!held.is_stopped(), "its requests go on");
+    bench.keyring.revoke_here(&bench.store, "a", done());
+    assert!(found().is_none() && held.is_stopped());
+}
+
+/// Which of two it was used to hang on the order of their ids, after a restart.
+#[test]
+fn a_hash_stands_for_the_oldest_too() {
+    let mut bench = bench();
+    let pepper = bench.keyring.salted().unwrap();
+    let secrets = |tokens: &[&str]| -> Value {
+        let secret = |of: &&str| json!(SecretDoc::of_key(&token(of), &pepper, 0));
+        let all: Vec<Value> = tokens.iter().map(secret).collect();
+        json!({"key": {"certificate": null}, "secrets": all})
+    };
+    let whose = |bench: &Bench, of: &str| {
+        let found = bench.store.load().keys.find(token(of).as_bytes(), 0);
+        found.map_or_else(|_| String::new(), |found| found.id.to_string())
+    };
+    bench.take_in("b", 1, &secrets(&["twin"]));
+    bench.take_in("a", 2, &secrets(&["twin", "own"]));
+    for _ in 0..2 {
+        assert_eq!(whose(&bench, "twin"), "b");
+        assert_eq!(whose(&bench, "own"), "a", "the rest of it works");
+        bench.store.reload("asked").unwrap();
+    }
+    // A third that has a hash of the second builds that anew, and leaves the first what is its.
+    bench.take_in("c", 0, &secrets(&["own"]));
+    assert_eq!(whose(&bench, "twin"), "b");
+    assert_eq!(whose(&bench, "own"), "c");
+    let mut ended = secrets(&["twin"]);
+    ended["about"] = json!({"ended": {"at_ms": 3, "by": "somebody"}});
+    bench.take_in("b", 1, &ended);
+    for _ in 0..2 {
+        assert_eq!(whose(&bench, "twin"), "a");
+        bench.store.reload("asked").unwrap();
+    }
 }

@@ -7,7 +7,8 @@ use policies::access::keys::Principal;
 use serde_json::{Map, Value, json};
 
 use super::doc::{About, KeyDoc, SecretDoc, TeamDoc, lean};
-use super::{Access, KEYS, Kept, Known, Refusal, TEAMS};
+use super::known::{Kept, Known};
+use super::{Access, KEYS, Refusal, TEAMS};
 use crate::config::build::unix_ms;
 use crate::config::schema::Team;
 use crate::config::snapshot::Grades;

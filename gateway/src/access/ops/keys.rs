@@ -269,24 +269,16 @@ impl Access {
     /// A certificate stands for one key, and so does a hash: those of keys count too that do not fit the running config.
     fn no_other_has(&self, id: &str, doc: &KeyDoc) -> Result<(), Refusal> {
         let known = self.keyring.known();
+        let of_other = |mark: Digest| known.holder(mark).filter(|other| *other != id);
         let name = doc.key.certificate.as_ref().and_then(Certificate::name);
-        let holder = name.and_then(|name| known.holder(&name).map(str::to_owned));
-        if let Some(other) = holder.filter(|other| other != id) {
+        if let Some(other) = name.and_then(of_other) {
             return Err(conflict(format!(
                 "certificate: it stands for the key `{other}`"
             )));
         }
-        // Of keys that are made here no two are alike.
-        let given = doc.secrets.iter().filter(|it| it.prefix.is_empty());
-        for secret in given {
-            let mut others = known.of_kind(KEYS, "").filter(|(other, _)| *other != id);
-            let is_twin = others.any(|(_, kept)| {
-                let read = kept.text.contains(&secret.hash).then(|| kept.key());
-                read.flatten().is_some_and(|doc| doc.about.ended.is_none())
-            });
-            if is_twin {
-                return Err(conflict("hash: there is a key with this hash"));
-            }
+        let mut hashes = doc.secrets.iter().filter_map(SecretDoc::digest);
+        if hashes.any(|hash| of_other(hash).is_some()) {
+            return Err(conflict("hash: there is a key with this hash"));
         }
         Ok(())
     }
