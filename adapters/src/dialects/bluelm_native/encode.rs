@@ -1,11 +1,12 @@
 //! Writes a canonical request as native completions: user and model in turn, the user first.
 
+use wire::Fault;
 use wire::canon::{Blob, Format, Part, Request, Role, Str, Turn};
-use wire::{Fault, Kind};
 
 use crate::auth::uuid_of;
 use crate::dialect::{Dropped, Encoded, Lossy};
 use crate::dialects::openai_chat::encode_request::{write_extra, write_settings};
+use crate::dialects::wenxin_v1::turns::no_user;
 use crate::quirks::{Loss, Quirks, lose};
 use crate::vendor::Call;
 use crate::weave::{Fields, Weave};
@@ -120,9 +121,7 @@ fn arrange<'a>(
         messages.remove(0);
     }
     if messages.is_empty() {
-        return Err(Fault::new(Kind::BadRequest)
-            .param("messages")
-            .message("The provider of this model needs a message of the user."));
+        return Err(no_user());
     }
     Ok((system, messages))
 }

@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
-use wire::canon::{Format, Part, Request, Role, Str, Tool, ToolCall, ToolChoice, Turn};
-use wire::{Fault, Kind};
+use wire::Fault;
+use wire::canon::{Format, Request, Role, Str, ToolCall, ToolChoice, Turn};
 
 use crate::dialect::{Dropped, Encoded, Lossy};
-use crate::dialects::openai_chat::encode_request::{write_extra, write_function, write_settings};
+use crate::dialects::openai_chat::encode_request::{write_extra, write_functions, write_settings};
+use crate::dialects::wenxin_v1::turns::{no_user, texts_of};
 use crate::quirks::{Loss, Quirks, lose};
 use crate::vendor::Call;
 use crate::weave::{Fields, Weave};
@@ -89,6 +90,9 @@ pub(super) fn encode(
         fields.lit("stream", "true");
     }
     let tools = write_functions(&mut fields, request)?;
+    if tools && !matches!(request.tool_choice, None | Some(ToolChoice::Auto)) {
+        fields.lose("tool_choice", Loss::Meaning)?;
+    }
     write_settings(&mut fields, &request.settings, quirks)?;
     if !matches!(request.settings.format, None | Some(Format::Text)) {
         fields.lose("response_format", Loss::Meaning)?;
@@ -141,27 +145,9 @@ fn arrange<'a>(turns: &'a [Turn], lossy: Lossy, dropped: &mut Dropped) -> Result
         talk.messages.pop();
     }
     if talk.messages.is_empty() {
-        return Err(Fault::new(Kind::BadRequest)
-            .param("messages")
-            .message("The provider of this model needs a message of the user."));
+        return Err(no_user());
     }
     Ok(talk)
-}
-
-/// A turn's texts.
-fn texts_of<'a>(
-    turn: &'a Turn,
-    lossy: Lossy,
-    dropped: &mut Dropped,
-) -> Result<Vec<&'a Str>, Fault> {
-    let mut texts = Vec::with_capacity(turn.parts.len());
-    for part in &turn.parts {
-        match part {
-            Part::Text(text) | Part::Refusal(text) => texts.push(text),
-            _ => lose("messages", Loss::Meaning, lossy, dropped)?,
-        }
-    }
-    Ok(texts)
 }
 
 /// Several calls of one turn: a message has room for one, so each is told with its result behind it. Results that name none of
@@ -186,33 +172,6 @@ fn one_by_one<'a>(
         messages.extend(answers.remove(&call.id.bytes()[..]).unwrap_or_default());
     }
     messages.append(&mut others);
-}
-
-/// `functions`, and the choice among them. True if any are written.
-fn write_functions(fields: &mut Fields<'_>, request: &Request) -> Result<bool, Fault> {
-    let is_function = |tool: &&Tool| matches!(tool, Tool::Function { .. });
-    if request.tools.iter().any(|tool| !is_function(&tool)) {
-        fields.lose("tools", Loss::Meaning)?;
-    }
-    let mut functions = request.tools.iter().filter(is_function).peekable();
-    let none = matches!(request.tool_choice, Some(ToolChoice::None));
-    if none || functions.peek().is_none() {
-        return Ok(false);
-    }
-    fields.key("functions");
-    fields.weave.lit("[");
-    for (at, function) in functions.enumerate() {
-        fields.weave.lit(if at == 0 { "" } else { "," });
-        write_function(fields.weave, function, true);
-    }
-    fields.weave.lit("]");
-    match &request.tool_choice {
-        Some(ToolChoice::Named(_) | ToolChoice::Required | ToolChoice::Other(_)) => {
-            fields.lose("tool_choice", Loss::Meaning)?;
-        }
-        Some(ToolChoice::Auto | ToolChoice::None) | None => {}
-    }
-    Ok(true)
 }
 
 fn write_message(weave: &mut Weave, message: &Message<'_>) {

@@ -46,7 +46,8 @@ pub(crate) fn arrange<'a>(
     // Names of the functions that were called so far, by the call's id.
     let mut called: HashMap<&[u8], &Str> = HashMap::new();
     for turn in turns {
-        let texts = texts_of(turn, lossy, dropped)?;
+        let mut texts = texts_of(turn, lossy, dropped)?;
+        texts.retain(|text| text.first_char().is_some());
         if matches!(turn.role, Role::System | Role::Developer) {
             talk.system.extend(texts);
             continue;
@@ -93,15 +94,23 @@ pub(crate) fn arrange<'a>(
         talk.turns.pop();
     }
     if talk.turns.is_empty() {
-        return Err(Fault::new(Kind::BadRequest)
-            .param("messages")
-            .message("The provider of this model needs a message of the user."));
+        return Err(no_user());
     }
     Ok(talk)
 }
 
-/// A turn's texts that are not blank.
-fn texts_of<'a>(
+/// Of a conversation in which no user says a thing.
+pub(crate) fn no_user() -> Fault {
+    Fault::new(Kind::BadRequest)
+        .param("messages")
+        .message("The provider of this model needs a message of the user.")
+}
+
+/// A turn's texts.
+///
+/// # Errors
+/// `BadRequest` for other parts that must not be lost.
+pub(crate) fn texts_of<'a>(
     turn: &'a Turn,
     lossy: Lossy,
     dropped: &mut Dropped,
@@ -113,7 +122,6 @@ fn texts_of<'a>(
             _ => lose("messages", Loss::Meaning, lossy, dropped)?,
         }
     }
-    texts.retain(|text| text.first_char().is_some());
     Ok(texts)
 }
 
