@@ -1,13 +1,11 @@
 //! Writes a canonical request for the legacy chat: senders in place of roles, the system text as a bot's setting.
 
-use std::collections::HashMap;
-
 use wire::Fault;
 use wire::canon::{Format, Request, Role, Str, ToolCall, ToolChoice, Turn};
 
 use crate::dialect::{Dropped, Encoded, Lossy};
 use crate::dialects::openai_chat::encode_request::{write_extra, write_functions, write_settings};
-use crate::dialects::wenxin_v1::turns::{no_user, texts_of};
+use crate::dialects::wenxin_v1::turns::{Step, no_user, one_by_one, texts_of};
 use crate::quirks::{Loss, Quirks, lose};
 use crate::vendor::Call;
 use crate::weave::{Fields, Weave};
@@ -37,12 +35,12 @@ struct Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    fn of(turn: &'a Turn, texts: Vec<&'a Str>, call: Option<&'a ToolCall>) -> Self {
+    fn of(step: &Step<'a>, texts: Vec<&'a Str>) -> Self {
         Self {
-            role: turn.role,
-            name: turn.name.as_ref().filter(|name| !name.is_empty()),
+            role: step.turn.role,
+            name: step.turn.name.as_ref().filter(|name| !name.is_empty()),
             texts,
-            call,
+            call: step.call,
         }
     }
 }
@@ -111,29 +109,14 @@ fn arrange<'a>(turns: &'a [Turn], lossy: Lossy, dropped: &mut Dropped) -> Result
         system: Vec::new(),
         messages: Vec::new(),
     };
-    let mut rest = turns;
-    while let Some((turn, behind)) = rest.split_first() {
-        rest = behind;
-        let texts = texts_of(turn, lossy, dropped)?;
-        if matches!(turn.role, Role::System | Role::Developer) {
+    for step in one_by_one(turns) {
+        let texts = texts_of(&step, lossy, dropped)?;
+        if matches!(step.turn.role, Role::System | Role::Developer) {
             talk.system
                 .extend(texts.into_iter().filter(|text| !text.is_empty()));
-            continue;
+        } else {
+            talk.messages.push(Message::of(&step, texts));
         }
-        if turn.calls.len() < 2 {
-            talk.messages
-                .push(Message::of(turn, texts, turn.calls.first()));
-            continue;
-        }
-        let results = behind.iter().take_while(|turn| turn.role == Role::Tool);
-        let (results, behind) = behind.split_at(results.count());
-        rest = behind;
-        let results = results.iter().map(|result| {
-            let texts = texts_of(result, lossy, dropped)?;
-            Ok((result.call_id.as_ref(), Message::of(result, texts, None)))
-        });
-        let results = results.collect::<Result<Vec<_>, Fault>>()?;
-        one_by_one(turn, texts, results, &mut talk.messages);
     }
     while talk
         .messages
@@ -148,30 +131,6 @@ fn arrange<'a>(turns: &'a [Turn], lossy: Lossy, dropped: &mut Dropped) -> Result
         return Err(no_user());
     }
     Ok(talk)
-}
-
-/// Several calls of one turn: a message has room for one, so each is told with its result behind it. Results that name none of
-/// them come last.
-fn one_by_one<'a>(
-    turn: &'a Turn,
-    mut texts: Vec<&'a Str>,
-    results: Vec<(Option<&'a Str>, Message<'a>)>,
-    messages: &mut Vec<Message<'a>>,
-) {
-    let calls = turn.calls.iter();
-    let mut answers: HashMap<&[u8], Vec<Message<'a>>> = calls
-        .map(|call| (&call.id.bytes()[..], Vec::new()))
-        .collect();
-    let mut others = Vec::new();
-    for (id, result) in results {
-        let own = id.and_then(|id| answers.get_mut(&id.bytes()[..]));
-        own.unwrap_or(&mut others).push(result);
-    }
-    for call in &turn.calls {
-        messages.push(Message::of(turn, std::mem::take(&mut texts), Some(call)));
-        messages.extend(answers.remove(&call.id.bytes()[..]).unwrap_or_default());
-    }
-    messages.append(&mut others);
 }
 
 fn write_message(weave: &mut Weave, message: &Message<'_>) {
