@@ -57,7 +57,7 @@ pub(super) fn encode(
     weave.quoted(&uuid_of(&[call.request_id, "session"]));
     if !system.is_empty() {
         weave.lit(",\"systemPrompt\":");
-        write_texts(&mut weave, &system);
+        weave.joined(&system);
     }
     weave.lit(",\"messages\":[");
     for (at, message) in messages.iter().enumerate() {
@@ -134,7 +134,7 @@ fn write_message(weave: &mut Weave, message: &Message<'_>) {
     match message {
         Message::Texts(_, texts) => {
             weave.lit("\"contentType\":\"text\",\"content\":");
-            write_texts(weave, texts);
+            weave.joined(texts);
         }
         Message::Picture(at) => {
             weave.lit("\"contentType\":\"image\",\"content\":");
@@ -142,13 +142,4 @@ fn write_message(weave: &mut Weave, message: &Message<'_>) {
         }
     }
     weave.lit("}");
-}
-
-fn write_texts(weave: &mut Weave, texts: &[&Str]) {
-    weave.lit("\"");
-    for (at, text) in texts.iter().enumerate() {
-        weave.lit(if at == 0 { "" } else { "\\n" });
-        weave.splice(text.bytes());
-    }
-    weave.lit("\"");
 }

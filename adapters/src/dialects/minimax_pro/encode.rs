@@ -68,7 +68,7 @@ pub(super) fn encode(
     if talk.system.is_empty() {
         fields.weave.quoted(SETTING);
     } else {
-        write_texts(fields.weave, &talk.system);
+        fields.weave.joined(&talk.system);
     }
     fields.weave.lit("}]");
     fields.key("reply_constraints");
@@ -145,7 +145,7 @@ fn write_message(weave: &mut Weave, message: &Message<'_>) {
         (_, None) => weave.quoted(USER),
     }
     weave.lit(",\"text\":");
-    write_texts(weave, &message.texts);
+    weave.joined(&message.texts);
     if let Some(call) = message.call {
         weave.lit(",\"function_call\":{\"name\":");
         weave.string(&call.name);
@@ -154,14 +154,4 @@ fn write_message(weave: &mut Weave, message: &Message<'_>) {
         weave.lit("}");
     }
     weave.lit("}");
-}
-
-/// Texts joined by line feeds.
-fn write_texts(weave: &mut Weave, texts: &[&Str]) {
-    weave.lit("\"");
-    for (at, text) in texts.iter().enumerate() {
-        weave.lit(if at == 0 { "" } else { "\\n" });
-        weave.splice(text.bytes());
-    }
-    weave.lit("\"");
 }

@@ -144,13 +144,9 @@ fn write_side(weave: &mut Weave, side: &Side<'_>) {
 
 /// Texts joined by line feeds; `blank` where there is none, since the vendor refuses empty content.
 fn write_texts(weave: &mut Weave, texts: &[&Str], blank: &str) {
-    weave.lit("\"");
-    for (at, text) in texts.iter().enumerate() {
-        weave.lit(if at == 0 { "" } else { "\\n" });
-        weave.splice(text.bytes());
-    }
     if texts.is_empty() {
-        weave.lit(blank);
+        weave.quoted(blank);
+    } else {
+        weave.joined(texts);
     }
-    weave.lit("\"");
 }
