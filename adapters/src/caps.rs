@@ -177,78 +177,39 @@ fn what_is_thought_is_part_of_what_is_left() {
     }
 }
 
-/// What a vendor documents as the most it takes: more is brought down and named, or refused.
+/// What vendors document as the most they take: vendor, model, the cap's name at the client and at the vendor, tokens.
+const MOST: &[(&str, &str, &str, &str, u64)] = &[
+    ("deepseek", "deepseek-chat", OLD, OLD, 393_216),
+    ("deepseek", "deepseek-chat", NEW, OLD, 393_216),
+    ("sensenova", "sensenova-6.8-flash-lite", OLD, OLD, 65_536),
+    ("sensenova", "sensenova-6.8-flash-lite", NEW, OLD, 65_536),
+    (
+        "sensenova-native",
+        "SenseChat-5",
+        OLD,
+        "max_new_tokens",
+        2048,
+    ),
+    ("baichuan", "Baichuan4-Turbo", OLD, OLD, 2048),
+    ("baichuan", "Baichuan4-Turbo", NEW, OLD, 2048),
+    ("doubao", "doubao-seed-2-1", NEW, NEW, 65_536),
+    ("wenxin-v1", "ERNIE-3.5-8K", OLD, "max_output_tokens", 2048),
+    ("spark", "lite", OLD, OLD, 4096),
+];
+const OLD: &str = "max_tokens";
+const NEW: &str = "max_completion_tokens";
+
+/// A chat with one cap of that name.
+fn capped(name: &str, tokens: u64) -> String {
+    json!({"model":"m","messages":[{"role":"user","content":"a"}],(name):tokens}).to_string()
+}
+
+/// More than a vendor takes is brought down and named, or refused.
 #[test]
 fn a_clients_cap_is_brought_within_what_the_vendor_takes() {
-    for (whom, model, sent, name, most) in [
-        (
-            "deepseek",
-            "deepseek-chat",
-            "max_tokens",
-            "max_tokens",
-            393_216,
-        ),
-        (
-            "deepseek",
-            "deepseek-chat",
-            "max_completion_tokens",
-            "max_tokens",
-            393_216,
-        ),
-        (
-            "sensenova",
-            "sensenova-6.8-flash-lite",
-            "max_tokens",
-            "max_tokens",
-            65_536,
-        ),
-        (
-            "sensenova",
-            "sensenova-6.8-flash-lite",
-            "max_completion_tokens",
-            "max_tokens",
-            65_536,
-        ),
-        (
-            "sensenova-native",
-            "SenseChat-5",
-            "max_tokens",
-            "max_new_tokens",
-            2048,
-        ),
-        (
-            "baichuan",
-            "Baichuan4-Turbo",
-            "max_tokens",
-            "max_tokens",
-            2048,
-        ),
-        (
-            "baichuan",
-            "Baichuan4-Turbo",
-            "max_completion_tokens",
-            "max_tokens",
-            2048,
-        ),
-        (
-            "doubao",
-            "doubao-seed-2-1",
-            "max_completion_tokens",
-            "max_completion_tokens",
-            65_536,
-        ),
-        (
-            "wenxin-v1",
-            "ERNIE-3.5-8K",
-            "max_tokens",
-            "max_output_tokens",
-            2048,
-        ),
-        ("spark", "lite", "max_tokens", "max_tokens", 4096),
-    ] {
+    for &(whom, model, sent, name, most) in MOST {
         for (given, goes, dropped) in [(most, most, false), (most + 1, most, true)] {
-            let body = json!({"model":"m","messages":[{"role":"user","content":"a"}],(sent):given})
-                .to_string();
+            let body = capped(sent, given);
             let made = sent_to(&body, (whom, model), Lossy::Hints).unwrap();
             assert_eq!(
                 made.0.get(name),
@@ -261,33 +222,36 @@ fn a_clients_cap_is_brought_within_what_the_vendor_takes() {
             assert_eq!(refused, dropped, "{whom}, {sent}");
         }
     }
+}
+
+#[test]
+fn a_cap_of_models_that_take_more_goes_as_it_came() {
     for (whom, model, name) in [
-        ("baichuan", "Baichuan-M3", "max_tokens"),
+        ("baichuan", "Baichuan-M3", OLD),
         ("sensenova-native", "SenseChat-128K", "max_new_tokens"),
         ("wenxin-v1", "ERNIE-Speed-128K", "max_output_tokens"),
     ] {
-        let body =
-            json!({"model":"m","messages":[{"role":"user","content":"a"}],"max_tokens":4096})
-                .to_string();
-        let (made, dropped) = sent_to(&body, (whom, model), Lossy::Refuse).unwrap();
+        let (made, dropped) = sent_to(&capped(OLD, 4096), (whom, model), Lossy::Refuse).unwrap();
         assert_eq!(made.get(name), Some(&json!(4096)), "{whom}: {made}");
         assert!(dropped.is_empty());
     }
-    // Of two caps the newer name's counts, in either order.
+}
+
+#[test]
+fn of_two_caps_the_newer_names_counts() {
     for body in [
         r#"{"model":"m","messages":[{"role":"user","content":"a"}],"max_tokens":500000,"max_completion_tokens":5}"#,
         r#"{"model":"m","messages":[{"role":"user","content":"a"}],"max_completion_tokens":5,"max_tokens":500000}"#,
     ] {
-        let whom = ("deepseek", "deepseek-chat");
-        let (made, dropped) = sent_to(body, whom, Lossy::Hints).unwrap();
-        assert!(dropped.is_empty(), "{dropped:?}");
-        assert_eq!(made["max_tokens"], 5, "{made}");
-        assert!(made.get("max_completion_tokens").is_none(), "{made}");
-        let whom = ("doubao", "doubao-pro-32k");
-        let (made, dropped) = sent_to(body, whom, Lossy::Refuse).unwrap();
-        assert!(dropped.is_empty(), "{dropped:?}");
-        assert_eq!(made["max_completion_tokens"], 5, "{made}");
-        assert!(made.get("max_tokens").is_none(), "{made}");
+        for (whom, lossy, kept, gone) in [
+            (("deepseek", "deepseek-chat"), Lossy::Hints, OLD, NEW),
+            (("doubao", "doubao-pro-32k"), Lossy::Refuse, NEW, OLD),
+        ] {
+            let (made, dropped) = sent_to(body, whom, lossy).unwrap();
+            assert!(dropped.is_empty(), "{dropped:?}");
+            assert_eq!(made[kept], 5, "{made}");
+            assert!(made.get(gone).is_none(), "{made}");
+        }
     }
 }
 

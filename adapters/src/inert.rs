@@ -36,8 +36,15 @@ const NAMES: [&str; 20] = [
 const TEXT: &str = "planted text";
 const NUMBER: u64 = 4_210_987_654_321;
 
-/// A request of each kind: its path, the place of its own numbers, and a body with objects wherever they can stand.
-fn requests() -> Vec<(&'static str, &'static str, Json)> {
+/// A request of one kind: its path, the place of its own numbers, and a body with objects wherever they can stand.
+type Example = (&'static str, &'static str, Json);
+
+/// One of each kind.
+fn requests() -> Vec<Example> {
+    [conversations(), others()].concat()
+}
+
+fn conversations() -> Vec<Example> {
     let schema = json!({"type":"object","properties":{"p":{"type":"string"}}});
     vec![
         (
@@ -90,6 +97,11 @@ fn requests() -> Vec<(&'static str, &'static str, Json)> {
                 "content":{"parts":[{"text":"c"}]},"requests":[{"content":{"parts":[{"text":"c"}]},"generationConfig":{}}],
                 "tools":[{"functionDeclarations":[{"name":"f","parametersJsonSchema":schema}]}]}),
         ),
+    ]
+}
+
+fn others() -> Vec<Example> {
+    vec![
         (
             "/v1beta/models/m:countTokens",
             "/generateContentRequest/generationConfig",

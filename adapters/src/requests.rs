@@ -151,10 +151,10 @@ fn legacy_chat_repairs_the_order() {
     assert_eq!(
         made,
         json!({"messages":[{"role":"user","content":"a\nb"},{"role":"assistant","content":"","function_call":{"name":"f","arguments":"{}"}},
-        {"role":"function","name":"f","content":"{\"result\":\"say \\\"hi\\\"\"}"},{"role":"assistant","content":"/"},{"role":"user","content":"/"}],
+        {"role":"function","name":"f","content":"{\"result\":\"say \\\"hi\\\"\"}"},{"role":"assistant","content":"","function_call":{"name":"g","arguments":"{}"}},{"role":"user","content":"/"}],
         "system":"s1\ns2","functions":[{"name":"f","parameters":{"type":"object","properties":{}}}],"temperature":0.01,"max_output_tokens":2,"stop":["x"],"user_id":"u","penalty_score":1.75,"response_format":"json_object"})
     );
-    assert_eq!(dropped.as_slice(), ["tool_calls", "messages", "seed"]);
+    assert_eq!(dropped.as_slice(), ["messages", "seed"]);
     for refused in [
         json!({"model":"m","messages":[{"role":"user","content":"a"},{"role":"assistant","content":"pre"}]}),
         json!({"model":"m","messages":[{"role":"system","content":"a"}]}),
@@ -166,6 +166,54 @@ fn legacy_chat_repairs_the_order() {
             "{refused}"
         );
     }
+}
+
+/// Of several calls each is told with its own result behind it; one that nothing answered gives way to the next.
+#[test]
+fn legacy_chat_is_told_calls_one_by_one() {
+    let quirks = vendor("wenxin-v1").unwrap().quirks("m");
+    let call = |id: &str| json!({"id":id,"type":"function","function":{"name":format!("f{id}"),"arguments":"{}"}});
+    let result =
+        |id: &str| json!({"role":"tool","tool_call_id":id,"content":format!("{{\"r\":{id}}}")});
+    let told = |id: &str, text: &str| json!({"role":"assistant","content":text,"function_call":{"name":format!("f{id}"),"arguments":"{}"}});
+    let answered = |id: &str| json!({"role":"function","name":format!("f{id}"),"content":format!("{{\"r\":{id}}}")});
+    let talk = |results: &[Json]| {
+        let mut turns = vec![
+            json!({"role":"user","content":"a"}),
+            json!({"role":"assistant","content":"b","tool_calls":[call("1"),call("2"),call("3")]}),
+        ];
+        turns.extend_from_slice(results);
+        json!({"model":"m","messages":turns})
+    };
+    let body = talk(&[result("3"), result("1"), result("2")]);
+    let (made, dropped) = encode(&WenxinV1, &body, quirks, Lossy::Refuse).unwrap();
+    let user = json!({"role":"user","content":"a"});
+    assert_eq!(
+        made["messages"],
+        json!([
+            user,
+            told("1", "b"),
+            answered("1"),
+            told("2", ""),
+            answered("2"),
+            told("3", ""),
+            answered("3")
+        ])
+    );
+    assert!(dropped.is_empty());
+    let body = talk(&[result("3"), result("1")]);
+    let (made, dropped) = encode(&WenxinV1, &body, quirks, Lossy::Hints).unwrap();
+    assert_eq!(
+        made["messages"],
+        json!([
+            user,
+            told("1", "b"),
+            answered("1"),
+            told("3", ""),
+            answered("3")
+        ])
+    );
+    assert_eq!(dropped.as_slice(), ["tool_calls"]);
 }
 
 fn prepare(name: &str, credential: &Credential<'_>, call: &Call<'_>) -> Parts {

@@ -67,6 +67,21 @@ impl Weave {
         self.done.push(piece.clone());
     }
 
+    /// Texts inside a string, a line feed between them.
+    pub(crate) fn lines(&mut self, texts: &[&Str]) {
+        for (at, text) in texts.iter().enumerate() {
+            self.lit(if at == 0 { "" } else { "\\n" });
+            self.splice(text.bytes());
+        }
+    }
+
+    /// Texts as one string, quotes included.
+    pub(crate) fn joined(&mut self, texts: &[&Str]) {
+        self.lit("\"");
+        self.lines(texts);
+        self.lit("\"");
+    }
+
     /// A string, quotes included.
     pub(crate) fn string(&mut self, text: &Str) {
         self.lit("\"");

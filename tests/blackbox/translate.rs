@@ -244,6 +244,30 @@ async fn tools_go_there_and_back() {
     }
 }
 
+/// Some protocols have room for one call at a time: none is lost all the same, nor its result.
+#[tokio::test]
+async fn every_call_of_a_turn_is_told() {
+    let (sim, gateway) = bench().await;
+    let calls = |vendor: &&str| !WITHOUT_TOOLS.contains(vendor);
+    let call = |id: &str, city: &str| json!({"id": id, "type": "function", "function": {"name": "get_weather", "arguments": json!({"city": city}).to_string()}});
+    let result = |id: &str, sky: &str| json!({"role": "tool", "tool_call_id": id, "content": json!({"sky": sky}).to_string()});
+    for vendor in TRANSLATED.into_iter().filter(calls) {
+        let ask = gateway.chat(&format!("m-{vendor}"), "天气").with(|body| {
+            body["tools"] = weather();
+            let messages = body["messages"].as_array_mut().unwrap();
+            messages.push(json!({"role": "assistant", "content": null, "tool_calls": [call("c1", "Beijing"), call("c2", "Shanghai")]}));
+            messages.extend([result("c1", "clear"), result("c2", "rainy")]);
+        });
+        let reply = ask.send().await;
+        assert_eq!(reply.status, 200, "{vendor}: {}", reply.text());
+        assert_eq!(reply.header("x-yumen-dropped"), None, "{vendor}");
+        let sent = String::from_utf8_lossy(&sim.requests().last().unwrap().body).into_owned();
+        for told in ["Beijing", "Shanghai", "clear", "rainy"] {
+            assert!(sent.contains(told), "{vendor}, {told}: {sent}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn finish_reasons_become_the_dialects() {
     let (_sim, gateway) = bench().await;

@@ -197,100 +197,126 @@ fn what_we_write_means_the_same() {
     }
 }
 
+/// What the official SDK's stream helper gathers of a stream.
+#[derive(Default)]
+struct Gathered {
+    /// The response's id, since the first event.
+    id: Option<Json>,
+    items: Vec<Json>,
+    /// The last response, null before the end.
+    last: Json,
+}
+
 /// What the official SDK's stream helper enforces (`dialects/openai-responses.md`, section 4). Returns the last response.
 pub(super) fn strict(stream: &[u8]) -> Json {
     let text = std::str::from_utf8(stream).unwrap();
-    let mut last = Json::Null;
-    let mut items: Vec<Json> = Vec::new();
-    let mut id = Json::Null;
-    let events: Vec<&str> = text.split("\n\n").filter(|one| !one.is_empty()).collect();
-    for (number, event) in events.iter().enumerate() {
+    let mut gathered = Gathered::default();
+    let events = text.split("\n\n").filter(|one| !one.is_empty());
+    for (number, event) in events.enumerate() {
         let (name, data) = event.split_once('\n').unwrap();
         let name = name.strip_prefix("event: ").unwrap();
         let data: Json = serde_json::from_str(data.strip_prefix("data: ").unwrap()).unwrap();
         assert_eq!(data["type"], name);
         assert_eq!(data["sequence_number"], number, "{event}");
-        assert!(last.is_null(), "something comes after the end: {event}");
-        let at = data["output_index"].as_u64().map(|at| at as usize);
-        let part = data["content_index"].as_u64().map(|at| at as usize);
-        if let Some(response) = data.get("response") {
-            assert_eq!(number == 0, name == "response.created");
-            if id.is_null() {
-                id = response["id"].clone();
-                assert!(id.as_str().unwrap().starts_with("resp_"));
+        assert!(
+            gathered.last.is_null(),
+            "something comes after the end: {event}"
+        );
+        match data.get("response") {
+            Some(response) => {
+                assert_eq!(number == 0, name == "response.created");
+                gathered.response(name, response);
             }
-            assert_eq!(response["id"], id);
-            for key in [
-                "tools",
-                "tool_choice",
-                "parallel_tool_calls",
-                "created_at",
-                "usage",
-            ] {
-                assert!(response.get(key).is_some(), "{key}: {event}");
-            }
-            if !matches!(name, "response.created" | "response.in_progress") {
-                last = response.clone();
-            }
-            continue;
-        }
-        let at = at.unwrap();
-        match name {
-            "response.output_item.added" => {
-                assert_eq!(at, items.len(), "{event}");
-                items.push(data["item"].clone());
-            }
-            "response.content_part.added" => {
-                assert_eq!(items[at]["id"], data["item_id"]);
-                let content = items[at]["content"].as_array_mut().unwrap();
-                assert_eq!(part, Some(content.len()));
-                content.push(data["part"].clone());
-            }
-            "response.output_item.done" => {
-                assert_eq!(data["item"]["id"], items[at]["id"]);
-                assert_ne!(data["item"]["status"], "in_progress");
-                let mut gathered = items[at].clone();
-                gathered["status"] = data["item"]["status"].clone();
-                if let Some(proof) = data["item"].get("encrypted_content") {
-                    gathered["encrypted_content"] = proof.clone();
-                }
-                assert_eq!(gathered, data["item"], "{event}");
-                items[at] = gathered;
-            }
-            other => {
-                assert_eq!(items[at]["id"], data["item_id"]);
-                let (slot, member) = match part {
-                    Some(part) => {
-                        let slot = &mut items[at]["content"][part];
-                        let member = if slot["type"] == "refusal" {
-                            "refusal"
-                        } else {
-                            "text"
-                        };
-                        (slot, member)
-                    }
-                    None => (&mut items[at], "arguments"),
-                };
-                if other.ends_with(".delta") {
-                    let sum =
-                        slot[member].as_str().unwrap().to_owned() + data["delta"].as_str().unwrap();
-                    slot[member] = sum.into();
-                    if other == "response.output_text.delta" {
-                        let mut all = slot["logprobs"].as_array().unwrap().clone();
-                        all.extend(data["logprobs"].as_array().unwrap().clone());
-                        slot["logprobs"] = all.into();
-                    }
-                } else if other == "response.content_part.done" {
-                    assert_eq!(data["part"], *slot, "{event}");
-                } else {
-                    assert!(other.ends_with(".done"), "{event}");
-                    assert_eq!(data[member], slot[member], "{event}");
-                }
-            }
+            None => gathered.item(name, &data),
         }
     }
+    let Gathered { items, last, .. } = gathered;
     assert_eq!(last["output"], Json::from(items), "the end lists all items");
     last
+}
+
+impl Gathered {
+    /// An event about the whole.
+    fn response(&mut self, name: &str, response: &Json) {
+        let id = self.id.get_or_insert_with(|| response["id"].clone());
+        assert!(id.as_str().unwrap().starts_with("resp_"));
+        assert_eq!(response["id"], *id);
+        for key in [
+            "tools",
+            "tool_choice",
+            "parallel_tool_calls",
+            "created_at",
+            "usage",
+        ] {
+            assert!(response.get(key).is_some(), "{key}: {response}");
+        }
+        if !matches!(name, "response.created" | "response.in_progress") {
+            self.last = response.clone();
+        }
+    }
+
+    /// An event about an item.
+    fn item(&mut self, name: &str, data: &Json) {
+        let at = data["output_index"].as_u64().unwrap() as usize;
+        if name == "response.output_item.added" {
+            assert_eq!(at, self.items.len(), "{data}");
+            self.items.push(data["item"].clone());
+            return;
+        }
+        let item = &mut self.items[at];
+        if name == "response.output_item.done" {
+            end_item(item, &data["item"]);
+            return;
+        }
+        assert_eq!(item["id"], data["item_id"]);
+        let part = data["content_index"].as_u64().map(|at| at as usize);
+        if name == "response.content_part.added" {
+            let content = item["content"].as_array_mut().unwrap();
+            assert_eq!(part, Some(content.len()));
+            content.push(data["part"].clone());
+            return;
+        }
+        match part {
+            Some(part) => gather(name, data, &mut item["content"][part]),
+            None => gather(name, data, item),
+        }
+    }
+}
+
+/// An item's end says all of it once more.
+fn end_item(item: &mut Json, done: &Json) {
+    assert_eq!(done["id"], item["id"]);
+    assert_ne!(done["status"], "in_progress");
+    item["status"] = done["status"].clone();
+    if let Some(proof) = done.get("encrypted_content") {
+        item["encrypted_content"] = proof.clone();
+    }
+    assert_eq!(item, done);
+}
+
+/// A piece of a part of a message, or of a call's arguments, or its end.
+fn gather(name: &str, data: &Json, slot: &mut Json) {
+    let member = if !data["content_index"].is_u64() {
+        "arguments"
+    } else if slot["type"] == "refusal" {
+        "refusal"
+    } else {
+        "text"
+    };
+    if name.ends_with(".delta") {
+        let sum = slot[member].as_str().unwrap().to_owned() + data["delta"].as_str().unwrap();
+        slot[member] = sum.into();
+        if name == "response.output_text.delta" {
+            let mut all = slot["logprobs"].as_array().unwrap().clone();
+            all.extend(data["logprobs"].as_array().unwrap().clone());
+            slot["logprobs"] = all.into();
+        }
+    } else if name == "response.content_part.done" {
+        assert_eq!(data["part"], *slot, "{data}");
+    } else {
+        assert!(name.ends_with(".done"), "{data}");
+        assert_eq!(data[member], slot[member], "{data}");
+    }
 }
 
 fn text(text: &str) -> Event {

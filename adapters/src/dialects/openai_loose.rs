@@ -8,7 +8,7 @@ use bytes::Bytes;
 use wire::Fault;
 use wire::canon::{self, Str};
 use wire::facts::{EventFacts, Finish, ReplyFacts};
-use wire::json::{self, Type, Value};
+use wire::json::{self, Value};
 use wire::sse;
 
 use super::openai_chat::decode_reply::{self, data_of, scan};
@@ -73,16 +73,12 @@ fn read_verdict(event: &sse::Event<'_>, scratch: &mut json::Tape, facts: &mut Ev
     if data.trim_ascii().is_empty() {
         return;
     }
-    let scanned = json::scan::scan_into(&data, &lens::LIMITS, scratch);
-    let root = Value::root(scratch, &data).filter(|root| root.kind() == Type::Object);
-    match (scanned, root) {
-        (Ok(()), Some(root)) if blocks(root) => {
+    lens::read_object(&data, scratch, facts, |root, facts| {
+        if blocks(root) {
             facts.content = root.get("reply").is_some_and(|reply| reply.has_text());
             facts.finish = Some(Finish::ContentFilter);
         }
-        (Ok(()), Some(_)) => {}
-        _ => facts.malformed = true,
-    }
+    });
 }
 
 /// Reads replies as [`decode_reply::Reader`] does, and verdicts.

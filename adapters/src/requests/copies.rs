@@ -46,113 +46,128 @@ impl Place {
     }
 }
 
-/// Requests of a dialect; `P` stands for the prompt, `Q` for the prompt inside of JSON inside of a string.
-fn bodies(client: DialectId) -> &'static [(Place, &'static str)] {
+/// A request, and what the prompt is in it; `P` stands for the prompt, `Q` for the prompt inside of JSON inside of a string.
+type Example = (Place, &'static str);
+
+/// Requests of a dialect.
+fn bodies(client: DialectId) -> &'static [Example] {
     match client {
-        DialectId::OpenAiChat => &[
-            (
-                Said,
-                r#"{"model":"m","messages":[{"role":"user","content":"P"}]}"#,
-            ),
-            (
-                Said,
-                r#"{"model":"m","messages":[{"role":"system","content":"P"},{"role":"user","content":"q"}]}"#,
-            ),
-            (
-                Said,
-                r#"{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"P"}]}]}"#,
-            ),
-            (
-                Said,
-                r#"{"model":"m","messages":[{"role":"user","content":"q"},{"role":"assistant","content":"P"},{"role":"user","content":"q"}]}"#,
-            ),
-            (
-                Answer,
-                r#"{"model":"m","messages":[{"role":"user","content":"q"},{"role":"assistant","content":null,"tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]},{"role":"tool","tool_call_id":"c","content":"P"}]}"#,
-            ),
-            (
-                Answer,
-                r#"{"model":"m","messages":[{"role":"user","content":"q"},{"role":"assistant","content":null,"tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]},{"role":"tool","tool_call_id":"c","content":"{\"a\":\"Q\"}"}]}"#,
-            ),
-            (
-                Object,
-                r#"{"model":"m","messages":[{"role":"user","content":"q"},{"role":"assistant","content":null,"tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{\"a\":\"Q\"}"}}]},{"role":"tool","tool_call_id":"c","content":"r"}]}"#,
-            ),
-            (
-                Tool,
-                r#"{"model":"m","messages":[{"role":"user","content":"q"}],"tools":[{"type":"function","function":{"name":"f","description":"P","parameters":{"type":"object"}}}]}"#,
-            ),
-        ],
-        DialectId::Anthropic => &[
-            (
-                Said,
-                r#"{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"P"}]}"#,
-            ),
-            (
-                Said,
-                r#"{"model":"m","max_tokens":9,"system":"P","messages":[{"role":"user","content":"q"}]}"#,
-            ),
-            (
-                Said,
-                r#"{"model":"m","max_tokens":9,"messages":[{"role":"user","content":[{"type":"text","text":"P"}]}]}"#,
-            ),
-            (
-                Answer,
-                r#"{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"q"},{"role":"assistant","content":[{"type":"tool_use","id":"c","name":"f","input":{}}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"c","content":"P"}]}]}"#,
-            ),
-            (
-                Object,
-                r#"{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"q"},{"role":"assistant","content":[{"type":"tool_use","id":"c","name":"f","input":{"a":"P"}}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"c","content":"r"}]}]}"#,
-            ),
-        ],
-        DialectId::Responses => &[
-            (Said, r#"{"model":"m","input":"P"}"#),
-            (Said, r#"{"model":"m","instructions":"P","input":"q"}"#),
-            (
-                Said,
-                r#"{"model":"m","input":[{"role":"user","content":[{"type":"input_text","text":"P"}]}]}"#,
-            ),
-            (
-                Answer,
-                r#"{"model":"m","input":[{"role":"user","content":"q"},{"type":"function_call","call_id":"c","name":"f","arguments":"{}"},{"type":"function_call_output","call_id":"c","output":"P"}]}"#,
-            ),
-            (
-                Object,
-                r#"{"model":"m","input":[{"role":"user","content":"q"},{"type":"function_call","call_id":"c","name":"f","arguments":"{\"a\":\"Q\"}"},{"type":"function_call_output","call_id":"c","output":"r"}]}"#,
-            ),
-        ],
-        DialectId::Completions => &[(Said, r#"{"model":"m","prompt":"P"}"#)],
-        DialectId::DashScope => &[
-            (
-                Said,
-                r#"{"model":"m","input":{"messages":[{"role":"user","content":"P"}]}}"#,
-            ),
-            (
-                Said,
-                r#"{"model":"m","input":{"messages":[{"role":"system","content":"P"},{"role":"user","content":"q"}]}}"#,
-            ),
-        ],
-        DialectId::Gemini => &[
-            (
-                Said,
-                r#"{"contents":[{"role":"user","parts":[{"text":"P"}]}]}"#,
-            ),
-            (
-                Said,
-                r#"{"systemInstruction":{"parts":[{"text":"P"}]},"contents":[{"role":"user","parts":[{"text":"q"}]}]}"#,
-            ),
-            (
-                Object,
-                r#"{"contents":[{"role":"user","parts":[{"text":"q"}]},{"role":"model","parts":[{"functionCall":{"name":"f","args":{"a":"P"}}}]},{"role":"user","parts":[{"functionResponse":{"name":"f","response":{"result":"r"}}}]}]}"#,
-            ),
-            (
-                Object,
-                r#"{"contents":[{"role":"user","parts":[{"text":"q"}]},{"role":"model","parts":[{"functionCall":{"name":"f","args":{}}}]},{"role":"user","parts":[{"functionResponse":{"name":"f","response":{"a":"P"}}}]}]}"#,
-            ),
-        ],
+        DialectId::OpenAiChat => CHAT,
+        DialectId::Anthropic => MESSAGES,
+        DialectId::Responses => RESPONSES,
+        DialectId::Completions => COMPLETIONS,
+        DialectId::DashScope => DASHSCOPE,
+        DialectId::Gemini => GEMINI,
         other => panic!("no request of {other:?}"),
     }
 }
+
+const CHAT: &[Example] = &[
+    (
+        Said,
+        r#"{"model":"m","messages":[{"role":"user","content":"P"}]}"#,
+    ),
+    (
+        Said,
+        r#"{"model":"m","messages":[{"role":"system","content":"P"},{"role":"user","content":"q"}]}"#,
+    ),
+    (
+        Said,
+        r#"{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"P"}]}]}"#,
+    ),
+    (
+        Said,
+        r#"{"model":"m","messages":[{"role":"user","content":"q"},{"role":"assistant","content":"P"},{"role":"user","content":"q"}]}"#,
+    ),
+    (
+        Answer,
+        r#"{"model":"m","messages":[{"role":"user","content":"q"},{"role":"assistant","content":null,"tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]},{"role":"tool","tool_call_id":"c","content":"P"}]}"#,
+    ),
+    (
+        Answer,
+        r#"{"model":"m","messages":[{"role":"user","content":"q"},{"role":"assistant","content":null,"tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]},{"role":"tool","tool_call_id":"c","content":"{\"a\":\"Q\"}"}]}"#,
+    ),
+    (
+        Object,
+        r#"{"model":"m","messages":[{"role":"user","content":"q"},{"role":"assistant","content":null,"tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{\"a\":\"Q\"}"}}]},{"role":"tool","tool_call_id":"c","content":"r"}]}"#,
+    ),
+    (
+        Tool,
+        r#"{"model":"m","messages":[{"role":"user","content":"q"}],"tools":[{"type":"function","function":{"name":"f","description":"P","parameters":{"type":"object"}}}]}"#,
+    ),
+];
+
+const MESSAGES: &[Example] = &[
+    (
+        Said,
+        r#"{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"P"}]}"#,
+    ),
+    (
+        Said,
+        r#"{"model":"m","max_tokens":9,"system":"P","messages":[{"role":"user","content":"q"}]}"#,
+    ),
+    (
+        Said,
+        r#"{"model":"m","max_tokens":9,"messages":[{"role":"user","content":[{"type":"text","text":"P"}]}]}"#,
+    ),
+    (
+        Answer,
+        r#"{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"q"},{"role":"assistant","content":[{"type":"tool_use","id":"c","name":"f","input":{}}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"c","content":"P"}]}]}"#,
+    ),
+    (
+        Object,
+        r#"{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"q"},{"role":"assistant","content":[{"type":"tool_use","id":"c","name":"f","input":{"a":"P"}}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"c","content":"r"}]}]}"#,
+    ),
+];
+
+const RESPONSES: &[Example] = &[
+    (Said, r#"{"model":"m","input":"P"}"#),
+    (Said, r#"{"model":"m","instructions":"P","input":"q"}"#),
+    (
+        Said,
+        r#"{"model":"m","input":[{"role":"user","content":[{"type":"input_text","text":"P"}]}]}"#,
+    ),
+    (
+        Answer,
+        r#"{"model":"m","input":[{"role":"user","content":"q"},{"type":"function_call","call_id":"c","name":"f","arguments":"{}"},{"type":"function_call_output","call_id":"c","output":"P"}]}"#,
+    ),
+    (
+        Object,
+        r#"{"model":"m","input":[{"role":"user","content":"q"},{"type":"function_call","call_id":"c","name":"f","arguments":"{\"a\":\"Q\"}"},{"type":"function_call_output","call_id":"c","output":"r"}]}"#,
+    ),
+];
+
+const COMPLETIONS: &[Example] = &[(Said, r#"{"model":"m","prompt":"P"}"#)];
+
+const DASHSCOPE: &[Example] = &[
+    (
+        Said,
+        r#"{"model":"m","input":{"messages":[{"role":"user","content":"P"}]}}"#,
+    ),
+    (
+        Said,
+        r#"{"model":"m","input":{"messages":[{"role":"system","content":"P"},{"role":"user","content":"q"}]}}"#,
+    ),
+];
+
+const GEMINI: &[Example] = &[
+    (
+        Said,
+        r#"{"contents":[{"role":"user","parts":[{"text":"P"}]}]}"#,
+    ),
+    (
+        Said,
+        r#"{"systemInstruction":{"parts":[{"text":"P"}]},"contents":[{"role":"user","parts":[{"text":"q"}]}]}"#,
+    ),
+    (
+        Object,
+        r#"{"contents":[{"role":"user","parts":[{"text":"q"}]},{"role":"model","parts":[{"functionCall":{"name":"f","args":{"a":"P"}}}]},{"role":"user","parts":[{"functionResponse":{"name":"f","response":{"result":"r"}}}]}]}"#,
+    ),
+    (
+        Object,
+        r#"{"contents":[{"role":"user","parts":[{"text":"q"}]},{"role":"model","parts":[{"functionCall":{"name":"f","args":{}}}]},{"role":"user","parts":[{"functionResponse":{"name":"f","response":{"a":"P"}}}]}]}"#,
+    ),
+];
 
 #[test]
 fn what_is_said_is_never_copied() {

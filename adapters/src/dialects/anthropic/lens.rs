@@ -11,7 +11,7 @@ use wire::facts::{EventFacts, Finish, ReplyFacts, Usage};
 use wire::json::{self, Type, Value};
 use wire::sse;
 
-use crate::dialects::openai_chat::lens::LIMITS;
+use crate::dialects::openai_chat::lens::read_object;
 
 /// How an event with a piece begins.
 const DELTA: &[u8] = b"{\"type\":\"content_block_delta\",\"index\":";
@@ -62,12 +62,7 @@ fn is_piece(data: &[u8]) -> bool {
 }
 
 fn read_slow(data: &[u8], scratch: &mut json::Tape, facts: &mut EventFacts) {
-    let scanned = json::scan::scan_into(data, &LIMITS, scratch);
-    let root = Value::root(scratch, data).filter(|root| root.kind() == Type::Object);
-    match (scanned, root) {
-        (Ok(()), Some(root)) => read_root(root, facts),
-        _ => facts.malformed = true,
-    }
+    read_object(data, scratch, facts, read_root);
 }
 
 fn read_root(root: Value<'_>, facts: &mut EventFacts) {

@@ -1,11 +1,12 @@
 //! Writes a canonical request as native completions: user and model in turn, the user first.
 
+use wire::Fault;
 use wire::canon::{Blob, Format, Part, Request, Role, Str, Turn};
-use wire::{Fault, Kind};
 
 use crate::auth::uuid_of;
 use crate::dialect::{Dropped, Encoded, Lossy};
 use crate::dialects::openai_chat::encode_request::{write_extra, write_settings};
+use crate::dialects::wenxin_v1::turns::no_user;
 use crate::quirks::{Loss, Quirks, lose};
 use crate::vendor::Call;
 use crate::weave::{Fields, Weave};
@@ -56,7 +57,7 @@ pub(super) fn encode(
     weave.quoted(&uuid_of(&[call.request_id, "session"]));
     if !system.is_empty() {
         weave.lit(",\"systemPrompt\":");
-        write_texts(&mut weave, &system);
+        weave.joined(&system);
     }
     weave.lit(",\"messages\":[");
     for (at, message) in messages.iter().enumerate() {
@@ -120,9 +121,7 @@ fn arrange<'a>(
         messages.remove(0);
     }
     if messages.is_empty() {
-        return Err(Fault::new(Kind::BadRequest)
-            .param("messages")
-            .message("The provider of this model needs a message of the user."));
+        return Err(no_user());
     }
     Ok((system, messages))
 }
@@ -135,7 +134,7 @@ fn write_message(weave: &mut Weave, message: &Message<'_>) {
     match message {
         Message::Texts(_, texts) => {
             weave.lit("\"contentType\":\"text\",\"content\":");
-            write_texts(weave, texts);
+            weave.joined(texts);
         }
         Message::Picture(at) => {
             weave.lit("\"contentType\":\"image\",\"content\":");
@@ -143,13 +142,4 @@ fn write_message(weave: &mut Weave, message: &Message<'_>) {
         }
     }
     weave.lit("}");
-}
-
-fn write_texts(weave: &mut Weave, texts: &[&Str]) {
-    weave.lit("\"");
-    for (at, text) in texts.iter().enumerate() {
-        weave.lit(if at == 0 { "" } else { "\\n" });
-        weave.splice(text.bytes());
-    }
-    weave.lit("\"");
 }

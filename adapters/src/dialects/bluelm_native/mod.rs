@@ -8,7 +8,7 @@ mod encode;
 
 use wire::canon::Request;
 use wire::facts::{EventFacts, Finish, ReplyFacts};
-use wire::json::{self, Type, Value};
+use wire::json::{self, Value};
 use wire::{Fault, sse};
 
 use crate::dialect::{Decoder, Dialect, DialectId, Encoded, Lossy};
@@ -36,27 +36,16 @@ impl Dialect for BlueLm {
             facts.done = true;
             return;
         }
-        let data = event.data();
-        let Some(data) = data.as_deref().or_else(|| event.bare_json()) else {
-            return;
-        };
-        if data.trim_ascii().is_empty() {
-            return;
-        }
-        let scanned = json::scan::scan_into(data, &lens::LIMITS, scratch);
-        let root = Value::root(scratch, data).filter(|root| root.kind() == Type::Object);
-        let (Ok(()), Some(root)) = (scanned, root) else {
-            facts.malformed = true;
-            return;
-        };
-        facts.error = kind == Kind::Error || failed(root);
-        let (name, finish) = match kind {
-            Kind::Antispam => ("reply", Some(Finish::ContentFilter)),
-            _ => ("message", None),
-        };
-        let text = root.get(name).and_then(|text| text.inner());
-        facts.content = text.is_some_and(|text| !text.is_empty());
-        facts.finish = finish;
+        lens::read_scanned(event, scratch, facts, |root, facts| {
+            facts.error = kind == Kind::Error || failed(root);
+            let (name, finish) = match kind {
+                Kind::Antispam => ("reply", Some(Finish::ContentFilter)),
+                _ => ("message", None),
+            };
+            let text = root.get(name).and_then(|text| text.inner());
+            facts.content = text.is_some_and(|text| !text.is_empty());
+            facts.finish = finish;
+        });
     }
 
     fn read_reply(&self, root: Value<'_>) -> ReplyFacts {

@@ -55,25 +55,21 @@ impl Dialect for DashScope {
         if data.trim_ascii().is_empty() {
             return;
         }
-        let scanned = json::scan::scan_into(data, &lens::LIMITS, scratch);
-        let root = Value::root(scratch, data).filter(|root| root.kind() == Type::Object);
-        let (Ok(()), Some(root)) = (scanned, root) else {
-            facts.malformed = true;
-            return;
-        };
-        facts.error = is_error(event, root);
-        let output = root.get("output");
-        if let Some(text) = output.and_then(|output| output.get("text")) {
-            facts.content |= text.inner().is_some_and(|text| !text.is_empty());
-        }
-        for choice in choices(root) {
-            facts.content |= lens::has_content(choice);
-        }
-        facts.finish = finish(root);
-        if let Some((span, usage)) = lens::usage_of(root) {
-            facts.usage = Some(usage);
-            facts.usage_span = span;
-        }
+        lens::read_object(data, scratch, facts, |root, facts| {
+            facts.error = is_error(event, root);
+            let output = root.get("output");
+            if let Some(text) = output.and_then(|output| output.get("text")) {
+                facts.content |= text.inner().is_some_and(|text| !text.is_empty());
+            }
+            for choice in choices(root) {
+                facts.content |= lens::has_content(choice);
+            }
+            facts.finish = finish(root);
+            if let Some((span, usage)) = lens::usage_of(root) {
+                facts.usage = Some(usage);
+                facts.usage_span = span;
+            }
+        });
     }
 
     fn read_reply(&self, root: Value<'_>) -> ReplyFacts {

@@ -7,24 +7,11 @@ use wire::json::{self, Type, Value};
 use wire::sse;
 
 use super::names::{at, get};
-use crate::dialects::openai_chat::lens::LIMITS;
+use crate::dialects::openai_chat::lens::read_scanned;
 
 /// Reads one event.
 pub(super) fn read_event(event: &sse::Event<'_>, scratch: &mut json::Tape, facts: &mut EventFacts) {
-    let data = event.data();
-    // A line that is no field: the beginning of an error that stands alone.
-    let Some(data) = data.as_deref().or_else(|| event.bare_json()) else {
-        return;
-    };
-    if data.trim_ascii().is_empty() {
-        return;
-    }
-    let scanned = json::scan::scan_into(data, &LIMITS, scratch);
-    let root = Value::root(scratch, data).filter(|root| root.kind() == Type::Object);
-    match (scanned, root) {
-        (Ok(()), Some(root)) => read_root(root, facts),
-        _ => facts.malformed = true,
-    }
+    read_scanned(event, scratch, facts, read_root);
 }
 
 fn read_root(root: Value<'_>, facts: &mut EventFacts) {

@@ -1,12 +1,11 @@
 //! Writes a canonical request for the legacy chat: senders in place of roles, the system text as a bot's setting.
 
-use std::collections::HashMap;
-
-use wire::canon::{Format, Part, Request, Role, Str, Tool, ToolCall, ToolChoice, Turn};
-use wire::{Fault, Kind};
+use wire::Fault;
+use wire::canon::{Format, Request, Role, Str, ToolCall, ToolChoice, Turn};
 
 use crate::dialect::{Dropped, Encoded, Lossy};
-use crate::dialects::openai_chat::encode_request::{write_extra, write_function, write_settings};
+use crate::dialects::openai_chat::encode_request::{write_extra, write_functions, write_settings};
+use crate::dialects::wenxin_v1::turns::{Step, no_user, one_by_one, texts_of};
 use crate::quirks::{Loss, Quirks, lose};
 use crate::vendor::Call;
 use crate::weave::{Fields, Weave};
@@ -36,12 +35,12 @@ struct Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    fn of(turn: &'a Turn, texts: Vec<&'a Str>, call: Option<&'a ToolCall>) -> Self {
+    fn of(step: &Step<'a>, texts: Vec<&'a Str>) -> Self {
         Self {
-            role: turn.role,
-            name: turn.name.as_ref().filter(|name| !name.is_empty()),
+            role: step.turn.role,
+            name: step.turn.name.as_ref().filter(|name| !name.is_empty()),
             texts,
-            call,
+            call: step.call,
         }
     }
 }
@@ -69,7 +68,7 @@ pub(super) fn encode(
     if talk.system.is_empty() {
         fields.weave.quoted(SETTING);
     } else {
-        write_texts(fields.weave, &talk.system);
+        fields.weave.joined(&talk.system);
     }
     fields.weave.lit("}]");
     fields.key("reply_constraints");
@@ -89,6 +88,9 @@ pub(super) fn encode(
         fields.lit("stream", "true");
     }
     let tools = write_functions(&mut fields, request)?;
+    if tools && !matches!(request.tool_choice, None | Some(ToolChoice::Auto)) {
+        fields.lose("tool_choice", Loss::Meaning)?;
+    }
     write_settings(&mut fields, &request.settings, quirks)?;
     if !matches!(request.settings.format, None | Some(Format::Text)) {
         fields.lose("response_format", Loss::Meaning)?;
@@ -107,29 +109,14 @@ fn arrange<'a>(turns: &'a [Turn], lossy: Lossy, dropped: &mut Dropped) -> Result
         system: Vec::new(),
         messages: Vec::new(),
     };
-    let mut rest = turns;
-    while let Some((turn, behind)) = rest.split_first() {
-        rest = behind;
-        let texts = texts_of(turn, lossy, dropped)?;
-        if matches!(turn.role, Role::System | Role::Developer) {
+    for step in one_by_one(turns) {
+        let texts = texts_of(&step, lossy, dropped)?;
+        if matches!(step.turn.role, Role::System | Role::Developer) {
             talk.system
                 .extend(texts.into_iter().filter(|text| !text.is_empty()));
-            continue;
+        } else {
+            talk.messages.push(Message::of(&step, texts));
         }
-        if turn.calls.len() < 2 {
-            talk.messages
-                .push(Message::of(turn, texts, turn.calls.first()));
-            continue;
-        }
-        let results = behind.iter().take_while(|turn| turn.role == Role::Tool);
-        let (results, behind) = behind.split_at(results.count());
-        rest = behind;
-        let results = results.iter().map(|result| {
-            let texts = texts_of(result, lossy, dropped)?;
-            Ok((result.call_id.as_ref(), Message::of(result, texts, None)))
-        });
-        let results = results.collect::<Result<Vec<_>, Fault>>()?;
-        one_by_one(turn, texts, results, &mut talk.messages);
     }
     while talk
         .messages
@@ -141,78 +128,9 @@ fn arrange<'a>(turns: &'a [Turn], lossy: Lossy, dropped: &mut Dropped) -> Result
         talk.messages.pop();
     }
     if talk.messages.is_empty() {
-        return Err(Fault::new(Kind::BadRequest)
-            .param("messages")
-            .message("The provider of this model needs a message of the user."));
+        return Err(no_user());
     }
     Ok(talk)
-}
-
-/// A turn's texts.
-fn texts_of<'a>(
-    turn: &'a Turn,
-    lossy: Lossy,
-    dropped: &mut Dropped,
-) -> Result<Vec<&'a Str>, Fault> {
-    let mut texts = Vec::with_capacity(turn.parts.len());
-    for part in &turn.parts {
-        match part {
-            Part::Text(text) | Part::Refusal(text) => texts.push(text),
-            _ => lose("messages", Loss::Meaning, lossy, dropped)?,
-        }
-    }
-    Ok(texts)
-}
-
-/// Several calls of one turn: a message has room for one, so each is told with its result behind it. Results that name none of
-/// them come last.
-fn one_by_one<'a>(
-    turn: &'a Turn,
-    mut texts: Vec<&'a Str>,
-    results: Vec<(Option<&'a Str>, Message<'a>)>,
-    messages: &mut Vec<Message<'a>>,
-) {
-    let calls = turn.calls.iter();
-    let mut answers: HashMap<&[u8], Vec<Message<'a>>> = calls
-        .map(|call| (&call.id.bytes()[..], Vec::new()))
-        .collect();
-    let mut others = Vec::new();
-    for (id, result) in results {
-        let own = id.and_then(|id| answers.get_mut(&id.bytes()[..]));
-        own.unwrap_or(&mut others).push(result);
-    }
-    for call in &turn.calls {
-        messages.push(Message::of(turn, std::mem::take(&mut texts), Some(call)));
-        messages.extend(answers.remove(&call.id.bytes()[..]).unwrap_or_default());
-    }
-    messages.append(&mut others);
-}
-
-/// `functions`, and the choice among them. True if any are written.
-fn write_functions(fields: &mut Fields<'_>, request: &Request) -> Result<bool, Fault> {
-    let is_function = |tool: &&Tool| matches!(tool, Tool::Function { .. });
-    if request.tools.iter().any(|tool| !is_function(&tool)) {
-        fields.lose("tools", Loss::Meaning)?;
-    }
-    let mut functions = request.tools.iter().filter(is_function).peekable();
-    let none = matches!(request.tool_choice, Some(ToolChoice::None));
-    if none || functions.peek().is_none() {
-        return Ok(false);
-    }
-    fields.key("functions");
-    fields.weave.lit("[");
-    for (at, function) in functions.enumerate() {
-        fields.weave.lit(if at == 0 { "" } else { "," });
-        write_function(fields.weave, function, true);
-    }
-    fields.weave.lit("]");
-    match &request.tool_choice {
-        Some(ToolChoice::Named(_) | ToolChoice::Required | ToolChoice::Other(_)) => {
-            fields.lose("tool_choice", Loss::Meaning)?;
-        }
-        Some(ToolChoice::Auto | ToolChoice::None) | None => {}
-    }
-    Ok(true)
 }
 
 fn write_message(weave: &mut Weave, message: &Message<'_>) {
@@ -227,7 +145,7 @@ fn write_message(weave: &mut Weave, message: &Message<'_>) {
         (_, None) => weave.quoted(USER),
     }
     weave.lit(",\"text\":");
-    write_texts(weave, &message.texts);
+    weave.joined(&message.texts);
     if let Some(call) = message.call {
         weave.lit(",\"function_call\":{\"name\":");
         weave.string(&call.name);
@@ -236,14 +154,4 @@ fn write_message(weave: &mut Weave, message: &Message<'_>) {
         weave.lit("}");
     }
     weave.lit("}");
-}
-
-/// Texts joined by line feeds.
-fn write_texts(weave: &mut Weave, texts: &[&Str]) {
-    weave.lit("\"");
-    for (at, text) in texts.iter().enumerate() {
-        weave.lit(if at == 0 { "" } else { "\\n" });
-        weave.splice(text.bytes());
-    }
-    weave.lit("\"");
 }

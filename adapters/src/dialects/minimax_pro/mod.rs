@@ -34,27 +34,16 @@ impl Dialect for MiniMaxPro {
     }
 
     fn read_event(&self, event: &sse::Event<'_>, scratch: &mut json::Tape, facts: &mut EventFacts) {
-        let data = event.data();
-        let Some(data) = data.as_deref().or_else(|| event.bare_json()) else {
-            return;
-        };
-        if data.trim_ascii().is_empty() {
-            return;
-        }
-        let scanned = json::scan::scan_into(data, &lens::LIMITS, scratch);
-        let root = Value::root(scratch, data).filter(|root| root.kind() == Type::Object);
-        let (Ok(()), Some(root)) = (scanned, root) else {
-            facts.malformed = true;
-            return;
-        };
-        facts.error = lens::is_error(root);
-        facts.content = texts(root).next().is_some() || call(root).is_some();
-        facts.finish = finish(root);
-        facts.done = facts.finish.is_some();
-        if let Some((span, usage)) = usage(root) {
-            facts.usage = Some(usage);
-            facts.usage_span = span;
-        }
+        lens::read_scanned(event, scratch, facts, |root, facts| {
+            facts.error = lens::is_error(root);
+            facts.content = texts(root).next().is_some() || call(root).is_some();
+            facts.finish = finish(root);
+            facts.done = facts.finish.is_some();
+            if let Some((span, usage)) = usage(root) {
+                facts.usage = Some(usage);
+                facts.usage_span = span;
+            }
+        });
     }
 
     fn read_reply(&self, root: Value<'_>) -> ReplyFacts {

@@ -173,6 +173,31 @@ pub(crate) fn write_tools(weave: &mut Weave, tools: &[Tool]) {
     weave.lit("]");
 }
 
+/// The legacy `functions`, for dialects without other tools. True if any are written: the choice among them is the caller's
+/// to write or lose.
+///
+/// # Errors
+/// `BadRequest` for tools of other kinds that must not be lost.
+pub(crate) fn write_functions(fields: &mut Fields<'_>, request: &Request) -> Result<bool, Fault> {
+    let is_function = |tool: &&Tool| matches!(tool, Tool::Function { .. });
+    if request.tools.iter().any(|tool| !is_function(&tool)) {
+        fields.lose("tools", Loss::Meaning)?;
+    }
+    let mut functions = request.tools.iter().filter(is_function).peekable();
+    let none = matches!(request.tool_choice, Some(ToolChoice::None));
+    if none || functions.peek().is_none() {
+        return Ok(false);
+    }
+    fields.key("functions");
+    fields.weave.lit("[");
+    for (at, function) in functions.enumerate() {
+        fields.weave.lit(if at == 0 { "" } else { "," });
+        write_function(fields.weave, function, true);
+    }
+    fields.weave.lit("]");
+    Ok(true)
+}
+
 /// `{name, description, parameters, strict}`; a vendor may want parameters always.
 pub(crate) fn write_function(weave: &mut Weave, tool: &Tool, always_parameters: bool) {
     let Tool::Function {

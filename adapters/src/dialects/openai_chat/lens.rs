@@ -123,17 +123,42 @@ fn behind_colon(data: &[u8], at: usize) -> Option<&[u8]> {
     rest.strip_prefix(b":").map(<[u8]>::trim_ascii_start)
 }
 
+/// Reads an event that nothing tells but its JSON: its data, or a line that is no field, since some servers write an error
+/// so. One without data says nothing.
+pub(crate) fn read_scanned(
+    event: &sse::Event<'_>,
+    scratch: &mut json::Tape,
+    facts: &mut EventFacts,
+    read: impl FnOnce(Value<'_>, &mut EventFacts),
+) {
+    let data = event.data();
+    let data = data.as_deref().or_else(|| event.bare_json());
+    if let Some(data) = data.filter(|data| !data.trim_ascii().is_empty()) {
+        read_object(data, scratch, facts, read);
+    }
+}
+
+/// Reads data that must be an object; anything else is malformed.
+pub(crate) fn read_object(
+    data: &[u8],
+    scratch: &mut json::Tape,
+    facts: &mut EventFacts,
+    read: impl FnOnce(Value<'_>, &mut EventFacts),
+) {
+    let scanned = json::scan::scan_into(data, &LIMITS, scratch);
+    let root = Value::root(scratch, data).filter(|root| root.kind() == Type::Object);
+    match (scanned, root) {
+        (Ok(()), Some(root)) => read(root, facts),
+        _ => facts.malformed = true,
+    }
+}
+
 fn read_slow(data: &[u8], scratch: &mut json::Tape, facts: &mut EventFacts) {
     if data.trim_ascii_start().starts_with(b"[DONE]") {
         facts.done = true;
         return;
     }
-    let scanned = json::scan::scan_into(data, &LIMITS, scratch);
-    let root = Value::root(scratch, data).filter(|root| root.kind() == Type::Object);
-    match (scanned, root) {
-        (Ok(()), Some(root)) => read_root(root, facts),
-        _ => facts.malformed = true,
-    }
+    read_object(data, scratch, facts, read_root);
 }
 
 fn read_root(root: Value<'_>, facts: &mut EventFacts) {

@@ -349,100 +349,102 @@ mod tests {
         assert_eq!((facts.choices, facts.max_tokens), (1, None));
     }
 
+    /// Body, reason, field.
+    const REFUSED: &[(&str, &str, &str)] = &[
+        ("[]", "bad_request", ""),
+        (r#"{"messages":[{}]}"#, "bad_request", "model"),
+        (r#"{"model":1,"messages":[{}]}"#, "bad_request", "model"),
+        (r#"{"model":"a b","messages":[{}]}"#, "bad_request", "model"),
+        (r#"{"model":"a"}"#, "bad_request", "messages"),
+        (r#"{"model":"a","messages":[]}"#, "bad_request", "messages"),
+        (
+            r#"{"model":"a","messages":[{},1]}"#,
+            "bad_request",
+            "messages[1]",
+        ),
+        (r#"{"model":"a","input":"hi"}"#, "bad_request", "messages"),
+        (
+            r#"{"model":"a","messages":[{}],"stream":1}"#,
+            "bad_request",
+            "stream",
+        ),
+        (
+            r#"{"model":"a","messages":[{}],"stream_options":1}"#,
+            "bad_request",
+            "stream_options",
+        ),
+        (
+            r#"{"model":"a","messages":[{}],"stream_options":{"include_usage":1}}"#,
+            "bad_request",
+            "stream_options.include_usage",
+        ),
+        (
+            r#"{"model":"a","messages":[{}],"stream_options":{"Include_usage":true}}"#,
+            "duplicate_key",
+            "include_usage",
+        ),
+        (r#"{"model":"a","messages":[{}],"n":0}"#, "bad_request", "n"),
+        (
+            r#"{"model":"a","messages":[{}],"n":129}"#,
+            "bad_request",
+            "n",
+        ),
+        (
+            r#"{"model":"a","messages":[{}],"max_tokens":-1}"#,
+            "bad_request",
+            "max_tokens",
+        ),
+        (
+            r#"{"model":"a","messages":[{}],"max_tokens":1.5}"#,
+            "bad_request",
+            "max_tokens",
+        ),
+        (
+            r#"{"model":"a","messages":[{}],"max_tokens":1e30}"#,
+            "bad_request",
+            "max_tokens",
+        ),
+        (
+            r#"{"model":"a","messages":[{}],"MODEL":"b"}"#,
+            "duplicate_key",
+            "model",
+        ),
+        (
+            r#"{"model":"a","me\u017f\u017fages":[{}],"messages":[{}]}"#,
+            "duplicate_key",
+            "messages",
+        ),
+        (
+            r#"{"model":"a","messages":[{"Content":"x"}]}"#,
+            "duplicate_key",
+            "content",
+        ),
+        (
+            r#"{"model":"a","messages":[{}],"api_base":"http://x"}"#,
+            "forbidden_parameter",
+            "api_base",
+        ),
+        (
+            r#"{"model":"a","messages":[{}],"Extra_Headers":{}}"#,
+            "forbidden_parameter",
+            "extra_headers",
+        ),
+    ];
+
     #[test]
     fn refuses() {
-        let long = "x".repeat(257);
-        let rows: &[(&str, &str, &str)] = &[
-            ("[]", "bad_request", ""),
-            (r#"{"messages":[{}]}"#, "bad_request", "model"),
-            (r#"{"model":1,"messages":[{}]}"#, "bad_request", "model"),
-            (r#"{"model":"a b","messages":[{}]}"#, "bad_request", "model"),
-            (
-                &format!(r#"{{"model":"{long}","messages":[{{}}]}}"#),
-                "bad_request",
-                "model",
-            ),
-            (r#"{"model":"a"}"#, "bad_request", "messages"),
-            (r#"{"model":"a","messages":[]}"#, "bad_request", "messages"),
-            (
-                r#"{"model":"a","messages":[{},1]}"#,
-                "bad_request",
-                "messages[1]",
-            ),
-            (r#"{"model":"a","input":"hi"}"#, "bad_request", "messages"),
-            (
-                r#"{"model":"a","messages":[{}],"stream":1}"#,
-                "bad_request",
-                "stream",
-            ),
-            (
-                r#"{"model":"a","messages":[{}],"stream_options":1}"#,
-                "bad_request",
-                "stream_options",
-            ),
-            (
-                r#"{"model":"a","messages":[{}],"stream_options":{"include_usage":1}}"#,
-                "bad_request",
-                "stream_options.include_usage",
-            ),
-            (
-                r#"{"model":"a","messages":[{}],"stream_options":{"Include_usage":true}}"#,
-                "duplicate_key",
-                "include_usage",
-            ),
-            (r#"{"model":"a","messages":[{}],"n":0}"#, "bad_request", "n"),
-            (
-                r#"{"model":"a","messages":[{}],"n":129}"#,
-                "bad_request",
-                "n",
-            ),
-            (
-                r#"{"model":"a","messages":[{}],"max_tokens":-1}"#,
-                "bad_request",
-                "max_tokens",
-            ),
-            (
-                r#"{"model":"a","messages":[{}],"max_tokens":1.5}"#,
-                "bad_request",
-                "max_tokens",
-            ),
-            (
-                r#"{"model":"a","messages":[{}],"max_tokens":1e30}"#,
-                "bad_request",
-                "max_tokens",
-            ),
-            (
-                r#"{"model":"a","messages":[{}],"MODEL":"b"}"#,
-                "duplicate_key",
-                "model",
-            ),
-            (
-                r#"{"model":"a","me\u017f\u017fages":[{}],"messages":[{}]}"#,
-                "duplicate_key",
-                "messages",
-            ),
-            (
-                r#"{"model":"a","messages":[{"Content":"x"}]}"#,
-                "duplicate_key",
-                "content",
-            ),
-            (
-                r#"{"model":"a","messages":[{}],"api_base":"http://x"}"#,
-                "forbidden_parameter",
-                "api_base",
-            ),
-            (
-                r#"{"model":"a","messages":[{}],"Extra_Headers":{}}"#,
-                "forbidden_parameter",
-                "extra_headers",
-            ),
-        ];
-        for (body, reason, field) in rows {
+        for (body, reason, field) in REFUSED {
             let fault = read_text(body).unwrap_err();
             assert_eq!(fault.kind(), Kind::BadRequest, "{body}");
             assert_eq!(fault.why(), *reason, "{body}");
             assert_eq!(fault.field().unwrap_or_default(), *field, "{body}");
         }
+        let long = "x".repeat(257);
+        let fault = read_text(&format!(r#"{{"model":"{long}","messages":[{{}}]}}"#)).unwrap_err();
+        assert_eq!(
+            (fault.kind(), fault.why(), fault.field()),
+            (Kind::BadRequest, "bad_request", Some("model"))
+        );
         let many = vec!["{}"; MESSAGES_MAX + 1].join(",");
         assert!(read_text(&format!(r#"{{"model":"a","messages":[{many}]}}"#)).is_err());
     }

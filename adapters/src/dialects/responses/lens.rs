@@ -7,10 +7,10 @@ use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
 use wire::facts::{EventFacts, Finish, ReplyFacts};
-use wire::json::{self, Type, Value};
+use wire::json::{self, Value};
 use wire::sse;
 
-use crate::dialects::openai_chat::lens::{LIMITS, read_usage};
+use crate::dialects::openai_chat::lens::{read_object, read_usage};
 
 /// A quote inside a JSON string is escaped, so this finds a member only.
 static PIECE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"delta\":\""));
@@ -55,12 +55,7 @@ fn read_slow(data: &[u8], scratch: &mut json::Tape, facts: &mut EventFacts) {
     if data.trim_ascii_start().starts_with(b"[DONE]") {
         return;
     }
-    let scanned = json::scan::scan_into(data, &LIMITS, scratch);
-    let root = Value::root(scratch, data).filter(|root| root.kind() == Type::Object);
-    match (scanned, root) {
-        (Ok(()), Some(root)) => read_root(root, facts),
-        _ => facts.malformed = true,
-    }
+    read_object(data, scratch, facts, read_root);
 }
 
 fn read_root(root: Value<'_>, facts: &mut EventFacts) {

@@ -123,22 +123,14 @@ fn write_message(weave: &mut Weave, role: &str, texts: &[&Str]) {
     weave.lit("{\"role\":");
     weave.quoted(role);
     weave.lit(",\"content\":\"");
-    write_texts(weave, texts);
+    weave.lines(texts);
     weave.lit("\"}");
-}
-
-/// Texts, a line feed between them.
-fn write_texts(weave: &mut Weave, texts: &[&Str]) {
-    for (at, text) in texts.iter().enumerate() {
-        weave.lit(if at == 0 { "" } else { "\\n" });
-        weave.splice(text.bytes());
-    }
 }
 
 /// What the model said; a call that it made is told as text, since there is no other place for it.
 fn write_answer(weave: &mut Weave, side: &Side<'_>) {
     weave.lit("{\"role\":\"assistant\",\"content\":\"");
-    write_texts(weave, &side.texts);
+    weave.lines(&side.texts);
     if let Some(call) = side.call {
         weave.lit(if side.texts.is_empty() { "" } else { "\\n" });
         weave.lit("{\\\"name\\\":\\\"");

@@ -32,37 +32,26 @@ impl Dialect for SparkNative {
     }
 
     fn read_event(&self, event: &sse::Event<'_>, scratch: &mut json::Tape, facts: &mut EventFacts) {
-        let data = event.data();
-        let Some(data) = data.as_deref().or_else(|| event.bare_json()) else {
-            return;
-        };
-        if data.trim_ascii().is_empty() {
-            return;
-        }
-        let scanned = json::scan::scan_into(data, &lens::LIMITS, scratch);
-        let root = Value::root(scratch, data).filter(|root| root.kind() == Type::Object);
-        let (Ok(()), Some(root)) = (scanned, root) else {
-            facts.malformed = true;
-            return;
-        };
-        facts.error = failed(root);
-        let filled = |text: Option<Value<'_>>| {
-            text.and_then(|text| text.inner())
-                .is_some_and(|inner| !inner.is_empty())
-        };
-        facts.content = texts(root).any(|text| {
-            filled(text.get("content"))
-                || filled(text.get("reasoning_content"))
-                || call(text).is_some()
+        lens::read_scanned(event, scratch, facts, |root, facts| {
+            facts.error = failed(root);
+            let filled = |text: Option<Value<'_>>| {
+                text.and_then(|text| text.inner())
+                    .is_some_and(|inner| !inner.is_empty())
+            };
+            facts.content = texts(root).any(|text| {
+                filled(text.get("content"))
+                    || filled(text.get("reasoning_content"))
+                    || call(text).is_some()
+            });
+            if is_last(root) && !facts.error {
+                facts.finish = Some(finish(root));
+                facts.done = true;
+            }
+            if let Some((span, usage)) = usage(root) {
+                facts.usage = Some(usage);
+                facts.usage_span = span;
+            }
         });
-        if is_last(root) && !facts.error {
-            facts.finish = Some(finish(root));
-            facts.done = true;
-        }
-        if let Some((span, usage)) = usage(root) {
-            facts.usage = Some(usage);
-            facts.usage_span = span;
-        }
     }
 
     fn read_reply(&self, root: Value<'_>) -> ReplyFacts {

@@ -1,11 +1,11 @@
 //! Writes a canonical request for the legacy chat. The model's name is not written: it stands in the path.
 
 use wire::Fault;
-use wire::canon::{Format, Request, Str, Tool, ToolChoice};
+use wire::canon::{Format, Request, Str, ToolChoice};
 
 use super::turns::{Side, arrange, result_text};
 use crate::dialect::{Dropped, Encoded, Lossy};
-use crate::dialects::openai_chat::encode_request::{write_extra, write_function, write_settings};
+use crate::dialects::openai_chat::encode_request::{write_extra, write_functions, write_settings};
 use crate::quirks::{Loss, Quirks};
 use crate::vendor::Call;
 use crate::weave::{Fields, Weave};
@@ -51,6 +51,9 @@ pub(super) fn encode(
         fields.lit("stream", "true");
     }
     let tools = write_functions(&mut fields, request)?;
+    if tools {
+        write_choice(&mut fields, request)?;
+    }
     let mut settings = request.settings.clone();
     settings.max_tokens = settings.max_tokens.map(|tokens| tokens.max(TOKENS_MIN));
     let penalty = settings.presence_penalty.take();
@@ -86,24 +89,8 @@ fn write_penalty(fields: &mut Fields<'_>, penalty: f64) -> Result<(), Fault> {
     Ok(())
 }
 
-/// `functions` and the choice among them. True if any are written.
-fn write_functions(fields: &mut Fields<'_>, request: &Request) -> Result<bool, Fault> {
-    let is_function = |tool: &&Tool| matches!(tool, Tool::Function { .. });
-    if request.tools.iter().any(|tool| !is_function(&tool)) {
-        fields.lose("tools", Loss::Meaning)?;
-    }
-    let mut functions = request.tools.iter().filter(is_function).peekable();
-    let none = matches!(request.tool_choice, Some(ToolChoice::None));
-    if none || functions.peek().is_none() {
-        return Ok(false);
-    }
-    fields.key("functions");
-    fields.weave.lit("[");
-    for (at, function) in functions.enumerate() {
-        fields.weave.lit(if at == 0 { "" } else { "," });
-        write_function(fields.weave, function, true);
-    }
-    fields.weave.lit("]");
+/// The choice among functions.
+fn write_choice(fields: &mut Fields<'_>, request: &Request) -> Result<(), Fault> {
     match &request.tool_choice {
         Some(ToolChoice::Named(name)) => {
             fields.key("tool_choice");
@@ -118,7 +105,7 @@ fn write_functions(fields: &mut Fields<'_>, request: &Request) -> Result<bool, F
         }
         Some(ToolChoice::Auto | ToolChoice::None) | None => {}
     }
-    Ok(true)
+    Ok(())
 }
 
 fn write_side(weave: &mut Weave, side: &Side<'_>) {
@@ -157,13 +144,9 @@ fn write_side(weave: &mut Weave, side: &Side<'_>) {
 
 /// Texts joined by line feeds; `blank` where there is none, since the vendor refuses empty content.
 fn write_texts(weave: &mut Weave, texts: &[&Str], blank: &str) {
-    weave.lit("\"");
-    for (at, text) in texts.iter().enumerate() {
-        weave.lit(if at == 0 { "" } else { "\\n" });
-        weave.splice(text.bytes());
-    }
     if texts.is_empty() {
-        weave.lit(blank);
+        weave.quoted(blank);
+    } else {
+        weave.joined(texts);
     }
-    weave.lit("\"");
 }

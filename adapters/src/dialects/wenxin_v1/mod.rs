@@ -31,30 +31,19 @@ impl Dialect for WenxinV1 {
     }
 
     fn read_event(&self, event: &sse::Event<'_>, scratch: &mut json::Tape, facts: &mut EventFacts) {
-        let data = event.data();
-        let Some(data) = data.as_deref().or_else(|| event.bare_json()) else {
-            return;
-        };
-        if data.trim_ascii().is_empty() {
-            return;
-        }
-        let scanned = json::scan::scan_into(data, &lens::LIMITS, scratch);
-        let root = Value::root(scratch, data).filter(|root| root.kind() == Type::Object);
-        let (Ok(()), Some(root)) = (scanned, root) else {
-            facts.malformed = true;
-            return;
-        };
-        facts.error = lens::is_error(root);
-        let result = root.get("result").and_then(|result| result.inner());
-        facts.content = result.is_some_and(|text| !text.is_empty()) || calls(root).is_some();
-        if is_end(root) {
-            facts.finish = Some(finish(root));
-            facts.done = true;
-        }
-        if let Some((span, usage)) = lens::usage_of(root) {
-            facts.usage = Some(usage);
-            facts.usage_span = span;
-        }
+        lens::read_scanned(event, scratch, facts, |root, facts| {
+            facts.error = lens::is_error(root);
+            let result = root.get("result").and_then(|result| result.inner());
+            facts.content = result.is_some_and(|text| !text.is_empty()) || calls(root).is_some();
+            if is_end(root) {
+                facts.finish = Some(finish(root));
+                facts.done = true;
+            }
+            if let Some((span, usage)) = lens::usage_of(root) {
+                facts.usage = Some(usage);
+                facts.usage_span = span;
+            }
+        });
     }
 
     fn read_reply(&self, root: Value<'_>) -> ReplyFacts {

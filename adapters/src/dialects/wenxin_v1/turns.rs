@@ -1,7 +1,8 @@
 //! Brings a conversation into the order that the legacy protocol wants, and Spark's too: system texts apart, user (or
 //! function result) and assistant in turn, beginning and ending with the user's side.
 //!
-//! Nothing is invented: turns of one side are merged, and what cannot be said is lost by the caller's leave.
+//! Nothing is invented: turns of one side are merged, of several calls each is told with its results ([`one_by_one`]), and
+//! what cannot be said is lost by the caller's leave.
 
 use std::collections::HashMap;
 
@@ -33,6 +34,59 @@ pub(crate) struct Side<'a> {
     pub call: Option<&'a ToolCall>,
 }
 
+/// A turn, or a part of one that made several calls, as it is told where a message has room for one call.
+pub(crate) struct Step<'a> {
+    /// The turn.
+    pub turn: &'a Turn,
+    /// The one of its calls that is told here.
+    pub call: Option<&'a ToolCall>,
+    /// Whether its texts are told here: they are once, in its first step.
+    pub speaks: bool,
+}
+
+/// Splits turns so that each step has one call at most: of several calls each has its results behind it. Results that name
+/// none of them come last.
+pub(crate) fn one_by_one(turns: &[Turn]) -> Vec<Step<'_>> {
+    let mut steps = Vec::with_capacity(turns.len());
+    let whole = |turn| Step {
+        turn,
+        call: turn.calls.first(),
+        speaks: true,
+    };
+    let mut rest = turns;
+    while let Some((turn, behind)) = rest.split_first() {
+        rest = behind;
+        if turn.calls.len() < 2 {
+            steps.push(whole(turn));
+            continue;
+        }
+        let results = behind.iter().take_while(|turn| turn.role == Role::Tool);
+        let (results, behind) = behind.split_at(results.count());
+        rest = behind;
+        let calls = turn.calls.iter();
+        let mut answers: HashMap<&[u8], Vec<&Turn>> = calls
+            .map(|call| (&call.id.bytes()[..], Vec::new()))
+            .collect();
+        let mut others = Vec::new();
+        for result in results {
+            let id = result.call_id.as_ref();
+            let own = id.and_then(|id| answers.get_mut(&id.bytes()[..]));
+            own.unwrap_or(&mut others).push(result);
+        }
+        for (at, call) in turn.calls.iter().enumerate() {
+            steps.push(Step {
+                turn,
+                call: Some(call),
+                speaks: at == 0,
+            });
+            let own = answers.remove(&call.id.bytes()[..]);
+            steps.extend(own.unwrap_or_default().into_iter().map(whole));
+        }
+        steps.extend(others.into_iter().map(whole));
+    }
+    steps
+}
+
 /// Puts turns in order.
 ///
 /// # Errors
@@ -45,8 +99,10 @@ pub(crate) fn arrange<'a>(
     let mut talk = Talk::default();
     // Names of the functions that were called so far, by the call's id.
     let mut called: HashMap<&[u8], &Str> = HashMap::new();
-    for turn in turns {
-        let texts = texts_of(turn, lossy, dropped)?;
+    for step in one_by_one(turns) {
+        let turn = step.turn;
+        let mut texts = texts_of(&step, lossy, dropped)?;
+        texts.retain(|text| text.first_char().is_some());
         if matches!(turn.role, Role::System | Role::Developer) {
             talk.system.extend(texts);
             continue;
@@ -70,15 +126,12 @@ pub(crate) fn arrange<'a>(
                 .push((name.or(turn.name.as_ref()).cloned(), texts));
             continue;
         }
-        let names = turn.calls.iter();
-        called.extend(names.map(|call| (&call.id.bytes()[..], &call.name)));
         side.texts.extend(texts);
-        for call in &turn.calls {
-            if side.call.is_some() {
-                // One call at a time; the results of all are kept.
+        if let Some(call) = step.call {
+            called.insert(call.id.bytes(), &call.name);
+            if side.call.replace(call).is_some() {
+                // Nothing answered the one before.
                 lose("tool_calls", Loss::Hint, lossy, dropped)?;
-            } else {
-                side.call = Some(call);
             }
         }
     }
@@ -93,27 +146,37 @@ pub(crate) fn arrange<'a>(
         talk.turns.pop();
     }
     if talk.turns.is_empty() {
-        return Err(Fault::new(Kind::BadRequest)
-            .param("messages")
-            .message("The provider of this model needs a message of the user."));
+        return Err(no_user());
     }
     Ok(talk)
 }
 
-/// A turn's texts that are not blank.
-fn texts_of<'a>(
-    turn: &'a Turn,
+/// Of a conversation in which no user says a thing.
+pub(crate) fn no_user() -> Fault {
+    Fault::new(Kind::BadRequest)
+        .param("messages")
+        .message("The provider of this model needs a message of the user.")
+}
+
+/// The texts that are told in a step.
+///
+/// # Errors
+/// `BadRequest` for other parts that must not be lost.
+pub(crate) fn texts_of<'a>(
+    step: &Step<'a>,
     lossy: Lossy,
     dropped: &mut Dropped,
 ) -> Result<Vec<&'a Str>, Fault> {
-    let mut texts = Vec::with_capacity(turn.parts.len());
-    for part in &turn.parts {
+    if !step.speaks {
+        return Ok(Vec::new());
+    }
+    let mut texts = Vec::with_capacity(step.turn.parts.len());
+    for part in &step.turn.parts {
         match part {
             Part::Text(text) | Part::Refusal(text) => texts.push(text),
             _ => lose("messages", Loss::Meaning, lossy, dropped)?,
         }
     }
-    texts.retain(|text| text.first_char().is_some());
     Ok(texts)
 }
 
