@@ -36,7 +36,7 @@ pub use ops::{Answer, Refusal, Who};
 use shared::Shared;
 pub use shared::{follow, read_first};
 
-/// Most documents, those of revoked keys included: some 400 bytes of memory each.
+/// Most documents, those of revoked keys included: some 500 bytes of memory each.
 pub const DOCS_MAX: usize = 200_000;
 
 /// What names of documents begin with.

@@ -195,7 +195,7 @@ impl Access {
             Err(Refusal::Unkept(why)) if matches!(self.keyring.backend, Backend::Local(_)) => {
                 self.keyring.revoke_here(&self.store, id, done);
                 Err(Refusal::Unkept(format!(
-                    "{why}; it works no more, but will after a restart: revoke it once more when there is room"
+                    "{why}; it works no more, but may after a restart: revoke it once more when there is room"
                 )))
             }
             Err(Refusal::Unkept(why)) => {
