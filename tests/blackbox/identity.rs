@@ -318,7 +318,7 @@ async fn tokens_that_cannot_be_judged_are_no_guesses() {
         let ask = Ask::get(gateway.admin, "/api/config").key(token);
         ask.send().await.status
     };
-    // Nobody has keys; then nobody has the next one, which it does not publish yet.
+    // Nobody has keys.
     for n in 0..70 {
         let token = of(&key, n);
         let statuses = [status(&gateway, &token).await, admin(&token).await];
@@ -330,13 +330,10 @@ async fn tokens_that_cannot_be_judged_are_no_guesses() {
         assert!(start.elapsed() < SOON * 4, "{}", gateway.log());
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    for n in 0..70 {
-        assert_eq!(status(&gateway, &of(&next, n)).await, 401, "{n}");
-    }
-    // What is wrong is wrong.
+    // What is signed by none of the keys is wrong, whatever it calls its own.
     let stranger = Key::new("k1", "EdDSA");
     let mut wrong = 0;
-    while status(&gateway, &of(&stranger, wrong)).await == 401 {
+    while status(&gateway, &of([&stranger, &next][wrong % 2], wrong)).await == 401 {
         wrong += 1;
         assert!(wrong < 300);
     }

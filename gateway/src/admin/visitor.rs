@@ -87,14 +87,10 @@ pub(super) async fn enter(
     };
     let mut known = known(bearer, &snapshot, state.now());
     if let Known::After(waiting) = known {
-        let fetched = waiting.over().await;
+        waiting.over().await;
         // Whatever a reload took away meanwhile is not theirs.
         snapshot = state.config.load();
-        known = match self::known(bearer, &snapshot, state.now()) {
-            // Keys that are newer than the token do not know it.
-            Known::Nobody(identity::UNKNOWN_KEY) if fetched => Known::Nobody(WRONG),
-            known => known,
-        };
+        known = self::known(bearer, &snapshot, state.now());
     }
     let (name, roles, teams) = match known {
         Known::As(name, roles, teams) => (name, roles, teams),

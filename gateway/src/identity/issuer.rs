@@ -30,14 +30,16 @@ const WAIT_MAX: Duration = Duration::from_secs(3);
 pub(super) const NO_KEYS: &str = "no_keys";
 /// Keys are too old to be believed.
 pub(super) const STALE_KEYS: &str = "stale_keys";
-/// No key of this name was there when keys were last fetched.
-pub const UNKNOWN_KEY: &str = "unknown_key";
+/// No key of this name is among those that were fetched since one was last asked for.
+const UNKNOWN_KEY: &str = "unknown_key";
+/// No key of this name is here, and a fetch failed since, or is still to come.
+pub const UNFETCHED_KEY: &str = "unfetched_key";
 
 /// Whether a reason of [`Miss::Denied`] says something of the token. That we have no keys, or none as new as the token,
 /// does not: while the provider cannot be reached, good tokens are denied too.
 #[must_use]
 pub fn is_judgement(why: &str) -> bool {
-    ![NO_KEYS, STALE_KEYS, UNKNOWN_KEY].contains(&why)
+    ![NO_KEYS, STALE_KEYS, UNFETCHED_KEY].contains(&why)
 }
 
 /// What of an issuer is configured.
@@ -111,17 +113,14 @@ pub enum Miss {
 pub struct Waiting {
     issuer: Arc<Issuer>,
     seen: u64,
-    /// When the keys that there were had been fetched.
-    fetched_ns: Option<u64>,
 }
 
 impl Waiting {
-    /// Waits, but not long. Whether keys have been fetched meanwhile: what they do not know is no key.
-    pub async fn over(self) -> bool {
+    /// Waits, but not long.
+    pub async fn over(self) {
         let mut attempts = self.issuer.attempts.subscribe();
         let more = attempts.wait_for(|count| *count > self.seen);
         let _ = tokio::time::timeout(WAIT_MAX, more).await;
-        self.issuer.fetched_ns() != self.fetched_ns
     }
 }
 
@@ -161,8 +160,10 @@ impl Issuer {
                 .fetch_update(Ordering::AcqRel, Ordering::Acquire, |asked| {
                     due(asked).then_some(now_ns)
                 });
-            if asking.is_err() {
-                return Miss::Denied(why);
+            if let Err(asked) = asking {
+                let fetched = self.fetched_ns().is_some_and(|at| at >= asked);
+                let known = why == UNFETCHED_KEY && fetched;
+                return Miss::Denied(if known { UNKNOWN_KEY } else { why });
             }
             self.pending.store(true, Ordering::Release);
             self.wanted.notify_one();
@@ -170,7 +171,6 @@ impl Issuer {
         Miss::Unknown(Waiting {
             issuer: Arc::clone(self),
             seen,
-            fetched_ns: self.fetched_ns(),
         })
     }
 

@@ -25,7 +25,7 @@ use wire::Grade;
 
 pub use claims::{Names, Person, Wanted};
 pub use fetch::{Source, is_safe};
-pub use issuer::{Issuer, Miss, Settings, UNKNOWN_KEY, Waiting, is_judgement};
+pub use issuer::{Issuer, Miss, Settings, UNFETCHED_KEY, Waiting, is_judgement};
 pub use jwt::has_form;
 pub use keep::keep;
 pub use rights::{Rights, Version};
@@ -158,7 +158,7 @@ impl Directory {
         let keys = &held.keys;
         let unverified = jwt::read(token).ok_or(Miss::Denied("malformed"))?;
         if !keys.has(&unverified.kid) {
-            return Err(issuer.ask(now, UNKNOWN_KEY));
+            return Err(issuer.ask(now, UNFETCHED_KEY));
         }
         let verified = unverified.verify(keys);
         let (claims, key) = verified.ok_or(Miss::Denied("signature"))?;

@@ -171,17 +171,11 @@ pub(super) async fn again<'a>(
     arrived: Arrived<'a>,
     waiting: Waiting,
 ) -> Result<Arrived<'a>, Fault> {
-    let fetched = waiting.over().await;
+    waiting.over().await;
     exchange.snapshot = exchange.worker.shared.store.load();
-    let fault = match admit(exchange, arrived) {
-        Ok(Admission::In(arrived)) => return Ok(arrived),
-        Ok(Admission::After(..)) => denied(identity::UNKNOWN_KEY),
-        Err(fault) => fault,
-    };
-    // Keys that are newer than the token do not know it.
-    match fetched && fault.why() == identity::UNKNOWN_KEY {
-        true => Err(failed(exchange, fault)),
-        false => Err(fault),
+    match admit(exchange, arrived)? {
+        Admission::In(arrived) => Ok(arrived),
+        Admission::After(..) => Err(denied(identity::UNFETCHED_KEY)),
     }
 }
 

@@ -419,10 +419,13 @@ impl Exchange {
         });
     }
 
-    /// The target tried last failed.
+    /// The target tried last failed, or the client lost its right to be answered: then nothing is the target's fault.
     pub(super) fn failed(&mut self, fault: &Fault) {
         if let Some(last) = self.tried.last_mut() {
             last.fault = fault.kind().row().label;
+            if fault.kind() == Kind::Unauthenticated {
+                return;
+            }
             if fault.why() == "clock_skew" {
                 // Nobody's fault but ours, even where the next target answers.
                 let provider = &*last.candidate.target().provider.name;
