@@ -74,6 +74,11 @@ pub struct Kept {
 }
 
 impl Settled {
+    /// What kind of row it is.
+    pub(crate) fn kind(&self) -> &'static str {
+        kind(self.first.as_ref().map(|first| first.kind))
+    }
+
     /// What the log says.
     pub fn row(&self) -> Row {
         let first = self.first.as_ref().map(|first| First {
@@ -206,6 +211,16 @@ pub(crate) struct First<'a> {
     pub(crate) payload: &'a [u8],
 }
 
+/// The kind of row that begins with a record of `first`.
+fn kind(first: Option<Kind>) -> &'static str {
+    match first {
+        Some(Kind::Denied) => "denial",
+        Some(Kind::Event) => "event",
+        Some(Kind::Lost) => "lost",
+        Some(Kind::Opened | Kind::Closed) | None => "request",
+    }
+}
+
 /// The row that records make.
 pub(crate) fn row(
     index: u64,
@@ -213,16 +228,10 @@ pub(crate) fn row(
     first: Option<First<'_>>,
     closing: Option<&[u8]>,
 ) -> Row {
-    let kind = match first.map(|first| first.kind) {
-        Some(Kind::Denied) => "denial",
-        Some(Kind::Event) => "event",
-        Some(Kind::Lost) => "lost",
-        Some(Kind::Opened | Kind::Closed) | None => "request",
-    };
     let mut row = Row {
         index: number(index),
         settled: number(settled),
-        kind: kind.to_owned(),
+        kind: kind(first.map(|first| first.kind)).to_owned(),
         epoch: first.map(|first| first.epoch.into()),
         ..Row::default()
     };

@@ -73,6 +73,7 @@ impl Builder {
     /// Adds the next rows of the log.
     pub(super) fn add(&mut self, batch: &mut Batch) {
         self.values.append(&mut batch.fresh);
+        self.usage.add_all(&batch.shares);
         let (mut terms, mut grams, mut values) = (&*batch.terms, &*batch.grams, &*batch.values);
         for row in &batch.rows {
             let Ok(at) = u16::try_from(self.places.len()) else {
@@ -89,9 +90,6 @@ impl Builder {
             self.places.push(row.place);
             self.times.push(row.time);
             self.costs.push(row.cost);
-            if let Some(share) = &row.share {
-                self.usage.add(share);
-            }
             let paired = |term: &u64| pair(*term, at);
             self.terms
                 .extend(first(&mut terms, row.terms).iter().map(paired));

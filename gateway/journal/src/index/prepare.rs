@@ -10,9 +10,8 @@ use std::collections::HashMap;
 use super::build::{COUNTED, Counted, LONG, NONE, RowPlace};
 use super::hash;
 use super::text::{Bodies, Grams, Plain};
-use super::usage::Share;
+use super::usage::{Share, Shares};
 use crate::join::Settled;
-use crate::record::Kind;
 use crate::row::Row;
 use crate::row::terms::{FIELDS, Terms, Told};
 
@@ -31,6 +30,8 @@ pub(super) struct Batch {
     pub(super) values: Vec<usize>,
     /// Values that the builder does not have yet, for the end of its list.
     pub(super) fresh: Vec<Counted>,
+    /// What requests used.
+    pub(super) shares: Shares,
 }
 
 /// A row of a batch.
@@ -43,8 +44,6 @@ pub(super) struct Prepared {
     pub(super) terms: usize,
     pub(super) grams: usize,
     pub(super) values: usize,
-    /// What it used, if it is a request.
-    pub(super) share: Option<Share>,
 }
 
 impl Batch {
@@ -58,6 +57,7 @@ impl Batch {
         self.grams.clear();
         self.values.clear();
         self.fresh.clear();
+        self.shares.clear();
     }
 }
 
@@ -125,13 +125,14 @@ impl Preparer {
         let straight = (!bodies.made_up())
             .then(|| self.straight(settled, batch))
             .flatten();
-        let (told, share) = match straight {
-            Some(told) => (told, Share::read(settled)),
+        let (time, cost) = match straight {
+            Some(told) => figures(settled.kind(), &told, batch),
             None => {
                 batch.terms.truncate(before.0);
                 batch.values.truncate(before.2);
                 let row = settled.row();
-                (self.by_row(&row, bodies, batch), Share::of(&row))
+                self.by_row(&row, bodies, batch);
+                figures(&row.kind, &Told::of(&row), batch)
             }
         };
         batch.rows.push(Prepared {
@@ -141,16 +142,15 @@ impl Preparer {
                 first: settled.first.as_ref().map(|first| first.place),
                 closing: settled.closing.as_ref().map(|closing| closing.place),
             },
-            time: told.time.unwrap_or(NONE),
-            cost: told.cost.unwrap_or(NONE),
+            time: time.unwrap_or(NONE),
+            cost: cost.unwrap_or(NONE),
             terms: batch.terms.len() - before.0,
             grams: batch.grams.len() - before.1,
             values: batch.values.len() - before.2,
-            share,
         });
     }
 
-    fn straight(&mut self, settled: &Settled, batch: &mut Batch) -> Option<Told> {
+    fn straight<'p>(&mut self, settled: &'p Settled, batch: &mut Batch) -> Option<Told<'p>> {
         let Self {
             terms,
             filters,
@@ -160,12 +160,7 @@ impl Preparer {
             ..
         } = self;
         let own = batch.values.len();
-        let name = match settled.first.as_ref().map(|first| first.kind) {
-            Some(Kind::Denied) => "denial",
-            None | Some(Kind::Opened) => "request",
-            Some(_) => return None,
-        };
-        values.take(*kind, name.as_bytes(), own, batch);
+        values.take(*kind, settled.kind().as_bytes(), own, batch);
         let mut digits = [0; 20];
         let digits = wire::decimal::decimal(settled.index, &mut digits);
         values.take(*index, digits, own, batch);
@@ -176,18 +171,22 @@ impl Preparer {
         })
     }
 
-    fn by_row(&mut self, row: &Row, bodies: &dyn Bodies, batch: &mut Batch) -> Told {
+    fn by_row(&mut self, row: &Row, bodies: &dyn Bodies, batch: &mut Batch) {
         let (own, values) = (batch.values.len(), &mut self.values);
         row.each_term(|filter, text| values.take(Filter::of(filter), text.as_bytes(), own, batch));
         match self.grams.of_row(row, bodies) {
             Some(found) => batch.grams.extend(found),
             None => batch.terms.push(hash::term(LONG.0, LONG.1)),
         }
-        Told {
-            time: row.time.0.or(row.ended.0),
-            cost: row.cost_nano,
-        }
     }
+}
+
+/// Time and cost of a row, whose share is added to the batch.
+fn figures(kind: &str, told: &Told<'_>, batch: &mut Batch) -> (Option<i64>, Option<i64>) {
+    if let Some(share) = Share::of(kind, told) {
+        batch.shares.add(&share);
+    }
+    (told.time, told.used.cost())
 }
 
 impl Values {

@@ -23,9 +23,8 @@ use super::feed::resume;
 use super::file::damaged;
 use super::part::Part;
 use crate::follow::Until;
-use crate::join::Settled;
-use crate::record::Kind;
 use crate::row::Row;
+use crate::row::terms::{Terms, Told, Used};
 use crate::rows::Rows;
 
 /// Length of a slot of time, ms.
@@ -82,26 +81,44 @@ impl Sums {
     /// What one request used.
     #[must_use]
     pub fn of(row: &Row) -> Self {
+        Self::used(&row.kind, &Used::of(row))
+    }
+
+    fn used(kind: &str, used: &Used<'_>) -> Self {
+        let [.., code, outcome] = used.texts;
+        let unpriced = used.cost().is_none();
         let number = |number: Option<i64>| number.and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
-        let unknown = row.kind == "request" && UNKNOWN.contains(&&*row.outcome);
-        let kept = |reserved| if unknown { number(reserved) } else { 0 };
-        let used = number(row.prompt_tokens) > 0 || number(row.completion_tokens) > 0;
+        let [
+            prompt,
+            cached,
+            cache_write,
+            completion,
+            reasoning,
+            images,
+            audio_ms,
+            cost_nano,
+            reserved_tokens,
+            reserved_nano,
+            estimated,
+        ] = used.numbers.map(number);
+        let unknown = kind == "request" && UNKNOWN.contains(&outcome);
+        let kept = |reserved| if unknown { reserved } else { 0 };
         Self {
             requests: 1,
-            errors: u64::from(!row.code.is_empty() && row.outcome != "client_closed"),
-            limited: u64::from(row.kind == "denial" && LIMITED.contains(&&*row.code)),
-            estimated: u64::from(row.tokens_estimated == Some(true)),
-            unpriced: u64::from(used && row.cost_nano.is_none()),
-            prompt: number(row.prompt_tokens),
-            cached: number(row.cached_tokens),
-            cache_write: number(row.cache_write_tokens),
-            completion: number(row.completion_tokens),
-            reasoning: number(row.reasoning_tokens),
-            images: number(row.images),
-            audio_ms: number(row.audio_ms),
-            cost_nano: number(row.cost_nano),
-            reserved_tokens: kept(row.reserved_tokens),
-            reserved_nano: kept(row.reserved_nano),
+            errors: u64::from(!code.is_empty() && outcome != "client_closed"),
+            limited: u64::from(kind == "denial" && LIMITED.contains(&code)),
+            estimated,
+            unpriced: u64::from((prompt > 0 || completion > 0) && unpriced),
+            prompt,
+            cached,
+            cache_write,
+            completion,
+            reasoning,
+            images,
+            audio_ms,
+            cost_nano,
+            reserved_tokens: kept(reserved_tokens),
+            reserved_nano: kept(reserved_nano),
         }
     }
 
@@ -180,51 +197,73 @@ pub type Of<'a> = [&'a str; DIMS];
 /// Called with the beginning of a slot (ms since 1970), the values of its dimensions, and the sums.
 pub type Take<'t> = dyn FnMut(i64, &Of<'_>, &Sums) + 't;
 
-/// One row's share; made without holding up a search.
-#[derive(Debug)]
-pub(super) struct Share {
+/// One row's share.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Share<'r> {
     slot: u32,
-    of: [String; DIMS],
+    of: Of<'r>,
     sums: Sums,
 }
 
-impl Share {
-    /// The share of a request or denial, as the log has it.
-    pub(super) fn read(settled: &Settled) -> Option<Self> {
-        let kind = settled.first.as_ref().map(|first| first.kind);
-        match kind {
-            None | Some(Kind::Opened | Kind::Denied) => Self::of(&settled.row()),
-            Some(_) => None,
-        }
-    }
-
+impl<'r> Share<'r> {
     /// `None` for what is no request, or has no time.
-    pub(super) fn of(row: &Row) -> Option<Self> {
-        if row.kind != "request" && row.kind != "denial" {
+    pub(super) fn of(kind: &str, told: &Told<'r>) -> Option<Self> {
+        if kind != "request" && kind != "denial" {
             return None;
         }
-        let slot = row.time.0.or(row.ended.0)?.div_euclid(SLOT_MS);
-        let either = |last: &String, first: &String| match last.is_empty() {
-            true => first.clone(),
-            false => last.clone(),
-        };
+        let slot = told.time?.div_euclid(SLOT_MS);
+        let [
+            key,
+            team,
+            user,
+            asked,
+            first_provider,
+            first_model,
+            provider,
+            model,
+            currency,
+            code,
+            _,
+        ] = told.used.texts;
+        let either = |last: &'r str, first| if last.is_empty() { first } else { last };
         // Limits are asked before it is known whether there is such a model.
-        let unread =
-            row.kind == "denial" && (UNREAD.contains(&&*row.code) || LIMITED.contains(&&*row.code));
-        let model = if unread { "" } else { &row.asked };
+        let unread = kind == "denial" && (UNREAD.contains(&code) || LIMITED.contains(&code));
+        let asked = if unread { "" } else { asked };
         Some(Self {
             slot: u32::try_from(slot).ok()?,
             of: [
-                row.key.clone(),
-                row.team.clone(),
-                row.user.clone(),
-                model.to_owned(),
-                either(&row.provider, &row.first_provider),
-                either(&row.model, &row.first_model),
-                row.currency.clone(),
+                key,
+                team,
+                user,
+                asked,
+                either(provider, first_provider),
+                either(model, first_model),
+                currency,
             ],
-            sums: Sums::of(row),
+            sums: Sums::used(kind, &told.used),
         })
+    }
+}
+
+/// Shares of some rows, those of a group as one; gathered without holding up a search.
+#[derive(Debug, Default)]
+pub(super) struct Shares(Vec<(u32, [String; DIMS], Sums)>);
+
+impl Shares {
+    pub(super) fn add(&mut self, share: &Share<'_>) {
+        let same = |(slot, of, _): &&mut (u32, [String; DIMS], Sums)| {
+            *slot == share.slot && of.iter().zip(share.of).all(|(known, text)| known == text)
+        };
+        match self.0.iter_mut().rev().find(same) {
+            Some((_, _, sums)) => sums.add(&share.sums),
+            None => self
+                .0
+                .push((share.slot, share.of.map(str::to_owned), share.sums)),
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
     }
 }
 
@@ -237,10 +276,16 @@ pub(super) struct Usage {
 }
 
 impl Usage {
-    pub(super) fn add(&mut self, share: &Share) {
-        let [a, b, c, d, e, f, g] = share.of.each_ref().map(|text| self.place(text));
-        let group = self.groups.entry([share.slot, a, b, c, d, e, f, g]);
-        group.or_default().add(&share.sums);
+    fn add(&mut self, slot: u32, of: &Of<'_>, sums: &Sums) {
+        let [a, b, c, d, e, f, g] = of.map(|text| self.place(text));
+        let group = self.groups.entry([slot, a, b, c, d, e, f, g]);
+        group.or_default().add(sums);
+    }
+
+    pub(super) fn add_all(&mut self, shares: &Shares) {
+        for (slot, of, sums) in &shares.0 {
+            self.add(*slot, &of.each_ref().map(|text| &**text), sums);
+        }
     }
 
     fn place(&mut self, text: &str) -> u32 {
@@ -413,15 +458,27 @@ pub fn read(
     let summed = of_parts(&parts, (from_ms, to_ms), take);
     index.map_or(Ok(()), |index| index.noting(summed))?;
     let (mut settled, mut usage) = (Vec::new(), Usage::default());
+    let mut terms = Terms::new();
     let inside = within(from_ms, to_ms);
+    let mut add = |kind: &str, told: &Told<'_>| {
+        if let Some(Share { slot, of, sums }) = Share::of(kind, told)
+            && inside(i64::from(slot) * SLOT_MS)
+        {
+            usage.add(slot, &of, &sums);
+        }
+    };
     while rows.step(until, &mut settled)? {
         for settled in settled.drain(..) {
             // Where the log was not read from its beginning, an end without its beginning belongs to an earlier time.
-            if settled.first.is_some()
-                && let Some(share) = Share::read(&settled)
-                && inside(i64::from(share.slot) * SLOT_MS)
-            {
-                usage.add(&share);
+            if settled.first.is_none() {
+                continue;
+            }
+            match terms.of(&settled, &mut |_, _| {}) {
+                Some(told) => add(settled.kind(), &told),
+                None => {
+                    let row = settled.row();
+                    add(&row.kind, &Told::of(&row));
+                }
             }
         }
     }
@@ -476,9 +533,11 @@ mod tests {
             row("request", 0, "b", "crashed"),
             row("event", 0, "b", ""),
         ] {
-            if let Some(share) = Share::of(&row) {
-                usage.add(&share);
+            let mut shares = Shares::default();
+            if let Some(share) = Share::of(&row.kind, &Told::of(&row)) {
+                shares.add(&share);
             }
+            usage.add_all(&shares);
         }
         assert_eq!(
             lines(&usage.encode()),
@@ -494,12 +553,12 @@ mod tests {
     fn what_a_stranger_makes_up_is_not_kept() {
         let mut denied = row("denial", 0, "a", "");
         denied.code = "model_not_found".to_owned();
-        let share = Share::of(&denied).unwrap();
-        assert!(!share.of.contains(&"m".to_owned()));
+        let share = Share::of("denial", &Told::of(&denied)).unwrap();
+        assert!(!share.of.contains(&"m"));
         assert_eq!((share.sums.errors, share.sums.limited), (1, 0));
         denied.code = "budget_exceeded".to_owned();
-        let share = Share::of(&denied).unwrap();
-        assert!(!share.of.contains(&"m".to_owned()));
+        let share = Share::of("denial", &Told::of(&denied)).unwrap();
+        assert!(!share.of.contains(&"m"));
         assert_eq!((share.sums.errors, share.sums.limited), (1, 1));
         assert_eq!(share.sums.reserved_nano, 0, "nothing was reserved");
     }

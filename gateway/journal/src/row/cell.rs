@@ -93,9 +93,10 @@ pub trait Cell {
         }
     }
 
-    /// The same of a value that was not read into a cell; and the number that it is. `None`: it must be read to be told.
+    /// The same of a value that was not read into a cell; and the number that it is, 1 for `true`. `None`: it must be read to
+    /// be told.
     #[doc(hidden)]
-    fn terms_of(line: &mut Written<'_>, take: &mut dyn FnMut(&[u8])) -> Option<Option<i64>>;
+    fn terms_of<'p>(line: &mut Written<'p>, take: &mut dyn FnMut(&'p [u8])) -> Option<Option<i64>>;
 }
 
 impl Cell for String {
@@ -109,7 +110,7 @@ impl Cell for String {
         }
     }
 
-    fn terms_of(line: &mut Written<'_>, take: &mut dyn FnMut(&[u8])) -> Option<Option<i64>> {
+    fn terms_of<'p>(line: &mut Written<'p>, take: &mut dyn FnMut(&'p [u8])) -> Option<Option<i64>> {
         let text = line.text()?;
         if !text.is_empty() {
             take(text);
@@ -125,7 +126,7 @@ impl Cell for Option<i64> {
         self.map_or(Value::Null, Value::Int)
     }
 
-    fn terms_of(line: &mut Written<'_>, take: &mut dyn FnMut(&[u8])) -> Option<Option<i64>> {
+    fn terms_of<'p>(line: &mut Written<'p>, take: &mut dyn FnMut(&'p [u8])) -> Option<Option<i64>> {
         let whole = line.whole()?;
         Some(whole.map(|(number, digits)| {
             take(digits);
@@ -141,8 +142,8 @@ impl Cell for Option<bool> {
         self.map_or(Value::Null, Value::Bool)
     }
 
-    fn terms_of(line: &mut Written<'_>, _: &mut dyn FnMut(&[u8])) -> Option<Option<i64>> {
-        line.flag().map(|()| None)
+    fn terms_of<'p>(line: &mut Written<'p>, _: &mut dyn FnMut(&'p [u8])) -> Option<Option<i64>> {
+        Some(line.flag()?.map(i64::from))
     }
 }
 
@@ -157,7 +158,7 @@ impl Cell for Vec<String> {
         }
     }
 
-    fn terms_of(line: &mut Written<'_>, take: &mut dyn FnMut(&[u8])) -> Option<Option<i64>> {
+    fn terms_of<'p>(line: &mut Written<'p>, take: &mut dyn FnMut(&'p [u8])) -> Option<Option<i64>> {
         line.list(|line| line.text().map(&mut *take))?;
         Some(None)
     }
@@ -174,7 +175,7 @@ impl Cell for Vec<Count> {
         }
     }
 
-    fn terms_of(line: &mut Written<'_>, take: &mut dyn FnMut(&[u8])) -> Option<Option<i64>> {
+    fn terms_of<'p>(line: &mut Written<'p>, take: &mut dyn FnMut(&'p [u8])) -> Option<Option<i64>> {
         line.list(|line| {
             let mut name = MORE.as_bytes();
             let mut seen = 0;
@@ -209,7 +210,7 @@ impl Cell for Time {
         self.0.map_or(Value::Null, Value::Time)
     }
 
-    fn terms_of(line: &mut Written<'_>, _: &mut dyn FnMut(&[u8])) -> Option<Option<i64>> {
+    fn terms_of<'p>(line: &mut Written<'p>, _: &mut dyn FnMut(&'p [u8])) -> Option<Option<i64>> {
         let whole = line.whole()?;
         Some(whole.map(|(number, _)| number))
     }
@@ -290,7 +291,7 @@ impl Cell for Attempts {
         self.providers.each_term(take);
     }
 
-    fn terms_of(line: &mut Written<'_>, take: &mut dyn FnMut(&[u8])) -> Option<Option<i64>> {
+    fn terms_of<'p>(line: &mut Written<'p>, take: &mut dyn FnMut(&'p [u8])) -> Option<Option<i64>> {
         line.list(|line| {
             let (mut provider, mut seen) = (&b""[..], 0_u8);
             line.object(|line, key| {
@@ -364,7 +365,7 @@ impl Cell for Body {
         self.reference.subject.each_term(take);
     }
 
-    fn terms_of(_: &mut Written<'_>, _: &mut dyn FnMut(&[u8])) -> Option<Option<i64>> {
+    fn terms_of<'p>(_: &mut Written<'p>, _: &mut dyn FnMut(&'p [u8])) -> Option<Option<i64>> {
         // Whoever indexes it opens the body, and needs its row for that.
         None
     }
@@ -407,7 +408,7 @@ impl Cell for Json {
         self.0.value().text_as_json()
     }
 
-    fn terms_of(_: &mut Written<'_>, _: &mut dyn FnMut(&[u8])) -> Option<Option<i64>> {
+    fn terms_of<'p>(_: &mut Written<'p>, _: &mut dyn FnMut(&'p [u8])) -> Option<Option<i64>> {
         None
     }
 }

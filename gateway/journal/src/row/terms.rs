@@ -10,12 +10,87 @@ use std::sync::LazyLock;
 use wire::short::same;
 
 use super::written::Written;
-use super::{COLUMNS, NESTED};
+use super::{COLUMNS, NESTED, Row};
 use crate::join::Settled;
 use crate::record::Kind;
 
 /// Hands over a cell's terms and says what number it is, if it is one; `None` if it is not as the journal writes it.
-pub(super) type Read = fn(&mut Written<'_>, &mut dyn FnMut(&[u8])) -> Option<Option<i64>>;
+pub(super) type Read =
+    for<'p> fn(&mut Written<'p>, &mut dyn FnMut(&'p [u8])) -> Option<Option<i64>>;
+
+/// The columns that sums of usage are made of.
+const TEXTS: [&str; 11] = [
+    "key",
+    "team",
+    "user",
+    "asked",
+    "first_provider",
+    "first_model",
+    "provider",
+    "model",
+    "currency",
+    "code",
+    "outcome",
+];
+const NUMBERS: [&str; 11] = [
+    "prompt_tokens",
+    "cached_tokens",
+    "cache_write_tokens",
+    "completion_tokens",
+    "reasoning_tokens",
+    "images",
+    "audio_ms",
+    "cost_nano",
+    "reserved_tokens",
+    "reserved_nano",
+    "tokens_estimated",
+];
+
+/// The values of these columns, in the order of their lists.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Used<'r> {
+    pub(crate) texts: [&'r str; TEXTS.len()],
+    pub(crate) numbers: [Option<i64>; NUMBERS.len()],
+}
+
+impl<'r> Used<'r> {
+    /// Cost in billionths of a unit.
+    pub(crate) fn cost(&self) -> Option<i64> {
+        let [.., cost, _, _, _] = self.numbers;
+        cost
+    }
+
+    pub(crate) fn of(row: &'r Row) -> Self {
+        Self {
+            texts: [
+                &row.key,
+                &row.team,
+                &row.user,
+                &row.asked,
+                &row.first_provider,
+                &row.first_model,
+                &row.provider,
+                &row.model,
+                &row.currency,
+                &row.code,
+                &row.outcome,
+            ],
+            numbers: [
+                row.prompt_tokens,
+                row.cached_tokens,
+                row.cache_write_tokens,
+                row.completion_tokens,
+                row.reasoning_tokens,
+                row.images,
+                row.audio_ms,
+                row.cost_nano,
+                row.reserved_tokens,
+                row.reserved_nano,
+                row.tokens_estimated.map(i64::from),
+            ],
+        }
+    }
+}
 
 /// A field of a payload and what becomes of it.
 pub(crate) struct Field {
@@ -25,13 +100,15 @@ pub(crate) struct Field {
     /// The filters that look at it.
     pub(crate) filters: &'static [&'static str],
     what: What,
+    /// Where its text, or its number, stands in [`Used`].
+    text: Option<usize>,
+    number: Option<usize>,
 }
 
 /// What a field is.
 enum What {
     Cell(Read),
     Time(Read),
-    Cost(Read),
     /// Its fields are fields of their own.
     Outer,
     /// It tells nothing.
@@ -59,15 +136,17 @@ impl Field {
         let filters = columns.next().map_or(&[][..], |column| column.filters);
         let what = match column {
             "time" | "ended" => What::Time(read),
-            "cost_nano" => What::Cost(read),
             _ => What::Cell(read),
         };
+        let among = |names: &[&str]| names.iter().position(|name| *name == column);
         Self {
             kind,
             outer,
             name,
             filters,
             what,
+            text: among(&TEXTS),
+            number: among(&NUMBERS),
         }
     }
 
@@ -78,17 +157,28 @@ impl Field {
             name,
             filters: &[],
             what,
+            text: None,
+            number: None,
         }
     }
 }
 
 /// What is told of a row beside its terms.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Told {
+pub(crate) struct Told<'p> {
     /// When it began; if that is not known, when it ended.
     pub(crate) time: Option<i64>,
-    /// Its cost in billionths.
-    pub(crate) cost: Option<i64>,
+    /// What it used.
+    pub(crate) used: Used<'p>,
+}
+
+impl<'p> Told<'p> {
+    pub(crate) fn of(row: &'p Row) -> Self {
+        Self {
+            time: row.time.0.or(row.ended.0),
+            used: Used::of(row),
+        }
+    }
 }
 
 /// Reads the terms of rows. Remembers in which order fields came: the next record has nearly always the same.
@@ -110,11 +200,11 @@ impl Terms {
 
     /// Calls `take` with a field's place in [`FIELDS`] and a text, for everything that a filter compares. `None`: make the row
     /// and ask that, whatever was taken.
-    pub(crate) fn of(
+    pub(crate) fn of<'p>(
         &mut self,
-        settled: &Settled,
-        take: &mut dyn FnMut(usize, &[u8]),
-    ) -> Option<Told> {
+        settled: &'p Settled,
+        take: &mut dyn FnMut(usize, &'p [u8]),
+    ) -> Option<Told<'p>> {
         let mut told = Told::default();
         for record in [&settled.first, &settled.closing].into_iter().flatten() {
             if matches!(record.kind, Kind::Event | Kind::Lost) {
@@ -138,7 +228,7 @@ impl Terms {
 }
 
 /// One record being read.
-struct Reading<'r> {
+struct Reading<'r, 'p> {
     fields: &'r [Field],
     next: &'r mut [usize],
     kind: Kind,
@@ -146,12 +236,12 @@ struct Reading<'r> {
     last: usize,
     /// A bit for each field: none may come twice.
     seen: u128,
-    told: &'r mut Told,
-    take: &'r mut dyn FnMut(usize, &[u8]),
+    told: &'r mut Told<'p>,
+    take: &'r mut dyn FnMut(usize, &'p [u8]),
 }
 
-impl Reading<'_> {
-    fn field(&mut self, line: &mut Written<'_>, outer: &str, name: &[u8]) -> Option<()> {
+impl<'p> Reading<'_, 'p> {
+    fn field(&mut self, line: &mut Written<'p>, outer: &str, name: &[u8]) -> Option<()> {
         let at = self.known(outer, name)?;
         let bit = 1_u128.checked_shl(u32::try_from(at).ok()?)?;
         if self.seen & bit != 0 {
@@ -160,18 +250,27 @@ impl Reading<'_> {
         self.seen |= bit;
         let field = self.fields.get(at)?;
         match field.what {
-            What::Cell(read) if field.filters.is_empty() => {
-                read(line, &mut |_| {})?;
-            }
             What::Cell(read) => {
-                let take = &mut *self.take;
-                read(line, &mut |text| take(at, text))?;
+                let (take, mut said) = (&mut *self.take, &[][..]);
+                let filtered = !field.filters.is_empty();
+                let number = read(line, &mut |text| {
+                    said = text;
+                    if filtered {
+                        take(at, text);
+                    }
+                })?;
+                let used = &mut self.told.used;
+                if let Some(text) = field.text.and_then(|at| used.texts.get_mut(at)) {
+                    *text = str::from_utf8(said).ok()?;
+                }
+                if let Some(kept) = field.number.and_then(|at| used.numbers.get_mut(at)) {
+                    *kept = number;
+                }
             }
             What::Time(read) => {
                 let time = read(line, &mut |_| {})?;
                 self.told.time = self.told.time.or(time);
             }
-            What::Cost(read) => self.told.cost = read(line, &mut |_| {})?,
             What::Outer => {
                 let outer = field.name;
                 line.object(|line, name| self.field(line, outer, name))?;
@@ -206,7 +305,6 @@ mod tests {
 
     use super::*;
     use crate::join::{Kept, Place};
-    use crate::row::Row;
 
     /// Values as the journal writes them, and others.
     fn value() -> impl Strategy<Value = String> {
@@ -259,7 +357,7 @@ mod tests {
         }
     }
 
-    fn told(settled: &Settled) -> Option<(BTreeSet<(&'static str, String)>, Told)> {
+    fn told(settled: &Settled) -> Option<(BTreeSet<(&'static str, String)>, Told<'_>)> {
         let (mut terms, mut found) = (Terms::new(), BTreeSet::new());
         let told = terms.of(settled, &mut |field, text| {
             let filters = FIELDS[field].filters.iter();
@@ -269,8 +367,8 @@ mod tests {
         Some((found, told))
     }
 
-    fn by_row(settled: &Settled) -> (BTreeSet<(&'static str, String)>, Told) {
-        let (row, mut found) = (settled.row(), BTreeSet::new());
+    fn by_row(row: &Row) -> (BTreeSet<(&'static str, String)>, Told<'_>) {
+        let mut found = BTreeSet::new();
         Row {
             kind: String::new(),
             index: None,
@@ -279,11 +377,7 @@ mod tests {
         .each_term(|filter, text| {
             found.insert((filter, text.to_owned()));
         });
-        let told = Told {
-            time: row.time.0.or(row.ended.0),
-            cost: row.cost_nano,
-        };
-        (found, told)
+        (found, Told::of(row))
     }
 
     proptest! {
@@ -306,7 +400,8 @@ mod tests {
                 settled(None, Some(kept(Kind::Closed, closed))),
             ] {
                 if let Some(straight) = told(&settled) {
-                    prop_assert_eq!(straight, by_row(&settled));
+                    let row = settled.row();
+                    prop_assert_eq!(straight, by_row(&row));
                 }
             }
         }
@@ -323,8 +418,20 @@ mod tests {
             closing: Some(kept(Kind::Closed, Box::from(&closed[..]))),
         };
         let straight = told(&settled).unwrap();
-        assert_eq!(straight, by_row(&settled));
-        assert_eq!((straight.1.time, straight.1.cost), (Some(5), Some(12)));
+        let row = settled.row();
+        assert_eq!(straight, by_row(&row));
+        let used = straight.1.used;
+        assert_eq!(straight.1.time, Some(5));
+        assert_eq!(
+            used.texts,
+            ["k", "", "", "m", "", "", "b", "", "", "", "completed"]
+        );
+        let mut numbers = [None; NUMBERS.len()];
+        numbers[0] = Some(1);
+        numbers[3] = Some(2);
+        numbers[7] = Some(12);
+        numbers[10] = Some(0);
+        assert_eq!(used.numbers, numbers);
         assert!(straight.0.contains(&("provider", "a".to_owned())));
         let kept_body = br#"{"at":5,"request_body":{"form":"sealed"}}"#;
         let with_body = Settled {

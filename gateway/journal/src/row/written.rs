@@ -100,8 +100,14 @@ impl<'p> Written<'p> {
     }
 
     /// `true`, `false` or `null`.
-    pub(super) fn flag(&mut self) -> Option<()> {
-        (self.word(b"true") || self.word(b"false") || self.word(b"null")).then_some(())
+    pub(super) fn flag(&mut self) -> Option<Option<bool>> {
+        let words = [
+            (&b"true"[..], Some(true)),
+            (b"false", Some(false)),
+            (b"null", None),
+        ];
+        let mut words = words.into_iter();
+        words.find_map(|(word, flag)| self.word(word).then_some(flag))
     }
 
     /// A list, each element of which `take` reads.
