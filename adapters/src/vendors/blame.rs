@@ -64,6 +64,22 @@ const CODE_CHARS_MAX: usize = 64;
 /// Bytes of a vendor's sentence that are searched for known words.
 const MESSAGE_BYTES_MAX: usize = 4096;
 
+/// Whether a body has none of the members by which [`read`] and [`bare`] know an error, nor one that holds a reply of its
+/// own: as nearly all replies, whose members are then looked at once and not once for each of these names.
+pub(crate) fn is_silent(root: Value<'_>) -> bool {
+    let silent = |(key, value): (Value<'_>, Value<'_>)| match key.inner() {
+        Some(
+            "error" | "error_type" | "error_code" | "error_msg" | "base_resp" | "status" | "code"
+            | "type" | "msg" | "message" | "http_status_code" | "detail" | "response",
+        ) => false,
+        Some("object") => !value.is_named("error"),
+        // What is escaped may be any of them.
+        Some(name) => !name.contains('\\'),
+        None => false,
+    };
+    root.kind() == Type::Object && root.members().all(silent)
+}
+
 /// Reads an error in any of the shapes that vendors and runtimes use; `None` if the body tells none.
 pub(crate) fn read<'a>(root: Value<'a>) -> Option<Told<'a>> {
     let mut told = match root.get("error") {
@@ -435,50 +451,4 @@ fn told_wait(told: &Told<'_>) -> Option<Duration> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn after(name: &'static str, value: &str) -> Option<Duration> {
-        let mut headers = HeaderMap::new();
-        headers.insert(name, value.parse().unwrap());
-        retry_after(&Head {
-            status: 429,
-            headers: &headers,
-            now_ms: 784_111_770_000,
-        })
-    }
-
-    #[test]
-    fn waits() {
-        assert_eq!(after("retry-after", "2"), Some(Duration::from_secs(2)));
-        assert_eq!(
-            after("retry-after", "0.5"),
-            Some(Duration::from_millis(500))
-        );
-        assert_eq!(
-            after("retry-after-ms", "250"),
-            Some(Duration::from_millis(250))
-        );
-        assert_eq!(
-            after("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT"),
-            Some(Duration::from_secs(7))
-        );
-        assert_eq!(after("retry-after", "1e12"), Some(RETRY_AFTER_MAX));
-        assert_eq!(after("retry-after", "-1"), None);
-        assert_eq!(after("retry-after", "NaN"), None);
-        assert_eq!(after("retry-after", "later"), None);
-        let told = |message| {
-            told_wait(&Told {
-                message: Cow::Borrowed(message),
-                ..Told::default()
-            })
-        };
-        let limited = "max RPM: 3, please try again after 1 seconds";
-        assert_eq!(told(limited), Some(Duration::from_secs(1)));
-        let limited = "rate limit. Please retry after 7 seconds.";
-        assert_eq!(told(limited), Some(Duration::from_secs(7)));
-        assert_eq!(told("try again after a while"), None);
-        assert_eq!(told("after 99999999999 seconds"), None);
-        assert_eq!(told("come back after 5 minutes"), None);
-    }
-}
+mod tests;

@@ -191,6 +191,9 @@ pub(crate) fn fault(
     own: fn(u16, &Told<'_>) -> Option<Blame>,
 ) -> Option<Fault> {
     let by_head = blame::by_status(head.status);
+    if by_head.is_none() && root.is_some_and(blame::is_silent) {
+        return None;
+    }
     // A response that failed holds its error.
     let failed = |root: &Value<'_>| root.get("error").is_some_and(|error| !error.is_null());
     let root = root.map(|root| root.get("response").filter(failed).unwrap_or(root));

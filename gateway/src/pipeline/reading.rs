@@ -24,12 +24,13 @@ use super::settle::Meter;
 mod decoding;
 mod event;
 mod governed;
+mod mold;
 mod recording;
 
 pub(super) use decoding::Decoding;
 pub(super) use event::note;
 use event::{Speakers, judge, named, observed, tally};
-use governed::Mold;
+use mold::{Mold, Run};
 pub(super) use recording::Recording;
 
 thread_local! {
@@ -75,14 +76,16 @@ impl Told {
 
 /// How much a reply costs: chosen before it begins, by what must be known or changed.
 pub(super) enum Gear {
-    /// Reads go on verbatim, facts are tapped beside them.
-    Observe,
-    /// Events are released one by one and may be edited.
-    Govern {
+    /// Reads go on as they are, facts are tapped beside them.
+    Observe {
         /// The client did not ask for usage.
         hide_usage: bool,
-        /// Whose text is under policy.
-        text: Option<Box<Governed>>,
+        run: Run,
+    },
+    /// Events are released one by one, their text is under policy.
+    Govern {
+        hide_usage: bool,
+        text: Box<Governed>,
     },
     /// Events are written anew in the client's dialect.
     Translate {
@@ -100,14 +103,19 @@ pub(super) struct Governed {
 }
 
 impl Gear {
-    pub(super) fn govern(hide_usage: bool, text: Option<Governor<Bytes>>) -> Self {
+    pub(super) fn observe(hide_usage: bool) -> Self {
+        Self::Observe {
+            hide_usage,
+            run: Run::default(),
+        }
+    }
+
+    pub(super) fn govern(hide_usage: bool, governor: Governor<Bytes>) -> Self {
         Self::Govern {
             hide_usage,
-            text: text.map(|governor| {
-                Box::new(Governed {
-                    governor,
-                    mold: Mold::default(),
-                })
+            text: Box::new(Governed {
+                governor,
+                mold: Mold::default(),
             }),
         }
     }
@@ -186,9 +194,9 @@ impl Reading {
     /// Writes down what was found in the reply so far.
     pub(super) fn tell(&self, tally: &mut Option<Box<Tally>>) {
         let found = match &self.gear {
-            Gear::Govern { text, .. } => text.as_ref().map(|governed| &governed.governor.tally),
+            Gear::Govern { text, .. } => Some(&text.governor.tally),
             Gear::Translate { text, .. } => text.as_ref().map(|governor| &governor.tally),
-            Gear::Observe => None,
+            Gear::Observe { .. } => None,
         };
         if let Some(found) = found.filter(|found| !found.is_empty()) {
             *tally = Some(Box::new(found.clone()));
@@ -198,9 +206,9 @@ impl Reading {
     /// When text will have waited too long for its decision.
     pub(super) fn hold_deadline(&self) -> Option<Instant> {
         let nanos = match &self.gear {
-            Gear::Govern { text, .. } => text.as_ref()?.governor.deadline(),
+            Gear::Govern { text, .. } => text.governor.deadline(),
             Gear::Translate { text, .. } => text.as_ref()?.deadline(),
-            Gear::Observe => None,
+            Gear::Observe { .. } => None,
         };
         self.opened.checked_add(Duration::from_nanos(nanos?))
     }
@@ -257,6 +265,17 @@ impl Reading {
         } = self;
         let by: Speakers<'_> = (*client, *spoken, *vendor, &*told);
         while !*done {
+            if let Gear::Observe { run, .. } = gear
+                && splitter.is_between()
+            {
+                let alike = run.step_over(data, &mut at, splitter.limits());
+                if alike > 0 {
+                    meter.events += alike;
+                    meter.content_events += alike;
+                    meter.first_content.get_or_insert_with(Instant::now);
+                    (*begun, *content) = (true, true);
+                }
+            }
             let event = splitter
                 .next(data, &mut at)
                 .map_err(|_| Fault::new(Kind::Malformed).reason("event_too_long"))?;
@@ -275,29 +294,15 @@ impl Reading {
                         &told.view(),
                     )?
                 }
-                Gear::Govern {
-                    hide_usage,
-                    text: Some(governed),
-                } => {
+                Gear::Govern { hide_usage, text } => {
                     let now = *now.get_or_insert_with(|| nanos(*opened));
-                    let facts = governed.event(
-                        &event,
-                        by,
-                        (*hide_usage, now),
-                        (data, &mut kept, at),
-                        out,
-                    )?;
+                    let place = (data, &mut kept, at);
+                    let facts = text.event(&event, by, (*hide_usage, now), place, out)?;
                     tally(&facts, meter)
                 }
-                Gear::Observe | Gear::Govern { .. } => {
-                    let hide = matches!(
-                        gear,
-                        Gear::Govern {
-                            hide_usage: true,
-                            ..
-                        }
-                    );
-                    let facts = observed(&event, by, hide, (data, &mut kept, at), out)?;
+                Gear::Observe { hide_usage, run } => {
+                    let place = (data, &mut kept, at);
+                    let facts = observed(&event, by, (*hide_usage, run), place, out)?;
                     tally(&facts, meter)
                 }
             };
@@ -352,7 +357,7 @@ impl Reading {
     pub(super) fn refuse(&mut self, fault: &Fault, events: u64, out: &mut Rope) {
         let told = match &mut self.gear {
             Gear::Translate { encoder, .. } => encoder.refuse(fault, out),
-            Gear::Observe | Gear::Govern { .. } => false,
+            Gear::Observe { .. } | Gear::Govern { .. } => false,
         };
         if !told {
             out.push(self.client.stream_refusal_after(fault, events));
@@ -399,14 +404,9 @@ impl Reading {
             if !self.ended {
                 return Err(Kind::CutShort.into());
             }
-            if let Gear::Govern {
-                text: Some(governed),
-                ..
-            } = &mut self.gear
-            {
-                governed.governor.finish(None)?;
-                governed
-                    .governor
+            if let Gear::Govern { text, .. } = &mut self.gear {
+                text.governor.finish(None)?;
+                text.governor
                     .release(|event, edits| out.append(edits.apply(&event)));
             }
             out.push(Bytes::from_static(self.client.end_marker()));

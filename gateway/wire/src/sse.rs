@@ -149,6 +149,18 @@ impl Splitter {
         }
     }
 
+    /// Whether the next byte begins an event, and an earlier one has been seen.
+    #[must_use]
+    pub fn is_between(&self) -> bool {
+        self.begun && self.carried() == 0
+    }
+
+    /// The bounds of the stream.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
     /// Bytes of an unfinished event held back.
     #[must_use]
     pub fn carried(&self) -> usize {

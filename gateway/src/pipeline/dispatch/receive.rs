@@ -89,10 +89,11 @@ fn reading(
             exchange.dialect.encoder(reply_head(exchange, prepared)),
             governing.governor(),
         )
-    } else if prepared.hide_usage || governing.is_needed() {
-        Gear::govern(prepared.hide_usage, governing.governor())
     } else {
-        Gear::Observe
+        match governing.governor() {
+            Some(governor) => Gear::govern(prepared.hide_usage, governor),
+            None => Gear::observe(prepared.hide_usage),
+        }
     };
     let limits = sse_limits(exchange);
     Reading::new(

@@ -12,6 +12,7 @@ use wire::json::{self, Tape, Value};
 use wire::sse;
 use wire::{Edits, Fault, Kind, Rope};
 
+use super::mold::Run;
 use super::{SCRATCH, Told};
 use crate::pipeline::settle::Meter;
 
@@ -126,8 +127,8 @@ pub(super) type Speakers<'a> = (
 /// An event in which nothing is looked for: judged, and added to what goes down.
 pub(super) fn observed(
     event: &sse::Event<'_>,
-    (_, spoken, vendor, told): Speakers<'_>,
-    hide_usage: bool,
+    (client, spoken, vendor, told): Speakers<'_>,
+    (hide_usage, run): (bool, &mut Run),
     (data, kept, at): (&Bytes, &mut usize, usize),
     out: &mut Rope,
 ) -> Result<EventFacts, Fault> {
@@ -135,7 +136,9 @@ pub(super) fn observed(
     SCRATCH.with(|scratch| {
         let mut scratch = scratch.borrow_mut();
         spoken.read_event(event, &mut scratch, &mut facts);
-        judge(event, &facts, vendor, &told.view(), &mut scratch)
+        judge(event, &facts, vendor, &told.view(), &mut scratch)?;
+        run.learn(event, &facts, client, &mut scratch);
+        Ok::<_, Fault>(())
     })?;
     release(event, &facts, hide_usage, data, kept, at, out);
     Ok(facts)

@@ -8,17 +8,17 @@ use std::ops::Range;
 use adapters::ClientDialect;
 use bytes::Bytes;
 use wire::facts::{EventFacts, Saying};
-use wire::hold::Lane;
 use wire::json::{self, Tape};
 use wire::sse;
 use wire::{Edits, Fault, Kind, Rope};
 
+use super::mold::Mold;
 use super::{Governed, SCRATCH, Speakers, judge};
 use crate::pipeline::govern::{Governor, Spoken, Taken};
 use crate::pipeline::governing::{spoken_in, without_repeats};
 
 /// Bounds of an event's JSON: as the lens has them.
-const LIMITS: json::Limits = json::Limits {
+pub(super) const LIMITS: json::Limits = json::Limits {
     depth: 64,
     members: 10_000,
     elements: 65_536,
@@ -59,64 +59,6 @@ impl Governed {
             step.take(event, data, kept, at, out)
         })?;
         Ok(facts)
-    }
-}
-
-/// The bytes around the text of an event that said one thing and nothing else. Nearly all events of a stream differ in
-/// that text only, so whether the next one is such an event is told by comparing bytes instead of reading it. Invariant:
-/// an event that fits has the same structure as the one that the mold was made of, since a whole string stands in the
-/// place of a whole string.
-#[derive(Default)]
-pub(super) struct Mold {
-    event: Bytes,
-    /// Where the text stood in it.
-    text: Range<usize>,
-    /// Its lane, and whether that is nested and an answer.
-    lane: Option<(Lane, bool, bool)>,
-}
-
-/// Longest event that is kept as a mold.
-const MOLD_BYTES_MAX: usize = 4096;
-
-impl Mold {
-    /// Where the text of `raw` stands, if it fits.
-    pub(super) fn fits(&self, raw: &[u8]) -> Option<Range<usize>> {
-        self.lane?;
-        let (before, after) = (
-            self.event.get(..self.text.start)?,
-            self.event.get(self.text.end..)?,
-        );
-        let end = raw.len().checked_sub(after.len())?;
-        let text = raw.get(before.len()..end).filter(|text| !text.is_empty())?;
-        let fits = raw.starts_with(before)
-            && raw.ends_with(after)
-            && text.iter().all(|byte| *byte >= 0x20)
-            && memchr::memchr2(b'"', b'\\', text).is_none();
-        fits.then_some(before.len()..end)
-    }
-
-    /// Makes it anew of an event that says `spoken` and nothing else.
-    fn make(&mut self, event: &Bytes, spoken: &Spoken<'_>) {
-        if event.len() <= MOLD_BYTES_MAX {
-            *self = Self {
-                event: Bytes::copy_from_slice(event),
-                text: spoken.span.clone(),
-                lane: Some((spoken.lane, spoken.nested, spoken.answer)),
-            };
-        }
-    }
-
-    /// The text of an event that fits.
-    fn spoken<'r>(&self, raw: &'r [u8], span: Range<usize>) -> Option<Spoken<'r>> {
-        let (lane, nested, answer) = self.lane?;
-        Some(Spoken {
-            lane,
-            raw: std::str::from_utf8(raw.get(span.clone())?).ok()?,
-            span,
-            nested,
-            whole: false,
-            answer,
-        })
     }
 }
 

@@ -259,7 +259,7 @@ fn client_reads(
         headers: HeaderMap::new(),
         now_ms: 0,
     };
-    let gear = Gear::govern(false, Some(governor(restore)));
+    let gear = Gear::govern(false, governor(restore));
     let limits = sse::Limits::default();
     let mut reading = Reading::new(&OpenAiChat, &OpenAiChat, vendor, &head, gear, limits);
     let (mut meter, mut out) = (Meter::default(), Rope::new());

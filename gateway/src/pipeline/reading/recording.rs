@@ -10,7 +10,8 @@ use wire::facts::EventFacts;
 use wire::sse::{self, Splitter};
 use wire::{Fault, Kind, Rope};
 
-use super::governed::{Mold, Step};
+use super::governed::Step;
+use super::mold::Mold;
 use super::{Governed, SCRATCH};
 use crate::pipeline::govern::Governor;
 
