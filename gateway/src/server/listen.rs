@@ -236,9 +236,12 @@ fn converse_h1<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
 ) -> impl Future<Output = ()> + Send + use<S> {
     let (io, peer) = prepare(snapshot, socket, from, HeadWatch::default());
     let shared = Arc::clone(&worker.shared);
-    // Boxed: hyper keeps room for it as long as the connection lives.
+    // Boxed: hyper keeps room for it as long as the connection lives. Made where it stays: all of it would be copied there,
+    // though nearly all of it is room for later.
     let service = service_fn(move |request| {
-        Box::pin(answer(Arc::clone(&worker), Arc::clone(&peer), request))
+        let room = Box::new_uninit();
+        let answering = answer(Arc::clone(&worker), Arc::clone(&peer), request);
+        Box::into_pin(Box::write(room, answering))
     });
     let limits = &snapshot.limits;
     let mut builder = http1::Builder::new();
