@@ -1,3 +1,5 @@
+//! How long to wait, and which bodies tell of no error.
+
 use proptest::prelude::*;
 use wire::json;
 
