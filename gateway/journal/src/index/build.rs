@@ -4,6 +4,7 @@
 //! `GRAMS_MAX` numbers of 8 bytes; rows are numbered in the order of the log.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 
 use super::hash::HASH_BITS;
 use super::prepare::Batch;
@@ -19,6 +20,8 @@ const _: () = assert!(ROWS_FULL + 2 * ROWS_A_RECORD_MAX < ROWS_MAX);
 const SEGMENTS_FULL: usize = ROWS_MAX - 2 * ROWS_A_RECORD_MAX - 2;
 /// Pairs of term and row at which a part is written; four times what ordinary rows need.
 const TERMS_MAX: usize = 6 << 20;
+/// Pairs for which memory is kept from part to part: what ordinary rows need, 8 MiB.
+const TERMS_KEPT: usize = 1 << 20;
 /// Pairs of text term and row at which a part is written: 32 MiB.
 const GRAMS_MAX: usize = 4 << 20;
 /// Filters whose values are counted.
@@ -120,6 +123,30 @@ impl Builder {
             || self.segments.len() >= SEGMENTS_FULL
             || self.terms.len() >= TERMS_MAX
             || self.grams.len() >= GRAMS_MAX
+    }
+
+    /// Puts the terms in the order in which a part has them.
+    pub(super) fn sort(&mut self) {
+        for pairs in [&mut self.terms, &mut self.grams] {
+            pairs.sort_unstable();
+            pairs.dedup();
+        }
+    }
+
+    /// Empties it for the next part, which will want about as much memory.
+    pub(super) fn clear(&mut self) {
+        self.places.clear();
+        self.times.clear();
+        self.costs.clear();
+        self.terms.clear();
+        self.terms.shrink_to(TERMS_KEPT);
+        *self = Self {
+            places: mem::take(&mut self.places),
+            times: mem::take(&mut self.times),
+            costs: mem::take(&mut self.costs),
+            terms: mem::take(&mut self.terms),
+            ..Self::default()
+        };
     }
 
     /// Forgets the texts of these rows.

@@ -135,11 +135,12 @@ impl Feeder {
 
     /// Writes a part if there is enough for one. Searches go on meanwhile.
     fn write_full(&mut self, rows: &Rows) -> io::Result<()> {
+        if !self.index.locked().tail.is_full(self.index.part_rows) {
+            return Ok(());
+        }
+        self.index.locked_mut().tail.sort();
         let part = {
             let state = self.index.locked();
-            if !state.tail.is_full(self.index.part_rows) {
-                return Ok(());
-            }
             let from = match state.parts.last() {
                 Some(last) => last.footer.standing.next,
                 None => 0,
@@ -152,7 +153,7 @@ impl Feeder {
             *last = Arc::new(last.older());
         }
         state.parts.push(Arc::new(part));
-        state.tail = Builder::default();
+        state.tail.clear();
         self.preparer.begin();
         // What retention removed is not kept here either.
         while let Some(first) = state.parts.first()

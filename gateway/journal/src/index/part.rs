@@ -93,7 +93,7 @@ pub(super) struct Part {
 }
 
 impl Part {
-    /// Writes the rows of a builder; the log was read from `from` to `standing`.
+    /// Writes the rows of a builder, whose terms are sorted; the log was read from `from` to `standing`.
     pub(super) fn write(
         dir: &Path,
         builder: &Builder,
@@ -118,7 +118,6 @@ impl Part {
         };
         let mut out = Vec::new();
         put_places(&mut out, &builder.places, &footer.segments);
-        let (mut terms, mut grams) = (builder.terms.clone(), builder.grams.clone());
         Self::finish(dir, out, footer, |out, footer| {
             footer.times_at = out.len() as u64;
             put_column(out, &builder.times);
@@ -127,9 +126,9 @@ impl Part {
             footer.usage_at = out.len() as u64;
             put_checked(out, &builder.usage.encode());
             footer.terms_at = out.len() as u64;
-            table::write(out, &mut terms, footer.rows);
+            table::write(out, &builder.terms, footer.rows);
             footer.grams_at = out.len() as u64;
-            table::write(out, &mut grams, footer.rows);
+            table::write(out, &builder.grams, footer.rows);
         })
     }
 
@@ -202,10 +201,11 @@ impl Part {
         let opened = self.open()?;
         let mut grams = opened.grams()?.pairs()?;
         grams.retain(|pair| !rows.contains(row_of(*pair)));
+        grams.sort_unstable();
         let out = opened.source.read_all(self.footer.grams_at)?;
         let dir = self.path.parent().ok_or_else(damaged)?;
         Self::finish(dir, out, self.footer.clone(), |out, footer| {
-            table::write(out, &mut grams, footer.rows);
+            table::write(out, &grams, footer.rows);
         })
     }
 

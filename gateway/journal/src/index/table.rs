@@ -24,10 +24,9 @@ const ENTRY_BYTES: usize = 12;
 const BUCKET_ENTRIES: usize = 128;
 const CHECKSUM_BYTES: u64 = 4;
 
-/// Writes a table of pairs, which it sorts. Rows are those of `row_of`, below `rows`.
-pub(super) fn write(out: &mut Vec<u8>, pairs: &mut Vec<u64>, rows: usize) {
-    pairs.sort_unstable();
-    pairs.dedup();
+/// Writes a table of pairs, which are sorted and different. Rows are those of `row_of`, below `rows`.
+pub(super) fn write(out: &mut Vec<u8>, pairs: &[u64], rows: usize) {
+    debug_assert!(pairs.is_sorted_by(|one, next| one < next));
     let terms = pairs.chunk_by(|a, b| term_of(*a) == term_of(*b));
     let bits = (terms.count() / BUCKET_ENTRIES)
         .checked_ilog2()
