@@ -40,8 +40,11 @@ impl Scripted {
                     let say = next.lock().unwrap().clone();
                     conn.write(say.head.as_bytes()).await?;
                     for (at, piece) in say.pieces.iter().enumerate() {
-                        if at > 0 && say.pause_ms > 0 {
-                            conn.pause(say.pause_ms).await;
+                        match at {
+                            0 => {}
+                            1 if say.pause_ms > 0 => conn.between(say.pause_ms).await,
+                            _ if say.pause_ms > 0 => conn.pause(say.pause_ms).await,
+                            _ => {}
                         }
                         conn.write(piece).await?;
                     }
@@ -59,6 +62,16 @@ impl Scripted {
     /// `http://host:port`.
     pub fn origin(&self) -> String {
         self.upstream.origin()
+    }
+
+    /// From now on streams wait behind their first piece, if there are pauses.
+    pub fn holds(&self) {
+        self.upstream.holds();
+    }
+
+    /// Lets one of them go on.
+    pub fn lets_go(&self) {
+        self.upstream.lets_go();
     }
 
     /// Bodies of all requests so far.

@@ -3,16 +3,20 @@
 use crate::message::{Message, message};
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 /// What all connections of one upstream have told it.
 #[derive(Default)]
 struct Heard {
+    /// Streams wait behind their beginning until they are let go.
+    held: AtomicBool,
+    go: Notify,
     bytes: Mutex<Vec<u8>>,
     requests: Mutex<Vec<Message>>,
     accepted: AtomicUsize,
@@ -71,6 +75,16 @@ impl Upstream {
             heard,
             _tasks: tasks,
         }
+    }
+
+    /// From now on streams wait behind their beginning (see [`Conn::between`]).
+    pub fn holds(&self) {
+        self.heard.held.store(true, SeqCst);
+    }
+
+    /// Lets one stream that waits, or will, go on.
+    pub fn lets_go(&self) {
+        self.heard.go.notify_one();
     }
 
     /// Answers every request with the same bytes, and keeps the connection.
@@ -195,6 +209,16 @@ impl Conn {
     /// Waits until the other side has left.
     pub async fn gone(&mut self) {
         while self.read().await.is_some() {}
+    }
+
+    /// Behind the beginning of a stream, which is to be a read of its own: waits to be let go where the upstream holds, which
+    /// no load can outrun; else pauses.
+    pub async fn between(&self, ms: u64) {
+        if self.heard.held.load(SeqCst) {
+            self.heard.go.notified().await;
+        } else {
+            self.pause(ms).await;
+        }
     }
 
     /// Pauses.

@@ -78,7 +78,7 @@ async fn scripted(policies: Value) -> (Script, upstream::Upstream, Gateway) {
                         .await?;
                     if at == 0 {
                         // The beginning is a read of its own: what follows is in mid-stream.
-                        conn.pause(30).await;
+                        conn.between(30).await;
                     }
                 }
             }
@@ -168,13 +168,16 @@ async fn every_lane_is_hidden_and_restored_however_it_is_cut() {
 
 #[tokio::test]
 async fn a_refusal_in_mid_stream_is_an_error_and_closes_the_array() {
-    let (script, _upstream, gateway) =
+    let (script, upstream, gateway) =
         scripted(json!({"output": {"find": ["CONTACT"], "remedy": "refuse"}})).await;
+    upstream.holds();
     let phone = Planter::new(0xB3).mobile();
     let words = "words ".repeat(50);
     for form in [Form::Events, Form::Array] {
         *script.lock().unwrap() = stream(&format!("{words}{phone}"), 6);
-        let reply = ask(gateway.listen, "m", "hi", form).send().await;
+        let begun = ask(gateway.listen, "m", "hi", form).open().await;
+        upstream.lets_go();
+        let reply = begun.rest().await;
         let said = read(&reply, form);
         let error = said.error.clone().unwrap();
         assert_eq!(

@@ -88,7 +88,7 @@ async fn scripted(
                 // The beginning is a read of its own: what follows is in mid-stream.
                 let (first, rest) = text.split_at(text.floor_char_boundary(text.len() / 10));
                 conn.write(first.as_bytes()).await?;
-                conn.pause(30).await;
+                conn.between(30).await;
                 conn.write(rest.as_bytes()).await?;
             }
             Ok(())
@@ -208,16 +208,19 @@ async fn every_lane_is_hidden_and_restored_however_it_is_cut() {
 
 #[tokio::test]
 async fn a_refusal_in_mid_stream_is_an_error_event() {
-    let (script, _upstream, gateway) =
+    let (script, upstream, gateway) =
         scripted(json!({"output": {"find": ["CONTACT"], "remedy": "refuse"}})).await;
+    upstream.holds();
     let mut planter = Planter::new(0xA3);
     let phone = planter.mobile();
     let words = "words ".repeat(50);
     *script.lock().unwrap() = blocks_of(&format!("{words}{phone}"), 6);
-    let reply = ask(gateway.listen, "m", "hi")
+    let begun = ask(gateway.listen, "m", "hi")
         .with(|body| body["stream"] = true.into())
-        .send()
+        .open()
         .await;
+    upstream.lets_go();
+    let reply = begun.rest().await;
     let said = read(&reply.body);
     let error = said.error.clone().unwrap();
     assert_eq!(
@@ -226,6 +229,7 @@ async fn a_refusal_in_mid_stream_is_an_error_event() {
         "{error}"
     );
     assert!(said.thought().starts_with("words ") && !reply.text().contains(&phone));
+    upstream.lets_go();
     let reply = ask(gateway.listen, "m", &format!("call {phone}"))
         .send()
         .await;

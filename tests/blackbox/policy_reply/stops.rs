@@ -68,6 +68,7 @@ async fn a_refusal_before_the_first_content_is_a_403_and_no_reason_to_try_anothe
 #[tokio::test]
 async fn a_refusal_in_mid_stream_is_an_error_event_and_no_end() {
     let (upstream, other, gateway) = refusing().await;
+    upstream.holds();
     let mut planter = Planter::new(0x42);
     for size in [1, 3, 8, 200] {
         let phone = planter.mobile();
@@ -75,7 +76,9 @@ async fn a_refusal_in_mid_stream_is_an_error_event_and_no_end() {
         let mut events = vec![delta(0, &json!({"role": "assistant", "content": "Well. "}))];
         events.extend(content(&text, size));
         upstream.events(&events, 3);
-        let reply = gateway.stream("m", "x").send().await;
+        let begun = gateway.stream("m", "x").open().await;
+        upstream.lets_go();
+        let reply = begun.rest().await;
         assert_eq!(reply.status, 200);
         let said = grammar::read(&reply.body);
         assert_eq!(

@@ -87,7 +87,7 @@ async fn scripted(
                 // The beginning is a read of its own: what follows is in mid-stream.
                 let (first, rest) = text.split_at(text.floor_char_boundary(text.len() / 10));
                 conn.write(first.as_bytes()).await?;
-                conn.pause(200).await;
+                conn.between(200).await;
                 conn.write(rest.as_bytes()).await?;
             }
             Ok(())
@@ -272,13 +272,16 @@ async fn every_telling_is_hidden_and_restored_however_it_is_cut() {
 
 #[tokio::test]
 async fn a_refusal_in_mid_stream_is_an_error_event() {
-    let (script, _upstream, gateway) =
+    let (script, upstream, gateway) =
         scripted(json!({"output": {"find": ["CONTACT"], "remedy": "refuse"}})).await;
+    upstream.holds();
     let mut planter = Planter::new(0xB3);
     let phone = planter.mobile();
     let words = "words ".repeat(50);
     *script.lock().unwrap() = all_of(&format!("{words}{phone}"), 6);
-    let reply = say(&gateway, "m", "hi", true).send().await;
+    let begun = say(&gateway, "m", "hi", true).open().await;
+    upstream.lets_go();
+    let reply = begun.rest().await;
     let said = read(&reply.body);
     let error = said.error.clone().unwrap();
     assert_eq!(
