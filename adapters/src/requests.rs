@@ -151,10 +151,10 @@ fn legacy_chat_repairs_the_order() {
     assert_eq!(
         made,
         json!({"messages":[{"role":"user","content":"a\nb"},{"role":"assistant","content":"","function_call":{"name":"f","arguments":"{}"}},
-        {"role":"function","name":"f","content":"{\"result\":\"say \\\"hi\\\"\"}"},{"role":"assistant","content":"","function_call":{"name":"g","arguments":"{}"}},{"role":"user","content":"/"}],
+        {"role":"function","name":"f","content":"{\"result\":\"say \\\"hi\\\"\"}"},{"role":"assistant","content":"/"},{"role":"user","content":"/"}],
         "system":"s1\ns2","functions":[{"name":"f","parameters":{"type":"object","properties":{}}}],"temperature":0.01,"max_output_tokens":2,"stop":["x"],"user_id":"u","penalty_score":1.75,"response_format":"json_object"})
     );
-    assert_eq!(dropped.as_slice(), ["messages", "seed"]);
+    assert_eq!(dropped.as_slice(), ["tool_calls", "messages", "seed"]);
     for refused in [
         json!({"model":"m","messages":[{"role":"user","content":"a"},{"role":"assistant","content":"pre"}]}),
         json!({"model":"m","messages":[{"role":"system","content":"a"}]}),
@@ -201,19 +201,56 @@ fn legacy_chat_is_told_calls_one_by_one() {
         ])
     );
     assert!(dropped.is_empty());
-    let body = talk(&[result("3"), result("1")]);
-    let (made, dropped) = encode(&WenxinV1, &body, quirks, Lossy::Hints).unwrap();
-    assert_eq!(
-        made["messages"],
-        json!([
-            user,
-            told("1", "b"),
-            answered("1"),
-            told("3", ""),
-            answered("3")
-        ])
-    );
-    assert_eq!(dropped.as_slice(), ["tool_calls"]);
+    // Whichever it is that nothing answered; texts are told once, before the first.
+    for (results, first, second) in [
+        (["3", "1"], "1", "3"),
+        (["3", "2"], "2", "3"),
+        (["1", "2"], "1", "2"),
+    ] {
+        let body = talk(&results.map(result));
+        let (made, dropped) = encode(&WenxinV1, &body, quirks, Lossy::Hints).unwrap();
+        assert_eq!(
+            made["messages"],
+            json!([
+                user,
+                told(first, "b"),
+                answered(first),
+                told(second, ""),
+                answered(second)
+            ])
+        );
+        assert_eq!(dropped.as_slice(), ["tool_calls"]);
+    }
+}
+
+/// Some servers give all calls the same id.
+#[test]
+fn legacy_chat_shares_results_of_one_name_in_order() {
+    let quirks = vendor("wenxin-v1").unwrap().quirks("m");
+    let call =
+        |name: &str| json!({"id":"","type":"function","function":{"name":name,"arguments":"{}"}});
+    let result = |text: &str| json!({"role":"tool","tool_call_id":"","content":text});
+    let body = json!({"model":"m","messages":[
+        {"role":"user","content":"a"},
+        {"role":"assistant","content":"b","tool_calls":[call("f"),call("g")]},
+        result("{\"r\":1}"), result("{\"r\":2}"), result("{\"r\":3}"),
+    ]});
+    let (made, dropped) = encode(&WenxinV1, &body, quirks, Lossy::Refuse).unwrap();
+    let messages = made["messages"].as_array().unwrap();
+    let shown: Vec<String> = messages
+        .iter()
+        .map(|message| {
+            let call = &message["function_call"]["name"];
+            let said = if call.is_null() {
+                &message["content"]
+            } else {
+                call
+            };
+            said.as_str().unwrap().to_owned()
+        })
+        .collect();
+    assert_eq!(shown, ["a", "f", "{\"r\":1}", "g", "{\"r\":2}\n{\"r\":3}"]);
+    assert!(dropped.is_empty());
 }
 
 fn prepare(name: &str, credential: &Credential<'_>, call: &Call<'_>) -> Parts {

@@ -64,6 +64,21 @@ struct Doubt {
     row: Option<(u64, String)>,
 }
 
+impl Doubt {
+    /// Of a revocation.
+    fn lasting(doc: &Doc) -> Self {
+        Self {
+            rev: doc.rev,
+            row: Some((doc.rev, doc.text.clone())),
+        }
+    }
+
+    /// Whether it is of one.
+    fn lasts(&self) -> bool {
+        self.row.as_ref().is_some_and(|row| row.0 == self.rev)
+    }
+}
+
 impl Local {
     /// Opens the database of `dir`, if there is one.
     ///
@@ -107,35 +122,47 @@ impl Local {
     pub(super) fn write(&self, doc: &Doc, known: u64, docs_max: u64) -> anyhow::Result<Written> {
         let mut place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
         let place = &mut *place;
-        let database = match &place.database {
-            Some(database) => database,
+        let ends = ends_key(doc);
+        let written = self
+            .opened(place)
+            .and_then(|(database, doubtful)| put(database, (doc, ends), known, doubtful, docs_max));
+        if written.is_err() {
+            // A database that met an error of the disk refuses everything from then on: the next write makes another.
+            place.database = None;
+            place.suspect = true;
+            if ends {
+                // However early it failed: the next copy has it.
+                place.doubtful.insert(doc.name.clone(), Doubt::lasting(doc));
+            }
+        }
+        written
+    }
+
+    /// The database, and what is doubtful of it.
+    fn opened<'p>(
+        &self,
+        place: &'p mut Place,
+    ) -> anyhow::Result<(&'p Database, &'p mut HashMap<String, Doubt>)> {
+        let opened = match place.database.take() {
+            Some(opened) => opened,
             None => {
                 private_dir(&self.dir)?;
                 if place.lock.is_none() {
                     place.lock = Some(lock(&self.dir)?);
                 }
                 let path = self.dir.join(DATABASE);
-                let opened = if place.suspect {
+                if place.suspect {
                     let fresh = self.copied(&path, &place.doubtful)?;
                     // Of the others there is nothing in the copy.
-                    let stays =
-                        |doubt: &Doubt| doubt.row.as_ref().is_some_and(|row| row.0 == doubt.rev);
-                    place.doubtful.retain(|_, doubt| stays(doubt));
+                    place.doubtful.retain(|_, doubt| doubt.lasts());
                     fresh
                 } else {
                     (self.open)(&path)?
-                };
-                place.suspect = false;
-                place.database.insert(opened)
+                }
             }
         };
-        let written = put(database, doc, known, &mut place.doubtful, docs_max);
-        if written.is_err() {
-            // A database that met an error of the disk refuses everything from then on: the next write makes another.
-            place.database = None;
-            place.suspect = true;
-        }
-        written
+        place.suspect = false;
+        Ok((place.database.insert(opened), &mut place.doubtful))
     }
 
     /// A copy in the place of the database at `path`: of a file whose sync failed, pages that count as written may never
@@ -234,10 +261,11 @@ fn docs(database: &Database) -> anyhow::Result<Vec<Doc>> {
     Ok(docs)
 }
 
-/// Writes `doc` over revision `known`, or over the doubtful one. It is doubtful itself until it is on disk.
+/// Writes `doc`, which may end a key, over revision `known`, or over the doubtful one. It is doubtful itself until it is on
+/// disk. A doubtful end gives way to none but another.
 fn put(
     database: &Database,
-    doc: &Doc,
+    (doc, ends): (&Doc, bool),
     known: u64,
     doubtful: &mut HashMap<String, Doubt>,
     docs_max: u64,
@@ -251,17 +279,20 @@ fn put(
             (rev, text.to_owned())
         });
         let there = old.as_ref().map_or(0, |row| row.0);
-        let is_doubtful = doubtful.get(&doc.name).is_some_and(|it| it.rev == there);
+        let doubt = doubtful.get(&doc.name).filter(|it| it.rev == there);
+        let is_doubtful = doubt.is_some_and(|it| ends || !it.lasts());
         if there != known && !is_doubtful {
             return Ok(Written::Conflict);
         }
         if there == 0 && table.len()? >= docs_max {
             return Ok(Written::Full);
         }
-        let own = (doc.rev, doc.text.clone());
-        let doubt = Doubt {
-            rev: doc.rev,
-            row: if ends_key(doc) { Some(own) } else { old },
+        let doubt = match ends {
+            true => Doubt::lasting(doc),
+            false => Doubt {
+                rev: doc.rev,
+                row: old,
+            },
         };
         doubtful.insert(doc.name.clone(), doubt);
         table.insert(&*doc.name, (doc.rev, &*doc.text))?;

@@ -35,8 +35,8 @@ const UNKNOWN_KEY: &str = "unknown_key";
 /// No key of this name is here, and a fetch failed since, or is still to come.
 pub const UNFETCHED_KEY: &str = "unfetched_key";
 
-/// Whether a reason of [`Miss::Denied`] says something of the token. That we have no keys, or none as new as the token,
-/// does not: while the provider cannot be reached, good tokens are denied too.
+/// Whether a reason of [`Miss::Denied`] says something of the token. That we have no keys, or have fetched none since one was
+/// missed, does not: while the provider cannot be reached, good tokens are denied too.
 #[must_use]
 pub fn is_judgement(why: &str) -> bool {
     ![NO_KEYS, STALE_KEYS, UNFETCHED_KEY].contains(&why)
@@ -76,7 +76,7 @@ impl Settings {
     }
 }
 
-/// A set of keys and when it was fetched.
+/// A set of keys and when its fetch began.
 #[derive(Debug)]
 pub(super) struct Held {
     pub(super) keys: Keys,

@@ -63,8 +63,10 @@ impl Plan {
             }
             return;
         }
-        let fetched = fetch::keys(&issuer.settings.source).await;
+        // Whoever asks from here on has to wait for a fetch that begins later: keys are as new as the question to them.
+        issuer.pending.store(true, Ordering::Release);
         let now = now(&*shared.clock);
+        let fetched = fetch::keys(&issuer.settings.source).await;
         let pause = match fetched {
             Ok(keys) => {
                 let count = keys.count();

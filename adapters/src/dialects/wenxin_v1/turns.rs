@@ -4,7 +4,7 @@
 //! Nothing is invented: turns of one side are merged, of several calls each is told with its results ([`one_by_one`]), and
 //! what cannot be said is lost by the caller's leave.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use wire::Fault;
 use wire::canon::{Part, Role, Str, ToolCall, Turn};
@@ -63,28 +63,50 @@ pub(crate) fn one_by_one(turns: &[Turn]) -> Vec<Step<'_>> {
         let results = behind.iter().take_while(|turn| turn.role == Role::Tool);
         let (results, behind) = behind.split_at(results.count());
         rest = behind;
-        let calls = turn.calls.iter();
-        let mut answers: HashMap<&[u8], Vec<&Turn>> = calls
-            .map(|call| (&call.id.bytes()[..], Vec::new()))
-            .collect();
-        let mut others = Vec::new();
-        for result in results {
-            let id = result.call_id.as_ref();
-            let own = id.and_then(|id| answers.get_mut(&id.bytes()[..]));
-            own.unwrap_or(&mut others).push(result);
-        }
-        for (at, call) in turn.calls.iter().enumerate() {
+        let (told, others) = answered(turn, results);
+        for (at, (call, results)) in told.into_iter().enumerate() {
             steps.push(Step {
                 turn,
                 call: Some(call),
                 speaks: at == 0,
             });
-            let own = answers.remove(&call.id.bytes()[..]);
-            steps.extend(own.unwrap_or_default().into_iter().map(whole));
+            steps.extend(results.into_iter().map(whole));
         }
         steps.extend(others.into_iter().map(whole));
     }
     steps
+}
+
+/// The calls of a turn, each with its results, and the results that name none of them. Calls of one name share its results
+/// in order. Where some are answered, the last one told is: what follows it would else be taken for its answer.
+fn answered<'t>(
+    turn: &'t Turn,
+    results: &'t [Turn],
+) -> (Vec<(&'t ToolCall, Vec<&'t Turn>)>, Vec<&'t Turn>) {
+    let mut told: Vec<_> = turn.calls.iter().map(|call| (call, Vec::new())).collect();
+    // Of each name the calls that have no result yet, the last of which takes all that are left.
+    let mut waiting: HashMap<&[u8], VecDeque<usize>> = HashMap::new();
+    for (at, call) in turn.calls.iter().enumerate() {
+        waiting.entry(call.id.bytes()).or_default().push_back(at);
+    }
+    let mut others = Vec::new();
+    for result in results {
+        let id = result.call_id.as_ref();
+        let calls = id.and_then(|id| waiting.get_mut(&id.bytes()[..]));
+        let at = calls.and_then(|calls| match calls.len() {
+            0 | 1 => calls.front().copied(),
+            _ => calls.pop_front(),
+        });
+        match at.and_then(|at| told.get_mut(at)) {
+            Some((_, own)) => own.push(result),
+            None => others.push(result),
+        }
+    }
+    if let Some(last) = told.iter().rposition(|(_, own)| !own.is_empty()) {
+        let (_, behind) = told.split_at_mut(last);
+        behind.rotate_left(1);
+    }
+    (told, others)
 }
 
 /// Puts turns in order.

@@ -133,7 +133,8 @@ impl Feeder {
         state.complete_to = complete_to;
     }
 
-    /// Writes a part if there is enough for one. Searches go on meanwhile.
+    /// Writes a part if there is enough for one. Searches wait while its terms are sorted, some 20 ms as a rule, and go on
+    /// while it is written.
     fn write_full(&mut self, rows: &Rows) -> io::Result<()> {
         if !self.index.locked().tail.is_full(self.index.part_rows) {
             return Ok(());

@@ -122,13 +122,9 @@ fn what_was_not_synced_is_never_done() {
     assert_eq!(again.all().unwrap(), want);
 }
 
-/// A change that was answered with "nothing was kept" used to come into force with the next one that was kept.
-#[test]
-fn what_was_refused_is_not_kept_by_a_later_write() {
-    let dir = tempfile::tempdir().unwrap();
-    let local = Local::open_by(|path| open_with(path, Disk), dir.path()).unwrap();
-    let write = |doc: Doc, known| local.write(&doc, known, 9);
-    let revoked = serde_json::json!({
+/// The text of a key that works no more.
+fn revoked() -> String {
+    serde_json::json!({
         "key": {"id": "c", "hash": ""},
         "secrets": [],
         "about": {
@@ -136,7 +132,41 @@ fn what_was_refused_is_not_kept_by_a_later_write() {
             "ended": {"at_ms": 2, "by": "somebody"},
         },
     })
-    .to_string();
+    .to_string()
+}
+
+/// Only the first write that a disk refused was remembered: a key revoked behind it worked again after a restart.
+#[test]
+fn a_revocation_is_kept_by_the_next_write_however_early_it_failed() {
+    let dir = tempfile::tempdir().unwrap();
+    let local = Local::open_by(|path| open_with(path, Disk), dir.path()).unwrap();
+    let write = |doc: Doc, known| local.write(&doc, known, 9);
+    assert_eq!(write(doc("key/a", 1, "old"), 0).unwrap(), Written::Done);
+    assert_eq!(write(doc("key/c", 1, "old"), 0).unwrap(), Written::Done);
+    FULL.set(true);
+    assert!(write(doc("key/a", 2, "more"), 1).is_err());
+    assert!(write(doc("key/c", 2, &revoked()), 1).is_err());
+    FULL.set(false);
+    // A change that was judged before the revocation came does not undo it.
+    let late = write(doc("key/c", 2, "changed"), 1);
+    assert_eq!(late.unwrap(), Written::Conflict);
+    assert_eq!(write(doc("key/d", 1, "other"), 0).unwrap(), Written::Done);
+    drop(local);
+    let want = [
+        doc("key/a", 1, "old"),
+        doc("key/c", 2, &revoked()),
+        doc("key/d", 1, "other"),
+    ];
+    assert_eq!(Local::open(dir.path()).unwrap().all().unwrap(), want);
+}
+
+/// A change that was answered with "nothing was kept" used to come into force with the next one that was kept.
+#[test]
+fn what_was_refused_is_not_kept_by_a_later_write() {
+    let dir = tempfile::tempdir().unwrap();
+    let local = Local::open_by(|path| open_with(path, Disk), dir.path()).unwrap();
+    let write = |doc: Doc, known| local.write(&doc, known, 9);
+    let revoked = revoked();
     assert_eq!(write(doc("key/a", 1, "old"), 0).unwrap(), Written::Done);
     assert_eq!(write(doc("key/c", 1, "old"), 0).unwrap(), Written::Done);
     let fails = |doc: Doc, known| {
