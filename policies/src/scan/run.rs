@@ -13,6 +13,28 @@ const GAP_MAX: usize = 8;
 /// The code of a list's separator.
 const LISTED: u8 = 0xA0;
 
+/// How a number's digits are grouped: bit `k` if a group ends behind the first `k`, as the last one does.
+pub(crate) type Grouping = u32;
+
+/// The grouping whose groups have these lengths.
+pub(crate) const fn grouping(mut lengths: &[u8]) -> Grouping {
+    let (mut at, mut bits) = (0, 0);
+    while let [first, rest @ ..] = lengths {
+        at += *first;
+        bits |= 1 << at;
+        lengths = rest;
+    }
+    bits
+}
+
+/// Groupings by the lengths of their groups, made when compiled.
+macro_rules! groupings {
+    ($([$($n:literal),*]),* $(,)?) => {
+        const { &[$($crate::scan::run::grouping(&[$($n),*])),*] }
+    };
+}
+pub(crate) use groupings;
+
 /// Digits, each with its place, and what stands between them.
 #[derive(Clone, Debug)]
 pub(crate) struct Run {
@@ -24,6 +46,8 @@ pub(crate) struct Run {
     pub(crate) wide: bool,
     /// What follows each digit before the next: 0 nothing, else a code of the separator.
     gaps: [u8; DIGITS_MAX],
+    /// Bit `k`: a group ends behind the first `k` digits.
+    borders: u32,
     n: usize,
     /// More digits follow without a gap than are read.
     pub(crate) overlong: bool,
@@ -159,6 +183,7 @@ impl Run {
             ends: [0; DIGITS_MAX],
             wide: false,
             gaps: [0; DIGITS_MAX],
+            borders: 0,
             n: 0,
             overlong: false,
         };
@@ -185,18 +210,24 @@ impl Run {
                 break;
             }
             // Lines of small numbers are no number in pieces.
-            let group = run.gaps.get(..run.n).map_or(0, |g| {
-                g.iter().rev().skip(1).take_while(|&&g| g == 0).count() + 1
-            });
-            if code == 8 && (group < 3 || run.n > 18) {
+            if code == 8 && (run.last_group() < 3 || run.n > 18) {
                 break;
             }
             if let Some(slot) = run.gaps.get_mut(run.n - 1) {
                 *slot = code;
             }
+            run.borders |= 1 << run.n;
             i += gap;
         }
+        if !run.overlong {
+            run.borders |= 1 << run.n;
+        }
         (run.n > 0).then_some(run)
+    }
+
+    /// How many digits came since the last gap.
+    fn last_group(&self) -> usize {
+        self.n - self.borders.checked_ilog2().map_or(0, |k| k as usize)
     }
 
     /// Adds a digit that ends at `end`.
@@ -262,17 +293,17 @@ impl Run {
 
     /// The length of the first group.
     pub(crate) fn group(&self) -> usize {
-        (0..self.n)
-            .find(|&i| self.gap(i) != 0)
-            .map_or(self.n, |i| i + 1)
+        self.n.min(self.borders.trailing_zeros() as usize)
+    }
+
+    /// Bit `k`: a group ends behind the first `k` digits.
+    pub(crate) fn borders(&self) -> u32 {
+        self.borders
     }
 
     /// Whether a group ends after the first `k` digits.
     pub(crate) fn ends(&self, k: usize) -> bool {
-        k > 0
-            && k <= self.n
-            && (k == self.n || self.gap(k - 1) != 0)
-            && !(k == self.n && self.overlong)
+        k <= self.n && self.borders >> k & 1 == 1
     }
 
     /// Whether this may be a number of somebody's at all: enough digits for the way it begins. Short groups are dates,
@@ -294,18 +325,16 @@ impl Run {
 
     /// Whether the first `k` digits are written as one number: without gap, in one of the customary groupings, or
     /// evenly interrupted with nothing more behind.
-    pub(crate) fn whole(&self, k: usize, groupings: &[&[u8]]) -> bool {
+    pub(crate) fn whole(&self, k: usize, groupings: &[Grouping]) -> bool {
         if !self.ends(k) {
             return false;
         }
-        let inner = self.gaps.get(..k.saturating_sub(1)).unwrap_or(&[]);
-        if inner.iter().all(|&g| g == 0) {
-            return true;
-        }
-        if groupings.iter().any(|grouping| self.grouped(k, grouping)) {
+        let own = self.grouping(k);
+        if own == 1 << k || groupings.contains(&own) {
             return true;
         }
         // Unusual: then the whole run must be it, up to where the separator changes.
+        let inner = self.gaps.get(..k - 1).unwrap_or(&[]);
         let mut used = inner.iter().copied().filter(|&g| g != 0);
         let first = used.next().unwrap_or(0);
         let even = used.all(|g| g == first);
@@ -313,15 +342,9 @@ impl Run {
         even && (k == self.n || follows != first)
     }
 
-    /// Whether the gaps of the first `k` digits stand exactly between groups of these lengths.
-    pub(crate) fn grouped(&self, k: usize, grouping: &[u8]) -> bool {
-        let mut boundary = 0usize;
-        let mut bounds = 0u64;
-        for &g in grouping {
-            boundary += usize::from(g);
-            bounds |= 1 << boundary;
-        }
-        boundary == k && (1..k).all(|i| (self.gap(i - 1) != 0) == (bounds >> i & 1 == 1))
+    /// How the first `k` digits are grouped.
+    pub(crate) fn grouping(&self, k: usize) -> Grouping {
+        self.borders & ((1 << k) - 1) | 1 << k
     }
 
     /// Whether every gap in the first `k` digits is a comma or a newline: more likely a list than a number.
@@ -345,7 +368,7 @@ mod tests {
         let run = read("138-0013-8000，2个", false);
         assert_eq!(run.len(), 12);
         assert_eq!(run.group(), 3);
-        assert!(run.whole(11, &[&[3, 4, 4]]));
+        assert!(run.whole(11, groupings![[3, 4, 4]]));
         assert!(!run.whole(7, &[]) || run.ends(7));
         assert!(!run.ends(8));
         assert_eq!(run.end(11), 13);

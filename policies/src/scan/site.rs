@@ -6,7 +6,7 @@ use std::cell::OnceCell;
 
 use super::cue::{Cue, Cues, cues_before, cues_of_column};
 use super::entity::Entity;
-use super::find::Code;
+use super::find::{Code, Lettered};
 use super::run::Run;
 use super::view::{ALNUM, DIGIT, View, is, is_han};
 
@@ -46,6 +46,7 @@ pub(crate) struct Site<'v, 't> {
     cues: OnceCell<Cues>,
     column: OnceCell<Cues>,
     code: OnceCell<Code>,
+    lettered: OnceCell<Option<Lettered>>,
     numerals: bool,
     lists: bool,
 }
@@ -60,6 +61,7 @@ impl<'v, 't> Site<'v, 't> {
             cues: OnceCell::new(),
             column: OnceCell::new(),
             code: OnceCell::new(),
+            lettered: OnceCell::new(),
             numerals: false,
             lists: false,
         }
@@ -98,6 +100,13 @@ impl<'v, 't> Site<'v, 't> {
     pub(crate) fn code(&self) -> &Code {
         self.code
             .get_or_init(|| Code::read(self.view, self.at, CODE_READ))
+    }
+
+    /// The letters that begin here and the digits behind them.
+    pub(crate) fn lettered(&self) -> Option<&Lettered> {
+        self.lettered
+            .get_or_init(|| Lettered::read(self.view, self.at))
+            .as_ref()
     }
 
     /// The cues before this place.

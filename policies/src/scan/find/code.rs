@@ -106,26 +106,42 @@ fn gap(view: &View<'_>, i: usize) -> usize {
     }
 }
 
-/// One to three letters, perhaps a separator, then digits: the letters in upper case, and the digits' run.
-pub(crate) fn lettered(view: &View<'_>, at: usize) -> Option<([u8; 3], usize, Run)> {
-    let mut letters = [0u8; 3];
-    let mut n = 0;
-    let mut i = at;
-    for slot in &mut letters {
-        let b = view.byte(i);
-        if !is(b, LOWER | UPPER) {
-            break;
+/// One to three letters, perhaps a separator, then digits.
+#[derive(Debug)]
+pub(crate) struct Lettered {
+    letters: [u8; 3],
+    n: usize,
+    pub(crate) run: Run,
+}
+
+impl Lettered {
+    /// Reads what begins at `at`.
+    pub(crate) fn read(view: &View<'_>, at: usize) -> Option<Self> {
+        let mut letters = [0u8; 3];
+        let mut n = 0;
+        let mut i = at;
+        for slot in &mut letters {
+            let b = view.byte(i);
+            if !is(b, LOWER | UPPER) {
+                break;
+            }
+            *slot = b.to_ascii_uppercase();
+            n += 1;
+            i += 1;
         }
-        *slot = b.to_ascii_uppercase();
-        n += 1;
-        i += 1;
+        let next = view.byte(i);
+        if n == 0 || is(next, LOWER | UPPER) {
+            return None;
+        }
+        if matches!(next, b' ' | b'-' | b'.' | b'_' | b'*') && is(view.byte(i + 1), DIGIT) {
+            i += 1;
+        }
+        let run = Run::read(view, i, false)?;
+        Some(Self { letters, n, run })
     }
-    if n == 0 || is(view.byte(i), LOWER | UPPER) {
-        return None;
+
+    /// The letters, in upper case.
+    pub(crate) fn letters(&self) -> &[u8] {
+        self.letters.get(..self.n).unwrap_or(&[])
     }
-    if matches!(view.byte(i), b' ' | b'-' | b'.' | b'_' | b'*') && is(view.byte(i + 1), DIGIT) {
-        i += 1;
-    }
-    let run = Run::read(view, i, false)?;
-    Some((letters, n, run))
 }

@@ -3,7 +3,7 @@
 
 use crate::scan::cue::{Cue, cues_in};
 use crate::scan::entity::Entity;
-use crate::scan::run::Run;
+use crate::scan::run::{Run, groupings};
 use crate::scan::site::{Found, MEDIUM, STRONG, Site, WEAK};
 use crate::scan::view::{ALNUM, DASH, DIGIT, LOWER, UNDER, UPPER, is};
 
@@ -173,16 +173,16 @@ fn spaced(site: &Site<'_, '_>, run: &Run) -> Option<Found> {
         && !is(site.view.byte(run.end(k)), ALNUM | UNDER)
         && run.whole(
             k,
-            &[
-                &[3, 3, 3],
-                &[3, 3, 4],
-                &[4, 4],
-                &[4, 4, 2],
-                &[4, 4, 4],
-                &[3, 4],
-                &[3, 4, 4],
-                &[3, 3],
-                &[4, 2, 4],
+            groupings![
+                [3, 3, 3],
+                [3, 3, 4],
+                [4, 4],
+                [4, 4, 2],
+                [4, 4, 4],
+                [3, 4],
+                [3, 4, 4],
+                [3, 3],
+                [4, 2, 4],
             ],
         ))
     .then(|| site.hit(entity, run.end(k), WEAK))
