@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 
 use super::engine::Scan;
 use super::find::{DETECTORS, join, leads, paired};
+use super::run::Run;
 use super::site::{Found, Site};
 use super::view::{DIGIT, UPPER};
 
@@ -70,8 +71,39 @@ pub(crate) struct Detector {
     pub(crate) on: &'static [On],
     /// The longest hit it gives, in bytes of folded text.
     pub(crate) max_len: usize,
+    /// How many digits or characters its values have, where it is asked for a number or a code.
+    pub(crate) sizes: Sizes,
     /// A hit that begins at the site, if there is one. Reads forward only as far as needed.
     pub(crate) find: fn(&Site<'_, '_>) -> Option<Found>,
+}
+
+/// Sizes of values, one bit each: a value of that size can only end where a group does, so one look at where the groups
+/// end tells which detectors need not be asked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Sizes {
+    Any,
+    /// Digits, over separators.
+    Digits(u32),
+    /// The same of a telephone number, which may have a country's code before it.
+    Phone(u32),
+    /// Letters and digits, over separators.
+    Code(u32),
+}
+
+impl Sizes {
+    /// Whether a value of one of the sizes may begin at the site.
+    #[inline]
+    fn fit(self, site: &Site<'_, '_>) -> bool {
+        let run = |fits: &dyn Fn(&Run) -> bool| site.run().is_some_and(fits);
+        match self {
+            Self::Any => true,
+            Self::Digits(sizes) => run(&|run| run.borders() & sizes != 0),
+            Self::Phone(sizes) => {
+                run(&|run| run.borders() & sizes != 0 || run.digit(0) == 0 && run.digit(1) == 0)
+            }
+            Self::Code(sizes) => site.code().borders() & u64::from(sizes) != 0,
+        }
+    }
 }
 
 /// The detectors of each kind, in the order they are asked.
@@ -126,8 +158,10 @@ impl Scan<'_, '_> {
         let Some(list) = self.kinds.get(kind as usize) else {
             return;
         };
+        let sized = matches!(kind, On::Number | On::Code);
         for detector in list {
-            if let Some(found) = (detector.find)(site)
+            if (!sized || detector.sizes.fit(site))
+                && let Some(found) = (detector.find)(site)
                 && found.end - found.start <= detector.max_len
                 && found.start >= self.floor
                 && best.is_none_or(|b| (found.end, found.score) > (b.end, b.score))

@@ -41,6 +41,8 @@ pub(crate) struct Run {
     digits: [u8; DIGITS_MAX],
     /// Where the run begins; the digits' places are counted from there.
     from: usize,
+    /// The digits that stand there without a gap, of a byte each: where they end is not written down.
+    plain: usize,
     ends: [u16; DIGITS_MAX],
     /// Whether a digit is a Chinese numeral.
     pub(crate) wide: bool,
@@ -180,6 +182,7 @@ impl Run {
         let mut run = Self {
             digits: [0; DIGITS_MAX],
             from: at,
+            plain: 0,
             ends: [0; DIGITS_MAX],
             wide: false,
             gaps: [0; DIGITS_MAX],
@@ -187,26 +190,30 @@ impl Run {
             n: 0,
             overlong: false,
         };
-        let mut i = at;
-        let mut digit = digit_at(view, i, numerals);
-        while let Some((value, len)) = digit {
-            if run.n == DIGITS_MAX {
-                run.overlong = run.gap(run.n - 1) == 0;
-                break;
-            }
-            run.wide |= len > 1;
-            i += len;
-            run.push(value, i);
-            i = run.push_plain(view.bytes(), i);
-            digit = digit_at(view, i, numerals);
-            if digit.is_some() {
+        run.plain = run.push_plain(view.bytes(), at);
+        let mut i = at + run.plain;
+        loop {
+            if let Some((value, len)) = digit_at(view, i, numerals) {
+                if run.n == DIGITS_MAX {
+                    run.overlong = run.gap(run.n - 1) == 0;
+                    break;
+                }
+                run.wide |= len > 1;
+                i += len;
+                run.push(value, i);
+                let from = run.n;
+                let more = run.push_plain(view.bytes(), i);
+                run.place(from, i);
+                i += more;
                 continue;
+            }
+            if run.n == 0 {
+                return None;
             }
             let Some((gap, code)) = gap_at(view, i) else {
                 break;
             };
-            digit = digit_at(view, i + gap, numerals);
-            if digit.is_none() {
+            if digit_at(view, i + gap, numerals).is_none() {
                 break;
             }
             // Lines of small numbers are no number in pieces.
@@ -222,7 +229,7 @@ impl Run {
         if !run.overlong {
             run.borders |= 1 << run.n;
         }
-        (run.n > 0).then_some(run)
+        Some(run)
     }
 
     /// How many digits came since the last gap.
@@ -233,27 +240,51 @@ impl Run {
     /// Adds a digit that ends at `end`.
     #[inline]
     fn push(&mut self, value: u8, end: usize) {
+        let offset = self.offset(end);
         if let (Some(d), Some(e)) = (self.digits.get_mut(self.n), self.ends.get_mut(self.n)) {
             *d = value;
-            // A run is a few hundred bytes at most.
-            *e = u16::try_from(end - self.from).unwrap_or(u16::MAX);
+            *e = offset;
             self.n += 1;
         }
     }
 
-    /// Adds the ASCII digits that stand at `at`, as many as there is room for; where they end.
+    /// How far behind the run's beginning a place is: a run is a few hundred bytes at most.
+    #[inline]
+    fn offset(&self, place: usize) -> u16 {
+        u16::try_from(place - self.from).unwrap_or(u16::MAX)
+    }
+
+    /// Adds the ASCII digits that stand at `at`, as many as there is room for, but not their ends; how many.
     #[inline]
     fn push_plain(&mut self, bytes: &[u8], at: usize) -> usize {
-        let room = DIGITS_MAX - self.n;
-        let mut at = at;
-        for &b in bytes.get(at..).unwrap_or(&[]).iter().take(room) {
-            if !b.is_ascii_digit() {
+        let rest = bytes.get(at..).unwrap_or(&[]);
+        let room = self.digits.get_mut(self.n..).unwrap_or(&mut []);
+        let mut n = 0;
+        for (slot, &b) in room.iter_mut().zip(rest) {
+            let value = b.wrapping_sub(b'0');
+            if value > 9 {
                 break;
             }
-            at += 1;
-            self.push(b - b'0', at);
+            *slot = value;
+            n += 1;
         }
-        at
+        self.n += n;
+        n
+    }
+
+    /// Writes where the digits from the one at `from` on end, which stand from `at` on without a gap.
+    #[inline]
+    fn place(&mut self, from: usize, at: usize) {
+        let first = self.offset(at);
+        for (end, i) in self
+            .ends
+            .get_mut(from..self.n)
+            .unwrap_or(&mut [])
+            .iter_mut()
+            .zip(1..)
+        {
+            *end = first + i;
+        }
     }
 
     /// How many digits there are.
@@ -286,6 +317,9 @@ impl Run {
 
     /// Where the first `k` digits end.
     pub(crate) fn end(&self, k: usize) -> usize {
+        if k <= self.plain {
+            return self.from + k;
+        }
         k.checked_sub(1)
             .and_then(|i| self.ends.get(i))
             .map_or(0, |&e| self.from + usize::from(e))
