@@ -47,6 +47,8 @@ pub(crate) struct Site<'v, 't> {
     column: OnceCell<Cues>,
     code: OnceCell<Code>,
     lettered: OnceCell<Option<Lettered>>,
+    /// Up to here letters and digits are known to stand.
+    word: usize,
     numerals: bool,
     lists: bool,
 }
@@ -62,8 +64,17 @@ impl<'v, 't> Site<'v, 't> {
             column: OnceCell::new(),
             code: OnceCell::new(),
             lettered: OnceCell::new(),
+            word: at,
             numerals: false,
             lists: false,
+        }
+    }
+
+    /// The same place, from which letters and digits are known to stand up to `end`.
+    pub(crate) fn with_word(view: &'v View<'t>, at: usize, last: Last, end: usize) -> Self {
+        Self {
+            word: end,
+            ..Self::new(view, at, last)
         }
     }
 
@@ -81,6 +92,13 @@ impl<'v, 't> Site<'v, 't> {
             lists: true,
             ..Self::new(view, at, last)
         }
+    }
+
+    /// The end of the run of letters, digits and bytes of the other classes that begins here, at most `max` bytes.
+    pub(crate) fn word(&self, others: u8, max: usize) -> usize {
+        let known = self.word.min(self.at + max);
+        self.view
+            .run(known, ALNUM | others, max - (known - self.at))
     }
 
     /// The digits that begin here.

@@ -44,20 +44,20 @@ impl Scan<'_, '_> {
         // A long row of digits in ones and twos is a sequence (or a list of addresses), and no number begins in the middle
         // of it: each would be read again from every one of its digits.
         let row = end - self.at <= 2 && in_row(view.behind(self.at, ROW_BYTES));
-        let site = Site::new(view, self.at, self.last);
+        let next = view.byte(end);
+        let stop = if is(next, LOWER | UPPER) {
+            view.run(end, ALNUM, WORD_MAX)
+        } else {
+            end
+        };
+        let site = Site::with_word(view, self.at, self.last, stop);
         let mut best = None;
         self.ask(On::Digits, &site, &mut best);
-        let next = view.byte(end);
         let numbered = !row && (site.run().is_some_and(Run::promising) || is(next, LOWER | UPPER));
         if numbered {
             self.ask(On::Number, &site, &mut best);
         }
         if !is(before, ALNUM) && (!row || is(next, LOWER | UPPER)) {
-            let stop = if is(next, LOWER | UPPER) {
-                view.run(end, ALNUM, WORD_MAX)
-            } else {
-                end
-            };
             let word = Word {
                 end: stop,
                 // The codes were asked for above.
@@ -107,9 +107,10 @@ impl Scan<'_, '_> {
             return Step::Next(self.after_letters());
         }
         let bytes = view.bytes().get(self.at..).unwrap_or(&[]);
+        let bytes = bytes.get(..WORD_READ).unwrap_or(bytes);
         let mut seen = 0u8;
         let mut n = 0usize;
-        for &b in bytes.iter().take(WORD_READ) {
+        for &b in bytes {
             let c = class(b);
             if c & ALNUM == 0 {
                 break;
@@ -133,7 +134,7 @@ impl Scan<'_, '_> {
         if !slow && seen & UPPER == 0 {
             return self.settle(None, end);
         }
-        let site = Site::new(view, self.at, self.last);
+        let site = Site::with_word(view, self.at, self.last, end);
         let mut best = None;
         if slow {
             self.ask(On::Word, &site, &mut best);

@@ -198,8 +198,9 @@ impl<'t> View<'t> {
         let rest = self.text.as_bytes().get(i..).unwrap_or(&[]);
         let limit = rest.len().min(max);
         let n = rest
+            .get(..limit)
+            .unwrap_or(rest)
             .iter()
-            .take(limit)
             .position(|&b| class(b) & classes == 0)
             .unwrap_or(limit);
         if n == rest.len() && n < max {
@@ -214,8 +215,9 @@ impl<'t> View<'t> {
         let rest = self.text.as_bytes().get(i..).unwrap_or(&[]);
         let limit = rest.len().min(max);
         let n = rest
+            .get(..limit)
+            .unwrap_or(rest)
             .iter()
-            .take(limit)
             .position(|&b| !wanted(b))
             .unwrap_or(limit);
         if n == rest.len() && n < max {

@@ -359,7 +359,7 @@ pub(super) fn assigned(site: &Site<'_, '_>) -> Option<Found> {
     }
     let head = view.bytes().get(..site.at).unwrap_or(&[]);
     let named_so = may_be_named(head);
-    if !named_so && view.run(site.at, ALNUM, VENDOR_MIN) < site.at + 20 {
+    if !named_so && site.word(0, VENDOR_MIN) < site.at + 20 {
         return None;
     }
     let end = value_end(view, site.at);

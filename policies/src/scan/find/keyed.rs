@@ -15,7 +15,7 @@ const READ: usize = 40;
 
 /// The value: letters and digits, with `-` and `_` for some.
 fn value(site: &Site<'_, '_>, extra: u8) -> usize {
-    site.view.run(site.at, ALNUM | extra, READ)
+    site.word(extra, READ)
 }
 
 /// A number whose type its cue tells.
@@ -50,7 +50,7 @@ pub(super) fn keyed(site: &Site<'_, '_>) -> Option<Found> {
         return None;
     }
     // The longest value of any type has 20.
-    if n > LONGEST && bytes.iter().take(LONGEST + 1).all(|&b| is(b, ALNUM)) {
+    if n > LONGEST && site.word(0, LONGEST + 1) > site.at + LONGEST {
         return None;
     }
     // `或者QQ123456`: the value is what hangs on the cue.

@@ -150,7 +150,7 @@ pub(super) fn email(site: &Site<'_, '_>) -> Option<Found> {
     if view.before(site.at) == b'/' && site.at >= 2 && view.before(site.at - 1) == b'/' {
         return None;
     }
-    let mut end = view.run(site.at, LOCAL, LOCAL_MAX);
+    let mut end = site.word(LOCAL, LOCAL_MAX);
     // `zhang(dot)san(at)…`
     while end - site.at < LOCAL_MAX
         && let Some((next, true)) = dot(view, end)
