@@ -12,6 +12,7 @@ mod ask;
 mod blocks;
 pub mod code_text;
 mod cue;
+mod cue_index;
 mod cue_words;
 pub mod custom;
 pub mod engine;
