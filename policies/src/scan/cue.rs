@@ -128,10 +128,8 @@ pub(crate) fn cues_before(view: &View<'_>, at: usize) -> Cues {
         None => behind,
         Some(newline) => {
             let own = behind.get(newline + 1..).unwrap_or("");
-            if own
-                .trim_matches([' ', '\t', '"', '\'', '>', '-'])
-                .is_empty()
-            {
+            let filler = |b: u8| matches!(b, b' ' | b'\t' | b'"' | b'\'' | b'>' | b'-');
+            if own.bytes().all(filler) {
                 let above = behind
                     .get(..newline)
                     .unwrap_or("")
@@ -205,7 +203,7 @@ const CELL_MAX: usize = 36;
 const SENTENCE: usize = 120;
 
 fn has_cell_over(max: usize, line: &str, delimiter: char) -> bool {
-    line.split(delimiter).any(|cell| cell.trim().len() > max)
+    line.len() > max && line.split(delimiter).any(|cell| cell.trim().len() > max)
 }
 
 /// Whether the line is a row of no table, whatever follows on it: no header is looked for above it.

@@ -361,8 +361,29 @@ impl Scan<'_, '_> {
 fn owned(bytes: &[u8], at: usize) -> bool {
     match bytes.get(at) {
         None => true,
-        Some(0xE4..=0xE9) => char::from_u32(decode3(bytes, at))
-            .is_some_and(|c| "电手联身微邮地住卡银护账工学社医证病车".contains(c)),
+        Some(0xE4..=0xE9) => char::from_u32(decode3(bytes, at)).is_some_and(|c| {
+            matches!(
+                c,
+                '电' | '手'
+                    | '联'
+                    | '身'
+                    | '微'
+                    | '邮'
+                    | '地'
+                    | '住'
+                    | '卡'
+                    | '银'
+                    | '护'
+                    | '账'
+                    | '工'
+                    | '学'
+                    | '社'
+                    | '医'
+                    | '证'
+                    | '病'
+                    | '车'
+            )
+        }),
         Some(_) => false,
     }
 }

@@ -208,9 +208,14 @@ pub(crate) fn has(c: char, bits: u16) -> bool {
 /// Whether the character is a surname by itself.
 pub(crate) fn is_surname(c: char) -> bool {
     let bits = TABLE.of(u32::from(c));
-    // The first character of a compound surname need not be one: 端木.
-    bits & SURNAME != 0 && (bits & COMPOUNDS == 0 || SINGLE.contains(c))
+    bits & SURNAME != 0 && (bits & COMPOUNDS == 0 || !HALVES.contains(&c))
 }
+
+/// The first characters of compound surnames that are none by themselves: 端木.
+static HALVES: LazyLock<Vec<char>> = LazyLock::new(|| {
+    let firsts = COMPOUND.iter().filter_map(|name| name.chars().next());
+    firsts.filter(|&c| !SINGLE.contains(c)).collect()
+});
 
 static WORDS: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
     NOT_NAMES

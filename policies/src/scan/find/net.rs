@@ -151,6 +151,13 @@ pub(super) fn email(site: &Site<'_, '_>) -> Option<Found> {
         return None;
     }
     let mut end = site.word(LOCAL, LOCAL_MAX);
+    // What an at sign, or a dot, may be written with.
+    if !matches!(
+        view.byte(end),
+        b'@' | b'.' | b' ' | b'\t' | b'(' | b'[' | b'{' | b'<' | b'#' | 0x80..
+    ) {
+        return None;
+    }
     // `zhang(dot)san(at)…`
     while end - site.at < LOCAL_MAX
         && let Some((next, true)) = dot(view, end)

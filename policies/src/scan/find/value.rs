@@ -2,6 +2,8 @@
 //!
 //! Looks at the value alone; knows nothing of what stands around it.
 
+use memchr::{memchr_iter, memchr2_iter};
+
 use crate::scan::view::{DIGIT, is};
 
 /// How placeholders begin, in lower case.
@@ -125,10 +127,16 @@ fn holds_placeholder(text: &[u8]) -> bool {
 /// Whether `your` stands anywhere in the text, in either case.
 pub(super) fn says_your(text: &str) -> bool {
     let bytes = text.as_bytes();
-    let at = |(i, b): (usize, &u8)| {
-        b | 0x20 == b'y' && bytes.get(i..).is_some_and(|rest| heads(rest, "your"))
-    };
-    bytes.iter().enumerate().any(at)
+    memchr2_iter(b'y', b'Y', bytes).any(|i| bytes.get(i..).is_some_and(|rest| heads(rest, "your")))
+}
+
+/// Whether `EXAMPLE` stands anywhere in the text.
+pub(super) fn says_example(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    memchr_iter(b'X', bytes).any(|i| {
+        let word = i.checked_sub(1).and_then(|from| bytes.get(from..));
+        word.is_some_and(|word| word.starts_with(b"EXAMPLE"))
+    })
 }
 
 /// Shannon entropy in bits per character.
