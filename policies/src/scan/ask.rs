@@ -6,7 +6,7 @@
 use std::sync::LazyLock;
 
 use super::engine::Scan;
-use super::find::{DETECTORS, join, leads, paired};
+use super::find::{DETECTORS, join, leads, list_ahead, paired};
 use super::run::Run;
 use super::site::{Found, Site};
 use super::view::{DIGIT, UPPER};
@@ -14,9 +14,15 @@ use super::view::{DIGIT, UPPER};
 /// Where a detector wants to be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum On {
-    /// A group of digits begins.
-    Digits,
-    /// The same, and at least five digits come, separators or not; or a row of Chinese numerals.
+    /// Up to three digits, and a dot in any writing may follow.
+    Decimal,
+    /// Digits of which a date may begin.
+    Date,
+    /// Up to eight digits, and a list of digits goes on behind them.
+    List,
+    /// Up to five digits and a space.
+    House,
+    /// A group of digits begins, and at least five digits come, separators or not; or a row of Chinese numerals.
     Number,
     /// A row of Chinese numerals begins.
     Numerals,
@@ -60,7 +66,7 @@ pub(crate) enum On {
     Sign,
 }
 
-const KINDS: usize = 22;
+const KINDS: usize = 25;
 
 /// One way of finding: what `DETECTORS` lists.
 #[derive(Debug)]
@@ -153,6 +159,33 @@ pub(super) fn heads_key(first: u8, second: u8) -> bool {
 }
 
 impl Scan<'_, '_> {
+    /// Asks the detectors of short groups of digits, each only if the group's length and what follows it are right for
+    /// it. `end`: where the group ends.
+    pub(super) fn ask_digits(&self, end: usize, site: &Site<'_, '_>, best: &mut Option<Found>) {
+        let n = end - self.at;
+        if n > 8 {
+            return;
+        }
+        let next = self.view.byte(end);
+        if n <= 3 && matches!(next, b'.' | b' ' | b'\t' | b'(' | b'[' | b'{' | 0x80..) {
+            self.ask(On::Decimal, site, best);
+        }
+        let dated = match next {
+            b'-' | b'/' | b'.' | b' ' | 0x80.. => n <= 4 || n == 8,
+            b't' | b's' | b'n' | b'r' => n <= 2 || n == 8,
+            _ => n == 8,
+        };
+        if dated {
+            self.ask(On::Date, site, best);
+        }
+        if list_ahead(self.view, end) {
+            self.ask(On::List, site, best);
+        }
+        if n <= 5 && next == b' ' {
+            self.ask(On::House, site, best);
+        }
+    }
+
     /// Asks the detectors of one kind.
     pub(super) fn ask(&self, kind: On, site: &Site<'_, '_>, best: &mut Option<Found>) {
         let Some(list) = self.kinds.get(kind as usize) else {

@@ -79,10 +79,29 @@ pub(super) fn unspaced(text: &str) -> Option<String> {
     (label.len() > 1).then(|| label.iter().rev().collect())
 }
 
+/// Whether a blank may stand before the text's last character but for what ends labels: cheap, and says yes too often.
+fn may_be_spaced(text: &[u8]) -> bool {
+    let mut rest = text;
+    loop {
+        rest = match rest {
+            [head @ .., b' ' | b':' | b'\t' | b'('] => head,
+            // ：, （ and the ideographic space.
+            [head @ .., 0xEF, 0xBC, 0x9A | 0x88] | [head @ .., 0xE3, 0x80, 0x80] => head,
+            // A blank of one byte, two or three.
+            [.., before, 0xE0..=0xEF, _, _] | [.., before, 0xF0..=0xF4, _, _, _] => {
+                return matches!(before, b' ' | 0xA0 | 0x80);
+            }
+            _ => return false,
+        };
+    }
+}
+
 /// The nearest cue in the text before a value. `text` is what precedes, on the same line, at most [`REACH`] bytes of it.
 pub(crate) fn cues_in(text: &str) -> Cues {
     let index = &*INDEX;
-    if let Some(label) = unspaced(text.trim_end_matches(LABEL_ENDS))
+    if let Some(label) = may_be_spaced(text.as_bytes())
+        .then(|| unspaced(text.trim_end_matches(LABEL_ENDS)))
+        .flatten()
         && let Some(last) = label.chars().next_back()
         && let Some(cue) = index.at(&label, label.len(), last)
     {

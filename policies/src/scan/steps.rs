@@ -52,7 +52,7 @@ impl Scan<'_, '_> {
         };
         let site = Site::with_word(view, self.at, self.last, stop);
         let mut best = None;
-        self.ask(On::Digits, &site, &mut best);
+        self.ask_digits(end, &site, &mut best);
         let numbered = !row && (site.run().is_some_and(Run::promising) || is(next, LOWER | UPPER));
         if numbered {
             self.ask(On::Number, &site, &mut best);

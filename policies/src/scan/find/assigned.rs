@@ -357,6 +357,12 @@ pub(super) fn assigned(site: &Site<'_, '_>) -> Option<Found> {
     if !leads(view, site.at) && !paired(site.last, site.at) {
         return None;
     }
+    led(site)
+}
+
+/// The same where something leads to a value.
+pub(super) fn led(site: &Site<'_, '_>) -> Option<Found> {
+    let view = site.view;
     let head = view.bytes().get(..site.at).unwrap_or(&[]);
     let named_so = may_be_named(head);
     if !named_so && site.word(0, VENDOR_MIN) < site.at + 20 {
@@ -379,13 +385,13 @@ pub(super) fn assigned(site: &Site<'_, '_>) -> Option<Found> {
         return None;
     }
     // After words, a value is what has digits and letters; a sentence goes on otherwise.
-    let mixed = text.bytes().any(|b| is(b, DIGIT)) && text.bytes().any(|b| !is(b, DIGIT));
-    let code = text.contains("://") || text.contains("()") || text.starts_with("http");
+    let mixed = || text.bytes().any(|b| is(b, DIGIT)) && text.bytes().any(|b| !is(b, DIGIT));
+    let code = || text.contains("://") || text.contains("()") || text.starts_with("http");
     // A key that its prefix gives away is named by that: `Credential=AKID…/2024-05-01/…`.
     if secret::prefixed(site).is_some() {
         return None;
     }
-    (random(text) && !code && (named == Named::Yes || mixed))
+    (random(text) && !code() && (named == Named::Yes || mixed()))
         .then(|| site.hit(Entity::GenericSecret, end, MEDIUM))
         .flatten()
 }
