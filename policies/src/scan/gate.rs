@@ -33,6 +33,81 @@ const LEVEL_REACH: usize = 10;
 /// Characters of a row in which a name, or a name and the label of a number, end.
 const LABELLED: usize = 12;
 
+/// Characters of a row that are looked up at once.
+const ROW: usize = 16;
+/// Characters behind one that tell what it may begin: a title's reach.
+const AHEAD: usize = 4;
+
+/// A stretch of a row of Chinese characters, each looked up once.
+struct Row {
+    bits: [u16; ROW],
+    n: usize,
+    /// Bit `i`: a title may begin at the character `i`, or it is 的.
+    titles: u32,
+}
+
+impl Row {
+    /// The characters from `at` on.
+    #[inline]
+    fn read(table: &han::Table, bytes: &[u8], at: usize) -> Self {
+        let mut all = [0; ROW];
+        let (mut n, mut titles) = (0, 0);
+        let chars = bytes.get(at..).unwrap_or(&[]).chunks_exact(3);
+        for (slot, char) in all.iter_mut().zip(chars) {
+            let &[first @ 0xE4..=0xE9, second, third] = char else {
+                break;
+            };
+            let code = code_point(first, second, third);
+            let bits = table.of(code);
+            *slot = bits;
+            titles |= (u32::from(bits & han::TITLE != 0) | u32::from(code == OF)) << n;
+            n += 1;
+        }
+        Self {
+            bits: all,
+            n,
+            titles,
+        }
+    }
+
+    /// The bits of the character `i`, 0 behind the row's end.
+    #[inline]
+    fn bits(&self, i: usize) -> u16 {
+        self.bits.get(i).copied().unwrap_or(0)
+    }
+
+    /// Whether the row ends here, and does not only go on further than was read.
+    #[inline]
+    fn ends(&self) -> bool {
+        self.n < ROW
+    }
+
+    /// How many of the characters have what follows them here.
+    #[inline]
+    fn known(&self) -> usize {
+        if self.ends() { self.n } else { ROW - AHEAD }
+    }
+
+    /// Whether a title, 的 or the end of the text may stand within `reach` characters behind a place.
+    #[inline]
+    fn title_within(&self, bytes: &[u8], place: Place<'_>, reach: usize) -> bool {
+        let left = self.n - (place.i + 1).min(self.n);
+        self.titles >> (place.i + 1) & ((1 << reach) - 1) != 0
+            || left < reach && place.at + 3 * (1 + left) >= bytes.len()
+    }
+}
+
+/// A character of a row, the text's byte where it begins.
+#[derive(Clone, Copy)]
+struct Place<'r> {
+    at: usize,
+    row: &'r Row,
+    i: usize,
+}
+
+/// 的
+const OF: u32 = 0x7684;
+
 impl Scan<'_, '_> {
     /// The next place that may interest anyone, and whom: skips what cannot. Sure to skip only what the finders would
     /// refuse without looking past the end.
@@ -132,65 +207,77 @@ impl Scan<'_, '_> {
     /// and 0.
     #[inline]
     fn row(&self, bytes: &[u8], from: usize) -> (usize, u8) {
+        const LEADS: u16 = han::OPENS | han::CUE_END;
         let mut at = from;
+        let mut row = Row::read(self.table, bytes, at);
         let before = at
             .checked_sub(3)
             .filter(|&i| matches!(bytes.get(i), Some(0xE4..=0xE9)));
-        let mut before = match before {
-            Some(i) => self.table.of(decode3(bytes, i)),
+        let (mut before, mut first) = match before {
+            Some(i) => (self.table.of(decode3(bytes, i)), 0),
             None => {
-                let bits = self.table.of(decode3(bytes, at));
-                let reasons = self.opening(bytes, at, bits, true);
+                let bits = row.bits(0);
+                let reasons = self.opening(
+                    bytes,
+                    Place {
+                        at,
+                        row: &row,
+                        i: 0,
+                    },
+                    bits,
+                    true,
+                );
                 if reasons != 0 {
                     return (at, reasons);
                 }
-                at += 3;
-                bits
+                (bits, 1)
             }
         };
-        const LEADS: u16 = han::OPENS | han::CUE_END;
-        for chunk in bytes.get(at..).unwrap_or(&[]).chunks_exact(3) {
-            let &[first @ 0xE4..=0xE9, second, third] = chunk else {
-                break;
-            };
-            let bits = self.table.of(code_point(first, second, third));
-            if bits & BEGINS | before & LEADS != 0 {
-                let reasons = if before & han::OPENS != 0 {
-                    self.opening(bytes, at, bits, false)
-                } else {
-                    0
-                } | self.inside(bytes, at, bits, before);
-                if reasons != 0 {
-                    return (at, reasons);
+        loop {
+            let known = row.known();
+            for (i, &bits) in row.bits.iter().enumerate().take(known).skip(first) {
+                if bits & BEGINS | before & LEADS != 0 {
+                    let at = at + 3 * i;
+                    let place = Place { at, row: &row, i };
+                    let opening = if before & han::OPENS != 0 {
+                        self.opening(bytes, place, bits, false)
+                    } else {
+                        0
+                    };
+                    let reasons = opening | self.inside(bytes, place, bits, before);
+                    if reasons != 0 {
+                        return (at, reasons);
+                    }
                 }
+                before = bits;
             }
-            at += 3;
-            before = bits;
+            at += 3 * known;
+            if row.ends() {
+                return (at, 0);
+            }
+            row = Row::read(self.table, bytes, at);
+            first = 0;
         }
-        (at, 0)
     }
 
-    /// What the character at `at` may begin wherever it stands.
+    /// What a character may begin wherever it stands.
     #[inline]
-    fn inside(&self, bytes: &[u8], at: usize, bits: u16, before: u16) -> u8 {
+    fn inside(&self, bytes: &[u8], place: Place<'_>, bits: u16, before: u16) -> u8 {
+        let Place { at, row, i } = place;
         // What follows: past the end anything may.
-        let Some(&next) = bytes.get(at + 3) else {
+        if at + 3 >= bytes.len() {
             return may::ALL;
-        };
-        let row = (0xE4..=0xE9).contains(&next);
-        let next_bits = if row {
-            self.table.of(decode3(bytes, at + 3))
-        } else {
-            0
-        };
+        }
+        let next = row.bits(i + 1);
+        let ends = i + 1 >= row.n;
         let mut reasons = 0;
-        if bits & han::PLACE != 0 && next_bits & han::PLACE_SECOND != 0 {
+        if bits & han::PLACE != 0 && next & han::PLACE_SECOND != 0 {
             reasons |= may::PLACE;
         }
-        if bits & han::NUMERAL != 0 && (!row || next_bits & han::NUMERAL != 0) {
+        if bits & han::NUMERAL != 0 && (ends || next & han::NUMERAL != 0) {
             reasons |= may::NUMBER;
         }
-        if bits & han::PLATE != 0 && !row {
+        if bits & han::PLATE != 0 && ends {
             reasons |= may::PLATE;
         }
         // 字 is U+5B57.
@@ -200,40 +287,36 @@ impl Scan<'_, '_> {
         if before & han::CUE_END != 0 && dotted_near(bytes, at) {
             reasons |= may::DOTTED;
         }
-        if bits & han::SURNAME != 0
-            && (before & han::CUE_END != 0
-                || self.title_near(
-                    bytes,
-                    at + 3,
-                    if bits & han::COMPOUNDS != 0 { 4 } else { 3 },
-                ))
-        {
-            reasons |= may::NAME;
+        if bits & han::SURNAME != 0 {
+            let reach = if bits & han::COMPOUNDS != 0 { 4 } else { 3 };
+            if before & han::CUE_END != 0
+                || row.title_within(bytes, place, reach) && self.title_near(bytes, at + 3, reach)
+            {
+                reasons |= may::NAME;
+            }
         }
         reasons
     }
 
-    /// What may begin at `at` because no Chinese character stands before (`bare`), or one that opens an address.
-    fn opening(&self, bytes: &[u8], at: usize, bits: u16, bare: bool) -> u8 {
+    /// What may begin at a place because no Chinese character stands before (`bare`), or one that opens an address.
+    fn opening(&self, bytes: &[u8], place: Place<'_>, bits: u16, bare: bool) -> u8 {
+        let Place { at, row, .. } = place;
         let mut reasons = if bare {
-            self.inside(bytes, at, bits, 0)
+            self.inside(bytes, place, bits, 0)
         } else {
             0
         };
-        if self.level_near(bytes, at) {
+        if self.level_near(bytes, place) {
             reasons |= may::PLACE;
         }
         if !bare {
             return reasons;
         }
-        let mut end = at;
-        while end < at + 3 * LABELLED && matches!(bytes.get(end), Some(0xE4..=0xE9)) {
-            end += 3;
-        }
+        let n = row.n.min(LABELLED);
+        let end = at + 3 * n;
         let Some(&next) = bytes.get(end) else {
             return may::ALL;
         };
-        let n = (end - at) / 3;
         // · is C2 B7.
         if next == 0xC2 && n <= 6 {
             reasons |= may::DOTTED | may::NAME;
@@ -291,27 +374,31 @@ impl Scan<'_, '_> {
     }
 
     /// Whether a level of an address may begin within reach: a superset of what the finder takes for promising.
-    fn level_near(&self, bytes: &[u8], from: usize) -> bool {
-        let mut at = from;
-        for _ in 0..LEVEL_REACH {
+    fn level_near(&self, bytes: &[u8], place: Place<'_>) -> bool {
+        const LEVEL: u16 = han::LEVEL_ALONE | han::LEVEL_FIRST;
+        let Place { at, row, i } = place;
+        let ahead = row.bits.get(i..row.n).unwrap_or(&[]);
+        for (k, &bits) in ahead.iter().enumerate().take(LEVEL_REACH) {
+            if k > 0 && bits & LEVEL != 0 && self.level(bytes, at + 3 * k, bits) {
+                return true;
+            }
+            if bits & (han::BREAK | han::LEAD) != 0 {
+                return false;
+            }
+        }
+        self.level_behind(bytes, at, ahead.len())
+    }
+
+    /// The same behind the first `read` characters from `from` on.
+    fn level_behind(&self, bytes: &[u8], from: usize, read: usize) -> bool {
+        let mut at = from + 3 * read;
+        for _ in read..LEVEL_REACH {
             match bytes.get(at) {
                 None => return true,
                 Some(0xE4..=0xE9) => {
                     let bits = self.table.of(decode3(bytes, at));
-                    if at > from && bits & (han::LEVEL_ALONE | han::LEVEL_FIRST) != 0 {
-                        if bits & han::LEVEL_ALONE != 0 {
-                            return true;
-                        }
-                        match bytes.get(at + 3) {
-                            None => return true,
-                            Some(0xE4..=0xE9)
-                                if self.table.of(decode3(bytes, at + 3)) & han::LEVEL_SECOND
-                                    != 0 =>
-                            {
-                                return true;
-                            }
-                            _ => {}
-                        }
+                    if at > from && self.level(bytes, at, bits) {
+                        return true;
                     }
                     if bits & (han::BREAK | han::LEAD) != 0 {
                         return false;
@@ -333,6 +420,18 @@ impl Scan<'_, '_> {
         false
     }
 
+    /// Whether the word of a level of an address may stand at `at`.
+    fn level(&self, bytes: &[u8], at: usize, bits: u16) -> bool {
+        if bits & han::LEVEL_FIRST == 0 || bits & han::LEVEL_ALONE != 0 {
+            return bits & han::LEVEL_ALONE != 0;
+        }
+        match bytes.get(at + 3) {
+            None => true,
+            Some(0xE4..=0xE9) => self.table.of(decode3(bytes, at + 3)) & han::LEVEL_SECOND != 0,
+            _ => false,
+        }
+    }
+
     /// Whether a title may begin within `reach` characters, or 的 and something that persons have.
     fn title_near(&self, bytes: &[u8], from: usize, reach: usize) -> bool {
         let mut at = from;
@@ -344,8 +443,7 @@ impl Scan<'_, '_> {
                     if self.table.of(code) & han::TITLE != 0 {
                         return true;
                     }
-                    // 的 is U+7684.
-                    if code == 0x7684 {
+                    if code == OF {
                         return owned(bytes, at + 3);
                     }
                     at += 3;
@@ -409,7 +507,9 @@ pub(super) fn decode3(bytes: &[u8], at: usize) -> u32 {
 /// The code point of a character of three bytes.
 #[inline]
 pub(super) fn code_point(a: u8, b: u8, c: u8) -> u32 {
-    (u32::from(a) & 0x0f) << 12 | (u32::from(b) & 0x3f) << 6 | (u32::from(c) & 0x3f)
+    // What marks the three bytes as such.
+    const MARKS: u32 = 0xE0 << 12 | 0x80 << 6 | 0x80;
+    ((u32::from(a) << 12) + (u32::from(b) << 6) + u32::from(c)).wrapping_sub(MARKS)
 }
 
 #[cfg(test)]
