@@ -5,6 +5,7 @@
 
 use super::engine::Scan;
 use super::han;
+use super::row::{OF, Place, Row};
 use super::skip::Window;
 use super::view::{ALNUM, DIGIT, is};
 
@@ -32,81 +33,6 @@ const BEGINS: u16 = han::SURNAME | han::NUMERAL | han::PLACE | han::PLATE | han:
 const LEVEL_REACH: usize = 10;
 /// Characters of a row in which a name, or a name and the label of a number, end.
 const LABELLED: usize = 12;
-
-/// Characters of a row that are looked up at once.
-const ROW: usize = 16;
-/// Characters behind one that tell what it may begin: a title's reach.
-const AHEAD: usize = 4;
-
-/// A stretch of a row of Chinese characters, each looked up once.
-struct Row {
-    bits: [u16; ROW],
-    n: usize,
-    /// Bit `i`: a title may begin at the character `i`, or it is 的.
-    titles: u32,
-}
-
-impl Row {
-    /// The characters from `at` on.
-    #[inline]
-    fn read(table: &han::Table, bytes: &[u8], at: usize) -> Self {
-        let mut all = [0; ROW];
-        let (mut n, mut titles) = (0, 0);
-        let chars = bytes.get(at..).unwrap_or(&[]).chunks_exact(3);
-        for (slot, char) in all.iter_mut().zip(chars) {
-            let &[first @ 0xE4..=0xE9, second, third] = char else {
-                break;
-            };
-            let code = code_point(first, second, third);
-            let bits = table.of(code);
-            *slot = bits;
-            titles |= (u32::from(bits & han::TITLE != 0) | u32::from(code == OF)) << n;
-            n += 1;
-        }
-        Self {
-            bits: all,
-            n,
-            titles,
-        }
-    }
-
-    /// The bits of the character `i`, 0 behind the row's end.
-    #[inline]
-    fn bits(&self, i: usize) -> u16 {
-        self.bits.get(i).copied().unwrap_or(0)
-    }
-
-    /// Whether the row ends here, and does not only go on further than was read.
-    #[inline]
-    fn ends(&self) -> bool {
-        self.n < ROW
-    }
-
-    /// How many of the characters have what follows them here.
-    #[inline]
-    fn known(&self) -> usize {
-        if self.ends() { self.n } else { ROW - AHEAD }
-    }
-
-    /// Whether a title, 的 or the end of the text may stand within `reach` characters behind a place.
-    #[inline]
-    fn title_within(&self, bytes: &[u8], place: Place<'_>, reach: usize) -> bool {
-        let left = self.n - (place.i + 1).min(self.n);
-        self.titles >> (place.i + 1) & ((1 << reach) - 1) != 0
-            || left < reach && place.at + 3 * (1 + left) >= bytes.len()
-    }
-}
-
-/// A character of a row, the text's byte where it begins.
-#[derive(Clone, Copy)]
-struct Place<'r> {
-    at: usize,
-    row: &'r Row,
-    i: usize,
-}
-
-/// 的
-const OF: u32 = 0x7684;
 
 impl Scan<'_, '_> {
     /// The next place that may interest anyone, and whom: skips what cannot. Sure to skip only what the finders would
@@ -213,50 +139,53 @@ impl Scan<'_, '_> {
         let before = at
             .checked_sub(3)
             .filter(|&i| matches!(bytes.get(i), Some(0xE4..=0xE9)));
-        let (mut before, mut first) = match before {
-            Some(i) => (self.table.of(decode3(bytes, i)), 0),
+        let mut skipped = 0;
+        let mut before = match before {
+            Some(i) => self.table.of(decode3(bytes, i)),
             None => {
-                let bits = row.bits(0);
-                let reasons = self.opening(
-                    bytes,
-                    Place {
-                        at,
-                        row: &row,
-                        i: 0,
-                    },
-                    bits,
-                    true,
-                );
+                let row = &row;
+                let reasons = self.opening(bytes, Place { at, row, i: 0 }, row.bits(0), true);
                 if reasons != 0 {
                     return (at, reasons);
                 }
-                (bits, 1)
+                skipped = 1;
+                0
             }
         };
         loop {
-            let known = row.known();
-            for (i, &bits) in row.bits.iter().enumerate().take(known).skip(first) {
-                if bits & BEGINS | before & LEADS != 0 {
-                    let at = at + 3 * i;
-                    let place = Place { at, row: &row, i };
-                    let opening = if before & han::OPENS != 0 {
-                        self.opening(bytes, place, bits, false)
-                    } else {
-                        0
-                    };
-                    let reasons = opening | self.inside(bytes, place, bits, before);
-                    if reasons != 0 {
-                        return (at, reasons);
-                    }
+            let after = bytes.get(at + 3 * row.len()).copied();
+            let mut left = row.candidates(before, after) & !skipped;
+            while left != 0 {
+                let i = left.trailing_zeros() as usize;
+                left &= left - 1;
+                let place = Place {
+                    at: at + 3 * i,
+                    row: &row,
+                    i,
+                };
+                let bits = row.bits(i);
+                let before = i.checked_sub(1).map_or(before, |i| row.bits(i));
+                if bits & BEGINS | before & LEADS == 0 {
+                    continue;
                 }
-                before = bits;
+                let opening = if before & han::OPENS != 0 {
+                    self.opening(bytes, place, bits, false)
+                } else {
+                    0
+                };
+                let reasons = opening | self.inside(bytes, place, bits, before);
+                if reasons != 0 {
+                    return (place.at, reasons);
+                }
             }
+            let known = row.known();
             at += 3 * known;
             if row.ends() {
                 return (at, 0);
             }
+            before = row.bits(known - 1);
+            skipped = 0;
             row = Row::read(self.table, bytes, at);
-            first = 0;
         }
     }
 
@@ -269,7 +198,7 @@ impl Scan<'_, '_> {
             return may::ALL;
         }
         let next = row.bits(i + 1);
-        let ends = i + 1 >= row.n;
+        let ends = i + 1 >= row.len();
         let mut reasons = 0;
         if bits & han::PLACE != 0 && next & han::PLACE_SECOND != 0 {
             reasons |= may::PLACE;
@@ -312,7 +241,7 @@ impl Scan<'_, '_> {
         if !bare {
             return reasons;
         }
-        let n = row.n.min(LABELLED);
+        let n = row.len().min(LABELLED);
         let end = at + 3 * n;
         let Some(&next) = bytes.get(end) else {
             return may::ALL;
@@ -377,8 +306,9 @@ impl Scan<'_, '_> {
     fn level_near(&self, bytes: &[u8], place: Place<'_>) -> bool {
         const LEVEL: u16 = han::LEVEL_ALONE | han::LEVEL_FIRST;
         let Place { at, row, i } = place;
-        let ahead = row.bits.get(i..row.n).unwrap_or(&[]);
-        for (k, &bits) in ahead.iter().enumerate().take(LEVEL_REACH) {
+        let ahead = row.len() - i;
+        for k in 0..ahead.min(LEVEL_REACH) {
+            let bits = row.bits(i + k);
             if k > 0 && bits & LEVEL != 0 && self.level(bytes, at + 3 * k, bits) {
                 return true;
             }
@@ -386,7 +316,7 @@ impl Scan<'_, '_> {
                 return false;
             }
         }
-        self.level_behind(bytes, at, ahead.len())
+        self.level_behind(bytes, at, ahead)
     }
 
     /// The same behind the first `read` characters from `from` on.

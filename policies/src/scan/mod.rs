@@ -25,6 +25,7 @@ mod han;
 pub mod injection;
 mod merge;
 mod plain;
+mod row;
 mod run;
 pub mod set;
 mod site;
