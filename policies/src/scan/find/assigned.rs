@@ -226,18 +226,38 @@ fn may_be_named(text: &[u8]) -> bool {
         rest = head.get(..cut(head)).unwrap_or(&[]);
     }
     match rest.last() {
-        Some(b) if b.is_ascii_alphabetic() => {
-            matches!(
-                b | 0x20,
-                b'd' | b't' | b'n' | b'y' | b'e' | b's' | b'l' | b'r' | b'w'
-            )
-        }
+        Some(b) if b.is_ascii_alphabetic() => ends_latin(rest),
         Some(0x80..) => last_wide(rest).is_some_and(|last| {
             let head = rest.get(..rest.len() - 3).unwrap_or(&[]);
             last_wide(head).is_some_and(|before| ends_zh(before, last))
         }),
         _ => false,
     }
+}
+
+/// Whether a name in Latin letters may end the text, by its last three letters; joints may stand between them.
+fn ends_latin(text: &[u8]) -> bool {
+    let Some(last) = text.last_chunk::<3>() else {
+        return false;
+    };
+    let joint = |b: &u8| matches!(b, b'_' | b'-' | b' ' | b'.');
+    last.iter().any(joint)
+        || matches!(
+            &last.map(|b| b | 0x20),
+            b"ord"
+                | b"swd"
+                | b"pwd"
+                | b"ret"
+                | b"ken"
+                | b"key"
+                | b"ase"
+                | b"ial"
+                | b"als"
+                | b"ass"
+                | b"rer"
+                | b"psw"
+                | b"ode"
+        )
 }
 
 /// Whether the text ends with a name that secrets are assigned to.
@@ -489,4 +509,21 @@ fn keyed(site: &Site<'_, '_>) -> bool {
 fn context(site: &Site<'_, '_>, words: &[&str]) -> bool {
     let behind = site.view.behind(site.at, 200).to_ascii_lowercase();
     words.iter().any(|w| behind.contains(w))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_is_left_out_by_how_it_ends() {
+        for name in NAMES {
+            assert!(ends_latin(name.as_bytes()), "{name}");
+            assert!(may_be_named(format!("{name}: ").as_bytes()), "{name}");
+        }
+        for name in NAMES_ZH {
+            assert!(may_be_named(format!("{name}：").as_bytes()), "{name}");
+        }
+        assert!(ends_latin(b"ke y") && !ends_latin(b"phone"));
+    }
 }

@@ -151,11 +151,13 @@ fn by_sign(name: &str) -> Evidence {
         .rev()
         .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
         .count();
-    let mut word = name.get(name.len() - letters..).unwrap_or("").to_owned();
-    word.retain(|c| c.is_ascii_alphanumeric());
-    word.make_ascii_lowercase();
-    if is_key(&word) {
-        return Evidence::Colon;
+    if letters > 0 {
+        let mut word = name.get(name.len() - letters..).unwrap_or("").to_owned();
+        word.retain(|c| c.is_ascii_alphanumeric());
+        word.make_ascii_lowercase();
+        if is_key(&word) {
+            return Evidence::Colon;
+        }
     }
     // 保洁员：张伟: what somebody is, by its last character.
     if name

@@ -201,8 +201,7 @@ const DIGITS: u32 = 1;
 
 /// Whether the value has a digit, or three kinds of characters: all that [`random`] asks at least.
 pub(super) fn varied(text: &str) -> bool {
-    let kinds = kinds(text);
-    kinds & DIGITS != 0 || kinds.count_ones() == 3
+    text.bytes().any(|b| b.is_ascii_digit()) || kinds(text).count_ones() == 3
 }
 
 /// Whether a value looks made to be guessed badly.
