@@ -107,7 +107,7 @@ impl Sizes {
             Self::Phone(sizes) => {
                 run(&|run| run.borders() & sizes != 0 || run.digit(0) == 0 && run.digit(1) == 0)
             }
-            Self::Code(sizes) => site.code().borders() & u64::from(sizes) != 0,
+            Self::Code(sizes) => site.code_fits(sizes),
         }
     }
 }

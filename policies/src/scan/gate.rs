@@ -304,19 +304,22 @@ impl Scan<'_, '_> {
 
     /// Whether a level of an address may begin within reach: a superset of what the finder takes for promising.
     fn level_near(&self, bytes: &[u8], place: Place<'_>) -> bool {
-        const LEVEL: u16 = han::LEVEL_ALONE | han::LEVEL_FIRST;
         let Place { at, row, i } = place;
         let ahead = row.len() - i;
-        for k in 0..ahead.min(LEVEL_REACH) {
-            let bits = row.bits(i + k);
-            if k > 0 && bits & LEVEL != 0 && self.level(bytes, at + 3 * k, bits) {
+        let (levels, stop) = row.levels(i);
+        // The first character of all is a place's own.
+        let mut left = levels & !1;
+        while left != 0 {
+            let k = left.trailing_zeros() as usize;
+            if k > stop || k >= LEVEL_REACH {
+                break;
+            }
+            if self.level(bytes, at + 3 * k, row.bits(i + k)) {
                 return true;
             }
-            if bits & (han::BREAK | han::LEAD) != 0 {
-                return false;
-            }
+            left &= left - 1;
         }
-        self.level_behind(bytes, at, ahead)
+        stop >= ahead.min(LEVEL_REACH) && self.level_behind(bytes, at, ahead)
     }
 
     /// The same behind the first `read` characters from `from` on.

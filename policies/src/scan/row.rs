@@ -87,6 +87,15 @@ impl Row {
             || left < reach && place.at + 3 * (1 + left) >= bytes.len()
     }
 
+    /// From the character `i` on, the lowest bit for it: those that may begin a level of an address; and the first that
+    /// stands in none.
+    #[inline]
+    pub(super) fn levels(&self, i: usize) -> (u32, usize) {
+        let levels = self.any(han::LEVEL_ALONE | han::LEVEL_FIRST) >> i;
+        let stops = self.any(han::BREAK | han::LEAD) >> i;
+        (levels, stops.trailing_zeros() as usize)
+    }
+
     /// The characters that have one of some bits, all of them of one byte.
     #[inline]
     fn any(&self, bits: u16) -> u32 {

@@ -6,7 +6,7 @@ use std::cell::OnceCell;
 
 use super::cue::{Cue, Cues, cues_before, cues_of_column};
 use super::entity::Entity;
-use super::find::{Code, Lettered};
+use super::find::{Code, Lettered, opens_gap};
 use super::run::Run;
 use super::view::{ALNUM, DIGIT, View, is, is_han};
 
@@ -118,6 +118,19 @@ impl<'v, 't> Site<'v, 't> {
     pub(crate) fn code(&self) -> &Code {
         self.code
             .get_or_init(|| Code::read(self.view, self.at, CODE_READ))
+    }
+
+    /// Whether a code of one of these sizes may begin here, one bit each: whether one would end where a group does.
+    pub(crate) fn code_fits(&self, sizes: u32) -> bool {
+        let n = self.word - self.at;
+        if n > CODE_READ {
+            return false;
+        }
+        // Most codes have no gap, and need not be read to be refused.
+        if n > 0 && !opens_gap(self.view.byte(self.word)) {
+            return sizes >> n & 1 == 1;
+        }
+        self.code().borders() & u64::from(sizes) != 0
     }
 
     /// The letters that begin here and the digits behind them.

@@ -121,6 +121,15 @@ impl Code {
     }
 }
 
+/// Whether a separator may begin with this byte.
+pub(crate) fn opens_gap(b: u8) -> bool {
+    // · is C2 B7.
+    matches!(
+        b,
+        b' ' | b'-' | b'.' | 0xC2 | b'_' | b'*' | b'/' | b',' | b'"'
+    )
+}
+
 /// The length of a separator of one or two bytes, 0 if there is none.
 fn gap(view: &View<'_>, i: usize) -> usize {
     let c = view.char(i);

@@ -33,7 +33,7 @@ mod value;
 mod vehicle;
 
 pub(super) use assigned::{flagged, leads, paired};
-pub(super) use code::{Code, Lettered};
+pub(super) use code::{Code, Lettered, opens_gap};
 pub(super) use listed::list_ahead;
 pub(super) use pieces::join;
 

@@ -79,9 +79,9 @@ pub(super) fn placeholder(value: &str) -> bool {
     };
     let words = || {
         HEADS.begin(first)
-            && (PREFIXES.into_iter().any(begins)
+            && (PREFIXES.iter().any(|word| begins(word))
                 || WHOLE
-                    .into_iter()
+                    .iter()
                     .any(|word| word.len() == bytes.len() && begins(word)))
     };
     marks
@@ -96,12 +96,9 @@ pub(super) fn placeholder(value: &str) -> bool {
 
 /// Whether it is one character all along, or more than half of it is stars and the like.
 fn dull(bytes: &[u8], first: u8) -> bool {
-    let (mut same, mut stars) = (true, 0);
-    for &b in bytes {
-        same &= b == first;
-        stars += usize::from(matches!(b, b'*' | b'x' | b'X' | b'.'));
-    }
-    stars * 2 > bytes.len() || same
+    let star = |b: u8| matches!(b, b'*' | b'x' | b'X' | b'.');
+    let stars = || bytes.iter().filter(|&&b| star(b)).count();
+    bytes.iter().all(|&b| b == first) || stars() * 2 > bytes.len()
 }
 
 /// The first letters of the words above: most values begin with none of them.
