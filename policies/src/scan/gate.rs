@@ -200,7 +200,10 @@ impl Scan<'_, '_> {
         let next = row.bits(i + 1);
         let ends = i + 1 >= row.len();
         let mut reasons = 0;
-        if bits & han::PLACE != 0 && next & han::PLACE_SECOND != 0 {
+        if bits & han::PLACE != 0
+            && next & han::PLACE_SECOND != 0
+            && self.places.has(decode3(bytes, at), decode3(bytes, at + 3))
+        {
             reasons |= may::PLACE;
         }
         if bits & han::NUMERAL != 0 && (ends || next & han::NUMERAL != 0) {
@@ -373,7 +376,11 @@ impl Scan<'_, '_> {
                 None => return true,
                 Some(0xE4..=0xE9) => {
                     let code = decode3(bytes, at);
-                    if self.table.of(code) & han::TITLE != 0 {
+                    if self.table.of(code) & han::TITLE != 0
+                        && (at + 3 >= bytes.len()
+                            || matches!(code, GENERAL | ENGINEER)
+                            || self.titles.has(code, decode3(bytes, at + 3)))
+                    {
                         return true;
                     }
                     if code == OF {
@@ -387,6 +394,10 @@ impl Scan<'_, '_> {
         false
     }
 }
+
+/// 总 and 工, the titles of one character.
+const GENERAL: u32 = 0x603B;
+const ENGINEER: u32 = 0x5DE5;
 
 /// Whether something that persons have may stand at `at`, by its first character.
 fn owned(bytes: &[u8], at: usize) -> bool {

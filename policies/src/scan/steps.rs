@@ -5,7 +5,7 @@
 
 use super::ask::{On, Word};
 use super::engine::{Scan, Step};
-use super::find::{flagged, join, list_ahead};
+use super::find::{flagged, join, leads, list_ahead, paired};
 use super::gate::{decode3, may};
 use super::han;
 use super::run::{Run, numeral};
@@ -77,12 +77,42 @@ impl Scan<'_, '_> {
             }
         }
         // Digits inside a code of letters and digits begin nothing of their own.
-        let next = if is(next, LOWER | UPPER) {
-            view.skip(end, ALNUM)
-        } else {
-            end
+        let next = match next {
+            b'-' | b':' if best.is_none() => self.past_clock(end),
+            _ if is(next, LOWER | UPPER) => view.skip(end, ALNUM),
+            _ => end,
         };
         self.settle(best, next)
+    }
+
+    /// Where the seconds begin, if a time of day stands here, or a date and one, and nothing begins here: nothing begins
+    /// in its middle either. Else `end`.
+    fn past_clock(&self, end: usize) -> usize {
+        const DATE: &[u8; 11] = b"dddd-dd-dd ";
+        const TIME: &[u8; 8] = b"dd:dd:dd";
+        let view = self.view;
+        let fits = |at: usize, form: &[u8]| {
+            (at..)
+                .zip(form)
+                .all(|(i, &wanted)| match (view.byte(i), wanted) {
+                    (b'0'..=b'9', b'd') | (b'T', b' ') => true,
+                    (byte, wanted) => byte == wanted,
+                })
+        };
+        let time = match end - self.at {
+            4 if fits(self.at, DATE) => self.at + DATE.len(),
+            2 if !leads(view, self.at) => self.at,
+            _ => return end,
+        };
+        let after = time + TIME.len();
+        if paired(self.last, self.at)
+            || !fits(time, TIME)
+            || is(view.byte(after), ALNUM)
+            || view.byte(after) == b':'
+        {
+            return end;
+        }
+        after - 2
     }
 
     /// Whether the digits here hang on a plain word: `tel13800138000`.

@@ -89,6 +89,11 @@ const fn bits(mut sizes: &[u8]) -> u32 {
     bits
 }
 
+/// The titles behind names, and what greets a name.
+pub(crate) fn titles() -> impl Iterator<Item = &'static str> {
+    name_words::titles()
+}
+
 /// The characters that the words of names and addresses begin or end with, for the table of characters.
 pub(crate) fn words() -> impl Iterator<Item = (char, u16)> {
     name_words::words().chain(address_words::words())
