@@ -371,23 +371,32 @@ impl Scan<'_, '_> {
     /// Whether a title may begin within `reach` characters, or 的 and something that persons have.
     fn title_near(&self, bytes: &[u8], from: usize, reach: usize) -> bool {
         let mut at = from;
-        for _ in 0..reach {
+        // A title's first character came that begins none here: the name may go on to a greeting.
+        let mut given = false;
+        for i in 0..=reach {
+            if i == reach && !given {
+                return false;
+            }
             match bytes.get(at) {
                 None => return true,
                 Some(0xE4..=0xE9) => {
                     let code = decode3(bytes, at);
-                    if self.table.of(code) & han::TITLE != 0
-                        && (at + 3 >= bytes.len()
+                    if self.table.of(code) & han::TITLE != 0 {
+                        if at + 3 >= bytes.len()
                             || matches!(code, GENERAL | ENGINEER)
-                            || self.titles.has(code, decode3(bytes, at + 3)))
-                    {
-                        return true;
+                            || self.titles.has(code, decode3(bytes, at + 3))
+                        {
+                            return true;
+                        }
+                        given = true;
                     }
                     if code == OF {
                         return owned(bytes, at + 3);
                     }
                     at += 3;
                 }
+                // A rare character, or 〇.
+                Some(0xE3 | 0xF0..) => return given,
                 Some(_) => return false,
             }
         }

@@ -3,81 +3,16 @@
 //! Placeholders, calls and variables are no values. Vendors' secret keys (AWS, Aliyun, Tencent) have their length and
 //! their cue.
 
+use super::assigned_names::{MayBe, may_be_named, secret_name};
 use super::secret;
 use super::value::{placeholder, random, varied};
 use crate::scan::cue::Cue;
 use crate::scan::entity::Entity;
-use crate::scan::gate::code_point;
 use crate::scan::site::{Found, Last, MEDIUM, STRONG, Site};
 use crate::scan::view::{ALNUM, DIGIT, LOWER, UPPER, View, is};
 
 /// Longest value.
 const VALUE_MAX: usize = 256;
-
-/// Names that a secret is assigned to, lower case, without `_`, `-` and spaces; matched at the end of what stands before.
-const NAMES: &[&str] = &[
-    "password",
-    "passwd",
-    "pwd",
-    "secret",
-    "token",
-    "apikey",
-    "accesskey",
-    "passphrase",
-    "secretkey",
-    "clientsecret",
-    "accesstoken",
-    "authtoken",
-    "refreshtoken",
-    "privatekey",
-    "credential",
-    "credentials",
-    "pass",
-    "appsecret",
-    "appkey",
-    "signingkey",
-    "encryptionkey",
-    "masterkey",
-    "secretaccesskey",
-    "accesskeysecret",
-    "bearer",
-    "dbpass",
-    "psw",
-    "passcode",
-    "webhooksecret",
-    "jwtsecret",
-    "sessionkey",
-    "authkey",
-    "apisecret",
-    "apitoken",
-    "accountkey",
-];
-const NAMES_ZH: &[&str] = &[
-    "密码",
-    "口令",
-    "密钥",
-    "秘钥",
-    "登录密码",
-    "令牌",
-    "访问密钥",
-    "私钥",
-    "初始密码",
-    "默认密码",
-    "管理员密码",
-    "授权码",
-    "密匙",
-    "暗号",
-    "安全码",
-    "登陆密码",
-    "登录口令",
-    "口令码",
-    "凭据",
-    "密码串",
-    "临时密码",
-    "密碼",
-    "密鑰",
-    "金鑰",
-];
 
 /// What the value is assigned to: the class of vendor's key, or any.
 #[derive(PartialEq, Eq)]
@@ -156,162 +91,6 @@ fn owner_of_value(name: &str) -> Option<&str> {
 /// The shortest secret key that is known by its vendor's name.
 const VENDOR_MIN: usize = 30;
 
-/// Whether a name in Chinese may end with these two characters.
-fn ends_zh(before: char, last: char) -> bool {
-    match last {
-        '码' => matches!(before, '密' | '权' | '全' | '令'),
-        '碼' => before == '密',
-        '鑰' => matches!(before, '密' | '金'),
-        '钥' => matches!(before, '密' | '秘' | '问' | '私'),
-        '令' => before == '口',
-        '牌' => before == '令',
-        '匙' => before == '密',
-        '号' => before == '暗',
-        '据' => before == '凭',
-        '串' => before == '码',
-        _ => false,
-    }
-}
-
-/// The last character, if it is one of three bytes.
-fn last_wide(text: &[u8]) -> Option<char> {
-    match *text.last_chunk()? {
-        [a @ 0xE0..=0xEF, b, c] => char::from_u32(code_point(a, b, c)),
-        _ => None,
-    }
-}
-
-/// Whether a name that secrets are assigned to may end the text, but for signs and filling words. Cheap, and says yes
-/// too often.
-fn may_be_named(text: &[u8]) -> bool {
-    const SIGNS: usize = 16;
-    let signs = |text: &[u8]| {
-        text.iter()
-            .rev()
-            .take(SIGNS)
-            .take_while(|b| {
-                matches!(
-                    b,
-                    b' ' | b'"'
-                        | b'\''
-                        | b'`'
-                        | b':'
-                        | b'='
-                        | b'>'
-                        | b'|'
-                        | b'*'
-                        | b')'
-                        | b'\\'
-                        | b'\t'
-                )
-            })
-            .count()
-    };
-    let cut = |text: &[u8]| text.len() - signs(text);
-    let mut rest = text.get(..cut(text)).unwrap_or(&[]);
-    // ：“‘「）” and 是, 为, 成 and the like, in any order.
-    for _ in 0..4 {
-        let Some('：' | '“' | '‘' | '「' | '）' | '”' | '是' | '为' | '成' | '设' | '置' | '改') =
-            last_wide(rest)
-        else {
-            break;
-        };
-        rest = rest.get(..rest.len() - 3).unwrap_or(&[]);
-        rest = rest.get(..cut(rest)).unwrap_or(&[]);
-    }
-    if rest.ends_with(b"Basic") || rest.ends_with(b"basic") {
-        return true;
-    }
-    if let [head @ .., b' ', b'i', b's'] = rest {
-        rest = head.get(..cut(head)).unwrap_or(&[]);
-    }
-    match rest.last() {
-        Some(b) if b.is_ascii_alphabetic() => ends_latin(rest),
-        Some(0x80..) => last_wide(rest).is_some_and(|last| {
-            let head = rest.get(..rest.len() - 3).unwrap_or(&[]);
-            last_wide(head).is_some_and(|before| ends_zh(before, last))
-        }),
-        _ => false,
-    }
-}
-
-/// Whether a name in Latin letters may end the text, by its last three letters; joints may stand between them.
-fn ends_latin(text: &[u8]) -> bool {
-    let Some(last) = text.last_chunk::<3>() else {
-        return false;
-    };
-    let joint = |b: &u8| matches!(b, b'_' | b'-' | b' ' | b'.');
-    last.iter().any(joint)
-        || matches!(
-            &last.map(|b| b | 0x20),
-            b"ord"
-                | b"swd"
-                | b"pwd"
-                | b"ret"
-                | b"ken"
-                | b"key"
-                | b"ase"
-                | b"ial"
-                | b"als"
-                | b"ass"
-                | b"rer"
-                | b"psw"
-                | b"ode"
-        )
-}
-
-/// Whether the text ends with a name that secrets are assigned to.
-fn secret_name(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    match bytes.last() {
-        // The last letters of the names.
-        Some(b)
-            if matches!(
-                b | 0x20,
-                b'd' | b't' | b'n' | b'y' | b'e' | b's' | b'l' | b'r' | b'w'
-            ) =>
-        {
-            NAMES
-                .iter()
-                .filter(|name| name.as_bytes().last() == Some(&(b | 0x20)))
-                .any(|name| ends_with_name(bytes, name.as_bytes()))
-        }
-        Some(0x80..) => NAMES_ZH.iter().any(|name| text.ends_with(name)),
-        _ => false,
-    }
-}
-
-/// Whether `text` ends with `name`, joints left out: `DB_PASSWORD`, `api-key`, `Access Key`. A short name must be a word
-/// of its own.
-fn ends_with_name(text: &[u8], name: &[u8]) -> bool {
-    let mut at = text.len();
-    let mut left = name.len();
-    while left > 0 {
-        let Some(b) = at.checked_sub(1).and_then(|i| text.get(i)) else {
-            return false;
-        };
-        at -= 1;
-        if name
-            .get(left - 1)
-            .is_some_and(|n| n.eq_ignore_ascii_case(b))
-        {
-            left -= 1;
-        } else if !(matches!(b, b'_' | b'-' | b' ' | b'.') && left < name.len()) {
-            return false;
-        }
-    }
-    let before = at
-        .checked_sub(1)
-        .and_then(|i| text.get(i))
-        .copied()
-        .unwrap_or(b' ');
-    let first = text.get(at).copied().unwrap_or(0);
-    name.len() > 4
-        || !is(before, LOWER | UPPER)
-        || is(before, LOWER) && is(first, UPPER)
-        || name == b"pwd"
-}
-
 fn strip_sign(text: &str) -> Option<&str> {
     [":=", "=>", "==", "=", "：", ":", "|"]
         .iter()
@@ -384,8 +163,16 @@ pub(super) fn assigned(site: &Site<'_, '_>) -> Option<Found> {
 pub(super) fn led(site: &Site<'_, '_>) -> Option<Found> {
     let view = site.view;
     let head = view.bytes().get(..site.at).unwrap_or(&[]);
-    let named_so = may_be_named(head);
-    if !named_so && site.word(0, VENDOR_MIN) < site.at + 20 {
+    let may_be = may_be_named(head);
+    let vendors = || match may_be {
+        MayBe::No => site.word(0, VENDOR_MIN) >= site.at + 20,
+        _ => {
+            let key = |b: u8| is(b, ALNUM) || matches!(b, b'/' | b'+');
+            view.run_of(site.at, VENDOR_MIN, key) == site.at + VENDOR_MIN
+        }
+    };
+    let named_so = may_be == MayBe::Named;
+    if !named_so && !vendors() {
         return None;
     }
     let end = value_end(view, site.at);
@@ -509,21 +296,4 @@ fn keyed(site: &Site<'_, '_>) -> bool {
 fn context(site: &Site<'_, '_>, words: &[&str]) -> bool {
     let behind = site.view.behind(site.at, 200).to_ascii_lowercase();
     words.iter().any(|w| behind.contains(w))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_name_is_left_out_by_how_it_ends() {
-        for name in NAMES {
-            assert!(ends_latin(name.as_bytes()), "{name}");
-            assert!(may_be_named(format!("{name}: ").as_bytes()), "{name}");
-        }
-        for name in NAMES_ZH {
-            assert!(may_be_named(format!("{name}：").as_bytes()), "{name}");
-        }
-        assert!(ends_latin(b"ke y") && !ends_latin(b"phone"));
-    }
 }

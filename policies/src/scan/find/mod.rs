@@ -7,6 +7,7 @@ mod address;
 mod address_latin;
 mod address_words;
 mod assigned;
+mod assigned_names;
 mod birth;
 mod card;
 pub(super) mod checks;
