@@ -373,19 +373,13 @@ impl Scan<'_, '_> {
         let mut at = from;
         // A title's first character came that begins none here: the name may go on to a greeting.
         let mut given = false;
-        for i in 0..=reach {
-            if i == reach && !given {
-                return false;
-            }
+        for _ in 0..reach {
             match bytes.get(at) {
                 None => return true,
                 Some(0xE4..=0xE9) => {
                     let code = decode3(bytes, at);
                     if self.table.of(code) & han::TITLE != 0 {
-                        if at + 3 >= bytes.len()
-                            || matches!(code, GENERAL | ENGINEER)
-                            || self.titles.has(code, decode3(bytes, at + 3))
-                        {
+                        if matches!(code, GENERAL | ENGINEER) || self.title_at(bytes, at) {
                             return true;
                         }
                         given = true;
@@ -400,13 +394,22 @@ impl Scan<'_, '_> {
                 Some(_) => return false,
             }
         }
-        false
+        let greets = matches!(decode3(bytes, at), YOU | YOU_POLITE);
+        given && (at >= bytes.len() || greets && self.title_at(bytes, at))
+    }
+
+    /// Whether a title of two characters, or a greeting, may stand at `at`.
+    fn title_at(&self, bytes: &[u8], at: usize) -> bool {
+        at + 3 >= bytes.len() || self.titles.has(decode3(bytes, at), decode3(bytes, at + 3))
     }
 }
 
 /// 总 and 工, the titles of one character.
 const GENERAL: u32 = 0x603B;
 const ENGINEER: u32 = 0x5DE5;
+/// 你 and 您, which begin a greeting.
+const YOU: u32 = 0x4F60;
+const YOU_POLITE: u32 = 0x60A8;
 
 /// Whether something that persons have may stand at `at`, by its first character.
 fn owned(bytes: &[u8], at: usize) -> bool {
