@@ -389,9 +389,7 @@ impl Scan<'_, '_> {
                     }
                     at += 3;
                 }
-                // A rare character, or 〇.
-                Some(0xE3 | 0xF0..) => return given,
-                Some(_) => return false,
+                Some(_) => return given && rare(bytes, at),
             }
         }
         let greets = matches!(decode3(bytes, at), YOU | YOU_POLITE);
@@ -410,6 +408,16 @@ const ENGINEER: u32 = 0x5DE5;
 /// 你 and 您, which begin a greeting.
 const YOU: u32 = 0x4F60;
 const YOU_POLITE: u32 = 0x60A8;
+
+/// Whether a rare Chinese character, or 〇, may stand at `at`.
+fn rare(bytes: &[u8], at: usize) -> bool {
+    match bytes.get(at..) {
+        Some([0xE3, 0x80, third, ..]) => *third == 0x87,
+        Some([0xE3, second, ..]) => *second >= 0x90,
+        Some([first, ..]) => *first >= 0xF0,
+        _ => false,
+    }
+}
 
 /// Whether something that persons have may stand at `at`, by its first character.
 fn owned(bytes: &[u8], at: usize) -> bool {
