@@ -120,10 +120,11 @@ impl<'v, 't> Site<'v, 't> {
             .get_or_init(|| Code::read(self.view, self.at, CODE_READ))
     }
 
-    /// Whether a code of one of these sizes may begin here, one bit each: whether one would end where a group does.
+    /// Whether a code of one of these sizes, one bit each, may begin here: nothing hangs before it, and it would end where a
+    /// group does.
     pub(crate) fn code_fits(&self, sizes: u32) -> bool {
         let n = self.word - self.at;
-        if n > CODE_READ {
+        if n > CODE_READ || !self.clean_left() {
             return false;
         }
         // Most codes have no gap, and need not be read to be refused.

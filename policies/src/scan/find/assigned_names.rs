@@ -194,6 +194,8 @@ fn ends_latin(text: &[u8]) -> bool {
                 | b"rer"
                 | b"psw"
                 | b"ode"
+                // The name may stand before the word `value`.
+                | b"lue"
         )
 }
 
@@ -262,6 +264,8 @@ mod tests {
                 "{name}"
             );
         }
+        let owned = may_be_named(br#"<add key="password" value=""#);
+        assert_eq!(owned, MayBe::Named);
         assert!(ends_latin(b"ke y") && !ends_latin(b"phone"));
     }
 }
