@@ -247,3 +247,81 @@ impl Scan<'_, '_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::site::Last;
+    use super::super::view::{ALNUM, View, is};
+    use super::*;
+    use proptest::prelude::*;
+
+    const PARTS: &[&str] = &[
+        "0",
+        "1",
+        "138",
+        "0013",
+        "8000",
+        "62",
+        "110101",
+        "1990",
+        "0307",
+        "86",
+        "0086",
+        "010",
+        "91",
+        "X",
+        "MA",
+        "E",
+        "LSV",
+        " ",
+        "-",
+        ".",
+        ", ",
+        ",",
+        "/",
+        "\n",
+        "·",
+        "\" + \"",
+        "(",
+        ")",
+        "号",
+        "a",
+        "身份证：",
+        "税号 ",
+        "电话",
+        "组织机构代码：",
+        "车架号",
+        "imei ",
+        "ssn ",
+        "4111",
+        "1111",
+        "13800138000",
+        "11010119900307",
+        "91350100M000100Y43",
+        "490154203237518",
+    ];
+
+    proptest! {
+        /// What is left out for its size would refuse.
+        #[test]
+        fn sizes_leave_nothing_out(parts in prop::collection::vec(prop::sample::select(PARTS), 1..9)) {
+            let text = parts.concat();
+            let view = View::new(&text, true);
+            for at in 0..text.len() {
+                let digit = is(view.byte(at), DIGIT);
+                if !is(view.byte(at), ALNUM) {
+                    continue;
+                }
+                let word = view.run(at, ALNUM, 512);
+                let site = Site::with_word(&view, at, Last::default(), word);
+                for detector in DETECTORS {
+                    let asked = digit || matches!(detector.sizes, Sizes::Code(_));
+                    if asked && !detector.sizes.fit(&site) {
+                        let found = (detector.find)(&site);
+                        prop_assert!(found.is_none(), "{} in {text:?} at {at}", detector.name);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -154,7 +154,7 @@ impl<'v, 't> Scan<'v, 't> {
         self.view.len()
     }
 
-    fn step(&self, reasons: u8) -> Step {
+    pub(super) fn step(&self, reasons: u8) -> Step {
         let b = self.view.bytes().get(self.at).copied().unwrap_or(0);
         self.view.take_touched();
         match class(b) {
