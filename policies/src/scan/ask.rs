@@ -6,16 +6,23 @@
 use std::sync::LazyLock;
 
 use super::engine::Scan;
-use super::find::{DETECTORS, join, leads, paired};
+use super::find::{DETECTORS, join, leads, list_ahead, paired};
+use super::run::Run;
 use super::site::{Found, Site};
 use super::view::{DIGIT, UPPER};
 
 /// Where a detector wants to be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum On {
-    /// A group of digits begins.
-    Digits,
-    /// The same, and at least five digits come, separators or not; or a row of Chinese numerals.
+    /// Up to three digits, and a dot in any writing may follow.
+    Decimal,
+    /// Digits of which a date may begin.
+    Date,
+    /// Up to eight digits, and a list of digits goes on behind them.
+    List,
+    /// Up to five digits and a space.
+    House,
+    /// A group of digits begins, and at least five digits come, separators or not; or a row of Chinese numerals.
     Number,
     /// A row of Chinese numerals begins.
     Numerals,
@@ -59,7 +66,7 @@ pub(crate) enum On {
     Sign,
 }
 
-const KINDS: usize = 22;
+const KINDS: usize = 25;
 
 /// One way of finding: what `DETECTORS` lists.
 #[derive(Debug)]
@@ -70,8 +77,39 @@ pub(crate) struct Detector {
     pub(crate) on: &'static [On],
     /// The longest hit it gives, in bytes of folded text.
     pub(crate) max_len: usize,
+    /// How many digits or characters its values have, where it is asked for a number or a code.
+    pub(crate) sizes: Sizes,
     /// A hit that begins at the site, if there is one. Reads forward only as far as needed.
     pub(crate) find: fn(&Site<'_, '_>) -> Option<Found>,
+}
+
+/// Sizes of values, one bit each: a value of that size can only end where a group does, so one look at where the groups
+/// end tells which detectors need not be asked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Sizes {
+    Any,
+    /// Digits, over separators.
+    Digits(u32),
+    /// The same of a telephone number, which may have a country's code before it.
+    Phone(u32),
+    /// Letters and digits, over separators.
+    Code(u32),
+}
+
+impl Sizes {
+    /// Whether a value of one of the sizes may begin at the site.
+    #[inline]
+    fn fit(self, site: &Site<'_, '_>) -> bool {
+        let run = |fits: &dyn Fn(&Run) -> bool| site.run().is_some_and(fits);
+        match self {
+            Self::Any => true,
+            Self::Digits(sizes) => run(&|run| run.borders() & sizes != 0),
+            Self::Phone(sizes) => {
+                run(&|run| run.borders() & sizes != 0 || run.digit(0) == 0 && run.digit(1) == 0)
+            }
+            Self::Code(sizes) => site.code_fits(sizes),
+        }
+    }
 }
 
 /// The detectors of each kind, in the order they are asked.
@@ -121,13 +159,42 @@ pub(super) fn heads_key(first: u8, second: u8) -> bool {
 }
 
 impl Scan<'_, '_> {
+    /// Asks the detectors of short groups of digits, each only if the group's length and what follows it are right for
+    /// it. `end`: where the group ends.
+    pub(super) fn ask_digits(&self, end: usize, site: &Site<'_, '_>, best: &mut Option<Found>) {
+        let n = end - self.at;
+        if n > 8 {
+            return;
+        }
+        let next = self.view.byte(end);
+        if n <= 3 && matches!(next, b'.' | b' ' | b'\t' | b'(' | b'[' | b'{' | 0x80..) {
+            self.ask(On::Decimal, site, best);
+        }
+        let dated = match next {
+            b'-' | b'/' | b'.' | b' ' | 0x80.. => n <= 4 || n == 8,
+            b't' | b's' | b'n' | b'r' => n <= 2 || n == 8,
+            _ => n == 8,
+        };
+        if dated {
+            self.ask(On::Date, site, best);
+        }
+        if list_ahead(self.view, end) {
+            self.ask(On::List, site, best);
+        }
+        if n <= 5 && next == b' ' {
+            self.ask(On::House, site, best);
+        }
+    }
+
     /// Asks the detectors of one kind.
     pub(super) fn ask(&self, kind: On, site: &Site<'_, '_>, best: &mut Option<Found>) {
         let Some(list) = self.kinds.get(kind as usize) else {
             return;
         };
+        let sized = matches!(kind, On::Number | On::Code);
         for detector in list {
-            if let Some(found) = (detector.find)(site)
+            if (!sized || detector.sizes.fit(site))
+                && let Some(found) = (detector.find)(site)
                 && found.end - found.start <= detector.max_len
                 && found.start >= self.floor
                 && best.is_none_or(|b| (found.end, found.score) > (b.end, b.score))
@@ -177,6 +244,84 @@ impl Scan<'_, '_> {
         }
         if word.seen & DIGIT != 0 || word.seen == UPPER {
             self.ask(On::Code, site, best);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::site::Last;
+    use super::super::view::{ALNUM, View, is};
+    use super::*;
+    use proptest::prelude::*;
+
+    const PARTS: &[&str] = &[
+        "0",
+        "1",
+        "138",
+        "0013",
+        "8000",
+        "62",
+        "110101",
+        "1990",
+        "0307",
+        "86",
+        "0086",
+        "010",
+        "91",
+        "X",
+        "MA",
+        "E",
+        "LSV",
+        " ",
+        "-",
+        ".",
+        ", ",
+        ",",
+        "/",
+        "\n",
+        "·",
+        "\" + \"",
+        "(",
+        ")",
+        "号",
+        "a",
+        "身份证：",
+        "税号 ",
+        "电话",
+        "组织机构代码：",
+        "车架号",
+        "imei ",
+        "ssn ",
+        "4111",
+        "1111",
+        "13800138000",
+        "11010119900307",
+        "91350100M000100Y43",
+        "490154203237518",
+    ];
+
+    proptest! {
+        /// What is left out for its size would refuse.
+        #[test]
+        fn sizes_leave_nothing_out(parts in prop::collection::vec(prop::sample::select(PARTS), 1..9)) {
+            let text = parts.concat();
+            let view = View::new(&text, true);
+            for at in 0..text.len() {
+                let digit = is(view.byte(at), DIGIT);
+                if !is(view.byte(at), ALNUM) {
+                    continue;
+                }
+                let word = view.run(at, ALNUM, 512);
+                let site = Site::with_word(&view, at, Last::default(), word);
+                for detector in DETECTORS {
+                    let asked = digit || matches!(detector.sizes, Sizes::Code(_));
+                    if asked && !detector.sizes.fit(&site) {
+                        let found = (detector.find)(&site);
+                        prop_assert!(found.is_none(), "{} in {text:?} at {at}", detector.name);
+                    }
+                }
+            }
         }
     }
 }

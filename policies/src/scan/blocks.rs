@@ -1,4 +1,5 @@
-//! Sixty-four bytes at a time: which of them are letters, blanks, commas and full stops; one bit each.
+//! Sixty-four bytes at a time: which of them are letters, blanks, commas and full stops, or begin what is folded; one
+//! bit each.
 //!
 //! Knows bytes only. Invariant: the masks are those that looking at each byte alone would give. Without branches, so that
 //! the compiler makes vectors of it.
@@ -49,6 +50,40 @@ impl Masks {
     }
 }
 
+/// Whether a block has nothing but ASCII, and no byte that begins an escape: much text is so.
+#[inline]
+pub(super) fn ordinary(block: &[u8; BLOCK]) -> bool {
+    let (parts, _) = block.as_chunks::<16>();
+    let mut any = u8x16::splat(0);
+    for part in parts {
+        let bytes = u8x16::new(*part);
+        any |= bytes | escapes(bytes);
+    }
+    // The highest bit of a byte.
+    any.to_bitmask() == 0
+}
+
+/// The bytes of a block that begin an escape or a character that may be folded: those of two bytes and four, and those
+/// of three but for most Chinese ones.
+#[inline]
+pub(super) fn folds(block: &[u8; BLOCK]) -> u64 {
+    let is = |byte: u8| u8x16::splat(byte);
+    let (parts, _) = block.as_chunks::<16>();
+    parts.iter().rev().fold(0, |mask, part| {
+        let bytes = u8x16::new(*part);
+        // C2 and above, but for E4 to EE.
+        let leads = bytes.simd_ge(is(0xC2)) & (bytes - is(0xE4)).simd_ge(is(0xEF - 0xE4));
+        mask << 16 | u64::from((leads | escapes(bytes)).to_bitmask())
+    })
+}
+
+/// `\\`, `%` and `&`.
+#[inline]
+fn escapes(bytes: u8x16) -> u8x16 {
+    let is = |byte: u8| u8x16::splat(byte);
+    bytes.simd_eq(is(b'\\')) | (bytes - is(b'%')).simd_lt(is(2))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,7 +103,11 @@ mod tests {
                 assert_eq!(bit(masks.tee), matches!(b, b't' | b'T'), "{b}");
                 assert_eq!(bit(masks.blank), matches!(b, b' ' | b'\n'), "{b}");
                 assert_eq!(bit(masks.point), matches!(b, b',' | b'.'), "{b}");
+                let fold = matches!(b, b'\\' | b'%' | b'&' | 0xC2..=0xE3 | 0xEF..);
+                assert_eq!(bit(folds(&block)), fold, "{b}");
             }
+            let plain = |b: &u8| b.is_ascii() && !matches!(b, b'\\' | b'%' | b'&');
+            assert_eq!(ordinary(&block), block.iter().all(plain));
         }
     }
 }

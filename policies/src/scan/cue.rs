@@ -4,14 +4,11 @@
 //! at word or camel-case borders; Chinese ones anywhere. Invariants: looks at most [`REACH`] bytes back; the nearest cue
 //! wins, and of two that end together the longer.
 
-use std::sync::LazyLock;
-
 use memchr::memrchr;
 
-use super::cue_words::CUES;
+use super::cue_index::INDEX;
 pub(crate) use super::cue_words::Cue;
-
-use super::view::{DIGIT, LOWER, UPPER, View, is, is_han};
+use super::view::{View, is_han};
 
 /// How far before a value a cue may begin, in bytes: twelve Chinese characters, and a little for Latin.
 pub(crate) const REACH: usize = 48;
@@ -53,180 +50,6 @@ impl Cues {
     }
 }
 
-/// The words by how they end, since the nearest is looked for from the value back.
-struct Index {
-    /// By the hash of the last three letters.
-    latin: Lists,
-    /// By the hash of the last two characters.
-    wide: Lists,
-    /// Words of one character.
-    single: Vec<(char, Cue)>,
-}
-
-/// Lists of words by a hash, the longest first; and a bit for each longer hash that has any, since most have none.
-struct Lists {
-    lists: Vec<Vec<(String, Cue)>>,
-    any: Vec<u64>,
-}
-
-/// Bits of a hash that choose a list.
-const LIST_BITS: u32 = 12;
-/// Bits of a hash that are looked up first.
-const ANY_BITS: u32 = 15;
-
-impl Lists {
-    fn new() -> Self {
-        Self {
-            lists: vec![Vec::new(); 1 << LIST_BITS],
-            any: vec![0; 1 << ANY_BITS >> 6],
-        }
-    }
-
-    fn add(&mut self, hash: u32, word: String, cue: Cue) {
-        let bit = hash >> (u32::BITS - ANY_BITS);
-        if let Some(bits) = self.any.get_mut(bit as usize >> 6) {
-            *bits |= 1 << (bit & 63);
-        }
-        let list = hash >> (u32::BITS - LIST_BITS);
-        if let Some(list) = self.lists.get_mut(list as usize) {
-            list.push((word, cue));
-        }
-    }
-
-    /// The words of this hash, and some others.
-    #[inline]
-    fn of(&self, hash: u32) -> &[(String, Cue)] {
-        let bit = hash >> (u32::BITS - ANY_BITS);
-        match self.any.get(bit as usize >> 6) {
-            Some(bits) if bits >> (bit & 63) & 1 != 0 => {
-                let list = hash >> (u32::BITS - LIST_BITS);
-                self.lists.get(list as usize).map_or(&[], Vec::as_slice)
-            }
-            _ => &[],
-        }
-    }
-}
-
-/// The hash of words that end with these two characters.
-#[inline]
-fn wide_hash(before: char, last: char) -> u32 {
-    u32::from(before).wrapping_mul(0x9E37_79B1) ^ u32::from(last).wrapping_mul(0x85EB_CA6B)
-}
-
-/// The hash of words that end with these three letters, the last first; words of two, and Chinese words that end with
-/// letters, have 0 as the third.
-#[inline]
-fn latin_hash(letters: [u8; 3]) -> u32 {
-    let [a, b, c] = letters.map(|letter| u32::from(letter | 0x20));
-    (a << 16 | b << 8 | c).wrapping_mul(0x9E37_79B1)
-}
-
-static INDEX: LazyLock<Index> = LazyLock::new(|| {
-    let mut words: Vec<(String, Cue)> = Vec::new();
-    for &(cue, list) in CUES {
-        for word in list.split(' ') {
-            if !word.is_ascii() && !word.ends_with(['号', '码']) {
-                words.push((format!("{word}号"), cue));
-                words.push((format!("{word}号码"), cue));
-            }
-            words.push((word.to_owned(), cue));
-        }
-    }
-    words.sort_by_key(|(word, _)| std::cmp::Reverse(word.len()));
-    let mut latin = Lists::new();
-    let mut wide = Lists::new();
-    let mut single = Vec::new();
-    for (word, cue) in words {
-        let mut ends = word.chars().rev();
-        let (last, before) = (ends.next().unwrap_or('\0'), ends.next());
-        let hash = match *word.as_bytes() {
-            [.., third, before, last @ (b'a'..=b'z' | b'0'..=b'9')] if word.is_ascii() => {
-                Some(latin_hash([last, before, third]))
-            }
-            [.., before, last @ (b'a'..=b'z' | b'0'..=b'9')] => Some(latin_hash([last, before, 0])),
-            _ => None,
-        };
-        if let Some(hash) = hash {
-            latin.add(hash, word, cue);
-        } else if let Some(before) = before {
-            wide.add(wide_hash(before.to_ascii_lowercase(), last), word, cue);
-        } else {
-            single.push((last, cue));
-        }
-    }
-    Index {
-        latin,
-        wide,
-        single,
-    }
-});
-
-impl Index {
-    /// The longest cue that ends at `end` of the text.
-    fn at(&self, text: &str, end: usize, last: char) -> Option<Cue> {
-        let bytes = text.as_bytes();
-        if last.is_ascii_alphanumeric() {
-            if !latin_ends(bytes, end) {
-                return None;
-            }
-            let letters = last_letters(bytes, end);
-            return find(self.latin.of(latin_hash(letters)), bytes, end).or_else(|| {
-                let [last, before, _] = letters;
-                find(self.latin.of(latin_hash([last, before, 0])), bytes, end)
-            });
-        }
-        // Chinese, kana, hangul, hearts; not the signs between them.
-        if !matches!(last, '\u{2000}'..='\u{2fff}' | '\u{3040}'..='\u{9fff}' | '\u{ac00}'..='\u{d7ff}')
-        {
-            return None;
-        }
-        let head = text.get(..end - last.len_utf8()).unwrap_or("");
-        let before = head.chars().next_back().unwrap_or('\0');
-        let list = self.wide.of(wide_hash(before.to_ascii_lowercase(), last));
-        find(list, bytes, end).or_else(|| {
-            let mut single = self.single.iter();
-            single.find(|(c, _)| *c == last).map(|&(_, cue)| cue)
-        })
-    }
-}
-
-/// The last three letters that end at `end`, the last first; `Q Q`, `i_d`: joints are left out, 0 where there is none.
-fn last_letters(bytes: &[u8], end: usize) -> [u8; 3] {
-    let mut letters = [0; 3];
-    let mut at = end;
-    for (i, slot) in letters.iter_mut().enumerate() {
-        let mut here = at.checked_sub(1).and_then(|i| bytes.get(i)).copied();
-        while i > 0 && matches!(here, Some(b'_' | b'-' | b' ' | b'.')) {
-            at -= 1;
-            here = at.checked_sub(1).and_then(|i| bytes.get(i)).copied();
-        }
-        *slot = here.unwrap_or(0);
-        at = at.saturating_sub(1);
-    }
-    letters
-}
-
-/// The first word of the list that the text ends with at `end`.
-#[inline]
-fn find(list: &[(String, Cue)], bytes: &[u8], end: usize) -> Option<Cue> {
-    if list.is_empty() {
-        return None;
-    }
-    let head = bytes.get(..end).unwrap_or(&[]);
-    list.iter()
-        .find(|(word, _)| ends_with(head, word.as_bytes()))
-        .map(|&(_, cue)| cue)
-}
-
-/// Whether a Latin word may end at `end`: at a border, a hump, or a plural's s.
-fn latin_ends(bytes: &[u8], end: usize) -> bool {
-    let byte = |i: usize| bytes.get(i).copied().unwrap_or(0);
-    let (last, after) = (byte(end - 1), byte(end));
-    !is(after, LOWER | UPPER)
-        || is(last, LOWER) && is(after, UPPER)
-        || after == b's' && !is(byte(end + 1), LOWER | UPPER)
-}
-
 /// What may stand between a form's label and its value.
 const LABEL_ENDS: [char; 7] = [' ', ':', '：', '\t', '(', '（', '\u{3000}'];
 /// Characters of a spaced label that are read, and blanks between two of them.
@@ -256,10 +79,29 @@ pub(super) fn unspaced(text: &str) -> Option<String> {
     (label.len() > 1).then(|| label.iter().rev().collect())
 }
 
+/// Whether a blank may stand before the text's last character but for what ends labels: cheap, and says yes too often.
+fn may_be_spaced(text: &[u8]) -> bool {
+    let mut rest = text;
+    loop {
+        rest = match rest {
+            [head @ .., b' ' | b':' | b'\t' | b'('] => head,
+            // ：, （ and the ideographic space.
+            [head @ .., 0xEF, 0xBC, 0x9A | 0x88] | [head @ .., 0xE3, 0x80, 0x80] => head,
+            // A blank of one byte, two or three.
+            [.., before, 0xE0..=0xEF, _, _] | [.., before, 0xF0..=0xF4, _, _, _] => {
+                return matches!(before, b' ' | 0xA0 | 0x80);
+            }
+            _ => return false,
+        };
+    }
+}
+
 /// The nearest cue in the text before a value. `text` is what precedes, on the same line, at most [`REACH`] bytes of it.
 pub(crate) fn cues_in(text: &str) -> Cues {
     let index = &*INDEX;
-    if let Some(label) = unspaced(text.trim_end_matches(LABEL_ENDS))
+    if let Some(label) = may_be_spaced(text.as_bytes())
+        .then(|| unspaced(text.trim_end_matches(LABEL_ENDS)))
+        .flatten()
         && let Some(last) = label.chars().next_back()
         && let Some(cue) = index.at(&label, label.len(), last)
     {
@@ -298,39 +140,6 @@ fn clause_ends(text: &[u8]) -> bool {
     text.iter().any(words) && text.iter().enumerate().any(ends)
 }
 
-/// Whether the text ends with the word, in either case; joints in a Latin one are left out, and no letter stands before.
-fn ends_with(text: &[u8], word: &[u8]) -> bool {
-    if !word.is_ascii() {
-        let n = text.len().wrapping_sub(word.len());
-        return text
-            .get(n..)
-            .is_some_and(|tail| tail.eq_ignore_ascii_case(word));
-    }
-    let mut at = text.len();
-    for (left, &wanted) in word.iter().rev().enumerate() {
-        let mut here = at.checked_sub(1).and_then(|i| text.get(i)).copied();
-        while left > 0 && matches!(here, Some(b'_' | b'-' | b' ' | b'.')) {
-            at -= 1;
-            here = at.checked_sub(1).and_then(|i| text.get(i)).copied();
-        }
-        if !here.is_some_and(|b| b.eq_ignore_ascii_case(&wanted)) {
-            return false;
-        }
-        at -= 1;
-    }
-    let before = at
-        .checked_sub(1)
-        .and_then(|i| text.get(i))
-        .copied()
-        .unwrap_or(0);
-    let first = text.get(at).copied().unwrap_or(0);
-    // Two letters stand by chance in any row of random ones.
-    if word.len() == 2 && is(before, DIGIT) {
-        return false;
-    }
-    !is(before, LOWER | UPPER) || is(before, LOWER) && is(first, UPPER)
-}
-
 /// The cues before `at`: on its line, or at the end of the line before if the value begins its own.
 pub(crate) fn cues_before(view: &View<'_>, at: usize) -> Cues {
     let behind = view.behind(at, REACH);
@@ -338,10 +147,8 @@ pub(crate) fn cues_before(view: &View<'_>, at: usize) -> Cues {
         None => behind,
         Some(newline) => {
             let own = behind.get(newline + 1..).unwrap_or("");
-            if own
-                .trim_matches([' ', '\t', '"', '\'', '>', '-'])
-                .is_empty()
-            {
+            let filler = |b: u8| matches!(b, b' ' | b'\t' | b'"' | b'\'' | b'>' | b'-');
+            if own.bytes().all(filler) {
                 let above = behind
                     .get(..newline)
                     .unwrap_or("")
@@ -415,7 +222,7 @@ const CELL_MAX: usize = 36;
 const SENTENCE: usize = 120;
 
 fn has_cell_over(max: usize, line: &str, delimiter: char) -> bool {
-    line.split(delimiter).any(|cell| cell.trim().len() > max)
+    line.len() > max && line.split(delimiter).any(|cell| cell.trim().len() > max)
 }
 
 /// Whether the line is a row of no table, whatever follows on it: no header is looked for above it.

@@ -89,6 +89,8 @@ pub(crate) struct Scan<'v, 't> {
     pub(super) last: Last,
     pub(super) kinds: &'static Kinds,
     pub(super) table: &'static han::Table,
+    pub(super) places: &'static han::Pairs,
+    pub(super) titles: &'static han::Pairs,
     /// What is known of the Latin text ahead.
     pub(super) window: Window,
 }
@@ -111,6 +113,8 @@ impl<'v, 't> Scan<'v, 't> {
             last,
             kinds: &BY_KIND,
             table: &han::TABLE,
+            places: &han::PLACE_PAIRS,
+            titles: &han::TITLE_PAIRS,
             window: Window::default(),
         }
     }
@@ -150,7 +154,7 @@ impl<'v, 't> Scan<'v, 't> {
         self.view.len()
     }
 
-    fn step(&self, reasons: u8) -> Step {
+    pub(super) fn step(&self, reasons: u8) -> Step {
         let b = self.view.bytes().get(self.at).copied().unwrap_or(0);
         self.view.take_touched();
         match class(b) {

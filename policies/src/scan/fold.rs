@@ -6,6 +6,7 @@
 //! a text without anything to undo folds to itself. Chinese numerals are not folded here: whether they are digits
 //! depends on the run, which only the number reader sees.
 
+use super::blocks::{BLOCK, folds, ordinary};
 use super::escape::{backslash, entity, percent};
 
 /// The longest escape that is undone as one, in bytes.
@@ -77,88 +78,50 @@ pub(crate) struct Folded {
     pub(crate) upto: usize,
 }
 
-/// Whether there is anything to undo. Fast: most texts have nothing.
+/// Whether there is nothing to undo. Fast: most texts have nothing.
 pub(crate) fn is_plain(text: &str) -> bool {
-    let mut rest = text.as_bytes();
-    // Two bytes more, since a character is told by up to three.
-    while let Some(chunk) = rest.first_chunk::<{ CHUNK + 2 }>() {
-        let at = text.len() - rest.len();
-        if ascii_suspicious(chunk) && suspicious(chunk) && !plain_within(text, at, at + CHUNK) {
+    let (blocks, rest) = text.as_bytes().as_chunks::<BLOCK>();
+    let mut at = 0;
+    for block in blocks {
+        if !ordinary(block) && !plain_at(text, at, folds(block)) {
             return false;
         }
-        rest = rest.get(CHUNK..).unwrap_or(&[]);
+        at += BLOCK;
     }
-    // What is left, and nothing behind it.
-    let mut chunk = [0; CHUNK + 2];
-    if let Some(to) = chunk.get_mut(..rest.len()) {
+    let mut block = [0; BLOCK];
+    if let Some(to) = block.get_mut(..rest.len()) {
         to.copy_from_slice(rest);
     }
-    let at = text.len() - rest.len();
-    !ascii_suspicious(&chunk) || !tail_suspicious(&chunk) || plain_within(text, at, text.len())
+    plain_at(text, at, folds(&block))
 }
 
-/// Whether a chunk and the two bytes behind it need a closer look.
-fn tail_suspicious(chunk: &[u8; CHUNK + 2]) -> bool {
-    let [.., a, b] = *chunk;
-    suspicious(chunk) || a != 0 || b != 0
-}
-
-/// Whether a chunk has anything but ordinary ASCII: the first look, since much text has nothing else.
-fn ascii_suspicious(chunk: &[u8; CHUNK + 2]) -> bool {
-    chunk.iter().fold(false, |any, &b| {
-        any | (b >= 0x80) | (b == b'\\') | (b == b'%') | (b == b'&')
-    })
-}
-
-const CHUNK: usize = 64;
-
-/// Whether a chunk needs a closer look: it has a byte of an escape, or a character that is not among the usual ones of
-/// Chinese texts. Without branches, so that the compiler makes vectors of it.
-fn suspicious(chunk: &[u8; CHUNK + 2]) -> bool {
-    let mut any = false;
-    for ((&a, &b), &c) in chunk
-        .iter()
-        .zip(chunk.iter().skip(1))
-        .zip(chunk.iter().skip(2))
-    {
-        let escape = (a == b'\\') | (a == b'%') | (a == b'&');
-        let two = a.wrapping_sub(0xC2) < 0x20;
-        // ‘ ’ “ ” … — are E2 80 94 to A6, but for the format characters from A8 on.
-        let three = (a == 0xE2) & ((b != 0x80) | (c.wrapping_sub(0x94) > 0x12));
-        // The ideographic space is E3 80 80.
-        let space = (a == 0xE3) & (b == 0x80) & (c == 0x80);
-        // ！（），：；？ are EF BC and one of these.
-        let usual = (b == 0xBC)
-            & ((c == 0x81)
-                | (c == 0x88)
-                | (c == 0x89)
-                | (c == 0x8C)
-                | (c == 0x9A)
-                | (c == 0x9B)
-                | (c == 0x9F));
-        let wide = (a == 0xEF) & !usual;
-        let rare = (a == 0xE0) | (a == 0xE1) | (a >= 0xF0);
-        any |= escape | two | three | space | wide | rare;
-    }
-    any
-}
-
-/// The same exactly, for the characters that begin from `at` to `end`.
-fn plain_within(text: &str, at: usize, end: usize) -> bool {
-    let bytes = text.as_bytes();
-    let mut i = at;
-    while i < end {
-        let b = bytes.get(i).copied().unwrap_or(0);
-        if matches!(b, b'\\' | b'%' | b'&') {
+/// Whether none of the bytes that `marks` has a bit for, from `at` on, begins something to undo.
+#[inline]
+fn plain_at(text: &str, at: usize, marks: u64) -> bool {
+    let mut left = marks;
+    while left != 0 {
+        let place = at + left.trailing_zeros() as usize;
+        let rest = text.as_bytes().get(place..).unwrap_or(&[]);
+        let usual = match *rest {
+            // 。、「」 and the like; the ideographic space is E3 80 80.
+            [0xE3, 0x80, third, ..] => third != 0x80,
+            // ！（），：；？ are EF BC and one of these, folded only beside fullwidth letters and digits.
+            [
+                0xEF,
+                0xBC,
+                0x81 | 0x88 | 0x89 | 0x8C | 0x9A | 0x9B | 0x9F,
+                ..,
+            ] => true,
+            [first, ..] if first >= 0x80 => text
+                .get(place..)
+                .and_then(|rest| rest.chars().next())
+                .is_none_or(|c| !unusual(c)),
+            _ => false,
+        };
+        if !usual {
             return false;
         }
-        if matches!(b, 0xC2..=0xE3 | 0xEF..)
-            && let Some(c) = text.get(i..).and_then(|rest| rest.chars().next())
-            && unusual(c)
-        {
-            return false;
-        }
-        i += if matches!(b, 0xE4..=0xE9) { 3 } else { 1 };
+        left &= left - 1;
     }
     true
 }

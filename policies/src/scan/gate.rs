@@ -5,6 +5,7 @@
 
 use super::engine::Scan;
 use super::han;
+use super::row::{OF, Place, Row};
 use super::skip::Window;
 use super::view::{ALNUM, DIGIT, is};
 
@@ -132,65 +133,83 @@ impl Scan<'_, '_> {
     /// and 0.
     #[inline]
     fn row(&self, bytes: &[u8], from: usize) -> (usize, u8) {
+        const LEADS: u16 = han::OPENS | han::CUE_END;
         let mut at = from;
+        let mut row = Row::read(self.table, bytes, at);
         let before = at
             .checked_sub(3)
             .filter(|&i| matches!(bytes.get(i), Some(0xE4..=0xE9)));
+        let mut skipped = 0;
         let mut before = match before {
             Some(i) => self.table.of(decode3(bytes, i)),
             None => {
-                let bits = self.table.of(decode3(bytes, at));
-                let reasons = self.opening(bytes, at, bits, true);
+                let row = &row;
+                let reasons = self.opening(bytes, Place { at, row, i: 0 }, row.bits(0), true);
                 if reasons != 0 {
                     return (at, reasons);
                 }
-                at += 3;
-                bits
+                skipped = 1;
+                0
             }
         };
-        const LEADS: u16 = han::OPENS | han::CUE_END;
-        for chunk in bytes.get(at..).unwrap_or(&[]).chunks_exact(3) {
-            let &[first @ 0xE4..=0xE9, second, third] = chunk else {
-                break;
-            };
-            let bits = self.table.of(code_point(first, second, third));
-            if bits & BEGINS | before & LEADS != 0 {
-                let reasons = if before & han::OPENS != 0 {
-                    self.opening(bytes, at, bits, false)
+        loop {
+            let after = bytes.get(at + 3 * row.len()).copied();
+            let mut left = row.candidates(before, after) & !skipped;
+            while left != 0 {
+                let i = left.trailing_zeros() as usize;
+                left &= left - 1;
+                let place = Place {
+                    at: at + 3 * i,
+                    row: &row,
+                    i,
+                };
+                let bits = row.bits(i);
+                let before = i.checked_sub(1).map_or(before, |i| row.bits(i));
+                if bits & BEGINS | before & LEADS == 0 {
+                    continue;
+                }
+                let opening = if before & han::OPENS != 0 {
+                    self.opening(bytes, place, bits, false)
                 } else {
                     0
-                } | self.inside(bytes, at, bits, before);
+                };
+                let reasons = opening | self.inside(bytes, place, bits, before);
                 if reasons != 0 {
-                    return (at, reasons);
+                    return (place.at, reasons);
                 }
             }
-            at += 3;
-            before = bits;
+            let known = row.known();
+            at += 3 * known;
+            if row.ends() {
+                return (at, 0);
+            }
+            before = row.bits(known - 1);
+            skipped = 0;
+            row = Row::read(self.table, bytes, at);
         }
-        (at, 0)
     }
 
-    /// What the character at `at` may begin wherever it stands.
+    /// What a character may begin wherever it stands.
     #[inline]
-    fn inside(&self, bytes: &[u8], at: usize, bits: u16, before: u16) -> u8 {
+    fn inside(&self, bytes: &[u8], place: Place<'_>, bits: u16, before: u16) -> u8 {
+        let Place { at, row, i } = place;
         // What follows: past the end anything may.
-        let Some(&next) = bytes.get(at + 3) else {
+        if at + 3 >= bytes.len() {
             return may::ALL;
-        };
-        let row = (0xE4..=0xE9).contains(&next);
-        let next_bits = if row {
-            self.table.of(decode3(bytes, at + 3))
-        } else {
-            0
-        };
+        }
+        let next = row.bits(i + 1);
+        let ends = i + 1 >= row.len();
         let mut reasons = 0;
-        if bits & han::PLACE != 0 && next_bits & han::PLACE_SECOND != 0 {
+        if bits & han::PLACE != 0
+            && next & han::PLACE_SECOND != 0
+            && self.places.has(decode3(bytes, at), decode3(bytes, at + 3))
+        {
             reasons |= may::PLACE;
         }
-        if bits & han::NUMERAL != 0 && (!row || next_bits & han::NUMERAL != 0) {
+        if bits & han::NUMERAL != 0 && (ends || next & han::NUMERAL != 0) {
             reasons |= may::NUMBER;
         }
-        if bits & han::PLATE != 0 && !row {
+        if bits & han::PLATE != 0 && ends {
             reasons |= may::PLATE;
         }
         // 字 is U+5B57.
@@ -200,40 +219,36 @@ impl Scan<'_, '_> {
         if before & han::CUE_END != 0 && dotted_near(bytes, at) {
             reasons |= may::DOTTED;
         }
-        if bits & han::SURNAME != 0
-            && (before & han::CUE_END != 0
-                || self.title_near(
-                    bytes,
-                    at + 3,
-                    if bits & han::COMPOUNDS != 0 { 4 } else { 3 },
-                ))
-        {
-            reasons |= may::NAME;
+        if bits & han::SURNAME != 0 {
+            let reach = if bits & han::COMPOUNDS != 0 { 4 } else { 3 };
+            if before & han::CUE_END != 0
+                || row.title_within(bytes, place, reach) && self.title_near(bytes, at + 3, reach)
+            {
+                reasons |= may::NAME;
+            }
         }
         reasons
     }
 
-    /// What may begin at `at` because no Chinese character stands before (`bare`), or one that opens an address.
-    fn opening(&self, bytes: &[u8], at: usize, bits: u16, bare: bool) -> u8 {
+    /// What may begin at a place because no Chinese character stands before (`bare`), or one that opens an address.
+    fn opening(&self, bytes: &[u8], place: Place<'_>, bits: u16, bare: bool) -> u8 {
+        let Place { at, row, .. } = place;
         let mut reasons = if bare {
-            self.inside(bytes, at, bits, 0)
+            self.inside(bytes, place, bits, 0)
         } else {
             0
         };
-        if self.level_near(bytes, at) {
+        if self.level_near(bytes, place) {
             reasons |= may::PLACE;
         }
         if !bare {
             return reasons;
         }
-        let mut end = at;
-        while end < at + 3 * LABELLED && matches!(bytes.get(end), Some(0xE4..=0xE9)) {
-            end += 3;
-        }
+        let n = row.len().min(LABELLED);
+        let end = at + 3 * n;
         let Some(&next) = bytes.get(end) else {
             return may::ALL;
         };
-        let n = (end - at) / 3;
         // · is C2 B7.
         if next == 0xC2 && n <= 6 {
             reasons |= may::DOTTED | may::NAME;
@@ -291,27 +306,35 @@ impl Scan<'_, '_> {
     }
 
     /// Whether a level of an address may begin within reach: a superset of what the finder takes for promising.
-    fn level_near(&self, bytes: &[u8], from: usize) -> bool {
-        let mut at = from;
-        for _ in 0..LEVEL_REACH {
+    fn level_near(&self, bytes: &[u8], place: Place<'_>) -> bool {
+        let Place { at, row, i } = place;
+        let ahead = row.len() - i;
+        let (levels, stop) = row.levels(i);
+        // The first character of all is a place's own.
+        let mut left = levels & !1;
+        while left != 0 {
+            let k = left.trailing_zeros() as usize;
+            if k > stop || k >= LEVEL_REACH {
+                break;
+            }
+            if self.level(bytes, at + 3 * k, row.bits(i + k)) {
+                return true;
+            }
+            left &= left - 1;
+        }
+        stop >= ahead.min(LEVEL_REACH) && self.level_behind(bytes, at, ahead)
+    }
+
+    /// The same behind the first `read` characters from `from` on.
+    fn level_behind(&self, bytes: &[u8], from: usize, read: usize) -> bool {
+        let mut at = from + 3 * read;
+        for _ in read..LEVEL_REACH {
             match bytes.get(at) {
                 None => return true,
                 Some(0xE4..=0xE9) => {
                     let bits = self.table.of(decode3(bytes, at));
-                    if at > from && bits & (han::LEVEL_ALONE | han::LEVEL_FIRST) != 0 {
-                        if bits & han::LEVEL_ALONE != 0 {
-                            return true;
-                        }
-                        match bytes.get(at + 3) {
-                            None => return true,
-                            Some(0xE4..=0xE9)
-                                if self.table.of(decode3(bytes, at + 3)) & han::LEVEL_SECOND
-                                    != 0 =>
-                            {
-                                return true;
-                            }
-                            _ => {}
-                        }
+                    if at > from && self.level(bytes, at, bits) {
+                        return true;
                     }
                     if bits & (han::BREAK | han::LEAD) != 0 {
                         return false;
@@ -333,27 +356,66 @@ impl Scan<'_, '_> {
         false
     }
 
+    /// Whether the word of a level of an address may stand at `at`.
+    fn level(&self, bytes: &[u8], at: usize, bits: u16) -> bool {
+        if bits & han::LEVEL_FIRST == 0 || bits & han::LEVEL_ALONE != 0 {
+            return bits & han::LEVEL_ALONE != 0;
+        }
+        match bytes.get(at + 3) {
+            None => true,
+            Some(0xE4..=0xE9) => self.table.of(decode3(bytes, at + 3)) & han::LEVEL_SECOND != 0,
+            _ => false,
+        }
+    }
+
     /// Whether a title may begin within `reach` characters, or 的 and something that persons have.
     fn title_near(&self, bytes: &[u8], from: usize, reach: usize) -> bool {
         let mut at = from;
+        // A title's first character came that begins none here: the name may go on to a greeting.
+        let mut given = false;
         for _ in 0..reach {
             match bytes.get(at) {
                 None => return true,
                 Some(0xE4..=0xE9) => {
                     let code = decode3(bytes, at);
                     if self.table.of(code) & han::TITLE != 0 {
-                        return true;
+                        if matches!(code, GENERAL | ENGINEER) || self.title_at(bytes, at) {
+                            return true;
+                        }
+                        given = true;
                     }
-                    // 的 is U+7684.
-                    if code == 0x7684 {
+                    if code == OF {
                         return owned(bytes, at + 3);
                     }
                     at += 3;
                 }
-                Some(_) => return false,
+                Some(_) => return given && rare(bytes, at),
             }
         }
-        false
+        let greets = matches!(decode3(bytes, at), YOU | YOU_POLITE);
+        given && (at >= bytes.len() || greets && self.title_at(bytes, at))
+    }
+
+    /// Whether a title of two characters, or a greeting, may stand at `at`.
+    fn title_at(&self, bytes: &[u8], at: usize) -> bool {
+        at + 3 >= bytes.len() || self.titles.has(decode3(bytes, at), decode3(bytes, at + 3))
+    }
+}
+
+/// 总 and 工, the titles of one character.
+const GENERAL: u32 = 0x603B;
+const ENGINEER: u32 = 0x5DE5;
+/// 你 and 您, which begin a greeting.
+const YOU: u32 = 0x4F60;
+const YOU_POLITE: u32 = 0x60A8;
+
+/// Whether a rare Chinese character, or 〇, may stand at `at`.
+fn rare(bytes: &[u8], at: usize) -> bool {
+    match bytes.get(at..) {
+        Some([0xE3, 0x80, third, ..]) => *third == 0x87,
+        Some([0xE3, second, ..]) => *second >= 0x90,
+        Some([first, ..]) => *first >= 0xF0,
+        _ => false,
     }
 }
 
@@ -361,8 +423,29 @@ impl Scan<'_, '_> {
 fn owned(bytes: &[u8], at: usize) -> bool {
     match bytes.get(at) {
         None => true,
-        Some(0xE4..=0xE9) => char::from_u32(decode3(bytes, at))
-            .is_some_and(|c| "电手联身微邮地住卡银护账工学社医证病车".contains(c)),
+        Some(0xE4..=0xE9) => char::from_u32(decode3(bytes, at)).is_some_and(|c| {
+            matches!(
+                c,
+                '电' | '手'
+                    | '联'
+                    | '身'
+                    | '微'
+                    | '邮'
+                    | '地'
+                    | '住'
+                    | '卡'
+                    | '银'
+                    | '护'
+                    | '账'
+                    | '工'
+                    | '学'
+                    | '社'
+                    | '医'
+                    | '证'
+                    | '病'
+                    | '车'
+            )
+        }),
         Some(_) => false,
     }
 }
@@ -388,7 +471,9 @@ pub(super) fn decode3(bytes: &[u8], at: usize) -> u32 {
 /// The code point of a character of three bytes.
 #[inline]
 pub(super) fn code_point(a: u8, b: u8, c: u8) -> u32 {
-    (u32::from(a) & 0x0f) << 12 | (u32::from(b) & 0x3f) << 6 | (u32::from(c) & 0x3f)
+    // What marks the three bytes as such.
+    const MARKS: u32 = 0xE0 << 12 | 0x80 << 6 | 0x80;
+    ((u32::from(a) << 12) + (u32::from(b) << 6) + u32::from(c)).wrapping_sub(MARKS)
 }
 
 #[cfg(test)]

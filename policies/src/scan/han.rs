@@ -154,6 +154,50 @@ pub(crate) static TABLE: LazyLock<Table> = LazyLock::new(|| {
     Table(table)
 });
 
+/// Pairs of characters that words begin with, by a hash: a few others are taken for such.
+#[derive(Debug)]
+pub(crate) struct Pairs([u64; PAIR_BITS / 64]);
+
+/// Thirty for each of the pairs that there are at most.
+const PAIR_BITS: usize = 1 << 14;
+
+impl Pairs {
+    fn new<'w>(words: impl Iterator<Item = &'w str>) -> Self {
+        let mut pairs = Self([0; PAIR_BITS / 64]);
+        for word in words {
+            let mut chars = word.chars().map(u32::from);
+            if let (Some(first), Some(second)) = (chars.next(), chars.next()) {
+                let bit = Self::bit(first, second);
+                if let Some(bits) = pairs.0.get_mut(bit / 64) {
+                    *bits |= 1 << (bit % 64);
+                }
+            }
+        }
+        pairs
+    }
+
+    fn bit(first: u32, second: u32) -> usize {
+        let hash = (first << 16 | second).wrapping_mul(0x9E37_79B1);
+        (hash >> (u32::BITS - PAIR_BITS.ilog2())) as usize
+    }
+
+    /// Whether a word may begin with these two.
+    #[inline]
+    pub(crate) fn has(&self, first: u32, second: u32) -> bool {
+        let bit = Self::bit(first, second);
+        self.0
+            .get(bit / 64)
+            .is_some_and(|bits| bits >> (bit % 64) & 1 == 1)
+    }
+}
+
+/// How provinces and cities begin.
+pub(crate) static PLACE_PAIRS: LazyLock<Pairs> =
+    LazyLock::new(|| Pairs::new(PLACES.split_whitespace()));
+/// How titles of two characters and more begin, and greetings.
+pub(crate) static TITLE_PAIRS: LazyLock<Pairs> =
+    LazyLock::new(|| Pairs::new(super::find::titles()));
+
 /// Words by one of their characters, found without hashing.
 #[derive(Debug)]
 pub(crate) struct Index<T> {
@@ -208,9 +252,14 @@ pub(crate) fn has(c: char, bits: u16) -> bool {
 /// Whether the character is a surname by itself.
 pub(crate) fn is_surname(c: char) -> bool {
     let bits = TABLE.of(u32::from(c));
-    // The first character of a compound surname need not be one: 端木.
-    bits & SURNAME != 0 && (bits & COMPOUNDS == 0 || SINGLE.contains(c))
+    bits & SURNAME != 0 && (bits & COMPOUNDS == 0 || !HALVES.contains(&c))
 }
+
+/// The first characters of compound surnames that are none by themselves: 端木.
+static HALVES: LazyLock<Vec<char>> = LazyLock::new(|| {
+    let firsts = COMPOUND.iter().filter_map(|name| name.chars().next());
+    firsts.filter(|&c| !SINGLE.contains(c)).collect()
+});
 
 static WORDS: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
     NOT_NAMES

@@ -13,17 +13,43 @@ const GAP_MAX: usize = 8;
 /// The code of a list's separator.
 const LISTED: u8 = 0xA0;
 
+/// How a number's digits are grouped: bit `k` if a group ends behind the first `k`, as the last one does.
+pub(crate) type Grouping = u32;
+
+/// The grouping whose groups have these lengths.
+pub(crate) const fn grouping(mut lengths: &[u8]) -> Grouping {
+    let (mut at, mut bits) = (0, 0);
+    while let [first, rest @ ..] = lengths {
+        at += *first;
+        bits |= 1 << at;
+        lengths = rest;
+    }
+    bits
+}
+
+/// Groupings by the lengths of their groups, made when compiled.
+macro_rules! groupings {
+    ($([$($n:literal),*]),* $(,)?) => {
+        const { &[$($crate::scan::run::grouping(&[$($n),*])),*] }
+    };
+}
+pub(crate) use groupings;
+
 /// Digits, each with its place, and what stands between them.
 #[derive(Clone, Debug)]
 pub(crate) struct Run {
     digits: [u8; DIGITS_MAX],
     /// Where the run begins; the digits' places are counted from there.
     from: usize,
+    /// The digits that stand there without a gap, of a byte each: where they end is not written down.
+    plain: usize,
     ends: [u16; DIGITS_MAX],
     /// Whether a digit is a Chinese numeral.
     pub(crate) wide: bool,
     /// What follows each digit before the next: 0 nothing, else a code of the separator.
     gaps: [u8; DIGITS_MAX],
+    /// Bit `k`: a group ends behind the first `k` digits.
+    borders: u32,
     n: usize,
     /// More digits follow without a gap than are read.
     pub(crate) overlong: bool,
@@ -156,73 +182,109 @@ impl Run {
         let mut run = Self {
             digits: [0; DIGITS_MAX],
             from: at,
+            plain: 0,
             ends: [0; DIGITS_MAX],
             wide: false,
             gaps: [0; DIGITS_MAX],
+            borders: 0,
             n: 0,
             overlong: false,
         };
-        let mut i = at;
-        let mut digit = digit_at(view, i, numerals);
-        while let Some((value, len)) = digit {
-            if run.n == DIGITS_MAX {
-                run.overlong = run.gap(run.n - 1) == 0;
-                break;
-            }
-            run.wide |= len > 1;
-            i += len;
-            run.push(value, i);
-            i = run.push_plain(view.bytes(), i);
-            digit = digit_at(view, i, numerals);
-            if digit.is_some() {
+        run.plain = run.push_plain(view.bytes(), at);
+        let mut i = at + run.plain;
+        loop {
+            if let Some((value, len)) = digit_at(view, i, numerals) {
+                if run.n == DIGITS_MAX {
+                    run.overlong = run.gap(run.n - 1) == 0;
+                    break;
+                }
+                run.wide |= len > 1;
+                i += len;
+                run.push(value, i);
+                let from = run.n;
+                let more = run.push_plain(view.bytes(), i);
+                run.place(from, i);
+                i += more;
                 continue;
+            }
+            if run.n == 0 {
+                return None;
             }
             let Some((gap, code)) = gap_at(view, i) else {
                 break;
             };
-            digit = digit_at(view, i + gap, numerals);
-            if digit.is_none() {
+            if digit_at(view, i + gap, numerals).is_none() {
                 break;
             }
             // Lines of small numbers are no number in pieces.
-            let group = run.gaps.get(..run.n).map_or(0, |g| {
-                g.iter().rev().skip(1).take_while(|&&g| g == 0).count() + 1
-            });
-            if code == 8 && (group < 3 || run.n > 18) {
+            if code == 8 && (run.last_group() < 3 || run.n > 18) {
                 break;
             }
             if let Some(slot) = run.gaps.get_mut(run.n - 1) {
                 *slot = code;
             }
+            run.borders |= 1 << run.n;
             i += gap;
         }
-        (run.n > 0).then_some(run)
+        if !run.overlong {
+            run.borders |= 1 << run.n;
+        }
+        Some(run)
+    }
+
+    /// How many digits came since the last gap.
+    fn last_group(&self) -> usize {
+        self.n - self.borders.checked_ilog2().map_or(0, |k| k as usize)
     }
 
     /// Adds a digit that ends at `end`.
     #[inline]
     fn push(&mut self, value: u8, end: usize) {
+        let offset = self.offset(end);
         if let (Some(d), Some(e)) = (self.digits.get_mut(self.n), self.ends.get_mut(self.n)) {
             *d = value;
-            // A run is a few hundred bytes at most.
-            *e = u16::try_from(end - self.from).unwrap_or(u16::MAX);
+            *e = offset;
             self.n += 1;
         }
     }
 
-    /// Adds the ASCII digits that stand at `at`, as many as there is room for; where they end.
+    /// How far behind the run's beginning a place is: a run is a few hundred bytes at most.
+    #[inline]
+    fn offset(&self, place: usize) -> u16 {
+        u16::try_from(place - self.from).unwrap_or(u16::MAX)
+    }
+
+    /// Adds the ASCII digits that stand at `at`, as many as there is room for, but not their ends; how many.
     #[inline]
     fn push_plain(&mut self, bytes: &[u8], at: usize) -> usize {
-        let room = DIGITS_MAX - self.n;
-        let mut at = at;
-        for &b in bytes.get(at..).unwrap_or(&[]).iter().take(room) {
-            if !b.is_ascii_digit() {
+        let rest = bytes.get(at..).unwrap_or(&[]);
+        let room = self.digits.get_mut(self.n..).unwrap_or(&mut []);
+        let mut n = 0;
+        for (slot, &b) in room.iter_mut().zip(rest) {
+            let value = b.wrapping_sub(b'0');
+            if value > 9 {
                 break;
             }
-            at += 1;
-            self.push(b - b'0', at);
+            *slot = value;
+            n += 1;
         }
-        at
+        self.n += n;
+        n
+    }
+
+    /// Writes where the digits from the one at `from` on end, which stand from `at` on without a gap.
+    #[inline]
+    fn place(&mut self, from: usize, at: usize) {
+        let first = self.offset(at);
+        for (end, i) in self
+            .ends
+            .get_mut(from..self.n)
+            .unwrap_or(&mut [])
+            .iter_mut()
+            .zip(1..)
+        {
+            *end = first + i;
+        }
     }
 
     /// How many digits there are.
@@ -255,6 +317,9 @@ impl Run {
 
     /// Where the first `k` digits end.
     pub(crate) fn end(&self, k: usize) -> usize {
+        if k <= self.plain {
+            return self.from + k;
+        }
         k.checked_sub(1)
             .and_then(|i| self.ends.get(i))
             .map_or(0, |&e| self.from + usize::from(e))
@@ -262,17 +327,17 @@ impl Run {
 
     /// The length of the first group.
     pub(crate) fn group(&self) -> usize {
-        (0..self.n)
-            .find(|&i| self.gap(i) != 0)
-            .map_or(self.n, |i| i + 1)
+        self.n.min(self.borders.trailing_zeros() as usize)
+    }
+
+    /// Bit `k`: a group ends behind the first `k` digits.
+    pub(crate) fn borders(&self) -> u32 {
+        self.borders
     }
 
     /// Whether a group ends after the first `k` digits.
     pub(crate) fn ends(&self, k: usize) -> bool {
-        k > 0
-            && k <= self.n
-            && (k == self.n || self.gap(k - 1) != 0)
-            && !(k == self.n && self.overlong)
+        k <= self.n && self.borders >> k & 1 == 1
     }
 
     /// Whether this may be a number of somebody's at all: enough digits for the way it begins. Short groups are dates,
@@ -294,18 +359,16 @@ impl Run {
 
     /// Whether the first `k` digits are written as one number: without gap, in one of the customary groupings, or
     /// evenly interrupted with nothing more behind.
-    pub(crate) fn whole(&self, k: usize, groupings: &[&[u8]]) -> bool {
+    pub(crate) fn whole(&self, k: usize, groupings: &[Grouping]) -> bool {
         if !self.ends(k) {
             return false;
         }
-        let inner = self.gaps.get(..k.saturating_sub(1)).unwrap_or(&[]);
-        if inner.iter().all(|&g| g == 0) {
-            return true;
-        }
-        if groupings.iter().any(|grouping| self.grouped(k, grouping)) {
+        let own = self.grouping(k);
+        if own == 1 << k || groupings.contains(&own) {
             return true;
         }
         // Unusual: then the whole run must be it, up to where the separator changes.
+        let inner = self.gaps.get(..k - 1).unwrap_or(&[]);
         let mut used = inner.iter().copied().filter(|&g| g != 0);
         let first = used.next().unwrap_or(0);
         let even = used.all(|g| g == first);
@@ -313,15 +376,9 @@ impl Run {
         even && (k == self.n || follows != first)
     }
 
-    /// Whether the gaps of the first `k` digits stand exactly between groups of these lengths.
-    pub(crate) fn grouped(&self, k: usize, grouping: &[u8]) -> bool {
-        let mut boundary = 0usize;
-        let mut bounds = 0u64;
-        for &g in grouping {
-            boundary += usize::from(g);
-            bounds |= 1 << boundary;
-        }
-        boundary == k && (1..k).all(|i| (self.gap(i - 1) != 0) == (bounds >> i & 1 == 1))
+    /// How the first `k` digits are grouped.
+    pub(crate) fn grouping(&self, k: usize) -> Grouping {
+        self.borders & ((1 << k) - 1) | 1 << k
     }
 
     /// Whether every gap in the first `k` digits is a comma or a newline: more likely a list than a number.
@@ -345,7 +402,7 @@ mod tests {
         let run = read("138-0013-8000，2个", false);
         assert_eq!(run.len(), 12);
         assert_eq!(run.group(), 3);
-        assert!(run.whole(11, &[&[3, 4, 4]]));
+        assert!(run.whole(11, groupings![[3, 4, 4]]));
         assert!(!run.whole(7, &[]) || run.ends(7));
         assert!(!run.ends(8));
         assert_eq!(run.end(11), 13);

@@ -6,7 +6,7 @@ use std::cell::OnceCell;
 
 use super::cue::{Cue, Cues, cues_before, cues_of_column};
 use super::entity::Entity;
-use super::find::Code;
+use super::find::{Code, Lettered, opens_gap};
 use super::run::Run;
 use super::view::{ALNUM, DIGIT, View, is, is_han};
 
@@ -46,6 +46,9 @@ pub(crate) struct Site<'v, 't> {
     cues: OnceCell<Cues>,
     column: OnceCell<Cues>,
     code: OnceCell<Code>,
+    lettered: OnceCell<Option<Lettered>>,
+    /// Up to here letters and digits are known to stand.
+    word: usize,
     numerals: bool,
     lists: bool,
 }
@@ -60,8 +63,18 @@ impl<'v, 't> Site<'v, 't> {
             cues: OnceCell::new(),
             column: OnceCell::new(),
             code: OnceCell::new(),
+            lettered: OnceCell::new(),
+            word: at,
             numerals: false,
             lists: false,
+        }
+    }
+
+    /// The same place, from which letters and digits are known to stand up to `end`.
+    pub(crate) fn with_word(view: &'v View<'t>, at: usize, last: Last, end: usize) -> Self {
+        Self {
+            word: end,
+            ..Self::new(view, at, last)
         }
     }
 
@@ -81,6 +94,13 @@ impl<'v, 't> Site<'v, 't> {
         }
     }
 
+    /// The end of the run of letters, digits and bytes of the other classes that begins here, at most `max` bytes.
+    pub(crate) fn word(&self, others: u8, max: usize) -> usize {
+        let known = self.word.min(self.at + max);
+        self.view
+            .run(known, ALNUM | others, max - (known - self.at))
+    }
+
     /// The digits that begin here.
     pub(crate) fn run(&self) -> Option<&Run> {
         self.run
@@ -98,6 +118,27 @@ impl<'v, 't> Site<'v, 't> {
     pub(crate) fn code(&self) -> &Code {
         self.code
             .get_or_init(|| Code::read(self.view, self.at, CODE_READ))
+    }
+
+    /// Whether a code of one of these sizes, one bit each, may begin here: nothing hangs before it, and it would end where a
+    /// group does.
+    pub(crate) fn code_fits(&self, sizes: u32) -> bool {
+        let n = self.word - self.at;
+        if n > CODE_READ || !self.clean_left() {
+            return false;
+        }
+        // Most codes have no gap, and need not be read to be refused.
+        if n > 0 && !opens_gap(self.view.byte(self.word)) {
+            return sizes >> n & 1 == 1;
+        }
+        self.code().borders() & u64::from(sizes) != 0
+    }
+
+    /// The letters that begin here and the digits behind them.
+    pub(crate) fn lettered(&self) -> Option<&Lettered> {
+        self.lettered
+            .get_or_init(|| Lettered::read(self.view, self.at))
+            .as_ref()
     }
 
     /// The cues before this place.

@@ -5,7 +5,7 @@
 
 use super::ask::{On, Word};
 use super::engine::{Scan, Step};
-use super::find::{flagged, join, list_ahead};
+use super::find::{flagged, join, leads, list_ahead, paired};
 use super::gate::{decode3, may};
 use super::han;
 use super::run::{Run, numeral};
@@ -44,20 +44,20 @@ impl Scan<'_, '_> {
         // A long row of digits in ones and twos is a sequence (or a list of addresses), and no number begins in the middle
         // of it: each would be read again from every one of its digits.
         let row = end - self.at <= 2 && in_row(view.behind(self.at, ROW_BYTES));
-        let site = Site::new(view, self.at, self.last);
-        let mut best = None;
-        self.ask(On::Digits, &site, &mut best);
         let next = view.byte(end);
+        let stop = if is(next, LOWER | UPPER) {
+            view.run(end, ALNUM, WORD_MAX)
+        } else {
+            end
+        };
+        let site = Site::with_word(view, self.at, self.last, stop);
+        let mut best = None;
+        self.ask_digits(end, &site, &mut best);
         let numbered = !row && (site.run().is_some_and(Run::promising) || is(next, LOWER | UPPER));
         if numbered {
             self.ask(On::Number, &site, &mut best);
         }
         if !is(before, ALNUM) && (!row || is(next, LOWER | UPPER)) {
-            let stop = if is(next, LOWER | UPPER) {
-                view.run(end, ALNUM, WORD_MAX)
-            } else {
-                end
-            };
             let word = Word {
                 end: stop,
                 // The codes were asked for above.
@@ -77,12 +77,42 @@ impl Scan<'_, '_> {
             }
         }
         // Digits inside a code of letters and digits begin nothing of their own.
-        let next = if is(next, LOWER | UPPER) {
-            view.skip(end, ALNUM)
-        } else {
-            end
+        let next = match next {
+            b'-' | b':' if best.is_none() => self.past_clock(end),
+            _ if is(next, LOWER | UPPER) => view.skip(end, ALNUM),
+            _ => end,
         };
         self.settle(best, next)
+    }
+
+    /// Where the seconds begin, if a time of day stands here, or a date and one, and nothing begins here: nothing begins
+    /// in its middle either. Else `end`.
+    fn past_clock(&self, end: usize) -> usize {
+        const DATE: &[u8; 11] = b"dddd-dd-dd ";
+        const TIME: &[u8; 8] = b"dd:dd:dd";
+        let view = self.view;
+        let fits = |at: usize, form: &[u8]| {
+            (at..)
+                .zip(form)
+                .all(|(i, &wanted)| match (view.byte(i), wanted) {
+                    (b'0'..=b'9', b'd') | (b'T', b' ') => true,
+                    (byte, wanted) => byte == wanted,
+                })
+        };
+        let time = match end - self.at {
+            4 if fits(self.at, DATE) => self.at + DATE.len(),
+            2 if !leads(view, self.at) => self.at,
+            _ => return end,
+        };
+        let after = time + TIME.len();
+        if paired(self.last, self.at)
+            || !fits(time, TIME)
+            || is(view.byte(after), ALNUM)
+            || view.byte(after) == b':'
+        {
+            return end;
+        }
+        after - 2
     }
 
     /// Whether the digits here hang on a plain word: `tel13800138000`.
@@ -107,9 +137,10 @@ impl Scan<'_, '_> {
             return Step::Next(self.after_letters());
         }
         let bytes = view.bytes().get(self.at..).unwrap_or(&[]);
+        let bytes = bytes.get(..WORD_READ).unwrap_or(bytes);
         let mut seen = 0u8;
         let mut n = 0usize;
-        for &b in bytes.iter().take(WORD_READ) {
+        for &b in bytes {
             let c = class(b);
             if c & ALNUM == 0 {
                 break;
@@ -133,7 +164,7 @@ impl Scan<'_, '_> {
         if !slow && seen & UPPER == 0 {
             return self.settle(None, end);
         }
-        let site = Site::new(view, self.at, self.last);
+        let site = Site::with_word(view, self.at, self.last, end);
         let mut best = None;
         if slow {
             self.ask(On::Word, &site, &mut best);

@@ -169,7 +169,7 @@ impl<'t> View<'t> {
     pub(crate) fn starts(&self, i: usize, literal: &str) -> bool {
         let rest = self.text.as_bytes().get(i..).unwrap_or(&[]);
         if rest.len() >= literal.len() {
-            return rest.starts_with(literal.as_bytes());
+            return heads(rest, literal.as_bytes());
         }
         if literal.as_bytes().starts_with(rest) {
             self.touch();
@@ -198,8 +198,9 @@ impl<'t> View<'t> {
         let rest = self.text.as_bytes().get(i..).unwrap_or(&[]);
         let limit = rest.len().min(max);
         let n = rest
+            .get(..limit)
+            .unwrap_or(rest)
             .iter()
-            .take(limit)
             .position(|&b| class(b) & classes == 0)
             .unwrap_or(limit);
         if n == rest.len() && n < max {
@@ -214,8 +215,9 @@ impl<'t> View<'t> {
         let rest = self.text.as_bytes().get(i..).unwrap_or(&[]);
         let limit = rest.len().min(max);
         let n = rest
+            .get(..limit)
+            .unwrap_or(rest)
             .iter()
-            .take(limit)
             .position(|&b| !wanted(b))
             .unwrap_or(limit);
         if n == rest.len() && n < max {
@@ -236,6 +238,17 @@ impl<'t> View<'t> {
     /// Past spaces and tabs, at most `max`.
     pub(crate) fn blanks(&self, i: usize, max: usize) -> usize {
         self.run_of(i, max, |b| b == b' ' || b == b'\t')
+    }
+}
+
+/// Whether `text` begins with `literal`; most often not, which its first character tells.
+#[inline]
+fn heads(text: &[u8], literal: &[u8]) -> bool {
+    match (text, literal) {
+        ([a, b, c, text @ ..], [x, y, z, literal @ ..]) => {
+            c == z && b == y && a == x && (literal.is_empty() || text.starts_with(literal))
+        }
+        _ => text.starts_with(literal),
     }
 }
 

@@ -4,6 +4,7 @@
 //! Delay in a stream: from the first administrative word on, while levels go on.
 
 use std::cell::OnceCell;
+use std::sync::LazyLock;
 
 use super::address_words::{Level, continues, level_at};
 use crate::scan::entity::Entity;
@@ -69,18 +70,39 @@ fn cued(view: &View<'_>, at: usize) -> bool {
     ]);
     CUES.iter()
         .any(|cue| trimmed.ends_with(cue) || lower.ends_with(cue))
-        || CUES.iter().any(|cue| {
-            cue.len() >= 6
-                && lower.contains(cue)
-                && lower.find(cue).is_some_and(|i| {
-                    lower.len() - i <= cue.len() + 12
-                        && !lower
-                            .get(i..)
-                            .unwrap_or("")
-                            .contains(['。', '，', ',', ';', '；'])
-                })
-        })
+        || cued_near(&lower)
 }
+
+/// Whether a longer cue stands near the end, and in the same clause, where it stands first.
+fn cued_near(lower: &str) -> bool {
+    let mut seen = 0u64;
+    for (i, c) in lower.char_indices() {
+        let rest = lower.get(i..).unwrap_or("");
+        let words = match c {
+            'a' => LATIN_CUE,
+            _ => CUES_BY_FIRST.of(c),
+        };
+        for &(n, cue) in words {
+            if seen >> n & 1 == 1 || !rest.starts_with(cue) {
+                continue;
+            }
+            seen |= 1 << n;
+            if rest.len() <= cue.len() + 12 && !rest.contains(['。', '，', ',', ';', '；']) {
+                return true;
+            }
+        }
+    }
+    false
+}
+
+/// The longer cue in Latin letters, and a number that none of the others has.
+const LATIN_CUE: &[(usize, &str)] = &[(63, "address")];
+
+/// The longer cues by their first character, each with its number.
+static CUES_BY_FIRST: LazyLock<han::Index<(usize, &'static str)>> = LazyLock::new(|| {
+    let longer = CUES.iter().enumerate().filter(|(_, cue)| cue.len() >= 6);
+    han::Index::new(longer.filter_map(|(n, &cue)| Some((cue.chars().next()?, (n, cue)))))
+});
 
 /// What was read of an address so far.
 #[derive(Default)]

@@ -3,81 +3,16 @@
 //! Placeholders, calls and variables are no values. Vendors' secret keys (AWS, Aliyun, Tencent) have their length and
 //! their cue.
 
+use super::assigned_names::{MayBe, may_be_named, secret_name};
 use super::secret;
 use super::value::{placeholder, random, varied};
 use crate::scan::cue::Cue;
 use crate::scan::entity::Entity;
-use crate::scan::gate::code_point;
 use crate::scan::site::{Found, Last, MEDIUM, STRONG, Site};
 use crate::scan::view::{ALNUM, DIGIT, LOWER, UPPER, View, is};
 
 /// Longest value.
 const VALUE_MAX: usize = 256;
-
-/// Names that a secret is assigned to, lower case, without `_`, `-` and spaces; matched at the end of what stands before.
-const NAMES: &[&str] = &[
-    "password",
-    "passwd",
-    "pwd",
-    "secret",
-    "token",
-    "apikey",
-    "accesskey",
-    "passphrase",
-    "secretkey",
-    "clientsecret",
-    "accesstoken",
-    "authtoken",
-    "refreshtoken",
-    "privatekey",
-    "credential",
-    "credentials",
-    "pass",
-    "appsecret",
-    "appkey",
-    "signingkey",
-    "encryptionkey",
-    "masterkey",
-    "secretaccesskey",
-    "accesskeysecret",
-    "bearer",
-    "dbpass",
-    "psw",
-    "passcode",
-    "webhooksecret",
-    "jwtsecret",
-    "sessionkey",
-    "authkey",
-    "apisecret",
-    "apitoken",
-    "accountkey",
-];
-const NAMES_ZH: &[&str] = &[
-    "密码",
-    "口令",
-    "密钥",
-    "秘钥",
-    "登录密码",
-    "令牌",
-    "访问密钥",
-    "私钥",
-    "初始密码",
-    "默认密码",
-    "管理员密码",
-    "授权码",
-    "密匙",
-    "暗号",
-    "安全码",
-    "登陆密码",
-    "登录口令",
-    "口令码",
-    "凭据",
-    "密码串",
-    "临时密码",
-    "密碼",
-    "密鑰",
-    "金鑰",
-];
 
 /// What the value is assigned to: the class of vendor's key, or any.
 #[derive(PartialEq, Eq)]
@@ -156,142 +91,6 @@ fn owner_of_value(name: &str) -> Option<&str> {
 /// The shortest secret key that is known by its vendor's name.
 const VENDOR_MIN: usize = 30;
 
-/// Whether a name in Chinese may end with these two characters.
-fn ends_zh(before: char, last: char) -> bool {
-    match last {
-        '码' => matches!(before, '密' | '权' | '全' | '令'),
-        '碼' => before == '密',
-        '鑰' => matches!(before, '密' | '金'),
-        '钥' => matches!(before, '密' | '秘' | '问' | '私'),
-        '令' => before == '口',
-        '牌' => before == '令',
-        '匙' => before == '密',
-        '号' => before == '暗',
-        '据' => before == '凭',
-        '串' => before == '码',
-        _ => false,
-    }
-}
-
-/// The last character, if it is one of three bytes.
-fn last_wide(text: &[u8]) -> Option<char> {
-    match *text.last_chunk()? {
-        [a @ 0xE0..=0xEF, b, c] => char::from_u32(code_point(a, b, c)),
-        _ => None,
-    }
-}
-
-/// Whether a name that secrets are assigned to may end the text, but for signs and filling words. Cheap, and says yes
-/// too often.
-fn may_be_named(text: &[u8]) -> bool {
-    const SIGNS: usize = 16;
-    let signs = |text: &[u8]| {
-        text.iter()
-            .rev()
-            .take(SIGNS)
-            .take_while(|b| {
-                matches!(
-                    b,
-                    b' ' | b'"'
-                        | b'\''
-                        | b'`'
-                        | b':'
-                        | b'='
-                        | b'>'
-                        | b'|'
-                        | b'*'
-                        | b')'
-                        | b'\\'
-                        | b'\t'
-                )
-            })
-            .count()
-    };
-    let cut = |text: &[u8]| text.len() - signs(text);
-    let mut rest = text.get(..cut(text)).unwrap_or(&[]);
-    // ：“‘「）” and 是, 为, 成 and the like, in any order.
-    for _ in 0..4 {
-        let Some('：' | '“' | '‘' | '「' | '）' | '”' | '是' | '为' | '成' | '设' | '置' | '改') =
-            last_wide(rest)
-        else {
-            break;
-        };
-        rest = rest.get(..rest.len() - 3).unwrap_or(&[]);
-        rest = rest.get(..cut(rest)).unwrap_or(&[]);
-    }
-    if rest.ends_with(b"Basic") || rest.ends_with(b"basic") {
-        return true;
-    }
-    if let [head @ .., b' ', b'i', b's'] = rest {
-        rest = head.get(..cut(head)).unwrap_or(&[]);
-    }
-    match rest.last() {
-        Some(b) if b.is_ascii_alphabetic() => {
-            matches!(
-                b | 0x20,
-                b'd' | b't' | b'n' | b'y' | b'e' | b's' | b'l' | b'r' | b'w'
-            )
-        }
-        Some(0x80..) => last_wide(rest).is_some_and(|last| {
-            let head = rest.get(..rest.len() - 3).unwrap_or(&[]);
-            last_wide(head).is_some_and(|before| ends_zh(before, last))
-        }),
-        _ => false,
-    }
-}
-
-/// Whether the text ends with a name that secrets are assigned to.
-fn secret_name(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    match bytes.last() {
-        // The last letters of the names.
-        Some(b)
-            if matches!(
-                b | 0x20,
-                b'd' | b't' | b'n' | b'y' | b'e' | b's' | b'l' | b'r' | b'w'
-            ) =>
-        {
-            NAMES
-                .iter()
-                .filter(|name| name.as_bytes().last() == Some(&(b | 0x20)))
-                .any(|name| ends_with_name(bytes, name.as_bytes()))
-        }
-        Some(0x80..) => NAMES_ZH.iter().any(|name| text.ends_with(name)),
-        _ => false,
-    }
-}
-
-/// Whether `text` ends with `name`, joints left out: `DB_PASSWORD`, `api-key`, `Access Key`. A short name must be a word
-/// of its own.
-fn ends_with_name(text: &[u8], name: &[u8]) -> bool {
-    let mut at = text.len();
-    let mut left = name.len();
-    while left > 0 {
-        let Some(b) = at.checked_sub(1).and_then(|i| text.get(i)) else {
-            return false;
-        };
-        at -= 1;
-        if name
-            .get(left - 1)
-            .is_some_and(|n| n.eq_ignore_ascii_case(b))
-        {
-            left -= 1;
-        } else if !(matches!(b, b'_' | b'-' | b' ' | b'.') && left < name.len()) {
-            return false;
-        }
-    }
-    let before = at
-        .checked_sub(1)
-        .and_then(|i| text.get(i))
-        .copied()
-        .unwrap_or(b' ');
-    let first = text.get(at).copied().unwrap_or(0);
-    name.len() > 4
-        || !is(before, LOWER | UPPER)
-        || is(before, LOWER) && is(first, UPPER)
-        || name == b"pwd"
-}
-
 fn strip_sign(text: &str) -> Option<&str> {
     [":=", "=>", "==", "=", "：", ":", "|"]
         .iter()
@@ -357,9 +156,23 @@ pub(super) fn assigned(site: &Site<'_, '_>) -> Option<Found> {
     if !leads(view, site.at) && !paired(site.last, site.at) {
         return None;
     }
+    led(site)
+}
+
+/// The same where something leads to a value.
+pub(super) fn led(site: &Site<'_, '_>) -> Option<Found> {
+    let view = site.view;
     let head = view.bytes().get(..site.at).unwrap_or(&[]);
-    let named_so = may_be_named(head);
-    if !named_so && view.run(site.at, ALNUM, VENDOR_MIN) < site.at + 20 {
+    let may_be = may_be_named(head);
+    let vendors = || match may_be {
+        MayBe::No => site.word(0, VENDOR_MIN) >= site.at + 20,
+        _ => {
+            let key = |b: u8| is(b, ALNUM) || matches!(b, b'/' | b'+');
+            view.run_of(site.at, VENDOR_MIN, key) == site.at + VENDOR_MIN
+        }
+    };
+    let named_so = may_be == MayBe::Named;
+    if !named_so && !vendors() {
         return None;
     }
     let end = value_end(view, site.at);
@@ -379,13 +192,13 @@ pub(super) fn assigned(site: &Site<'_, '_>) -> Option<Found> {
         return None;
     }
     // After words, a value is what has digits and letters; a sentence goes on otherwise.
-    let mixed = text.bytes().any(|b| is(b, DIGIT)) && text.bytes().any(|b| !is(b, DIGIT));
-    let code = text.contains("://") || text.contains("()") || text.starts_with("http");
+    let mixed = || text.bytes().any(|b| is(b, DIGIT)) && text.bytes().any(|b| !is(b, DIGIT));
+    let code = || text.contains("://") || text.contains("()") || text.starts_with("http");
     // A key that its prefix gives away is named by that: `Credential=AKID…/2024-05-01/…`.
     if secret::prefixed(site).is_some() {
         return None;
     }
-    (random(text) && !code && (named == Named::Yes || mixed))
+    (random(text) && !code() && (named == Named::Yes || mixed()))
         .then(|| site.hit(Entity::GenericSecret, end, MEDIUM))
         .flatten()
 }

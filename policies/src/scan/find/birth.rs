@@ -195,6 +195,9 @@ pub(super) fn heads_month(letters: [u8; 3]) -> bool {
 fn month_name(view: &View<'_>, at: usize) -> Option<(u32, usize)> {
     let end = view.run(at, LOWER | UPPER, 10);
     let name = view.slice(at, end);
+    if !heads_month(*name.as_bytes().first_chunk()?) {
+        return None;
+    }
     let month = (1..).zip(MONTHS).find(|(_, month)| {
         name.len() >= 3
             && month

@@ -7,36 +7,36 @@ use super::checks;
 use super::code::Code;
 use crate::scan::cue::Cue;
 use crate::scan::entity::Entity;
-use crate::scan::run::Run;
+use crate::scan::run::{Grouping, Run, groupings};
 use crate::scan::site::{Found, STRONG, Site, WEAK};
 use crate::scan::view::{ALNUM, DIGIT, LOWER, UPPER, is};
 
-const GROUPS: &[&[u8]] = &[
-    &[4, 4, 4, 4, 3],
-    &[4, 4, 4, 4],
-    &[6, 13],
-    &[6, 10],
-    &[4, 4, 4, 7],
-    &[4, 6, 5],
-    &[4, 6, 4],
-    &[4, 4, 4, 4, 2],
-    &[4, 4, 4, 4, 1],
-    &[4, 4, 4, 1],
-    &[8, 8],
-    &[8, 11],
-    &[6, 4, 4, 5],
-    &[6, 6, 7],
-    &[4, 4, 11],
-    &[4, 15],
-    &[4, 12],
-    &[10, 9],
-    &[4, 4, 8],
-    &[8, 8, 3],
-    &[6, 6, 4],
-    &[4, 4, 4, 5],
-    &[4, 4, 4, 6],
-    &[4, 11],
-    &[4, 4, 7],
+const GROUPS: &[Grouping] = groupings![
+    [4, 4, 4, 4, 3],
+    [4, 4, 4, 4],
+    [6, 13],
+    [6, 10],
+    [4, 4, 4, 7],
+    [4, 6, 5],
+    [4, 6, 4],
+    [4, 4, 4, 4, 2],
+    [4, 4, 4, 4, 1],
+    [4, 4, 4, 1],
+    [8, 8],
+    [8, 11],
+    [6, 4, 4, 5],
+    [6, 6, 7],
+    [4, 4, 11],
+    [4, 15],
+    [4, 12],
+    [10, 9],
+    [4, 4, 8],
+    [8, 8, 3],
+    [6, 6, 4],
+    [4, 4, 4, 5],
+    [4, 4, 4, 6],
+    [4, 11],
+    [4, 4, 7],
 ];
 
 /// The kind of card that a number of `k` digits would be by its issuer prefix.

@@ -4,50 +4,49 @@
 //! nothing else has. Delay in a stream: a number waits until what follows it is seen.
 
 use super::checks::{birth_date, date, id_check, province};
-use super::code;
 use crate::scan::cue::Cue;
 use crate::scan::entity::Entity;
-use crate::scan::run::Run;
+use crate::scan::run::{Grouping, Run, groupings};
 use crate::scan::site::{Found, MEDIUM, STRONG, Site, WEAK};
 use crate::scan::view::{ALNUM, View, is};
 
-const GROUPS_18: &[&[u8]] = &[
-    &[6, 8, 4],
-    &[6, 4, 4, 4],
-    &[3, 3, 4, 4, 4],
-    &[4, 4, 4, 4, 2],
-    &[6, 4, 2, 2, 4],
-    &[6, 12],
-    &[14, 4],
-    &[3, 3, 8, 4],
-    &[6, 8, 3, 1],
-    &[17, 1],
-    &[9, 9],
-    &[2, 4, 8, 4],
-    &[6, 6, 6],
-    &[3, 3, 3, 3, 3, 3],
-    &[2, 2, 2, 8, 4],
-    &[2, 2, 2, 4, 2, 2, 4],
-    &[10, 8],
-    &[8, 10],
+const GROUPS_18: &[Grouping] = groupings![
+    [6, 8, 4],
+    [6, 4, 4, 4],
+    [3, 3, 4, 4, 4],
+    [4, 4, 4, 4, 2],
+    [6, 4, 2, 2, 4],
+    [6, 12],
+    [14, 4],
+    [3, 3, 8, 4],
+    [6, 8, 3, 1],
+    [17, 1],
+    [9, 9],
+    [2, 4, 8, 4],
+    [6, 6, 6],
+    [3, 3, 3, 3, 3, 3],
+    [2, 2, 2, 8, 4],
+    [2, 2, 2, 4, 2, 2, 4],
+    [10, 8],
+    [8, 10],
 ];
-const GROUPS_17: &[&[u8]] = &[
-    &[6, 8, 3],
-    &[6, 4, 4, 3],
-    &[3, 3, 4, 4, 3],
-    &[4, 4, 4, 4, 1],
-    &[6, 4, 2, 2, 3],
-    &[6, 11],
-    &[14, 3],
-    &[3, 3, 8, 3],
-    &[9, 8],
-    &[2, 4, 8, 3],
-    &[6, 6, 5],
-    &[3, 3, 3, 3, 3, 2],
-    &[2, 2, 2, 8, 3],
-    &[2, 2, 2, 4, 2, 2, 3],
-    &[10, 7],
-    &[8, 9],
+const GROUPS_17: &[Grouping] = groupings![
+    [6, 8, 3],
+    [6, 4, 4, 3],
+    [3, 3, 4, 4, 3],
+    [4, 4, 4, 4, 1],
+    [6, 4, 2, 2, 3],
+    [6, 11],
+    [14, 3],
+    [3, 3, 8, 3],
+    [9, 8],
+    [2, 4, 8, 3],
+    [6, 6, 5],
+    [3, 3, 3, 3, 3, 2],
+    [2, 2, 2, 8, 3],
+    [2, 2, 2, 4, 2, 2, 3],
+    [10, 7],
+    [8, 9],
 ];
 
 /// 18 characters: identity card, residence card, permanent residence card.
@@ -105,7 +104,7 @@ fn classify(run: &Run) -> Option<Entity> {
 /// The first generation's 15 digits; cue needed.
 pub(super) fn card15(site: &Site<'_, '_>) -> Option<Found> {
     let run = site.run()?;
-    let fits = run.whole(15, &[&[6, 6, 3], &[3, 3, 6, 3], &[5, 5, 5], &[6, 9]])
+    let fits = run.whole(15, groupings![[6, 6, 3], [3, 3, 6, 3], [5, 5, 5], [6, 9]])
         && province(run.value(0, 2))
         && date(1900 + run.value(6, 8), run.value(8, 10), run.value(10, 12))
         && site.clean_right(run.end(15));
@@ -120,9 +119,9 @@ pub(super) fn tw_pass(site: &Site<'_, '_>) -> Option<Found> {
     if !(8..=12).contains(&run.len()) || !site.clean_left() {
         return None;
     }
-    let k = [10, 8]
-        .into_iter()
-        .find(|&k| run.whole(k, &[&[4, 4], &[8, 2], &[5, 5]]) && site.clean_right(run.end(k)))?;
+    let k = [10, 8].into_iter().find(|&k| {
+        run.whole(k, groupings![[4, 4], [8, 2], [5, 5]]) && site.clean_right(run.end(k))
+    })?;
     if !site.cued(Cue::TwPass) && !site.cued_behind(run.end(k), Cue::TwPass) {
         return None;
     }
@@ -140,24 +139,16 @@ pub(super) fn tw_pass(site: &Site<'_, '_>) -> Option<Found> {
 
 /// Documents of letters and digits: permits, passports, the first permanent residence card.
 pub(super) fn lettered(site: &Site<'_, '_>) -> Option<Found> {
-    let (letters, n, run) = code::lettered(site.view, site.at)?;
-    let letters = letters.get(..n)?;
+    let lettered = site.lettered()?;
+    let (letters, run) = (lettered.letters(), &lettered.run);
     let clean = |k: usize| {
         run.whole(
             k,
-            &[
-                &[4, 4],
-                &[2, 3, 3],
-                &[8, 2],
-                &[3, 4],
-                &[4, 3],
-                &[2, 6],
-                &[3, 3, 2],
-            ],
+            groupings![[4, 4], [2, 3, 3], [8, 2], [3, 4], [4, 3], [2, 6], [3, 3, 2],],
         ) && site.clean_right(run.end(k))
     };
-    if n == 3 && site.view.byte(site.at).is_ascii_uppercase() && clean(12) {
-        return foreigner(site, letters, &run);
+    if letters.len() == 3 && site.view.byte(site.at).is_ascii_uppercase() && clean(12) {
+        return foreigner(site, letters, run);
     }
     if let Some(k) = [10, 8].into_iter().find(|&k| clean(k))
         && matches!(letters, b"H" | b"M")
@@ -189,7 +180,7 @@ pub(super) fn lettered(site: &Site<'_, '_>) -> Option<Found> {
     {
         return site.hit(Entity::CnHmPass, run.end(7), WEAK);
     }
-    passport(site, letters, &run, clean)
+    passport(site, letters, run, clean)
 }
 
 fn passport(

@@ -3,7 +3,7 @@
 //! Shared by families; knows no entity. Invariant: at most [`CODE_MAX`] characters and two bytes per gap are read.
 
 use crate::scan::run::Run;
-use crate::scan::view::{ALNUM, DIGIT, LOWER, UPPER, View, is};
+use crate::scan::view::{ALNUM, DIGIT, LOWER, UPPER, View, class, is};
 
 /// Characters that are read at most.
 pub(crate) const CODE_MAX: usize = 36;
@@ -14,10 +14,13 @@ pub(crate) struct Code {
     chars: [u8; CODE_MAX],
     /// Where the code begins; the characters' ends are counted from there.
     from: usize,
+    /// The characters that stand there without a gap: where they end is not written down.
+    plain: usize,
     ends: [u16; CODE_MAX],
-    /// Whether a gap stands before the character.
     n: usize,
+    /// Whether a gap stands before the character.
     gaps: u64,
+    borders: u64,
 }
 
 impl Code {
@@ -26,34 +29,66 @@ impl Code {
         let mut code = Self {
             chars: [0; CODE_MAX],
             from: at,
+            plain: 0,
             ends: [0; CODE_MAX],
             n: 0,
             gaps: 0,
+            borders: 0,
         };
-        let mut i = at;
-        while code.n < max.min(CODE_MAX) {
-            let b = view.byte(i);
-            if is(b, ALNUM) {
-                code.push(b.to_ascii_uppercase(), i + 1);
-                i += 1;
-                continue;
-            }
-            let gap = gap(view, i);
+        let max = max.min(CODE_MAX);
+        code.plain = code.push(view, at, max);
+        let mut i = at + code.plain;
+        while code.n < max {
+            // No letter and no digit stands here, or it is the end.
+            let gap = if i < view.len() { gap(view, i) } else { 0 };
             if gap == 0 || !is(view.byte(i + gap), ALNUM) {
                 break;
             }
             code.gaps |= 1 << code.n;
             i += gap;
+            let from = code.n;
+            let more = code.push(view, i, max);
+            code.place(from, i);
+            i += more;
+        }
+        code.borders = code.gaps & !1;
+        // What stands behind the last one that is read is not looked at: it may not be there yet.
+        if code.n == max || !is(view.byte(i), ALNUM) {
+            code.borders |= 1 << code.n;
         }
         code
     }
 
-    fn push(&mut self, c: u8, end: usize) {
-        if let (Some(slot), Some(place)) = (self.chars.get_mut(self.n), self.ends.get_mut(self.n)) {
-            *slot = c;
-            *place = u16::try_from(end - self.from).unwrap_or(u16::MAX);
-            self.n += 1;
+    /// Adds the letters and digits that stand at `at`, up to `max` in all, but not their ends; how many.
+    #[inline]
+    fn push(&mut self, view: &View<'_>, at: usize, max: usize) -> usize {
+        let rest = view.bytes().get(at..).unwrap_or(&[]);
+        let room = self.chars.get_mut(self.n..max).unwrap_or(&mut []);
+        let mut n = 0;
+        for (slot, &b) in room.iter_mut().zip(rest) {
+            let class = class(b);
+            if class & ALNUM == 0 {
+                break;
+            }
+            *slot = if class == LOWER { b ^ 0x20 } else { b };
+            n += 1;
         }
+        self.n += n;
+        n
+    }
+
+    /// Writes where the characters from the one at `from` on end, which stand from `at` on without a gap.
+    fn place(&mut self, from: usize, at: usize) {
+        let first = u16::try_from(at - self.from).unwrap_or(u16::MAX);
+        let ends = self.ends.get_mut(from..self.n).unwrap_or(&mut []);
+        for (end, i) in ends.iter_mut().zip(1..) {
+            *end = first + i;
+        }
+    }
+
+    /// Bit `k`: neither a letter nor a digit stands behind the first `k` characters; or perhaps one, behind the last.
+    pub(crate) fn borders(&self) -> u64 {
+        self.borders
     }
 
     /// The first `k` characters; empty if there are fewer.
@@ -67,6 +102,9 @@ impl Code {
 
     /// Where the first `k` characters end.
     pub(crate) fn end(&self, k: usize) -> usize {
+        if k <= self.plain {
+            return self.from + k;
+        }
         k.checked_sub(1)
             .and_then(|i| self.ends.get(i))
             .map_or(0, |&end| self.from + usize::from(end))
@@ -81,6 +119,15 @@ impl Code {
     pub(crate) fn contiguous(&self, k: usize) -> bool {
         self.gaps(k) == 0
     }
+}
+
+/// Whether a separator may begin with this byte.
+pub(crate) fn opens_gap(b: u8) -> bool {
+    // · is C2 B7.
+    matches!(
+        b,
+        b' ' | b'-' | b'.' | 0xC2 | b'_' | b'*' | b'/' | b',' | b'"'
+    )
 }
 
 /// The length of a separator of one or two bytes, 0 if there is none.
@@ -106,26 +153,42 @@ fn gap(view: &View<'_>, i: usize) -> usize {
     }
 }
 
-/// One to three letters, perhaps a separator, then digits: the letters in upper case, and the digits' run.
-pub(crate) fn lettered(view: &View<'_>, at: usize) -> Option<([u8; 3], usize, Run)> {
-    let mut letters = [0u8; 3];
-    let mut n = 0;
-    let mut i = at;
-    for slot in &mut letters {
-        let b = view.byte(i);
-        if !is(b, LOWER | UPPER) {
-            break;
+/// One to three letters, perhaps a separator, then digits.
+#[derive(Debug)]
+pub(crate) struct Lettered {
+    letters: [u8; 3],
+    n: usize,
+    pub(crate) run: Run,
+}
+
+impl Lettered {
+    /// Reads what begins at `at`.
+    pub(crate) fn read(view: &View<'_>, at: usize) -> Option<Self> {
+        let mut letters = [0u8; 3];
+        let mut n = 0;
+        let mut i = at;
+        for slot in &mut letters {
+            let b = view.byte(i);
+            if !is(b, LOWER | UPPER) {
+                break;
+            }
+            *slot = b.to_ascii_uppercase();
+            n += 1;
+            i += 1;
         }
-        *slot = b.to_ascii_uppercase();
-        n += 1;
-        i += 1;
+        let next = view.byte(i);
+        if n == 0 || is(next, LOWER | UPPER) {
+            return None;
+        }
+        if matches!(next, b' ' | b'-' | b'.' | b'_' | b'*') && is(view.byte(i + 1), DIGIT) {
+            i += 1;
+        }
+        let run = Run::read(view, i, false)?;
+        Some(Self { letters, n, run })
     }
-    if n == 0 || is(view.byte(i), LOWER | UPPER) {
-        return None;
+
+    /// The letters, in upper case.
+    pub(crate) fn letters(&self) -> &[u8] {
+        self.letters.get(..self.n).unwrap_or(&[])
     }
-    if matches!(view.byte(i), b' ' | b'-' | b'.' | b'_' | b'*') && is(view.byte(i + 1), DIGIT) {
-        i += 1;
-    }
-    let run = Run::read(view, i, false)?;
-    Some((letters, n, run))
 }

@@ -5,21 +5,22 @@
 use super::checks;
 use crate::scan::cue::Cue;
 use crate::scan::entity::Entity;
+use crate::scan::run::{Grouping, groupings};
 use crate::scan::site::{Found, MEDIUM, STRONG, Site};
 use crate::scan::view::{ALNUM, DIGIT, View, is};
 
 /// An IMEI: 15 digits with Luhn.
 pub(super) fn imei(site: &Site<'_, '_>) -> Option<Found> {
     let run = site.run()?;
-    let groups: &[&[u8]] = &[
-        &[2, 6, 6, 1],
-        &[6, 2, 6, 1],
-        &[8, 6, 1],
-        &[5, 5, 5],
-        &[3, 3, 3, 3, 3],
-        &[8, 7],
-        &[4, 4, 4, 3],
-        &[6, 6, 3],
+    let groups: &[Grouping] = groupings![
+        [2, 6, 6, 1],
+        [6, 2, 6, 1],
+        [8, 6, 1],
+        [5, 5, 5],
+        [3, 3, 3, 3, 3],
+        [8, 7],
+        [4, 4, 4, 3],
+        [6, 6, 3],
     ];
     if !run.whole(15, groups) || !checks::luhn(run.first(15)) || !site.clean_right(run.end(15)) {
         return None;

@@ -1,10 +1,10 @@
 //! Documents of persons elsewhere: US, Japan, Korea, Hong Kong, Taiwan, Singapore.
 
 use super::checks;
-use super::code;
 use crate::scan::cue::Cue;
 use crate::scan::entity::Entity;
 use crate::scan::han;
+use crate::scan::run::{grouping, groupings};
 use crate::scan::site::{Found, MEDIUM, STRONG, Site, WEAK};
 use crate::scan::view::{ALNUM, is};
 
@@ -20,7 +20,7 @@ pub(super) fn ssn(site: &Site<'_, '_>) -> Option<Found> {
     if !valid || !site.clean_right(end) || !site.clean_left() {
         return None;
     }
-    let dashes = run.grouped(9, &[3, 2, 4]) && run.gap(2) == 2 && run.gap(4) == 2;
+    let dashes = run.grouping(9) == grouping(&[3, 2, 4]) && run.gap(2) == 2 && run.gap(4) == 2;
     let cued = site.cued(Cue::Ssn) || site.cued_behind(end, Cue::Ssn);
     let alone = run.len() == 9 || run.gap(8) != 2;
     if dashes
@@ -29,7 +29,7 @@ pub(super) fn ssn(site: &Site<'_, '_>) -> Option<Found> {
     {
         return site.hit(Entity::UsSsn, end, if cued { STRONG } else { MEDIUM });
     }
-    (cued && run.whole(9, &[&[3, 2, 4], &[3, 3, 3]]))
+    (cued && run.whole(9, groupings![[3, 2, 4], [3, 3, 3]]))
         .then(|| site.hit(Entity::UsSsn, end, WEAK))
         .flatten()
 }
@@ -37,7 +37,7 @@ pub(super) fn ssn(site: &Site<'_, '_>) -> Option<Found> {
 /// Japan's individual number: check digit and cue.
 pub(super) fn my_number(site: &Site<'_, '_>) -> Option<Found> {
     let run = site.run()?;
-    let fits = run.whole(12, &[&[4, 4, 4], &[6, 6], &[3, 3, 3, 3]])
+    let fits = run.whole(12, groupings![[4, 4, 4], [6, 6], [3, 3, 3, 3]])
         && checks::my_number(run.first(12))
         && site.clean_right(run.end(12));
     (fits && (site.cued(Cue::Japan) || site.cued_behind(run.end(12), Cue::Japan)))
@@ -48,7 +48,7 @@ pub(super) fn my_number(site: &Site<'_, '_>) -> Option<Found> {
 /// Korea's resident registration number.
 pub(super) fn rrn(site: &Site<'_, '_>) -> Option<Found> {
     let run = site.run()?;
-    if !run.whole(13, &[&[6, 7], &[2, 2, 2, 7], &[6, 1, 6]]) {
+    if !run.whole(13, groupings![[6, 7], [2, 2, 2, 7], [6, 1, 6]]) {
         return None;
     }
     let end = run.end(13);
@@ -62,7 +62,7 @@ pub(super) fn rrn(site: &Site<'_, '_>) -> Option<Found> {
         return None;
     }
     let cued = site.cued(Cue::Korea) || site.cued(Cue::Id) || site.cued_behind(end, Cue::Korea);
-    let form = run.grouped(13, &[6, 7])
+    let form = run.grouping(13) == grouping(&[6, 7])
         && run.gap(5) == 2
         && !site.negative()
         && !site.part_of_number(end);
@@ -78,13 +78,13 @@ pub(super) fn lettered(site: &Site<'_, '_>) -> Option<Found> {
     if !site.clean_left() || han::has(view.char_before(site.at), han::PLATE) {
         return None;
     }
-    let (letters, n, run) = code::lettered(view, site.at)?;
-    let letters = letters.get(..n)?;
+    let lettered = site.lettered()?;
+    let (letters, run) = (lettered.letters(), &lettered.run);
     if let [letter] = letters {
         if matches!(run.digit(0), 1 | 2 | 8 | 9)
             && run.whole(
                 9,
-                &[&[3, 3, 3], &[1, 8], &[4, 5], &[3, 6], &[5, 4], &[2, 7]],
+                groupings![[3, 3, 3], [1, 8], [4, 5], [3, 6], [5, 4], [2, 7]],
             )
             && checks::tw_id(*letter, run.first(9))
         {
@@ -97,7 +97,7 @@ pub(super) fn lettered(site: &Site<'_, '_>) -> Option<Found> {
                 .then(|| site.hit(Entity::TwId, end, STRONG))
                 .flatten();
         }
-        if run.whole(7, &[&[4, 3], &[3, 4], &[2, 5]])
+        if run.whole(7, groupings![[4, 3], [3, 4], [2, 5]])
             && matches!(letter, b'S' | b'T' | b'F' | b'G' | b'M')
         {
             let mut at = run.end(7);
@@ -114,8 +114,8 @@ pub(super) fn lettered(site: &Site<'_, '_>) -> Option<Found> {
             }
         }
     }
-    if n <= 2 {
-        hong_kong(site, letters, &run)
+    if letters.len() <= 2 {
+        hong_kong(site, letters, run)
     } else {
         None
     }
@@ -129,7 +129,7 @@ fn hong_kong(site: &Site<'_, '_>, letters: &[u8], run: &crate::scan::run::Run) -
     // The check may have been read as the run's seventh digit: `A123456(3)`.
     let at = run.end(6);
     let inner = |i: usize| (1..6).all(|d| run.gap(d - 1) == 0) && i > 0;
-    if !inner(at) && !run.whole(6, &[&[3, 3], &[2, 4]]) && run.len() > 7 {
+    if !inner(at) && !run.whole(6, groupings![[3, 3], [2, 4]]) && run.len() > 7 {
         return None;
     }
     let mut i = view.blanks(at, 1);

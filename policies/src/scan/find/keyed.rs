@@ -3,7 +3,7 @@
 
 use crate::scan::cue::{Cue, cues_in};
 use crate::scan::entity::Entity;
-use crate::scan::run::Run;
+use crate::scan::run::{Grouping, Run, groupings};
 use crate::scan::site::{Found, MEDIUM, STRONG, Site, WEAK};
 use crate::scan::view::{ALNUM, DASH, DIGIT, LOWER, UNDER, UPPER, is};
 
@@ -15,7 +15,7 @@ const READ: usize = 40;
 
 /// The value: letters and digits, with `-` and `_` for some.
 fn value(site: &Site<'_, '_>, extra: u8) -> usize {
-    site.view.run(site.at, ALNUM | extra, READ)
+    site.word(extra, READ)
 }
 
 /// A number whose type its cue tells.
@@ -50,7 +50,14 @@ pub(super) fn keyed(site: &Site<'_, '_>) -> Option<Found> {
         return None;
     }
     // The longest value of any type has 20.
-    if n > LONGEST && bytes.iter().take(LONGEST + 1).all(|&b| is(b, ALNUM)) {
+    if n > LONGEST && site.word(0, LONGEST + 1) > site.at + LONGEST {
+        return None;
+    }
+    // Digits of which no value is made, in a row or in groups, need no cue looked for.
+    if digit == Some(0)
+        && !(5..=14).contains(&(value(site, 0) - site.at))
+        && !site.run().is_some_and(|run| grouped(site, run))
+    {
         return None;
     }
     // `或者QQ123456`: the value is what hangs on the cue.
@@ -162,32 +169,38 @@ fn spaced(site: &Site<'_, '_>, run: &Run) -> Option<Found> {
         _ => return None,
     };
     let k = run.len();
+    (lengths.contains(&k) && grouped(site, run))
+        .then(|| site.hit(entity, run.end(k), WEAK))
+        .flatten()
+}
+
+/// Whether the digits of a run are written as the groups of one number.
+fn grouped(site: &Site<'_, '_>, run: &Run) -> bool {
+    let k = run.len();
     let kept = [b' ', b'-', b'.', b'_'];
     let text = site.view.slice(site.at, run.end(k));
-    let only = text
-        .bytes()
-        .all(|b| is(b, DIGIT) || kept.contains(&b) || b >= 0x80);
-    (lengths.contains(&k)
-        && only
-        && !run.overlong
+    let only = || {
+        text.bytes()
+            .all(|b| is(b, DIGIT) || kept.contains(&b) || b >= 0x80)
+    };
+    !run.overlong
+        && run.whole(k, GROUPS)
+        && only()
         && !is(site.view.byte(run.end(k)), ALNUM | UNDER)
-        && run.whole(
-            k,
-            &[
-                &[3, 3, 3],
-                &[3, 3, 4],
-                &[4, 4],
-                &[4, 4, 2],
-                &[4, 4, 4],
-                &[3, 4],
-                &[3, 4, 4],
-                &[3, 3],
-                &[4, 2, 4],
-            ],
-        ))
-    .then(|| site.hit(entity, run.end(k), WEAK))
-    .flatten()
 }
+
+/// How such numbers are grouped.
+const GROUPS: &[Grouping] = groupings![
+    [3, 3, 3],
+    [3, 3, 4],
+    [4, 4],
+    [4, 4, 2],
+    [4, 4, 4],
+    [3, 4],
+    [3, 4, 4],
+    [3, 3],
+    [4, 2, 4],
+];
 
 /// `军字第123456号`.
 pub(super) fn military(site: &Site<'_, '_>) -> Option<Found> {

@@ -7,6 +7,7 @@ mod address;
 mod address_latin;
 mod address_words;
 mod assigned;
+mod assigned_names;
 mod birth;
 mod card;
 pub(super) mod checks;
@@ -33,11 +34,11 @@ mod value;
 mod vehicle;
 
 pub(super) use assigned::{flagged, leads, paired};
-pub(super) use code::Code;
+pub(super) use code::{Code, Lettered, opens_gap};
 pub(super) use listed::list_ahead;
 pub(super) use pieces::join;
 
-use super::ask::{Detector, On};
+use super::ask::{Detector, On, Sizes};
 
 /// Whether a detector of capitals may find something at the word at `at`, which begins with one capital and a letter or
 /// sign that is none.
@@ -54,8 +55,44 @@ const fn on(name: &'static str, on: &'static [On], max_len: usize, find: Find) -
         name,
         on,
         max_len,
+        sizes: Sizes::Any,
         find,
     }
+}
+
+impl Detector {
+    /// The same, of so many digits where it is asked for a number.
+    const fn digits(self, sizes: &[u8]) -> Self {
+        let sizes = Sizes::Digits(bits(sizes));
+        Self { sizes, ..self }
+    }
+
+    /// The same of telephone numbers.
+    const fn phone(self, sizes: &[u8]) -> Self {
+        let sizes = Sizes::Phone(bits(sizes));
+        Self { sizes, ..self }
+    }
+
+    /// The same, of so many letters and digits.
+    const fn code(self, sizes: &[u8]) -> Self {
+        let sizes = Sizes::Code(bits(sizes));
+        Self { sizes, ..self }
+    }
+}
+
+/// A bit for each size.
+const fn bits(mut sizes: &[u8]) -> u32 {
+    let mut bits = 0;
+    while let [first, rest @ ..] = sizes {
+        bits |= 1 << *first;
+        sizes = rest;
+    }
+    bits
+}
+
+/// The titles behind names, and what greets a name.
+pub(crate) fn titles() -> impl Iterator<Item = &'static str> {
+    name_words::titles()
 }
 
 /// The characters that the words of names and addresses begin or end with, for the table of characters.
@@ -72,19 +109,19 @@ const TOKEN: usize = 512;
 
 /// All built-in detectors.
 pub(crate) static DETECTORS: &[Detector] = &[
-    on("id_card", &[On::Number], NUMBER, cn_id::card),
-    on("id_card_15", &[On::Number], NUMBER, cn_id::card15),
-    on("tw_pass", &[On::Number], NUMBER, cn_id::tw_pass),
+    on("id_card", &[On::Number], NUMBER, cn_id::card).digits(&[17, 18]),
+    on("id_card_15", &[On::Number], NUMBER, cn_id::card15).digits(&[15]),
+    on("tw_pass", &[On::Number], NUMBER, cn_id::tw_pass).digits(&[8, 10]),
     on("cn_letter_documents", &[On::Code], NUMBER, cn_id::lettered),
-    on("mobile", &[On::Number, On::Plus], NUMBER, phone::mobile),
-    on("landline", &[On::Number, On::Plus], NUMBER, phone::landline),
+    on("mobile", &[On::Number, On::Plus], NUMBER, phone::mobile).phone(&[11, 13]),
+    on("landline", &[On::Number, On::Plus], NUMBER, phone::landline).phone(&[11, 12]),
     on("phone_intl", &[On::Plus], NUMBER, phone::international),
-    on("card", &[On::Number], NUMBER, card::card),
+    on("card", &[On::Number], NUMBER, card::card).digits(&[13, 14, 15, 16, 17, 18, 19]),
     on("iban", &[On::Code], NUMBER, card::iban),
-    on("uscc", &[On::Number, On::Code], NUMBER, org::uscc),
-    on("org_code", &[On::Number, On::Code], NUMBER, org::org_code),
-    on("biz_license", &[On::Number], NUMBER, org::business),
-    on("tax_id", &[On::Number, On::Code], NUMBER, org::tax),
+    on("uscc", &[On::Number, On::Code], NUMBER, org::uscc).code(&[18]),
+    on("org_code", &[On::Number, On::Code], NUMBER, org::org_code).code(&[9]),
+    on("biz_license", &[On::Number], NUMBER, org::business).digits(&[15]),
+    on("tax_id", &[On::Number, On::Code], NUMBER, org::tax).code(&[15, 17, 18, 20]),
     on("plate", &[On::Plate], NUMBER, vehicle::plate),
     on(
         "armed_police_plate",
@@ -92,40 +129,36 @@ pub(crate) static DETECTORS: &[Detector] = &[
         NUMBER,
         vehicle::plate_wj,
     ),
-    on("vin", &[On::Number, On::Code], NUMBER, vehicle::vin),
-    on("imei", &[On::Number], NUMBER, device::imei),
-    on("gps", &[On::Digits, On::Sign], NUMBER, device::gps),
-    on("ssn", &[On::Number], NUMBER, intl::ssn),
-    on("my_number", &[On::Number], NUMBER, intl::my_number),
-    on("rrn", &[On::Number], NUMBER, intl::rrn),
+    on("vin", &[On::Number, On::Code], NUMBER, vehicle::vin).code(&[17]),
+    on("imei", &[On::Number], NUMBER, device::imei).digits(&[15]),
+    on("gps", &[On::Decimal, On::Sign], NUMBER, device::gps),
+    on("ssn", &[On::Number], NUMBER, intl::ssn).digits(&[9]),
+    on("my_number", &[On::Number], NUMBER, intl::my_number).digits(&[12]),
+    on("rrn", &[On::Number], NUMBER, intl::rrn).digits(&[13]),
     on("lettered_intl", &[On::Code], NUMBER, intl::lettered),
     on("military", &[On::Form], NUMBER, keyed::military),
     on("keyed", &[On::Number, On::Word], NUMBER, keyed::keyed),
     on(
         "birth",
-        &[On::Digits, On::Capital, On::Numerals],
+        &[On::Date, On::Capital, On::Numerals],
         NUMBER,
         birth::birth,
     ),
     on("mrz", &[On::Zone, On::Capital], 200, mrz::mrz),
     on("email", &[On::Mail], TOKEN, net::email),
-    on("ipv4", &[On::Digits], NUMBER, net::ipv4),
+    on("ipv4", &[On::Decimal], NUMBER, net::ipv4),
     on("ipv6", &[On::Hex, On::Sign], NUMBER, net::ipv6),
     on("mac", &[On::Hex], NUMBER, net::mac),
     on("url", &[On::Scheme], TOKEN, url::credential),
     on("secret", &[On::Key], 8192, secret::prefixed),
-    on(
-        "assigned",
-        &[On::Value, On::Symbol],
-        TOKEN,
-        assigned::assigned,
-    ),
+    on("assigned", &[On::Value], TOKEN, assigned::led),
+    on("assigned_symbol", &[On::Symbol], TOKEN, assigned::assigned),
     on("pieces", &[On::Joined], 1536, pieces::pieces),
-    on("listed", &[On::Digits], NUMBER, listed::listed),
+    on("listed", &[On::List], NUMBER, listed::listed),
     on("private_key", &[On::Dashes], pem::PEM_MAX, pem::private_key),
     on("name", &[On::Surname], NUMBER, name::chinese),
     on("name_foreign", &[On::Dotted], NUMBER, name::foreign),
     on("name_latin", &[On::Capital], NUMBER, name_latin::latin),
     on("address", &[On::Place], 400, address::chinese),
-    on("address_latin", &[On::Digits], 400, address_latin::latin),
+    on("address_latin", &[On::House], 400, address_latin::latin),
 ];

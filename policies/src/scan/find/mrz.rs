@@ -7,8 +7,20 @@ use crate::scan::entity::Entity;
 use crate::scan::site::{Found, STRONG, Site};
 use crate::scan::view::{DIGIT, UPPER, View, is};
 
+/// Characters of the longest line.
+const LINE: usize = 44;
+
 fn line(view: &View<'_>, at: usize, len: usize) -> Option<usize> {
-    let end = view.run_of(at, len + 1, |b| is(b, DIGIT | UPPER) || b == b'<');
+    line_of(view, at, letters(view, at, len + 1), len)
+}
+
+/// The end of what lines are made of from `at` on.
+fn letters(view: &View<'_>, at: usize, max: usize) -> usize {
+    view.run_of(at, max, |b| is(b, DIGIT | UPPER) || b == b'<')
+}
+
+/// The same of what was read up to `end`.
+fn line_of(view: &View<'_>, at: usize, end: usize, len: usize) -> Option<usize> {
     // A closing tag may follow: its `<` is no filler.
     let tag = end - at == len + 1 && view.before(end) == b'<' && view.byte(end) == b'/';
     (end - at == len || tag).then_some(at + len)
@@ -43,8 +55,12 @@ pub(super) fn mrz(site: &Site<'_, '_>) -> Option<Found> {
     {
         return None;
     }
+    let read = letters(view, site.at, LINE + 1);
+    if read - site.at < 30 {
+        return None;
+    }
     if matches!(first, b'P' | b'V')
-        && let Some(end) = line(view, site.at, 44)
+        && let Some(end) = line_of(view, site.at, read, LINE)
         && let Some(second) = next_line(view, end)
         && let Some(end) = line(view, second, 44)
     {
@@ -54,7 +70,7 @@ pub(super) fn mrz(site: &Site<'_, '_>) -> Option<Found> {
         }
     }
     if matches!(first, b'I' | b'A' | b'C')
-        && let Some(end) = line(view, site.at, 30)
+        && let Some(end) = line_of(view, site.at, read, 30)
         && let Some(second) = next_line(view, end)
         && let Some(end2) = line(view, second, 30)
         && let Some(third) = next_line(view, end2)
@@ -66,7 +82,7 @@ pub(super) fn mrz(site: &Site<'_, '_>) -> Option<Found> {
         }
     }
     // The second line alone, as a form's field holds it.
-    let end = line(view, site.at, 44)?;
+    let end = line_of(view, site.at, read, LINE)?;
     let text = view.slice(site.at, end);
     (holds(text, 0, 9) && holds(text, 13, 19) && holds(text, 21, 27) && text.contains('<'))
         .then(|| site.hit(Entity::PassportMrz, end, STRONG))

@@ -151,11 +151,13 @@ fn by_sign(name: &str) -> Evidence {
         .rev()
         .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
         .count();
-    let mut word = name.get(name.len() - letters..).unwrap_or("").to_owned();
-    word.retain(|c| c.is_ascii_alphanumeric());
-    word.make_ascii_lowercase();
-    if is_key(&word) {
-        return Evidence::Colon;
+    if letters > 0 {
+        let mut word = name.get(name.len() - letters..).unwrap_or("").to_owned();
+        word.retain(|c| c.is_ascii_alphanumeric());
+        word.make_ascii_lowercase();
+        if is_key(&word) {
+            return Evidence::Colon;
+        }
     }
     // 保洁员：张伟: what somebody is, by its last character.
     if name
@@ -299,14 +301,28 @@ fn fits(view: &View<'_>, at: usize, end: usize, evidence: &Evidence) -> bool {
 }
 
 fn followed_by_verb(view: &View<'_>, at: usize) -> bool {
-    [
-        "在", "是", "于", "因", "已", "的", "将", "说", "和", "与", "住", "于", "从", "到", "想",
-        "要", "来", "推荐", "介绍", "告诉", "发来", "打来", "寄来", "让", "帮", "给", "也", "都",
-        "就", "把", "被", "叫", "去", "今", "昨", "明", "上", "之前", "刚", "主动", "提出", "申请",
-        "要求", "反映", "投诉", "咨询", "签", "有", "没", "不",
-    ]
-    .iter()
-    .any(|w| view.starts(at, w))
+    let words: &[&str] = match view.char(at) {
+        '在' | '是' | '于' | '因' | '已' | '的' | '将' | '说' | '和' | '与' | '住' | '从'
+        | '到' | '想' | '要' | '来' | '让' | '帮' | '给' | '也' | '都' | '就' | '把' | '被'
+        | '叫' | '去' | '今' | '昨' | '明' | '上' | '刚' | '签' | '有' | '没' | '不' => {
+            return true;
+        }
+        '推' => &["推荐"],
+        '介' => &["介绍"],
+        '告' => &["告诉"],
+        '发' => &["发来"],
+        '打' => &["打来"],
+        '寄' => &["寄来"],
+        '之' => &["之前"],
+        '主' => &["主动"],
+        '提' => &["提出"],
+        '申' => &["申请"],
+        '反' => &["反映"],
+        '投' => &["投诉"],
+        '咨' => &["咨询"],
+        _ => &[],
+    };
+    words.iter().any(|w| view.starts(at, w))
 }
 
 fn dotted(view: &View<'_>, dot: usize) -> Option<usize> {

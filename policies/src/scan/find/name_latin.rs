@@ -150,12 +150,19 @@ pub(super) fn latin(site: &Site<'_, '_>) -> Option<Found> {
         Some(word) => (word.trim_end_matches([' ', '"', '\'', '*']), true),
         None => (trimmed.trim_end_matches('.'), false),
     };
-    let lower = word.to_ascii_lowercase();
-    let cue = LATIN.iter().find(|cue| {
-        lower.strip_suffix(**cue).is_some_and(|rest| {
-            cue.len() > 2 && !cue.is_ascii() || !rest.ends_with(|c: char| c.is_ascii_alphabetic())
-        })
-    })?;
+    let last = word.as_bytes().last()?.to_ascii_lowercase();
+    let ends = |cue: &str| {
+        let (at, bytes) = (word.len().checked_sub(cue.len())?, word.as_bytes());
+        let same = bytes.get(at..)?.eq_ignore_ascii_case(cue.as_bytes());
+        let alone = || {
+            !at.checked_sub(1)
+                .is_some_and(|i| bytes.get(i).is_some_and(u8::is_ascii_alphabetic))
+        };
+        (same && (!cue.is_ascii() || alone())).then_some(())
+    };
+    let cue = LATIN
+        .iter()
+        .find(|cue| cue.as_bytes().last() == Some(&last) && ends(cue).is_some())?;
     // A bare noun before a capital is no cue; a salutation is.
     let salutation = SALUTATIONS.contains(cue) || !cue.is_ascii();
     if !colon && !salutation

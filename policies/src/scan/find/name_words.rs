@@ -82,6 +82,11 @@ static DOERS_BY_LAST: LazyLock<Index<&'static str>> = LazyLock::new(|| index(DOE
 static TITLES_BY_FIRST: LazyLock<Index<&'static str>> = LazyLock::new(|| index(TITLES, first));
 static FOLLOW_BY_FIRST: LazyLock<Index<&'static str>> = LazyLock::new(|| index(FOLLOW, first));
 
+/// The titles, and what greets a name.
+pub(super) fn titles() -> impl Iterator<Item = &'static str> {
+    TITLES.split_whitespace().chain(["您好", "你好"])
+}
+
 /// What the table of characters must know of the words above.
 pub(super) fn words() -> impl Iterator<Item = (char, u16)> {
     let titles = TITLES

@@ -150,7 +150,14 @@ pub(super) fn email(site: &Site<'_, '_>) -> Option<Found> {
     if view.before(site.at) == b'/' && site.at >= 2 && view.before(site.at - 1) == b'/' {
         return None;
     }
-    let mut end = view.run(site.at, LOCAL, LOCAL_MAX);
+    let mut end = site.word(LOCAL, LOCAL_MAX);
+    // What an at sign, or a dot, may be written with.
+    if !matches!(
+        view.byte(end),
+        b'@' | b'.' | b' ' | b'\t' | b'(' | b'[' | b'{' | b'<' | b'#' | 0x80..
+    ) {
+        return None;
+    }
     // `zhang(dot)san(at)…`
     while end - site.at < LOCAL_MAX
         && let Some((next, true)) = dot(view, end)

@@ -6,6 +6,7 @@
 use super::checks::{self, province};
 use crate::scan::cue::Cue;
 use crate::scan::entity::Entity;
+use crate::scan::run::groupings;
 use crate::scan::site::{Found, MEDIUM, STRONG, Site, WEAK};
 use crate::scan::view::{ALNUM, DIGIT, is};
 
@@ -93,13 +94,7 @@ pub(super) fn business(site: &Site<'_, '_>) -> Option<Found> {
     let run = site.run()?;
     let fits = run.whole(
         15,
-        &[
-            &[6, 9],
-            &[6, 8, 1],
-            &[3, 3, 3, 3, 3],
-            &[5, 5, 5],
-            &[4, 4, 4, 3],
-        ],
+        groupings![[6, 9], [6, 8, 1], [3, 3, 3, 3, 3], [5, 5, 5], [4, 4, 4, 3],],
     ) && checks::business(run.first(15))
         && site.clean_right(run.end(15));
     (fits && site.cued(Cue::Business))

@@ -5,28 +5,28 @@
 
 use crate::scan::cue::Cue;
 use crate::scan::entity::Entity;
-use crate::scan::run::Run;
+use crate::scan::run::{Grouping, Run, groupings};
 use crate::scan::site::{Found, MEDIUM, STRONG, Site, WEAK};
 use crate::scan::view::{ALNUM, DIGIT, LOWER, UPPER, View, is};
 
 /// How a mobile's eleven digits are grouped.
-const MOBILE: &[&[u8]] = &[
-    &[3, 4, 4],
-    &[3, 8],
-    &[7, 4],
-    &[4, 4, 3],
-    &[3, 3, 5],
-    &[3, 3, 3, 2],
-    &[5, 6],
-    &[6, 5],
-    &[3, 2, 6],
-    &[3, 4, 2, 2],
-    &[4, 7],
-    &[1, 10],
-    &[3, 2, 2, 4],
-    &[2, 3, 3, 3],
-    &[5, 3, 3],
-    &[4, 3, 4],
+const MOBILE: &[Grouping] = groupings![
+    [3, 4, 4],
+    [3, 8],
+    [7, 4],
+    [4, 4, 3],
+    [3, 3, 5],
+    [3, 3, 3, 2],
+    [5, 6],
+    [6, 5],
+    [3, 2, 6],
+    [3, 4, 2, 2],
+    [4, 7],
+    [1, 10],
+    [3, 2, 2, 4],
+    [2, 3, 3, 3],
+    [5, 3, 3],
+    [4, 3, 4],
 ];
 
 /// Whether the mobile prefix is in use.
@@ -146,7 +146,7 @@ fn international_mobile(site: &Site<'_, '_>, run: &Run) -> Option<Found> {
 
 /// `86 138…` without a plus.
 fn prefixed(site: &Site<'_, '_>, run: &Run) -> Option<Found> {
-    let groupings: &[&[u8]] = &[&[2, 11], &[2, 3, 4, 4], &[5, 4, 4]];
+    let groupings: &[Grouping] = groupings![[2, 11], [2, 3, 4, 4], [5, 4, 4]];
     let end = run.end(13);
     let fits =
         run.whole(13, groupings) && allocated(run.value(2, 5)) && !is(site.view.byte(end), ALNUM);
@@ -158,7 +158,7 @@ fn prefixed(site: &Site<'_, '_>, run: &Run) -> Option<Found> {
 /// Thirteen digits of a machine's card; a timestamp looks the same, so the cue is needed.
 fn iot(site: &Site<'_, '_>, run: &Run) -> Option<Found> {
     let fits = matches!(run.value(0, 3), 140 | 141 | 144 | 146 | 148 | 149)
-        && run.whole(13, &[&[3, 5, 5]]);
+        && run.whole(13, groupings![[3, 5, 5]]);
     let end = run.end(13);
     (fits && site.cued(Cue::Phone) && site.clean_right(end))
         .then(|| site.hit(Entity::CnMobile, end, WEAK))

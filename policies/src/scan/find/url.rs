@@ -69,6 +69,14 @@ pub(super) fn credential(site: &Site<'_, '_>) -> Option<Found> {
     if view.byte(scheme_end) != b':' || !site.clean_left() {
         return None;
     }
+    // Most are the labels of something else: `phone: `.
+    let jdbc = view
+        .slice(site.at, scheme_end)
+        .get(..4)
+        .is_some_and(|head| head.eq_ignore_ascii_case("jdbc"));
+    if !jdbc && !view.starts(scheme_end, "://") {
+        return None;
+    }
     let scheme = view.slice(site.at, scheme_end).to_ascii_lowercase();
     let base = scheme.split('+').next().unwrap_or("");
     let mut at = scheme_end;

@@ -2,7 +2,7 @@
 //!
 //! Looks at the value alone; knows nothing of what stands around it.
 
-use crate::scan::view::{DIGIT, is};
+use memchr::{memchr_iter, memchr2_iter, memchr3_iter};
 
 /// How placeholders begin, in lower case.
 const PREFIXES: [&str; 26] = [
@@ -68,37 +68,63 @@ pub(super) fn placeholder(value: &str) -> bool {
     let (Some(&first), Some(&last)) = (bytes.first(), bytes.last()) else {
         return false;
     };
-    let same = || {
-        let mut chars = value.chars();
-        let first = chars.next();
-        chars.all(|c| Some(c) == first)
-    };
     let marks = first == b'<'
         || matches!(first, b'{' | b'$' | b'[' | b'%')
             && (matches!(last, b'>' | b'}' | b']' | b'%' | b')')
                 || matches!(bytes, [b'$', b'{' | b'(', ..] | [b'{', b'{', ..]));
-    let stars = || {
-        let stars = bytes
-            .iter()
-            .filter(|b| matches!(b, b'*' | b'x' | b'X' | b'.'));
-        stars.count() * 2 > bytes.len()
-    };
     let begins = |word: &str| heads(bytes, word);
     let ends = |word: &str| {
         let n = bytes.len().wrapping_sub(word.len());
         bytes.get(n..).is_some_and(|end| heads(end, word))
     };
+    let words = || {
+        HEADS.begin(first)
+            && (PREFIXES.iter().any(|word| begins(word))
+                || WHOLE
+                    .iter()
+                    .any(|word| word.len() == bytes.len() && begins(word)))
+    };
     marks
-        || same()
-        || stars()
-        || PREFIXES.into_iter().any(begins)
-        || WHOLE
-            .into_iter()
-            .any(|word| word.len() == bytes.len() && begins(word))
+        || words()
+        || dull(bytes, first)
+        || !first.is_ascii() && value.chars().all(|c| value.starts_with(c))
         || holds_placeholder(bytes)
         || ["()", "_here", "-here"].into_iter().any(ends)
         || last == b')' && bytes.contains(&b'(')
         || value.starts_with("os.")
+}
+
+/// Whether it is one character all along, or more than half of it is stars and the like.
+fn dull(bytes: &[u8], first: u8) -> bool {
+    let star = |b: u8| matches!(b, b'*' | b'x' | b'X' | b'.');
+    let stars = || bytes.iter().filter(|&&b| star(b)).count();
+    bytes.iter().all(|&b| b == first) || stars() * 2 > bytes.len()
+}
+
+/// The first letters of the words above: most values begin with none of them.
+struct Heads(u128);
+
+static HEADS: Heads = {
+    let mut bits = 0;
+    let (mut i, mut words) = (0, PREFIXES.as_slice());
+    while i < 2 {
+        while let [word, rest @ ..] = words {
+            if let [first, ..] = word.as_bytes() {
+                bits |= 1 << *first;
+            }
+            words = rest;
+        }
+        words = WHOLE.as_slice();
+        i += 1;
+    }
+    Heads(bits)
+};
+
+impl Heads {
+    fn begin(&self, first: u8) -> bool {
+        let first = first.to_ascii_lowercase();
+        first.is_ascii() && self.0 >> first & 1 == 1
+    }
 }
 
 /// Whether the text begins with the word, which is in lower case, in either.
@@ -110,25 +136,28 @@ fn heads(text: &[u8], word: &str) -> bool {
 
 /// Whether a word of placeholders stands anywhere in the text.
 fn holds_placeholder(text: &[u8]) -> bool {
-    text.iter().enumerate().any(|(i, b)| {
-        let words: &[&str] = match b {
-            b'e' | b'E' => &["example"],
-            b'y' | b'Y' => &["your_", "your-"],
-            b'_' => &["_placeholder"],
-            _ => return false,
-        };
-        let rest = text.get(i..).unwrap_or(&[]);
-        words.iter().any(|word| heads(rest, word))
-    })
+    let at = |from: usize, word: &str| text.get(from..).is_some_and(|rest| heads(rest, word));
+    // Told by the letter of each that is rarest in values: exa·m·ple, your_, _p·laceholder.
+    memchr3_iter(b'_', b'-', b'm', text).any(|i| match text.get(i) {
+        Some(b'm') => i.checked_sub(3).is_some_and(|from| at(from, "example")),
+        Some(b'_') if at(i, "_placeholder") => true,
+        _ => i.checked_sub(4).is_some_and(|from| at(from, "your")),
+    }) || memchr_iter(b'M', text).any(|i| i.checked_sub(3).is_some_and(|from| at(from, "example")))
 }
 
 /// Whether `your` stands anywhere in the text, in either case.
 pub(super) fn says_your(text: &str) -> bool {
     let bytes = text.as_bytes();
-    let at = |(i, b): (usize, &u8)| {
-        b | 0x20 == b'y' && bytes.get(i..).is_some_and(|rest| heads(rest, "your"))
-    };
-    bytes.iter().enumerate().any(at)
+    memchr2_iter(b'y', b'Y', bytes).any(|i| bytes.get(i..).is_some_and(|rest| heads(rest, "your")))
+}
+
+/// Whether `EXAMPLE` stands anywhere in the text.
+pub(super) fn says_example(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    memchr_iter(b'X', bytes).any(|i| {
+        let word = i.checked_sub(1).and_then(|from| bytes.get(from..));
+        word.is_some_and(|word| word.starts_with(b"EXAMPLE"))
+    })
 }
 
 /// Shannon entropy in bits per character.
@@ -151,38 +180,38 @@ pub(super) fn entropy(value: &str) -> f64 {
         .sum()
 }
 
+/// The kinds of characters in the value: its digits, small letters, capitals and others, one bit each.
+fn kinds(value: &str) -> u32 {
+    value.bytes().fold(0, |kinds, b| {
+        kinds
+            | match b {
+                b'0'..=b'9' => DIGITS,
+                b'a'..=b'z' => 2,
+                b'A'..=b'Z' => 4,
+                _ => 8,
+            }
+    })
+}
+
+/// Whether there are digits.
+const DIGITS: u32 = 1;
+
 /// Whether the value has a digit, or three kinds of characters: all that [`random`] asks at least.
 pub(super) fn varied(text: &str) -> bool {
-    let mut kinds = [false; 3];
-    for b in text.bytes() {
-        match b {
-            b'0'..=b'9' => return true,
-            b'a'..=b'z' => kinds[0] = true,
-            b'A'..=b'Z' => kinds[1] = true,
-            _ => kinds[2] = true,
-        }
-    }
-    kinds == [true; 3]
+    text.bytes().any(|b| b.is_ascii_digit()) || kinds(text).count_ones() == 3
 }
 
 /// Whether a value looks made to be guessed badly.
 pub(super) fn random(value: &str) -> bool {
-    let has = |f: fn(&u8) -> bool| value.bytes().any(|b| f(&b));
-    let digit = has(u8::is_ascii_digit);
-    let classes = [
-        has(u8::is_ascii_lowercase),
-        has(u8::is_ascii_uppercase),
-        digit,
-        value.bytes().any(|b| !b.is_ascii_alphanumeric()),
-    ]
-    .iter()
-    .filter(|&&c| c)
-    .count();
-    let hex = value.bytes().all(|b| b.is_ascii_hexdigit());
+    let kinds = kinds(value);
+    let (digit, classes) = (kinds & DIGITS != 0, kinds.count_ones());
+    if classes >= 3 && digit {
+        return true;
+    }
+    let hex = || value.bytes().all(|b| b.is_ascii_hexdigit());
     let bits = entropy(value);
-    classes >= 3 && digit
-        || hex && bits >= 3.0 && digit && value.len() >= 16
-        || digit && bits >= 3.5
+    digit && bits >= 3.5
         || classes >= 3 && bits >= 3.2
-        || digit && classes >= 2 && bits >= 2.8 && !value.bytes().all(|b| is(b, DIGIT))
+        || digit && classes >= 2 && bits >= 2.8
+        || digit && bits >= 3.0 && value.len() >= 16 && hex()
 }

@@ -1,5 +1,6 @@
 //! The gate skips nothing that a scan without it finds.
 
+use super::super::engine::Step;
 use super::super::site::{Found, Last};
 use super::super::stream::tests::PIECES;
 use super::super::view::View;
@@ -98,6 +99,12 @@ const MORE: &[&str] = &[
     "\"",
     "欧阳",
     "对于",
+    "北",
+    "南",
+    "城",
+    "老",
+    "老师",
+    "总",
 ];
 
 /// Pieces of Latin text: prose, code, logs, and what makes a word more than that.
@@ -254,8 +261,56 @@ const LATIN: &[&str] = &[
     "x",
 ];
 
+/// Dates, times of day and what may stand around them.
+const CLOCKS: &[&str] = &[
+    "2024-05-01 10:22:31",
+    "2024-05-01T10:22:31",
+    "2024-05-01",
+    "10:22:31",
+    ":44:55:66",
+    ":",
+    "::",
+    "-",
+    " ",
+    ", ",
+    "\n",
+    "T",
+    "a",
+    "5",
+    "138",
+    "13800138000",
+    "86 138",
+    "出生：",
+    "工号：",
+    "password=",
+    "AKIAIOSFODNN7ABCDEF2,",
+    "@b.com",
+    "0571-8888",
+];
+
+/// Nothing begins where the step at some digits goes past.
+fn passes_nothing(text: &str) -> Result<(), TestCaseError> {
+    let view = View::new(text, true);
+    for (at, _) in text.match_indices(|c: char| c.is_ascii_digit()) {
+        let mut scan = Scan::new(&view, at, Last::default());
+        if let Step::Next(next) = scan.step(may::ALL) {
+            for inside in at + 1..next {
+                scan.at = inside;
+                let hit = matches!(scan.step(may::ALL), Step::Hit(_));
+                prop_assert!(!hit, "{text:?} at {inside}, from {at}");
+            }
+        }
+    }
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(3000))]
+    #[test]
+    fn clocks_hide_nothing(parts in prop::collection::vec(prop::sample::select(CLOCKS), 1..8)) {
+        passes_nothing(&parts.concat())?;
+    }
+
     #[test]
     fn the_gate_skips_nothing_that_would_be_found(
         pieces in prop::collection::vec(

@@ -1,0 +1,270 @@
+//! The cue words, found from their ends.
+//!
+//! Knows how words are matched; not where a value's cue may stand, and no value. Invariant: of the words that end at a
+//! place the longest counts.
+
+use std::sync::LazyLock;
+
+use super::cue_words::{CUES, Cue};
+use super::view::{DIGIT, LOWER, UPPER, is};
+
+/// The words by how they end, since the nearest is looked for from the value back. Many end alike (…号码, …number), so
+/// those that are long enough are told apart by more.
+pub(super) struct Index {
+    /// By the hash of the last three letters.
+    latin: Lists,
+    /// Of five letters and more: by the hash of the last five. The lists of three know that there are some.
+    latin_long: Lists,
+    /// By the hash of the last two characters.
+    wide: Lists,
+    /// Of three characters and more: by the hash of the last three. The lists of two know that there are some.
+    wide_long: Lists,
+    /// Words of one character.
+    single: Vec<(char, Cue)>,
+}
+
+/// Lists of words by a hash, the longest first; and a bit for each longer hash that has any, since most have none.
+struct Lists {
+    lists: Vec<Vec<(String, Cue)>>,
+    any: Vec<u64>,
+}
+
+/// Bits of a hash that choose a list.
+const LIST_BITS: u32 = 12;
+/// Bits of a hash that are looked up first.
+const ANY_BITS: u32 = 15;
+
+impl Lists {
+    fn new() -> Self {
+        Self {
+            lists: vec![Vec::new(); 1 << LIST_BITS],
+            any: vec![0; 1 << ANY_BITS >> 6],
+        }
+    }
+
+    fn add(&mut self, hash: u32, word: String, cue: Cue) {
+        self.mark(hash);
+        let list = hash >> (u32::BITS - LIST_BITS);
+        if let Some(list) = self.lists.get_mut(list as usize) {
+            list.push((word, cue));
+        }
+    }
+
+    /// Notes that there are words of this hash, here or in the lists of longer ones.
+    fn mark(&mut self, hash: u32) {
+        let bit = hash >> (u32::BITS - ANY_BITS);
+        if let Some(bits) = self.any.get_mut(bit as usize >> 6) {
+            *bits |= 1 << (bit & 63);
+        }
+    }
+
+    /// Whether there may be words of this hash, here or in the lists of longer ones.
+    #[inline]
+    fn any(&self, hash: u32) -> bool {
+        let bit = hash >> (u32::BITS - ANY_BITS);
+        self.any
+            .get(bit as usize >> 6)
+            .is_some_and(|bits| bits >> (bit & 63) & 1 != 0)
+    }
+
+    /// The words of this hash, and some others.
+    #[inline]
+    fn of(&self, hash: u32) -> &[(String, Cue)] {
+        if !self.any(hash) {
+            return &[];
+        }
+        let list = hash >> (u32::BITS - LIST_BITS);
+        self.lists.get(list as usize).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// The hash of words that end with these two characters.
+#[inline]
+fn wide_hash(before: char, last: char) -> u32 {
+    u32::from(before).wrapping_mul(0x9E37_79B1) ^ u32::from(last).wrapping_mul(0x85EB_CA6B)
+}
+
+/// The hash of words that end with these three letters, the last first; words of two, and Chinese words that end with
+/// letters, have 0 as the third.
+#[inline]
+fn latin_hash(letters: [u8; 3]) -> u32 {
+    let [a, b, c] = letters.map(|letter| u32::from(letter | 0x20));
+    (a << 16 | b << 8 | c).wrapping_mul(0x9E37_79B1)
+}
+
+/// The hash of words that end with `third` and what has the hash `two`.
+#[inline]
+fn wide_long_hash(third: char, two: u32) -> u32 {
+    (u32::from(third) ^ two.rotate_left(15)).wrapping_mul(0xC2B2_AE35)
+}
+
+/// The hash of words that end with these five letters, the last first.
+#[inline]
+fn latin_long_hash([a, b, c, d, e]: [u8; 5]) -> u32 {
+    let more = u32::from(d | 0x20) << 8 | u32::from(e | 0x20);
+    (more ^ latin_hash([a, b, c]).rotate_left(15)).wrapping_mul(0xC2B2_AE35)
+}
+
+pub(super) static INDEX: LazyLock<Index> = LazyLock::new(|| {
+    let mut words: Vec<(String, Cue)> = Vec::new();
+    for &(cue, list) in CUES {
+        for word in list.split(' ') {
+            if !word.is_ascii() && !word.ends_with(['号', '码']) {
+                words.push((format!("{word}号"), cue));
+                words.push((format!("{word}号码"), cue));
+            }
+            words.push((word.to_owned(), cue));
+        }
+    }
+    words.sort_by_key(|(word, _)| std::cmp::Reverse(word.len()));
+    let mut index = Index {
+        latin: Lists::new(),
+        latin_long: Lists::new(),
+        wide: Lists::new(),
+        wide_long: Lists::new(),
+        single: Vec::new(),
+    };
+    for (word, cue) in words {
+        index.add(word, cue);
+    }
+    index
+});
+
+impl Index {
+    fn add(&mut self, word: String, cue: Cue) {
+        let ascii = word.is_ascii();
+        match *word.as_bytes() {
+            [.., e, d, c, b, a @ (b'a'..=b'z' | b'0'..=b'9')] if ascii => {
+                self.latin.mark(latin_hash([a, b, c]));
+                let hash = latin_long_hash([a, b, c, d, e]);
+                return self.latin_long.add(hash, word, cue);
+            }
+            [.., c, b, a @ (b'a'..=b'z' | b'0'..=b'9')] if ascii => {
+                return self.latin.add(latin_hash([a, b, c]), word, cue);
+            }
+            [.., b, a @ (b'a'..=b'z' | b'0'..=b'9')] => {
+                return self.latin.add(latin_hash([a, b, 0]), word, cue);
+            }
+            _ => {}
+        }
+        let mut ends = word.chars().rev().map(|c| c.to_ascii_lowercase());
+        match (ends.next().unwrap_or('\0'), ends.next(), ends.next()) {
+            (last, Some(before), Some(third)) => {
+                let two = wide_hash(before, last);
+                self.wide.mark(two);
+                self.wide_long.add(wide_long_hash(third, two), word, cue);
+            }
+            (last, Some(before), None) => self.wide.add(wide_hash(before, last), word, cue),
+            (last, None, _) => self.single.push((last, cue)),
+        }
+    }
+
+    /// The longest cue that ends at `end` of the text.
+    pub(super) fn at(&self, text: &str, end: usize, last: char) -> Option<Cue> {
+        let bytes = text.as_bytes();
+        if last.is_ascii_alphanumeric() {
+            if !latin_ends(bytes, end) {
+                return None;
+            }
+            let [last, before, third] = last_letters(bytes, end);
+            let three = latin_hash([last, before, third]);
+            let long = || {
+                let five = latin_long_hash(last_letters(bytes, end));
+                find(self.latin_long.of(five), bytes, end)
+                    .or_else(|| find(self.latin.of(three), bytes, end))
+            };
+            let found = if self.latin.any(three) { long() } else { None };
+            return found
+                .or_else(|| find(self.latin.of(latin_hash([last, before, 0])), bytes, end));
+        }
+        // Chinese, kana, hangul, hearts; not the signs between them.
+        if !matches!(last, '\u{2000}'..='\u{2fff}' | '\u{3040}'..='\u{9fff}' | '\u{ac00}'..='\u{d7ff}')
+        {
+            return None;
+        }
+        let head = text.get(..end - last.len_utf8()).unwrap_or("");
+        let mut ends = head.chars().rev().map(|c| c.to_ascii_lowercase());
+        let two = wide_hash(ends.next().unwrap_or('\0'), last);
+        let mut long = || {
+            let three = wide_long_hash(ends.next().unwrap_or('\0'), two);
+            find(self.wide_long.of(three), bytes, end)
+                .or_else(|| find(self.wide.of(two), bytes, end))
+        };
+        let found = if self.wide.any(two) { long() } else { None };
+        found.or_else(|| {
+            let mut single = self.single.iter();
+            single.find(|(c, _)| *c == last).map(|&(_, cue)| cue)
+        })
+    }
+}
+
+/// The last letters that end at `end`, the last first; `Q Q`, `i_d`: joints are left out, 0 where there is none.
+#[inline]
+fn last_letters<const N: usize>(bytes: &[u8], end: usize) -> [u8; N] {
+    let mut letters = [0; N];
+    let mut at = end;
+    for (i, slot) in letters.iter_mut().enumerate() {
+        let mut here = at.checked_sub(1).and_then(|i| bytes.get(i)).copied();
+        while i > 0 && matches!(here, Some(b'_' | b'-' | b' ' | b'.')) {
+            at -= 1;
+            here = at.checked_sub(1).and_then(|i| bytes.get(i)).copied();
+        }
+        *slot = here.unwrap_or(0);
+        at = at.saturating_sub(1);
+    }
+    letters
+}
+
+/// The first word of the list that the text ends with at `end`.
+#[inline]
+fn find(list: &[(String, Cue)], bytes: &[u8], end: usize) -> Option<Cue> {
+    if list.is_empty() {
+        return None;
+    }
+    let head = bytes.get(..end).unwrap_or(&[]);
+    list.iter()
+        .find(|(word, _)| ends_with(head, word.as_bytes()))
+        .map(|&(_, cue)| cue)
+}
+
+/// Whether a Latin word may end at `end`: at a border, a hump, or a plural's s.
+fn latin_ends(bytes: &[u8], end: usize) -> bool {
+    let byte = |i: usize| bytes.get(i).copied().unwrap_or(0);
+    let (last, after) = (byte(end - 1), byte(end));
+    !is(after, LOWER | UPPER)
+        || is(last, LOWER) && is(after, UPPER)
+        || after == b's' && !is(byte(end + 1), LOWER | UPPER)
+}
+
+/// Whether the text ends with the word, in either case; joints in a Latin one are left out, and no letter stands before.
+fn ends_with(text: &[u8], word: &[u8]) -> bool {
+    if !word.is_ascii() {
+        let n = text.len().wrapping_sub(word.len());
+        return text
+            .get(n..)
+            .is_some_and(|tail| tail.eq_ignore_ascii_case(word));
+    }
+    let mut at = text.len();
+    for (left, &wanted) in word.iter().rev().enumerate() {
+        let mut here = at.checked_sub(1).and_then(|i| text.get(i)).copied();
+        while left > 0 && matches!(here, Some(b'_' | b'-' | b' ' | b'.')) {
+            at -= 1;
+            here = at.checked_sub(1).and_then(|i| text.get(i)).copied();
+        }
+        if !here.is_some_and(|b| b.eq_ignore_ascii_case(&wanted)) {
+            return false;
+        }
+        at -= 1;
+    }
+    let before = at
+        .checked_sub(1)
+        .and_then(|i| text.get(i))
+        .copied()
+        .unwrap_or(0);
+    let first = text.get(at).copied().unwrap_or(0);
+    // Two letters stand by chance in any row of random ones.
+    if word.len() == 2 && is(before, DIGIT) {
+        return false;
+    }
+    !is(before, LOWER | UPPER) || is(before, LOWER) && is(first, UPPER)
+}
