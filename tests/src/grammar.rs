@@ -254,35 +254,7 @@ fn check_choice(
         .into_iter()
         .flatten()
     {
-        let at = call["index"]
-            .as_u64()
-            .unwrap_or_else(|| panic!("tool index: {call}"));
-        let next = tools.entry(index).or_default();
-        if at == *next {
-            *next += 1;
-            assert!(
-                call["id"].as_str().is_some_and(|id| !id.is_empty()),
-                "a first piece has an id: {call}"
-            );
-            assert_eq!(call["type"], "function", "{call}");
-            assert!(
-                call["function"]["name"]
-                    .as_str()
-                    .is_some_and(|name| !name.is_empty()),
-                "{call}"
-            );
-            assert!(call["function"]["arguments"].is_string(), "{call}");
-        } else {
-            assert!(at < *next, "tool indices skip: {call}");
-            assert!(
-                call.get("id").is_none() && call.get("type").is_none(),
-                "id and type stand once: {call}"
-            );
-            assert!(
-                call["function"].get("name").is_none(),
-                "the name stands once: {call}"
-            );
-        }
+        check_call(call, tools.entry(index).or_default());
     }
     let finish = &choice["finish_reason"];
     assert!(
@@ -308,6 +280,38 @@ fn check_choice(
         ended.insert(index, ());
     } else {
         assert!(finish.is_null(), "{choice}");
+    }
+}
+
+/// A piece of a call; `next` is the index that a new call has.
+fn check_call(call: &Value, next: &mut u64) {
+    let at = call["index"]
+        .as_u64()
+        .unwrap_or_else(|| panic!("tool index: {call}"));
+    if at == *next {
+        *next += 1;
+        assert!(
+            call["id"].as_str().is_some_and(|id| !id.is_empty()),
+            "a first piece has an id: {call}"
+        );
+        assert_eq!(call["type"], "function", "{call}");
+        assert!(
+            call["function"]["name"]
+                .as_str()
+                .is_some_and(|name| !name.is_empty()),
+            "{call}"
+        );
+        assert!(call["function"]["arguments"].is_string(), "{call}");
+    } else {
+        assert!(at < *next, "tool indices skip: {call}");
+        assert!(
+            call.get("id").is_none() && call.get("type").is_none(),
+            "id and type stand once: {call}"
+        );
+        assert!(
+            call["function"].get("name").is_none(),
+            "the name stands once: {call}"
+        );
     }
 }
 

@@ -171,20 +171,9 @@ pub fn read(body: &[u8]) -> Message {
             }
             "content_block_stop" => {
                 assert_eq!(open.take(), index, "{event}");
-                let block = &mut said.message["content"][index.unwrap()];
-                if block["type"] == "tool_use" && !args.is_empty() {
-                    block["input"] = serde_json::from_str(&args)
-                        .unwrap_or_else(|error| panic!("arguments: {error}: {args}"));
-                }
+                close(&mut said.message["content"][index.unwrap()], &args);
             }
-            "message_delta" => {
-                for (name, value) in data["delta"].as_object().unwrap() {
-                    said.message[name] = value.clone();
-                }
-                for (name, value) in data["usage"].as_object().into_iter().flatten() {
-                    said.message["usage"][name] = value.clone();
-                }
-            }
+            "message_delta" => change(&mut said.message, &data),
             "message_stop" => {
                 assert_eq!(open, None, "the end with an open block");
                 assert!(
@@ -198,6 +187,24 @@ pub fn read(body: &[u8]) -> Message {
     }
     assert!(ended || said.error.is_some(), "no end: {text}");
     said
+}
+
+/// A block that is whole; `args` is what its pieces of JSON came to.
+fn close(block: &mut Value, args: &str) {
+    if block["type"] == "tool_use" && !args.is_empty() {
+        block["input"] =
+            serde_json::from_str(args).unwrap_or_else(|error| panic!("arguments: {error}: {args}"));
+    }
+}
+
+/// What is known of the whole message only at its end.
+fn change(message: &mut Value, data: &Value) {
+    for (name, value) in data["delta"].as_object().unwrap() {
+        message[name] = value.clone();
+    }
+    for (name, value) in data["usage"].as_object().into_iter().flatten() {
+        message["usage"][name] = value.clone();
+    }
 }
 
 fn piece(block: &mut Value, delta: &Value, args: &mut String) {

@@ -182,27 +182,30 @@ pub fn read(body: &[u8]) -> Response {
             items.iter().map(|item| item["id"].clone()).collect()
         };
         assert_eq!(ids(output), ids(&items), "the end lists all items");
-        for (ended, gathered) in output.iter().zip(&items) {
-            for key in ["content", "arguments", "summary"] {
-                let texts = |item: &Value| -> String {
-                    match &item[key] {
-                        Value::Array(parts) => parts
-                            .iter()
-                            .flat_map(|part| [part["text"].as_str(), part["refusal"].as_str()])
-                            .flatten()
-                            .collect(),
-                        other => other.as_str().unwrap_or_default().to_owned(),
-                    }
-                };
-                assert_eq!(
-                    texts(ended),
-                    texts(gathered),
-                    "{key}: the pieces are the whole"
-                );
-            }
-        }
+        output.iter().zip(&items).for_each(same_texts);
     }
     said
+}
+
+/// An item as the end lists it has the texts that its pieces had.
+fn same_texts((ended, gathered): (&Value, &Value)) {
+    for key in ["content", "arguments", "summary"] {
+        let texts = |item: &Value| -> String {
+            match &item[key] {
+                Value::Array(parts) => parts
+                    .iter()
+                    .flat_map(|part| [part["text"].as_str(), part["refusal"].as_str()])
+                    .flatten()
+                    .collect(),
+                other => other.as_str().unwrap_or_default().to_owned(),
+            }
+        };
+        assert_eq!(
+            texts(ended),
+            texts(gathered),
+            "{key}: the pieces are the whole"
+        );
+    }
 }
 
 /// One event about an item.

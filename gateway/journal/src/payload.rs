@@ -7,13 +7,13 @@
 //! Invariants: every string is cut to a stated number of *escaped* bytes and then ends in `…`; a closing payload
 //! never exceeds `CLOSING_ROOM`; no byte of a caller can begin a second line or reach a terminal as a control.
 
+mod encode;
 mod shorten;
 
 use serde::Serialize;
 
-use super::line::{self, Line, Place, Unsupported};
-use super::record::{self, Kind};
 use super::seal::{Digest, Kept};
+pub(super) use encode::{Closes, Lost, Moment, Parts, encode};
 use shorten::{attempts, digest, few_findings, few_names, findings, whole_id};
 pub(super) use shorten::{names, short};
 
@@ -445,60 +445,6 @@ pub struct Denial<'a> {
     /// The request's body, if it is kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_body: Option<&'a Kept>,
-}
-
-/// What every `closed` payload begins with.
-#[derive(Serialize)]
-pub(super) struct Closes<'a> {
-    pub(super) opening: u64,
-    pub(super) id: &'a str,
-}
-
-/// Payload of a `lost` record.
-#[derive(Serialize)]
-pub(super) struct Lost<'a> {
-    pub(super) from: u64,
-    pub(super) count: u64,
-    pub(super) why: &'a str,
-}
-
-/// When a record was made.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Moment {
-    pub(super) wall_ms: i64,
-    pub(super) mono_ns: u64,
-}
-
-/// Writes a record without its index into `buf`: the fields of all parts that are added, in order, as one object.
-pub(super) fn encode(
-    buf: &mut Vec<u8>,
-    kind: Kind,
-    at: Moment,
-    write_parts: impl FnOnce(&mut Parts<'_>) -> Result<(), Unsupported>,
-) -> Result<(), Unsupported> {
-    record::start(buf, kind);
-    buf.extend_from_slice(b"{\"at\":");
-    line::put_signed(buf, at.wall_ms);
-    buf.extend_from_slice(b",\"mono\":");
-    line::put_unsigned(buf, at.mono_ns);
-    write_parts(&mut Parts { buf })?;
-    buf.push(b'}');
-    Ok(())
-}
-
-/// An object that is being written; structs are spliced into it.
-pub(super) struct Parts<'b> {
-    buf: &'b mut Vec<u8>,
-}
-
-impl Parts<'_> {
-    /// Adds the fields of a struct.
-    pub(super) fn add(&mut self, part: &impl Serialize) -> Result<(), Unsupported> {
-        part.serialize(Line {
-            out: self.buf,
-            place: Place::Spliced,
-        })
-    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]

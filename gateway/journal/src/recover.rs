@@ -111,14 +111,7 @@ pub(super) fn survey(dir: &Path) -> io::Result<Survey> {
     let segments = list(dir)?;
     survey.earlier = segments.iter().any(|segment| segment.bytes > 0);
     survey.next_number = segments.last().map_or(0, |last| last.number + 1);
-    let mut headers = HashMap::new();
-    for segment in &segments {
-        if segment.bytes == 0 {
-            fs::remove_file(&segment.path)?;
-        } else if let Some(header) = read_header(&segment.path)? {
-            headers.insert(segment.number, header);
-        }
-    }
+    let headers = headers_of(&segments)?;
     let epoch = headers
         .values()
         .map(|header| header.epoch)
@@ -176,6 +169,19 @@ pub(super) fn survey(dir: &Path) -> io::Result<Survey> {
     survey.open.sort_unstable_by_key(|(index, _)| *index);
     found.crashed = survey.open.len() as u64;
     Ok(survey)
+}
+
+/// Headers of segments by number. Those in which nothing was written are removed.
+fn headers_of(segments: &[SegmentPath]) -> io::Result<HashMap<u64, SegmentHeader>> {
+    let mut headers = HashMap::new();
+    for segment in segments {
+        if segment.bytes == 0 {
+            fs::remove_file(&segment.path)?;
+        } else if let Some(header) = read_header(&segment.path)? {
+            headers.insert(segment.number, header);
+        }
+    }
+    Ok(headers)
 }
 
 /// The segments of a shard that recovery must read, oldest first.

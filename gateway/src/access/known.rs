@@ -21,6 +21,9 @@ use crate::config::vendors::VendorBook;
 /// Keys that are judged and built at once.
 const BUILT_AT_ONCE: usize = 500;
 
+/// Hashes of a key's secrets, each with when it ends.
+type FoundBy = Vec<(Digest, Option<u64>)>;
+
 /// What is known, and may be used.
 #[derive(Default)]
 pub(super) struct Known {
@@ -202,49 +205,20 @@ impl Known {
     ) -> Vec<KeySpec> {
         let mut unfit: Vec<(Box<str>, String)> = Vec::new();
         let mut keys: Vec<Key> = Vec::new();
-        let mut secrets: Vec<Vec<(Digest, Option<u64>)>> = Vec::new();
+        let mut secrets: Vec<FoundBy> = Vec::new();
         let mut named: HashSet<Box<str>> = HashSet::new();
-        let mut add = |id: &str, kept: &Kept| {
-            let Some(mut doc) = kept.key() else {
-                unfit.push((id.into(), "another version of yumen wrote it".to_owned()));
-                return;
-            };
-            if doc.about.ended.is_some() || self.revoked.contains_key(id) {
-                return;
-            }
-            let certificate = doc.key.certificate.as_ref().and_then(Certificate::name);
-            let of_other = |mark| self.holder(mark).filter(|other| *other != id);
-            if let Some(other) = certificate.and_then(of_other) {
-                if doc.secrets.is_empty() {
-                    let why = format!("its certificate stands for the key `{other}`");
-                    unfit.push((id.into(), why));
-                    return;
-                }
-                let why = "its certificate stands for another key; its secrets work";
-                tracing::warn!(key = id, other, why);
-                doc.key.certificate = None;
-            }
-            let mut valid = doc.found_by(pepper, now_ms);
-            let other = valid.iter().find_map(|(hash, _)| of_other(*hash));
-            valid.retain(|(hash, _)| of_other(*hash).is_none());
-            let Some((first, _)) = valid.first() else {
-                let twin = other.map(|other| format!("its hash stands for the key `{other}`"));
-                let why = twin.unwrap_or_else(|| "it was hashed with another pepper".to_owned());
-                unfit.push((id.into(), why));
-                return;
-            };
-            if let Some(other) = other {
-                let why = "one of its hashes stands for another key";
-                tracing::warn!(key = id, other, why);
-            }
-            doc.key.hash = Some(show_digest(first));
-            keys.push(doc.key);
-            secrets.push(valid);
-        };
         for id in ids {
             named.insert(format!("{KEYS}{id}").into());
-            if let Some(kept) = self.kept(KEYS, id) {
-                add(id, kept);
+            let Some(kept) = self.kept(KEYS, id) else {
+                continue;
+            };
+            match self.usable(id, kept, pepper, now_ms) {
+                Ok(Some((key, found_by))) => {
+                    keys.push(key);
+                    secrets.push(found_by);
+                }
+                Ok(None) => {}
+                Err(why) => unfit.push((id.clone(), why)),
             }
         }
         let ids: Vec<Box<str>> = keys.iter().map(|key| key.id.as_str().into()).collect();
@@ -265,6 +239,46 @@ impl Known {
             self.unfit.insert(format!("{KEYS}{id}").into(), why.into());
         }
         specs
+    }
+
+    /// A key without those of its marks that stand for another key, and what it is found by; `None`: it was revoked. An
+    /// error says why it cannot work.
+    fn usable(
+        &self,
+        id: &str,
+        kept: &Kept,
+        pepper: &Pepper,
+        now_ms: u64,
+    ) -> Result<Option<(Key, FoundBy)>, String> {
+        let Some(mut doc) = kept.key() else {
+            return Err("another version of yumen wrote it".to_owned());
+        };
+        if doc.about.ended.is_some() || self.revoked.contains_key(id) {
+            return Ok(None);
+        }
+        let certificate = doc.key.certificate.as_ref().and_then(Certificate::name);
+        let of_other = |mark| self.holder(mark).filter(|other| *other != id);
+        if let Some(other) = certificate.and_then(of_other) {
+            if doc.secrets.is_empty() {
+                return Err(format!("its certificate stands for the key `{other}`"));
+            }
+            let why = "its certificate stands for another key; its secrets work";
+            tracing::warn!(key = id, other, why);
+            doc.key.certificate = None;
+        }
+        let mut valid = doc.found_by(pepper, now_ms);
+        let other = valid.iter().find_map(|(hash, _)| of_other(*hash));
+        valid.retain(|(hash, _)| of_other(*hash).is_none());
+        let Some((first, _)) = valid.first() else {
+            let twin = other.map(|other| format!("its hash stands for the key `{other}`"));
+            return Err(twin.unwrap_or_else(|| "it was hashed with another pepper".to_owned()));
+        };
+        if let Some(other) = other {
+            let why = "one of its hashes stands for another key";
+            tracing::warn!(key = id, other, why);
+        }
+        doc.key.hash = Some(show_digest(first));
+        Ok(Some((doc.key, valid)))
     }
 }
 

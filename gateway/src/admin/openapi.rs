@@ -173,53 +173,68 @@ fn parameters(route: &Route) -> Vec<Value> {
         list.extend(listed_by(route.parameters));
         return list;
     }
-    let mut add = |name: &str, repeats: bool, what: &str| {
-        let one = json!({ "type": "string" });
-        let schema = if repeats {
-            json!({ "type": "array", "items": one })
-        } else {
-            one
-        };
-        list.push(json!({ "name": name, "in": "query", "required": false, "schema": schema, "description": what }));
-    };
     if route.parameters == Parameters::Page {
-        add("limit", false, "Most entries, 1 to 1000; 100 if absent");
-        add("cursor", false, "`next` of the page before");
+        list.push(in_query(
+            "limit",
+            false,
+            "Most entries, 1 to 1000; 100 if absent",
+        ));
+        list.push(in_query("cursor", false, "`next` of the page before"));
         return list;
     }
-    add(
-        "from",
-        false,
-        "From this moment on: a date, an RFC 3339 time, ms since 1970, or 30m, 24h, 7d ago",
-    );
-    add("to", false, "Before this moment");
-    add("min_cost", false, "Costs at least this");
+    list.extend(filters());
+    if route.parameters == Parameters::Search {
+        list.push(in_query(
+            "text",
+            true,
+            "In the texts of redacted payloads and of events, in upper or lower case, any part of a word; all of them",
+        ));
+        list.push(in_query(
+            "limit",
+            false,
+            "Most entries, 1 to 1000; 50 if absent",
+        ));
+        list.push(in_query("cursor", false, "`next` of the page before"));
+    } else {
+        list.push(in_query(
+            "bucket",
+            false,
+            "Length of a stretch of time: 30s, 5m, 1h, 1d; 1h if absent",
+        ));
+    }
+    list
+}
+
+/// A parameter of the query that may be absent, or stand there several times.
+fn in_query(name: &str, repeats: bool, what: &str) -> Value {
+    let one = json!({ "type": "string" });
+    let schema = if repeats {
+        json!({ "type": "array", "items": one })
+    } else {
+        one
+    };
+    json!({ "name": name, "in": "query", "required": false, "schema": schema, "description": what })
+}
+
+/// What entries are chosen by: their time, what they cost, the values of their columns.
+fn filters() -> Vec<Value> {
+    let mut list = vec![
+        in_query(
+            "from",
+            false,
+            "From this moment on: a date, an RFC 3339 time, ms since 1970, or 30m, 24h, 7d ago",
+        ),
+        in_query("to", false, "Before this moment"),
+        in_query("min_cost", false, "Costs at least this"),
+    ];
     for name in asked::names() {
         let columns: Vec<&str> = COLUMNS
             .iter()
             .filter(|column| column.filters.contains(&name))
             .map(|column| column.name)
             .collect();
-        add(
-            name,
-            true,
-            &format!("Any of these values in: {}", columns.join(", ")),
-        );
-    }
-    if route.parameters == Parameters::Search {
-        add(
-            "text",
-            true,
-            "In the texts of redacted payloads and of events, in upper or lower case, any part of a word; all of them",
-        );
-        add("limit", false, "Most entries, 1 to 1000; 50 if absent");
-        add("cursor", false, "`next` of the page before");
-    } else {
-        add(
-            "bucket",
-            false,
-            "Length of a stretch of time: 30s, 5m, 1h, 1d; 1h if absent",
-        );
+        let what = format!("Any of these values in: {}", columns.join(", "));
+        list.push(in_query(name, true, &what));
     }
     list
 }

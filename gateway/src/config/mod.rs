@@ -5,7 +5,7 @@
 //!
 //! `problem` what is wrong and where, within a text too: `scalar` · `env` variables · `node` the file with places ·
 //! `decode` serde over it · `schema`, `tuning`, `units` its form · `load` all of these, with `words` and `price_table`, and `apart` on a thread of its own · `json_schema` for
-//! editors · `check` its sense, with `address`, `time`, `zone`, `scope`, `vendors` · `build` and `snapshot` what traffic uses ·
+//! editors · `check` its sense, with `address`, `time`, `zone`, `scope`, `vendors` · `build` and `snapshot` what traffic uses, with `grades` ·
 //! `routing`, `governed` the same in words · `changes` what a reload changed · `trial` one to try policies with · `watch` the running one and its reload.
 
 pub mod address;
@@ -19,6 +19,7 @@ pub mod each;
 pub mod env;
 mod files;
 pub mod governed;
+mod grades;
 pub mod json_schema;
 pub mod load;
 pub mod node;

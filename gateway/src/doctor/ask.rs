@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adapters::vendor::{Call, Head, Parts};
-use adapters::{Asked, Framing, Lossy, places};
+use adapters::{Asked, Dialect, Framing, Lossy, Quirks, places};
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method};
@@ -18,7 +18,7 @@ use wire::canon::Event;
 use wire::facts::{EventFacts, Finish};
 use wire::json::{self as scan, Value as Read};
 use wire::sse::{self, Limits, Splitter};
-use wire::{Fault, Kind};
+use wire::{Fault, Kind, Rope};
 
 use crate::config::snapshot::Provider;
 use crate::discover::list::{BOUNDS, read};
@@ -98,7 +98,7 @@ impl Asker<'_> {
     async fn send(&self, model: &str, body: &Value) -> Result<Answer, Fault> {
         let provider = self.provider;
         let vendor = provider.adapter.ok_or(Kind::Bug)?.0;
-        let (client, spoken) = (places::first(), self.spoken()?);
+        let spoken = self.spoken()?;
         let token = self.token().await?;
         let stream = body.get("stream") == Some(&Value::Bool(true));
         let call = Call {
@@ -114,19 +114,7 @@ impl Asker<'_> {
             host: &provider.host,
             base_path: &provider.base_path,
         };
-        let body = Bytes::from(body.to_string());
-        let tape = scan::scan(&body, &scan::Limits::default()).map_err(|_| Kind::Bug)?;
-        let endpoint = client.endpoints().first().ok_or(Kind::Bug)?;
-        let facts = client.read_request(&body, tape, &Asked::at(endpoint))?;
-        let quirks = vendor.quirks(model);
-        let body = if spoken.id() == client.id() {
-            let forward = client.forward(&body, &facts, &call, quirks, Lossy::Drop)?;
-            forward.edits.apply(&body).settle()
-        } else {
-            let request = client.decode_request(&body, &facts)?;
-            let encoded = spoken.encode_request(&request, &call, quirks, Lossy::Drop)?;
-            encoded.body.settle()
-        };
+        let body = written(body, &call, spoken, vendor.quirks(model))?;
         let mut parts = Parts::default();
         vendor.prepare(&call, &provider.credential(), &mut parts)?;
         let mut path_and_query = parts.path_behind(&provider.base_path);
@@ -318,6 +306,27 @@ impl Asker<'_> {
             .find(|spoken| spoken.id() == client.id());
         Ok(*same.or_else(|| vendor.speaks().first()).ok_or(Kind::Bug)?)
     }
+}
+
+/// A question as the vendor's dialect writes it.
+fn written(
+    body: &Value,
+    call: &Call<'_>,
+    spoken: &dyn Dialect,
+    quirks: &Quirks,
+) -> Result<Rope, Fault> {
+    let client = places::first();
+    let body = Bytes::from(body.to_string());
+    let tape = scan::scan(&body, &scan::Limits::default()).map_err(|_| Kind::Bug)?;
+    let endpoint = client.endpoints().first().ok_or(Kind::Bug)?;
+    let facts = client.read_request(&body, tape, &Asked::at(endpoint))?;
+    if spoken.id() == client.id() {
+        let forward = client.forward(&body, &facts, call, quirks, Lossy::Drop)?;
+        return Ok(forward.edits.apply(&body).settle());
+    }
+    let request = client.decode_request(&body, &facts)?;
+    let encoded = spoken.encode_request(&request, call, quirks, Lossy::Drop)?;
+    Ok(encoded.body.settle())
 }
 
 fn chat(model: &str, stream: bool) -> Value {

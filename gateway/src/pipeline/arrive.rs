@@ -163,6 +163,29 @@ fn framing(head: &Parts, peer: &Peer, uri_bytes: usize) -> Result<(), Fault> {
             .reason("uri_too_long")
             .status(414));
     }
+    host(head)?;
+    // Nearly every head names each of its headers once.
+    let repeated = head.headers.len() != head.headers.keys_len();
+    for name in SINGLE.iter().filter(|_| repeated) {
+        if head.headers.get_all(name).iter().nth(1).is_some() {
+            // Two credentials are nobody's credential.
+            let credential = name != HOST && name != CONTENT_TYPE && name != CONTENT_LENGTH;
+            return Err(if credential {
+                Kind::Unauthenticated.into()
+            } else {
+                bad(
+                    "repeated_header",
+                    "A header that must stand once is repeated.",
+                )
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Whom the request is for: one valid host, and no other server.
+fn host(head: &Parts) -> Result<(), Fault> {
+    let uri = &head.uri;
     let host = head.headers.get(HOST);
     match head.version {
         Version::HTTP_2 => {
@@ -192,22 +215,6 @@ fn framing(head: &Parts, peer: &Peer, uri_bytes: usize) -> Result<(), Fault> {
             if uri.scheme().is_some() {
                 return Err(bad("absolute_uri", "This is no forward proxy."));
             }
-        }
-    }
-    // Nearly every head names each of its headers once.
-    let repeated = head.headers.len() != head.headers.keys_len();
-    for name in SINGLE.iter().filter(|_| repeated) {
-        if head.headers.get_all(name).iter().nth(1).is_some() {
-            // Two credentials are nobody's credential.
-            let credential = name != HOST && name != CONTENT_TYPE && name != CONTENT_LENGTH;
-            return Err(if credential {
-                Kind::Unauthenticated.into()
-            } else {
-                bad(
-                    "repeated_header",
-                    "A header that must stand once is repeated.",
-                )
-            });
         }
     }
     Ok(())

@@ -9,6 +9,8 @@
 //! decide whether a request goes on: what cannot be kept is left out, and the record says so.
 //! Invariant: a request's body is on disk before its record is written, a reply's before its closing.
 
+mod gathering;
+
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -16,7 +18,7 @@ use adapters::{Asked, ClientDialect};
 use bytes::Bytes;
 use http::request::Parts;
 use journal::seal::{Body, DataKey, Digest, Direction, Form, Kept, PART_BYTES, Print, Who};
-use policies::findings::{FINDINGS_MAX, Findings};
+use policies::findings::Findings;
 use policies::policy::Policy;
 use policies::rewrite::{Rewritten, file_text, redacted};
 use wire::facts::{self, Contents};
@@ -33,6 +35,7 @@ use super::route::Routed;
 use super::settle::Exchange;
 use crate::audit::sealing::NO_KEY;
 use crate::config::schema::Payload;
+pub(super) use gathering::Gathering;
 
 /// Why a body is not kept: it could not be read, so nobody knows what is to be replaced in it.
 const UNREADABLE: &str = "unreadable";
@@ -152,53 +155,6 @@ pub(super) async fn request(
         keep.request = Some(keep.body(exchange, form, body, looked).await);
     }
     exchange.keep = Some(Box::new(keep));
-}
-
-/// What was found in the parts of one body, where it is to be redacted.
-pub(super) struct Gathering {
-    payload: Payload,
-    findings: Findings,
-    contents: Contents,
-    too_many: bool,
-}
-
-impl Gathering {
-    pub(super) fn new(exchange: &Exchange) -> Self {
-        Self {
-            payload: exchange.snapshot.audit.payload,
-            findings: Findings::default(),
-            contents: Contents::default(),
-            too_many: false,
-        }
-    }
-
-    pub(super) fn add(&mut self, findings: Findings, contents: &Contents) {
-        if self.payload != Payload::Redacted || self.too_many {
-            return;
-        }
-        self.findings.media = self.findings.media.saturating_add(findings.media);
-        if findings.media > 0 {
-            self.contents.media.extend_from_slice(&contents.media);
-            self.contents.texts.extend_from_slice(&contents.texts);
-        }
-        self.too_many = self.findings.list.len() + findings.list.len() > FINDINGS_MAX;
-        for found in findings.list {
-            self.findings.push(found);
-        }
-    }
-
-    pub(super) async fn keep(self, exchange: &mut Exchange, body: &Bytes, policy: &Arc<Policy>) {
-        let looked = if self.too_many {
-            Looked::Unread
-        } else {
-            Looked::Through {
-                policy: Some(policy),
-                findings: &self.findings,
-                contents: &self.contents,
-            }
-        };
-        request(exchange, self.payload, body, looked).await;
-    }
 }
 
 /// Hands `bytes` on in pieces, with a pause between: other streams of this thread go on.

@@ -29,7 +29,7 @@ mod recording;
 
 pub(super) use decoding::Decoding;
 pub(super) use event::note;
-use event::{Speakers, judge, named, observed, tally};
+use event::{Speakers, judge, named, observed, tally, translated};
 use mold::{Mold, Run};
 pub(super) use recording::Recording;
 
@@ -284,15 +284,8 @@ impl Reading {
                 Gear::Translate {
                     decoder, events, ..
                 } => {
-                    let from = events.len();
-                    decoder.event(&event, events)?;
                     kept = at;
-                    note(
-                        events.get(from..).unwrap_or_default(),
-                        meter,
-                        *vendor,
-                        &told.view(),
-                    )?
+                    translated(&event, by, (decoder.as_mut(), events), meter)?
                 }
                 Gear::Govern { hide_usage, text } => {
                     let now = *now.get_or_insert_with(|| nanos(*opened));

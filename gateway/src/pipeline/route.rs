@@ -18,7 +18,7 @@ use wire::{Fault, Grade, Kind};
 use super::form::Sending;
 use super::inspect::Inspected;
 use super::settle::Exchange;
-use crate::config::snapshot::{Location, Model, Target};
+use crate::config::snapshot::{Location, Model, Snapshot, Target};
 
 /// One target of a model, kept alive by the model.
 #[derive(Clone)]
@@ -97,19 +97,7 @@ pub(super) fn route(exchange: &mut Exchange, inspected: Inspected) -> Result<Rou
         facts,
         findings,
     } = inspected;
-    let Some(model) = exchange.snapshot.models.get(facts.model.as_str()) else {
-        return Err(Fault::new(Kind::NoSuchModel).param("model"));
-    };
-    if exchange
-        .principal
-        .as_ref()
-        .is_none_or(|principal| !principal.models.allow(&facts.model))
-    {
-        return Err(Fault::new(Kind::Forbidden)
-            .reason("model_not_allowed")
-            .message("This key may not use that model.")
-            .param("model"));
-    }
+    let model = asked_for(&exchange.snapshot, exchange.principal.as_deref(), &facts)?;
     let order = order(&model.targets, || exchange.worker.random());
     let candidates = order.into_iter().map(|index| Candidate {
         model: Arc::clone(model),
@@ -161,6 +149,24 @@ pub(super) fn route(exchange: &mut Exchange, inspected: Inspected) -> Result<Rou
         shown,
         form: None,
     })
+}
+
+/// The model that a request names, if there is one and its key may use it.
+fn asked_for<'s>(
+    snapshot: &'s Snapshot,
+    principal: Option<&Principal>,
+    facts: &RequestFacts,
+) -> Result<&'s Arc<Model>, Fault> {
+    let Some(model) = snapshot.models.get(facts.model.as_str()) else {
+        return Err(Fault::new(Kind::NoSuchModel).param("model"));
+    };
+    if principal.is_none_or(|principal| !principal.models.allow(&facts.model)) {
+        return Err(Fault::new(Kind::Forbidden)
+            .reason("model_not_allowed")
+            .message("This key may not use that model.")
+            .param("model"));
+    }
+    Ok(model)
 }
 
 /// What conditions may read of a request, beside its body.

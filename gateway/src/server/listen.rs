@@ -2,14 +2,13 @@
 //!
 //! Each worker has a listener of its own on the same address (`SO_REUSEPORT`); the kernel shares connections out.
 
-use std::collections::HashMap;
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener as StdListener};
+use std::net::{SocketAddr, TcpListener as StdListener};
 use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -22,7 +21,6 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use policies::access::token::Digest;
-use prometheus_client::metrics::gauge::Gauge;
 use rustls::ServerConfig;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -33,6 +31,7 @@ use wire::Kind;
 
 use super::certificate;
 use super::guard::{Clocks, Guard, HeadWatch};
+use super::place::Place;
 use crate::config::snapshot::Snapshot;
 use crate::config::units::Size;
 use crate::pipeline::{self, ReplyBody};
@@ -453,51 +452,6 @@ impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for Executo
             }
             let _ = tokio::time::timeout(CUT_GRACE, task).await;
         });
-    }
-}
-
-/// A connection's place under the limits; leaving is dropping it.
-struct Place {
-    ip: IpAddr,
-    /// Counts it.
-    gauge: Gauge,
-}
-
-#[derive(Default)]
-struct Places {
-    all: usize,
-    by_ip: HashMap<IpAddr, usize>,
-}
-
-static PLACES: LazyLock<Mutex<Places>> = LazyLock::new(Mutex::default);
-
-impl Place {
-    fn take(ip: IpAddr, snapshot: &Snapshot, gauge: &Gauge) -> Option<Self> {
-        let mut places = PLACES.lock().unwrap_or_else(PoisonError::into_inner);
-        let limits = &snapshot.limits;
-        let own = places.by_ip.get(&ip).copied().unwrap_or(0);
-        if places.all >= limits.connections as usize || own >= limits.connections_per_ip as usize {
-            return None;
-        }
-        places.all += 1;
-        places.by_ip.insert(ip, own + 1);
-        gauge.inc();
-        let gauge = gauge.clone();
-        Some(Self { ip, gauge })
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.gauge.dec();
-        let mut places = PLACES.lock().unwrap_or_else(PoisonError::into_inner);
-        places.all -= 1;
-        if let Some(own) = places.by_ip.get_mut(&self.ip) {
-            *own -= 1;
-            if *own == 0 {
-                places.by_ip.remove(&self.ip);
-            }
-        }
     }
 }
 

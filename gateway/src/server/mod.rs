@@ -7,4 +7,5 @@ pub mod certificate;
 pub mod drain;
 pub mod guard;
 pub mod listen;
+mod place;
 pub mod tls;

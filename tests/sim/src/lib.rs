@@ -12,6 +12,7 @@
 //! - A credential is good unless it is missing, empty, or has `invalid` in it; GLM's must be `id.secret` or its JWT.
 //! - A model whose name begins with `no-such` does not exist.
 
+mod answer;
 mod body;
 mod faults;
 mod handshake;

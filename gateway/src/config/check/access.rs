@@ -37,23 +37,7 @@ type Asker<'a> = (usize, Option<&'a str>, Option<&'a [String]>);
 impl Check<'_> {
     pub(super) fn access(&mut self) {
         let config = self.config;
-        for (name, team) in &config.teams {
-            let steps = at!["teams", name.as_str()];
-            self.name(&steps, name, NAME_BYTES_MAX);
-            let grade = self.grade(&at!["teams", name.as_str(), "grade"], team.grade.as_deref());
-            self.known_models(
-                &at!["teams", name.as_str(), "models"],
-                team.models.as_deref(),
-            );
-            let own = Own {
-                who: ("team", "its parent"),
-                steps: &steps,
-                grade,
-                models: team.models.as_deref(),
-                said: team.into(),
-            };
-            self.narrows(&own, &self.joined(team.parent.as_deref()));
-        }
+        self.each_team();
         for (at, text) in config.trusted_proxies.iter().enumerate() {
             if let Err(wrong) = network(text) {
                 self.wrong(&at!["trusted_proxies", at], wrong);
@@ -110,6 +94,28 @@ impl Check<'_> {
         }
         self.admins(&digests);
         self.cleared_for_somebody();
+    }
+
+    /// Teams: their models and grades are known, and none may do more than its parent.
+    fn each_team(&mut self) {
+        let config = self.config;
+        for (name, team) in &config.teams {
+            let steps = at!["teams", name.as_str()];
+            self.name(&steps, name, NAME_BYTES_MAX);
+            let grade = self.grade(&at!["teams", name.as_str(), "grade"], team.grade.as_deref());
+            self.known_models(
+                &at!["teams", name.as_str(), "models"],
+                team.models.as_deref(),
+            );
+            let own = Own {
+                who: ("team", "its parent"),
+                steps: &steps,
+                grade,
+                models: team.models.as_deref(),
+                said: team.into(),
+            };
+            self.narrows(&own, &self.joined(team.parent.as_deref()));
+        }
     }
 
     /// Tokens of the admin API, beside the `keys` of the data endpoint.

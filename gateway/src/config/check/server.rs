@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{Check, at};
 use crate::config::address::{Host, Listen};
 use crate::config::problem::Step;
-use crate::config::schema::{CallTimeouts, Payload};
+use crate::config::schema::{CallTimeouts, Config, Payload};
 use crate::config::units::{Size, Span};
 
 const KIB: u64 = 1 << 10;
@@ -133,69 +133,7 @@ impl Check<'_> {
     }
 
     fn sizes(&mut self) {
-        let limits = &self.config.limits;
-        let http2 = &self.config.http2;
-        let audit = &self.config.audit;
-        let rows: [(&str, &str, Size, u64, u64); 13] = [
-            // hyper needs 8 KiB to read a head at all.
-            ("limits", "header_bytes", limits.header_bytes, 8 * KIB, MIB),
-            ("limits", "uri_bytes", limits.uri_bytes, 256, 64 * KIB),
-            ("limits", "body_bytes", limits.body_bytes, KIB, GIB),
-            (
-                "limits",
-                "upstream_header_bytes",
-                limits.upstream_header_bytes,
-                8 * KIB,
-                MIB,
-            ),
-            (
-                "limits",
-                "upstream_body_bytes",
-                limits.upstream_body_bytes,
-                KIB,
-                GIB,
-            ),
-            (
-                "limits",
-                "upstream_line_bytes",
-                limits.upstream_line_bytes,
-                KIB,
-                GIB,
-            ),
-            (
-                "limits",
-                "upstream_event_bytes",
-                limits.upstream_event_bytes,
-                KIB,
-                GIB,
-            ),
-            // The protocol: windows are at least 64 KiB - 1 by default and at most 2^31 - 1.
-            (
-                "http2",
-                "stream_window",
-                http2.stream_window,
-                KIB,
-                (1 << 31) - 1,
-            ),
-            (
-                "http2",
-                "connection_window",
-                http2.connection_window,
-                64 * KIB,
-                (1 << 31) - 1,
-            ),
-            ("audit", "segment_bytes", audit.segment_bytes, MIB, 4 * GIB),
-            ("audit", "reserve_bytes", audit.reserve_bytes, 0, 4 * GIB),
-            ("audit", "payload_bytes", audit.payload_bytes, KIB, GIB),
-            (
-                "audit",
-                "payload_memory",
-                audit.payload_memory,
-                MIB,
-                64 * GIB,
-            ),
-        ];
-        for (section, field, size, low, high) in rows {
+        for (section, field, size, low, high) in bounds(self.config) {
             if !(low..=high).contains(&size.0) {
                 let message = format!("must be {} to {}", Size(low), Size(high));
                 self.error(&at![section, field], message);
@@ -324,4 +262,70 @@ impl Check<'_> {
             self.error(steps, format!("must be {least} to {}", Span(SPAN_MAX)));
         }
     }
+}
+
+/// All sizes: section and field, what is set, the least and the most that may be.
+fn bounds(config: &Config) -> [(&'static str, &'static str, Size, u64, u64); 13] {
+    let limits = &config.limits;
+    let http2 = &config.http2;
+    let audit = &config.audit;
+    [
+        // hyper needs 8 KiB to read a head at all.
+        ("limits", "header_bytes", limits.header_bytes, 8 * KIB, MIB),
+        ("limits", "uri_bytes", limits.uri_bytes, 256, 64 * KIB),
+        ("limits", "body_bytes", limits.body_bytes, KIB, GIB),
+        (
+            "limits",
+            "upstream_header_bytes",
+            limits.upstream_header_bytes,
+            8 * KIB,
+            MIB,
+        ),
+        (
+            "limits",
+            "upstream_body_bytes",
+            limits.upstream_body_bytes,
+            KIB,
+            GIB,
+        ),
+        (
+            "limits",
+            "upstream_line_bytes",
+            limits.upstream_line_bytes,
+            KIB,
+            GIB,
+        ),
+        (
+            "limits",
+            "upstream_event_bytes",
+            limits.upstream_event_bytes,
+            KIB,
+            GIB,
+        ),
+        // The protocol: windows are at least 64 KiB - 1 by default and at most 2^31 - 1.
+        (
+            "http2",
+            "stream_window",
+            http2.stream_window,
+            KIB,
+            (1 << 31) - 1,
+        ),
+        (
+            "http2",
+            "connection_window",
+            http2.connection_window,
+            64 * KIB,
+            (1 << 31) - 1,
+        ),
+        ("audit", "segment_bytes", audit.segment_bytes, MIB, 4 * GIB),
+        ("audit", "reserve_bytes", audit.reserve_bytes, 0, 4 * GIB),
+        ("audit", "payload_bytes", audit.payload_bytes, KIB, GIB),
+        (
+            "audit",
+            "payload_memory",
+            audit.payload_memory,
+            MIB,
+            64 * GIB,
+        ),
+    ]
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::time::Instant;
 
 use adapters::vendor::{self, Vendor};
-use adapters::{ClientDialect, Dialect};
+use adapters::{ClientDialect, Decoder, Dialect};
 use bytes::Bytes;
 use wire::canon;
 use wire::facts::{EventFacts, Finish};
@@ -123,6 +123,19 @@ pub(super) type Speakers<'a> = (
     &'static dyn Vendor,
     &'a Told,
 );
+
+/// An event that is written anew: decoded behind those that wait, and taken into account.
+pub(super) fn translated(
+    event: &sse::Event<'_>,
+    (.., vendor, told): Speakers<'_>,
+    (decoder, events): (&mut dyn Decoder, &mut Vec<canon::Event>),
+    meter: &mut Meter,
+) -> Result<Said, Fault> {
+    let from = events.len();
+    decoder.event(event, events)?;
+    let new = events.get(from..).unwrap_or_default();
+    note(new, meter, vendor, &told.view())
+}
 
 /// An event in which nothing is looked for: judged, and added to what goes down.
 pub(super) fn observed(

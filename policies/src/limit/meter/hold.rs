@@ -139,21 +139,7 @@ pub fn reserve(charges: &[Charge], now: Now, hold: &mut Hold) -> Result<Reserved
     if charges.is_empty() {
         return Ok(reserved);
     }
-    let mut order: SmallVec<[usize; CHARGES_USUAL]> = (0..charges.len()).collect();
-    let serial = |at: &usize| charges.get(*at).map_or(0, |charge| charge.meter.serial);
-    order.sort_unstable_by_key(serial);
-    debug_assert!(
-        order
-            .windows(2)
-            .all(|pair| matches!(pair, [a, b] if serial(a) != serial(b))),
-        "a meter is charged once"
-    );
-    let mut guards: SmallVec<[(usize, MutexGuard<'_, State>); CHARGES_USUAL]> = SmallVec::new();
-    for at in order {
-        if let Some(charge) = charges.get(at) {
-            guards.push((at, charge.meter.lock()));
-        }
-    }
+    let mut guards = locked(charges);
     let mut refused: Option<(usize, Limited)> = None;
     for (at, state) in &mut guards {
         let Some(charge @ Charge { meter, .. }) = charges.get(*at) else {
@@ -209,6 +195,29 @@ pub fn reserve(charges: &[Charge], now: Now, hold: &mut Hold) -> Result<Reserved
         });
     }
     Ok(reserved)
+}
+
+/// Meters that are locked, each with the position of its charge.
+type Guards<'c> = SmallVec<[(usize, MutexGuard<'c, State>); CHARGES_USUAL]>;
+
+/// Locks the meters of all charges, in the one order that all requests keep.
+fn locked(charges: &[Charge]) -> Guards<'_> {
+    let mut order: SmallVec<[usize; CHARGES_USUAL]> = (0..charges.len()).collect();
+    let serial = |at: &usize| charges.get(*at).map_or(0, |charge| charge.meter.serial);
+    order.sort_unstable_by_key(serial);
+    debug_assert!(
+        order
+            .windows(2)
+            .all(|pair| matches!(pair, [a, b] if serial(a) != serial(b))),
+        "a meter is charged once"
+    );
+    let mut guards: Guards<'_> = SmallVec::new();
+    for at in order {
+        if let Some(charge) = charges.get(at) {
+            guards.push((at, charge.meter.lock()));
+        }
+    }
+    guards
 }
 
 /// What a request turned out to use.

@@ -14,33 +14,7 @@ fn is_name(text: &str) -> bool {
 
 /// Judges a request.
 pub(super) fn check(body: &Value) -> Result<(), String> {
-    const FIELDS: [&str; 6] = [
-        "messages",
-        "system",
-        "inferenceConfig",
-        "toolConfig",
-        "additionalModelRequestFields",
-        "requestMetadata",
-    ];
-    for name in body.as_object().into_iter().flat_map(serde_json::Map::keys) {
-        if !FIELDS.contains(&&**name) {
-            return Err(format!(
-                "Malformed input request: #: extraneous key [{name}] is not permitted"
-            ));
-        }
-    }
-    let config = at(body, &["inferenceConfig"]);
-    for (name, low, high) in [
-        ("temperature", 0.0, 1.0),
-        ("topP", 0.0, 1.0),
-        ("maxTokens", 1.0, 1e9),
-    ] {
-        if super::read::outside(config, name, |value| (low..=high).contains(&value)) {
-            return Err(format!(
-                "Value at 'inferenceConfig.{name}' failed to satisfy constraint"
-            ));
-        }
-    }
+    fields(body)?;
     tools(body)?;
     let messages = list(at(body, &["messages"]));
     if messages.is_empty() {
@@ -81,6 +55,38 @@ pub(super) fn check(body: &Value) -> Result<(), String> {
         open = ids("toolUse");
         if !open.is_empty() && list(at(body, &["toolConfig", "tools"])).is_empty() {
             return Err("The toolConfig field must be defined when using toolUse and toolResult content blocks.".into());
+        }
+    }
+    Ok(())
+}
+
+/// No field that the document does not have, and settings in their bounds.
+fn fields(body: &Value) -> Result<(), String> {
+    const FIELDS: [&str; 6] = [
+        "messages",
+        "system",
+        "inferenceConfig",
+        "toolConfig",
+        "additionalModelRequestFields",
+        "requestMetadata",
+    ];
+    for name in body.as_object().into_iter().flat_map(serde_json::Map::keys) {
+        if !FIELDS.contains(&&**name) {
+            return Err(format!(
+                "Malformed input request: #: extraneous key [{name}] is not permitted"
+            ));
+        }
+    }
+    let config = at(body, &["inferenceConfig"]);
+    for (name, low, high) in [
+        ("temperature", 0.0, 1.0),
+        ("topP", 0.0, 1.0),
+        ("maxTokens", 1.0, 1e9),
+    ] {
+        if super::read::outside(config, name, |value| (low..=high).contains(&value)) {
+            return Err(format!(
+                "Value at 'inferenceConfig.{name}' failed to satisfy constraint"
+            ));
         }
     }
     Ok(())

@@ -143,15 +143,8 @@ fn is_uuid(text: &str) -> bool {
     lengths == [8, 4, 4, 4, 12]
 }
 
-fn ask(arrived: &Arrived<'_>, body: &Value) -> Result<Ask, String> {
-    let id = arrived.query.strip_prefix("requestId=");
-    if !id.is_some_and(is_uuid) || !is_uuid(at(body, &["sessionId"]).as_str().unwrap_or_default()) {
-        return Err("requestId and sessionId are required".into());
-    }
-    let model = at(body, &["model"]).as_str().unwrap_or_default();
-    if model.is_empty() || body.get("prompt").is_some() {
-        return Err("model is required, prompt and messages exclude each other".into());
-    }
+/// A field that the document does not have is refused.
+fn known_fields(body: &Value) -> Result<(), String> {
     for key in body.as_object().into_iter().flat_map(|body| body.keys()) {
         if !["model", "sessionId", "systemPrompt", "messages", "extra"].contains(&key.as_str()) {
             return Err(format!("unknown field {key}"));
@@ -173,6 +166,19 @@ fn ask(arrived: &Arrived<'_>, body: &Value) -> Result<Ask, String> {
             return Err(format!("unknown field extra.{key}"));
         }
     }
+    Ok(())
+}
+
+fn ask(arrived: &Arrived<'_>, body: &Value) -> Result<Ask, String> {
+    let id = arrived.query.strip_prefix("requestId=");
+    if !id.is_some_and(is_uuid) || !is_uuid(at(body, &["sessionId"]).as_str().unwrap_or_default()) {
+        return Err("requestId and sessionId are required".into());
+    }
+    let model = at(body, &["model"]).as_str().unwrap_or_default();
+    if model.is_empty() || body.get("prompt").is_some() {
+        return Err("model is required, prompt and messages exclude each other".into());
+    }
+    known_fields(body)?;
     let (base, faults) = faults::read(model)?;
     let mut turns: Vec<Turn> = Vec::new();
     if let Some(system) = at(body, &["systemPrompt"]).as_str() {

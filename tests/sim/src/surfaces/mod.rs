@@ -33,6 +33,7 @@ mod private;
 mod profile;
 mod read;
 mod responses;
+mod responses_check;
 mod runtimes;
 mod runtimes_more;
 mod sensenova;
