@@ -123,8 +123,9 @@ pub(super) fn is_kept(raw: &str) -> bool {
 /// Whether a file in base64 stands somewhere in a text: nobody reads it there.
 pub(super) fn holds_file(raw: &str) -> bool {
     let bytes = raw.as_bytes();
-    let has = |part: &[u8]| memmem::find(bytes, part).is_some();
-    if memchr::memchr(b'\\', bytes).is_some() && (has(b"\\u") || has(b"\\/")) {
+    let mut escapes = memchr::memchr_iter(b'\\', bytes);
+    let hides = |at| matches!(bytes.get(at + 1), Some(b'u' | b'/'));
+    if escapes.any(hides) {
         return has_file(json::unescape(raw).as_bytes());
     }
     has_file(bytes)

@@ -12,7 +12,7 @@ use policies::policy::Policy;
 use policies::rewrite::file_text;
 use policies::scan::{Finding, Sort, Sorts, Stream};
 use wire::facts::{Contents, Form, Source, Text};
-use wire::json::{self, Mapped, Pieces};
+use wire::json::{self, Mapped, Pieces, utf8};
 use wire::{Fault, Kind};
 
 /// Bytes that are looked through at once: five to twenty µs of ordinary text, three ms of the dearest that there is.
@@ -378,9 +378,7 @@ fn whole_number(raw: &str) -> Option<String> {
 }
 
 fn str<'b>(body: &'b Bytes, span: &std::ops::Range<usize>) -> Result<&'b str, Fault> {
-    let raw = body
-        .get(span.clone())
-        .and_then(|raw| std::str::from_utf8(raw).ok());
+    let raw = body.get(span.clone()).and_then(utf8);
     raw.ok_or_else(|| Fault::new(Kind::Bug).detail("a text outside its body"))
 }
 

@@ -12,4 +12,4 @@ pub mod view;
 pub use scan::{scan, string_prefix};
 pub use tape::{Limits, Node, Reason, Reject, Tape, Type};
 pub use text::{Mapped, Offsets, Pieces, escape, escaped_len, unescape};
-pub use view::Value;
+pub use view::{Value, utf8};

@@ -252,8 +252,10 @@ fn reads(body: &[u8], node: &Node, name: &str) -> bool {
     }
 }
 
-/// The scanner has seen that it is UTF-8; without `unsafe` it must be looked at again, and for long texts by vector.
-pub(super) fn utf8(raw: &[u8]) -> Option<&str> {
+/// A slice of a body as text. The scanner has seen that it is UTF-8; without `unsafe` it must be looked at again, and for
+/// long texts by vector.
+#[must_use]
+pub fn utf8(raw: &[u8]) -> Option<&str> {
     const LONG: usize = 64;
     if raw.len() < LONG {
         std::str::from_utf8(raw).ok()
