@@ -20,7 +20,7 @@ use policies::rewrite::Rewritten;
 use policies::scan::{Finding, Stream};
 use smallvec::SmallVec;
 use wire::hold::{Caps, Hold, Lane, Piece};
-use wire::json::Mapped;
+use wire::json::{Mapped, Offsets};
 use wire::{Edits, Fault, Kind};
 
 pub(super) use tally::Tally;
@@ -183,6 +183,69 @@ impl<E> Governor<E> {
             return Err(over());
         }
         Ok(Taken::Held)
+    }
+
+    /// Whether [`take_alike`](Self::take_alike) may be asked of a lane (with its nesting, and whether it is an answer): no
+    /// text of another waits, and nothing is to stand before it.
+    pub(super) fn reads_alone(&self, (lane, _, answer): (Lane, bool, bool)) -> bool {
+        let labels = answer && self.prefix.is_some() && self.hold.end_of(lane) == 0;
+        let mut others = self.lanes.iter().filter(|watched| watched.lane != lane);
+        !labels && others.all(|watched| watched.open.is_empty())
+    }
+
+    /// Takes items that carry one piece each of a lane's text, which is read as one: with each its bytes, where its piece
+    /// stands in it, and where that ends in `text`. What waited and is decided is released first. Returns how many go as
+    /// they are, from the first on; the others wait, or are released too.
+    ///
+    /// # Errors
+    /// As [`take`](Self::take).
+    pub(super) fn take_alike(
+        &mut self,
+        (lane, nested, _): (Lane, bool, bool),
+        text: &str,
+        items: impl Iterator<Item = (E, usize, Range<usize>, usize)>,
+        now: u64,
+        mut out: impl FnMut(E, Edits),
+    ) -> Result<usize, Fault> {
+        self.swaps.clear();
+        let at = self.watched(lane, nested)?;
+        let before = self.hold.end_of(lane);
+        self.read(at, text)?;
+        let Some(watched) = self.lanes.get_mut(at) else {
+            return Err(Kind::Bug.into());
+        };
+        watched.silent = 0;
+        let decided = watched.from;
+        // What is replaced may begin in what waits.
+        if self.swaps.is_empty() {
+            self.hold.settle(lane, decided);
+            self.hold.release(&mut out);
+        }
+        let (mut passed, mut begin) = (0, 0);
+        let mut passes = self.swaps.is_empty() && self.hold.is_empty();
+        for (item, bytes, span, end) in items {
+            let len = end - std::mem::replace(&mut begin, end);
+            passes = passes && before + end as u64 <= decided;
+            if passes {
+                self.hold.pass(lane, len);
+                passed += 1;
+                continue;
+            }
+            let piece = Piece {
+                lane,
+                span,
+                len,
+                offsets: Offsets::default(),
+            };
+            self.hold.push(item, bytes, [piece], now);
+        }
+        self.apply()?;
+        self.hold.settle(lane, decided);
+        self.hold.release(out);
+        if self.hold.over(now) {
+            return Err(over());
+        }
+        Ok(passed)
     }
 
     /// A lane that waits holds up the others. When another one of its choice goes on (the answer after the reasoning, a

@@ -265,13 +265,13 @@ impl Reading {
         } = self;
         let by: Speakers<'_> = (*client, *spoken, *vendor, &*told);
         while !*done {
-            if let Gear::Observe { run, .. } = gear
-                && splitter.is_between()
-            {
-                let alike = run.step_over(data, &mut at, splitter.limits());
-                if alike > 0 {
-                    meter.events += alike;
-                    meter.content_events += alike;
+            if splitter.is_between() {
+                let now = || *now.get_or_insert_with(|| nanos(*opened));
+                let place = (data, &mut kept, &mut at);
+                let count = alike(gear, splitter.limits(), now, place, out)?;
+                if count > 0 {
+                    meter.events += count;
+                    meter.content_events += count;
                     meter.first_content.get_or_insert_with(Instant::now);
                     (*begun, *content) = (true, true);
                 }
@@ -407,6 +407,21 @@ impl Reading {
         self.done = true;
         self.closed = true;
         Ok(())
+    }
+}
+
+/// Takes the events that differ from an earlier one in their text alone, from `at` on, where one begins; how many.
+fn alike(
+    gear: &mut Gear,
+    limits: sse::Limits,
+    now: impl FnOnce() -> u64,
+    (data, kept, at): (&Bytes, &mut usize, &mut usize),
+    out: &mut Rope,
+) -> Result<u64, Fault> {
+    match gear {
+        Gear::Observe { run, .. } => Ok(run.step_over(data, at, limits)),
+        Gear::Govern { text, .. } => text.run(limits, now, (data, kept, at), out),
+        Gear::Translate { .. } => Ok(0),
     }
 }
 

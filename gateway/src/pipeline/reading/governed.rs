@@ -3,6 +3,7 @@
 //! An event that is more than one data line is written anew as one, and comments of the upstream are dropped: nothing
 //! that nobody has read goes down.
 
+use std::cell::RefCell;
 use std::ops::Range;
 
 use adapters::ClientDialect;
@@ -12,10 +13,15 @@ use wire::json::{self, Tape};
 use wire::sse;
 use wire::{Edits, Fault, Kind, Rope};
 
-use super::mold::Mold;
+use super::mold::{Alike, Mold};
 use super::{Governed, SCRATCH, Speakers, judge};
 use crate::pipeline::govern::{Governor, Spoken, Taken};
 use crate::pipeline::governing::{spoken_in, without_repeats};
+
+thread_local! {
+    /// One run a thread: an idle stream keeps none.
+    static ALIKE: RefCell<Alike> = RefCell::new(Alike::default());
+}
 
 /// Bounds of an event's JSON: as the lens has them.
 pub(super) const LIMITS: json::Limits = json::Limits {
@@ -27,6 +33,54 @@ pub(super) const LIMITS: json::Limits = json::Limits {
 };
 
 impl Governed {
+    /// Takes the events from `at` on that are alike, whose text is looked through as one; how many there were. None if that
+    /// is one alone, or other text waits.
+    pub(super) fn run(
+        &mut self,
+        limits: sse::Limits,
+        now: impl FnOnce() -> u64,
+        (data, kept, at): (&Bytes, &mut usize, &mut usize),
+        out: &mut Rope,
+    ) -> Result<u64, Fault> {
+        ALIKE.with_borrow_mut(|run| {
+            run.clear();
+            let longest = limits.line_bytes.min(limits.event_bytes);
+            let Some(lane) = self.mold.run(data, *at, longest, run) else {
+                return Ok(0);
+            };
+            let [first, .., last] = &*run.events else {
+                return Ok(0);
+            };
+            if !self.governor.reads_alone(lane) {
+                return Ok(0);
+            }
+            out.push(data.slice((*kept).min(first.event.start)..first.event.start));
+            let pieces = run.events.iter().map(|fit| {
+                let from = fit.event.start;
+                let span = fit.text.start - from..fit.text.end - from;
+                (
+                    data.slice(fit.event.clone()),
+                    fit.event.len(),
+                    span,
+                    fit.end,
+                )
+            });
+            let now = now();
+            let release = |event: Bytes, edits: Edits| out.append(edits.apply(&event));
+            let passed = self
+                .governor
+                .take_alike(lane, &run.text, pieces, now, release)?;
+            *at = last.event.end;
+            // Those that pass stay with what comes behind them, unless others of the run wait.
+            *kept = first.event.start;
+            if let Some(held) = run.events.get(passed) {
+                out.push(data.slice(*kept..held.event.start));
+                *kept = *at;
+            }
+            Ok(run.events.len() as u64)
+        })
+    }
+
     /// One event under policy.
     pub(super) fn event(
         &mut self,

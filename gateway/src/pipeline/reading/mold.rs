@@ -27,6 +27,35 @@ pub(super) struct Mold {
     lane: Option<(Lane, bool, bool)>,
 }
 
+/// Whether where an event ends is seen by its bytes alone, whatever comes next.
+fn splits(event: &[u8]) -> bool {
+    event.ends_with(b"\n\n") && (event.starts_with(b"data:") || event.starts_with(b"event:"))
+}
+
+/// Most events of a run.
+const RUN_MAX: usize = 64;
+
+/// Events of a read that differ in their text alone, and that text as one.
+#[derive(Default)]
+pub(super) struct Alike {
+    pub(super) text: String,
+    pub(super) events: Vec<Fit>,
+}
+
+impl Alike {
+    pub(super) fn clear(&mut self) {
+        self.text.clear();
+        self.events.clear();
+    }
+}
+
+/// One of them: where it stands in the read, where its text does, and where that ends in the text of all.
+pub(super) struct Fit {
+    pub(super) event: Range<usize>,
+    pub(super) text: Range<usize>,
+    pub(super) end: usize,
+}
+
 /// Longest event that is kept as a mold.
 const MOLD_BYTES_MAX: usize = 4096;
 
@@ -42,6 +71,36 @@ impl Mold {
         // An event without text says nothing.
         let fits = string > 2 && rest.get(string..)?.starts_with(after);
         fits.then_some((length, before.len() + 1..before.len() + string - 1))
+    }
+
+    /// Adds the events that fit, from `at` on, where an event begins, and of whose text every byte stands for itself.
+    /// Returns lane, nesting and whether it is an answer.
+    pub(super) fn run(
+        &self,
+        data: &[u8],
+        mut at: usize,
+        longest: usize,
+        run: &mut Alike,
+    ) -> Option<(Lane, bool, bool)> {
+        let lane = self.lane.filter(|_| splits(&self.event))?;
+        while run.events.len() < RUN_MAX
+            && let Some((length, span)) = self.prefix(data.get(at..)?)
+            && length <= longest
+        {
+            let text = at + span.start..at + span.end;
+            let raw = json::utf8(data.get(text.clone())?)?;
+            if raw.contains('\\') {
+                break;
+            }
+            run.text.push_str(raw);
+            run.events.push(Fit {
+                event: at..at + length,
+                text,
+                end: run.text.len(),
+            });
+            at += length;
+        }
+        Some(lane)
     }
 
     /// Where the text of `raw` stands, if it fits.
@@ -127,13 +186,11 @@ impl Run {
         if self.misses < MISSES_MIN || !self.misses.is_power_of_two() {
             return;
         }
-        let Some(span) = event.single().filter(|_| event.raw.ends_with(b"\n\n")) else {
+        let Some(span) = event.single().filter(|_| splits(event.raw)) else {
             return;
         };
         let data = event.raw.get(span.clone()).unwrap_or_default();
-        if !event.raw.starts_with(b"data:") && !event.raw.starts_with(b"event:")
-            || json::scan::scan_into(data, &LIMITS, scratch).is_err()
-        {
+        if json::scan::scan_into(data, &LIMITS, scratch).is_err() {
             return;
         }
         let mut saying = Saying::default();

@@ -253,22 +253,8 @@ fn client_reads(
         .map(|(place, piece)| event(place, piece, ascii))
         .collect();
     bytes.push_str(END);
-    let vendor = adapters::vendor("openai-compatible").unwrap();
-    let head = Head {
-        status: 200,
-        headers: HeaderMap::new(),
-        now_ms: 0,
-    };
-    let gear = Gear::govern(false, governor(restore));
-    let limits = sse::Limits::default();
-    let mut reading = Reading::new(&OpenAiChat, &OpenAiChat, vendor, &head, gear, limits);
-    let (mut meter, mut out) = (Meter::default(), Rope::new());
-    for read in bytes.as_bytes().chunks(read) {
-        let read = Bytes::copy_from_slice(read);
-        reading.read(&read, &mut meter, &mut out).unwrap();
-    }
-    assert!(reading.done);
-    let out = String::from_utf8(out.into_bytes().to_vec()).unwrap();
+    let reads: Vec<&[u8]> = bytes.as_bytes().chunks(read).collect();
+    let out = goes_down(&reads, restore).0.unwrap();
     let mut said: BTreeMap<String, String> = BTreeMap::new();
     for data in out
         .split("\n\n")
@@ -369,14 +355,64 @@ fn what_is_tested_is_there() {
     );
 }
 
+/// Bytes of a read: less than an event, some events, all.
+fn reads() -> impl Strategy<Value = usize> {
+    prop_oneof![3 => 1usize..700, 2 => 700usize..4000, 1 => Just(1 << 20)]
+}
+
+/// What goes down of a stream in these reads, and what was counted.
+fn goes_down(reads: &[&[u8]], restore: bool) -> (Result<String, Fault>, (u64, u64)) {
+    let vendor = adapters::vendor("openai-compatible").unwrap();
+    let head = Head {
+        status: 200,
+        headers: HeaderMap::new(),
+        now_ms: 0,
+    };
+    let gear = Gear::govern(false, governor(restore));
+    let limits = sse::Limits::default();
+    let mut reading = Reading::new(&OpenAiChat, &OpenAiChat, vendor, &head, gear, limits);
+    let (mut meter, mut out) = (Meter::default(), Rope::new());
+    let mut ended = Ok(());
+    for read in reads {
+        let read = Bytes::copy_from_slice(read);
+        ended = ended.and_then(|()| reading.read(&read, &mut meter, &mut out));
+    }
+    assert!(reading.done || ended.is_err());
+    let out = String::from_utf8(out.into_bytes().to_vec()).unwrap();
+    (ended.map(|()| out), (meter.events, meter.content_events))
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// Alike events of a read are looked through as one: to the byte as if each was read alone, which one is that began in
+    /// an earlier read.
+    #[test]
+    fn alike_events_are_as_if_each_was_read(
+        said in texts(), more in texts(), thought in texts(), size in 1usize..7, later in 1usize..7, restore in any::<bool>(),
+    ) {
+        let pieces = |place, text: &str, size| {
+            let chars: Vec<char> = text.chars().collect();
+            let pieces = chars.chunks(size).map(|piece| event(place, &piece.iter().collect::<String>(), false));
+            pieces.collect::<String>()
+        };
+        let all = [
+            pieces("content", &said, size), pieces("reasoning_content", &thought, later), pieces("content", &more, later), END.to_owned(),
+        ].concat();
+        let mut ends: Vec<usize> = all.match_indices("\n\n").map(|(at, _)| at + 1).collect();
+        ends.insert(0, 0);
+        ends.push(all.len());
+        let each: Vec<&[u8]> = ends.windows(2).map(|pair| &all.as_bytes()[pair[0]..pair[1]]).collect();
+        let (one, many) = (goes_down(&[all.as_bytes()], restore), goes_down(&each, restore));
+        prop_assert_eq!(one.1, many.1);
+        prop_assert_eq!(one.0.unwrap(), many.0.unwrap());
+    }
 
     /// Events of the client's dialect, and canonical ones; two texts at once; with and without something to put back.
     #[test]
     fn every_cut_gives_the_wholes_text(
         said in texts(), thought in texts(), said_at in marks(), thought_at in marks(),
-        restore in any::<bool>(), ascii in any::<bool>(), read in 1usize..700,
+        restore in any::<bool>(), ascii in any::<bool>(), read in reads(),
     ) {
         let whole = client_reads(&[("content", vec![&said]), ("reasoning_content", vec![&thought])], restore, false, 1 << 20);
         let lanes = [("content", cut(&said, &said_at)), ("reasoning_content", cut(&thought, &thought_at))];
@@ -391,7 +427,7 @@ proptest! {
     #[test]
     fn every_cut_of_arguments_gives_the_wholes_arguments(
         text in texts(), other in texts(), number in prop::sample::select(&[13_800_138_000_u64, 7, 530_102_197_306_296_363][..]),
-        at in marks(), restore in any::<bool>(), read in 1usize..700,
+        at in marks(), restore in any::<bool>(), read in reads(),
     ) {
         let arguments = json!({"a": text, "n": number, "list": [number, {"deep": other}]}).to_string();
         let whole = client_reads(&[("arguments", vec![&arguments])], restore, false, 1 << 20);
