@@ -94,18 +94,19 @@ fn says(upstream: &Scripted, text: &str) {
     upstream.whole(&json!({"role": "assistant", "content": text}));
 }
 
+/// The opening record of the request behind a reply.
+fn opening(gateway: &Gateway, reply: &Reply) -> Value {
+    let journal = gateway.journal();
+    journal.opening(&id_of(reply)).unwrap().payload.clone()
+}
+
 #[tokio::test]
 async fn nothing_is_kept_unless_somebody_asks_for_it() {
     let (upstream, gateway) = bench(json!({})).await;
     says(&upstream, "PLANTED-ANSWER-4411");
     let reply = gateway.chat("m", "PLANTED-PROMPT-4411").send().await;
     let closing = gateway.record(&reply).await;
-    let opening = gateway
-        .journal()
-        .opening(&id_of(&reply))
-        .unwrap()
-        .payload
-        .clone();
+    let opening = opening(&gateway, &reply);
     for field in ["request_body", "fingerprint"] {
         assert!(opening.get(field).is_none(), "{opening}");
     }
@@ -301,12 +302,7 @@ async fn a_model_may_say_otherwise_and_a_reload_changes_it() {
     let kept = async |model: &str| {
         let reply = gateway.chat(model, "hello").send().await;
         let closing = gateway.record(&reply).await;
-        let opening = gateway
-            .journal()
-            .opening(&id_of(&reply))
-            .unwrap()
-            .payload
-            .clone();
+        let opening = opening(&gateway, &reply);
         assert_eq!(
             opening.get("request_body").is_some(),
             closing.get("reply_body").is_some()
@@ -346,12 +342,7 @@ async fn fingerprints_are_of_exactly_what_came_and_went() {
         let reply = ask.send().await;
         assert_eq!(reply.status, 200, "{}", reply.text());
         let closing = gateway.record(&reply).await;
-        let opening = gateway
-            .journal()
-            .opening(&id_of(&reply))
-            .unwrap()
-            .payload
-            .clone();
+        let opening = opening(&gateway, &reply);
         assert_eq!(opening["fingerprint"], hmac(&sent));
         assert_eq!(closing["reply_fingerprint"], hmac(&reply.body));
         assert!(opening.get("request_body").is_none());

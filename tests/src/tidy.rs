@@ -259,8 +259,9 @@ fn unsafe_is_forbidden_and_nothing_waits_for_later() {
     }
     // Where a lint is allowed, and where nobody ran clippy.
     for path in PRODUCT.iter().flat_map(|under| files(under, "rs")) {
-        for word in ["todo!(", "unimplemented!(", "dbg!("] {
-            assert!(!code(&path).contains(word), "{word} in {}", name(&path));
+        for word in ["todo", "unimplemented", "dbg"] {
+            let call = format!("{word}!(");
+            assert!(!code(&path).contains(&call), "{word} in {}", name(&path));
         }
     }
 }

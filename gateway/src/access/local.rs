@@ -279,9 +279,11 @@ fn put(
             (rev, text.to_owned())
         });
         let there = old.as_ref().map_or(0, |row| row.0);
-        let doubt = doubtful.get(&doc.name).filter(|it| it.rev == there);
-        let is_doubtful = doubt.is_some_and(|it| ends || !it.lasts());
-        if there != known && !is_doubtful {
+        let doubt = doubtful.get(&doc.name);
+        let is_doubtful = doubt.is_some_and(|it| it.rev == there);
+        // Whatever revision the change was made of: nobody who made it knew of the end.
+        let undoes = !ends && doubt.is_some_and(Doubt::lasts);
+        if undoes || there != known && !is_doubtful {
             return Ok(Written::Conflict);
         }
         if there == 0 && table.len()? >= docs_max {
@@ -317,17 +319,21 @@ fn private_dir(dir: &Path) -> anyhow::Result<()> {
     made.with_context(|| format!("the state directory {} cannot be made", dir.display()))
 }
 
-/// Makes this process the only one with the database of `dir`, for as long as the file is open.
-fn lock(dir: &Path) -> anyhow::Result<File> {
-    let shown = || format!("the keys in {} cannot be locked", dir.display());
-    let file = OpenOptions::new()
+/// The file at `path`, made if there is none, for its owner alone.
+fn private_file(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
         .read(true)
         .write(true)
         .create(true)
         .truncate(false)
         .mode(0o600)
-        .open(dir.join(LOCK))
-        .with_context(shown)?;
+        .open(path)
+}
+
+/// Makes this process the only one with the database of `dir`, for as long as the file is open.
+fn lock(dir: &Path) -> anyhow::Result<File> {
+    let shown = || format!("the keys in {} cannot be locked", dir.display());
+    let file = private_file(&dir.join(LOCK)).with_context(shown)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
@@ -349,14 +355,7 @@ fn open_with<B: StorageBackend>(
     wrap: impl FnOnce(FileBackend) -> B,
 ) -> anyhow::Result<Database> {
     let shown = || format!("the keys in {} cannot be opened", path.display());
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)
-        .with_context(shown)?;
+    let file = private_file(path).with_context(shown)?;
     let mut builder = Database::builder();
     builder.set_cache_size(CACHE_BYTES);
     let file = FileBackend::new(file).with_context(shown)?;

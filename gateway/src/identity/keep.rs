@@ -63,7 +63,8 @@ impl Plan {
             }
             return;
         }
-        // Whoever asks from here on has to wait for a fetch that begins later: keys are as new as the question to them.
+        // Whoever asks from here on joins this fetch, which began before: should it not bring the key, they may ask for
+        // another, and their token is not a wrong one.
         issuer.pending.store(true, Ordering::Release);
         let now = now(&*shared.clock);
         let fetched = fetch::keys(&issuer.settings.source).await;
@@ -84,7 +85,7 @@ impl Plan {
                 pause
             }
         };
-        self.due_ns = now.mono_ns.saturating_add(nanos(pause));
+        self.due_ns = shared.clock.mono_ns().saturating_add(nanos(pause));
         issuer.pending.store(false, Ordering::Release);
         issuer.attempts.send_modify(|count| *count += 1);
     }

@@ -29,7 +29,7 @@ mod recording;
 
 pub(super) use decoding::Decoding;
 pub(super) use event::note;
-use event::{Speakers, judge, named, observed, tally, translated};
+use event::{Speakers, count_texts, judge, named, observed, tally, translated};
 use mold::{Mold, Run};
 pub(super) use recording::Recording;
 
@@ -268,11 +268,7 @@ impl Reading {
             if splitter.is_between() {
                 let now = || *now.get_or_insert_with(|| nanos(*opened));
                 let place = (data, &mut kept, &mut at);
-                let count = alike(gear, splitter.limits(), now, place, out)?;
-                if count > 0 {
-                    meter.events += count;
-                    meter.content_events += count;
-                    meter.first_content.get_or_insert_with(Instant::now);
+                if alike(gear, splitter.limits(), now, place, meter, out)? {
                     (*begun, *content) = (true, true);
                 }
             }
@@ -410,18 +406,24 @@ impl Reading {
     }
 }
 
-/// Takes the events that differ from an earlier one in their text alone, from `at` on, where one begins; how many.
+/// Takes the events that differ from an earlier one in their text alone, from `at` on, where one begins; whether there were
+/// any.
 fn alike(
     gear: &mut Gear,
     limits: sse::Limits,
     now: impl FnOnce() -> u64,
     (data, kept, at): (&Bytes, &mut usize, &mut usize),
+    meter: &mut Meter,
     out: &mut Rope,
-) -> Result<u64, Fault> {
+) -> Result<bool, Fault> {
     match gear {
-        Gear::Observe { run, .. } => Ok(run.step_over(data, at, limits)),
-        Gear::Govern { text, .. } => text.run(limits, now, (data, kept, at), out),
-        Gear::Translate { .. } => Ok(0),
+        Gear::Observe { run, .. } => {
+            let count = run.step_over(data, at, limits);
+            count_texts(meter, count);
+            Ok(count > 0)
+        }
+        Gear::Govern { text, .. } => text.run(limits, now, (data, kept, at), meter, out),
+        Gear::Translate { .. } => Ok(false),
     }
 }
 

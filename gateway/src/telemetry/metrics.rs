@@ -381,6 +381,41 @@ mod tests {
         Metrics::new("0.1.0", "abc", Arc::default())
     }
 
+    /// What a scrape of the test below has.
+    const GOLDEN: &[&str] = &[
+        "yumen_build_info{version=\"0.1.0\",commit=\"abc\"} 1",
+        "yumen_http_requests_total{route=\"/v1/chat/completions\",method=\"POST\",code=\"200\"} 2",
+        "code=\"_other\"} 1",
+        "yumen_request_duration_seconds_count{route=\"/v1/chat/completions\"} 3",
+        "yumen_overhead_duration_seconds_count 0",
+        "yumen_upstream_requests_total{provider=\"near\",outcome=\"ok\"} 1",
+        "yumen_upstream_requests_total{provider=\"near\",outcome=\"throttled\"} 1",
+        "yumen_upstream_first_content_seconds_count{provider=\"near\"} 1",
+        "yumen_tokens_total{provider=\"near\",model=\"assistant\",direction=\"output\"} 12",
+        "yumen_faults_total{kind=\"bad_request\",reason=\"invalid_json\"} 1",
+        "yumen_ratelimit_decisions_total{result=\"limited\"} 0",
+        "yumen_verdicts_total{verdict=\"refuse\"} 1",
+        "yumen_policy_decisions_total{rule=\"ids\",verdict=\"redact\"} 1",
+        "yumen_policy_decisions_total{rule=\"output\",verdict=\"shadow\"} 1",
+        "yumen_policy_decisions_total{rule=\"moderation\",verdict=\"refuse\"} 1",
+        "yumen_redactions_total{type=\"VIN\"} 3",
+        "yumen_findings_total{type=\"VIN\",phase=\"request\"} 4",
+        "yumen_findings_total{type=\"VIN\",phase=\"reply\"} 5",
+        "yumen_gate_decisions_total{gate=\"moderation\",verdict=\"failed_open\"} 1",
+        "yumen_policy_errors_total 0",
+        "yumen_inflight 3",
+        "yumen_connections 0",
+        "yumen_panics_total 0",
+        "yumen_audit_records_total 0",
+        "yumen_audit_errors_total 0",
+        "yumen_audit_state 0",
+        "yumen_config_reloads_total 0",
+        "yumen_config_reload_failures_total 0",
+        "yumen_config_last_success_timestamp_seconds 0",
+        "process_start_time_seconds ",
+        "# EOF",
+    ];
+
     #[test]
     fn a_scrape_has_the_golden_set() {
         let metrics = metrics();
@@ -412,39 +447,7 @@ mod tests {
         metrics.gate("moderation", GateVerdict::Open);
         metrics.inflight.set(3);
         let text = metrics.encode();
-        for line in [
-            "yumen_build_info{version=\"0.1.0\",commit=\"abc\"} 1",
-            "yumen_http_requests_total{route=\"/v1/chat/completions\",method=\"POST\",code=\"200\"} 2",
-            "code=\"_other\"} 1",
-            "yumen_request_duration_seconds_count{route=\"/v1/chat/completions\"} 3",
-            "yumen_overhead_duration_seconds_count 0",
-            "yumen_upstream_requests_total{provider=\"near\",outcome=\"ok\"} 1",
-            "yumen_upstream_requests_total{provider=\"near\",outcome=\"throttled\"} 1",
-            "yumen_upstream_first_content_seconds_count{provider=\"near\"} 1",
-            "yumen_tokens_total{provider=\"near\",model=\"assistant\",direction=\"output\"} 12",
-            "yumen_faults_total{kind=\"bad_request\",reason=\"invalid_json\"} 1",
-            "yumen_ratelimit_decisions_total{result=\"limited\"} 0",
-            "yumen_verdicts_total{verdict=\"refuse\"} 1",
-            "yumen_policy_decisions_total{rule=\"ids\",verdict=\"redact\"} 1",
-            "yumen_policy_decisions_total{rule=\"output\",verdict=\"shadow\"} 1",
-            "yumen_policy_decisions_total{rule=\"moderation\",verdict=\"refuse\"} 1",
-            "yumen_redactions_total{type=\"VIN\"} 3",
-            "yumen_findings_total{type=\"VIN\",phase=\"request\"} 4",
-            "yumen_findings_total{type=\"VIN\",phase=\"reply\"} 5",
-            "yumen_gate_decisions_total{gate=\"moderation\",verdict=\"failed_open\"} 1",
-            "yumen_policy_errors_total 0",
-            "yumen_inflight 3",
-            "yumen_connections 0",
-            "yumen_panics_total 0",
-            "yumen_audit_records_total 0",
-            "yumen_audit_errors_total 0",
-            "yumen_audit_state 0",
-            "yumen_config_reloads_total 0",
-            "yumen_config_reload_failures_total 0",
-            "yumen_config_last_success_timestamp_seconds 0",
-            "process_start_time_seconds ",
-            "# EOF",
-        ] {
+        for line in GOLDEN {
             assert!(text.contains(line), "{line} in {text}");
         }
         assert!(!text.contains("unknown"), "{text}");

@@ -13,6 +13,7 @@ mod english;
 mod english_more;
 mod foreign;
 mod harm;
+mod pinyin;
 mod reading;
 mod rules;
 mod rules_more;
@@ -87,7 +88,7 @@ static WORDS: LazyLock<Index<Class>> = LazyLock::new(|| {
         english::ENGLISH,
         english_more::ENGLISH_MORE,
         chinese::CHINESE,
-        chinese::PINYIN,
+        pinyin::PINYIN,
         foreign::FOREIGN,
     ])
 });

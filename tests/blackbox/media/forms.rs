@@ -2,32 +2,28 @@
 
 use super::*;
 
+/// Vendors that write down what is said.
+const HEAR: [&str; 6] = [
+    "openai",
+    "azure-openai",
+    "xinference",
+    "vllm",
+    "sglang",
+    "mistral",
+];
+
 #[tokio::test]
 async fn a_form_arrives_whole_in_any_order() {
     let sim = sim().await;
     let mut config = Config::new();
-    for vendor in [
-        "openai",
-        "azure-openai",
-        "xinference",
-        "vllm",
-        "sglang",
-        "mistral",
-    ] {
+    for vendor in HEAR {
         config.sim_provider(vendor, vendor, &sim);
         config.model(vendor, &[(vendor, "whisper-1")]);
     }
     let gateway = Gateway::start(&config).await;
     for length in [0, 10, 100_000, 3 << 20] {
         let sound = sound(length);
-        for vendor in [
-            "openai",
-            "azure-openai",
-            "xinference",
-            "vllm",
-            "sglang",
-            "mistral",
-        ] {
+        for vendor in HEAR {
             let parts: [Part<'_>; 4] = [
                 ("model", None, vendor.as_bytes()),
                 ("prompt", None, "提示 \"x\"".as_bytes()),

@@ -236,12 +236,7 @@ async fn a_program_that_fails_or_hangs_costs_payloads_and_no_request() {
             assert_eq!(reply.status, 200, "{script}: {}", reply.text());
             let closing = gateway.record(&reply).await;
             assert_eq!(closing["reply_body"]["dropped"], "key", "{closing}");
-            let opening = gateway
-                .journal()
-                .opening(&id_of(&reply))
-                .unwrap()
-                .payload
-                .clone();
+            let opening = opening(&gateway, &reply);
             assert_eq!(opening["request_body"]["dropped"], "key", "{opening}");
         }
         assert!(

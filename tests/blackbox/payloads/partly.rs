@@ -10,12 +10,7 @@ async fn what_is_too_long_is_cut_off_and_the_record_says_so() {
     let sent = ask.body.clone();
     let reply = ask.send().await;
     let closing = gateway.record(&reply).await;
-    let opening = gateway
-        .journal()
-        .opening(&id_of(&reply))
-        .unwrap()
-        .payload
-        .clone();
+    let opening = opening(&gateway, &reply);
     for (body, whole) in [
         (&opening["request_body"], sent.len()),
         (&closing["reply_body"], reply.body.len()),

@@ -212,82 +212,85 @@ mod tests {
         assert!(!plain.structured && !plain.logprobs && !plain.stream);
     }
 
+    /// Bodies, what the refusal names, and its status.
+    const REFUSED: &[(&str, &str, u16)] = &[
+        ("[]", "", 400),
+        (r#"{"input":"a"}"#, "model", 400),
+        (r#"{"model":"m"}"#, "input", 400),
+        (r#"{"model":"m","messages":[]}"#, "input", 400),
+        (r#"{"model":"m","input":[]}"#, "input", 400),
+        (r#"{"model":"m","input":1}"#, "input", 400),
+        (r#"{"model":"m","input":["a"]}"#, "input[0]", 400),
+        (
+            r#"{"model":"m","input":[{"content":"a"}]}"#,
+            "input[0].role",
+            400,
+        ),
+        (
+            r#"{"model":"m","input":[{"role":"tool","content":"a"}]}"#,
+            "input[0].role",
+            400,
+        ),
+        (
+            r#"{"model":"m","input":[{"role":"user"}]}"#,
+            "input[0].content",
+            400,
+        ),
+        (
+            r#"{"model":"m","input":[{"type":7}]}"#,
+            "input[0].type",
+            400,
+        ),
+        (
+            r#"{"model":"m","input":[{"type":"item_reference","id":"msg_1"}]}"#,
+            "input[0].id",
+            404,
+        ),
+        (
+            r#"{"model":"m","input":"a","previous_response_id":"resp_1"}"#,
+            "previous_response_id",
+            404,
+        ),
+        (
+            r#"{"model":"m","input":"a","conversation":"conv_1"}"#,
+            "conversation",
+            400,
+        ),
+        (
+            r#"{"model":"m","input":"a","background":true}"#,
+            "background",
+            400,
+        ),
+        (
+            r#"{"model":"m","input":"a","prompt":{"id":"pmpt_1"}}"#,
+            "prompt",
+            400,
+        ),
+        (
+            r#"{"model":"m","input":"a","max_output_tokens":0}"#,
+            "max_output_tokens",
+            400,
+        ),
+        (r#"{"model":"m","input":"a","store":"no"}"#, "store", 400),
+        (r#"{"model":"m","input":"a","Input":"b"}"#, "input", 400),
+        (
+            r#"{"model":"m","input":[{"role":"user","content":"a","Content":"b"}]}"#,
+            "content",
+            400,
+        ),
+        (
+            r#"{"model":"m","input":"a","base_url":"x"}"#,
+            "base_url",
+            400,
+        ),
+    ];
+
     #[test]
     fn refuses() {
-        for (body, field, status) in [
-            ("[]", "", 400),
-            (r#"{"input":"a"}"#, "model", 400),
-            (r#"{"model":"m"}"#, "input", 400),
-            (r#"{"model":"m","messages":[]}"#, "input", 400),
-            (r#"{"model":"m","input":[]}"#, "input", 400),
-            (r#"{"model":"m","input":1}"#, "input", 400),
-            (r#"{"model":"m","input":["a"]}"#, "input[0]", 400),
-            (
-                r#"{"model":"m","input":[{"content":"a"}]}"#,
-                "input[0].role",
-                400,
-            ),
-            (
-                r#"{"model":"m","input":[{"role":"tool","content":"a"}]}"#,
-                "input[0].role",
-                400,
-            ),
-            (
-                r#"{"model":"m","input":[{"role":"user"}]}"#,
-                "input[0].content",
-                400,
-            ),
-            (
-                r#"{"model":"m","input":[{"type":7}]}"#,
-                "input[0].type",
-                400,
-            ),
-            (
-                r#"{"model":"m","input":[{"type":"item_reference","id":"msg_1"}]}"#,
-                "input[0].id",
-                404,
-            ),
-            (
-                r#"{"model":"m","input":"a","previous_response_id":"resp_1"}"#,
-                "previous_response_id",
-                404,
-            ),
-            (
-                r#"{"model":"m","input":"a","conversation":"conv_1"}"#,
-                "conversation",
-                400,
-            ),
-            (
-                r#"{"model":"m","input":"a","background":true}"#,
-                "background",
-                400,
-            ),
-            (
-                r#"{"model":"m","input":"a","prompt":{"id":"pmpt_1"}}"#,
-                "prompt",
-                400,
-            ),
-            (
-                r#"{"model":"m","input":"a","max_output_tokens":0}"#,
-                "max_output_tokens",
-                400,
-            ),
-            (r#"{"model":"m","input":"a","store":"no"}"#, "store", 400),
-            (r#"{"model":"m","input":"a","Input":"b"}"#, "input", 400),
-            (
-                r#"{"model":"m","input":[{"role":"user","content":"a","Content":"b"}]}"#,
-                "content",
-                400,
-            ),
-            (
-                r#"{"model":"m","input":"a","base_url":"x"}"#,
-                "base_url",
-                400,
-            ),
-        ] {
+        for (body, field, status) in REFUSED {
             let fault = read_text(body).unwrap_err();
-            assert_eq!(fault.field().unwrap_or_default(), field, "{body}");
-            assert_eq!(fault.http_status(), status, "{body}");
+            assert_eq!(fault.field().unwrap_or_default(), *field, "{body}");
+            assert_eq!(fault.http_status(), *status, "{body}");
         }
     }
 }

@@ -147,9 +147,11 @@ fn a_revocation_is_kept_by_the_next_write_however_early_it_failed() {
     assert!(write(doc("key/a", 2, "more"), 1).is_err());
     assert!(write(doc("key/c", 2, &revoked()), 1).is_err());
     FULL.set(false);
-    // A change that was judged before the revocation came does not undo it.
-    let late = write(doc("key/c", 2, "changed"), 1);
-    assert_eq!(late.unwrap(), Written::Conflict);
+    // A change that was judged before the revocation came does not undo it, whatever it was made of.
+    for (rev, known) in [(2, 1), (3, 2)] {
+        let late = write(doc("key/c", rev, "changed"), known);
+        assert_eq!(late.unwrap(), Written::Conflict);
+    }
     assert_eq!(write(doc("key/d", 1, "other"), 0).unwrap(), Written::Done);
     drop(local);
     let want = [

@@ -116,6 +116,15 @@ pub(super) fn tally(facts: &EventFacts, meter: &mut Meter) -> Said {
     }
 }
 
+/// Takes into account so many events that say a text and nothing else.
+pub(super) fn count_texts(meter: &mut Meter, count: u64) {
+    if count > 0 {
+        meter.events += count;
+        meter.content_events += count;
+        meter.first_content.get_or_insert_with(Instant::now);
+    }
+}
+
 /// Who speaks with whom, and what was told of the reply so far.
 pub(super) type Speakers<'a> = (
     &'static dyn ClientDialect,

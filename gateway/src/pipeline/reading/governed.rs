@@ -13,10 +13,12 @@ use wire::json::{self, Tape};
 use wire::sse;
 use wire::{Edits, Fault, Kind, Rope};
 
+use super::event::count_texts;
 use super::mold::{Alike, Mold};
 use super::{Governed, SCRATCH, Speakers, judge};
 use crate::pipeline::govern::{Governor, Spoken, Taken};
 use crate::pipeline::governing::{spoken_in, without_repeats};
+use crate::pipeline::settle::Meter;
 
 thread_local! {
     /// One run a thread: an idle stream keeps none.
@@ -33,27 +35,28 @@ pub(super) const LIMITS: json::Limits = json::Limits {
 };
 
 impl Governed {
-    /// Takes the events from `at` on that are alike, whose text is looked through as one; how many there were. None if that
-    /// is one alone, or other text waits.
+    /// Takes the events from `at` on that are alike, whose text is looked through as one; whether there were any. Not where
+    /// that is one alone, or other text waits. They count, too, if what they say ends the reply.
     pub(super) fn run(
         &mut self,
         limits: sse::Limits,
         now: impl FnOnce() -> u64,
         (data, kept, at): (&Bytes, &mut usize, &mut usize),
+        meter: &mut Meter,
         out: &mut Rope,
-    ) -> Result<u64, Fault> {
+    ) -> Result<bool, Fault> {
+        let lane = self.mold.lane();
+        let Some(lane) = lane.filter(|lane| self.governor.reads_alone(*lane)) else {
+            return Ok(false);
+        };
         ALIKE.with_borrow_mut(|run| {
             run.clear();
             let longest = limits.line_bytes.min(limits.event_bytes);
-            let Some(lane) = self.mold.run(data, *at, longest, run) else {
-                return Ok(0);
-            };
+            self.mold.run(data, *at, longest, run);
             let [first, .., last] = &*run.events else {
-                return Ok(0);
+                return Ok(false);
             };
-            if !self.governor.reads_alone(lane) {
-                return Ok(0);
-            }
+            count_texts(meter, run.events.len() as u64);
             out.push(data.slice((*kept).min(first.event.start)..first.event.start));
             let pieces = run.events.iter().map(|fit| {
                 let from = fit.event.start;
@@ -77,7 +80,7 @@ impl Governed {
                 out.push(data.slice(*kept..held.event.start));
                 *kept = *at;
             }
-            Ok(run.events.len() as u64)
+            Ok(true)
         })
     }
 

@@ -73,34 +73,28 @@ impl Mold {
         fits.then_some((length, before.len() + 1..before.len() + string - 1))
     }
 
+    /// The lane of the events that [`run`](Self::run) takes, whether it is nested and an answer; `None`: it takes none.
+    pub(super) fn lane(&self) -> Option<(Lane, bool, bool)> {
+        self.lane.filter(|_| splits(&self.event))
+    }
+
     /// Adds the events that fit, from `at` on, where an event begins, and of whose text every byte stands for itself.
-    /// Returns lane, nesting and whether it is an answer.
-    pub(super) fn run(
-        &self,
-        data: &[u8],
-        mut at: usize,
-        longest: usize,
-        run: &mut Alike,
-    ) -> Option<(Lane, bool, bool)> {
-        let lane = self.lane.filter(|_| splits(&self.event))?;
+    pub(super) fn run(&self, data: &[u8], mut at: usize, longest: usize, run: &mut Alike) {
         while run.events.len() < RUN_MAX
-            && let Some((length, span)) = self.prefix(data.get(at..)?)
+            && let Some(rest) = data.get(at..)
+            && let Some((length, span)) = self.prefix(rest)
             && length <= longest
+            && let Some(raw) = rest.get(span.clone()).and_then(json::utf8)
+            && !raw.contains('\\')
         {
-            let text = at + span.start..at + span.end;
-            let raw = json::utf8(data.get(text.clone())?)?;
-            if raw.contains('\\') {
-                break;
-            }
             run.text.push_str(raw);
             run.events.push(Fit {
                 event: at..at + length,
-                text,
+                text: at + span.start..at + span.end,
                 end: run.text.len(),
             });
             at += length;
         }
-        Some(lane)
     }
 
     /// Where the text of `raw` stands, if it fits.

@@ -1,6 +1,6 @@
 //! Codes of letters and digits that separators may interrupt, and letters followed by digits.
 //!
-//! Shared by families; knows no entity. Invariant: at most [`CODE_MAX`] characters and two bytes per gap are read.
+//! Shared by families; knows no entity. Invariant: at most [`CODE_MAX`] characters and a few bytes per gap are read.
 
 use crate::scan::run::Run;
 use crate::scan::view::{ALNUM, DIGIT, LOWER, UPPER, View, class, is};

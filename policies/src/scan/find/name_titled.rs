@@ -87,25 +87,7 @@ fn with_title(
             view.char(site.at),
             '官' | '区' | '部' | '项' | '段' | '门' | '会' | '组' | '司' | '员'
         );
-    let inner_name = given > 0
-        && is_han(before)
-        && text.chars().skip(1).any(|c| {
-            matches!(
-                c,
-                '的' | '是' | '在' | '和' | '位' | '名' | '个' | '有' | '一' | '与' | '了' | '给'
-            )
-        });
-    if is_word || inner_name || tail {
-        return None;
-    }
-    if given > 0
-        && text.chars().skip(1).any(|c| {
-            matches!(
-                c,
-                '的' | '是' | '在' | '和' | '位' | '名' | '个' | '了' | '为' | '与' | '们' | '对'
-            )
-        })
-    {
+    if is_word || tail || given > 0 && no_given(text, before) {
         return None;
     }
     // With nothing between, an ambiguous surname needs a verb before it, or a border.
@@ -128,6 +110,12 @@ fn with_title(
         }
     }
     site.hit(Entity::PersonName, end, MEDIUM)
+}
+
+/// Whether what stands between a surname and a title is no given name: words, more of them within a longer row.
+fn no_given(text: &str, before: char) -> bool {
+    let mut given = text.chars().skip(1);
+    given.any(|c| "的是在和位名个了为与们对".contains(c) || is_han(before) && "有一给".contains(c))
 }
 
 /// Whether the title's characters are the beginning of another word, or stand too far from the surname.
