@@ -40,6 +40,30 @@ pub fn detach(task: impl Future<Output = ()> + Send + 'static) {
     drop(tokio::spawn(task));
 }
 
+/// How much the kernel puts a thread behind those that answer requests: a third of their weight, so it is late where
+/// they need all cores and never starved (`sched(7)`: a step of nice is a factor of 1.25).
+const STEPS_BACK: i32 = 5;
+
+/// The calling thread works beside the requests: whoever answers one goes first. What waits for a sync must not call this.
+pub fn steps_back() {
+    // A kernel that does not allow it lets it run as the others, which is only slower for them.
+    let _ = rustix::process::setpriority_process(None, STEPS_BACK);
+}
+
+/// Lets those run first who are ready now. Not tokio's `yield_now`, which looks for what the sockets have first: that is a
+/// system call.
+pub async fn give_way() {
+    let mut gave = false;
+    std::future::poll_fn(|cx| {
+        if std::mem::replace(&mut gave, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
 /// The next answer of several that are asked for at once, in the task that asks; `None` when all have answered.
 pub async fn next_of<T>(
     asking: &mut Vec<Pin<Box<dyn Future<Output = T> + Send + '_>>>,

@@ -4,6 +4,8 @@
 //! So nobody waits for longer than the rest of one sync and the whole of another, and a sync begins no later than its first
 //! waiter, which is well within the 5 ms and 1 MiB of threats.md section 9.
 //!
+//! Without syncs there is still a turn to wait for (`Wait::Turn`): closings of one turn of a worker's runtime are one write.
+//!
 //! Must never know what a record says, or block whoever waits: waiting is a `Future`, woken by the thread.
 //! Invariants: nobody is told "durable" of an index at or above the bound of a sync that succeeded; after a sync that failed
 //! nobody ever is again; whoever waits is answered within a sync, or `SLOW_NS` and a round of upkeep.
@@ -143,54 +145,76 @@ pub(super) fn start(journal: &Arc<Journal>) -> io::Result<JoinHandle<()>> {
         })
 }
 
-/// A record that somebody wants durable. Resolves at once unless the journal is `synced`.
+/// A record that somebody waits for: until it is as durable as the config asks, or at least written.
 #[derive(Clone)]
-pub struct Durable {
-    /// `None`: there is nothing to wait for.
-    journal: Option<Arc<Journal>>,
-    /// `None`: the record is not on disk.
-    index: Option<u64>,
+pub struct Durable(Wait);
+
+#[derive(Clone)]
+enum Wait {
+    /// For nothing.
+    Nothing,
+    /// For a sync that covers the record at this index; `None`: it is not on disk.
+    Sync {
+        journal: Arc<Journal>,
+        index: Option<u64>,
+    },
+    /// For the write that takes along whatever else is said in this turn of the caller's runtime: who waits lets those
+    /// run first who are ready, and who comes back first writes for all.
+    Turn {
+        journal: Arc<Journal>,
+        shard: u8,
+        gave_way: bool,
+    },
 }
 
 impl Durable {
     /// There is nothing to wait for.
-    pub const NOW: Self = Self {
-        journal: None,
-        index: None,
-    };
-
-    /// Place of the record; `None` if it is not on disk, or nothing is to be waited for.
-    pub fn index(&self) -> Option<u64> {
-        self.index
-    }
+    pub const NOW: Self = Self(Wait::Nothing);
 
     /// Whether there is nothing to wait for.
     pub fn is_now(&self) -> bool {
-        self.journal.is_none()
+        matches!(self.0, Wait::Nothing)
+    }
+
+    /// Place of the record whose sync is waited for.
+    #[cfg(test)]
+    pub(crate) fn index(&self) -> Option<u64> {
+        match self.0 {
+            Wait::Sync { index, .. } => index,
+            Wait::Nothing | Wait::Turn { .. } => None,
+        }
+    }
+
+    /// A closing that waits for the next write to its shard; makes that write itself if nobody else has.
+    pub(super) fn turn(journal: Arc<Journal>, shard: u8) -> Self {
+        Self(Wait::Turn {
+            journal,
+            shard,
+            gave_way: false,
+        })
     }
 }
 
 impl Future for Durable {
     type Output = Result<(), Error>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Some(journal) = &self.journal else {
-            return Poll::Ready(Ok(()));
-        };
-        let Some(index) = self.index else {
-            return Poll::Ready(Err(Error::Failed));
-        };
-        if let Some(answer) = journal.answer(index) {
-            return Poll::Ready(answer);
-        }
-        let waker = cx.waker().clone();
-        locked(&journal.commit.asked).waiting.insert(index, waker);
-        // Once more, now that we are in the list: the sync may have ended before.
-        match journal.answer(index) {
-            None => Poll::Pending,
-            Some(answer) => {
-                locked(&journal.commit.asked).waiting.remove(&index);
-                Poll::Ready(answer)
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut self.0 {
+            Wait::Nothing => Poll::Ready(Ok(())),
+            Wait::Sync { journal, index } => match index {
+                Some(index) => journal.wait(*index, cx),
+                None => Poll::Ready(Err(Error::Failed)),
+            },
+            Wait::Turn { gave_way, .. } if !*gave_way => {
+                *gave_way = true;
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            Wait::Turn { journal, shard, .. } => {
+                journal.flush(usize::from(*shard));
+                self.0 = Wait::Nothing;
+                // What the disk refused is kept until it takes it.
+                Poll::Ready(Ok(()))
             }
         }
     }
@@ -198,15 +222,26 @@ impl Future for Durable {
 
 impl Drop for Durable {
     fn drop(&mut self) {
-        if let (Some(journal), Some(index)) = (&self.journal, self.index) {
-            locked(&journal.commit.asked).waiting.remove(&index);
+        match &self.0 {
+            Wait::Nothing | Wait::Sync { index: None, .. } => {}
+            Wait::Sync {
+                journal,
+                index: Some(index),
+            } => {
+                locked(&journal.commit.asked).waiting.remove(index);
+            }
+            Wait::Turn { journal, shard, .. } => journal.flush(usize::from(*shard)),
         }
     }
 }
 
 impl fmt::Debug for Durable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Durable({:?})", self.index)
+        match &self.0 {
+            Wait::Nothing => f.write_str("Durable(now)"),
+            Wait::Sync { index, .. } => write!(f, "Durable({index:?})"),
+            Wait::Turn { shard, .. } => write!(f, "Durable(shard {shard})"),
+        }
     }
 }
 
@@ -216,9 +251,25 @@ impl Journal {
         if self.durability == Durability::Written {
             return Durable::NOW;
         }
-        Durable {
-            journal: Some(Arc::clone(self)),
+        Durable(Wait::Sync {
+            journal: Arc::clone(self),
             index,
+        })
+    }
+
+    fn wait(&self, index: u64, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        if let Some(answer) = self.answer(index) {
+            return Poll::Ready(answer);
+        }
+        let waker = cx.waker().clone();
+        locked(&self.commit.asked).waiting.insert(index, waker);
+        // Once more, now that we are in the list: the sync may have ended before.
+        match self.answer(index) {
+            None => Poll::Pending,
+            Some(answer) => {
+                locked(&self.commit.asked).waiting.remove(&index);
+                Poll::Ready(answer)
+            }
         }
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::payload::{self, CLOSING_ROOM, Closes, Closing, ID_BYTES_MAX, Outcome};
 use super::record::Kind;
-use super::{Durable, Journal, Waiting, locked};
+use super::{Durability, Durable, Journal, Waiting, locked};
 
 /// A request that is written down as open. Closing it, or dropping it, writes its closing record.
 ///
@@ -70,29 +70,39 @@ impl Entry {
         self.journal.durable(Some(self.index))
     }
 
-    /// Writes the closing record; what it returns resolves when that is as durable as the config asks.
-    /// Nothing can be done about a failure here: the journal keeps the record until it is written.
+    /// Writes the closing record; what it returns resolves when that is as durable as the config asks, and writes it when
+    /// it is dropped, if nobody else has. Nothing can be done about a failure here: the journal keeps the record until it
+    /// is written.
     pub fn close(mut self, closing: &Closing<'_>) -> Durable {
-        let index = self.finish(closing);
-        self.journal.durable(index)
-    }
-
-    fn finish(&mut self, closing: &Closing<'_>) -> Option<u64> {
         if self.slot == CLOSED {
-            return None;
+            return Durable::NOW;
         }
-        let index = self.journal.write_closing(self, closing);
+        let ended = match self.journal.durability {
+            Durability::Written => {
+                self.journal.stage_closing(&self, closing);
+                Durable::turn(Arc::clone(&self.journal), self.shard)
+            }
+            Durability::Synced => {
+                let index = self.journal.write_closing(&self, closing);
+                self.journal.durable(index)
+            }
+        };
         self.slot = CLOSED;
-        index
+        ended
     }
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        self.finish(&Closing {
+        if self.slot == CLOSED {
+            return;
+        }
+        let abandoned = Closing {
             outcome: Outcome::Abandoned,
             ..Closing::default()
-        });
+        };
+        self.journal.write_closing(self, &abandoned);
+        self.slot = CLOSED;
     }
 }
 
@@ -106,11 +116,37 @@ impl Journal {
     /// Writes a closing, from the reserve if need be, and returns its index; keeps it in memory if the disk refuses even so.
     fn write_closing(&self, entry: &Entry, closing: &Closing<'_>) -> Option<u64> {
         let (shard, slot) = (usize::from(entry.shard), entry.slot);
+        self.with_closing(entry, closing, |record| {
+            self.close_alone(shard, slot, record)
+        })
+    }
+
+    /// Leaves a closing to the next write to its shard.
+    fn stage_closing(&self, entry: &Entry, closing: &Closing<'_>) {
+        let (shard, slot) = (usize::from(entry.shard), entry.slot);
+        self.with_closing(entry, closing, |record| {
+            let staged = self
+                .shard(shard)
+                .is_ok_and(|mut writer| writer.stage(&self.files, slot, record));
+            if staged {
+                return None;
+            }
+            self.flush(shard);
+            self.close_alone(shard, slot, record)
+        });
+    }
+
+    /// Builds a closing.
+    fn with_closing(
+        &self,
+        entry: &Entry,
+        closing: &Closing<'_>,
+        put: impl FnOnce(&mut Vec<u8>) -> Option<u64>,
+    ) -> Option<u64> {
         let closes = Closes {
             opening: entry.index,
             id: entry.id(),
         };
-        let mut kept = None;
         let written = self.with_record(
             Kind::Closed,
             |parts| {
@@ -119,34 +155,52 @@ impl Journal {
             },
             |record| {
                 debug_assert!(record.len() as u64 <= CLOSING_ROOM);
-                let index = self.append_closing(shard, slot, record);
-                if index.is_none() {
-                    kept = Some(record.clone());
-                }
-                Ok(index)
+                Ok(put(record))
             },
         );
-        if let Some(record) = kept {
+        written.ok().flatten()
+    }
+
+    /// Writes the closings of a shard that wait for a write.
+    pub(crate) fn flush(&self, shard: usize) {
+        let Ok(mut writer) = self.shard(shard) else {
+            return;
+        };
+        writer.flush(&self.files);
+        let (settled, refused) = (writer.take_settled(), writer.take_refused());
+        drop(writer);
+        self.reserve.give_back(settled);
+        for mut staged in refused {
+            if let Some(index) = staged.lost {
+                self.remember_lost(index);
+            }
+            self.close_alone(shard, staged.slot, &mut staged.record);
+        }
+    }
+
+    /// Appends a closing in a write of its own; one that the disk refuses is kept in memory.
+    pub(super) fn close_alone(&self, shard: usize, slot: u32, record: &mut [u8]) -> Option<u64> {
+        let index = self.append_closing(shard, slot, record);
+        if index.is_none() {
             locked(&self.waiting).push_back(Waiting {
                 shard,
                 slot,
-                record,
+                record: record.to_owned(),
             });
         }
-        written.ok().flatten()
+        index
     }
 
     /// Appends a closing and frees its place; `None` if the disk did not take it.
     pub(super) fn append_closing(&self, shard: usize, slot: u32, record: &mut [u8]) -> Option<u64> {
         loop {
-            let appended = self.shard(shard).and_then(|mut writer| {
-                let index = writer.append(&self.files, record)?;
+            let appended = self.append(shard, record, |writer, index| {
                 writer.closed(slot);
-                Ok(index)
+                index
             });
             let failure = match appended {
                 Ok(index) => {
-                    self.reserve.give_back();
+                    self.reserve.give_back(1);
                     self.want_durable(index);
                     return Some(index);
                 }

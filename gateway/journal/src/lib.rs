@@ -243,11 +243,7 @@ impl Journal {
         let written = self.with_record(
             Kind::Opened,
             |parts| parts.add(opening),
-            |record| {
-                let mut writer = self.shard(shard)?;
-                let index = writer.append(&self.files, record)?;
-                Ok((index, writer.opened(index)))
-            },
+            |record| self.append(shard, record, |writer, index| (index, writer.opened(index))),
         );
         match written {
             Ok((index, slot)) => {
@@ -255,7 +251,7 @@ impl Journal {
                 Ok(Entry::new(Arc::clone(self), shard, index, slot, opening.id))
             }
             Err(failure) => {
-                self.reserve.give_back();
+                self.reserve.give_back(1);
                 self.refused.fetch_add(1, Ordering::Relaxed);
                 Err(self.fails(&failure))
             }
@@ -282,16 +278,16 @@ impl Journal {
 
     /// Every index below this one is on disk or will never be: how far a reader of the files may go. Never goes back.
     ///
-    /// Whoever holds an index below the counter holds his shard's lock until his write is over, so passing through each
-    /// lock once waits for all of them. An index that was given back meanwhile may be in other hands: then again.
+    /// Whoever holds an index below the counter holds his shard's lock until his write is over, or has left it there for
+    /// the next write, so passing through each lock once tells of all of them. An index that was given back meanwhile may be in other hands: then again.
     pub fn frontier(&self) -> u64 {
         /// Only a disk that fails gives indices back; it then gets the answer of last time.
         const TRIES: usize = 8;
         for _ in 0..TRIES {
             let before = self.files.given_back.load(Ordering::Acquire);
-            let next = self.files.next_index.load(Ordering::Relaxed);
+            let mut next = self.files.next_index.load(Ordering::Relaxed);
             for shard in &self.shards {
-                drop(locked(shard));
+                next = next.min(locked(shard).staged_from().unwrap_or(next));
             }
             if self.files.given_back.load(Ordering::Acquire) == before {
                 self.frontier.fetch_max(next, Ordering::Relaxed);
@@ -365,9 +361,25 @@ impl Journal {
         self.with_record(
             kind,
             |parts| parts.add(payload),
-            |record| self.shard(shard)?.append(&self.files, record),
+            |record| self.append(shard, record, |_, index| index),
         )
         .map_err(|failure| self.fails(&failure))
+    }
+
+    /// Writes a record, and the closings that wait for a write along with it.
+    fn append<T>(
+        &self,
+        shard: usize,
+        record: &mut [u8],
+        then: impl FnOnce(&mut Shard, u64) -> T,
+    ) -> Result<T, Failure> {
+        let mut writer = self.shard(shard)?;
+        let appended = writer.append(&self.files, record);
+        let done = appended.map(|index| then(&mut writer, index));
+        let settled = writer.take_settled();
+        drop(writer);
+        self.reserve.give_back(settled);
+        done
     }
 
     /// Builds a record in this thread's buffer and hands it, without its index, to `append`.
@@ -382,7 +394,7 @@ impl Journal {
         let encoded = payload::encode(&mut buf, kind, self.now(), write_parts);
         let done = match encoded {
             Ok(()) => append(&mut buf),
-            Err(error) => Err(Failure::encoding(error)),
+            Err(Unsupported { .. }) => Err(Failure::BUG),
         };
         if buf.capacity() <= KEPT_BUFFER_BYTES {
             // Without a place to keep it the buffer is freed, which is all there is to do.
@@ -442,7 +454,7 @@ impl Journal {
         self.shards
             .get(shard % self.shards.len().max(1))
             .map(locked)
-            .ok_or_else(Failure::no_shard)
+            .ok_or(Failure::BUG)
     }
 }
 

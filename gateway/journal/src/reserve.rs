@@ -53,13 +53,15 @@ impl Reserve {
         if self.taken.fetch_add(1, Ordering::Relaxed) < room {
             return true;
         }
-        self.give_back();
+        self.give_back(1);
         false
     }
 
-    /// The closing is on disk, or its opening never was.
-    pub(super) fn give_back(&self) {
-        self.taken.fetch_sub(1, Ordering::Relaxed);
+    /// So many closings are on disk, or their openings never were.
+    pub(super) fn give_back(&self, closings: u64) {
+        if closings > 0 {
+            self.taken.fetch_sub(closings, Ordering::Relaxed);
+        }
     }
 
     /// Entries that are open.

@@ -2,13 +2,17 @@
 //!
 //! A record is one `write(2)` by the thread that has something to say, under the shard's mutex: a few microseconds,
 //! and a crash of the process after it loses nothing. The index is taken under the same lock, so it grows within a shard.
-//! A write that fails is cut off again, and its index is given back if nobody took the next one meanwhile;
-//! otherwise the journal is told that the index is lost. A file that failed in any other way than for want of space
-//! is *suspect*: nothing more is written to it.
+//! Closings may be *staged*: they have their index, and go with the next write, be it an opening's or their own.
+//! A write that fails is cut off again, and its indices are given back if nobody took the next one meanwhile;
+//! otherwise the journal is told that they are lost, and gets back what was staged, to be written one by one. A file that
+//! failed in any other way than for want of space is *suspect*: nothing more is written to it.
 //!
 //! Must never know what a payload means, or who is admitted.
 //! Invariants: bytes of a record that was not acknowledged stand at most at the very end of a suspect segment;
+//! what is staged lies behind all that is written and before all that will be: it is still open to a segment's head;
 //! no more than one segment before the active one is unsynced (recovery looks at the last two of each shard).
+
+mod staged;
 
 use std::io;
 use std::mem;
@@ -17,9 +21,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::clock::Clock;
 
-use super::line::Unsupported;
 use super::record::{self, HEADER_BYTES, SegmentHeader};
 use super::store::{SegmentFile, Store};
+pub(super) use staged::Refused;
+use staged::Staged;
 
 /// Sealed segments that may wait for the background sync; one more is synced by the thread that rotates.
 const SEALED_MAX: usize = 1;
@@ -52,30 +57,22 @@ pub(super) struct Failure {
     pub(super) full: bool,
     /// An index that was taken and that no record will bear.
     pub(super) lost: Option<u64>,
-    pub(super) source: io::Error,
 }
 
 impl Failure {
-    fn of(source: io::Error) -> Self {
+    fn of(source: &io::Error) -> Self {
         let full = matches!(
             source.kind(),
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
         );
-        Self {
-            full,
-            lost: None,
-            source,
-        }
+        Self { full, lost: None }
     }
 
-    /// A payload that could not be written as JSON: a bug, and the disk is not to blame, but nothing passes unrecorded.
-    pub(super) fn encoding(error: Unsupported) -> Self {
-        Self::of(io::Error::new(io::ErrorKind::InvalidInput, error))
-    }
-
-    pub(super) fn no_shard() -> Self {
-        Self::of(io::Error::from(io::ErrorKind::InvalidInput))
-    }
+    /// A record that cannot be written as it is: a bug, and the disk is not to blame, but nothing passes unrecorded.
+    pub(super) const BUG: Self = Self {
+        full: false,
+        lost: None,
+    };
 }
 
 /// A file and how far it was used.
@@ -105,6 +102,10 @@ pub(super) struct Shard {
     sealed: Vec<Segment>,
     /// Openings of this shard without their closing.
     open: OpenTable,
+    staged: Staged,
+    /// Staged closings that are written since somebody asked, and those that could not be.
+    settled: u64,
+    refused: Vec<Refused>,
     pub(super) records: u64,
     pub(super) bytes: u64,
     /// Segments whose sync failed where nobody could be told.
@@ -152,40 +153,46 @@ impl Shard {
     }
 
     fn append_once(&mut self, files: &Files, buf: &mut [u8]) -> Result<u64, Failure> {
-        self.make_room(files, buf.len() as u64)?;
-        let Some(active) = self.active.as_mut() else {
-            return Err(Failure::of(io::Error::other("no segment")));
-        };
+        let staged = self.staged.bytes.len();
+        self.make_room(files, (staged + buf.len()) as u64)?;
         // The order of the indices within the shard follows from the lock; nothing else is published by this counter.
         let index = files.next_index.fetch_add(1, Ordering::Relaxed);
-        let written = if record::frame(buf, index) {
-            active.write_whole(buf)
-        } else {
+        let written = if !record::frame(buf, index) {
             // Callers bound what they write; should one not, nothing of it reaches the file.
-            Err(io::Error::from(io::ErrorKind::InvalidInput))
+            Err((Failure::BUG, true))
+        } else if staged == 0 {
+            self.put(buf)
+        } else {
+            self.staged.bytes.extend_from_slice(buf);
+            let all = mem::take(&mut self.staged.bytes);
+            let written = self.put(&all);
+            self.staged.bytes = all;
+            self.staged.bytes.truncate(staged);
+            written
         };
-        let Err(source) = written else {
+        let Err((mut failure, gone)) = written else {
+            self.settle();
             self.records += 1;
             self.bytes += buf.len() as u64;
             return Ok(index);
         };
-        let mut failure = Failure::of(source);
-        if failure.source.kind() != io::ErrorKind::InvalidInput && !failure.full {
-            active.suspect = true;
-        }
-        // If the bytes could not be cut off, the record may yet be found there: its index must not be used twice.
-        let gone = active.cut_back();
-        let given_back = gone
-            && files
-                .next_index
-                .compare_exchange(index + 1, index, Ordering::Relaxed, Ordering::Relaxed)
-                .is_ok();
-        if given_back {
-            // Still under the shard's lock, which is what `frontier` relies on.
-            files.given_back.fetch_add(1, Ordering::Release);
-        }
+        let given_back = gone && give_back(files, index, 1);
         failure.lost = (!given_back).then_some(index);
+        self.unstage(files, given_back);
         Err(failure)
+    }
+
+    /// One write to the active segment. What a failed one left is cut off again, and with the failure comes whether it could
+    /// be: if not, records may yet be found there, and their indices must not be used twice.
+    fn put(&mut self, bytes: &[u8]) -> Result<(), (Failure, bool)> {
+        let Some(active) = self.active.as_mut() else {
+            return Err((Failure::BUG, true));
+        };
+        active.write_whole(bytes).map_err(|error| {
+            let failure = Failure::of(&error);
+            active.suspect |= !failure.full;
+            (failure, active.cut_back())
+        })
     }
 
     /// Sees to it that the active segment may take `need` more bytes.
@@ -212,13 +219,13 @@ impl Shard {
                 }
                 Ok(())
             }
-            Err(source) => match self.active.as_mut() {
+            Err(error) => match self.active.as_mut() {
                 // A long segment is better than a refused request; try again some way on.
                 Some(active) if !active.suspect => {
                     active.rotate_at = active.bytes + need + files.segment_bytes / 8;
                     Ok(())
                 }
-                _ => Err(Failure::of(source)),
+                _ => Err(Failure::of(&error)),
             },
         }
     }
@@ -228,7 +235,8 @@ impl Shard {
             Some(spare) => spare,
             None => make_file(files, self.number)?,
         };
-        let first_index = files.next_index.load(Ordering::Relaxed);
+        let next_index = files.next_index.load(Ordering::Relaxed);
+        let first_index = self.staged_from().unwrap_or(next_index);
         let header = SegmentHeader {
             epoch: files.epoch,
             shard: self.number,
@@ -337,6 +345,20 @@ impl Shard {
         }
         Ok(())
     }
+}
+
+/// Makes indices free again from `first` on; false if somebody took the next one meanwhile. Under the shard's lock, which
+/// is what `Journal::frontier` relies on.
+fn give_back(files: &Files, first: u64, count: u64) -> bool {
+    let last = first + count;
+    let given_back = files
+        .next_index
+        .compare_exchange(last, first, Ordering::Relaxed, Ordering::Relaxed)
+        .is_ok();
+    if given_back {
+        files.given_back.fetch_add(1, Ordering::Release);
+    }
+    given_back
 }
 
 /// Makes an empty segment file for a shard.

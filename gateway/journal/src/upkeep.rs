@@ -105,6 +105,9 @@ impl Journal {
                 thread.join().map_err(|_| Error::Failed)?;
             }
         }
+        for shard in 0..self.shards.len() {
+            self.flush(shard);
+        }
         self.write_lost();
         self.write_waiting();
         self.look_into_inbox();
@@ -193,8 +196,9 @@ impl Journal {
             let (files, mut failed) = {
                 let mut shard = locked(shard);
                 if self.shards.len() == 1 {
-                    // Nobody else has an index in hand: what came since is covered too.
-                    bound = self.files.next_index.load(Ordering::Relaxed);
+                    // Nobody else has an index in hand: what was written since is covered too.
+                    let next = self.files.next_index.load(Ordering::Relaxed);
+                    bound = shard.staged_from().unwrap_or(next);
                 }
                 (shard.take_unsynced(), shard.take_failed_syncs())
             };

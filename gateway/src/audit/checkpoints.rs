@@ -23,6 +23,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::{oneshot, watch};
 
 use crate::config::schema;
+use crate::tasks;
 use crate::telemetry::tree::TreeMeters;
 use away::Away;
 
@@ -108,7 +109,10 @@ impl Checkpoints {
         };
         let thread = std::thread::Builder::new()
             .name("audit-tree".to_owned())
-            .spawn(move || keeper.run(&inbox))?;
+            .spawn(move || {
+                tasks::steps_back();
+                keeper.run(&inbox);
+            })?;
         Ok(Self {
             thread,
             messages,

@@ -12,6 +12,8 @@ use journal::Journal;
 use journal::follow::Until;
 use journal::index::{Bodies, DIR, Feeder, Index};
 
+use crate::tasks;
+
 /// Records read between two rests: some milliseconds.
 const STEP_RECORDS: usize = 256;
 /// Rest when there is nothing to do.
@@ -40,7 +42,10 @@ pub fn start(
     let journal = Arc::downgrade(journal);
     thread::Builder::new()
         .name("index".to_owned())
-        .spawn(move || build(feeder, &journal))?;
+        .spawn(move || {
+            tasks::steps_back();
+            build(feeder, &journal);
+        })?;
     Ok(index)
 }
 

@@ -23,6 +23,7 @@ use super::http::Tls;
 use super::lake::Lake;
 use super::siem::Tool;
 use crate::config::snapshot::Snapshot;
+use crate::tasks;
 use crate::telemetry::export::ExportMeters;
 use crate::telemetry::metrics::Metrics;
 
@@ -160,6 +161,7 @@ fn spawn(
     std::thread::Builder::new()
         .name(name.to_owned())
         .spawn(move || {
+            tasks::steps_back();
             runtime.block_on(task);
             drop(ending);
         })?;

@@ -1,7 +1,7 @@
 //! A reply as it comes: read, understood, released, in the task that writes it down.
 //!
 //! Polls the upstream directly: no task, no channel, so back-pressure is the socket's, and a client that leaves drops the
-//! upstream call. All that one read releases leaves as one frame. Never wakes itself.
+//! upstream call. All that one read releases leaves as one frame. Never wakes itself but to give way with its last record.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};

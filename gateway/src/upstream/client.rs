@@ -22,6 +22,7 @@ use super::io::Io;
 use super::reply::{self, Head};
 use super::socket;
 use crate::audit;
+use crate::tasks;
 use wire::decimal::decimal;
 
 /// Where a provider listens, and how to talk to it. Shared by all workers and snapshots.
@@ -126,6 +127,8 @@ impl Client {
         {
             return Ok(reply);
         }
+        // What is ready to go out goes out one behind the other: whom the first wakes finds the rest, and is not woken for each.
+        tasks::give_way().await;
         loop {
             let (io, pooled) = match self.take_idle(endpoint, bounds) {
                 Some(io) => (io, true),

@@ -20,6 +20,7 @@ pub(crate) struct Disk {
     pub(crate) sync_fails: AtomicBool,
     pub(crate) truncate_fails: AtomicBool,
     pub(crate) syncs: AtomicU64,
+    pub(crate) writes: AtomicU64,
     /// Held by a test: a sync hangs.
     pub(crate) syncing: Mutex<()>,
 }
@@ -35,6 +36,7 @@ impl Disk {
             sync_fails: AtomicBool::new(false),
             truncate_fails: AtomicBool::new(false),
             syncs: AtomicU64::new(0),
+            writes: AtomicU64::new(0),
             syncing: Mutex::default(),
         })
     }
@@ -101,6 +103,7 @@ impl Store for FaultyStore {
 
 impl SegmentFile for FaultyFile {
     fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.disk.writes.fetch_add(1, Relaxed);
         if self.disk.next_writes_fail.fetch_sub(1, Relaxed) > 0 {
             return Err(io::Error::other("EIO"));
         }

@@ -7,7 +7,10 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::disk::Disk;
 use super::*;
 
-fn open_faulty(dir: &Path, shards: usize) -> (Arc<Journal>, Arc<Disk>, Arc<ManualClock>) {
+pub(super) fn open_faulty(
+    dir: &Path,
+    shards: usize,
+) -> (Arc<Journal>, Arc<Disk>, Arc<ManualClock>) {
     let disk = Disk::new(dir);
     let clock = Arc::new(ManualClock::at(0));
     let (journal, _) = Journal::open_on(config(dir, shards), clock.clone(), disk.store()).unwrap();
@@ -15,7 +18,7 @@ fn open_faulty(dir: &Path, shards: usize) -> (Arc<Journal>, Arc<Disk>, Arc<Manua
 }
 
 /// A round of the background thread after the time between two probes.
-fn later(journal: &Journal, clock: &ManualClock) {
+pub(super) fn later(journal: &Journal, clock: &ManualClock) {
     clock.advance_ms(1_500);
     journal.tick();
 }

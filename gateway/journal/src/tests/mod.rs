@@ -8,6 +8,7 @@ mod inbox;
 mod payloads;
 mod power;
 mod retire;
+mod turn;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,0 +1,219 @@
+//! Closings of one turn are one write, and none of them is lost, told too early or left behind.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::future::Future as _;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::task::{Context, Poll, Wake, Waker};
+
+use proptest::prelude::*;
+
+use super::faults::{later, open_faulty};
+use super::*;
+
+/// A task's waker that counts.
+#[derive(Default)]
+struct Woken(AtomicU64);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Relaxed);
+    }
+}
+
+fn poll(durable: &mut Durable, woken: &Arc<Woken>) -> Poll<Result<(), Error>> {
+    let waker = Waker::from(Arc::clone(woken));
+    Pin::new(durable).poll(&mut Context::from_waker(&waker))
+}
+
+#[test]
+fn closings_of_a_turn_are_one_write_and_told_only_then() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, disk, _) = open_faulty(dir.path(), 2);
+    let entries: Vec<_> = (0..5)
+        .map(|_| journal.begin(1, &opening("r")).unwrap())
+        .collect();
+    let (writes, records) = (disk.writes.load(Relaxed), journal.counters().records);
+    let frontier = journal.frontier();
+    let woken = Arc::default();
+    let mut ends: Vec<_> = entries
+        .into_iter()
+        .map(|entry| entry.close(&completed()))
+        .collect();
+    for end in &mut ends {
+        assert!(poll(end, &woken).is_pending());
+    }
+    assert_eq!(woken.0.load(Relaxed), 5, "who gives way is woken");
+    let counters = journal.counters();
+    assert_eq!((counters.records, counters.open), (records, 5));
+    // Whoever reads the files is not told of what is not there, even past what another shard writes meanwhile.
+    journal.deny(0, &Denial::default()).unwrap();
+    assert_eq!(journal.frontier(), frontier);
+    for end in &mut ends {
+        assert!(matches!(poll(end, &woken), Poll::Ready(Ok(()))));
+    }
+    assert_eq!(
+        disk.writes.load(Relaxed),
+        writes + 2,
+        "the denial's and one"
+    );
+    let counters = journal.counters();
+    assert_eq!((counters.records, counters.open), (records + 6, 0));
+    assert_eq!(journal.frontier(), frontier + 6);
+    journal.shutdown().unwrap();
+    let lines = lines(dir.path());
+    assert_gap_free(&lines);
+    assert_eq!(assert_paired(&lines), ["completed"; 5]);
+}
+
+#[test]
+fn an_opening_takes_along_what_waits() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, disk, _) = open_faulty(dir.path(), 1);
+    let entries: Vec<_> = (0..3)
+        .map(|_| journal.begin(0, &opening("r")).unwrap())
+        .collect();
+    let writes = disk.writes.load(Relaxed);
+    let ends: Vec<_> = entries
+        .into_iter()
+        .map(|entry| entry.close(&completed()))
+        .collect();
+    let next = journal.begin(0, &opening("next")).unwrap();
+    assert_eq!(disk.writes.load(Relaxed), writes + 1);
+    assert_eq!(journal.counters().open, 1);
+    drop(ends);
+    assert_eq!(disk.writes.load(Relaxed), writes + 1, "nothing is left");
+    drop(next);
+    journal.shutdown().unwrap();
+    assert_gap_free(&lines(dir.path()));
+}
+
+#[test]
+fn who_leaves_without_waiting_still_writes() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _, _) = open_faulty(dir.path(), 1);
+    let end = journal.begin(0, &opening("r")).unwrap().close(&completed());
+    assert_eq!(journal.counters().open, 1);
+    drop(end);
+    assert_eq!(journal.counters().open, 0);
+    // A journal that is shut down beside it does not leave it either.
+    let end = journal.begin(0, &opening("r")).unwrap().close(&completed());
+    journal.shutdown().unwrap();
+    assert_eq!(journal.counters().open, 0);
+    drop(end);
+    assert_eq!(assert_paired(&lines(dir.path())), ["completed"; 2]);
+}
+
+#[test]
+fn a_full_disk_takes_what_waits_from_the_reserve() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, disk, clock) = open_faulty(dir.path(), 1);
+    let entries: Vec<_> = (0..8)
+        .map(|_| journal.begin(0, &opening("r")).unwrap())
+        .collect();
+    let ends: Vec<_> = entries
+        .into_iter()
+        .map(|entry| entry.close(&completed()))
+        .collect();
+    disk.room.store(100, Relaxed);
+    assert!(matches!(journal.begin(0, &opening("x")), Err(Error::Full)));
+    drop(ends);
+    let counters = journal.counters();
+    assert_eq!((counters.waiting, counters.open), (0, 0));
+    disk.room.store(1 << 20, Relaxed);
+    later(&journal, &clock);
+    assert_eq!(journal.state(), State::Ok);
+    journal.shutdown().unwrap();
+    let lines = lines(dir.path());
+    assert_gap_free(&lines);
+    assert_eq!(assert_paired(&lines), ["completed"; 8]);
+}
+
+/// Every index is borne by one record or named as lost by one, and every opening has its closing.
+fn assert_explained(lines: &[Value]) {
+    let mut seen = BTreeSet::new();
+    for line in lines {
+        assert!(line["damage"].is_null(), "{line}");
+        if let Some(index) = line["index"].as_u64() {
+            assert!(seen.insert(index), "{line}");
+        }
+        if line["kind"] == "lost" {
+            let (from, count) = (&line["from"], &line["count"]);
+            let (from, count) = (from.as_u64().unwrap(), count.as_u64().unwrap());
+            (from..from + count).for_each(|index| assert!(seen.insert(index), "{index}"));
+        }
+    }
+    assert_eq!(seen.last().map_or(0, |last| last + 1), seen.len() as u64);
+    assert_paired(lines);
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Act {
+    Open(usize),
+    Close,
+    Wait,
+    Deny(usize),
+    Abandon,
+    Fail(i64),
+    Room(i64),
+    Later,
+}
+
+fn acts() -> impl Strategy<Value = Vec<Act>> {
+    let act = prop_oneof![
+        8 => (0..3usize).prop_map(Act::Open),
+        8 => Just(Act::Close),
+        6 => Just(Act::Wait),
+        1 => (0..3usize).prop_map(Act::Deny),
+        1 => Just(Act::Abandon),
+        1 => (1..4i64).prop_map(Act::Fail),
+        1 => prop_oneof![Just(300), Just(2_000), Just(1 << 20)].prop_map(Act::Room),
+        1 => Just(Act::Later),
+    ];
+    prop::collection::vec(act, 1..120)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn nothing_is_lost_over_rotations_and_failures(acts in acts()) {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = disk::Disk::new(dir.path());
+        let clock = Arc::new(ManualClock::at(0));
+        let small = Config { segment_bytes: 2_000, ..config(dir.path(), 2) };
+        let (journal, _) = Journal::open_on(small, clock.clone(), disk.store()).unwrap();
+        let (mut entries, mut ends, woken) = (VecDeque::new(), VecDeque::new(), Arc::default());
+        for act in acts {
+            match act {
+                Act::Open(shard) => entries.extend(journal.begin(shard, &opening("r"))),
+                Act::Close => ends.extend(entries.pop_front().map(|entry: Entry| entry.close(&completed()))),
+                // Some wait properly, others only leave.
+                Act::Wait => if let Some(mut end) = ends.pop_front() {
+                    let _ = poll(&mut end, &woken);
+                },
+                Act::Deny(shard) => drop(journal.deny(shard, &Denial::default())),
+                Act::Abandon => drop(entries.pop_back()),
+                Act::Fail(writes) => disk.next_writes_fail.store(writes, Relaxed),
+                Act::Room(bytes) => disk.room.store(bytes, Relaxed),
+                Act::Later => later(&journal, &clock),
+            }
+            // A reader that goes as far as it may finds every index there explained sooner or later, and none twice.
+            let frontier = journal.frontier();
+            prop_assert!(frontier <= journal.files.next_index.load(Relaxed));
+        }
+        drop((entries, ends));
+        disk.next_writes_fail.store(0, Relaxed);
+        disk.room.store(1 << 30, Relaxed);
+        for _ in 0..3 {
+            later(&journal, &clock);
+        }
+        prop_assert_eq!((journal.counters().open, journal.counters().waiting), (0, 0));
+        prop_assert_eq!(journal.state(), State::Ok);
+        journal.shutdown().unwrap();
+        assert_explained(&lines(dir.path()));
+        drop(journal);
+        let (_, recovery) = open(dir.path(), 1);
+        prop_assert_eq!(recovery.crashed, 0);
+        prop_assert_eq!(recovery.lost, []);
+    }
+}
