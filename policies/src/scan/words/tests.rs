@@ -1,6 +1,9 @@
 //! Word lists: what counts as a word, in whole texts and in pieces.
 
+use proptest::prelude::*;
+
 use super::*;
+use crate::scan::view::{ALNUM, is};
 
 fn found(words: &Words, text: &str) -> Vec<(usize, String)> {
     let mut found = Vec::new();
@@ -87,4 +90,76 @@ fn bounds_are_kept() {
             index: 1
         }
     );
+}
+
+/// The words of a text as anyone would look for them.
+fn naive(list: &[String], text: &str) -> Vec<(usize, usize)> {
+    let alnum = |b: Option<&u8>| b.is_some_and(|&b| is(b, ALNUM));
+    let bytes = text.as_bytes();
+    let stands = |word: &str, at: usize| {
+        let (word, end) = (word.as_bytes(), at + word.len());
+        bytes
+            .get(at..end)
+            .is_some_and(|here| here.eq_ignore_ascii_case(word))
+            && !(alnum(word.first()) && at > 0 && alnum(bytes.get(at - 1)))
+            && !(alnum(word.last()) && alnum(bytes.get(end)))
+    };
+    let (mut at, mut found) = (0, Vec::new());
+    while let Some(c) = text[at..].chars().next() {
+        let standing = list.iter().filter(|word| stands(word, at));
+        let Some(length) = standing.map(String::len).max() else {
+            at += c.len_utf8();
+            continue;
+        };
+        found.push((at, at + length));
+        at += length;
+    }
+    found
+}
+
+/// That words are those of the naive finder, in the whole text and however it is cut.
+fn check<const N: usize>(
+    list: &[String],
+    text: &str,
+    pieces: &[usize],
+) -> Result<(), TestCaseError> {
+    let words = list.iter().map(|word| (word.to_ascii_lowercase(), 0));
+    let lists = Lists::<N>::new(words.collect());
+    let (expected, bytes) = (naive(list, text), text.as_bytes());
+    let mut found = Vec::new();
+    lists.advance(bytes, 0, true, |_, start, end| found.push((start, end)));
+    prop_assert_eq!(&found, &expected);
+    found.clear();
+    let ends: Vec<usize> = text.char_indices().map(|(i, _)| i).collect();
+    let (mut at, mut n) = (0, 0);
+    for piece in pieces.iter().cycle() {
+        n += piece;
+        let end = ends.get(n).copied().unwrap_or(text.len());
+        let finished = end == text.len();
+        at = lists.advance(&bytes[..end], at, finished, |_, start, end| {
+            found.push((start, end));
+        });
+        if finished {
+            break;
+        }
+    }
+    prop_assert_eq!(&found, &expected);
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// In each size; in the smallest, most words stand together by chance.
+    #[test]
+    fn words_are_those_of_a_naive_finder(
+        list in proptest::collection::vec("[赌博网毒]{1,3}|[赌博网毒aB1+é😀]{1,4}|[赌博]{2,9}|[ab]{1,12}|[ +]a", 1..40),
+        text in "([赌博网毒]|[赌博网毒]{0,12}|[abAB1+ .é😀]{0,3}|[ab]{0,40} ){0,12}",
+        pieces in proptest::collection::vec(1usize..9, 1..20),
+    ) {
+        check::<2>(&list, &text, &pieces)?;
+        check::<{ 1 << 7 }>(&list, &text, &pieces)?;
+        check::<{ 1 << 11 }>(&list, &text, &pieces)?;
+        check::<{ 1 << 14 }>(&list, &text, &pieces)?;
+    }
 }
