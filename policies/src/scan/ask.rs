@@ -6,10 +6,9 @@
 use std::sync::LazyLock;
 
 use super::engine::Scan;
-use super::find::{DETECTORS, join, leads, list_ahead, paired};
-use super::run::Run;
+use super::find::{DETECTORS, Lettered, join, leads, list_ahead, paired};
 use super::site::{Found, Site};
-use super::view::{DIGIT, UPPER};
+use super::view::{DIGIT, UPPER, is};
 
 /// Where a detector wants to be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +19,7 @@ pub(crate) enum On {
     Date,
     /// Up to eight digits, and a list of digits goes on behind them.
     List,
-    /// Up to five digits and a space.
+    /// Up to five digits, a space, and a capital or a digit.
     House,
     /// A group of digits begins, and at least five digits come, separators or not; or a row of Chinese numerals.
     Number,
@@ -30,9 +29,9 @@ pub(crate) enum On {
     Word,
     /// The same, and what may be an at sign follows, or a dot or another sign of local parts.
     Mail,
-    /// The same, and `:` or another sign of schemes follows.
+    /// The same, and `:/` or another sign of schemes follows, or `:` behind what may be `jdbc`.
     Scheme,
-    /// The same, up to four characters long and with `:`, `-` or `.` behind.
+    /// The same, up to four hexadecimal digits with `:` behind, two with `-` or four with `.`.
     Hex,
     /// The same, with the first two letters of a known key, or 32 characters long.
     Key,
@@ -88,39 +87,70 @@ pub(crate) struct Detector {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Sizes {
     Any,
-    /// Digits, over separators.
+    /// Digits, over separators: a value ends where they do.
     Digits(u32),
+    /// The same, and something may follow that belongs to the value.
+    Open(u32),
     /// The same of a telephone number, which may have a country's code before it.
     Phone(u32),
     /// Letters and digits, over separators.
     Code(u32),
+    /// One to three letters first, then digits.
+    Lettered,
 }
 
+/// Bits of what is known of the sizes at a site, beside one for each size: there is something, and two zeros come first.
+const ANY: u64 = 1 << 31;
+const ZEROS: u64 = 1 << 30;
+/// Where the bits of codes' sizes begin.
+const CODES: u32 = 32;
+
 impl Sizes {
-    /// Whether a value of one of the sizes may begin at the site.
+    /// A bit for each thing that makes it worth while to ask.
+    fn bits(self) -> u64 {
+        match self {
+            Self::Any | Self::Lettered => ANY,
+            Self::Digits(sizes) | Self::Open(sizes) => u64::from(sizes),
+            Self::Phone(sizes) => u64::from(sizes) | ZEROS,
+            Self::Code(sizes) => u64::from(sizes) << CODES,
+        }
+    }
+
+    /// The bits of those things that are so at the site, where it is asked for a number or a code.
+    fn here(kind: On, site: &Site<'_, '_>) -> u64 {
+        let run = if kind == On::Number { site.run() } else { None };
+        let digits = run.map_or(0, |run| {
+            let zeros = run.digit(0) == 0 && run.digit(1) == 0;
+            u64::from(run.borders()) | if zeros { ZEROS } else { 0 }
+        });
+        ANY | digits | site.code_borders() << CODES
+    }
+
+    /// Whether a value of one of the sizes may begin at the site, and be better than what was found there.
     #[inline]
     fn fit(self, site: &Site<'_, '_>) -> bool {
-        let run = |fits: &dyn Fn(&Run) -> bool| site.run().is_some_and(fits);
         match self {
             Self::Any => true,
-            Self::Digits(sizes) => run(&|run| run.borders() & sizes != 0),
-            Self::Phone(sizes) => {
-                run(&|run| run.borders() & sizes != 0 || run.digit(0) == 0 && run.digit(1) == 0)
-            }
+            Self::Digits(sizes) => site.digits_fit(sizes),
+            Self::Open(sizes) => site.run().is_some_and(|run| run.borders() & sizes != 0),
+            Self::Phone(sizes) => site.run().is_some_and(|run| {
+                run.borders() & sizes != 0 || run.digit(0) == 0 && run.digit(1) == 0
+            }),
             Self::Code(sizes) => site.code_fits(sizes),
+            Self::Lettered => Lettered::ahead(site.view, site.at).is_some(),
         }
     }
 }
 
-/// The detectors of each kind, in the order they are asked.
-pub(super) type Kinds = [Vec<&'static Detector>; KINDS];
+/// The detectors of each kind, in the order they are asked, and what makes it worth while to ask each.
+pub(super) type Kinds = [Vec<(u64, &'static Detector)>; KINDS];
 
 pub(super) static BY_KIND: LazyLock<Kinds> = LazyLock::new(|| {
     let mut table: Kinds = Default::default();
     for detector in DETECTORS {
         for &kind in detector.on {
             if let Some(list) = table.get_mut(kind as usize) {
-                list.push(detector);
+                list.push((detector.sizes.bits(), detector));
             }
         }
     }
@@ -167,7 +197,12 @@ impl Scan<'_, '_> {
             return;
         }
         let next = self.view.byte(end);
-        if n <= 3 && matches!(next, b'.' | b' ' | b'\t' | b'(' | b'[' | b'{' | 0x80..) {
+        let dotted = match next {
+            b'.' | b'\t' | b'(' | b'[' | b'{' => true,
+            0x80.. => matches!(self.view.char(end), '。' | '（' | '【'),
+            _ => false,
+        };
+        if n <= 3 && dotted {
             self.ask(On::Decimal, site, best);
         }
         let dated = match next {
@@ -181,7 +216,7 @@ impl Scan<'_, '_> {
         if list_ahead(self.view, end) {
             self.ask(On::List, site, best);
         }
-        if n <= 5 && next == b' ' {
+        if n <= 5 && next == b' ' && is(self.view.byte(end + 1), UPPER | DIGIT) {
             self.ask(On::House, site, best);
         }
     }
@@ -192,14 +227,21 @@ impl Scan<'_, '_> {
             return;
         };
         let sized = matches!(kind, On::Number | On::Code);
-        for detector in list {
-            if (!sized || detector.sizes.fit(site))
+        let here = if sized {
+            Sizes::here(kind, site)
+        } else {
+            u64::MAX
+        };
+        for (bits, detector) in list {
+            if bits & here != 0
+                && (!sized || detector.sizes.fit(site))
                 && let Some(found) = (detector.find)(site)
                 && found.end - found.start <= detector.max_len
                 && found.start >= self.floor
                 && best.is_none_or(|b| (found.end, found.score) > (b.end, b.score))
             {
                 *best = Some(found);
+                site.note(found);
             }
         }
     }
@@ -209,9 +251,8 @@ impl Scan<'_, '_> {
         let view = self.view;
         let n = word.end - self.at;
         let mail = match word.next {
-            b'@' | b'.' | b'_' | b'-' | b'+' | b'%' | b'(' | b'[' | b'{' | b'<' | b'#' | 0x80.. => {
-                true
-            }
+            b'@' | b'.' | b'_' | b'-' | b'+' | b'%' | b'(' | b'[' | b'{' | b'<' | b'#' => true,
+            0x80.. => matches!(view.char(word.end), '（' | '【'),
             b' ' => matches!(
                 view.byte(word.end + 1),
                 b'(' | b'[' | b'{' | b'<' | b'#' | b'@' | b'a' | b'A' | 0x80..
@@ -221,13 +262,30 @@ impl Scan<'_, '_> {
         if mail {
             self.ask(On::Mail, site, best);
         }
-        if matches!(word.next, b':' | b'+' | b'-') {
+        let head = view.bytes().get(self.at..).unwrap_or(&[]);
+        let scheme = match word.next {
+            // Most are the labels of something else: `phone: `.
+            b':' => view.byte(word.end + 1) == b'/' || matches!(head, [b'j' | b'J', ..]),
+            next => matches!(next, b'+' | b'-'),
+        };
+        if scheme {
             self.ask(On::Scheme, site, best);
         }
-        if n <= 4 && matches!(word.next, b':' | b'-' | b'.') {
+        let hex = match word.next {
+            b':' => n <= 4,
+            b'-' => n == 2,
+            b'.' => n == 4,
+            _ => false,
+        };
+        if hex
+            && head
+                .get(..n)
+                .unwrap_or(&[])
+                .iter()
+                .all(u8::is_ascii_hexdigit)
+        {
             self.ask(On::Hex, site, best);
         }
-        let head = view.bytes().get(self.at..).unwrap_or(&[]);
         let known = matches!(*head, [first, second, ..] if heads_key(first, second));
         if known || n == 32 {
             self.ask(On::Key, site, best);
@@ -315,8 +373,10 @@ mod tests {
                 let word = view.run(at, ALNUM, 512);
                 let site = Site::with_word(&view, at, Last::default(), word);
                 for detector in DETECTORS {
-                    let asked = digit || matches!(detector.sizes, Sizes::Code(_));
-                    if asked && !detector.sizes.fit(&site) {
+                    let asked = digit || matches!(detector.sizes, Sizes::Code(_) | Sizes::Lettered);
+                    let kind = if digit { On::Number } else { On::Code };
+                    let left_out = detector.sizes.bits() & Sizes::here(kind, &site) == 0;
+                    if asked && (left_out || !detector.sizes.fit(&site)) {
                         let found = (detector.find)(&site);
                         prop_assert!(found.is_none(), "{} in {text:?} at {at}", detector.name);
                     }

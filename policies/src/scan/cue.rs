@@ -4,7 +4,7 @@
 //! at word or camel-case borders; Chinese ones anywhere. Invariants: looks at most [`REACH`] bytes back; the nearest cue
 //! wins, and of two that end together the longer.
 
-use memchr::memrchr;
+use memchr::{memchr, memchr_iter, memchr3, memrchr};
 
 use super::cue_index::INDEX;
 pub(crate) use super::cue_words::Cue;
@@ -102,25 +102,21 @@ pub(crate) fn cues_in(text: &str) -> Cues {
     if let Some(label) = may_be_spaced(text.as_bytes())
         .then(|| unspaced(text.trim_end_matches(LABEL_ENDS)))
         .flatten()
-        && let Some(last) = label.chars().next_back()
-        && let Some(cue) = index.at(&label, label.len(), last)
+        && let Some((cue, end)) = index.last(&label)
+        && end == label.len()
     {
         return Cues {
             nearest: Some(cue),
             apart: false,
         };
     }
-    let mut end = text.len();
-    for c in text.chars().rev() {
-        if let Some(cue) = index.at(text, end, c) {
-            return Cues {
-                nearest: Some(cue),
-                apart: clause_ends(text.as_bytes().get(end..).unwrap_or(&[])),
-            };
-        }
-        end -= c.len_utf8();
+    let Some((cue, end)) = index.last(text) else {
+        return Cues::default();
+    };
+    Cues {
+        nearest: Some(cue),
+        apart: clause_ends(text.as_bytes().get(end..).unwrap_or(&[])),
     }
-    Cues::default()
 }
 
 /// Whether a clause ends in the text, with `，。；！？` or their Latin forms before a blank; a list of numbers is one clause.
@@ -153,10 +149,9 @@ pub(crate) fn cues_before(view: &View<'_>, at: usize) -> Cues {
                     .get(..newline)
                     .unwrap_or("")
                     .trim_end_matches(['\r', '\n', ' ']);
-                let above = above.rsplit('\n').next().unwrap_or("");
                 // A heading, not a sentence that happens to end there.
                 if above.ends_with([':', '：']) {
-                    above
+                    last_line(above)
                 } else {
                     own
                 }
@@ -186,28 +181,35 @@ pub(crate) fn header_of_column<'t>(view: &View<'t>, at: usize) -> Option<&'t str
     let near = view.behind(at, LINE_REACH);
     let newline = memrchr(b'\n', near.as_bytes())?;
     let line = near.get(newline + 1..).unwrap_or("");
-    let delimited = |b: &u8| matches!(b, b'\t' | b'|' | b',');
-    if !line.trim_ascii().is_empty() && !line.as_bytes().iter().any(delimited) {
+    if memchr3(b'\t', b'|', b',', line.as_bytes()).is_none() && !line.trim_ascii().is_empty() {
         return None;
     }
     let behind = view.behind(at, TABLE_REACH);
     let (above, line) = behind.split_at(behind.len() - line.len());
-    let delimiter = ['\t', '|', ','].into_iter().find(|&d| {
+    let first = line.trim().is_empty();
+    let delimiter = [b'\t', b'|', b','].into_iter().find(|&d| {
         // The first cell has no delimiter before it; the line above then tells.
-        line.contains(d) || (line.trim().is_empty() && last_line(above).contains(d))
+        let holds = |line: &str| memchr(d, line.as_bytes()).is_some();
+        holds(line) || first && holds(last_line(above.trim_end_matches('\n')))
     })?;
-    let column = line.matches(delimiter).count();
+    let cells = |line: &str| memchr_iter(delimiter, line.as_bytes()).count();
+    let column = cells(line);
     if column > COLUMNS_MAX {
         return None;
     }
+    let delimiter = char::from(delimiter);
     let mut header = None;
-    for candidate in above.trim_end_matches('\n').rsplit('\n') {
-        if candidate.matches(delimiter).count() < column.max(1)
-            || has_cell_over(SENTENCE, candidate, delimiter)
-        {
+    let mut rest = Some(above.trim_end_matches('\n'));
+    while let Some(lines) = rest {
+        let candidate = last_line(lines);
+        if cells(candidate) < column.max(1) || has_cell_over(SENTENCE, candidate, delimiter) {
             break;
         }
         header = Some(candidate);
+        rest = lines
+            .len()
+            .checked_sub(candidate.len() + 1)
+            .and_then(|end| lines.get(..end));
     }
     // A header is words: a line of data above says nothing.
     let header = header.filter(|header| !has_cell_over(CELL_MAX, header, delimiter))?;
@@ -238,11 +240,10 @@ pub(super) const NO_ROW: &str = concat!(
     "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
 );
 
+/// The last line of a text that ends with none of its ends.
 fn last_line(text: &str) -> &str {
-    text.trim_end_matches('\n')
-        .rsplit('\n')
-        .next()
-        .unwrap_or("")
+    let from = memrchr(b'\n', text.as_bytes()).map_or(0, |newline| newline + 1);
+    text.get(from..).unwrap_or("")
 }
 
 #[cfg(test)]

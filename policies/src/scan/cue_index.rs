@@ -6,7 +6,8 @@
 use std::sync::LazyLock;
 
 use super::cue_words::{CUES, Cue};
-use super::view::{DIGIT, LOWER, UPPER, is};
+use super::gate::code_point;
+use super::view::{ALNUM, DIGIT, LOWER, UPPER, class, is};
 
 /// The words by how they end, since the nearest is looked for from the value back. Many end alike (…号码, …number), so
 /// those that are long enough are told apart by more.
@@ -21,11 +22,66 @@ pub(super) struct Index {
     wide_long: Lists,
     /// Words of one character.
     single: Vec<(char, Cue)>,
+    /// A bit for each character that ends a word of another script: most characters end none.
+    ends: Vec<u64>,
+}
+
+/// A cue word.
+#[derive(Clone)]
+struct Word {
+    text: String,
+    cue: Cue,
+    /// How the text must have it.
+    form: Form,
+}
+
+/// How a word may be written.
+#[derive(Clone, Copy)]
+enum Form {
+    /// All letters Latin: in either case, with joints.
+    Latin,
+    /// In either case.
+    Mixed,
+    /// As it is: it has no Latin letter.
+    Exact,
+}
+
+impl Word {
+    fn new(text: String, cue: Cue) -> Self {
+        let form = if text.is_ascii() {
+            Form::Latin
+        } else if text.bytes().any(|b| b.is_ascii_alphabetic()) {
+            Form::Mixed
+        } else {
+            Form::Exact
+        };
+        Self { text, cue, form }
+    }
+
+    /// Whether the text ends with the word.
+    #[inline]
+    fn ends(&self, text: &[u8]) -> bool {
+        let word = self.text.as_bytes();
+        match self.form {
+            Form::Latin => ends_with(text, word),
+            Form::Mixed => {
+                let n = text.len().wrapping_sub(word.len());
+                let tail = text.get(n..);
+                tail.is_some_and(|tail| tail.eq_ignore_ascii_case(word))
+            }
+            Form::Exact => {
+                let n = text.len().wrapping_sub(word.len());
+                let tail = text.get(n..).unwrap_or(&[]);
+                // Words of one list end alike: their beginnings tell them apart.
+                tail.first_chunk() == word.first_chunk::<3>() && tail == word
+            }
+        }
+    }
 }
 
 /// Lists of words by a hash, the longest first; and a bit for each longer hash that has any, since most have none.
 struct Lists {
-    lists: Vec<Vec<(String, Cue)>>,
+    lists: Vec<Vec<Word>>,
     any: Vec<u64>,
 }
 
@@ -46,7 +102,7 @@ impl Lists {
         self.mark(hash);
         let list = hash >> (u32::BITS - LIST_BITS);
         if let Some(list) = self.lists.get_mut(list as usize) {
-            list.push((word, cue));
+            list.push(Word::new(word, cue));
         }
     }
 
@@ -69,7 +125,7 @@ impl Lists {
 
     /// The words of this hash, and some others.
     #[inline]
-    fn of(&self, hash: u32) -> &[(String, Cue)] {
+    fn of(&self, hash: u32) -> &[Word] {
         if !self.any(hash) {
             return &[];
         }
@@ -123,6 +179,7 @@ pub(super) static INDEX: LazyLock<Index> = LazyLock::new(|| {
         wide: Lists::new(),
         wide_long: Lists::new(),
         single: Vec::new(),
+        ends: vec![0; 1 << u16::BITS >> 6],
     };
     for (word, cue) in words {
         index.add(word, cue);
@@ -148,47 +205,90 @@ impl Index {
             _ => {}
         }
         let mut ends = word.chars().rev().map(|c| c.to_ascii_lowercase());
-        match (ends.next().unwrap_or('\0'), ends.next(), ends.next()) {
-            (last, Some(before), Some(third)) => {
+        let last = ends.next().unwrap_or('\0');
+        // Chinese, kana, hangul, hearts; not the signs between them.
+        if matches!(last, '\u{2000}'..='\u{2fff}' | '\u{3040}'..='\u{9fff}' | '\u{ac00}'..='\u{d7ff}')
+            && let Some(bits) = self.ends.get_mut(last as usize >> 6)
+        {
+            *bits |= 1 << (u32::from(last) & 63);
+        }
+        match (ends.next(), ends.next()) {
+            (Some(before), Some(third)) => {
                 let two = wide_hash(before, last);
                 self.wide.mark(two);
                 self.wide_long.add(wide_long_hash(third, two), word, cue);
             }
-            (last, Some(before), None) => self.wide.add(wide_hash(before, last), word, cue),
-            (last, None, _) => self.single.push((last, cue)),
+            (Some(before), None) => self.wide.add(wide_hash(before, last), word, cue),
+            (None, _) => self.single.push((last, cue)),
         }
     }
 
-    /// The longest cue that ends at `end` of the text.
-    pub(super) fn at(&self, text: &str, end: usize, last: char) -> Option<Cue> {
+    /// The cue that ends last in the text, the longest of those that end together, and where it ends.
+    pub(super) fn last(&self, text: &str) -> Option<(Cue, usize)> {
+        const LETTERS: u8 = LOWER | UPPER;
         let bytes = text.as_bytes();
-        if last.is_ascii_alphanumeric() {
-            if !latin_ends(bytes, end) {
-                return None;
+        let mut end = bytes.len();
+        // The classes of the bytes at `end` and behind it, and whether the first is an s.
+        let (mut next, mut second, mut s) = (0, 0, false);
+        loop {
+            let head = bytes.get(..end)?;
+            let &b = head.last()?;
+            if b >= 0x80 {
+                let c = last_char(text, end)?;
+                if self.may_end(c)
+                    && let Some(cue) = self.wide_at(text, end, c)
+                {
+                    return Some((cue, end));
+                }
+                (next, second) = (0, 0);
+                end -= c.len_utf8();
+                continue;
             }
-            let [last, before, third] = last_letters(bytes, end);
-            let three = latin_hash([last, before, third]);
-            let long = || {
-                let five = latin_long_hash(last_letters(bytes, end));
-                find(self.latin_long.of(five), bytes, end)
-                    .or_else(|| find(self.latin.of(three), bytes, end))
-            };
-            let found = if self.latin.any(three) { long() } else { None };
-            return found
-                .or_else(|| find(self.latin.of(latin_hash([last, before, 0])), bytes, end));
+            let class = class(b);
+            // A Latin word ends at a border, a hump, or a plural's s.
+            if class & ALNUM != 0
+                && (next & LETTERS == 0
+                    || class & LOWER != 0 && next & UPPER != 0
+                    || s && second & LETTERS == 0)
+                && let Some(cue) = self.latin_at(head)
+            {
+                return Some((cue, end));
+            }
+            (second, next, s) = (next, class, b == b's');
+            end -= 1;
         }
-        // Chinese, kana, hangul, hearts; not the signs between them.
-        if !matches!(last, '\u{2000}'..='\u{2fff}' | '\u{3040}'..='\u{9fff}' | '\u{ac00}'..='\u{d7ff}')
-        {
-            return None;
-        }
-        let head = text.get(..end - last.len_utf8()).unwrap_or("");
-        let mut ends = head.chars().rev().map(|c| c.to_ascii_lowercase());
-        let two = wide_hash(ends.next().unwrap_or('\0'), last);
-        let mut long = || {
-            let three = wide_long_hash(ends.next().unwrap_or('\0'), two);
-            find(self.wide_long.of(three), bytes, end)
-                .or_else(|| find(self.wide.of(two), bytes, end))
+    }
+
+    /// Whether a word that does not end with a Latin letter may end with this character.
+    #[inline]
+    fn may_end(&self, c: char) -> bool {
+        let bits = self.ends.get(c as usize >> 6);
+        bits.is_some_and(|bits| bits >> (u32::from(c) & 63) & 1 != 0)
+    }
+
+    /// The longest cue that ends the text, where a Latin word may end.
+    fn latin_at(&self, text: &[u8]) -> Option<Cue> {
+        let [last, before, third] = last_letters(text);
+        let three = latin_hash([last, before, third]);
+        let long = || {
+            let five = latin_long_hash(last_letters(text));
+            find(self.latin_long.of(five), text).or_else(|| find(self.latin.of(three), text))
+        };
+        let found = if self.latin.any(three) { long() } else { None };
+        found.or_else(|| find(self.latin.of(latin_hash([last, before, 0])), text))
+    }
+
+    /// The longest cue that ends at `end` of the text with the character `last`.
+    fn wide_at(&self, text: &str, end: usize, last: char) -> Option<Cue> {
+        let bytes = text.as_bytes().get(..end)?;
+        let before = end - last.len_utf8();
+        let second = last_char(text, before).unwrap_or('\0').to_ascii_lowercase();
+        let two = wide_hash(second, last);
+        let long = || {
+            let third = last_char(text, before.saturating_sub(second.len_utf8()));
+            let third = third.unwrap_or('\0').to_ascii_lowercase();
+            let three = wide_long_hash(third, two);
+            find(self.wide_long.of(three), bytes).or_else(|| find(self.wide.of(two), bytes))
         };
         let found = if self.wide.any(two) { long() } else { None };
         found.or_else(|| {
@@ -198,52 +298,46 @@ impl Index {
     }
 }
 
-/// The last letters that end at `end`, the last first; `Q Q`, `i_d`: joints are left out, 0 where there is none.
+/// The character that ends at `end`.
 #[inline]
-fn last_letters<const N: usize>(bytes: &[u8], end: usize) -> [u8; N] {
+fn last_char(text: &str, end: usize) -> Option<char> {
+    let head = text.as_bytes().get(..end)?;
+    match *head {
+        [.., a] if a < 0x80 => Some(char::from(a)),
+        [.., a @ 0xE0..=0xEF, b, c] => char::from_u32(code_point(a, b, c)),
+        _ => text.get(..end)?.chars().next_back(),
+    }
+}
+
+/// The last letters of the text, the last first; `Q Q`, `i_d`: joints are left out, 0 where there is none.
+#[inline]
+fn last_letters<const N: usize>(bytes: &[u8]) -> [u8; N] {
     let mut letters = [0; N];
-    let mut at = end;
+    let mut rest = bytes;
     for (i, slot) in letters.iter_mut().enumerate() {
-        let mut here = at.checked_sub(1).and_then(|i| bytes.get(i)).copied();
-        while i > 0 && matches!(here, Some(b'_' | b'-' | b' ' | b'.')) {
-            at -= 1;
-            here = at.checked_sub(1).and_then(|i| bytes.get(i)).copied();
+        while i > 0
+            && let [head @ .., b'_' | b'-' | b' ' | b'.'] = rest
+        {
+            rest = head;
         }
-        *slot = here.unwrap_or(0);
-        at = at.saturating_sub(1);
+        let [head @ .., last] = rest else {
+            break;
+        };
+        *slot = *last;
+        rest = head;
     }
     letters
 }
 
-/// The first word of the list that the text ends with at `end`.
+/// The first word of the list that the text ends with.
 #[inline]
-fn find(list: &[(String, Cue)], bytes: &[u8], end: usize) -> Option<Cue> {
-    if list.is_empty() {
-        return None;
-    }
-    let head = bytes.get(..end).unwrap_or(&[]);
-    list.iter()
-        .find(|(word, _)| ends_with(head, word.as_bytes()))
-        .map(|&(_, cue)| cue)
+fn find(list: &[Word], text: &[u8]) -> Option<Cue> {
+    let found = list.iter().find(|word| word.ends(text));
+    found.map(|word| word.cue)
 }
 
-/// Whether a Latin word may end at `end`: at a border, a hump, or a plural's s.
-fn latin_ends(bytes: &[u8], end: usize) -> bool {
-    let byte = |i: usize| bytes.get(i).copied().unwrap_or(0);
-    let (last, after) = (byte(end - 1), byte(end));
-    !is(after, LOWER | UPPER)
-        || is(last, LOWER) && is(after, UPPER)
-        || after == b's' && !is(byte(end + 1), LOWER | UPPER)
-}
-
-/// Whether the text ends with the word, in either case; joints in a Latin one are left out, and no letter stands before.
+/// Whether the text ends with the Latin word, in either case; joints are left out, and no letter stands before.
 fn ends_with(text: &[u8], word: &[u8]) -> bool {
-    if !word.is_ascii() {
-        let n = text.len().wrapping_sub(word.len());
-        return text
-            .get(n..)
-            .is_some_and(|tail| tail.eq_ignore_ascii_case(word));
-    }
     let mut at = text.len();
     for (left, &wanted) in word.iter().rev().enumerate() {
         let mut here = at.checked_sub(1).and_then(|i| text.get(i)).copied();

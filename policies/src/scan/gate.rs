@@ -5,7 +5,7 @@
 
 use super::engine::Scan;
 use super::han;
-use super::row::{OF, Place, Row};
+use super::row::{Place, Row};
 use super::skip::Window;
 use super::view::{ALNUM, DIGIT, is};
 
@@ -88,7 +88,7 @@ impl Scan<'_, '_> {
                 continue;
             };
             // The word that ends here, or that this is a letter of.
-            let start = self.word_start(bytes, at, place);
+            let start = self.word_start(at, place);
             if let Some(start) = start {
                 match self.plain_word(bytes, start) {
                     None => return Err(start),
@@ -117,14 +117,8 @@ impl Scan<'_, '_> {
 
     /// Where the word begins that has its last letter before `place` or another there; none if it begins before `at`.
     #[inline]
-    fn word_start(&self, bytes: &[u8], at: usize, place: usize) -> Option<usize> {
-        let n = bytes
-            .get(at..place)?
-            .iter()
-            .rev()
-            .take_while(|b| b.is_ascii_alphabetic())
-            .count();
-        let here = bytes.get(place).is_some_and(u8::is_ascii_alphabetic);
+    fn word_start(&self, at: usize, place: usize) -> Option<usize> {
+        let (n, here) = self.window.letters_before(at, place);
         let start = place - n;
         ((n > 0 || here) && !is(self.view.before(start), ALNUM)).then_some(start)
     }
@@ -136,25 +130,27 @@ impl Scan<'_, '_> {
         const LEADS: u16 = han::OPENS | han::CUE_END;
         let mut at = from;
         let mut row = Row::read(self.table, bytes, at);
-        let before = at
+        let led = at
             .checked_sub(3)
             .filter(|&i| matches!(bytes.get(i), Some(0xE4..=0xE9)));
-        let mut skipped = 0;
-        let mut before = match before {
-            Some(i) => self.table.of(decode3(bytes, i)),
-            None => {
-                let row = &row;
-                let reasons = self.opening(bytes, Place { at, row, i: 0 }, row.bits(0), true);
-                if reasons != 0 {
-                    return (at, reasons);
-                }
-                skipped = 1;
+        let mut before = led.map_or(0, |i| self.table.of(decode3(bytes, i)));
+        let mut left = row.candidates(before, bytes.get(at + 3 * row.len()).copied());
+        if led.is_none() {
+            let row = &row;
+            let place = Place { at, row, i: 0 };
+            let bits = row.bits(0);
+            let inside = if left & 1 != 0 {
+                self.inside(bytes, place, bits, 0)
+            } else {
                 0
+            };
+            let reasons = self.opening(bytes, place, bits, inside);
+            if reasons != 0 {
+                return (at, reasons);
             }
-        };
+            left &= !1;
+        }
         loop {
-            let after = bytes.get(at + 3 * row.len()).copied();
-            let mut left = row.candidates(before, after) & !skipped;
             while left != 0 {
                 let i = left.trailing_zeros() as usize;
                 left &= left - 1;
@@ -168,12 +164,10 @@ impl Scan<'_, '_> {
                 if bits & BEGINS | before & LEADS == 0 {
                     continue;
                 }
-                let opening = if before & han::OPENS != 0 {
-                    self.opening(bytes, place, bits, false)
-                } else {
-                    0
-                };
-                let reasons = opening | self.inside(bytes, place, bits, before);
+                let mut reasons = self.inside(bytes, place, bits, before);
+                if before & han::OPENS != 0 && self.level_near(bytes, place) {
+                    reasons |= may::PLACE;
+                }
                 if reasons != 0 {
                     return (place.at, reasons);
                 }
@@ -184,8 +178,8 @@ impl Scan<'_, '_> {
                 return (at, 0);
             }
             before = row.bits(known - 1);
-            skipped = 0;
             row = Row::read(self.table, bytes, at);
+            left = row.candidates(before, bytes.get(at + 3 * row.len()).copied());
         }
     }
 
@@ -230,19 +224,12 @@ impl Scan<'_, '_> {
         reasons
     }
 
-    /// What may begin at a place because no Chinese character stands before (`bare`), or one that opens an address.
-    fn opening(&self, bytes: &[u8], place: Place<'_>, bits: u16, bare: bool) -> u8 {
+    /// What may begin at a place before which no Chinese character stands. `inside`: what may begin there anyway.
+    fn opening(&self, bytes: &[u8], place: Place<'_>, bits: u16, inside: u8) -> u8 {
         let Place { at, row, .. } = place;
-        let mut reasons = if bare {
-            self.inside(bytes, place, bits, 0)
-        } else {
-            0
-        };
+        let mut reasons = inside;
         if self.level_near(bytes, place) {
             reasons |= may::PLACE;
-        }
-        if !bare {
-            return reasons;
         }
         let n = row.len().min(LABELLED);
         let end = at + 3 * n;
@@ -378,14 +365,14 @@ impl Scan<'_, '_> {
                 None => return true,
                 Some(0xE4..=0xE9) => {
                     let code = decode3(bytes, at);
+                    if code == OF {
+                        return owned(bytes, at + 3);
+                    }
                     if self.table.of(code) & han::TITLE != 0 {
                         if matches!(code, GENERAL | ENGINEER) || self.title_at(bytes, at) {
                             return true;
                         }
                         given = true;
-                    }
-                    if code == OF {
-                        return owned(bytes, at + 3);
                     }
                     at += 3;
                 }
@@ -402,6 +389,8 @@ impl Scan<'_, '_> {
     }
 }
 
+/// 的
+const OF: u32 = 0x7684;
 /// 总 and 工, the titles of one character.
 const GENERAL: u32 = 0x603B;
 const ENGINEER: u32 = 0x5DE5;

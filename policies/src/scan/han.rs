@@ -3,6 +3,7 @@
 //! Knows characters, no grammar. Invariant: the table is a pure function of the lists below.
 
 use std::collections::HashSet;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::LazyLock;
 
 /// May begin a surname.
@@ -17,7 +18,7 @@ pub(crate) const PLATE: u16 = 8;
 pub(crate) const FORM: u16 = 16;
 /// An address may begin after it.
 pub(crate) const OPENS: u16 = 32;
-/// Begins a title: 先生.
+/// Begins a title: 先生; or is 的.
 pub(crate) const TITLE: u16 = 64;
 /// Ends a word that a name follows: 姓名.
 pub(crate) const CUE_END: u16 = 128;
@@ -53,8 +54,20 @@ pub(crate) const COMPOUND: &[&str] = &[
 
 /// Characters after which another makes a compound surname, and begins one: checked by [`compound`].
 pub(crate) fn compound(text: &str) -> bool {
-    COMPOUND.iter().any(|name| text.starts_with(name))
+    let first = text.chars().next().unwrap_or('\0');
+    COMPOUND_BY_FIRST
+        .of(first)
+        .iter()
+        .any(|name| text.starts_with(name))
 }
+
+static COMPOUND_BY_FIRST: LazyLock<Index<&'static str>> = LazyLock::new(|| {
+    Index::new(
+        COMPOUND
+            .iter()
+            .filter_map(|name| Some((name.chars().next()?, *name))),
+    )
+});
 
 /// Words of a surname's character and others that are no names.
 const NOT_NAMES: &str = "代理 代表 代码 代价 代办 代销 代替 代收 代付 代理人 代表人 代理商 代购 代驾 洪水 洪灾 凤凰 贝壳 贝类 滑动 滑雪 滑坡 牧场 牧师 牧区 牧民 巢湖 蔚蓝 沃土 诸多 诸位 诸如 籍贯 鄂州 赖以 习惯 习题 习俗 弘扬 宰杀 堵塞 堵车 劳动者 劳动 劳务派遣 全体 全员 高喊 高呼 牧业 荀子 凤爪 高温 黄河 白天 周期 方向 任意 金融 石头 毛巾 于此 常规 时段 万能 安装 严重 田径 高级 高度 高速 高效 高中 高考 高铁 高峰 高清 高兴 高手 高端 高危 \
@@ -138,6 +151,8 @@ pub(crate) static TABLE: LazyLock<Table> = LazyLock::new(|| {
         .filter_map(|name| name.chars().next())
         .for_each(|c| mark(c, SURNAME | COMPOUNDS));
     super::find::words().for_each(|(c, bit)| mark(c, bit));
+    // Behind a name and 的 stands what its owner has.
+    mark('的', TITLE);
     NUMERALS.chars().for_each(|c| mark(c, NUMERAL));
     PROVINCES.chars().for_each(|c| mark(c, PLATE));
     "使".chars().for_each(|c| mark(c, PLATE));
@@ -261,7 +276,36 @@ static HALVES: LazyLock<Vec<char>> = LazyLock::new(|| {
     firsts.filter(|&c| !SINGLE.contains(c)).collect()
 });
 
-static WORDS: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
+/// Words of ours, by a hash that is made quickly: no stranger chooses what is in there.
+pub(crate) type WordSet = HashSet<&'static str, BuildHasherDefault<WordHasher>>;
+
+/// Hashes short words, eight bytes at a time.
+#[derive(Default)]
+pub(crate) struct WordHasher(u64);
+
+impl Hasher for WordHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        let (chunks, rest) = bytes.as_chunks();
+        let mut last = [0; 8];
+        for (to, from) in last.iter_mut().zip(rest) {
+            *to = *from;
+        }
+        for chunk in chunks.iter().chain([&last]) {
+            self.0 = (self.0.rotate_left(5) ^ u64::from_le_bytes(*chunk))
+                .wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        }
+    }
+
+    fn write_u8(&mut self, _: u8) {
+        // Behind every word: the same for all.
+    }
+
+    fn finish(&self) -> u64 {
+        self.0 ^ self.0 >> 32
+    }
+}
+
+static WORDS: LazyLock<WordSet> = LazyLock::new(|| {
     NOT_NAMES
         .split_whitespace()
         .chain(PLACES.split_whitespace())

@@ -57,7 +57,10 @@ impl Scan<'_, '_> {
     /// The end of the word at `at`, if it is an ordinary one. No letter or digit may stand before it.
     #[inline]
     pub(super) fn plain_word(&self, bytes: &[u8], at: usize) -> Option<usize> {
-        let n = letters(bytes, at, LONGEST + 1);
+        let n = match self.window.letters(at) {
+            Some(n) => n.min(LONGEST + 1),
+            None => letters(bytes, at, LONGEST + 1),
+        };
         let first = bytes.get(at).copied()?;
         let second = bytes.get(at + 1).copied()?;
         let capital = is(first, UPPER);
@@ -108,13 +111,9 @@ impl Scan<'_, '_> {
 /// How many letters stand at `at`, at most `max`.
 #[inline]
 fn letters(bytes: &[u8], at: usize, max: usize) -> usize {
-    bytes
-        .get(at..)
-        .unwrap_or(&[])
-        .iter()
-        .take(max)
-        .take_while(|b| b.is_ascii_alphabetic())
-        .count()
+    let rest = bytes.get(at..).unwrap_or(&[]);
+    let rest = rest.get(..max).unwrap_or(rest);
+    rest.iter().take_while(|b| b.is_ascii_alphabetic()).count()
 }
 
 /// Whether a sign, a quote or a Chinese character leads to a value.

@@ -13,17 +13,12 @@ const ROW: usize = 16;
 /// Characters behind one that tell what it may begin, but for an address: a title's reach.
 const AHEAD: usize = 4;
 
-/// 的
-pub(super) const OF: u32 = 0x7684;
-
 /// A stretch of a row.
 pub(super) struct Row {
     /// The characters' bits, the lower and the higher eight apart.
     low: [u8; ROW],
     high: [u8; ROW],
     n: usize,
-    /// Bit `i`: the character `i` is 的.
-    of: u32,
 }
 
 /// A character of a row, and the text's byte where it begins.
@@ -38,19 +33,29 @@ impl Row {
     /// The characters from `at` on.
     #[inline]
     pub(super) fn read(table: &han::Table, bytes: &[u8], at: usize) -> Self {
-        let (mut low, mut high) = ([0; ROW], [0; ROW]);
-        let (mut n, mut of) = (0, 0);
-        let chars = bytes.get(at..).unwrap_or(&[]).chunks_exact(3);
-        for ((low, high), char) in low.iter_mut().zip(&mut high).zip(chars) {
+        let mut row = Self {
+            low: [0; ROW],
+            high: [0; ROW],
+            n: 0,
+        };
+        let rest = bytes.get(at..).unwrap_or(&[]);
+        match rest.first_chunk::<{ 3 * ROW }>() {
+            // Nearly always; how many there are is then known when compiled.
+            Some(block) => row.fill(table, block.as_chunks().0),
+            None => row.fill(table, rest.as_chunks().0),
+        }
+        row
+    }
+
+    #[inline]
+    fn fill(&mut self, table: &han::Table, chars: &[[u8; 3]]) {
+        for ((low, high), char) in self.low.iter_mut().zip(&mut self.high).zip(chars) {
             let &[first @ 0xE4..=0xE9, second, third] = char else {
                 break;
             };
-            let code = code_point(first, second, third);
-            [*low, *high] = table.of(code).to_le_bytes();
-            of |= u32::from(code == OF) << n;
-            n += 1;
+            [*low, *high] = table.of(code_point(first, second, third)).to_le_bytes();
+            self.n += 1;
         }
-        Self { low, high, n, of }
     }
 
     /// How many characters were read.
@@ -83,7 +88,7 @@ impl Row {
     pub(super) fn title_within(&self, bytes: &[u8], place: Place<'_>, reach: usize) -> bool {
         let next = place.i + 1;
         let left = self.n - next.min(self.n);
-        (self.any(han::TITLE) | self.of) >> next & ((1 << reach) - 1) != 0
+        self.any(han::TITLE) >> next & ((1 << reach) - 1) != 0
             || left < reach && place.at + 3 * (1 + left) >= bytes.len()
     }
 
@@ -119,7 +124,7 @@ impl Row {
         let last = if self.ends() { 1 << self.n >> 1 } else { 0 };
         let numerals = self.any(han::NUMERAL);
         let cued = led(han::CUE_END);
-        let titles = self.any(han::TITLE) | self.of;
+        let titles = self.any(han::TITLE);
         let titled = titles >> 1 | titles >> 2 | titles >> 3 | titles >> 4;
         let mut all = self.any(han::PLACE) & self.any(han::PLACE_SECOND) >> 1
             | numerals & (numerals >> 1 | last)

@@ -3,10 +3,14 @@
 //! Reads digits as they stand, or Chinese numerals too; knows no entity. Invariants: at most [`DIGITS_MAX`] digits and
 //! [`GAP_MAX`] bytes between two of them are read, so reading is bounded.
 
+use wide::u8x16;
+
 use super::view::{DIGIT, View, is};
 
 /// Digits that are read at most: the longest number has 20. A longer contiguous group is marked `overlong`.
 pub(crate) const DIGITS_MAX: usize = 24;
+/// Digits that are read at once.
+const BLOCK: usize = 16;
 /// Bytes between two digits, at most.
 const GAP_MAX: usize = 8;
 
@@ -258,8 +262,24 @@ impl Run {
     #[inline]
     fn push_plain(&mut self, bytes: &[u8], at: usize) -> usize {
         let rest = bytes.get(at..).unwrap_or(&[]);
-        let room = self.digits.get_mut(self.n..).unwrap_or(&mut []);
         let mut n = 0;
+        if self.n == 0
+            && let Some(&block) = rest.first_chunk::<BLOCK>()
+            && let Some(slots) = self.digits.first_chunk_mut::<BLOCK>()
+        {
+            let values = u8x16::new(block) - u8x16::splat(b'0');
+            *slots = values.to_array();
+            n = values
+                .simd_lt(u8x16::splat(10))
+                .to_bitmask()
+                .trailing_ones() as usize;
+            if n < BLOCK {
+                self.n = n;
+                return n;
+            }
+        }
+        let room = self.digits.get_mut(self.n + n..).unwrap_or(&mut []);
+        let rest = rest.get(n..).unwrap_or(&[]);
         for (slot, &b) in room.iter_mut().zip(rest) {
             let value = b.wrapping_sub(b'0');
             if value > 9 {

@@ -2,7 +2,7 @@
 //!
 //! Everything that costs is computed once and only if asked for. Knows no entity's grammar.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 
 use super::cue::{Cue, Cues, cues_before, cues_of_column};
 use super::entity::Entity;
@@ -46,7 +46,10 @@ pub(crate) struct Site<'v, 't> {
     cues: OnceCell<Cues>,
     column: OnceCell<Cues>,
     code: OnceCell<Code>,
+    code_borders: OnceCell<u64>,
     lettered: OnceCell<Option<Lettered>>,
+    /// The end and the score of the best that was found here so far.
+    best: Cell<(usize, u8)>,
     /// Up to here letters and digits are known to stand.
     word: usize,
     numerals: bool,
@@ -63,7 +66,9 @@ impl<'v, 't> Site<'v, 't> {
             cues: OnceCell::new(),
             column: OnceCell::new(),
             code: OnceCell::new(),
+            code_borders: OnceCell::new(),
             lettered: OnceCell::new(),
+            best: Cell::new((0, 0)),
             word: at,
             numerals: false,
             lists: false,
@@ -94,6 +99,23 @@ impl<'v, 't> Site<'v, 't> {
         }
     }
 
+    /// Notes the best that was found here.
+    pub(crate) fn note(&self, found: Found) {
+        self.best.set((found.end, found.score));
+    }
+
+    /// Where the best that was found here ends.
+    pub(crate) fn best(&self) -> Option<usize> {
+        Some(self.best.get().0).filter(|&end| end > 0)
+    }
+
+    /// Whether what was found here is as good as anything that ends at `end` at the latest, with such a score at most:
+    /// then it need not be looked for.
+    #[inline]
+    pub(crate) fn beaten(&self, end: usize, score: u8) -> bool {
+        self.best.get() >= (end, score)
+    }
+
     /// The end of the run of letters, digits and bytes of the other classes that begins here, at most `max` bytes.
     pub(crate) fn word(&self, others: u8, max: usize) -> usize {
         let known = self.word.min(self.at + max);
@@ -120,18 +142,46 @@ impl<'v, 't> Site<'v, 't> {
             .get_or_init(|| Code::read(self.view, self.at, CODE_READ))
     }
 
-    /// Whether a code of one of these sizes, one bit each, may begin here: nothing hangs before it, and it would end where a
-    /// group does.
+    /// Bit `k`: a code of `k` letters and digits may begin here: nothing hangs before it, and it would end where a group
+    /// does.
+    #[inline]
+    pub(crate) fn code_borders(&self) -> u64 {
+        *self.code_borders.get_or_init(|| {
+            let n = self.word - self.at;
+            if n > CODE_READ || !self.clean_left() {
+                return 0;
+            }
+            // Most codes have no gap, and need not be read to be refused.
+            if n > 0 && !opens_gap(self.view.byte(self.word)) {
+                return 1 << n;
+            }
+            self.code().borders()
+        })
+    }
+
+    /// Whether a code of one of these sizes, one bit each, may begin here, and be better than what was found.
+    #[inline]
     pub(crate) fn code_fits(&self, sizes: u32) -> bool {
-        let n = self.word - self.at;
-        if n > CODE_READ || !self.clean_left() {
+        let fitting = self.code_borders() & u64::from(sizes);
+        let Some(longest) = fitting.checked_ilog2() else {
             return false;
-        }
-        // Most codes have no gap, and need not be read to be refused.
-        if n > 0 && !opens_gap(self.view.byte(self.word)) {
-            return sizes >> n & 1 == 1;
-        }
-        self.code().borders() & u64::from(sizes) != 0
+        };
+        let longest = longest as usize;
+        let end = if self.at + longest <= self.word {
+            self.at + longest
+        } else {
+            self.code().end(longest)
+        };
+        !self.beaten(end, STRONG)
+    }
+
+    /// Whether a number of one of these sizes may begin here, and be better than what was found.
+    #[inline]
+    pub(crate) fn digits_fit(&self, sizes: u32) -> bool {
+        self.run().is_some_and(|run| {
+            let longest = (run.borders() & sizes).checked_ilog2();
+            longest.is_some_and(|k| !self.beaten(run.end(k as usize), STRONG))
+        })
     }
 
     /// The letters that begin here and the digits behind them.

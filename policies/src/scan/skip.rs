@@ -21,6 +21,7 @@ pub(super) struct Window {
     /// Up to here it tells.
     pub(super) end: usize,
     marks: u64,
+    letters: u64,
 }
 
 impl Window {
@@ -46,6 +47,7 @@ impl Window {
             base: at,
             end: at + width,
             marks: marks(&masks) & !0 << BEFORE,
+            letters: masks.letters,
         }
     }
 
@@ -53,6 +55,29 @@ impl Window {
     #[inline]
     pub(super) fn covers(&self, at: usize) -> bool {
         self.base <= at && at < self.end
+    }
+
+    /// How many letters stand between `at` and `place`, up to the latter, and whether one stands there. It must tell of
+    /// both.
+    #[inline]
+    pub(super) fn letters_before(&self, at: usize, place: usize) -> (usize, bool) {
+        let behind = BEFORE + (place - self.base);
+        let n = (self.letters << ((BLOCK - behind) & (BLOCK - 1))).leading_ones() as usize;
+        (
+            n.min(place - at),
+            self.letters >> (behind & (BLOCK - 1)) & 1 == 1,
+        )
+    }
+
+    /// How many letters stand from `at` on; none if it cannot tell.
+    #[inline]
+    pub(super) fn letters(&self, at: usize) -> Option<usize> {
+        let behind = BEFORE + at.checked_sub(self.base)?;
+        let n = self
+            .letters
+            .checked_shr(u32::try_from(behind).ok()?)?
+            .trailing_ones() as usize;
+        (behind + n < BLOCK).then_some(n)
     }
 
     /// The first place from `at` on that wants a closer look.

@@ -7,6 +7,8 @@
 
 use std::cell::Cell;
 
+use super::gate::code_point;
+
 /// How far back a finder may look for cues and table headers, in bytes of folded text.
 pub(crate) const LOOK_BEHIND: usize = 2048;
 
@@ -132,6 +134,16 @@ impl<'t> View<'t> {
     /// The character at `i`, `'\0'` at or past the end.
     #[inline]
     pub(crate) fn char(&self, i: usize) -> char {
+        match *self.text.as_bytes().get(i..).unwrap_or(&[]) {
+            [a, ..] if a < 0x80 => char::from(a),
+            [a @ 0xE0..=0xEF, b, c, ..] => char::from_u32(code_point(a, b, c)).unwrap_or('\0'),
+            _ => self.rare_char(i),
+        }
+    }
+
+    /// The same of characters of two bytes and four, and at the end.
+    #[cold]
+    fn rare_char(&self, i: usize) -> char {
         match self.text.get(i..).and_then(|rest| rest.chars().next()) {
             Some(c) => c,
             None => {
@@ -142,11 +154,18 @@ impl<'t> View<'t> {
     }
 
     /// The character before `i`, `'\0'` at the beginning.
+    #[inline]
     pub(crate) fn char_before(&self, i: usize) -> char {
-        self.text
-            .get(..i)
-            .and_then(|head| head.chars().next_back())
-            .unwrap_or('\0')
+        let head = self.text.as_bytes().get(..i).unwrap_or(&[]);
+        match *head {
+            [.., a] if a < 0x80 => char::from(a),
+            [.., a @ 0xE0..=0xEF, b, c] => char::from_u32(code_point(a, b, c)).unwrap_or('\0'),
+            _ => {
+                let head = self.text.get(..i);
+                head.and_then(|head| head.chars().next_back())
+                    .unwrap_or('\0')
+            }
+        }
     }
 
     /// Text that was read already; empty if the range is none.

@@ -68,8 +68,12 @@ fn cued(view: &View<'_>, at: usize) -> bool {
         ' ', ':', '：', '"', '\'', '=', '是', '为', '在', '(', '（', '】', '*', '\t', '|', '到',
         '至',
     ]);
+    let ends = |text: &str, cue: &str| {
+        // Most end otherwise, which their last bytes tell.
+        text.as_bytes().last() == cue.as_bytes().last() && text.ends_with(cue)
+    };
     CUES.iter()
-        .any(|cue| trimmed.ends_with(cue) || lower.ends_with(cue))
+        .any(|cue| ends(trimmed, cue) || ends(&lower, cue))
         || cued_near(&lower)
 }
 

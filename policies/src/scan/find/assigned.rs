@@ -11,7 +11,8 @@ use crate::scan::entity::Entity;
 use crate::scan::site::{Found, Last, MEDIUM, STRONG, Site};
 use crate::scan::view::{ALNUM, DIGIT, LOWER, UPPER, View, is};
 
-/// Longest value.
+/// Shortest and longest value.
+const VALUE_MIN: usize = 8;
 const VALUE_MAX: usize = 256;
 
 /// What the value is assigned to: the class of vendor's key, or any.
@@ -88,7 +89,8 @@ fn owner_of_value(name: &str) -> Option<&str> {
         .then(|| head.trim_end_matches([' ', '\n', '\r', '\t', ',', '"', '\'']))
 }
 
-/// The shortest secret key that is known by its vendor's name.
+/// How long secret keys are that are known by their vendors' names, and the shortest.
+const VENDORS: [usize; 3] = [30, 32, 40];
 const VENDOR_MIN: usize = 30;
 
 fn strip_sign(text: &str) -> Option<&str> {
@@ -113,19 +115,34 @@ static VALUE: [bool; 256] = {
     table
 };
 
+/// Whether no value that begins behind `quote` has the byte.
+#[inline]
+fn stops(quote: u8, b: u8) -> bool {
+    if matches!(quote, b'"' | b'\'' | b'`') {
+        b == quote || b == b'\n' || b == b' ' || b >= 0x80
+    } else {
+        !VALUE.get(usize::from(b)).copied().unwrap_or(false)
+    }
+}
+
+/// Whether a blank, the end of a line or a byte above ASCII is among these: every value, quoted or not, stops there.
+#[inline]
+fn stopped(bytes: [u8; VALUE_MIN]) -> bool {
+    const ONES: u64 = u64::MAX / 0xff;
+    const HIGHEST: u64 = ONES << 7;
+    let bytes = u64::from_le_bytes(bytes);
+    // The highest bit of a byte that is zero, and perhaps of others above it.
+    let zeros = |bytes: u64| bytes.wrapping_sub(ONES) & !bytes;
+    let equal = |b: u8| zeros(bytes ^ (ONES * u64::from(b)));
+    let blanks = equal(b' ') | equal(b'\n');
+    (bytes | blanks) & HIGHEST != 0
+}
+
 /// Where the value ends.
 fn value_end(view: &View<'_>, at: usize) -> usize {
     let quote = view.before(at);
     let query = quote == b'=' && in_query(view, at);
-    let mut end = if matches!(quote, b'"' | b'\'' | b'`') {
-        view.run_of(at, VALUE_MAX, |b| {
-            b != quote && b != b'\n' && b != b' ' && b < 0x80
-        })
-    } else {
-        view.run_of(at, VALUE_MAX, |b| {
-            VALUE.get(usize::from(b)).copied().unwrap_or(false) && !(query && b == b'&')
-        })
-    };
+    let mut end = view.run_of(at, VALUE_MAX, |b| !stops(quote, b) && !(query && b == b'&'));
     while end > at
         && matches!(
             view.before(end),
@@ -162,6 +179,16 @@ pub(super) fn assigned(site: &Site<'_, '_>) -> Option<Found> {
 /// The same where something leads to a value.
 pub(super) fn led(site: &Site<'_, '_>) -> Option<Found> {
     let view = site.view;
+    let shortest = view
+        .bytes()
+        .get(site.at..)
+        .and_then(|rest| rest.first_chunk());
+    if shortest.is_some_and(|&bytes| stopped(bytes)) {
+        return None;
+    }
+    if beaten(site) {
+        return None;
+    }
     let head = view.bytes().get(..site.at).unwrap_or(&[]);
     let may_be = may_be_named(head);
     let vendors = || match may_be {
@@ -178,7 +205,7 @@ pub(super) fn led(site: &Site<'_, '_>) -> Option<Found> {
     let end = value_end(view, site.at);
     let text = view.slice(site.at, end);
     // Digits alone are a secret only if there are many.
-    if text.len() < 8 || text.len() < 16 && text.bytes().all(|b| is(b, DIGIT)) {
+    if text.len() < VALUE_MIN || text.len() < 16 && text.bytes().all(|b| is(b, DIGIT)) {
         return None;
     }
     if let Some(found) = vendor(site, text, end) {
@@ -203,13 +230,25 @@ pub(super) fn led(site: &Site<'_, '_>) -> Option<Found> {
         .flatten()
 }
 
+/// Whether what was found is at least as good as any value that begins at the site.
+fn beaten(site: &Site<'_, '_>) -> bool {
+    let view = site.view;
+    let Some(found) = site.best() else {
+        return false;
+    };
+    let next = view.bytes().get(found);
+    let end = match next {
+        Some(&b) if stops(view.before(site.at), b) => found,
+        _ => value_end(view, site.at),
+    };
+    let of_vendor = VENDORS.contains(&(end - site.at));
+    site.beaten(end, if of_vendor { STRONG } else { MEDIUM })
+}
+
 /// Whether a sign, a quote, a word in Chinese or `is` stands before.
 pub(crate) fn leads(view: &View<'_>, at: usize) -> bool {
     let behind = view.bytes().get(at.saturating_sub(4)..at).unwrap_or(&[]);
-    if flagged(view, at) {
-        return true;
-    }
-    matches!(
+    let signed = matches!(
         behind,
         [
             ..,
@@ -220,7 +259,8 @@ pub(crate) fn leads(view: &View<'_>, at: usize) -> bool {
             b' '
         ] | [.., b' ', b'i', b's', b' ']
             | [.., b' ', b' ']
-    )
+    );
+    signed || flagged(view, at)
 }
 
 /// Whether a flag of a command line, or `Bearer`, stands before.
@@ -234,7 +274,7 @@ pub(crate) fn flagged(view: &View<'_>, at: usize) -> bool {
 
 /// Secret keys whose vendor the cue names.
 fn vendor(site: &Site<'_, '_>, text: &str, end: usize) -> Option<Found> {
-    if !matches!(text.len(), 30 | 32 | 40) {
+    if !VENDORS.contains(&text.len()) {
         return None;
     }
     let charset = |extra: &[u8]| text.bytes().all(|b| is(b, ALNUM) || extra.contains(&b));

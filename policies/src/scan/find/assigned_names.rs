@@ -112,9 +112,10 @@ fn last_wide(text: &[u8]) -> Option<char> {
 pub(super) fn may_be_named(text: &[u8]) -> MayBe {
     const SIGNS: usize = 16;
     let signs = |text: &[u8]| {
-        text.iter()
+        let last = text.get(text.len().saturating_sub(SIGNS)..);
+        last.unwrap_or(&[])
+            .iter()
             .rev()
-            .take(SIGNS)
             .take_while(|b| {
                 matches!(
                     b,

@@ -49,7 +49,11 @@ pub(super) fn birth(site: &Site<'_, '_>) -> Option<Found> {
     }
     let (end, (y, m, d)) = match view.byte(site.at) {
         // The first letters of months.
-        b'J' | b'F' | b'M' | b'A' | b'S' | b'O' | b'N' | b'D' => month_first(view, site.at)?,
+        b'J' | b'F' | b'M' | b'A' | b'S' | b'O' | b'N' | b'D'
+            if month_heads(view.bytes(), site.at) =>
+        {
+            month_first(view, site.at)?
+        }
         b'a'..=b'z' | b'A'..=b'Z' => return None,
         _ => in_digits(view, site.at)?,
     };
@@ -173,7 +177,7 @@ const MONTHS: [&str; 12] = [
 ];
 
 /// Whether a month's name may begin with these letters.
-pub(super) fn heads_month(letters: [u8; 3]) -> bool {
+fn heads_month(letters: [u8; 3]) -> bool {
     matches!(
         &letters.map(|b| b | 0x20),
         b"jan"
@@ -189,6 +193,12 @@ pub(super) fn heads_month(letters: [u8; 3]) -> bool {
             | b"nov"
             | b"dec"
     )
+}
+
+/// The same of those at `at`; or they are not there yet.
+pub(super) fn month_heads(bytes: &[u8], at: usize) -> bool {
+    let letters = bytes.get(at..).and_then(|rest| rest.first_chunk());
+    letters.is_none_or(|&letters| heads_month(letters))
 }
 
 /// The month whose name, or first three letters of it, stands at `at`.

@@ -2,9 +2,13 @@
 //!
 //! Shared by families; knows no entity. Invariant: at most [`CODE_MAX`] characters and a few bytes per gap are read.
 
+use wide::u8x16;
+
 use crate::scan::run::Run;
 use crate::scan::view::{ALNUM, DIGIT, LOWER, UPPER, View, class, is};
 
+/// Characters that are read at once.
+const BLOCK: usize = 16;
 /// Characters that are read at most.
 pub(crate) const CODE_MAX: usize = 36;
 
@@ -63,8 +67,25 @@ impl Code {
     #[inline]
     fn push(&mut self, view: &View<'_>, at: usize, max: usize) -> usize {
         let rest = view.bytes().get(at..).unwrap_or(&[]);
-        let room = self.chars.get_mut(self.n..max).unwrap_or(&mut []);
         let mut n = 0;
+        if self.n == 0
+            && max >= BLOCK
+            && let Some(&block) = rest.first_chunk::<BLOCK>()
+            && let Some(slots) = self.chars.first_chunk_mut::<BLOCK>()
+        {
+            let is = |byte: u8| u8x16::splat(byte);
+            let (bytes, case) = (u8x16::new(block), is(0x20));
+            let letters = ((bytes | case) - is(b'a')).simd_lt(is(26));
+            let digits = (bytes - is(b'0')).simd_lt(is(10));
+            *slots = (bytes & !(letters & case)).to_array();
+            n = (letters | digits).to_bitmask().trailing_ones() as usize;
+            if n < BLOCK {
+                self.n = n;
+                return n;
+            }
+        }
+        let room = self.chars.get_mut(self.n + n..max).unwrap_or(&mut []);
+        let rest = rest.get(n..).unwrap_or(&[]);
         for (slot, &b) in room.iter_mut().zip(rest) {
             let class = class(b);
             if class & ALNUM == 0 {
@@ -164,27 +185,25 @@ pub(crate) struct Lettered {
 impl Lettered {
     /// Reads what begins at `at`.
     pub(crate) fn read(view: &View<'_>, at: usize) -> Option<Self> {
+        let (n, from) = Self::ahead(view, at)?;
         let mut letters = [0u8; 3];
-        let mut n = 0;
-        let mut i = at;
-        for slot in &mut letters {
-            let b = view.byte(i);
-            if !is(b, LOWER | UPPER) {
-                break;
-            }
+        for (slot, b) in letters.iter_mut().zip(view.slice(at, at + n).bytes()) {
             *slot = b.to_ascii_uppercase();
-            n += 1;
-            i += 1;
         }
-        let next = view.byte(i);
-        if n == 0 || is(next, LOWER | UPPER) {
+        let run = Run::read(view, from, false)?;
+        Some(Self { letters, n, run })
+    }
+
+    /// How many letters stand at `at`, and where the digits behind them begin; if both do.
+    #[inline]
+    pub(crate) fn ahead(view: &View<'_>, at: usize) -> Option<(usize, usize)> {
+        let n = view.run(at, LOWER | UPPER, 4) - at;
+        if !(1..=3).contains(&n) {
             return None;
         }
-        if matches!(next, b' ' | b'-' | b'.' | b'_' | b'*') && is(view.byte(i + 1), DIGIT) {
-            i += 1;
-        }
-        let run = Run::read(view, i, false)?;
-        Some(Self { letters, n, run })
+        let joint = matches!(view.byte(at + n), b' ' | b'-' | b'.' | b'_' | b'*');
+        let from = at + n + usize::from(joint);
+        is(view.byte(from), DIGIT).then_some((n, from))
     }
 
     /// The letters, in upper case.

@@ -60,9 +60,17 @@ pub(super) fn keyed(site: &Site<'_, '_>) -> Option<Found> {
     {
         return None;
     }
+    if site.best().is_some() {
+        let digits = if digit == Some(0) { site.run() } else { None };
+        let longest = digits.map_or(end, |run| end.max(run.end(run.len())));
+        if site.beaten(longest, WEAK) {
+            return None;
+        }
+    }
     // `或者QQ123456`: the value is what hangs on the cue.
     if let Some(letters @ 1..=12) = digit
-        && bytes.iter().take(letters).all(|&b| is(b, LOWER | UPPER))
+        && let Some(head) = bytes.get(..letters)
+        && head.iter().all(|&b| is(b, LOWER | UPPER))
     {
         let own = cues_in(view.slice(site.at, site.at + letters));
         if !own.none() && !own.is(Cue::Wechat) {

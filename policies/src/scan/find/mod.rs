@@ -43,11 +43,7 @@ use super::ask::{Detector, On, Sizes};
 /// Whether a detector of capitals may find something at the word at `at`, which begins with one capital and a letter or
 /// sign that is none.
 pub(super) fn opens_capital(bytes: &[u8], at: usize) -> bool {
-    let month = bytes
-        .get(at..)
-        .and_then(|rest| rest.first_chunk())
-        .is_none_or(|&letters| birth::heads_month(letters));
-    month || name_latin::cued(bytes.get(..at).unwrap_or(&[]))
+    birth::month_heads(bytes, at) || name_latin::cued(bytes.get(..at).unwrap_or(&[]))
 }
 
 const fn on(name: &'static str, on: &'static [On], max_len: usize, find: Find) -> Detector {
@@ -67,10 +63,24 @@ impl Detector {
         Self { sizes, ..self }
     }
 
+    /// The same where a letter or brackets may follow the digits.
+    const fn open(self, sizes: &[u8]) -> Self {
+        let sizes = Sizes::Open(bits(sizes));
+        Self { sizes, ..self }
+    }
+
     /// The same of telephone numbers.
     const fn phone(self, sizes: &[u8]) -> Self {
         let sizes = Sizes::Phone(bits(sizes));
         Self { sizes, ..self }
+    }
+
+    /// The same, of letters first and then digits.
+    const fn lettered(self) -> Self {
+        Self {
+            sizes: Sizes::Lettered,
+            ..self
+        }
     }
 
     /// The same, of so many letters and digits.
@@ -109,10 +119,10 @@ const TOKEN: usize = 512;
 
 /// All built-in detectors.
 pub(crate) static DETECTORS: &[Detector] = &[
-    on("id_card", &[On::Number], NUMBER, cn_id::card).digits(&[17, 18]),
+    on("id_card", &[On::Number], NUMBER, cn_id::card).open(&[17, 18]),
     on("id_card_15", &[On::Number], NUMBER, cn_id::card15).digits(&[15]),
-    on("tw_pass", &[On::Number], NUMBER, cn_id::tw_pass).digits(&[8, 10]),
-    on("cn_letter_documents", &[On::Code], NUMBER, cn_id::lettered),
+    on("tw_pass", &[On::Number], NUMBER, cn_id::tw_pass).open(&[8, 10]),
+    on("cn_letter_documents", &[On::Code], NUMBER, cn_id::lettered).lettered(),
     on("mobile", &[On::Number, On::Plus], NUMBER, phone::mobile).phone(&[11, 13]),
     on("landline", &[On::Number, On::Plus], NUMBER, phone::landline).phone(&[11, 12]),
     on("phone_intl", &[On::Plus], NUMBER, phone::international),
@@ -135,7 +145,7 @@ pub(crate) static DETECTORS: &[Detector] = &[
     on("ssn", &[On::Number], NUMBER, intl::ssn).digits(&[9]),
     on("my_number", &[On::Number], NUMBER, intl::my_number).digits(&[12]),
     on("rrn", &[On::Number], NUMBER, intl::rrn).digits(&[13]),
-    on("lettered_intl", &[On::Code], NUMBER, intl::lettered),
+    on("lettered_intl", &[On::Code], NUMBER, intl::lettered).lettered(),
     on("military", &[On::Form], NUMBER, keyed::military),
     on("keyed", &[On::Number, On::Word], NUMBER, keyed::keyed),
     on(

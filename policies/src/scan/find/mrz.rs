@@ -7,8 +7,9 @@ use crate::scan::entity::Entity;
 use crate::scan::site::{Found, STRONG, Site};
 use crate::scan::view::{DIGIT, UPPER, View, is};
 
-/// Characters of the longest line.
+/// Characters of the longest line, and of the shortest.
 const LINE: usize = 44;
+const SHORTEST: usize = 30;
 
 fn line(view: &View<'_>, at: usize, len: usize) -> Option<usize> {
     line_of(view, at, letters(view, at, len + 1), len)
@@ -16,7 +17,13 @@ fn line(view: &View<'_>, at: usize, len: usize) -> Option<usize> {
 
 /// The end of what lines are made of from `at` on.
 fn letters(view: &View<'_>, at: usize, max: usize) -> usize {
-    view.run_of(at, max, |b| is(b, DIGIT | UPPER) || b == b'<')
+    view.run_of(at, max, in_line)
+}
+
+/// Whether lines are made of it.
+#[inline]
+fn in_line(b: u8) -> bool {
+    is(b, DIGIT | UPPER) || b == b'<'
 }
 
 /// The same of what was read up to `end`.
@@ -55,8 +62,13 @@ pub(super) fn mrz(site: &Site<'_, '_>) -> Option<Found> {
     {
         return None;
     }
+    // Most words are too short, and no filler goes on from them.
+    let word = site.word(0, SHORTEST);
+    if word - site.at < SHORTEST && view.byte(word) != b'<' {
+        return None;
+    }
     let read = letters(view, site.at, LINE + 1);
-    if read - site.at < 30 {
+    if read - site.at < SHORTEST {
         return None;
     }
     if matches!(first, b'P' | b'V')

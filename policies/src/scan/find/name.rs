@@ -27,7 +27,10 @@ pub(super) fn chinese(site: &Site<'_, '_>) -> Option<Found> {
         return None;
     }
     let evidence = cue(site, before);
-    if let Some(found) = titled(site, before, compound) {
+    // Neither a title nor 的 stands near most.
+    let surname = if compound { 2 } else { 1 };
+    let marked = marked(view, site.at, surname);
+    if marked && let Some(found) = titled(site, before, compound) {
         return Some(found);
     }
     match evidence {
@@ -38,9 +41,30 @@ pub(super) fn chinese(site: &Site<'_, '_>) -> Option<Found> {
             None
         }
         Evidence::None => {
-            beside_number(site, before, compound).or_else(|| owner(site, before, compound))
+            let beside = beside_number(site, before, compound);
+            if beside.is_some() || !marked {
+                return beside;
+            }
+            owner(site, before, compound)
         }
     }
+}
+
+/// Whether a title or 的 may begin within a few characters behind a surname of so many.
+fn marked(view: &View<'_>, at: usize, surname: usize) -> bool {
+    let mut behind = view.text().get(at..).unwrap_or("").chars();
+    for _ in 0..surname {
+        behind.next();
+    }
+    for _ in 0..4 {
+        match behind.next() {
+            Some(c) if han::has(c, han::TITLE) => return true,
+            Some(c) if is_han(c) => {}
+            Some(_) => return false,
+            None => return true,
+        }
+    }
+    false
 }
 
 fn compound_at(view: &View<'_>, at: usize) -> bool {
@@ -79,9 +103,7 @@ fn cue(site: &Site<'_, '_>, before: char) -> Evidence {
     if matches!(before, '。' | '！' | '？' | '；' | '.' | '!' | '?' | ';') {
         return Evidence::None;
     }
-    let trimmed = behind.trim_end_matches([
-        ' ', '\t', '"', '\'', '“', '「', '*', '`', '(', '（', '\u{a0}', '【', '[', '>',
-    ]);
+    let trimmed = behind.trim_end_matches(opens);
     // Kotlin's pairs: "name" to "张伟".
     let signed = trimmed
         .strip_suffix([':', '：', '='])
@@ -89,7 +111,7 @@ fn cue(site: &Site<'_, '_>, before: char) -> Evidence {
     if let Some(name) = signed {
         return by_sign(name);
     }
-    let name = trimmed.trim_end_matches(CLOSING);
+    let name = trimmed.trim_end_matches(closes);
     if trimmed.len() < behind.len() && cue_at_end(name).is_some()
         || behind.ends_with('>') && tag(name)
     {
@@ -108,8 +130,18 @@ fn cue(site: &Site<'_, '_>, before: char) -> Evidence {
     Evidence::None
 }
 
+/// What may stand between a cue and a name.
+fn opens(c: char) -> bool {
+    matches!(
+        c,
+        ' ' | '\t' | '"' | '\'' | '“' | '「' | '*' | '`' | '(' | '（' | '\u{a0}' | '【' | '[' | '>'
+    )
+}
+
 /// What closes a key before its sign.
-const CLOSING: [char; 9] = [' ', '"', '\'', '*', '`', ')', '）', '】', ']'];
+fn closes(c: char) -> bool {
+    matches!(c, ' ' | '"' | '\'' | '*' | '`' | ')' | '）' | '】' | ']')
+}
 
 /// What the words directly before say: 联系人张伟, 我叫张伟.
 fn in_words(behind: &str) -> Evidence {
@@ -139,7 +171,7 @@ fn by_sign(name: &str) -> Evidence {
         .strip_suffix(['）', ')'])
         .and_then(|inner| inner.rfind(['（', '(']))
         .and_then(|open| name.get(..open));
-    let name = name.trim_end_matches(CLOSING);
+    let name = name.trim_end_matches(closes);
     if bracket.is_some_and(|name| cue_at_end(name.trim_end()).is_some())
         || cue_at_end(name).is_some()
         || unspaced(name).is_some_and(|name| cue_at_end(&name).is_some())
@@ -178,6 +210,9 @@ fn tag(text: &str) -> bool {
 
 /// Whether a table's cell may begin here; cheap, since most places are none.
 fn cell(site: &Site<'_, '_>, before: char, behind: &str) -> bool {
+    if !matches!(before, '\t' | '|' | ',' | '\n' | ' ') {
+        return false;
+    }
     let (_, n, end) = site.han(site.at, 5);
     let next = match site.view.byte(end) {
         b' ' => site.view.byte(end + 1),

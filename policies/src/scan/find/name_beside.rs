@@ -137,15 +137,18 @@ pub(super) fn owner(site: &Site<'_, '_>, before: char, compound: bool) -> Option
     let surname = if compound { 2 } else { 1 };
     let mut end = site.at;
     let mut n = 0;
-    while n < surname + 2 && is_han(view.char(end)) && view.char(end) != '的' {
-        end += view.char(end).len_utf8();
+    let mut next = view.char(end);
+    while n < surname + 2 && is_han(next) && next != '的' {
+        end += next.len_utf8();
         n += 1;
+        next = view.char(end);
+    }
+    if n < surname + 1 || next != '的' {
+        return None;
     }
     let name = view.slice(site.at, end);
     let of = end + "的".len();
-    if n < surname + 1
-        || !view.starts(end, "的")
-        || !OWNED.iter().any(|thing| view.starts(of, thing))
+    if !OWNED.iter().any(|thing| view.starts(of, thing))
         || han::ordinary(name)
         || name.contains(NOT_PERSONS)
         || is_han(before) && han::is_word(&format!("{before}{}", view.char(site.at)))

@@ -5,6 +5,7 @@
 use std::sync::LazyLock;
 
 use crate::scan::entity::Entity;
+use crate::scan::gate::code_point;
 use crate::scan::site::{Found, STRONG, Site, WEAK};
 use crate::scan::view::{DIGIT, LOWER, UPPER, View, is};
 
@@ -92,9 +93,10 @@ impl Heads {
     fn may_end(&self, text: &[u8]) -> bool {
         const SIGNS: usize = 12;
         let trimmed = text
+            .get(text.len().saturating_sub(SIGNS)..)
+            .unwrap_or(&[])
             .iter()
             .rev()
-            .take(SIGNS)
             .take_while(|b| {
                 matches!(
                     b,
@@ -105,16 +107,14 @@ impl Heads {
         let end = text.len() - trimmed;
         let last = match end.checked_sub(1).and_then(|i| text.get(i)) {
             Some(b) if b.is_ascii_alphabetic() => b | 0x20,
-            // A Chinese cue, or a Chinese colon.
-            Some(0x80..) => return true,
+            Some(0x80..) => return ends_wide(text.get(..end).unwrap_or(&[])),
             _ => return false,
         };
         let n = text
-            .get(..end)
+            .get(end.saturating_sub(WORD_MAX)..end)
             .unwrap_or(&[])
             .iter()
             .rev()
-            .take(WORD_MAX)
             .take_while(|b| b.is_ascii_alphabetic())
             .count();
         // The cue may be the end of a longer word only behind a letter that is none: all of it counts.
@@ -125,6 +125,14 @@ impl Heads {
                 .get(usize::from(first.wrapping_sub(b'a')))
                 .is_some_and(|slot| slot >> (last - b'a') & 1 == 1)
     }
+}
+
+/// Whether a Chinese cue, or a Chinese colon, may end the text: by its last character.
+fn ends_wide(text: &[u8]) -> bool {
+    text.last_chunk().is_some_and(|&[a, b, c]| {
+        let last = char::from_u32(code_point(a, b, c));
+        matches!(last, Some('名' | '人' | '者' | '户' | '：'))
+    })
 }
 
 /// Whether a cue of names may end `text`: the first look of [`latin`].
@@ -284,3 +292,17 @@ const STOP: &[&str] = &[
     "Editor",
     "Sirs",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_cue_is_left_out_by_how_it_ends() {
+        for cue in LATIN {
+            for signs in ["", ": ", " \"", "："] {
+                assert!(cued(format!("{cue}{signs}").as_bytes()), "{cue}");
+            }
+        }
+    }
+}

@@ -2,7 +2,6 @@
 //!
 //! Data, and an index of each by one of its characters. Invariant: where several fit, the longest comes first.
 
-use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use crate::scan::han::{self, Index};
@@ -123,10 +122,8 @@ fn doer_at_end(text: &str) -> Option<&'static str> {
         .copied()
 }
 
-static SOFT_SET: LazyLock<HashSet<&'static str>> =
-    LazyLock::new(|| SOFT.split_whitespace().collect());
-static KEY_SET: LazyLock<HashSet<&'static str>> =
-    LazyLock::new(|| KEYS.split_whitespace().collect());
+static SOFT_SET: LazyLock<han::WordSet> = LazyLock::new(|| SOFT.split_whitespace().collect());
+static KEY_SET: LazyLock<han::WordSet> = LazyLock::new(|| KEYS.split_whitespace().collect());
 
 /// Whether a cue is in such common use that more must support it.
 pub(super) fn soft(cue: &str) -> bool {

@@ -55,7 +55,7 @@ pub(super) fn org_code(site: &Site<'_, '_>) -> Option<Found> {
     }
     let code = site.code();
     let chars = code.first(9);
-    if chars.is_empty() {
+    if chars.is_empty() || !checks::org_code(chars) {
         return None;
     }
     let end = code.end(9);
@@ -69,7 +69,7 @@ pub(super) fn org_code(site: &Site<'_, '_>) -> Option<Found> {
         .any(|b| b.is_ascii_lowercase());
     let digits = chars.iter().filter(|c| c.is_ascii_digit()).count();
     let bare = digits < 3 && !(body_upper && site.cued(Cue::Org));
-    if bare || !checks::org_code(chars) {
+    if bare {
         return None;
     }
     let after = view.byte(end);
@@ -111,6 +111,13 @@ pub(super) fn tax(site: &Site<'_, '_>) -> Option<Found> {
         return None;
     }
     let code = site.code();
+    let region = code.first(2);
+    let head = region
+        .iter()
+        .fold(0u32, |v, b| v * 10 + u32::from(b.wrapping_sub(b'0')));
+    if !province(head) || !code.first(6).iter().all(u8::is_ascii_digit) {
+        return None;
+    }
     let contiguous = |&k: &usize| {
         !code.first(k).is_empty() && code.contiguous(k) && !is(view.byte(code.end(k)), ALNUM)
     };
@@ -121,14 +128,7 @@ pub(super) fn tax(site: &Site<'_, '_>) -> Option<Found> {
                 && (code.contiguous(k) || code.gaps(k) <= 5)
         })
     })?;
-    let region = code.first(2);
-    let head = region
-        .iter()
-        .fold(0u32, |v, b| v * 10 + u32::from(b.wrapping_sub(b'0')));
-    let legacy = matches!(k, 15 | 17 | 18 | 20)
-        && province(head)
-        && code.first(6).iter().all(u8::is_ascii_digit);
-    (legacy && site.cued(Cue::Tax))
+    site.cued(Cue::Tax)
         .then(|| site.hit(Entity::CnTaxId, code.end(k), WEAK))
         .flatten()
 }

@@ -8,7 +8,7 @@ use super::value::{entropy, says_example, says_your};
 use crate::scan::cue::Cue;
 use crate::scan::entity::Entity;
 use crate::scan::site::{Found, STRONG, Site};
-use crate::scan::view::{ALNUM, DASH, DIGIT, LOWER, UNDER, UPPER, View, is};
+use crate::scan::view::{ALNUM, DASH, DIGIT, DOT, LOWER, UNDER, UPPER, View, is};
 
 /// Longest token; a JWT may be longer.
 const TOKEN_MAX: usize = 512;
@@ -32,28 +32,16 @@ struct Family {
     /// Characters behind the prefix.
     min: usize,
     max: usize,
-    set: fn(u8) -> bool,
+    set: u8,
 }
 
 fn alnum(b: u8) -> bool {
     is(b, ALNUM)
 }
 
-fn letters(b: u8) -> bool {
-    is(b, LOWER | UPPER | DIGIT)
-}
+const BASE32: u8 = UPPER | DIGIT;
 
-fn base32(b: u8) -> bool {
-    is(b, UPPER) || b.is_ascii_digit()
-}
-
-const fn family(
-    prefix: &'static str,
-    entity: Entity,
-    min: usize,
-    max: usize,
-    set: fn(u8) -> bool,
-) -> Family {
+const fn family(prefix: &'static str, entity: Entity, min: usize, max: usize, set: u8) -> Family {
     Family {
         prefix,
         entity,
@@ -63,51 +51,74 @@ const fn family(
     }
 }
 
-static FAMILIES: &[Family] = &[
-    family("AKIA", Entity::AwsAccessKey, 16, 16, base32),
-    family("ASIA", Entity::AwsAccessKey, 16, 16, base32),
-    family("ABIA", Entity::AwsAccessKey, 16, 16, base32),
-    family("ACCA", Entity::AwsAccessKey, 16, 16, base32),
-    family("LTAI", Entity::AliyunAccessKey, 12, 20, alnum),
-    family("AKID", Entity::TencentSecretId, 32, 32, alnum),
-    family("AKLT", Entity::VolcAccessKey, 40, 48, alnum),
-    family("ALTAK-", Entity::BaiduApiKey, 21, 21, alnum),
-    family("ALTAK", Entity::BaiduApiKey, 20, 40, alnum),
-    family("sk-ant-api", Entity::AnthropicApiKey, 83, TOKEN_MAX, token),
+/// The families by the first letter of their prefixes; of two prefixes, one of which begins the other, the longer first.
+fn families(first: u8) -> &'static [Family] {
+    match first {
+        b'A' => CAPITAL_A,
+        b'L' => CAPITAL_L,
+        b's' => SMALL_S,
+        b'h' => SMALL_H,
+        b'g' => SMALL_G,
+        b'x' => SMALL_X,
+        b'r' => SMALL_R,
+        _ => &[],
+    }
+}
+
+static CAPITAL_A: &[Family] = &[
+    family("AKIA", Entity::AwsAccessKey, 16, 16, BASE32),
+    family("ASIA", Entity::AwsAccessKey, 16, 16, BASE32),
+    family("ABIA", Entity::AwsAccessKey, 16, 16, BASE32),
+    family("ACCA", Entity::AwsAccessKey, 16, 16, BASE32),
+    family("AKID", Entity::TencentSecretId, 32, 32, ALNUM),
+    family("AKLT", Entity::VolcAccessKey, 40, 48, ALNUM),
+    family("ALTAK-", Entity::BaiduApiKey, 21, 21, ALNUM),
+    family("ALTAK", Entity::BaiduApiKey, 20, 40, ALNUM),
+    family("AIza", Entity::GoogleApiKey, 35, 35, TOKEN),
+];
+static CAPITAL_L: &[Family] = &[family("LTAI", Entity::AliyunAccessKey, 12, 20, ALNUM)];
+/// `sk-…` of vendors that go on to say who they are.
+static SMALL_SK: &[Family] = &[
+    family("sk-ant-api", Entity::AnthropicApiKey, 83, TOKEN_MAX, TOKEN),
     family(
         "sk-ant-admin",
         Entity::AnthropicApiKey,
         83,
         TOKEN_MAX,
-        token,
+        TOKEN,
     ),
-    family("sk-proj-", Entity::OpenaiApiKey, 40, TOKEN_MAX, token),
-    family("sk-svcacct-", Entity::OpenaiApiKey, 40, TOKEN_MAX, token),
-    family("sk-admin-", Entity::OpenaiApiKey, 40, TOKEN_MAX, token),
-    family("hf_", Entity::LlmApiKey, 34, 40, letters),
-    family("gsk_", Entity::LlmApiKey, 32, 80, alnum),
-    family("xai-", Entity::LlmApiKey, 32, 120, alnum),
-    family("sk-or-v1-", Entity::LlmApiKey, 40, 80, alnum),
-    family("ghp_", Entity::GithubToken, 36, 255, alnum),
-    family("gho_", Entity::GithubToken, 36, 255, alnum),
-    family("ghu_", Entity::GithubToken, 36, 255, alnum),
-    family("ghs_", Entity::GithubToken, 36, 255, alnum),
-    family("ghr_", Entity::GithubToken, 36, 255, alnum),
-    family("xoxb-", Entity::SlackToken, 10, 255, token),
-    family("xoxa-", Entity::SlackToken, 10, 255, token),
-    family("xoxp-", Entity::SlackToken, 10, 255, token),
-    family("xoxe-", Entity::SlackToken, 10, 255, token),
-    family("xoxe.", Entity::SlackToken, 10, 255, |b| {
-        token(b) || b == b'.'
-    }),
-    family("xoxr-", Entity::SlackToken, 10, 255, token),
-    family("xoxs-", Entity::SlackToken, 10, 255, token),
-    family("xapp-", Entity::SlackToken, 10, 255, token),
-    family("sk_live_", Entity::StripeKey, 16, 255, alnum),
-    family("sk_test_", Entity::StripeKey, 16, 255, alnum),
-    family("rk_live_", Entity::StripeKey, 16, 255, alnum),
-    family("rk_test_", Entity::StripeKey, 16, 255, alnum),
-    family("AIza", Entity::GoogleApiKey, 35, 35, token),
+    family("sk-proj-", Entity::OpenaiApiKey, 40, TOKEN_MAX, TOKEN),
+    family("sk-svcacct-", Entity::OpenaiApiKey, 40, TOKEN_MAX, TOKEN),
+    family("sk-admin-", Entity::OpenaiApiKey, 40, TOKEN_MAX, TOKEN),
+    family("sk-or-v1-", Entity::LlmApiKey, 40, 80, ALNUM),
+];
+static SMALL_S: &[Family] = &[
+    family("sk_live_", Entity::StripeKey, 16, 255, ALNUM),
+    family("sk_test_", Entity::StripeKey, 16, 255, ALNUM),
+];
+static SMALL_H: &[Family] = &[family("hf_", Entity::LlmApiKey, 34, 40, ALNUM)];
+static SMALL_G: &[Family] = &[
+    family("gsk_", Entity::LlmApiKey, 32, 80, ALNUM),
+    family("ghp_", Entity::GithubToken, 36, 255, ALNUM),
+    family("gho_", Entity::GithubToken, 36, 255, ALNUM),
+    family("ghu_", Entity::GithubToken, 36, 255, ALNUM),
+    family("ghs_", Entity::GithubToken, 36, 255, ALNUM),
+    family("ghr_", Entity::GithubToken, 36, 255, ALNUM),
+];
+static SMALL_X: &[Family] = &[
+    family("xai-", Entity::LlmApiKey, 32, 120, ALNUM),
+    family("xoxb-", Entity::SlackToken, 10, 255, TOKEN),
+    family("xoxa-", Entity::SlackToken, 10, 255, TOKEN),
+    family("xoxp-", Entity::SlackToken, 10, 255, TOKEN),
+    family("xoxe-", Entity::SlackToken, 10, 255, TOKEN),
+    family("xoxe.", Entity::SlackToken, 10, 255, TOKEN | DOT),
+    family("xoxr-", Entity::SlackToken, 10, 255, TOKEN),
+    family("xoxs-", Entity::SlackToken, 10, 255, TOKEN),
+    family("xapp-", Entity::SlackToken, 10, 255, TOKEN),
+];
+static SMALL_R: &[Family] = &[
+    family("rk_live_", Entity::StripeKey, 16, 255, ALNUM),
+    family("rk_test_", Entity::StripeKey, 16, 255, ALNUM),
 ];
 
 /// A key that its prefix gives away.
@@ -131,19 +142,12 @@ pub(super) fn prefixed(site: &Site<'_, '_>) -> Option<Found> {
         }
         _ => {}
     }
-    let first = view.byte(site.at);
-    if !matches!(first, b'A' | b'L' | b's' | b'h' | b'g' | b'x' | b'r') {
-        return zhipu(site);
-    }
-    let second = view.byte(site.at + 1);
-    for family in FAMILIES {
-        if !matches!(*family.prefix.as_bytes(), [a, b, ..] if a == first && b == second)
-            || !view.starts(site.at, family.prefix)
-        {
+    for family in families(view.byte(site.at)) {
+        if !view.starts(site.at, family.prefix) {
             continue;
         }
         let from = site.at + family.prefix.len();
-        let end = view.run_of(from, family.max + 1, family.set);
+        let end = view.run(from, family.set, family.max + 1);
         let n = end - from;
         if (family.min..=family.max).contains(&n) && !is(view.byte(end), ALNUM) {
             return key(site, family.entity, end);
@@ -154,14 +158,17 @@ pub(super) fn prefixed(site: &Site<'_, '_>) -> Option<Found> {
 
 fn key(site: &Site<'_, '_>, entity: Entity, end: usize) -> Option<Found> {
     let text = site.view.slice(site.at, end);
-    let body = text.get(text.len().saturating_sub(16)..).unwrap_or(text);
-    let first = body.bytes().next().unwrap_or(0);
-    let dull = body
-        .bytes()
-        .filter(|&b| b == first || matches!(b, b'x' | b'X' | b'*'))
-        .count()
-        * 2
-        > body.len();
+    let dull = |body: &[u8]| {
+        let first = body.first().copied().unwrap_or(0);
+        let same = |&b: &u8| u8::from(b == first || matches!(b, b'x' | b'X' | b'*'));
+        usize::from(body.iter().map(same).sum::<u8>()) * 2 > body.len()
+    };
+    let bytes = text.as_bytes();
+    // Of a length that is known when compiled, nearly always.
+    let dull = match bytes.last_chunk::<16>() {
+        Some(body) => dull(body),
+        None => dull(bytes),
+    };
     let told = dull || says_example(text) || says_your(text);
     (!told).then(|| site.hit(entity, end, STRONG)).flatten()
 }
@@ -193,10 +200,10 @@ fn split_access_key(site: &Site<'_, '_>) -> Option<Found> {
 /// `sk-` of OpenAI, Anthropic, Stripe-likes and the Chinese vendors.
 fn sk(site: &Site<'_, '_>) -> Option<Found> {
     let view = site.view;
-    for family in FAMILIES.iter().filter(|f| f.prefix.starts_with("sk-")) {
+    for family in SMALL_SK {
         if view.starts(site.at, family.prefix) {
             let from = site.at + family.prefix.len();
-            let end = view.run_of(from, family.max + 1, family.set);
+            let end = view.run(from, family.set, family.max + 1);
             if (family.min..=family.max).contains(&(end - from)) {
                 return key(site, family.entity, end);
             }

@@ -78,7 +78,7 @@ pub(super) fn placeholder(value: &str) -> bool {
         bytes.get(n..).is_some_and(|end| heads(end, word))
     };
     let words = || {
-        HEADS.begin(first)
+        HEADS.begin(first, bytes.get(1).copied().unwrap_or(0))
             && (PREFIXES.iter().any(|word| begins(word))
                 || WHOLE
                     .iter()
@@ -101,29 +101,35 @@ fn dull(bytes: &[u8], first: u8) -> bool {
     bytes.iter().all(|&b| b == first) || stars() * 2 > bytes.len()
 }
 
-/// The first letters of the words above: most values begin with none of them.
-struct Heads(u128);
+/// How the words above that begin with a letter begin, without regard to case: for each first letter a bit for each
+/// second one. Most values begin with none of them.
+struct Heads([u32; 26]);
 
 static HEADS: Heads = {
-    let mut bits = 0;
+    let mut heads = [0; 26];
     let (mut i, mut words) = (0, PREFIXES.as_slice());
     while i < 2 {
         while let [word, rest @ ..] = words {
-            if let [first, ..] = word.as_bytes() {
-                bits |= 1 << *first;
+            if let [first @ b'a'..=b'z', second, ..] = word.as_bytes() {
+                #[expect(clippy::indexing_slicing, reason = "evaluated when compiled")]
+                {
+                    heads[(*first - b'a') as usize] |= 1 << (*second & 31);
+                }
             }
             words = rest;
         }
         words = WHOLE.as_slice();
         i += 1;
     }
-    Heads(bits)
+    Heads(heads)
 };
 
 impl Heads {
-    fn begin(&self, first: u8) -> bool {
-        let first = first.to_ascii_lowercase();
-        first.is_ascii() && self.0 >> first & 1 == 1
+    /// Whether a word may begin with these two.
+    #[inline]
+    fn begin(&self, first: u8, second: u8) -> bool {
+        let slot = self.0.get(usize::from((first | 0x20).wrapping_sub(b'a')));
+        slot.is_some_and(|bits| bits >> (second & 31) & 1 == 1)
     }
 }
 

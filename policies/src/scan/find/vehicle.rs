@@ -6,7 +6,7 @@ use super::checks;
 use crate::scan::cue::Cue;
 use crate::scan::entity::Entity;
 use crate::scan::site::{Found, MEDIUM, STRONG, Site, WEAK};
-use crate::scan::view::{ALNUM, DIGIT, UPPER, View, is, is_han};
+use crate::scan::view::{ALNUM, DIGIT, LOWER, UPPER, View, is, is_han};
 
 /// Characters of a plate's body.
 const BODY: usize = 6;
@@ -129,6 +129,16 @@ fn embassy(site: &Site<'_, '_>, at: usize) -> Option<Found> {
 /// Armed police: `WJ`, a province, five characters.
 pub(super) fn plate_wj(site: &Site<'_, '_>) -> Option<Found> {
     let view = site.view;
+    // Most words have no second capital, or a third letter.
+    let head = view
+        .bytes()
+        .get(site.at..)
+        .and_then(|rest| rest.first_chunk());
+    if let Some(&[_, second, third]) = head
+        && (!is(second, UPPER) || is(third, LOWER | UPPER))
+    {
+        return None;
+    }
     if !view.starts(site.at, "WJ") || !site.clean_left() {
         return military(site);
     }
