@@ -220,11 +220,7 @@ fn read(view: &View<'_>, from: usize) -> Option<Reading> {
                 since = 0;
                 continue;
             }
-        } else if matches!(c, ' ' | '·' | '（' | '(' | '）' | ')' | '\u{3001}')
-            && since < 6
-            && reading.first_level > 0
-            && (is_han(view.char(at + c.len_utf8())) || is_number(view.char(at + c.len_utf8())))
-        {
+        } else if reading.first_level > 0 && since < 6 && joins(view, at, c) {
             number = false;
             named = 0;
         } else {
@@ -237,6 +233,13 @@ fn read(view: &View<'_>, from: usize) -> Option<Reading> {
     }
     trailing_number(view, &mut reading);
     (reading.first_level > 0).then_some(reading)
+}
+
+/// Whether a sign only stands between two parts.
+fn joins(view: &View<'_>, at: usize, sign: char) -> bool {
+    let next = view.char(at + sign.len_utf8());
+    matches!(sign, ' ' | '·' | '（' | '(' | '）' | ')' | '\u{3001}')
+        && (is_han(next) || is_number(next))
 }
 
 /// Whether the word ends a level here, after `named` characters and perhaps a number.
