@@ -103,6 +103,12 @@ const BETWEEN: &[&str] = &[
     "»",
 ];
 
+/// Of these, what numbers are read over.
+const SEPARATING: &[&str] = &[
+    "\u{200b}", "\u{feff}", "\u{2060}", "\u{ad}", ",", ", ", "，", ";", "|", " ", "-", ".", "/",
+    "\n",
+];
+
 /// What leads to a value, or away from it.
 const LEADING: &[&str] = &[
     "银行",
@@ -153,7 +159,8 @@ const LEADING: &[&str] = &[
 
 /// A value as it stands, or with something between its characters: the same in many places, or this and that.
 fn broken() -> impl Strategy<Value = String> {
-    let between = || prop::sample::select(BETWEEN);
+    let between =
+        || prop_oneof![2 => prop::sample::select(SEPARATING), 1 => prop::sample::select(BETWEEN)];
     let places = prop::collection::vec((any::<prop::sample::Index>(), between()), 0..5);
     let every = prop::option::weighted(0.3, (1..5usize, between()));
     (prop::sample::select(VALUES), every, places).prop_map(|(value, every, places)| {
@@ -172,9 +179,20 @@ fn broken() -> impl Strategy<Value = String> {
     })
 }
 
+fn some(of: &'static [&'static str]) -> impl Strategy<Value = String> {
+    prop::sample::select(of).prop_map(String::from)
+}
+
 fn part() -> impl Strategy<Value = String> {
-    let some = |of: &'static [&'static str]| prop::sample::select(of).prop_map(String::from);
-    prop_oneof![4 => broken(), 3 => some(LEADING), 3 => some(BETWEEN), 1 => some(PIECES), 1 => some(MORE)]
+    let led = (some(LEADING), broken()).prop_map(|(cue, value)| cue + &value);
+    prop_oneof![
+        4 => led,
+        2 => broken(),
+        3 => some(LEADING),
+        3 => some(BETWEEN),
+        1 => some(PIECES),
+        1 => some(MORE),
+    ]
 }
 
 proptest! {
