@@ -147,7 +147,13 @@ impl<'v, 't> Scan<'v, 't> {
                         entity: Some(found.entity),
                     };
                 }
-                Step::Next(at) => self.at = at.max(place + 1),
+                Step::Next(at) => {
+                    debug_assert!(
+                        !self.view.take_touched(),
+                        "a place is passed that hangs on text to come"
+                    );
+                    self.at = at.max(place + 1);
+                }
                 Step::Alive => return place,
             }
         }
@@ -167,6 +173,10 @@ impl<'v, 't> Scan<'v, 't> {
 
     /// The best of what was found, or where to go on.
     pub(super) fn settle(&self, best: Option<Found>, next: usize) -> Step {
+        // Marks that belong to its last character may still come.
+        if best.is_some_and(|found| found.end >= self.view.len()) {
+            self.view.touch();
+        }
         if self.view.take_touched() {
             return Step::Alive;
         }

@@ -31,8 +31,14 @@ impl Merge {
         self.waiting.push((engine, grade, finding));
     }
 
-    /// Gives out what is settled if all that may come begins at `upto` or later. Returns up to where nothing waits.
-    pub(super) fn release(&mut self, upto: usize, mut give: impl FnMut(Finding)) -> usize {
+    /// Gives out what is settled if all that may come begins at `upto` or later. What ends at `growing` is not: marks
+    /// that belong to its last character may come. Returns up to where nothing waits.
+    pub(super) fn release(
+        &mut self,
+        upto: usize,
+        growing: Option<usize>,
+        mut give: impl FnMut(Finding),
+    ) -> usize {
         self.waiting
             .sort_unstable_by_key(|&(engine, _, f)| (f.start, f.end, engine, f.sort));
         let mut done = 0;
@@ -40,7 +46,7 @@ impl Merge {
         let mut open = upto;
         while let Some(&first) = self.waiting.get(done) {
             let (merged, n) = self.merged(done, first, from);
-            if merged.end > upto {
+            if merged.end > upto || growing == Some(merged.end) {
                 open = upto.min(merged.start);
                 break;
             }
@@ -112,7 +118,7 @@ mod tests {
             merge.add(engine, Grade(grade), finding);
         }
         let mut out = Vec::new();
-        merge.release(usize::MAX, |f| out.push((f.sort.0, f.start, f.end)));
+        merge.release(usize::MAX, None, |f| out.push((f.sort.0, f.start, f.end)));
         out
     }
 
@@ -145,9 +151,11 @@ mod tests {
         let mut merge = Merge::default();
         let mut out = Vec::new();
         merge.add(Engine::BuiltIn, Grade(1), finding(1, 10, 20));
-        assert_eq!(merge.release(15, |f| out.push(f)), 10);
+        assert_eq!(merge.release(15, None, |f| out.push(f)), 10);
         merge.add(Engine::Words, Grade(2), finding(5, 16, 24));
-        assert_eq!(merge.release(30, |f| out.push(f)), 30);
+        assert_eq!(merge.release(24, Some(24), |f| out.push(f)), 10);
+        assert_eq!(out, []);
+        assert_eq!(merge.release(30, Some(30), |f| out.push(f)), 30);
         assert_eq!(out, [finding(5, 10, 24)]);
     }
 

@@ -196,7 +196,7 @@ impl Set {
         scan.run(|found| self.add(&mut merge, Engine::BuiltIn, found.into()));
         let mut at = [from; 2];
         self.extras(view, true, &mut at, &mut merge);
-        merge.release(usize::MAX, give);
+        merge.release(usize::MAX, None, give);
     }
 
     /// Adds what the config's words and entities find from where each stands on; moves them to where what may still

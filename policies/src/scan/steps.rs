@@ -22,13 +22,13 @@ const WORD_READ: usize = 8192;
 impl Scan<'_, '_> {
     pub(super) fn digits(&self) -> Step {
         let view = self.view;
-        let end = view.run(self.at, DIGIT, DIGITS_RUN);
-        if end - self.at == DIGITS_RUN {
-            return Step::Next(view.skip(end, ALNUM));
-        }
         let before = view.before(self.at);
         if is(before, DIGIT) || (is(before, LOWER | UPPER) && !self.glued()) {
             return Step::Next(view.skip(self.at, ALNUM));
+        }
+        let end = view.run(self.at, DIGIT, DIGITS_RUN);
+        if end - self.at == DIGITS_RUN {
+            return Step::Next(view.skip(end, ALNUM));
         }
         // One or two digits that nothing goes on from, as in lists and sums, begin nothing.
         let next = view.bytes().get(end).copied().unwrap_or(b' ');
@@ -39,7 +39,8 @@ impl Scan<'_, '_> {
             )
             && !list_ahead(view, end)
         {
-            return Step::Next(end);
+            // Whether a list goes on may hang on text to come.
+            return self.settle(None, end);
         }
         // A long row of digits in ones and twos is a sequence (or a list of addresses), and no number begins in the middle
         // of it: each would be read again from every one of its digits.

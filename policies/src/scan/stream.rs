@@ -108,8 +108,10 @@ impl Stream {
             raw.text.push_str(piece);
             return;
         }
-        // So far the text was its own fold.
-        let from = floor_boundary(&self.text, self.base.saturating_sub(RAW_KEPT));
+        // So far the text was its own fold. What stands before the stream was folded apart and is no part of an escape.
+        let behind =
+            usize::try_from(self.decided).map_or(RAW_KEPT, |decided| decided.min(RAW_KEPT));
+        let from = floor_boundary(&self.text, self.base.saturating_sub(behind));
         let mut text = String::with_capacity(self.text.len() - from + piece.len());
         text.push_str(self.text.get(from..).unwrap_or(""));
         text.push_str(piece);
@@ -203,7 +205,8 @@ impl Stream {
             set.customs.as_ref().map(|_| customs_at),
         ];
         let upto = upto.into_iter().flatten().min().unwrap_or(alive);
-        merge.release(upto, give)
+        let growing = (!finished).then_some(text.len());
+        merge.release(upto, growing, give)
     }
 
     /// Forgets what no finder can look back to.
