@@ -24,7 +24,7 @@ pub struct Entry {
 
 const _: () = assert!(size_of::<Entry>() <= 64);
 
-/// Slot of an entry whose closing was written.
+/// Slot of an entry whose closing is written or staged.
 const CLOSED: u32 = u32::MAX;
 
 impl Entry {
@@ -74,9 +74,6 @@ impl Entry {
     /// it is dropped, if nobody else has. Nothing can be done about a failure here: the journal keeps the record until it
     /// is written.
     pub fn close(mut self, closing: &Closing<'_>) -> Durable {
-        if self.slot == CLOSED {
-            return Durable::NOW;
-        }
         let ended = match self.journal.durability {
             Durability::Written => {
                 self.journal.stage_closing(&self, closing);
@@ -102,7 +99,6 @@ impl Drop for Entry {
             ..Closing::default()
         };
         self.journal.write_closing(self, &abandoned);
-        self.slot = CLOSED;
     }
 }
 

@@ -202,11 +202,16 @@ pub(super) fn start(buf: &mut Vec<u8>, kind: Kind) {
     buf.push(kind as u8);
 }
 
+/// Whether a record is neither longer nor shorter than any may be.
+pub(super) fn fits(buf: &[u8]) -> bool {
+    (RECORD_BYTES_MIN..=RECORD_BYTES_MAX).contains(&buf.len())
+}
+
 /// Completes a record begun with `start`: length, checksum and index. May be called again with another index.
 /// False if the record is longer or shorter than any record may be.
 #[must_use]
 pub(super) fn frame(buf: &mut [u8], index: u64) -> bool {
-    if !(RECORD_BYTES_MIN..=RECORD_BYTES_MAX).contains(&buf.len()) {
+    if !fits(buf) {
         return false;
     }
     let Ok(length) = u32::try_from(buf.len() - UNCOUNTED_BYTES) else {

@@ -161,12 +161,10 @@ impl Shard {
             // Callers bound what they write; should one not, nothing of it reaches the file.
             Err((Failure::BUG, true))
         } else if staged == 0 {
-            self.put(buf)
+            put(&mut self.active, buf)
         } else {
             self.staged.bytes.extend_from_slice(buf);
-            let all = mem::take(&mut self.staged.bytes);
-            let written = self.put(&all);
-            self.staged.bytes = all;
+            let written = put(&mut self.active, &self.staged.bytes);
             self.staged.bytes.truncate(staged);
             written
         };
@@ -180,19 +178,6 @@ impl Shard {
         failure.lost = (!given_back).then_some(index);
         self.unstage(files, given_back);
         Err(failure)
-    }
-
-    /// One write to the active segment. What a failed one left is cut off again, and with the failure comes whether it could
-    /// be: if not, records may yet be found there, and their indices must not be used twice.
-    fn put(&mut self, bytes: &[u8]) -> Result<(), (Failure, bool)> {
-        let Some(active) = self.active.as_mut() else {
-            return Err((Failure::BUG, true));
-        };
-        active.write_whole(bytes).map_err(|error| {
-            let failure = Failure::of(&error);
-            active.suspect |= !failure.full;
-            (failure, active.cut_back())
-        })
     }
 
     /// Sees to it that the active segment may take `need` more bytes.
@@ -345,6 +330,19 @@ impl Shard {
         }
         Ok(())
     }
+}
+
+/// One write to the active segment. What a failed one left is cut off again, and with the failure comes whether it could be:
+/// if not, records may yet be found there, and their indices must not be used twice.
+fn put(active: &mut Option<Segment>, bytes: &[u8]) -> Result<(), (Failure, bool)> {
+    let Some(active) = active else {
+        return Err((Failure::BUG, true));
+    };
+    active.write_whole(bytes).map_err(|error| {
+        let failure = Failure::of(&error);
+        active.suspect |= !failure.full;
+        (failure, active.cut_back())
+    })
 }
 
 /// Makes indices free again from `first` on; false if somebody took the next one meanwhile. Under the shard's lock, which

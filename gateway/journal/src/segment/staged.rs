@@ -6,7 +6,7 @@
 use std::mem;
 use std::sync::atomic::Ordering;
 
-use super::{Files, Shard, give_back};
+use super::{Files, Shard, give_back, put};
 use crate::record;
 
 /// Staged bytes beyond which nothing more is staged before they are written: closings of a hundred requests.
@@ -40,21 +40,15 @@ pub(crate) struct Refused {
 }
 
 impl Shard {
-    /// Takes a closing that begins with `record::start` to the next write; false if that must come first.
+    /// Takes a closing that begins with `record::start` to the next write; false if it must be written by itself.
     pub(crate) fn stage(&mut self, files: &Files, slot: u32, buf: &mut [u8]) -> bool {
-        if self.staged.bytes.len() + buf.len() > STAGED_BYTES_MAX {
+        let full = self.staged.bytes.len() + buf.len() > STAGED_BYTES_MAX;
+        if full || !record::fits(buf) {
             return false;
         }
         let index = files.next_index.fetch_add(1, Ordering::Relaxed);
-        if !record::frame(buf, index) {
-            // A bug: the write that comes now says so.
-            self.refused.push(Refused {
-                slot,
-                lost: (!give_back(files, index, 1)).then_some(index),
-                record: buf.to_vec(),
-            });
-            return true;
-        }
+        let framed = record::frame(buf, index);
+        debug_assert!(framed, "it fits");
         self.staged.bytes.extend_from_slice(buf);
         self.staged.list.push((slot, index, buf.len()));
         true
@@ -65,16 +59,13 @@ impl Shard {
         if self.staged.list.is_empty() {
             return;
         }
-        let room = self.make_room(files, self.staged.bytes.len() as u64);
-        let all = mem::take(&mut self.staged.bytes);
-        let written = match room {
-            Ok(()) => self.put(&all).map_err(|(_, gone)| gone),
-            Err(_) => Err(true),
+        let written = match self.make_room(files, self.staged.bytes.len() as u64) {
+            Ok(()) => put(&mut self.active, &self.staged.bytes),
+            Err(failure) => Err((failure, true)),
         };
-        self.staged.bytes = all;
         match written {
             Ok(()) => self.settle(),
-            Err(gone) => self.unstage(files, gone),
+            Err((_, gone)) => self.unstage(files, gone),
         }
     }
 

@@ -246,22 +246,5 @@ fn contended_failures_leave_every_gap_explained() {
     later(&journal, &clock);
     journal.shutdown().unwrap();
     assert_eq!(journal.counters().open, 0);
-    let mut seen = std::collections::BTreeSet::new();
-    let mut end = 0;
-    for line in lines(dir.path()) {
-        assert!(line["damage"].is_null());
-        if let Some(index) = line["index"].as_u64() {
-            assert!(seen.insert(index));
-            end = end.max(index + 1);
-        }
-        if line["kind"] == "lost" {
-            let (from, count) = (
-                line["from"].as_u64().unwrap(),
-                line["count"].as_u64().unwrap(),
-            );
-            (from..from + count).for_each(|index| assert!(seen.insert(index), "{index}"));
-        }
-    }
-    assert_eq!(seen.len() as u64, end);
-    assert_paired(&lines(dir.path()));
+    assert_explained(&lines(dir.path()));
 }

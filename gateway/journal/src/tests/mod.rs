@@ -10,6 +10,7 @@ mod power;
 mod retire;
 mod turn;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
@@ -90,6 +91,24 @@ fn assert_paired(lines: &[Value]) -> Vec<&str> {
     of("closed")
         .map(|line| line["outcome"].as_str().unwrap())
         .collect()
+}
+
+/// Every index is borne by one record or named as lost by one, and every opening has its closing.
+fn assert_explained(lines: &[Value]) {
+    let mut seen = BTreeSet::new();
+    for line in lines {
+        assert!(line["damage"].is_null(), "{line}");
+        if let Some(index) = line["index"].as_u64() {
+            assert!(seen.insert(index), "{line}");
+        }
+        if line["kind"] == "lost" {
+            let (from, count) = (&line["from"], &line["count"]);
+            let (from, count) = (from.as_u64().unwrap(), count.as_u64().unwrap());
+            (from..from + count).for_each(|index| assert!(seen.insert(index), "{index}"));
+        }
+    }
+    assert_eq!(seen.last().map_or(0, |last| last + 1), seen.len() as u64);
+    assert_paired(lines);
 }
 
 #[test]

@@ -12,8 +12,21 @@ pub(super) const CHARS: usize = 8;
 /// Bytes of a block in which Latin words may begin: those behind are looked at as their letters.
 pub(super) const STARTS: usize = BLOCK - super::key::KEY_LETTERS;
 
+/// The block that begins at `at`; `room` is for one that the text does not fill.
+#[inline]
+pub(super) fn read<'b>(
+    bytes: &'b [u8],
+    at: usize,
+    room: &'b mut Option<[u8; BLOCK]>,
+) -> &'b [u8; BLOCK] {
+    match bytes.get(at..).and_then(<[u8]>::first_chunk) {
+        Some(block) => block,
+        None => room.insert(padded(bytes, at)),
+    }
+}
+
 /// The block that begins at `at` if the text does not fill it.
-pub(super) fn padded(bytes: &[u8], at: usize) -> [u8; BLOCK] {
+fn padded(bytes: &[u8], at: usize) -> [u8; BLOCK] {
     let mut block = [0; BLOCK];
     let rest = bytes.get(at..).unwrap_or(&[]);
     if let Some(to) = block.get_mut(..rest.len()) {
@@ -100,8 +113,8 @@ mod tests {
         let text = "好，1的話ａb的的的的的的的的的的的的é的😀的a1 Zz-9[`{@/:";
         let bytes = text.as_bytes();
         for (at, _) in text.char_indices() {
-            let padded = padded(bytes, at);
-            let block = bytes[at..].first_chunk().unwrap_or(&padded);
+            let mut room = None;
+            let block = read(bytes, at, &mut room);
             let wide = text[at..].chars().take(CHARS);
             let n = wide.take_while(|c| c.len_utf8() == 3).count();
             assert_eq!(row(block), n, "{at}");

@@ -126,13 +126,8 @@ impl<const N: usize> Lists<N> {
     ) -> Went {
         let mut at = from;
         loop {
-            let padded;
-            let block = if let Some(block) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
-                block
-            } else {
-                padded = block::padded(bytes, at);
-                &padded
-            };
+            let mut padded = None;
+            let block = block::read(bytes, at, &mut padded);
             let n = block::row(block);
             let mut end = at + 3 * n;
             let mut left = self.openings(block) & ((1 << n) - 1);
@@ -261,13 +256,8 @@ impl<const N: usize> Lists<N> {
         };
         let mut at = from;
         loop {
-            let padded;
-            let block = if let Some(block) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
-                block
-            } else {
-                padded = block::padded(bytes, at);
-                &padded
-            };
+            let mut padded = None;
+            let block = block::read(bytes, at, &mut padded);
             let Latin {
                 alnum,
                 spaces,
