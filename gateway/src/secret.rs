@@ -15,26 +15,25 @@ pub const MASK: &str = "***";
 
 /// A secret string.
 #[derive(Clone, Default)]
-pub struct Secret(Vec<u8>);
+pub struct Secret(String);
 
 impl Secret {
     /// Wraps `value`. The caller's own copies are the caller's.
     #[must_use]
     pub fn new(value: String) -> Self {
-        Self(value.into_bytes())
+        Self(value)
     }
 
     /// The value itself, for the one place that sends or compares it.
     #[must_use]
     pub fn expose(&self) -> &str {
-        // Made from a `String` and never changed but by `drop`.
-        std::str::from_utf8(&self.0).unwrap_or_default()
+        &self.0
     }
 
     /// Whether `given` is the secret, in time that depends on the lengths alone.
     #[must_use]
     pub fn matches(&self, given: &[u8]) -> bool {
-        aws_lc_rs::constant_time::verify_slices_are_equal(&self.0, given).is_ok()
+        aws_lc_rs::constant_time::verify_slices_are_equal(self.0.as_bytes(), given).is_ok()
     }
 
     /// Whether there is nothing in it.
@@ -52,9 +51,10 @@ impl Secret {
 
 impl Drop for Secret {
     fn drop(&mut self) {
-        self.0.fill(0);
+        let mut bytes = std::mem::take(&mut self.0).into_bytes();
+        bytes.fill(0);
         // Keeps the compiler from dropping the writes as dead.
-        black_box(&self.0);
+        black_box(&bytes);
     }
 }
 

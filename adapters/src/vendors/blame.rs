@@ -67,15 +67,23 @@ const MESSAGE_BYTES_MAX: usize = 4096;
 /// Whether a body has none of the members by which [`read`] and [`bare`] know an error, nor one that holds a reply of its
 /// own: as nearly all replies, whose members are then looked at once and not once for each of these names.
 pub(crate) fn is_silent(root: Value<'_>) -> bool {
-    let silent = |(key, value): (Value<'_>, Value<'_>)| match key.inner() {
-        Some(
-            "error" | "error_type" | "error_code" | "error_msg" | "base_resp" | "status" | "code"
-            | "type" | "msg" | "message" | "http_status_code" | "detail" | "response",
-        ) => false,
-        Some("object") => !value.is_named("error"),
+    let silent = |(key, value): (Value<'_>, Value<'_>)| match key.raw() {
+        b"\"error\""
+        | b"\"error_type\""
+        | b"\"error_code\""
+        | b"\"error_msg\""
+        | b"\"base_resp\""
+        | b"\"status\""
+        | b"\"code\""
+        | b"\"type\""
+        | b"\"msg\""
+        | b"\"message\""
+        | b"\"http_status_code\""
+        | b"\"detail\""
+        | b"\"response\"" => false,
+        b"\"object\"" => !value.is_named("error"),
         // What is escaped may be any of them.
-        Some(name) => !name.contains('\\'),
-        None => false,
+        _ => !key.is_escaped(),
     };
     root.kind() == Type::Object && root.members().all(silent)
 }

@@ -4,7 +4,8 @@
 //! So nobody waits for longer than the rest of one sync and the whole of another, and a sync begins no later than its first
 //! waiter, which is well within the 5 ms and 1 MiB of threats.md section 9.
 //!
-//! Without syncs there is still a turn to wait for (`Wait::Turn`): closings of one turn of a worker's runtime are one write.
+//! Without syncs there is still a write to wait for (`Wait::Turn`, `Wait::Opening`): what is said in one turn of a worker's
+//! runtime is one write.
 //!
 //! Must never know what a record says, or block whoever waits: waiting is a `Future`, woken by the thread.
 //! Invariants: nobody is told "durable" of an index at or above the bound of a sync that succeeded; after a sync that failed
@@ -165,6 +166,13 @@ enum Wait {
         shard: u8,
         gave_way: bool,
     },
+    /// For the write that takes an opening along: who waits makes it, if nobody else has.
+    Opening {
+        journal: Arc<Journal>,
+        shard: u8,
+        slot: u32,
+        index: u64,
+    },
 }
 
 impl Durable {
@@ -176,12 +184,19 @@ impl Durable {
         matches!(self.0, Wait::Nothing)
     }
 
+    /// Makes the write of an opening that shares one, if nobody else has: before something else is waited for.
+    pub fn write(&self) {
+        if let Wait::Opening { journal, shard, .. } = &self.0 {
+            journal.flush(usize::from(*shard));
+        }
+    }
+
     /// Place of the record whose sync is waited for.
     #[cfg(test)]
     pub(crate) fn index(&self) -> Option<u64> {
         match self.0 {
             Wait::Sync { index, .. } => index,
-            Wait::Nothing | Wait::Turn { .. } => None,
+            Wait::Nothing | Wait::Turn { .. } | Wait::Opening { .. } => None,
         }
     }
 
@@ -191,6 +206,16 @@ impl Durable {
             journal,
             shard,
             gave_way: false,
+        })
+    }
+
+    /// An opening that shares a write: an error if the disk did not take it.
+    pub(super) fn opening(journal: Arc<Journal>, shard: u8, slot: u32, index: u64) -> Self {
+        Self(Wait::Opening {
+            journal,
+            shard,
+            slot,
+            index,
         })
     }
 }
@@ -216,6 +241,16 @@ impl Future for Durable {
                 // What the disk refused is kept until it takes it.
                 Poll::Ready(Ok(()))
             }
+            Wait::Opening {
+                journal,
+                shard,
+                slot,
+                index,
+            } => Poll::Ready(if journal.stands(usize::from(*shard), *slot, *index) {
+                Ok(())
+            } else {
+                Err(journal.refusal())
+            }),
         }
     }
 }
@@ -223,7 +258,7 @@ impl Future for Durable {
 impl Drop for Durable {
     fn drop(&mut self) {
         match &self.0 {
-            Wait::Nothing | Wait::Sync { index: None, .. } => {}
+            Wait::Nothing | Wait::Sync { index: None, .. } | Wait::Opening { .. } => {}
             Wait::Sync {
                 journal,
                 index: Some(index),
@@ -241,6 +276,7 @@ impl fmt::Debug for Durable {
             Wait::Nothing => f.write_str("Durable(now)"),
             Wait::Sync { index, .. } => write!(f, "Durable({index:?})"),
             Wait::Turn { shard, .. } => write!(f, "Durable(shard {shard})"),
+            Wait::Opening { index, .. } => write!(f, "Durable(opening {index})"),
         }
     }
 }

@@ -1,13 +1,16 @@
 //! An open request, and how its closing record comes to be written whatever happens.
 //!
 //! Must never know why a request ended: it is told.
-//! Invariants: one closing for each entry, by `close` or by `Drop`; closings may use the reserve, openings never.
+//! Invariants: one closing for each entry whose opening stands, by `close` or by `Drop`, and none for others; closings may
+//! use the reserve, openings never.
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::payload::{self, CLOSING_ROOM, Closes, Closing, ID_BYTES_MAX, Outcome};
 use super::record::Kind;
+use super::segment::What as Refused;
 use super::{Durability, Durable, Journal, Waiting, locked};
 
 /// A request that is written down as open. Closing it, or dropping it, writes its closing record.
@@ -18,6 +21,8 @@ pub struct Entry {
     index: u64,
     slot: u32,
     shard: u8,
+    /// Its opening goes with another write: nobody knows yet whether the disk takes it.
+    staged: bool,
     id_bytes: u8,
     id: [u8; ID_BYTES_MAX],
 }
@@ -31,8 +36,7 @@ impl Entry {
     pub(super) fn new(
         journal: Arc<Journal>,
         shard: usize,
-        index: u64,
-        slot: u32,
+        (index, slot, staged): (u64, u32, bool),
         id: &str,
     ) -> Self {
         let text = payload::short_id(id).as_bytes();
@@ -46,6 +50,7 @@ impl Entry {
             slot,
             // Both fit: SHARDS_MAX and ID_BYTES_MAX are below 256.
             shard: u8::try_from(shard).unwrap_or(0),
+            staged,
             id_bytes: u8::try_from(text.len()).unwrap_or(0),
             id,
         }
@@ -65,8 +70,12 @@ impl Entry {
         str::from_utf8(bytes).unwrap_or_default()
     }
 
-    /// Resolves when the opening is as durable as the config asks; to be awaited before the first byte goes upstream.
+    /// Resolves when the opening is as durable as the config asks; to be awaited before the first byte goes upstream. An
+    /// error: it is not on disk, and the request may not pass.
     pub fn durable(&self) -> Durable {
+        if self.staged {
+            return Durable::opening(Arc::clone(&self.journal), self.shard, self.slot, self.index);
+        }
         self.journal.durable(Some(self.index))
     }
 
@@ -76,8 +85,11 @@ impl Entry {
     pub fn close(mut self, closing: &Closing<'_>) -> Durable {
         let ended = match self.journal.durability {
             Durability::Written => {
-                self.journal.stage_closing(&self, closing);
-                Durable::turn(Arc::clone(&self.journal), self.shard)
+                if self.journal.stage_closing(&self, closing) {
+                    Durable::turn(Arc::clone(&self.journal), self.shard)
+                } else {
+                    Durable::NOW
+                }
             }
             Durability::Synced => {
                 let index = self.journal.write_closing(&self, closing);
@@ -112,24 +124,35 @@ impl Journal {
     /// Writes a closing, from the reserve if need be, and returns its index; keeps it in memory if the disk refuses even so.
     fn write_closing(&self, entry: &Entry, closing: &Closing<'_>) -> Option<u64> {
         let (shard, slot) = (usize::from(entry.shard), entry.slot);
+        if entry.staged && !self.stands(shard, slot, entry.index) {
+            return None;
+        }
         self.with_closing(entry, closing, |record| {
             self.close_alone(shard, slot, record)
         })
     }
 
-    /// Leaves a closing to the next write to its shard.
-    fn stage_closing(&self, entry: &Entry, closing: &Closing<'_>) {
+    /// Leaves a closing to the next write to its shard; false if there is nothing to wait for.
+    fn stage_closing(&self, entry: &Entry, closing: &Closing<'_>) -> bool {
         let (shard, slot) = (usize::from(entry.shard), entry.slot);
+        let mut staged = false;
         self.with_closing(entry, closing, |record| {
-            let staged = self
-                .shard(shard)
-                .is_ok_and(|mut writer| writer.stage(&self.files, slot, record));
-            if staged {
+            staged = self.shard(shard).is_ok_and(|mut writer| {
+                writer.stands(slot, entry.index) && writer.stage_closing(&self.files, slot, record)
+            });
+            if staged || !self.stands(shard, slot, entry.index) {
                 return None;
             }
-            self.flush(shard);
             self.close_alone(shard, slot, record)
         });
+        staged
+    }
+
+    /// Whether an opening is on disk, after all that waits for a write had its turn.
+    pub(crate) fn stands(&self, shard: usize, slot: u32, index: u64) -> bool {
+        self.flush(shard);
+        self.shard(shard)
+            .is_ok_and(|writer| writer.stands(slot, index))
     }
 
     /// Builds a closing.
@@ -157,20 +180,37 @@ impl Journal {
         written.ok().flatten()
     }
 
-    /// Writes the closings of a shard that wait for a write.
+    /// Writes what waits for a write to a shard.
     pub(crate) fn flush(&self, shard: usize) {
         let Ok(mut writer) = self.shard(shard) else {
             return;
         };
-        writer.flush(&self.files);
+        let flushed = writer.flush(&self.files);
         let (settled, refused) = (writer.take_settled(), writer.take_refused());
         drop(writer);
         self.reserve.give_back(settled);
-        for mut staged in refused {
+        // Closings are tried once more, and say then what is wrong with the disk; openings are not.
+        if let Err(failure) = flushed
+            && refused
+                .iter()
+                .any(|staged| matches!(staged.what, Refused::Opening))
+        {
+            self.fails(&failure);
+        }
+        for staged in refused {
             if let Some(index) = staged.lost {
                 self.remember_lost(index);
             }
-            self.close_alone(shard, staged.slot, &mut staged.record);
+            match staged.what {
+                Refused::Opening => {
+                    self.reserve.give_back(1);
+                    self.refused.fetch_add(1, Ordering::Relaxed);
+                }
+                Refused::OfRefused => {}
+                Refused::Closing(slot, mut record) => {
+                    self.close_alone(shard, slot, &mut record);
+                }
+            }
         }
     }
 

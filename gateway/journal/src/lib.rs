@@ -234,6 +234,31 @@ impl Journal {
     /// Writes the opening record of a request. When this returns an entry, its bytes may go upstream.
     /// On any error the request must be refused (503, reason `audit_unavailable`).
     pub fn begin(self: &Arc<Self>, shard: usize, opening: &Opening<'_>) -> Result<Entry, Error> {
+        self.begin_by(shard, opening, |_, _| None)
+    }
+
+    /// As `begin`, but the record may share a write with others of its turn: nothing may go upstream before
+    /// [`Entry::durable`] has resolved, and nothing at all if that is an error.
+    pub fn begin_shared(
+        self: &Arc<Self>,
+        shard: usize,
+        opening: &Opening<'_>,
+    ) -> Result<Entry, Error> {
+        self.begin_by(shard, opening, |writer, record| {
+            if self.durability == Durability::Synced {
+                return None;
+            }
+            writer.stage_opening(&self.files, record)
+        })
+    }
+
+    /// Begins an entry whose record `stage` leaves to the next write, or does not.
+    fn begin_by(
+        self: &Arc<Self>,
+        shard: usize,
+        opening: &Opening<'_>,
+        stage: impl FnOnce(&mut Shard, &mut [u8]) -> Option<(u64, u32)>,
+    ) -> Result<Entry, Error> {
         self.admit()?;
         if !self.reserve.take() {
             self.refused.fetch_add(1, Ordering::Relaxed);
@@ -243,12 +268,19 @@ impl Journal {
         let written = self.with_record(
             Kind::Opened,
             |parts| parts.add(opening),
-            |record| self.append(shard, record, |writer, index| (index, writer.opened(index))),
+            |record| {
+                if let Some((index, slot)) = stage(&mut *self.shard(shard)?, record) {
+                    return Ok((index, slot, true));
+                }
+                self.append(shard, record, |writer, index| {
+                    (index, writer.opened(index), false)
+                })
+            },
         );
         match written {
-            Ok((index, slot)) => {
-                self.want_durable(index);
-                Ok(Entry::new(Arc::clone(self), shard, index, slot, opening.id))
+            Ok(place) => {
+                self.want_durable(place.0);
+                Ok(Entry::new(Arc::clone(self), shard, place, opening.id))
             }
             Err(failure) => {
                 self.reserve.give_back(1);
@@ -349,6 +381,14 @@ impl Journal {
         };
         self.refused.fetch_add(1, Ordering::Relaxed);
         Err(refusal)
+    }
+
+    /// Why an opening that was to share a write is not on disk.
+    fn refusal(&self) -> Error {
+        match self.health() {
+            Health::Full => Error::Full,
+            Health::Good | Health::Broken | Health::Unsynced => Error::Failed,
+        }
     }
 
     fn want_durable(&self, index: u64) {

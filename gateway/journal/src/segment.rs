@@ -2,14 +2,15 @@
 //!
 //! A record is one `write(2)` by the thread that has something to say, under the shard's mutex: a few microseconds,
 //! and a crash of the process after it loses nothing. The index is taken under the same lock, so it grows within a shard.
-//! Closings may be *staged*: they have their index, and go with the next write, be it an opening's or their own.
+//! Openings and closings may be *staged*: they have their index, and go with the next write, be it another's or their own.
 //! A write that fails is cut off again, and its indices are given back if nobody took the next one meanwhile;
-//! otherwise the journal is told that they are lost, and gets back what was staged, to be written one by one. A file that
-//! failed in any other way than for want of space is *suspect*: nothing more is written to it.
+//! otherwise the journal is told that they are lost, and gets back what was staged: closings are written one by one, openings
+//! are refused. A file that failed in any other way than for want of space is *suspect*: nothing more is written to it.
 //!
 //! Must never know what a payload means, or who is admitted.
 //! Invariants: bytes of a record that was not acknowledged stand at most at the very end of a suspect segment;
 //! what is staged lies behind all that is written and before all that will be: it is still open to a segment's head;
+//! what is open is written, staged, or refused and then gone from the table;
 //! no more than one segment before the active one is unsynced (recovery looks at the last two of each shard).
 
 mod staged;
@@ -23,8 +24,8 @@ use crate::clock::Clock;
 
 use super::record::{self, HEADER_BYTES, SegmentHeader};
 use super::store::{SegmentFile, Store};
-pub(super) use staged::Refused;
-use staged::Staged;
+pub(super) use staged::What;
+use staged::{Refused, Staged};
 
 /// Sealed segments that may wait for the background sync; one more is synced by the thread that rotates.
 const SEALED_MAX: usize = 1;
@@ -68,6 +69,11 @@ impl Failure {
         Self { full, lost: None }
     }
 
+    /// A broken file may be the file's fault alone: one more try, in a new one.
+    fn is_of_the_file(&self) -> bool {
+        !self.full && self.lost.is_none()
+    }
+
     /// A record that cannot be written as it is: a bug, and the disk is not to blame, but nothing passes unrecorded.
     pub(super) const BUG: Self = Self {
         full: false,
@@ -103,7 +109,7 @@ pub(super) struct Shard {
     /// Openings of this shard without their closing.
     open: OpenTable,
     staged: Staged,
-    /// Staged closings that are written since somebody asked, and those that could not be.
+    /// Staged closings that are written since somebody asked, and what was staged and could not be.
     settled: u64,
     refused: Vec<Refused>,
     pub(super) records: u64,
@@ -135,9 +141,8 @@ impl Shard {
 
     /// Appends a record that `record::start` began, and returns its index.
     pub(super) fn append(&mut self, files: &Files, buf: &mut [u8]) -> Result<u64, Failure> {
-        match self.append_once(files, buf) {
-            // A broken file may be the file's fault alone: one more try, in a new one.
-            Err(failure) if !failure.full && failure.lost.is_none() => self.append_once(files, buf),
+        match self.append_once(files, buf, false) {
+            Err(failure) if failure.is_of_the_file() => self.append_once(files, buf, true),
             done => done,
         }
     }
@@ -147,12 +152,18 @@ impl Shard {
         self.open.insert(index)
     }
 
+    /// Whether an opening is written or staged.
+    pub(super) fn stands(&self, slot: u32, index: u64) -> bool {
+        self.open.indices.get(slot as usize) == Some(&index)
+    }
+
     /// Its closing is on disk.
     pub(super) fn closed(&mut self, slot: u32) {
         self.open.remove(slot);
     }
 
-    fn append_once(&mut self, files: &Files, buf: &mut [u8]) -> Result<u64, Failure> {
+    /// `last`: there will be no other try, so what is staged goes back too if the disk takes nothing.
+    fn append_once(&mut self, files: &Files, buf: &mut [u8], last: bool) -> Result<u64, Failure> {
         let staged = self.staged.bytes.len();
         self.make_room(files, (staged + buf.len()) as u64)?;
         // The order of the indices within the shard follows from the lock; nothing else is published by this counter.
@@ -176,7 +187,9 @@ impl Shard {
         };
         let given_back = gone && give_back(files, index, 1);
         failure.lost = (!given_back).then_some(index);
-        self.unstage(files, given_back);
+        if last || !failure.is_of_the_file() {
+            self.unstage(files, given_back);
+        }
         Err(failure)
     }
 

@@ -15,7 +15,7 @@ use journal::index::{Bodies, DIR, Feeder, Index};
 use crate::tasks;
 
 /// Records read between two rests: some milliseconds.
-const STEP_RECORDS: usize = 256;
+const STEP_RECORDS: usize = 2048;
 /// Rest when there is nothing to do.
 const IDLE: Duration = Duration::from_millis(100);
 /// Rest after an error.

@@ -2,7 +2,7 @@
 //!
 //! Each stage consumes what the one before it made, so none can be left out. Parses no JSON and compares no grades:
 //! lenses do the first, `policies::law` the second. Nothing goes upstream that is not `Cleared`, nor before
-//! `journal.begin` has returned.
+//! its opening record is on disk.
 
 mod admission;
 mod admit;

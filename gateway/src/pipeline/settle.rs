@@ -306,7 +306,7 @@ impl Exchange {
         unrevoked(self.principal.as_deref())
     }
 
-    /// Writes the opening record. Only after this may a byte go upstream.
+    /// Makes the opening record. Only after this, and once [`Exchange::opened`] has resolved, may a byte go upstream.
     pub(super) fn open(&mut self, first: &Cleared<Candidate>, targets: usize) -> Result<(), Fault> {
         let entry = self.begin_entry(Some(first), targets)?;
         self.replaced = first.replaced().into();
@@ -378,7 +378,7 @@ impl Exchange {
         };
         let journal = &self.worker.shared.journal;
         journal
-            .begin(self.worker.index, &opening)
+            .begin_shared(self.worker.index, &opening)
             .map_err(|error| audit::unavailable(&error))
     }
 
@@ -419,11 +419,12 @@ impl Exchange {
         });
     }
 
-    /// The target tried last failed, or the client lost its right to be answered: then nothing is the target's fault.
+    /// The target tried last failed; or the client lost its right to be answered, or the opening is not on disk: then nothing
+    /// is the target's fault.
     pub(super) fn failed(&mut self, fault: &Fault) {
         if let Some(last) = self.tried.last_mut() {
             last.fault = fault.kind().row().label;
-            if fault.kind() == Kind::Unauthenticated {
+            if matches!(fault.kind(), Kind::Unauthenticated | Kind::JournalDown) {
                 return;
             }
             if fault.why() == "clock_skew" {

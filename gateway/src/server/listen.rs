@@ -46,8 +46,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const CUT_GRACE: Duration = Duration::from_secs(1);
 /// Headers that hyper reads at most if nobody says otherwise.
 const HYPER_HEADERS: usize = 100;
-/// hyper refuses smaller buffers. A head that does not fit its buffer is answered 431.
-const BUFFER_MIN: usize = 8 << 10;
+/// What hyper reads at once at most, and what it keeps for a client that is slow to take it. It begins with 8 KiB and goes on
+/// by twice as much where reads fill it: a long prompt that comes in one piece need not be joined from several, which
+/// costs a copy of it.
+const BUFFER_BYTES: usize = 256 << 10;
 
 /// Opens `count` listeners on one address; port 0 is resolved by the first.
 pub fn bind(address: SocketAddr, count: usize) -> io::Result<Vec<StdListener>> {
@@ -254,7 +256,7 @@ fn converse_h1<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         // Not that a client may close its half: the guard sees that it left, without a buffer.
         .half_close(true)
         .max_header_size(limits.header_bytes.bytes())
-        .max_buf_size(limits.header_bytes.bytes().max(BUFFER_MIN))
+        .max_buf_size(limits.header_bytes.bytes().max(BUFFER_BYTES))
         .serve_connection(io, service);
     let mut connection = Box::pin(connection);
     async move { last(connection.as_mut(), &shared, None).await }

@@ -129,6 +129,7 @@ impl Client {
         }
         // What is ready to go out goes out one behind the other: whom the first wakes finds the rest, and is not woken for each.
         tasks::give_way().await;
+        request.after.write();
         loop {
             let (io, pooled) = match self.take_idle(endpoint, bounds) {
                 Some(io) => (io, true),
@@ -179,6 +180,7 @@ impl Client {
         bounds: &Bounds,
         request: &Request,
     ) -> Result<Reply, Fault> {
+        request.after.write();
         let io = connect(endpoint, bounds).await?;
         recorded(request).await?;
         match socket::open(io, endpoint, bounds, request).await? {
@@ -209,6 +211,7 @@ impl Client {
         request: &Request,
         take: impl FnOnce() -> Option<U>,
     ) -> Result<Reply, Fault> {
+        request.after.write();
         let mut io = connect(endpoint, bounds).await?;
         if let Io::Tls(stream) = &io
             && stream.get_ref().1.alpn_protocol() == Some(b"h2")

@@ -1,77 +1,137 @@
-//! Closings that have their index and go with a shard's next write: an opening's, or their own.
+//! Openings and closings that have their index and go with a shard's next write: another's, or their own.
 //!
-//! Must never know who waits for them. Invariants: a closing is staged, written or refused, and leaves the table of what is
-//! open only once it is written; nothing is staged behind a record that is not.
+//! Must never know who waits for them. Invariants: an opening is open from when it is staged until it is closed or refused; a
+//! closing is staged, written or refused, and its opening leaves the table of what is open only once it is written; nothing
+//! is staged behind a record that is not.
 
 use std::mem;
 use std::sync::atomic::Ordering;
 
-use super::{Files, Shard, give_back, put};
+use super::{FREE, Failure, Files, Shard, give_back, put};
 use crate::record;
 
-/// Staged bytes beyond which nothing more is staged before they are written: closings of a hundred requests.
+/// Staged bytes beyond which nothing more is staged before they are written: records of a hundred requests.
 const STAGED_BYTES_MAX: usize = 64 << 10;
 
-/// Closings that have their index and go with the next write.
+/// Records that have their index and go with the next write.
 #[derive(Default)]
 pub(super) struct Staged {
     /// Whole records, one behind another.
     pub(super) bytes: Vec<u8>,
-    /// Slot, index and length of each.
-    list: Vec<(u32, u64, usize)>,
+    list: Vec<Record>,
+}
+
+/// A staged record.
+struct Record {
+    opens: bool,
+    slot: u32,
+    index: u64,
+    bytes: usize,
 }
 
 impl Staged {
     /// Whether their indices follow one another.
     fn is_row(&self) -> bool {
-        let indices = self.list.iter().map(|(_, index, _)| *index);
-        self.list
-            .first()
-            .is_some_and(|(_, first, _)| indices.zip(*first..).all(|(index, next)| index == next))
+        let indices = self.list.iter().map(|record| record.index);
+        self.list.first().is_some_and(|first| {
+            indices
+                .zip(first.index..)
+                .all(|(index, next)| index == next)
+        })
     }
 }
 
-/// A staged closing that the disk did not take.
+/// A staged record that the disk did not take.
 pub(crate) struct Refused {
-    pub(crate) slot: u32,
     /// An index that was taken and that no record will bear.
     pub(crate) lost: Option<u64>,
-    pub(crate) record: Vec<u8>,
+    pub(crate) what: What,
+}
+
+/// What becomes of a refused record.
+pub(crate) enum What {
+    /// An opening: it is no longer open, and its request may not pass.
+    Opening,
+    /// The closing of an opening that was refused along with it: nothing.
+    OfRefused,
+    /// A closing, to be written once more: slot and record.
+    Closing(u32, Vec<u8>),
 }
 
 impl Shard {
-    /// Takes a closing that begins with `record::start` to the next write; false if it must be written by itself.
-    pub(crate) fn stage(&mut self, files: &Files, slot: u32, buf: &mut [u8]) -> bool {
+    /// Takes an opening that begins with `record::start` to the next write: its index and slot. `None` if it must be written
+    /// by itself.
+    pub(crate) fn stage_opening(&mut self, files: &Files, buf: &mut [u8]) -> Option<(u64, u32)> {
+        let index = self.stage(files, buf)?;
+        let slot = self.opened(index);
+        self.staged.list.push(Record {
+            opens: true,
+            slot,
+            index,
+            bytes: buf.len(),
+        });
+        Some((index, slot))
+    }
+
+    /// The same of the closing of the opening in `slot`; false if it must be written by itself.
+    pub(crate) fn stage_closing(&mut self, files: &Files, slot: u32, buf: &mut [u8]) -> bool {
+        let Some(index) = self.stage(files, buf) else {
+            return false;
+        };
+        self.staged.list.push(Record {
+            opens: false,
+            slot,
+            index,
+            bytes: buf.len(),
+        });
+        true
+    }
+
+    fn stage(&mut self, files: &Files, buf: &mut [u8]) -> Option<u64> {
         let full = self.staged.bytes.len() + buf.len() > STAGED_BYTES_MAX;
         if full || !record::fits(buf) {
-            return false;
+            return None;
         }
         let index = files.next_index.fetch_add(1, Ordering::Relaxed);
         let framed = record::frame(buf, index);
         debug_assert!(framed, "it fits");
         self.staged.bytes.extend_from_slice(buf);
-        self.staged.list.push((slot, index, buf.len()));
-        true
+        Some(index)
     }
 
-    /// Writes what is staged.
-    pub(crate) fn flush(&mut self, files: &Files) {
+    /// Writes what is staged. What the disk does not take is refused.
+    pub(crate) fn flush(&mut self, files: &Files) -> Result<(), Failure> {
         if self.staged.list.is_empty() {
-            return;
+            return Ok(());
         }
-        let written = match self.make_room(files, self.staged.bytes.len() as u64) {
-            Ok(()) => put(&mut self.active, &self.staged.bytes),
-            Err(failure) => Err((failure, true)),
-        };
+        let mut written = self.flush_once(files);
+        if let Err((failure, true)) = &written
+            && failure.is_of_the_file()
+        {
+            written = self.flush_once(files);
+        }
         match written {
-            Ok(()) => self.settle(),
-            Err((_, gone)) => self.unstage(files, gone),
+            Ok(()) => {
+                self.settle();
+                Ok(())
+            }
+            Err((failure, gone)) => {
+                self.unstage(files, gone);
+                Err(failure)
+            }
         }
+    }
+
+    /// With a failure comes whether nothing is left of it.
+    fn flush_once(&mut self, files: &Files) -> Result<(), (Failure, bool)> {
+        self.make_room(files, self.staged.bytes.len() as u64)
+            .map_err(|failure| (failure, true))?;
+        put(&mut self.active, &self.staged.bytes)
     }
 
     /// The smallest index that is staged.
     pub(crate) fn staged_from(&self) -> Option<u64> {
-        self.staged.list.first().map(|(_, index, _)| *index)
+        self.staged.list.first().map(|record| record.index)
     }
 
     /// How many staged closings were written since this was asked.
@@ -79,7 +139,7 @@ impl Shard {
         mem::take(&mut self.settled)
     }
 
-    /// Staged closings that could not be written, to be tried one by one.
+    /// What was staged and could not be written, in order.
     pub(crate) fn take_refused(&mut self) -> Vec<Refused> {
         mem::take(&mut self.refused)
     }
@@ -89,9 +149,11 @@ impl Shard {
         if self.staged.list.is_empty() {
             return;
         }
-        for (slot, _, _) in self.staged.list.drain(..) {
-            self.open.remove(slot);
-            self.settled += 1;
+        for record in self.staged.list.drain(..) {
+            if !record.opens {
+                self.open.remove(record.slot);
+                self.settled += 1;
+            }
             self.records += 1;
         }
         self.bytes += self.staged.bytes.len() as u64;
@@ -101,20 +163,25 @@ impl Shard {
     /// What was staged is not on disk. `gone`: nothing of it is, and no index was taken behind it.
     pub(super) fn unstage(&mut self, files: &Files, gone: bool) {
         let staged = mem::take(&mut self.staged);
-        let Some((_, first, _)) = staged.list.first() else {
+        let Some(first) = staged.list.first() else {
             return;
         };
-        let given_back =
-            gone && staged.is_row() && give_back(files, *first, staged.list.len() as u64);
+        let count = staged.list.len() as u64;
+        let given_back = gone && staged.is_row() && give_back(files, first.index, count);
         let mut rest = &*staged.bytes;
-        for (slot, index, length) in &staged.list {
-            let (record, behind) = rest.split_at_checked(*length).unwrap_or((rest, &[]));
+        for record in &staged.list {
+            let (bytes, behind) = rest.split_at_checked(record.bytes).unwrap_or((rest, &[]));
             rest = behind;
-            self.refused.push(Refused {
-                slot: *slot,
-                lost: (!given_back).then_some(*index),
-                record: record.to_vec(),
-            });
+            let what = if record.opens {
+                self.open.remove(record.slot);
+                What::Opening
+            } else if self.stands(record.slot, FREE) {
+                What::OfRefused
+            } else {
+                What::Closing(record.slot, bytes.to_vec())
+            };
+            let lost = (!given_back).then_some(record.index);
+            self.refused.push(Refused { lost, what });
         }
     }
 }

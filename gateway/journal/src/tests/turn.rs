@@ -1,4 +1,4 @@
-//! Closings of one turn are one write, and none of them is lost, told too early or left behind.
+//! Openings of one turn are one write, and so are closings; none of them is lost, told too early or left behind.
 
 use std::collections::VecDeque;
 use std::future::Future as _;
@@ -129,9 +129,99 @@ fn a_full_disk_takes_what_waits_from_the_reserve() {
     assert_eq!(assert_paired(&lines), ["completed"; 8]);
 }
 
+#[test]
+fn openings_of_a_turn_are_one_write_and_pass_only_then() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, disk, _) = open_faulty(dir.path(), 2);
+    let (writes, frontier) = (disk.writes.load(Relaxed), journal.frontier());
+    let entries: Vec<_> = (0..5)
+        .map(|_| journal.begin_shared(1, &opening("r")).unwrap())
+        .collect();
+    assert_eq!(disk.writes.load(Relaxed), writes);
+    assert_eq!((journal.counters().open, journal.frontier()), (5, frontier));
+    let woken = Arc::default();
+    for entry in &entries {
+        let mut opened = entry.durable();
+        assert!(!opened.is_now());
+        assert!(matches!(poll(&mut opened, &woken), Poll::Ready(Ok(()))));
+        assert_eq!(disk.writes.load(Relaxed), writes + 1);
+        // Each attempt asks anew.
+        entry.durable().write();
+    }
+    assert_eq!(journal.frontier(), frontier + 5);
+    // Who goes before anybody waited leaves both records.
+    drop(journal.begin_shared(0, &opening("gone")).unwrap());
+    drop(entries);
+    assert_eq!(journal.counters().open, 0);
+    journal.shutdown().unwrap();
+    let lines = lines(dir.path());
+    assert_gap_free(&lines);
+    assert_eq!(assert_paired(&lines), ["abandoned"; 6]);
+}
+
+#[test]
+fn openings_that_a_full_disk_refuses_leave_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, disk, clock) = open_faulty(dir.path(), 1);
+    let live = journal.begin_shared(0, &opening("live")).unwrap();
+    live.durable().write();
+    let [first, second, third, fourth] =
+        [(); 4].map(|()| journal.begin_shared(0, &opening("refused")).unwrap());
+    disk.room.store(100, Relaxed);
+    // One leaves before anybody looked: its closing waits with its opening.
+    let left = fourth.close(&completed());
+    let woken = Arc::default();
+    for entry in [&first, &second] {
+        let told = poll(&mut entry.durable(), &woken);
+        assert!(matches!(told, Poll::Ready(Err(Error::Full))), "{told:?}");
+    }
+    assert_eq!((journal.state(), journal.counters().open), (State::Full, 1));
+    assert_eq!(journal.counters().refused, 4);
+    assert!(first.close(&completed()).is_now());
+    drop((second, third, left));
+    drop(live.close(&completed()));
+    assert_eq!(
+        (journal.counters().open, journal.counters().waiting),
+        (0, 0)
+    );
+    disk.room.store(1 << 20, Relaxed);
+    later(&journal, &clock);
+    assert_eq!(journal.state(), State::Ok);
+    journal.shutdown().unwrap();
+    let lines = lines(dir.path());
+    assert_gap_free(&lines);
+    assert_eq!(assert_paired(&lines), ["completed"]);
+    assert!(!lines.iter().any(|line| line["id"] == "refused"));
+}
+
+#[test]
+fn shared_writes_leave_a_broken_file_for_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, disk, _) = open_faulty(dir.path(), 1);
+    let entries = [(); 3].map(|()| journal.begin_shared(0, &opening("r")).unwrap());
+    disk.next_writes_fail.store(1, Relaxed);
+    let woken = Arc::default();
+    for entry in &entries {
+        let told = poll(&mut entry.durable(), &woken);
+        assert!(matches!(told, Poll::Ready(Ok(()))));
+    }
+    let ends = entries.map(|entry| entry.close(&completed()));
+    // The same where another record takes them along.
+    disk.next_writes_fail.store(1, Relaxed);
+    let next = journal.begin(0, &opening("next")).unwrap();
+    drop((ends, next));
+    assert_eq!((journal.state(), journal.counters().errors), (State::Ok, 0));
+    journal.shutdown().unwrap();
+    let lines = lines(dir.path());
+    assert_gap_free(&lines);
+    assert_eq!(assert_paired(&lines).len(), 4);
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Act {
     Open(usize),
+    Share(usize),
+    Send,
     Close,
     Wait,
     Leave,
@@ -144,7 +234,9 @@ enum Act {
 
 fn acts() -> impl Strategy<Value = Vec<Act>> {
     let act = prop_oneof![
-        8 => (0..3usize).prop_map(Act::Open),
+        4 => (0..3usize).prop_map(Act::Open),
+        8 => (0..3usize).prop_map(Act::Share),
+        6 => Just(Act::Send),
         8 => Just(Act::Close),
         4 => Just(Act::Wait),
         2 => Just(Act::Leave),
@@ -167,12 +259,24 @@ proptest! {
         let small = Config { segment_bytes: 2_000, ..config(dir.path(), 2) };
         let (journal, _) = Journal::open_on(small, clock.clone(), disk.store()).unwrap();
         let (mut entries, mut ends, woken) = (VecDeque::new(), VecDeque::new(), Arc::default());
+        let (mut ids, mut passed, mut refused) = (0.., Vec::new(), Vec::new());
         for act in acts {
             match act {
                 Act::Open(shard) => entries.extend(journal.begin(shard, &opening("r"))),
+                Act::Share(shard) => {
+                    let id = format!("s{}", ids.next().unwrap_or_default());
+                    entries.extend(journal.begin_shared(shard, &opening(&id)));
+                }
+                Act::Send => if let Some(entry) = entries.back() {
+                    match poll(&mut entry.durable(), &woken) {
+                        Poll::Ready(Ok(())) => passed.push(entry.id().to_owned()),
+                        Poll::Ready(Err(_)) => refused.push(entry.id().to_owned()),
+                        Poll::Pending => prop_assert!(false, "it writes, it does not wait"),
+                    }
+                },
                 Act::Close => ends.extend(entries.pop_front().map(|entry: Entry| entry.close(&completed()))),
                 Act::Wait => if let Some(mut end) = ends.pop_front() {
-                    prop_assert!(poll(&mut end, &woken).is_pending());
+                    prop_assert!(end.is_now() || poll(&mut end, &woken).is_pending());
                     prop_assert!(poll(&mut end, &woken).is_ready());
                 },
                 Act::Leave => drop(ends.pop_front()),
@@ -195,7 +299,11 @@ proptest! {
         prop_assert_eq!((journal.counters().open, journal.counters().waiting), (0, 0));
         prop_assert_eq!(journal.state(), State::Ok);
         journal.shutdown().unwrap();
-        assert_explained(&lines(dir.path()));
+        let lines = lines(dir.path());
+        assert_explained(&lines);
+        let told = |id: &String| lines.iter().any(|line| line["id"] == **id);
+        prop_assert!(passed.iter().all(told), "what passed was written before");
+        prop_assert!(!refused.iter().any(told), "what is refused leaves nothing");
         drop(journal);
         let (_, recovery) = open(dir.path(), 1);
         prop_assert_eq!(recovery.crashed, 0);

@@ -86,6 +86,8 @@ async fn fresh(
     let Some(flow) = vendor.token_flow().filter(|_| wants) else {
         return Ok(None);
     };
+    // Its own request holds nothing of this one, and may take a while.
+    exchange.opened().write();
     // Boxed, as all that is rare: every request would carry room for it.
     let token = Box::pin(token(exchange, routed, target, flow, rejected));
     clocks.first(token).await?.map(Some)
