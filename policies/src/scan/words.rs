@@ -7,11 +7,11 @@
 use std::collections::HashMap;
 use std::fmt;
 
-mod bits;
 mod block;
 mod index;
 mod key;
 mod lists;
+mod marks;
 
 use super::fold;
 use lists::Lists;
@@ -20,8 +20,8 @@ use lists::Lists;
 pub const WORDS_MAX: usize = 200_000;
 /// Bytes of one word, at most: what a stream may hold back for it.
 pub const WORD_BYTES_MAX: usize = 192;
-/// From so many words on they are not few; up to so many they are not many. Ten bits for each, so that few places pass
-/// by chance; where they are many, five.
+/// From so many words on they are not few; up to so many they are not many. There are ten hashes for each, or five, so
+/// that few places pass by chance; more would not stay in the processor's caches.
 const MORE: usize = 800;
 const MIDDLING: usize = 13_000;
 
@@ -61,9 +61,9 @@ pub(crate) struct Words(Sized);
 /// By how many words there are: what is looked up for each place is as large as it must be, and its size is known when
 /// compiled.
 enum Sized {
-    Few(Lists<{ 1 << 7 }>),
-    Middling(Lists<{ 1 << 11 }>),
-    Many(Lists<{ 1 << 14 }>),
+    Few(Lists<{ 1 << 13 }>),
+    Middling(Lists<{ 1 << 16 }>),
+    Many(Lists<{ 1 << 18 }>),
 }
 
 impl fmt::Debug for Words {

@@ -1,19 +1,16 @@
 //! The words themselves, by the hash of their keys: which of them stands at a place.
 //!
-//! Knows bytes and keys; no category's meaning. Most places have a hash that no word has, which one bit tells; the words
-//! of some hashes stand together. Invariants: of words that begin
+//! Knows bytes and keys; no category's meaning. The words of one hash stand together. Invariants: of words that begin
 //! together the longest counts; a place costs at most the longest word, whatever the words.
 
 use std::ops::Range;
 
-use super::bits::Bits;
 use super::key::{Key, head};
+use super::marks::Marks;
 use crate::scan::view::{ALNUM, is};
 
 /// So few words of one hash are looked at one by one.
 const FEW: usize = 6;
-/// The power of two of hashes whose words stand together: most have none.
-const GROUP: u32 = 3;
 /// Bytes of a word that are compared at once.
 const HEAD: usize = 8;
 
@@ -27,16 +24,27 @@ pub(super) enum Place {
     Alive,
 }
 
-/// Words by the hash of their keys.
+/// Words by the hash of their keys, of which there are `N`.
 pub(super) struct Index<const N: usize> {
-    /// One bit for each hash that words have.
-    filled: Bits<N>,
-    /// The first word of each [`GROUP`] of hashes, and one more.
-    starts: Vec<u32>,
+    /// What is known of each hash, and one more.
+    slots: Vec<Slot>,
     /// What is known of each word, by hash, then in order.
     entries: Vec<Entry>,
     /// All words one behind another.
     bytes: Vec<u8>,
+}
+
+/// The words of one hash. Most often there is one: what is then asked is answered from one place in memory.
+#[derive(Clone, Copy, Default)]
+struct Slot {
+    /// The bytes of the word that is `alone`, its category and its length.
+    head: u64,
+    category: u16,
+    length: u8,
+    /// Whether there is but one word, of [`HEAD`] bytes at most, and without Latin letters and digits.
+    alone: bool,
+    /// The first of the words in `entries`; up to the first of the next hash.
+    first: u32,
 }
 
 /// One word.
@@ -57,33 +65,37 @@ struct Entry {
 impl<const N: usize> Index<N> {
     /// Of words in lower case that are not empty, each once, with their categories.
     pub(super) fn new(words: impl IntoIterator<Item = (String, u16)>) -> Self {
-        let mut words: Vec<(u64, String, u16)> = words
+        let mut words: Vec<(usize, String, u16)> = words
             .into_iter()
-            .map(|(word, category)| (Key::of(word.as_bytes()).product(), word, category))
+            .map(|(word, category)| {
+                let slot = Marks::<N>::slot(Key::of(word.as_bytes()));
+                (slot, word, category)
+            })
             .collect();
-        words.sort_unstable_by(|(a, x, _), (b, y, _)| {
-            (Self::group(*a), x).cmp(&(Self::group(*b), y))
-        });
+        words.sort_unstable();
         let mut index = Self {
-            filled: Bits::new(),
-            starts: vec![0; (1 << (Bits::<N>::HASH - GROUP)) + 1],
+            slots: vec![Slot::default(); N + 1],
             entries: Vec::with_capacity(words.len()),
             bytes: Vec::new(),
         };
-        for (product, word, category) in words {
-            index.filled.set(product);
-            // Counts first, sums below.
-            if let Some(count) = index.starts.get_mut(Self::group(product) + 1) {
-                *count += 1;
-            }
+        for (slot, word, category) in words {
             let entry = Entry::new(word.as_bytes(), index.bytes.len(), category);
+            if let Some([slot, next]) = index.slots.get_mut(slot..slot + 2) {
+                let short = word.len() <= HEAD && !word.bytes().any(|b| is(b, ALNUM));
+                slot.head = entry.head;
+                slot.category = category;
+                slot.length = entry.length;
+                slot.alone = short && next.first == 0;
+                // Counts first, sums below.
+                next.first += 1;
+            }
             index.entries.push(entry);
             index.bytes.extend_from_slice(word.as_bytes());
         }
         let mut sum = 0;
-        for start in &mut index.starts {
-            sum += *start;
-            *start = sum;
+        for slot in &mut index.slots {
+            sum += slot.first;
+            slot.first = sum;
         }
         index
     }
@@ -93,29 +105,33 @@ impl<const N: usize> Index<N> {
         self.entries.len()
     }
 
-    /// The longest word of a key that `rest` begins with.
+    /// The longest word of a key that `rest` begins with; `slot`: where the key is.
     #[inline]
-    pub(super) fn longest(&self, key: Key, rest: &[u8], finished: bool) -> Place {
-        let product = key.product();
-        if self.filled.has(product) {
-            self.longest_of(Self::group(product), rest, finished)
-        } else {
-            Place::None
-        }
-    }
-
-    /// The group of a product.
-    #[inline]
-    fn group(product: u64) -> usize {
-        (product >> (u64::BITS - Bits::<N>::HASH + GROUP)) as usize
-    }
-
-    /// The same, of the words of a group.
-    fn longest_of(&self, group: usize, rest: &[u8], finished: bool) -> Place {
-        let words = match self.starts.get(group..group + 2) {
-            Some(&[start, end]) => start as usize..end as usize,
-            _ => 0..0,
+    pub(super) fn longest(&self, slot: usize, rest: &[u8], finished: bool) -> Place {
+        let Some([slot, next]) = self.slots.get(slot..slot + 2) else {
+            return Place::None;
         };
+        if slot.alone
+            && let Some(eight) = rest.first_chunk()
+        {
+            let differing = u64::from_le_bytes(*eight) ^ slot.head;
+            let behind = u64::BITS - 8 * u32::from(slot.length);
+            return if differing << (behind % u64::BITS) == 0 {
+                Place::Word(slot.category, usize::from(slot.length))
+            } else {
+                Place::None
+            };
+        }
+        if slot.first == next.first {
+            return Place::None;
+        }
+        let words = slot.first as usize..next.first as usize;
+        self.longest_of(words, rest, finished)
+    }
+
+    /// The same of these words. Not inlined, so that the way most places go is short.
+    #[inline(never)]
+    fn longest_of(&self, words: Range<usize>, rest: &[u8], finished: bool) -> Place {
         if words.len() > FEW {
             return self.longest_of_many(words, rest, finished);
         }
@@ -124,13 +140,12 @@ impl<const N: usize> Index<N> {
         for entry in self.entries.get(words).unwrap_or(&[]).iter().rev() {
             let length = usize::from(entry.length);
             let Some(here) = rest.get(..length) else {
-                if !finished && begins(self.text(entry), rest) {
+                if !finished && self.begins(entry, rest) {
                     return Place::Alive;
                 }
                 continue;
             };
-            if (first ^ entry.head) & entry.mask != 0
-                || length > HEAD && !self.text(entry).eq_ignore_ascii_case(here)
+            if (first ^ entry.head) & entry.mask != 0 || length > HEAD && !self.begins(entry, here)
             {
                 continue;
             }
@@ -174,11 +189,12 @@ impl<const N: usize> Index<N> {
         best
     }
 
-    fn text(&self, entry: &Entry) -> &[u8] {
+    /// Whether a word begins with `text`, which is not longer.
+    fn begins(&self, entry: &Entry, text: &[u8]) -> bool {
         let start = entry.start as usize;
         self.bytes
-            .get(start..start + usize::from(entry.length))
-            .unwrap_or(&[])
+            .get(start..start + text.len())
+            .is_some_and(|head| head.eq_ignore_ascii_case(text))
     }
 
     fn byte(&self, word: usize, depth: usize) -> u8 {
@@ -216,12 +232,6 @@ impl Entry {
             letter: word.last().is_some_and(|&b| is(b, ALNUM)),
         }
     }
-}
-
-/// Whether `word`, which is in lower case, begins with `text`.
-fn begins(word: &[u8], text: &[u8]) -> bool {
-    word.get(..text.len())
-        .is_some_and(|head| head.eq_ignore_ascii_case(text))
 }
 
 fn number(n: usize) -> u32 {

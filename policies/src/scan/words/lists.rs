@@ -6,20 +6,20 @@
 
 use std::collections::HashMap;
 
-use super::bits::Bits;
-use super::block::{self, BLOCK, CHARS, Latin, STARTS};
+use super::block::{self, Latin, STARTS};
 use super::index::{Index, Place};
 use super::key::{KEY_LETTERS, Key, first_letters, head, wide, wide_behind, width};
+use super::marks::{Marks, ROW};
 use crate::scan::gate::decode3;
 use crate::scan::view::{ALNUM, is};
 
-/// All words, with what says where they may begin, in `N` times 64 bits each.
+/// All words, with what says where they may begin, by one of `N` hashes.
 pub(super) struct Lists<const N: usize> {
     index: Index<N>,
-    /// With which two characters of three bytes words begin.
-    pairs: Bits<N>,
-    /// With which single characters words begin that no other of three bytes follows, if any does.
-    singles: Option<Bits<N>>,
+    /// How words begin.
+    marks: Marks<N>,
+    /// Whether any word begins with a single character above ASCII that no other of three bytes follows.
+    singles: bool,
     /// For each character of three bytes, whether a word of two or more such begins with it.
     openers: Vec<bool>,
     /// With which two a word of three or more such begins, in order.
@@ -43,9 +43,9 @@ impl<const N: usize> Lists<N> {
     /// Of words in lower case that are not empty, with their categories.
     pub(super) fn new(words: HashMap<String, u16>) -> Self {
         let mut openers = vec![false; 0x1_0000];
-        let mut pairs = Bits::new();
+        let mut marks = Marks::new();
         let mut triples = Vec::new();
-        let mut singles = None;
+        let mut singles = false;
         let (mut letters, mut signs) = (None, None);
         let mark = |flags: &mut Option<Flags>, b: u8| {
             let flags = flags.get_or_insert_with(|| Box::new([false; 256]));
@@ -56,16 +56,16 @@ impl<const N: usize> Lists<N> {
         for word in words.keys().map(String::as_bytes) {
             let first = word.first().copied().unwrap_or(0);
             let key = Key::of(word);
-            if let Key::Pair(head) | Key::Triple(head) = key {
-                if let Some(opens) = openers.get_mut(decode3(word, 0) as usize) {
-                    *opens = true;
-                }
-                pairs.set(Key::Pair(head).product());
+            marks.set(word);
+            if let Key::Pair(_) | Key::Triple(_) = key
+                && let Some(opens) = openers.get_mut(decode3(word, 0) as usize)
+            {
+                *opens = true;
             }
             match key {
                 Key::Pair(_) => {}
                 Key::Triple(_) => triples.extend(word.first_chunk::<6>()),
-                Key::Single(..) => singles.get_or_insert_with(Bits::new).set(key.product()),
+                Key::Single(..) => singles = true,
                 Key::Letters(_) => {
                     mark(&mut letters, first);
                     mark(&mut letters, first.to_ascii_uppercase());
@@ -77,9 +77,9 @@ impl<const N: usize> Lists<N> {
         triples.dedup();
         Self {
             index: Index::new(words),
-            pairs,
-            openers,
+            marks,
             singles,
+            openers,
             triples,
             letters,
             signs,
@@ -126,22 +126,22 @@ impl<const N: usize> Lists<N> {
     ) -> Went {
         let mut at = from;
         loop {
-            let mut padded = None;
-            let block = block::read(bytes, at, &mut padded);
-            let n = block::row(block);
-            let mut end = at + 3 * n;
-            let mut left = self.openings(block) & ((1 << n) - 1);
+            let mut row = self.marks.row(bytes, at, self.singles);
+            let mut end = at + 3 * row.n;
             if end >= bytes.len() && !finished {
-                // Anything may follow the last one.
-                left |= 1 << n >> 1;
+                // Anything may follow the last two.
+                let last = 3 << row.n >> 2;
+                row.keys |= last;
+                row.triples |= last;
             }
+            let mut left = row.keys | row.triples;
             while left != 0 {
-                let place = at + 3 * left.trailing_zeros() as usize;
+                let i = left.trailing_zeros();
+                let place = at + 3 * i as usize;
+                let [key, triple] = [row.keys, row.triples].map(|mask| mask >> i & 1 == 1);
                 left &= left - 1;
-                let Some(rest) = bytes.get(place..) else {
-                    break;
-                };
-                match self.look_wide(rest, finished) {
+                let rest = bytes.get(place..).unwrap_or(&[]);
+                match self.look_wide(rest, key, triple, finished) {
                     Place::Word(category, length) => {
                         let behind = place + length;
                         report(usize::from(category), place, behind);
@@ -156,29 +156,20 @@ impl<const N: usize> Lists<N> {
                 }
             }
             at = end;
-            if n < CHARS || !wide(bytes, at) {
+            if row.n < ROW || !wide(bytes, at) {
                 return Ok(at);
             }
         }
     }
 
-    /// One bit for each character of a block with which a word may begin, if all are of three bytes.
+    /// The longest word that begins with the character of three bytes with which `rest` does. `triple`: it may have three
+    /// of them or more; `key`: fewer.
     #[inline]
-    fn openings(&self, block: &[u8; BLOCK]) -> u32 {
-        let pairs = self.pairs.row(block, |head| Key::Pair(head).product());
-        let singles = self.singles.as_ref();
-        pairs
-            | singles.map_or(0, |bits| {
-                bits.row(block, |head| Key::Single(head, 3).product())
-            })
-    }
-
-    /// The longest word that begins with the character of three bytes with which `rest` does.
-    #[inline]
-    fn look_wide(&self, rest: &[u8], finished: bool) -> Place {
+    fn look_wide(&self, rest: &[u8], key: bool, triple: bool, finished: bool) -> Place {
         let head = head(rest);
-        if wide_behind(head, 2) {
-            match self.index.longest(Key::Triple(head), rest, finished) {
+        let longest = |by| self.index.longest(Marks::<N>::slot(by), rest, finished);
+        if triple && wide_behind(head, 2) {
+            match longest(Key::Triple(head)) {
                 // A shorter one stands there by chance: a longer may stand where it belongs.
                 Place::None | Place::Word(_, ..TRIPLE) => {}
                 found => return found,
@@ -186,14 +177,14 @@ impl<const N: usize> Lists<N> {
         } else if !finished && self.may_go_on(rest) {
             return Place::Alive;
         }
-        if wide_behind(head, 1) {
-            match self.index.longest(Key::Pair(head), rest, finished) {
+        if key && wide_behind(head, 1) {
+            match longest(Key::Pair(head)) {
                 Place::None => {}
                 found => return found,
             }
         }
-        if self.singles.is_some() {
-            return self.index.longest(Key::Single(head, 3), rest, finished);
+        if key && self.singles {
+            return longest(Key::Single(head, 3));
         }
         Place::None
     }
@@ -223,17 +214,23 @@ impl<const N: usize> Lists<N> {
         let rest = bytes.get(at..).unwrap_or(&[]);
         let width = width(rest.first().copied().unwrap_or(0));
         let key = Key::Single(head(rest), width);
-        let singles = self.singles.as_ref();
-        if !singles.is_some_and(|bits| bits.has(key.product())) {
-            return Ok(at + width);
-        }
-        match self.index.longest(key, rest, finished) {
+        match self.look(key, rest, finished) {
             Place::Word(category, length) => {
                 report(usize::from(category), at, at + length);
                 Ok(at + length)
             }
             Place::None => Ok(at + width),
             Place::Alive => Err(at),
+        }
+    }
+
+    /// The longest word of a key that `rest` begins with.
+    #[inline]
+    fn look(&self, key: Key, rest: &[u8], finished: bool) -> Place {
+        if self.marks.has(key) {
+            self.index.longest(Marks::<N>::slot(key), rest, finished)
+        } else {
+            Place::None
         }
     }
 
@@ -301,7 +298,7 @@ impl<const N: usize> Lists<N> {
         let marked = |flags: &Option<Flags>| flags.as_ref().is_some_and(|flags| flag(flags, first));
         if letters == 0 {
             return if marked(&self.signs) {
-                self.index.longest(Key::Sign(first), rest, finished)
+                self.look(Key::Sign(first), rest, finished)
             } else {
                 Place::None
             };
@@ -314,7 +311,7 @@ impl<const N: usize> Lists<N> {
             };
         }
         let key = Key::Letters(first_letters(rest, letters));
-        self.index.longest(key, rest, finished)
+        self.look(key, rest, finished)
     }
 }
 
