@@ -36,6 +36,7 @@ mod vehicle;
 pub(super) use assigned::{flagged, leads, paired};
 pub(super) use code::{Code, Lettered, opens_gap};
 pub(super) use listed::list_ahead;
+pub(super) use name_beside::name_behind;
 pub(super) use pieces::join;
 
 use super::ask::{Detector, On, Sizes};
