@@ -6,7 +6,7 @@
 
 use super::ask::heads_key;
 use super::engine::Scan;
-use super::find::{flagged, leads, opens_capital};
+use super::find::{flagged, leads, opens_capital, paired};
 use super::view::{ALNUM, DIGIT, LOWER, UPPER, is};
 
 /// Letters of the longest word that is read as no code.
@@ -15,8 +15,10 @@ const SHORT: usize = 11;
 const LONGEST: usize = 28;
 /// Letters that make a value, if something leads to it.
 const VALUE: usize = 8;
-/// Words that hyphens join, at most.
+/// Words that hyphens and underscores join, at most.
 const JOINED: usize = 4;
+/// Bytes of the longest key in quotes that is passed: a longer one may be a secret.
+const KEY: usize = 19;
 /// The longest domain that is looked past.
 const LABEL: usize = 40;
 
@@ -64,20 +66,30 @@ impl Scan<'_, '_> {
         let first = bytes.get(at).copied()?;
         let second = bytes.get(at + 1).copied()?;
         let capital = is(first, UPPER);
+        // One capital, or a word of them.
+        let mut alone = capital && n == 1;
         if capital && is(second, UPPER) {
-            return None;
+            // A longer one may be a code; behind two letters a plate may go on.
+            if !(3..VALUE).contains(&n) {
+                return None;
+            }
+            alone = bytes.get(at..at + n)?.iter().all(u8::is_ascii_uppercase);
         }
         let behind = bytes.get(at.saturating_sub(4)..at).unwrap_or(&[]);
-        let hyphen = bytes.get(at + n) == Some(&b'-');
-        let (end, ending) = if hyphen || n > SHORT {
+        if let Some(end) = key_end(bytes, at, behind) {
+            return Some(end);
+        }
+        let joint = matches!(bytes.get(at + n), Some(b'-' | b'_'));
+        let (end, ending) = if joint || n > SHORT {
             let end = asked_about(bytes, at, n, behind)?;
             (end, ending(bytes, end, false)?)
         } else {
-            (at + n, ending(bytes, at + n, capital && n == 1)?)
+            (at + n, ending(bytes, at + n, alone)?)
         };
-        if (hyphen || ending.sign || n >= VALUE)
+        if (joint || ending.sign || n >= VALUE)
             && (signed(behind)
-                || (hyphen || !ending.closes) && (behind == b" is " || flagged(self.view, at)))
+                || (joint || !ending.closes) && (behind == b" is " || flagged(self.view, at))
+                || joint && paired(self.last, at))
         {
             return None;
         }
@@ -138,8 +150,8 @@ fn calm(behind: &[u8]) -> bool {
     )
 }
 
-/// What follows a word that ends at `end`; nothing if that may make it the beginning of something. `alone`: the word is
-/// one capital.
+/// What follows a word that ends at `end`; nothing if that may make it the beginning of something. `alone`: the word has
+/// nothing but capitals.
 #[inline]
 fn ending(bytes: &[u8], end: usize, alone: bool) -> Option<Ending> {
     let next = bytes.get(end).copied()?;
@@ -150,7 +162,7 @@ fn ending(bytes: &[u8], end: usize, alone: bool) -> Option<Ending> {
         b',' => Some(Ending::STOP),
         b'.' | b'?' if matches!(second, b' ' | b'\n') => Some(Ending::STOP),
         b'.' => (!is(second, ALNUM)).then_some(Ending::SIGN),
-        b'!' | b')' | b'/' | b'?' | b'=' | b'>' | b']' | b'}' | b'\r' | b'\t' | b'|' => {
+        b'!' | b')' | b'*' | b'/' | b'?' | b'=' | b'>' | b']' | b'}' | b'\r' | b'\t' | b'|' => {
             Some(Ending::SIGN)
         }
         b':' => matches!(second, b' ' | b'\n').then_some(Ending::SIGN),
@@ -206,8 +218,42 @@ fn domain_follows(bytes: &[u8], from: usize) -> bool {
         }
 }
 
-/// The end of a word that finders are asked about for its length or its hyphen, if all would refuse: `organisations`,
-/// `well-known`. `n`: its letters, up to the hyphen.
+/// The end of a key in quotes, `{"name": ` or `, "customer_phone": `, if all finders would refuse it and each of its words:
+/// nothing leads to it as to a value, and what is a value in quotes ends with them.
+#[inline]
+fn key_end(bytes: &[u8], at: usize, behind: &[u8]) -> Option<usize> {
+    if !matches!(
+        behind,
+        [.., b'{' | b',', b'"'] | [.., b'{' | b',', b' ', b'"']
+    ) {
+        return None;
+    }
+    let mut end = at;
+    for _ in 0..JOINED {
+        end = small_word(bytes, end)?;
+        match bytes.get(end)? {
+            b'-' | b'_' => end += 1,
+            b'"' => {
+                let key = end - at <= KEY && bytes.get(end + 1) == Some(&b':');
+                return key.then_some(end);
+            }
+            _ => return None,
+        }
+    }
+    None
+}
+
+/// The end of a short word at `at` that begins with a small letter, and as no key does.
+#[inline]
+fn small_word(bytes: &[u8], at: usize) -> Option<usize> {
+    let n = letters(bytes, at, SHORT + 1);
+    let (first, second) = (*bytes.get(at)?, *bytes.get(at + 1)?);
+    let plain = (1..=SHORT).contains(&n) && is(first, LOWER) && !heads_key(first, second);
+    plain.then_some(at + n)
+}
+
+/// The end of a word that finders are asked about for its length or what joins it, if all would refuse: `organisations`,
+/// `well-known`, `id_card`. `n`: its letters, up to the joint.
 fn asked_about(bytes: &[u8], at: usize, n: usize, behind: &[u8]) -> Option<usize> {
     let word = bytes.get(at..at + n)?;
     let (&first, rest) = word.split_first()?;
@@ -221,16 +267,15 @@ fn asked_about(bytes: &[u8], at: usize, n: usize, behind: &[u8]) -> Option<usize
     }
     let mut end = at + n;
     for _ in 1..JOINED {
-        if bytes.get(end) != Some(&b'-') {
+        if !matches!(bytes.get(end), Some(b'-' | b'_')) {
             break;
         }
-        let more = letters(bytes, end + 1, SHORT + 1);
-        let word = bytes.get(end + 1..end + 1 + more)?;
+        let next = small_word(bytes, end + 1)?;
         // A capital is asked about for itself.
-        if !(1..=SHORT).contains(&more) || word.iter().any(u8::is_ascii_uppercase) {
+        if bytes.get(end + 1..next)?.iter().any(u8::is_ascii_uppercase) {
             return None;
         }
-        end += 1 + more;
+        end = next;
     }
     // An at sign or a dot may come in more ways than behind a word that is not asked about.
     let quiet = |at: usize| {
