@@ -5,7 +5,7 @@ use crate::scan::cue::{Cue, cues_in};
 use crate::scan::entity::Entity;
 use crate::scan::run::{Grouping, Run, groupings};
 use crate::scan::site::{Found, MEDIUM, STRONG, Site, WEAK};
-use crate::scan::view::{ALNUM, DASH, DIGIT, LOWER, UNDER, UPPER, is};
+use crate::scan::view::{ALNUM, DASH, DIGIT, LOWER, UNDER, UPPER, View, is};
 
 /// Letters and digits of the longest value without a separator.
 const LONGEST: usize = 20;
@@ -38,6 +38,10 @@ pub(super) fn keyed(site: &Site<'_, '_>) -> Option<Found> {
             .then(|| site.hit(Entity::WechatId, end, STRONG))
             .flatten();
     }
+    // The longest value of any type has 20.
+    if site.word(0, LONGEST + 1) > site.at + LONGEST {
+        return None;
+    }
     // Cheapest first: a value has digits, or a sign leads to it.
     let end = value(site, DASH | UNDER);
     let n = end - site.at;
@@ -49,8 +53,7 @@ pub(super) fn keyed(site: &Site<'_, '_>) -> Option<Found> {
     if digit.is_none() && !((6..=LONGEST).contains(&n) && behind_colon(site)) {
         return None;
     }
-    // The longest value of any type has 20.
-    if n > LONGEST && site.word(0, LONGEST + 1) > site.at + LONGEST {
+    if digit != Some(0) && !shape_fits(site, end) {
         return None;
     }
     // Digits of which no value is made, in a row or in groups, need no cue looked for.
@@ -79,13 +82,26 @@ pub(super) fn keyed(site: &Site<'_, '_>) -> Option<Found> {
     }
     // A cue must end right before the value, but for a few filling words.
     let (entity, end) = shaped(site)?;
-    if is(view.byte(end), ALNUM)
+    (!goes_on(view, end))
+        .then(|| site.hit(entity, end, WEAK))
+        .flatten()
+}
+
+/// Whether what begins with a letter and goes on to `end`, `-` and `_` included, may be a value: it is no longer than
+/// those of WeChat, or it is so without these signs and no longer than the others.
+fn shape_fits(site: &Site<'_, '_>, end: usize) -> bool {
+    let word = value(site, 0);
+    let fits = |end: usize, longest: usize| {
+        (6..=longest).contains(&(end - site.at)) && !goes_on(site.view, end)
+    };
+    fits(end, LONGEST) || word < end && fits(word, 15)
+}
+
+/// Whether what ends at `end` is a part of something longer.
+fn goes_on(view: &View<'_>, end: usize) -> bool {
+    is(view.byte(end), ALNUM)
         || view.byte(end) == b'.' && is(view.byte(end + 1), ALNUM)
         || view.byte(end) == b'@'
-    {
-        return None;
-    }
-    site.hit(entity, end, WEAK)
 }
 
 const CLASSES: &[(Cue, Entity)] = &[
