@@ -5,7 +5,7 @@
 
 use super::ask::{On, Word};
 use super::engine::{Scan, Step};
-use super::find::{flagged, join, leads, list_ahead, paired};
+use super::find::{flagged, join, leads, list_ahead, may_be_capital, paired};
 use super::gate::{decode3, may};
 use super::han;
 use super::run::{Run, numeral};
@@ -189,7 +189,7 @@ impl Scan<'_, '_> {
             self.ask(On::Word, &site, &mut best);
             self.ask_word(Word { end, seen, next }, &site, &mut best);
         }
-        if is(first, UPPER) {
+        if is(first, UPPER) && may_be_capital(view.bytes(), self.at, end) {
             self.ask(On::Capital, &site, &mut best);
         }
         let next = if seen & DIGIT != 0 {

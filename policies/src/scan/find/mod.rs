@@ -47,6 +47,11 @@ pub(super) fn opens_capital(bytes: &[u8], at: usize) -> bool {
     birth::month_heads(bytes, at) || name_latin::cued(bytes.get(..at).unwrap_or(&[]))
 }
 
+/// The same of any word in which no small letter comes first, from `at` to `end`.
+pub(super) fn may_be_capital(bytes: &[u8], at: usize, end: usize) -> bool {
+    opens_capital(bytes, at) || vehicle::heads_plate(bytes, at) || mrz::may_begin(bytes, at, end)
+}
+
 const fn on(name: &'static str, on: &'static [On], max_len: usize, find: Find) -> Detector {
     Detector {
         name,
