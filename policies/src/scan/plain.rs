@@ -7,7 +7,7 @@
 use super::ask::heads_key;
 use super::engine::Scan;
 use super::find::{flagged, leads, opens_capital, paired};
-use super::view::{ALNUM, DIGIT, LOWER, UPPER, is};
+use super::view::{ALNUM, DASH, DIGIT, LOWER, UNDER, UPPER, is};
 
 /// Letters of the longest word that is read as no code.
 const SHORT: usize = 11;
@@ -67,24 +67,21 @@ impl Scan<'_, '_> {
         let second = bytes.get(at + 1).copied()?;
         let capital = is(first, UPPER);
         // One capital, or a word of them.
-        let mut alone = capital && n == 1;
-        if capital && is(second, UPPER) {
-            // A longer one may be a code; behind two letters a plate may go on.
-            if !(3..VALUE).contains(&n) {
-                return None;
-            }
-            alone = bytes.get(at..at + n)?.iter().all(u8::is_ascii_uppercase);
-        }
-        let behind = bytes.get(at.saturating_sub(4)..at).unwrap_or(&[]);
-        if let Some(end) = key_end(bytes, at, behind) {
-            return Some(end);
-        }
-        let joint = matches!(bytes.get(at + n), Some(b'-' | b'_'));
-        let (end, ending) = if joint || n > SHORT {
-            let end = asked_about(bytes, at, n, behind)?;
-            (end, ending(bytes, end, false)?)
+        let alone = if capital && is(second, UPPER) {
+            shouted(bytes, at, n)?
         } else {
-            (at + n, ending(bytes, at + n, alone)?)
+            capital && n == 1
+        };
+        let behind = bytes.get(at.saturating_sub(4)..at).unwrap_or(&[]);
+        let joint = bytes.get(at + n).is_some_and(|&b| is(b, DASH | UNDER));
+        let end = if joint || n > SHORT {
+            asked_about(bytes, at, n, behind)
+        } else {
+            Some(at + n)
+        };
+        let Some((end, ending)) = end.and_then(|end| Some((end, ending(bytes, end, alone)?)))
+        else {
+            return key_end(bytes, at, behind);
         };
         if (joint || ending.sign || n >= VALUE)
             && (signed(behind)
@@ -118,6 +115,16 @@ impl Scan<'_, '_> {
             _ => true,
         }
     }
+}
+
+/// Whether a word of `n` letters, two capitals first, has nothing but capitals; none if it may be more than a word: a longer
+/// one a code, and behind two letters a plate may go on.
+#[cold]
+fn shouted(bytes: &[u8], at: usize, n: usize) -> Option<bool> {
+    let word = bytes.get(at..at + n)?;
+    (3..VALUE)
+        .contains(&n)
+        .then(|| word.iter().all(u8::is_ascii_uppercase))
 }
 
 /// How many letters stand at `at`, at most `max`.
@@ -220,7 +227,6 @@ fn domain_follows(bytes: &[u8], from: usize) -> bool {
 
 /// The end of a key in quotes, `{"name": ` or `, "customer_phone": `, if all finders would refuse it and each of its words:
 /// nothing leads to it as to a value, and what is a value in quotes ends with them.
-#[inline]
 fn key_end(bytes: &[u8], at: usize, behind: &[u8]) -> Option<usize> {
     if !matches!(
         behind,
@@ -244,7 +250,6 @@ fn key_end(bytes: &[u8], at: usize, behind: &[u8]) -> Option<usize> {
 }
 
 /// The end of a short word at `at` that begins with a small letter, and as no key does.
-#[inline]
 fn small_word(bytes: &[u8], at: usize) -> Option<usize> {
     let n = letters(bytes, at, SHORT + 1);
     let (first, second) = (*bytes.get(at)?, *bytes.get(at + 1)?);
