@@ -5,7 +5,7 @@ use crate::scan::cue::{Cue, cues_in};
 use crate::scan::entity::Entity;
 use crate::scan::run::{Grouping, Run, groupings};
 use crate::scan::site::{Found, MEDIUM, STRONG, Site, WEAK};
-use crate::scan::view::{ALNUM, DASH, DIGIT, LOWER, UNDER, UPPER, View, is};
+use crate::scan::view::{ALNUM, DASH, DIGIT, LOWER, UNDER, UPPER, is};
 
 /// Letters and digits of the longest value without a separator.
 const LONGEST: usize = 20;
@@ -82,26 +82,23 @@ pub(super) fn keyed(site: &Site<'_, '_>) -> Option<Found> {
     }
     // A cue must end right before the value, but for a few filling words.
     let (entity, end) = shaped(site)?;
-    (!goes_on(view, end))
-        .then(|| site.hit(entity, end, WEAK))
-        .flatten()
+    if is(view.byte(end), ALNUM)
+        || view.byte(end) == b'.' && is(view.byte(end + 1), ALNUM)
+        || view.byte(end) == b'@'
+    {
+        return None;
+    }
+    site.hit(entity, end, WEAK)
 }
 
 /// Whether what begins with a letter and goes on to `end`, `-` and `_` included, may be a value: it is no longer than
-/// those of WeChat, or it is so without these signs and no longer than the others.
+/// those of WeChat, or it is so without these signs and no longer than the others; and it is no part of an address.
 fn shape_fits(site: &Site<'_, '_>, end: usize) -> bool {
     let word = value(site, 0);
     let fits = |end: usize, longest: usize| {
-        (6..=longest).contains(&(end - site.at)) && !goes_on(site.view, end)
+        (6..=longest).contains(&(end - site.at)) && site.view.byte(end) != b'@'
     };
     fits(end, LONGEST) || word < end && fits(word, 15)
-}
-
-/// Whether what ends at `end` is a part of something longer.
-fn goes_on(view: &View<'_>, end: usize) -> bool {
-    is(view.byte(end), ALNUM)
-        || view.byte(end) == b'.' && is(view.byte(end + 1), ALNUM)
-        || view.byte(end) == b'@'
 }
 
 const CLASSES: &[(Cue, Entity)] = &[
