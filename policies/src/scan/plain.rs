@@ -90,7 +90,8 @@ impl Scan<'_, '_> {
         {
             return None;
         }
-        if ending.asked && !calm(behind) {
+        // A code may go on behind capitals.
+        if ending.asked && (!calm(behind) || alone && n > 1) {
             return None;
         }
         (!capital || !opens_capital(bytes, at)).then_some(end)

@@ -97,11 +97,12 @@ impl Scan<'_, '_> {
             || view.byte(end) != b'-'
             || !matches!(view.byte(self.at), b'1' | b'2')
             || leads(view, self.at)
+            || !site.cues().none()
+            || !site.column().none()
         {
             return None;
         }
-        let past = self.past_clock(end);
-        (past != end && site.cues().none() && site.column().none()).then_some(past)
+        Some(self.past_clock(end)).filter(|&past| past != end)
     }
 
     /// Where the seconds begin, if a time of day stands here, or a date and one, and nothing begins here: nothing begins
