@@ -50,10 +50,9 @@ pub(super) fn keyed(site: &Site<'_, '_>) -> Option<Found> {
     }
     let bytes = view.slice(site.at, end).as_bytes();
     let digit = bytes.iter().position(|&b| is(b, DIGIT));
-    if digit.is_none() && !((6..=LONGEST).contains(&n) && behind_colon(site)) {
-        return None;
-    }
-    if digit != Some(0) && !shape_fits(site, end) {
+    if digit.is_none() && !((6..=LONGEST).contains(&n) && behind_colon(site))
+        || digit != Some(0) && !shape_fits(site, end)
+    {
         return None;
     }
     // Digits of which no value is made, in a row or in groups, need no cue looked for.
