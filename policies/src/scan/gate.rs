@@ -4,6 +4,7 @@
 //! refuse without looking past the end of the text, so a stream skips what the whole text skips.
 
 use super::engine::Scan;
+use super::find::name_behind;
 use super::han;
 use super::row::{Place, Row};
 use super::skip::Window;
@@ -206,8 +207,11 @@ impl Scan<'_, '_> {
         if bits & han::PLATE != 0 && ends {
             reasons |= may::PLATE;
         }
-        // 字 is U+5B57.
-        if bits & han::FORM != 0 && decode3(bytes, at + 3) == 0x5B57 {
+        // 字 is U+5B57, 第 is U+7B2C.
+        if bits & han::FORM != 0
+            && decode3(bytes, at + 3) == 0x5B57
+            && (at + 6 >= bytes.len() || decode3(bytes, at + 6) == 0x7B2C)
+        {
             reasons |= may::FORM;
         }
         if before & han::CUE_END != 0 && dotted_near(bytes, at) {
@@ -248,8 +252,7 @@ impl Scan<'_, '_> {
 
     /// Whether a name may begin at the row from `at` to `end` by what stands before it or by a number behind.
     fn name_opens(&self, bytes: &[u8], at: usize, end: usize) -> bool {
-        // A number before, within one separator.
-        if self.last.end > 0 && at - self.last.end <= 8 {
+        if self.last.end > 0 && at - self.last.end <= 8 && name_behind(self.last.entity, end - at) {
             return true;
         }
         let before = bytes.get(at.saturating_sub(3)..at).unwrap_or(&[]);

@@ -6,8 +6,8 @@
 
 use super::ask::heads_key;
 use super::engine::Scan;
-use super::find::{flagged, leads, opens_capital};
-use super::view::{ALNUM, DIGIT, LOWER, UPPER, is};
+use super::find::{flagged, leads, opens_capital, paired};
+use super::view::{ALNUM, DASH, DIGIT, LOWER, UNDER, UPPER, is};
 
 /// Letters of the longest word that is read as no code.
 const SHORT: usize = 11;
@@ -15,8 +15,10 @@ const SHORT: usize = 11;
 const LONGEST: usize = 28;
 /// Letters that make a value, if something leads to it.
 const VALUE: usize = 8;
-/// Words that hyphens join, at most.
+/// Words that hyphens and underscores join, at most.
 const JOINED: usize = 4;
+/// Bytes of the longest key in quotes that is passed: a longer one may be a secret.
+const KEY: usize = 19;
 /// The longest domain that is looked past.
 const LABEL: usize = 40;
 
@@ -64,24 +66,32 @@ impl Scan<'_, '_> {
         let first = bytes.get(at).copied()?;
         let second = bytes.get(at + 1).copied()?;
         let capital = is(first, UPPER);
-        if capital && is(second, UPPER) {
-            return None;
-        }
-        let behind = bytes.get(at.saturating_sub(4)..at).unwrap_or(&[]);
-        let hyphen = bytes.get(at + n) == Some(&b'-');
-        let (end, ending) = if hyphen || n > SHORT {
-            let end = asked_about(bytes, at, n, behind)?;
-            (end, ending(bytes, end, false)?)
+        // One capital, or a word of them.
+        let alone = if capital && is(second, UPPER) {
+            shouted(bytes, at, n)?
         } else {
-            (at + n, ending(bytes, at + n, capital && n == 1)?)
+            capital && n == 1
         };
-        if (hyphen || ending.sign || n >= VALUE)
+        let behind = bytes.get(at.saturating_sub(4)..at).unwrap_or(&[]);
+        let joint = bytes.get(at + n).is_some_and(|&b| is(b, DASH | UNDER));
+        let end = if joint || n > SHORT {
+            asked_about(bytes, at, n, behind)
+        } else {
+            Some(at + n)
+        };
+        let Some((end, ending)) = end.and_then(|end| Some((end, ending(bytes, end, alone)?)))
+        else {
+            return key_end(bytes, at, behind);
+        };
+        if (joint || ending.sign || n >= VALUE)
             && (signed(behind)
-                || (hyphen || !ending.closes) && (behind == b" is " || flagged(self.view, at)))
+                || (joint || !ending.closes) && (behind == b" is " || flagged(self.view, at))
+                || joint && paired(self.last, at))
         {
             return None;
         }
-        if ending.asked && !calm(behind) {
+        // A code may go on behind capitals.
+        if ending.asked && (!calm(behind) || alone && n > 1) {
             return None;
         }
         (!capital || !opens_capital(bytes, at)).then_some(end)
@@ -106,6 +116,16 @@ impl Scan<'_, '_> {
             _ => true,
         }
     }
+}
+
+/// Whether a word of `n` letters, two capitals first, has nothing but capitals; none if it may be more than a word: a longer
+/// one a code, and behind two letters a plate may go on.
+#[cold]
+fn shouted(bytes: &[u8], at: usize, n: usize) -> Option<bool> {
+    let word = bytes.get(at..at + n)?;
+    (3..VALUE)
+        .contains(&n)
+        .then(|| word.iter().all(u8::is_ascii_uppercase))
 }
 
 /// How many letters stand at `at`, at most `max`.
@@ -138,8 +158,8 @@ fn calm(behind: &[u8]) -> bool {
     )
 }
 
-/// What follows a word that ends at `end`; nothing if that may make it the beginning of something. `alone`: the word is
-/// one capital.
+/// What follows a word that ends at `end`; nothing if that may make it the beginning of something. `alone`: the word has
+/// nothing but capitals.
 #[inline]
 fn ending(bytes: &[u8], end: usize, alone: bool) -> Option<Ending> {
     let next = bytes.get(end).copied()?;
@@ -150,7 +170,7 @@ fn ending(bytes: &[u8], end: usize, alone: bool) -> Option<Ending> {
         b',' => Some(Ending::STOP),
         b'.' | b'?' if matches!(second, b' ' | b'\n') => Some(Ending::STOP),
         b'.' => (!is(second, ALNUM)).then_some(Ending::SIGN),
-        b'!' | b')' | b'/' | b'?' | b'=' | b'>' | b']' | b'}' | b'\r' | b'\t' | b'|' => {
+        b'!' | b')' | b'*' | b'/' | b'?' | b'=' | b'>' | b']' | b'}' | b'\r' | b'\t' | b'|' => {
             Some(Ending::SIGN)
         }
         b':' => matches!(second, b' ' | b'\n').then_some(Ending::SIGN),
@@ -206,8 +226,40 @@ fn domain_follows(bytes: &[u8], from: usize) -> bool {
         }
 }
 
-/// The end of a word that finders are asked about for its length or its hyphen, if all would refuse: `organisations`,
-/// `well-known`. `n`: its letters, up to the hyphen.
+/// The end of a key in quotes, `{"name": ` or `, "customer_phone": `, if all finders would refuse it and each of its words:
+/// nothing leads to it as to a value, and what is a value in quotes ends with them.
+fn key_end(bytes: &[u8], at: usize, behind: &[u8]) -> Option<usize> {
+    if !matches!(
+        behind,
+        [.., b'{' | b',', b'"'] | [.., b'{' | b',', b' ', b'"']
+    ) {
+        return None;
+    }
+    let mut end = at;
+    for _ in 0..JOINED {
+        end = small_word(bytes, end)?;
+        match bytes.get(end)? {
+            b'-' | b'_' => end += 1,
+            b'"' => {
+                let key = end - at <= KEY && bytes.get(end + 1) == Some(&b':');
+                return key.then_some(end);
+            }
+            _ => return None,
+        }
+    }
+    None
+}
+
+/// The end of a short word at `at` that begins with a small letter, and as no key does.
+fn small_word(bytes: &[u8], at: usize) -> Option<usize> {
+    let n = letters(bytes, at, SHORT + 1);
+    let (first, second) = (*bytes.get(at)?, *bytes.get(at + 1)?);
+    let plain = (1..=SHORT).contains(&n) && is(first, LOWER) && !heads_key(first, second);
+    plain.then_some(at + n)
+}
+
+/// The end of a word that finders are asked about for its length or what joins it, if all would refuse: `organisations`,
+/// `well-known`, `id_card`. `n`: its letters, up to the joint.
 fn asked_about(bytes: &[u8], at: usize, n: usize, behind: &[u8]) -> Option<usize> {
     let word = bytes.get(at..at + n)?;
     let (&first, rest) = word.split_first()?;
@@ -221,16 +273,15 @@ fn asked_about(bytes: &[u8], at: usize, n: usize, behind: &[u8]) -> Option<usize
     }
     let mut end = at + n;
     for _ in 1..JOINED {
-        if bytes.get(end) != Some(&b'-') {
+        if !matches!(bytes.get(end), Some(b'-' | b'_')) {
             break;
         }
-        let more = letters(bytes, end + 1, SHORT + 1);
-        let word = bytes.get(end + 1..end + 1 + more)?;
+        let next = small_word(bytes, end + 1)?;
         // A capital is asked about for itself.
-        if !(1..=SHORT).contains(&more) || word.iter().any(u8::is_ascii_uppercase) {
+        if bytes.get(end + 1..next)?.iter().any(u8::is_ascii_uppercase) {
             return None;
         }
-        end += 1 + more;
+        end = next;
     }
     // An at sign or a dot may come in more ways than behind a word that is not asked about.
     let quiet = |at: usize| {

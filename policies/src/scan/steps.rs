@@ -5,7 +5,7 @@
 
 use super::ask::{On, Word};
 use super::engine::{Scan, Step};
-use super::find::{flagged, join, leads, list_ahead, paired};
+use super::find::{flagged, join, leads, list_ahead, may_be_capital, paired};
 use super::gate::{decode3, may};
 use super::han;
 use super::run::{Run, numeral};
@@ -52,6 +52,9 @@ impl Scan<'_, '_> {
             end
         };
         let site = Site::with_word(view, self.at, self.last, stop);
+        if let Some(past) = self.past_stamp(end, &site) {
+            return self.settle(None, past);
+        }
         let mut best = None;
         self.ask_digits(end, &site, &mut best);
         let numbered = !row && (site.run().is_some_and(Run::promising) || is(next, LOWER | UPPER));
@@ -84,6 +87,22 @@ impl Scan<'_, '_> {
             _ => end,
         };
         self.settle(best, next)
+    }
+
+    /// Where the seconds begin, if a date of our time and a time of day stand here, as lines of logs begin: where no word
+    /// and no sign says what they are, they are nothing.
+    fn past_stamp(&self, end: usize, site: &Site<'_, '_>) -> Option<usize> {
+        let view = self.view;
+        if end - self.at != 4
+            || view.byte(end) != b'-'
+            || !matches!(view.byte(self.at), b'1' | b'2')
+            || leads(view, self.at)
+            || !site.cues().none()
+            || !site.column().none()
+        {
+            return None;
+        }
+        Some(self.past_clock(end)).filter(|&past| past != end)
     }
 
     /// Where the seconds begin, if a time of day stands here, or a date and one, and nothing begins here: nothing begins
@@ -171,7 +190,7 @@ impl Scan<'_, '_> {
             self.ask(On::Word, &site, &mut best);
             self.ask_word(Word { end, seen, next }, &site, &mut best);
         }
-        if is(first, UPPER) {
+        if is(first, UPPER) && may_be_capital(view.bytes(), self.at, end) {
             self.ask(On::Capital, &site, &mut best);
         }
         let next = if seen & DIGIT != 0 {

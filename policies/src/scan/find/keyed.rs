@@ -38,6 +38,10 @@ pub(super) fn keyed(site: &Site<'_, '_>) -> Option<Found> {
             .then(|| site.hit(Entity::WechatId, end, STRONG))
             .flatten();
     }
+    // The longest value of any type has 20.
+    if site.word(0, LONGEST + 1) > site.at + LONGEST {
+        return None;
+    }
     // Cheapest first: a value has digits, or a sign leads to it.
     let end = value(site, DASH | UNDER);
     let n = end - site.at;
@@ -46,11 +50,9 @@ pub(super) fn keyed(site: &Site<'_, '_>) -> Option<Found> {
     }
     let bytes = view.slice(site.at, end).as_bytes();
     let digit = bytes.iter().position(|&b| is(b, DIGIT));
-    if digit.is_none() && !((6..=LONGEST).contains(&n) && behind_colon(site)) {
-        return None;
-    }
-    // The longest value of any type has 20.
-    if n > LONGEST && site.word(0, LONGEST + 1) > site.at + LONGEST {
+    if digit.is_none() && !((6..=LONGEST).contains(&n) && behind_colon(site))
+        || digit != Some(0) && !shape_fits(site, end)
+    {
         return None;
     }
     // Digits of which no value is made, in a row or in groups, need no cue looked for.
@@ -86,6 +88,16 @@ pub(super) fn keyed(site: &Site<'_, '_>) -> Option<Found> {
         return None;
     }
     site.hit(entity, end, WEAK)
+}
+
+/// Whether what begins with a letter and goes on to `end`, `-` and `_` included, may be a value: it is no longer than
+/// those of WeChat, or it is so without these signs and no longer than the others; and it is no part of an address.
+fn shape_fits(site: &Site<'_, '_>, end: usize) -> bool {
+    let word = value(site, 0);
+    let fits = |end: usize, longest: usize| {
+        (6..=longest).contains(&(end - site.at)) && site.view.byte(end) != b'@'
+    };
+    fits(end, LONGEST) || word < end && fits(word, 15)
 }
 
 const CLASSES: &[(Cue, Entity)] = &[

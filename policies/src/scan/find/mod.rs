@@ -36,6 +36,7 @@ mod vehicle;
 pub(super) use assigned::{flagged, leads, paired};
 pub(super) use code::{Code, Lettered, opens_gap};
 pub(super) use listed::list_ahead;
+pub(super) use name_beside::name_behind;
 pub(super) use pieces::join;
 
 use super::ask::{Detector, On, Sizes};
@@ -44,6 +45,11 @@ use super::ask::{Detector, On, Sizes};
 /// sign that is none.
 pub(super) fn opens_capital(bytes: &[u8], at: usize) -> bool {
     birth::month_heads(bytes, at) || name_latin::cued(bytes.get(..at).unwrap_or(&[]))
+}
+
+/// The same of any word in which no small letter comes first, from `at` to `end`.
+pub(super) fn may_be_capital(bytes: &[u8], at: usize, end: usize) -> bool {
+    opens_capital(bytes, at) || vehicle::heads_plate(bytes, at) || mrz::may_begin(bytes, at, end)
 }
 
 const fn on(name: &'static str, on: &'static [On], max_len: usize, find: Find) -> Detector {

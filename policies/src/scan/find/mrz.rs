@@ -54,6 +54,12 @@ fn holds(text: &str, from: usize, to: usize) -> bool {
     expected.is_some() && (expected == given || given == Some(b'<') && expected == Some(b'0'))
 }
 
+/// Whether a zone may begin with the word from `at` to `end`: most are too short, and no filler goes on from them.
+#[inline]
+pub(super) fn may_begin(bytes: &[u8], at: usize, end: usize) -> bool {
+    end - at >= SHORTEST || bytes.get(end).is_none_or(|&next| next == b'<')
+}
+
 /// Both lines of a passport, or the three of a card.
 pub(super) fn mrz(site: &Site<'_, '_>) -> Option<Found> {
     let view = site.view;
@@ -62,9 +68,7 @@ pub(super) fn mrz(site: &Site<'_, '_>) -> Option<Found> {
     {
         return None;
     }
-    // Most words are too short, and no filler goes on from them.
-    let word = site.word(0, SHORTEST);
-    if word - site.at < SHORTEST && view.byte(word) != b'<' {
+    if !may_begin(view.bytes(), site.at, site.word(0, SHORTEST)) {
         return None;
     }
     let read = letters(view, site.at, LINE + 1);

@@ -177,6 +177,18 @@ const NOT_PERSONS: &[char] = &[
     '们', '个', '位', '方', '户', '员', '名', '在', '有',
 ];
 
+/// Whether what was found before, within one separator, makes a name of a row of so many bytes: a person's number of a
+/// short one, another name of any.
+pub(crate) fn name_behind(found: Option<Entity>, row: usize) -> bool {
+    // Two characters of a surname and two more, of three bytes each.
+    const NAME: usize = 4 * 3;
+    match found {
+        Some(Entity::PersonName) => true,
+        Some(entity) => row <= NAME && personal(entity),
+        None => false,
+    }
+}
+
 fn personal(entity: Entity) -> bool {
     matches!(
         entity,

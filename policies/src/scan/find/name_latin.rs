@@ -127,11 +127,27 @@ impl Heads {
     }
 }
 
-/// Whether a Chinese cue, or a Chinese colon, may end the text: by its last character.
+/// Whether a Chinese cue, or any cue and a Chinese colon, may end the text.
 fn ends_wide(text: &[u8]) -> bool {
+    const SIGNS: usize = 24;
+    let Some(head) = text.strip_suffix("：".as_bytes()) else {
+        return ends_chinese(text);
+    };
+    let signs = head
+        .iter()
+        .rev()
+        .take(SIGNS)
+        .take_while(|b| matches!(b, b' ' | b'"' | b'\'' | b'*'))
+        .count();
+    let word = head.get(..head.len() - signs).unwrap_or(&[]);
+    word.last().is_some_and(u8::is_ascii_alphabetic) || ends_chinese(word)
+}
+
+/// Whether a Chinese cue may end the text: by its last character.
+fn ends_chinese(text: &[u8]) -> bool {
     text.last_chunk().is_some_and(|&[a, b, c]| {
         let last = char::from_u32(code_point(a, b, c));
-        matches!(last, Some('名' | '人' | '者' | '户' | '：'))
+        matches!(last, Some('名' | '人' | '者' | '户'))
     })
 }
 

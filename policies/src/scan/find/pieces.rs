@@ -26,7 +26,7 @@ pub(crate) enum Join {
 /// The join that begins with the quote at `at`: where the next piece begins.
 pub(crate) fn join(view: &View<'_>, at: usize) -> Option<(usize, Join)> {
     let quote = view.byte(at);
-    if !matches!(quote, b'"' | b'\'' | b'`') {
+    if !is_quote(quote) {
         return None;
     }
     let mut i = gap(view, at + 1);
@@ -56,6 +56,10 @@ pub(crate) fn join(view: &View<'_>, at: usize) -> Option<(usize, Join)> {
     (view.byte(i) == quote).then_some((i + 1, kind))
 }
 
+fn is_quote(b: u8) -> bool {
+    matches!(b, b'"' | b'\'' | b'`')
+}
+
 /// Past blanks, and one end of line with its indent.
 fn gap(view: &View<'_>, at: usize) -> usize {
     let mut i = view.blanks(at, 2);
@@ -74,11 +78,15 @@ fn gap(view: &View<'_>, at: usize) -> usize {
 /// A key in pieces.
 pub(super) fn pieces(site: &Site<'_, '_>) -> Option<Found> {
     let view = site.view;
-    let piece = |at: usize| {
-        view.run_of(at, JOINED_MAX, |b| {
-            is(b, ALNUM) || matches!(b, b'_' | b'-' | b'/' | b'+' | b'=' | b'.')
-        })
-    };
+    let inside = |b: u8| is(b, ALNUM) || matches!(b, b'_' | b'-' | b'/' | b'+' | b'=' | b'.');
+    let piece = |at: usize| view.run_of(at, JOINED_MAX, inside);
+    // A key was found, and neither does the piece go on behind it nor another begin.
+    if let Some(end) = site.best()
+        && !inside(view.byte(end))
+        && !is_quote(view.byte(end))
+    {
+        return None;
+    }
     let mut end = piece(site.at);
     let (_, kind) = join(view, end)?;
     let context = view.behind(site.at, CONTEXT);

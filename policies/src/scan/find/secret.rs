@@ -3,7 +3,6 @@
 //! Strong: the prefix, the character set and the length say what it is. A vendor's documentation key (`…EXAMPLE`) is
 //! none. Delay in a stream: a token waits for its end.
 
-use super::code::Code;
 use super::value::{entropy, says_example, says_your};
 use crate::scan::cue::Cue;
 use crate::scan::entity::Entity;
@@ -179,7 +178,7 @@ fn split_access_key(site: &Site<'_, '_>) -> Option<Found> {
     if !matches!(view.byte(site.at + 1), b'K' | b'S' | b'B' | b'C') {
         return None;
     }
-    let code = Code::read(view, site.at, 20);
+    let code = site.code();
     let chars = code.first(20);
     let known = [b"AKIA", b"ASIA", b"ABIA", b"ACCA"]
         .iter()

@@ -126,17 +126,17 @@ fn embassy(site: &Site<'_, '_>, at: usize) -> Option<Found> {
     .flatten()
 }
 
+/// Whether two letters stand at `at` and no third: most words have no second capital, or a third letter.
+#[inline]
+pub(super) fn heads_plate(bytes: &[u8], at: usize) -> bool {
+    let head = bytes.get(at..).and_then(|rest| rest.first_chunk());
+    head.is_none_or(|&[_, second, third]| is(second, UPPER) && !is(third, LOWER | UPPER))
+}
+
 /// Armed police: `WJ`, a province, five characters.
 pub(super) fn plate_wj(site: &Site<'_, '_>) -> Option<Found> {
     let view = site.view;
-    // Most words have no second capital, or a third letter.
-    let head = view
-        .bytes()
-        .get(site.at..)
-        .and_then(|rest| rest.first_chunk());
-    if let Some(&[_, second, third]) = head
-        && (!is(second, UPPER) || is(third, LOWER | UPPER))
-    {
+    if !heads_plate(view.bytes(), site.at) {
         return None;
     }
     if !view.starts(site.at, "WJ") || !site.clean_left() {
