@@ -231,34 +231,10 @@ impl Journal {
         Ok((journal, survey.found))
     }
 
-    /// Writes the opening record of a request. When this returns an entry, its bytes may go upstream.
+    /// Makes the opening record of a request. It may share a write with others of its turn: nothing may go upstream before
+    /// [`Entry::durable`] has resolved, and nothing at all if that is an error.
     /// On any error the request must be refused (503, reason `audit_unavailable`).
     pub fn begin(self: &Arc<Self>, shard: usize, opening: &Opening<'_>) -> Result<Entry, Error> {
-        self.begin_by(shard, opening, |_, _| None)
-    }
-
-    /// As `begin`, but the record may share a write with others of its turn: nothing may go upstream before
-    /// [`Entry::durable`] has resolved, and nothing at all if that is an error.
-    pub fn begin_shared(
-        self: &Arc<Self>,
-        shard: usize,
-        opening: &Opening<'_>,
-    ) -> Result<Entry, Error> {
-        self.begin_by(shard, opening, |writer, record| {
-            if self.durability == Durability::Synced {
-                return None;
-            }
-            writer.stage_opening(&self.files, record)
-        })
-    }
-
-    /// Begins an entry whose record `stage` leaves to the next write, or does not.
-    fn begin_by(
-        self: &Arc<Self>,
-        shard: usize,
-        opening: &Opening<'_>,
-        stage: impl FnOnce(&mut Shard, &mut [u8]) -> Option<(u64, u32)>,
-    ) -> Result<Entry, Error> {
         self.admit()?;
         if !self.reserve.take() {
             self.refused.fetch_add(1, Ordering::Relaxed);
@@ -269,7 +245,10 @@ impl Journal {
             Kind::Opened,
             |parts| parts.add(opening),
             |record| {
-                if let Some((index, slot)) = stage(&mut *self.shard(shard)?, record) {
+                if self.durability == Durability::Written
+                    && let Some((index, slot)) =
+                        self.shard(shard)?.stage_opening(&self.files, record)
+                {
                     return Ok((index, slot, true));
                 }
                 self.append(shard, record, |writer, index| {

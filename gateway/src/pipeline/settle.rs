@@ -378,7 +378,7 @@ impl Exchange {
         };
         let journal = &self.worker.shared.journal;
         journal
-            .begin_shared(self.worker.index, &opening)
+            .begin(self.worker.index, &opening)
             .map_err(|error| audit::unavailable(&error))
     }
 

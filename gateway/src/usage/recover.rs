@@ -311,7 +311,8 @@ mod tests {
             )
             .unwrap();
         // Killed while one ran: what was written is all that the next start finds.
-        let _open = journal.begin(0, &opening).unwrap();
+        let open = journal.begin(0, &opening).unwrap();
+        open.durable().write();
         for file in std::fs::read_dir(first.path()).unwrap() {
             let path = file.unwrap().path();
             if path.is_file() {

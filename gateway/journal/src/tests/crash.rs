@@ -34,7 +34,7 @@ fn every_cut_of_the_tail_is_recovered() {
     let mut live = Vec::new();
     let (mut records, mut closed) = (0, 0);
     for n in 0..4 {
-        let entry = journal.begin(0, &opening(&format!("r{n}"))).unwrap();
+        let entry = journal.begin_now(0, &opening(&format!("r{n}"))).unwrap();
         records += 1;
         ends.push((fs::metadata(&path).unwrap().len(), records, closed));
         if n % 2 == 0 {
@@ -79,7 +79,7 @@ fn every_cut_of_the_tail_is_recovered() {
         let opened = records - closed;
         assert_eq!(recovery.crashed, opened - closed, "cut {cut}");
         again
-            .begin(0, &opening("next"))
+            .begin_now(0, &opening("next"))
             .unwrap()
             .close(&completed());
         drop(again);
@@ -116,7 +116,7 @@ fn a_flipped_byte_is_told_and_service_goes_on() {
     let (journal, _) = open(dir.path(), 1);
     for n in 0..6 {
         journal
-            .begin(0, &opening(&format!("r{n}")))
+            .begin_now(0, &opening(&format!("r{n}")))
             .unwrap()
             .close(&completed());
     }
@@ -146,7 +146,7 @@ fn a_flipped_byte_is_told_and_service_goes_on() {
         );
         assert_eq!(again.state(), State::Ok);
         again
-            .begin(0, &opening("next"))
+            .begin_now(0, &opening("next"))
             .unwrap()
             .close(&completed());
         drop(again);
@@ -168,10 +168,10 @@ fn an_entry_older_than_many_segments_is_still_closed() {
         ..config(dir.path(), 2)
     };
     let (journal, _) = Journal::open(small, Arc::new(ManualClock::at(0))).unwrap();
-    let old = journal.begin(1, &opening("old")).unwrap();
+    let old = journal.begin_now(1, &opening("old")).unwrap();
     for n in 0..200 {
         journal
-            .begin(n, &opening("young"))
+            .begin_now(n, &opening("young"))
             .unwrap()
             .close(&completed());
     }
@@ -213,10 +213,19 @@ fn an_entry_older_than_many_segments_is_still_closed() {
 fn a_tail_lost_in_one_shard_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let (journal, _) = open(dir.path(), 2);
-    journal.begin(0, &opening("a")).unwrap().close(&completed());
+    journal
+        .begin_now(0, &opening("a"))
+        .unwrap()
+        .close(&completed());
     let before = fs::metadata(last_segment(dir.path(), 0)).unwrap().len();
-    journal.begin(0, &opening("b")).unwrap().close(&completed());
-    journal.begin(1, &opening("c")).unwrap().close(&completed());
+    journal
+        .begin_now(0, &opening("b"))
+        .unwrap()
+        .close(&completed());
+    journal
+        .begin_now(1, &opening("c"))
+        .unwrap()
+        .close(&completed());
     let copy = copy(dir.path());
     // A power cut took what was not synced in one shard.
     let path = last_segment(copy.path(), 0);

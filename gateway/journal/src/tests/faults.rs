@@ -28,9 +28,9 @@ fn a_full_disk_refuses_openings_and_takes_closings() {
     let dir = tempfile::tempdir().unwrap();
     let (journal, disk, clock) = open_faulty(dir.path(), 2);
     let entries: Vec<_> = (0..16)
-        .map(|n| journal.begin(n, &opening("live")).unwrap())
+        .map(|n| journal.begin_now(n, &opening("live")).unwrap())
         .collect();
-    drop(journal.begin(0, &opening("x")));
+    drop(journal.begin_now(0, &opening("x")));
     disk.room.store(100, Relaxed);
     let entries = {
         let mut entries = entries;
@@ -40,7 +40,7 @@ fn a_full_disk_refuses_openings_and_takes_closings() {
         entries
     };
     assert!(matches!(
-        journal.begin(0, &opening("refused")),
+        journal.begin_now(0, &opening("refused")),
         Err(Error::Full)
     ));
     assert_eq!(journal.state(), State::Full);
@@ -65,7 +65,7 @@ fn a_full_disk_refuses_openings_and_takes_closings() {
         16 * CLOSING_ROOM
     );
     journal
-        .begin(1, &opening("again"))
+        .begin_now(1, &opening("again"))
         .unwrap()
         .close(&completed());
     journal.shutdown().unwrap();
@@ -81,9 +81,15 @@ fn a_full_disk_refuses_openings_and_takes_closings() {
 fn a_broken_file_is_left_for_another() {
     let dir = tempfile::tempdir().unwrap();
     let (journal, disk, _) = open_faulty(dir.path(), 1);
-    journal.begin(0, &opening("a")).unwrap().close(&completed());
+    journal
+        .begin_now(0, &opening("a"))
+        .unwrap()
+        .close(&completed());
     disk.next_writes_fail.store(1, Relaxed);
-    journal.begin(0, &opening("b")).unwrap().close(&completed());
+    journal
+        .begin_now(0, &opening("b"))
+        .unwrap()
+        .close(&completed());
     assert_eq!((journal.state(), journal.counters().errors), (State::Ok, 0));
     journal.shutdown().unwrap();
     let lines = lines(dir.path());
@@ -95,10 +101,10 @@ fn a_broken_file_is_left_for_another() {
 fn a_broken_disk_keeps_closings_until_it_works() {
     let dir = tempfile::tempdir().unwrap();
     let (journal, disk, clock) = open_faulty(dir.path(), 1);
-    let live = journal.begin(0, &opening("live")).unwrap();
+    let live = journal.begin_now(0, &opening("live")).unwrap();
     disk.write_fails.store(true, Relaxed);
     assert!(matches!(
-        journal.begin(0, &opening("refused")),
+        journal.begin_now(0, &opening("refused")),
         Err(Error::Failed)
     ));
     live.close(&completed());
@@ -129,7 +135,7 @@ fn a_broken_disk_keeps_closings_until_it_works() {
 fn a_failed_sync_is_never_retried_into_silence() {
     let dir = tempfile::tempdir().unwrap();
     let (journal, disk, clock) = open_faulty(dir.path(), 1);
-    let live = journal.begin(0, &opening("live")).unwrap();
+    let live = journal.begin_now(0, &opening("live")).unwrap();
     disk.sync_fails.store(true, Relaxed);
     journal.tick();
     assert_eq!(journal.state(), State::Failed);
@@ -138,7 +144,7 @@ fn a_failed_sync_is_never_retried_into_silence() {
     later(&journal, &clock);
     assert_eq!(journal.state(), State::Failed, "only a restart ends it");
     assert!(matches!(
-        journal.begin(0, &opening("r")),
+        journal.begin_now(0, &opening("r")),
         Err(Error::Failed)
     ));
     live.close(&completed());
@@ -164,15 +170,21 @@ fn a_failed_sync_is_never_retried_into_silence() {
 fn an_index_that_may_be_on_disk_is_not_used_again() {
     let dir = tempfile::tempdir().unwrap();
     let (journal, disk, clock) = open_faulty(dir.path(), 1);
-    journal.begin(0, &opening("a")).unwrap().close(&completed());
+    journal
+        .begin_now(0, &opening("a"))
+        .unwrap()
+        .close(&completed());
     disk.truncate_fails.store(true, Relaxed);
     disk.room.store(50, Relaxed);
-    assert!(journal.begin(0, &opening("torn")).is_err());
+    assert!(journal.begin_now(0, &opening("torn")).is_err());
     disk.truncate_fails.store(false, Relaxed);
     disk.room.store(1 << 20, Relaxed);
     later(&journal, &clock);
     assert_eq!(journal.state(), State::Ok);
-    journal.begin(0, &opening("b")).unwrap().close(&completed());
+    journal
+        .begin_now(0, &opening("b"))
+        .unwrap()
+        .close(&completed());
     journal.shutdown().unwrap();
     let lines = lines(dir.path());
     let missing: Vec<_> = lines
@@ -210,11 +222,14 @@ fn a_disk_that_is_full_at_start_admits_nothing_until_it_has_room() {
     let (journal, _) =
         Journal::open_on(config(dir.path(), 1), clock.clone(), disk.store()).unwrap();
     assert_eq!(journal.state(), State::Full);
-    assert!(matches!(journal.begin(0, &opening("r")), Err(Error::Full)));
+    assert!(matches!(
+        journal.begin_now(0, &opening("r")),
+        Err(Error::Full)
+    ));
     disk.room.store(1 << 20, Relaxed);
     later(&journal, &clock);
     assert_eq!(journal.state(), State::Ok);
-    assert!(journal.begin(0, &opening("r")).is_ok());
+    assert!(journal.begin_now(0, &opening("r")).is_ok());
 }
 
 #[test]
@@ -226,7 +241,7 @@ fn contended_failures_leave_every_gap_explained() {
             let journal = &journal;
             scope.spawn(move || {
                 for _ in 0..2_000 {
-                    if let Ok(entry) = journal.begin(worker, &opening("r")) {
+                    if let Ok(entry) = journal.begin_now(worker, &opening("r")) {
                         entry.close(&completed());
                     }
                 }

@@ -11,8 +11,11 @@ mod retire;
 mod turn;
 
 use std::collections::BTreeSet;
+use std::future::Future as _;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
@@ -20,6 +23,22 @@ use serde_json::Value;
 
 use super::*;
 use crate::clock::{ManualClock, SystemClock};
+
+/// Openings that are on disk when they are there, as most tests want them.
+pub(crate) trait BeginsNow {
+    fn begin_now(&self, shard: usize, opening: &Opening<'_>) -> Result<Entry, Error>;
+}
+
+impl BeginsNow for Arc<Journal> {
+    fn begin_now(&self, shard: usize, opening: &Opening<'_>) -> Result<Entry, Error> {
+        let entry = self.begin(shard, opening)?;
+        let mut context = Context::from_waker(Waker::noop());
+        match pin!(entry.durable()).poll(&mut context) {
+            Poll::Ready(Err(error)) => Err(error),
+            Poll::Ready(Ok(())) | Poll::Pending => Ok(entry),
+        }
+    }
+}
 
 /// A journal with small files and a long pause between two rounds of its thread.
 fn config(dir: &Path, shards: usize) -> Config {

@@ -31,7 +31,7 @@ fn closings_of_a_turn_are_one_write_and_told_only_then() {
     let dir = tempfile::tempdir().unwrap();
     let (journal, disk, _) = open_faulty(dir.path(), 2);
     let entries: Vec<_> = (0..5)
-        .map(|_| journal.begin(1, &opening("r")).unwrap())
+        .map(|_| journal.begin_now(1, &opening("r")).unwrap())
         .collect();
     let (writes, records) = (disk.writes.load(Relaxed), journal.counters().records);
     let frontier = journal.frontier();
@@ -71,14 +71,14 @@ fn an_opening_takes_along_what_waits() {
     let dir = tempfile::tempdir().unwrap();
     let (journal, disk, _) = open_faulty(dir.path(), 1);
     let entries: Vec<_> = (0..3)
-        .map(|_| journal.begin(0, &opening("r")).unwrap())
+        .map(|_| journal.begin_now(0, &opening("r")).unwrap())
         .collect();
     let writes = disk.writes.load(Relaxed);
     let ends: Vec<_> = entries
         .into_iter()
         .map(|entry| entry.close(&completed()))
         .collect();
-    let next = journal.begin(0, &opening("next")).unwrap();
+    let next = journal.begin_now(0, &opening("next")).unwrap();
     assert_eq!(disk.writes.load(Relaxed), writes + 1);
     assert_eq!(journal.counters().open, 1);
     drop(ends);
@@ -92,12 +92,18 @@ fn an_opening_takes_along_what_waits() {
 fn who_leaves_without_waiting_still_writes() {
     let dir = tempfile::tempdir().unwrap();
     let (journal, _, _) = open_faulty(dir.path(), 1);
-    let end = journal.begin(0, &opening("r")).unwrap().close(&completed());
+    let end = journal
+        .begin_now(0, &opening("r"))
+        .unwrap()
+        .close(&completed());
     assert_eq!(journal.counters().open, 1);
     drop(end);
     assert_eq!(journal.counters().open, 0);
     // A journal that is shut down beside it does not leave it either.
-    let end = journal.begin(0, &opening("r")).unwrap().close(&completed());
+    let end = journal
+        .begin_now(0, &opening("r"))
+        .unwrap()
+        .close(&completed());
     journal.shutdown().unwrap();
     assert_eq!(journal.counters().open, 0);
     drop(end);
@@ -109,14 +115,17 @@ fn a_full_disk_takes_what_waits_from_the_reserve() {
     let dir = tempfile::tempdir().unwrap();
     let (journal, disk, clock) = open_faulty(dir.path(), 1);
     let entries: Vec<_> = (0..8)
-        .map(|_| journal.begin(0, &opening("r")).unwrap())
+        .map(|_| journal.begin_now(0, &opening("r")).unwrap())
         .collect();
     let ends: Vec<_> = entries
         .into_iter()
         .map(|entry| entry.close(&completed()))
         .collect();
     disk.room.store(100, Relaxed);
-    assert!(matches!(journal.begin(0, &opening("x")), Err(Error::Full)));
+    assert!(matches!(
+        journal.begin_now(0, &opening("x")),
+        Err(Error::Full)
+    ));
     drop(ends);
     let counters = journal.counters();
     assert_eq!((counters.waiting, counters.open), (0, 0));
@@ -135,7 +144,7 @@ fn openings_of_a_turn_are_one_write_and_pass_only_then() {
     let (journal, disk, _) = open_faulty(dir.path(), 2);
     let (writes, frontier) = (disk.writes.load(Relaxed), journal.frontier());
     let entries: Vec<_> = (0..5)
-        .map(|_| journal.begin_shared(1, &opening("r")).unwrap())
+        .map(|_| journal.begin(1, &opening("r")).unwrap())
         .collect();
     assert_eq!(disk.writes.load(Relaxed), writes);
     assert_eq!((journal.counters().open, journal.frontier()), (5, frontier));
@@ -150,7 +159,7 @@ fn openings_of_a_turn_are_one_write_and_pass_only_then() {
     }
     assert_eq!(journal.frontier(), frontier + 5);
     // Who goes before anybody waited leaves both records.
-    drop(journal.begin_shared(0, &opening("gone")).unwrap());
+    drop(journal.begin(0, &opening("gone")).unwrap());
     drop(entries);
     assert_eq!(journal.counters().open, 0);
     journal.shutdown().unwrap();
@@ -163,10 +172,10 @@ fn openings_of_a_turn_are_one_write_and_pass_only_then() {
 fn openings_that_a_full_disk_refuses_leave_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let (journal, disk, clock) = open_faulty(dir.path(), 1);
-    let live = journal.begin_shared(0, &opening("live")).unwrap();
+    let live = journal.begin(0, &opening("live")).unwrap();
     live.durable().write();
     let [first, second, third, fourth] =
-        [(); 4].map(|()| journal.begin_shared(0, &opening("refused")).unwrap());
+        [(); 4].map(|()| journal.begin(0, &opening("refused")).unwrap());
     disk.room.store(100, Relaxed);
     // One leaves before anybody looked: its closing waits with its opening.
     let left = fourth.close(&completed());
@@ -198,7 +207,7 @@ fn openings_that_a_full_disk_refuses_leave_nothing() {
 fn shared_writes_leave_a_broken_file_for_another() {
     let dir = tempfile::tempdir().unwrap();
     let (journal, disk, _) = open_faulty(dir.path(), 1);
-    let entries = [(); 3].map(|()| journal.begin_shared(0, &opening("r")).unwrap());
+    let entries = [(); 3].map(|()| journal.begin(0, &opening("r")).unwrap());
     disk.next_writes_fail.store(1, Relaxed);
     let woken = Arc::default();
     for entry in &entries {
@@ -208,7 +217,7 @@ fn shared_writes_leave_a_broken_file_for_another() {
     let ends = entries.map(|entry| entry.close(&completed()));
     // The same where another record takes them along.
     disk.next_writes_fail.store(1, Relaxed);
-    let next = journal.begin(0, &opening("next")).unwrap();
+    let next = journal.begin_now(0, &opening("next")).unwrap();
     drop((ends, next));
     assert_eq!((journal.state(), journal.counters().errors), (State::Ok, 0));
     journal.shutdown().unwrap();
@@ -262,10 +271,10 @@ proptest! {
         let (mut ids, mut passed, mut refused) = (0.., Vec::new(), Vec::new());
         for act in acts {
             match act {
-                Act::Open(shard) => entries.extend(journal.begin(shard, &opening("r"))),
+                Act::Open(shard) => entries.extend(journal.begin_now(shard, &opening("r"))),
                 Act::Share(shard) => {
                     let id = format!("s{}", ids.next().unwrap_or_default());
-                    entries.extend(journal.begin_shared(shard, &opening(&id)));
+                    entries.extend(journal.begin(shard, &opening(&id)));
                 }
                 Act::Send => if let Some(entry) = entries.back() {
                     match poll(&mut entry.durable(), &woken) {

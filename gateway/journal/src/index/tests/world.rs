@@ -11,6 +11,7 @@ use super::super::*;
 use crate::clock::ManualClock;
 use crate::follow::Until;
 use crate::row::Row;
+use crate::tests::BeginsNow as _;
 use crate::{
     Attempt, Closing, Config, Denial, Entry, Event, Found, Journal, Opening, Outcome, What,
 };
@@ -227,7 +228,7 @@ impl World {
             policies: &["p"][..usize::from(key % 2)],
             ..Opening::default()
         };
-        if let Ok(entry) = self.journal.begin(at, &opening) {
+        if let Ok(entry) = self.journal.begin_now(at, &opening) {
             self.open.push(entry);
         }
     }
