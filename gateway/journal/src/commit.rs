@@ -21,6 +21,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 use std::thread::{self, JoinHandle};
 
+use super::segment::Place;
 use super::{Error, Health, Journal, locked};
 
 /// A sync that takes longer than this refuses those who wait and those who come: threats.md section 10.
@@ -170,8 +171,7 @@ enum Wait {
     Opening {
         journal: Arc<Journal>,
         shard: u8,
-        slot: u32,
-        index: u64,
+        place: Place,
     },
 }
 
@@ -210,12 +210,11 @@ impl Durable {
     }
 
     /// An opening that shares a write: an error if the disk did not take it.
-    pub(super) fn opening(journal: Arc<Journal>, shard: u8, slot: u32, index: u64) -> Self {
+    pub(super) fn opening(journal: Arc<Journal>, shard: u8, place: Place) -> Self {
         Self(Wait::Opening {
             journal,
             shard,
-            slot,
-            index,
+            place,
         })
     }
 }
@@ -244,9 +243,8 @@ impl Future for Durable {
             Wait::Opening {
                 journal,
                 shard,
-                slot,
-                index,
-            } => Poll::Ready(if journal.stands(usize::from(*shard), *slot, *index) {
+                place,
+            } => Poll::Ready(if journal.stands(usize::from(*shard), *place) {
                 Ok(())
             } else {
                 Err(journal.refusal())
@@ -276,7 +274,7 @@ impl fmt::Debug for Durable {
             Wait::Nothing => f.write_str("Durable(now)"),
             Wait::Sync { index, .. } => write!(f, "Durable({index:?})"),
             Wait::Turn { shard, .. } => write!(f, "Durable(shard {shard})"),
-            Wait::Opening { index, .. } => write!(f, "Durable(opening {index})"),
+            Wait::Opening { place, .. } => write!(f, "Durable({place:?})"),
         }
     }
 }

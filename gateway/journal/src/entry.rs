@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 
 use super::payload::{self, CLOSING_ROOM, Closes, Closing, ID_BYTES_MAX, Outcome};
 use super::record::Kind;
-use super::segment::What as Refused;
+use super::segment::{Place, What as Refused};
 use super::{Durability, Durable, Journal, Waiting, locked};
 
 /// A request that is written down as open. Closing it, or dropping it, writes its closing record.
@@ -19,7 +19,7 @@ use super::{Durability, Durable, Journal, Waiting, locked};
 pub struct Entry {
     journal: Arc<Journal>,
     index: u64,
-    slot: u32,
+    place: Place,
     shard: u8,
     /// Its opening goes with another write: nobody knows yet whether the disk takes it.
     staged: bool,
@@ -36,7 +36,7 @@ impl Entry {
     pub(super) fn new(
         journal: Arc<Journal>,
         shard: usize,
-        (index, slot, staged): (u64, u32, bool),
+        (index, place, staged): (u64, Place, bool),
         id: &str,
     ) -> Self {
         let text = payload::short_id(id).as_bytes();
@@ -47,7 +47,7 @@ impl Entry {
         Self {
             journal,
             index,
-            slot,
+            place,
             // Both fit: SHARDS_MAX and ID_BYTES_MAX are below 256.
             shard: u8::try_from(shard).unwrap_or(0),
             staged,
@@ -74,7 +74,7 @@ impl Entry {
     /// error: it is not on disk, and the request may not pass.
     pub fn durable(&self) -> Durable {
         if self.staged {
-            return Durable::opening(Arc::clone(&self.journal), self.shard, self.slot, self.index);
+            return Durable::opening(Arc::clone(&self.journal), self.shard, self.place);
         }
         self.journal.durable(Some(self.index))
     }
@@ -96,14 +96,14 @@ impl Entry {
                 self.journal.durable(index)
             }
         };
-        self.slot = CLOSED;
+        self.place.slot = CLOSED;
         ended
     }
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        if self.slot == CLOSED {
+        if self.place.slot == CLOSED {
             return;
         }
         let abandoned = Closing {
@@ -123,36 +123,35 @@ impl fmt::Debug for Entry {
 impl Journal {
     /// Writes a closing, from the reserve if need be, and returns its index; keeps it in memory if the disk refuses even so.
     fn write_closing(&self, entry: &Entry, closing: &Closing<'_>) -> Option<u64> {
-        let (shard, slot) = (usize::from(entry.shard), entry.slot);
-        if entry.staged && !self.stands(shard, slot, entry.index) {
+        let (shard, place) = (usize::from(entry.shard), entry.place);
+        if entry.staged && !self.stands(shard, place) {
             return None;
         }
         self.with_closing(entry, closing, |record| {
-            self.close_alone(shard, slot, record)
+            self.close_alone(shard, place.slot, record)
         })
     }
 
     /// Leaves a closing to the next write to its shard; false if there is nothing to wait for.
     fn stage_closing(&self, entry: &Entry, closing: &Closing<'_>) -> bool {
-        let (shard, slot) = (usize::from(entry.shard), entry.slot);
+        let (shard, place) = (usize::from(entry.shard), entry.place);
         let mut staged = false;
         self.with_closing(entry, closing, |record| {
             staged = self.shard(shard).is_ok_and(|mut writer| {
-                writer.stands(slot, entry.index) && writer.stage_closing(&self.files, slot, record)
+                writer.stands(place) && writer.stage_closing(&self.files, place.slot, record)
             });
-            if staged || !self.stands(shard, slot, entry.index) {
+            if staged || !self.stands(shard, place) {
                 return None;
             }
-            self.close_alone(shard, slot, record)
+            self.close_alone(shard, place.slot, record)
         });
         staged
     }
 
     /// Whether an opening is on disk, after all that waits for a write had its turn.
-    pub(crate) fn stands(&self, shard: usize, slot: u32, index: u64) -> bool {
+    pub(super) fn stands(&self, shard: usize, place: Place) -> bool {
         self.flush(shard);
-        self.shard(shard)
-            .is_ok_and(|writer| writer.stands(slot, index))
+        self.shard(shard).is_ok_and(|writer| writer.stands(place))
     }
 
     /// Builds a closing.

@@ -182,6 +182,7 @@ impl Journal {
             store,
             clock: Arc::clone(&clock),
             next_index: AtomicU64::new(survey.found.next_index),
+            taken_to: AtomicU64::new(0),
             given_back: AtomicU64::new(0),
             next_number: AtomicU64::new(survey.next_number),
             epoch: survey.found.epoch,
@@ -246,10 +247,10 @@ impl Journal {
             |parts| parts.add(opening),
             |record| {
                 if self.durability == Durability::Written
-                    && let Some((index, slot)) =
+                    && let Some((index, place)) =
                         self.shard(shard)?.stage_opening(&self.files, record)
                 {
-                    return Ok((index, slot, true));
+                    return Ok((index, place, true));
                 }
                 self.append(shard, record, |writer, index| {
                     (index, writer.opened(index), false)
@@ -257,9 +258,9 @@ impl Journal {
             },
         );
         match written {
-            Ok(place) => {
-                self.want_durable(place.0);
-                Ok(Entry::new(Arc::clone(self), shard, place, opening.id))
+            Ok(noted) => {
+                self.want_durable(noted.0);
+                Ok(Entry::new(Arc::clone(self), shard, noted, opening.id))
             }
             Err(failure) => {
                 self.reserve.give_back(1);

@@ -32,7 +32,7 @@ const SEALED_MAX: usize = 1;
 /// A segment is followed by another after a day.
 const SEGMENT_AGE_MS: i64 = 24 * 3_600_000;
 /// Marks a place in the table of open entries that is free.
-const FREE: u64 = u64::MAX;
+const FREE: (u64, u32) = (u64::MAX, 0);
 
 /// What all shards of a journal share.
 pub(super) struct Files {
@@ -41,6 +41,9 @@ pub(super) struct Files {
     pub(super) clock: Arc<dyn Clock>,
     /// Index of the next record.
     pub(super) next_index: AtomicU64,
+    /// No index below this one is given back: a segment's head says that they were taken, and who finds none of them after
+    /// a crash takes them for lost.
+    pub(super) taken_to: AtomicU64,
     /// How often an index was given back: see `Journal::frontier`.
     pub(super) given_back: AtomicU64,
     /// Number of the next segment.
@@ -147,14 +150,14 @@ impl Shard {
         }
     }
 
-    /// Notes an opening; the slot is for `closed`.
-    pub(super) fn opened(&mut self, index: u64) -> u32 {
+    /// Notes an opening; its place is for `closed`.
+    pub(super) fn opened(&mut self, index: u64) -> Place {
         self.open.insert(index)
     }
 
     /// Whether an opening is written or staged.
-    pub(super) fn stands(&self, slot: u32, index: u64) -> bool {
-        self.open.indices.get(slot as usize) == Some(&index)
+    pub(super) fn stands(&self, place: Place) -> bool {
+        self.open.places.get(place.slot as usize).map(|open| open.1) == Some(place.ticket)
     }
 
     /// Its closing is on disk.
@@ -235,6 +238,7 @@ impl Shard {
         };
         let next_index = files.next_index.load(Ordering::Relaxed);
         let first_index = self.staged_from().unwrap_or(next_index);
+        files.taken_to.fetch_max(first_index, Ordering::SeqCst);
         let header = SegmentHeader {
             epoch: files.epoch,
             shard: self.number,
@@ -358,14 +362,15 @@ fn put(active: &mut Option<Segment>, bytes: &[u8]) -> Result<(), (Failure, bool)
     })
 }
 
-/// Makes indices free again from `first` on; false if somebody took the next one meanwhile. Under the shard's lock, which
-/// is what `Journal::frontier` relies on.
+/// Makes indices free again from `first` on; false if somebody took the next one meanwhile, or a segment's head says that
+/// they are taken. Under the shard's lock, which is what `Journal::frontier` relies on.
 fn give_back(files: &Files, first: u64, count: u64) -> bool {
     let last = first + count;
-    let given_back = files
-        .next_index
-        .compare_exchange(last, first, Ordering::Relaxed, Ordering::Relaxed)
-        .is_ok();
+    let given_back = first >= files.taken_to.load(Ordering::SeqCst)
+        && files
+            .next_index
+            .compare_exchange(last, first, Ordering::SeqCst, Ordering::Relaxed)
+            .is_ok();
     if given_back {
         files.given_back.fetch_add(1, Ordering::Release);
     }
@@ -421,39 +426,55 @@ impl Segment {
     }
 }
 
+/// Where an opening is noted. Slots are used again, and so are indices that were given back: the ticket tells an opening
+/// that was refused from the next one that has both.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    pub(super) slot: u32,
+    pub(super) ticket: u32,
+}
+
 /// Indices of the entries that are open in one shard; finding and freeing a place takes constant time.
 #[derive(Default)]
 struct OpenTable {
-    indices: Vec<u64>,
+    /// Index and ticket.
+    places: Vec<(u64, u32)>,
     free: Vec<u32>,
+    /// The last that was given out. No entry lives for so many others that one comes again.
+    ticket: u32,
 }
 
 impl OpenTable {
-    fn insert(&mut self, index: u64) -> u32 {
+    fn insert(&mut self, index: u64) -> Place {
+        // None has the ticket of what is free.
+        self.ticket = self.ticket.wrapping_add(1).max(1);
+        let ticket = self.ticket;
         if let Some(slot) = self.free.pop()
-            && let Some(place) = self.indices.get_mut(slot as usize)
+            && let Some(place) = self.places.get_mut(slot as usize)
         {
-            *place = index;
-            return slot;
+            *place = (index, ticket);
+            return Place { slot, ticket };
         }
-        self.indices.push(index);
+        self.places.push((index, ticket));
         // The journal bounds open entries far below 2^32.
-        u32::try_from(self.indices.len() - 1).unwrap_or(u32::MAX)
+        let slot = u32::try_from(self.places.len() - 1).unwrap_or(u32::MAX);
+        Place { slot, ticket }
     }
 
     fn remove(&mut self, slot: u32) {
-        if let Some(place) = self.indices.get_mut(slot as usize) {
+        if let Some(place) = self.places.get_mut(slot as usize) {
             *place = FREE;
             self.free.push(slot);
         }
     }
 
+    fn is_free(&self, slot: u32) -> bool {
+        self.places.get(slot as usize) == Some(&FREE)
+    }
+
     /// The smallest index that is open; looks at all places, which only a rotation does.
     fn oldest(&self) -> Option<u64> {
-        self.indices
-            .iter()
-            .copied()
-            .filter(|index| *index != FREE)
-            .min()
+        let open = self.places.iter().filter(|place| **place != FREE);
+        open.map(|(index, _)| *index).min()
     }
 }

@@ -7,7 +7,7 @@
 use std::mem;
 use std::sync::atomic::Ordering;
 
-use super::{FREE, Failure, Files, Shard, give_back, put};
+use super::{Failure, Files, Place, Shard, give_back, put};
 use crate::record;
 
 /// Staged bytes beyond which nothing more is staged before they are written: records of a hundred requests.
@@ -59,18 +59,18 @@ pub(crate) enum What {
 }
 
 impl Shard {
-    /// Takes an opening that begins with `record::start` to the next write: its index and slot. `None` if it must be written
+    /// Takes an opening that begins with `record::start` to the next write: its index and place. `None` if it must be written
     /// by itself.
-    pub(crate) fn stage_opening(&mut self, files: &Files, buf: &mut [u8]) -> Option<(u64, u32)> {
+    pub(crate) fn stage_opening(&mut self, files: &Files, buf: &mut [u8]) -> Option<(u64, Place)> {
         let index = self.stage(files, buf)?;
-        let slot = self.opened(index);
+        let place = self.opened(index);
         self.staged.list.push(Record {
             opens: true,
-            slot,
+            slot: place.slot,
             index,
             bytes: buf.len(),
         });
-        Some((index, slot))
+        Some((index, place))
     }
 
     /// The same of the closing of the opening in `slot`; false if it must be written by itself.
@@ -175,7 +175,7 @@ impl Shard {
             let what = if record.opens {
                 self.open.remove(record.slot);
                 What::Opening
-            } else if self.stands(record.slot, FREE) {
+            } else if self.open.is_free(record.slot) {
                 What::OfRefused
             } else {
                 What::Closing(record.slot, bytes.to_vec())

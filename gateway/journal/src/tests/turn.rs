@@ -259,7 +259,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(200))]
     #[test]
     fn nothing_is_lost_over_rotations_and_failures(acts in acts()) {
         let dir = tempfile::tempdir().unwrap();
