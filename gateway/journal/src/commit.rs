@@ -291,6 +291,20 @@ impl Journal {
         })
     }
 
+    pub(super) fn want_durable(&self, index: u64) {
+        if self.durability == Durability::Synced {
+            self.commit.want(index);
+        }
+    }
+
+    /// Why an opening that was to share a write is not on disk.
+    fn refusal(&self) -> Error {
+        match self.health() {
+            Health::Full => Error::Full,
+            Health::Good | Health::Broken | Health::Unsynced => Error::Failed,
+        }
+    }
+
     fn wait(&self, index: u64, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         if let Some(answer) = self.answer(index) {
             return Poll::Ready(answer);

@@ -363,20 +363,6 @@ impl Journal {
         Err(refusal)
     }
 
-    /// Why an opening that was to share a write is not on disk.
-    fn refusal(&self) -> Error {
-        match self.health() {
-            Health::Full => Error::Full,
-            Health::Good | Health::Broken | Health::Unsynced => Error::Failed,
-        }
-    }
-
-    fn want_durable(&self, index: u64) {
-        if self.durability == Durability::Synced {
-            self.commit.want(index);
-        }
-    }
-
     fn write(&self, shard: usize, kind: Kind, payload: &impl Serialize) -> Result<u64, Error> {
         self.with_record(
             kind,
