@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 
 use super::payload::{self, CLOSING_ROOM, Closes, Closing, ID_BYTES_MAX, Outcome};
 use super::record::Kind;
-use super::segment::{Place, What as Refused};
+use super::segment::{Fate, Place};
 use super::{Durability, Durable, Journal, Waiting, locked};
 
 /// A request that is written down as open. Closing it, or dropping it, writes its closing record.
@@ -21,8 +21,6 @@ pub struct Entry {
     index: u64,
     place: Place,
     shard: u8,
-    /// Its opening goes with another write: nobody knows yet whether the disk takes it.
-    staged: bool,
     id_bytes: u8,
     id: [u8; ID_BYTES_MAX],
 }
@@ -36,7 +34,7 @@ impl Entry {
     pub(super) fn new(
         journal: Arc<Journal>,
         shard: usize,
-        (index, place, staged): (u64, Place, bool),
+        (index, place): (u64, Place),
         id: &str,
     ) -> Self {
         let text = payload::short_id(id).as_bytes();
@@ -50,7 +48,6 @@ impl Entry {
             place,
             // Both fit: SHARDS_MAX and ID_BYTES_MAX are below 256.
             shard: u8::try_from(shard).unwrap_or(0),
-            staged,
             id_bytes: u8::try_from(text.len()).unwrap_or(0),
             id,
         }
@@ -73,10 +70,12 @@ impl Entry {
     /// Resolves when the opening is as durable as the config asks; to be awaited before the first byte goes upstream. An
     /// error: it is not on disk, and the request may not pass.
     pub fn durable(&self) -> Durable {
-        if self.staged {
-            return Durable::opening(Arc::clone(&self.journal), self.shard, self.place);
+        match self.journal.durability {
+            Durability::Written => {
+                Durable::opening(Arc::clone(&self.journal), self.shard, self.place)
+            }
+            Durability::Synced => self.journal.durable(Some(self.index)),
         }
-        self.journal.durable(Some(self.index))
     }
 
     /// Writes the closing record; what it returns resolves when that is as durable as the config asks, and writes it when
@@ -124,7 +123,7 @@ impl Journal {
     /// Writes a closing, from the reserve if need be, and returns its index; keeps it in memory if the disk refuses even so.
     fn write_closing(&self, entry: &Entry, closing: &Closing<'_>) -> Option<u64> {
         let (shard, place) = (usize::from(entry.shard), entry.place);
-        if entry.staged && !self.stands(shard, place) {
+        if !self.stands(shard, place) {
             return None;
         }
         self.with_closing(entry, closing, |record| {
@@ -192,7 +191,7 @@ impl Journal {
         if let Err(failure) = flushed
             && refused
                 .iter()
-                .any(|staged| matches!(staged.what, Refused::Opening))
+                .any(|staged| matches!(staged.fate, Fate::Opening))
         {
             self.fails(&failure);
         }
@@ -200,13 +199,13 @@ impl Journal {
             if let Some(index) = staged.lost {
                 self.remember_lost(index);
             }
-            match staged.what {
-                Refused::Opening => {
+            match staged.fate {
+                Fate::Opening => {
                     self.reserve.give_back(1);
                     self.refused.fetch_add(1, Ordering::Relaxed);
                 }
-                Refused::OfRefused => {}
-                Refused::Closing(slot, mut record) => {
+                Fate::OfRefused => {}
+                Fate::Closing(slot, mut record) => {
                     self.close_alone(shard, slot, &mut record);
                 }
             }

@@ -247,14 +247,11 @@ impl Journal {
             |parts| parts.add(opening),
             |record| {
                 if self.durability == Durability::Written
-                    && let Some((index, place)) =
-                        self.shard(shard)?.stage_opening(&self.files, record)
+                    && let Some(noted) = self.shard(shard)?.stage_opening(&self.files, record)
                 {
-                    return Ok((index, place, true));
+                    return Ok(noted);
                 }
-                self.append(shard, record, |writer, index| {
-                    (index, writer.opened(index), false)
-                })
+                self.append(shard, record, |writer, index| (index, writer.opened(index)))
             },
         );
         match written {

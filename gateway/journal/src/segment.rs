@@ -24,7 +24,7 @@ use crate::clock::Clock;
 
 use super::record::{self, HEADER_BYTES, SegmentHeader};
 use super::store::{SegmentFile, Store};
-pub(super) use staged::What;
+pub(super) use staged::Fate;
 use staged::{Refused, Staged};
 
 /// Sealed segments that may wait for the background sync; one more is synced by the thread that rotates.

@@ -14,7 +14,7 @@ use journal::index::{Bodies, DIR, Feeder, Index};
 
 use crate::tasks;
 
-/// Records read between two rests: some milliseconds.
+/// Records read between two rests: some milliseconds, where no bodies are opened for them.
 const STEP_RECORDS: usize = 2048;
 /// Rest when there is nothing to do.
 const IDLE: Duration = Duration::from_millis(100);

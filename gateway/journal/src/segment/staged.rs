@@ -30,6 +30,15 @@ struct Record {
 }
 
 impl Staged {
+    fn note(&mut self, opens: bool, slot: u32, index: u64, bytes: usize) {
+        self.list.push(Record {
+            opens,
+            slot,
+            index,
+            bytes,
+        });
+    }
+
     /// Whether their indices follow one another.
     fn is_row(&self) -> bool {
         let indices = self.list.iter().map(|record| record.index);
@@ -45,11 +54,11 @@ impl Staged {
 pub(crate) struct Refused {
     /// An index that was taken and that no record will bear.
     pub(crate) lost: Option<u64>,
-    pub(crate) what: What,
+    pub(crate) fate: Fate,
 }
 
 /// What becomes of a refused record.
-pub(crate) enum What {
+pub(crate) enum Fate {
     /// An opening: it is no longer open, and its request may not pass.
     Opening,
     /// The closing of an opening that was refused along with it: nothing.
@@ -64,12 +73,7 @@ impl Shard {
     pub(crate) fn stage_opening(&mut self, files: &Files, buf: &mut [u8]) -> Option<(u64, Place)> {
         let index = self.stage(files, buf)?;
         let place = self.opened(index);
-        self.staged.list.push(Record {
-            opens: true,
-            slot: place.slot,
-            index,
-            bytes: buf.len(),
-        });
+        self.staged.note(true, place.slot, index, buf.len());
         Some((index, place))
     }
 
@@ -78,12 +82,7 @@ impl Shard {
         let Some(index) = self.stage(files, buf) else {
             return false;
         };
-        self.staged.list.push(Record {
-            opens: false,
-            slot,
-            index,
-            bytes: buf.len(),
-        });
+        self.staged.note(false, slot, index, buf.len());
         true
     }
 
@@ -172,16 +171,16 @@ impl Shard {
         for record in &staged.list {
             let (bytes, behind) = rest.split_at_checked(record.bytes).unwrap_or((rest, &[]));
             rest = behind;
-            let what = if record.opens {
+            let fate = if record.opens {
                 self.open.remove(record.slot);
-                What::Opening
+                Fate::Opening
             } else if self.open.is_free(record.slot) {
-                What::OfRefused
+                Fate::OfRefused
             } else {
-                What::Closing(record.slot, bytes.to_vec())
+                Fate::Closing(record.slot, bytes.to_vec())
             };
             let lost = (!given_back).then_some(record.index);
-            self.refused.push(Refused { lost, what });
+            self.refused.push(Refused { lost, fate });
         }
     }
 }

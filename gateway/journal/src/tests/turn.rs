@@ -26,6 +26,14 @@ fn poll(durable: &mut Durable, woken: &Arc<Woken>) -> Poll<Result<(), Error>> {
     Pin::new(durable).poll(&mut Context::from_waker(&waker))
 }
 
+/// What a journal that was shut down has written, without a gap.
+fn whole(journal: &Journal, dir: &Path) -> Vec<Value> {
+    journal.shutdown().unwrap();
+    let lines = lines(dir);
+    assert_gap_free(&lines);
+    lines
+}
+
 #[test]
 fn closings_of_a_turn_are_one_write_and_told_only_then() {
     let dir = tempfile::tempdir().unwrap();
@@ -60,9 +68,7 @@ fn closings_of_a_turn_are_one_write_and_told_only_then() {
     let counters = journal.counters();
     assert_eq!((counters.records, counters.open), (records + 6, 0));
     assert_eq!(journal.frontier(), frontier + 6);
-    journal.shutdown().unwrap();
-    let lines = lines(dir.path());
-    assert_gap_free(&lines);
+    let lines = whole(&journal, dir.path());
     assert_eq!(assert_paired(&lines), ["completed"; 5]);
 }
 
@@ -84,8 +90,7 @@ fn an_opening_takes_along_what_waits() {
     drop(ends);
     assert_eq!(disk.writes.load(Relaxed), writes + 1, "nothing is left");
     drop(next);
-    journal.shutdown().unwrap();
-    assert_gap_free(&lines(dir.path()));
+    whole(&journal, dir.path());
 }
 
 #[test]
@@ -132,9 +137,7 @@ fn a_full_disk_takes_what_waits_from_the_reserve() {
     disk.room.store(1 << 20, Relaxed);
     later(&journal, &clock);
     assert_eq!(journal.state(), State::Ok);
-    journal.shutdown().unwrap();
-    let lines = lines(dir.path());
-    assert_gap_free(&lines);
+    let lines = whole(&journal, dir.path());
     assert_eq!(assert_paired(&lines), ["completed"; 8]);
 }
 
@@ -162,9 +165,7 @@ fn openings_of_a_turn_are_one_write_and_pass_only_then() {
     drop(journal.begin(0, &opening("gone")).unwrap());
     drop(entries);
     assert_eq!(journal.counters().open, 0);
-    journal.shutdown().unwrap();
-    let lines = lines(dir.path());
-    assert_gap_free(&lines);
+    let lines = whole(&journal, dir.path());
     assert_eq!(assert_paired(&lines), ["abandoned"; 6]);
 }
 
@@ -196,9 +197,7 @@ fn openings_that_a_full_disk_refuses_leave_nothing() {
     disk.room.store(1 << 20, Relaxed);
     later(&journal, &clock);
     assert_eq!(journal.state(), State::Ok);
-    journal.shutdown().unwrap();
-    let lines = lines(dir.path());
-    assert_gap_free(&lines);
+    let lines = whole(&journal, dir.path());
     assert_eq!(assert_paired(&lines), ["completed"]);
     assert!(!lines.iter().any(|line| line["id"] == "refused"));
 }
@@ -220,9 +219,7 @@ fn shared_writes_leave_a_broken_file_for_another() {
     let next = journal.begin_now(0, &opening("next")).unwrap();
     drop((ends, next));
     assert_eq!((journal.state(), journal.counters().errors), (State::Ok, 0));
-    journal.shutdown().unwrap();
-    let lines = lines(dir.path());
-    assert_gap_free(&lines);
+    let lines = whole(&journal, dir.path());
     assert_eq!(assert_paired(&lines).len(), 4);
 }
 
