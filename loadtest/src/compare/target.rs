@@ -116,7 +116,7 @@ impl Target {
 
     /// Starts it and waits until it is ready.
     pub(crate) fn start(&self, stage: &Stage<'_>) -> anyhow::Result<Started> {
-        let scratch = Scratch::new(stage.scratch)?;
+        let scratch = Scratch::inside(stage.scratch)?;
         let (command, key) = match &self.program {
             Program::Direct => {
                 let key = Key::fixed().secret;
