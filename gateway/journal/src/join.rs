@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use super::record::Kind;
 use super::row::Row;
+use super::row::written::Written;
 
 /// Openings kept at once; the journal's reserve bounds them far below. Beyond it the oldest comes as a row without outcome.
 const OPEN_MAX: usize = 1 << 20;
@@ -183,17 +184,15 @@ impl Join {
 /// The opening that a closing names.
 fn names(payload: &[u8]) -> Option<u64> {
     // As the journal writes it, it need not be read to its end.
-    fn number<'p>(payload: &'p [u8], name: &[u8]) -> Option<(u64, &'p [u8])> {
-        let rest = payload.strip_prefix(name)?;
-        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        let (number, rest) = rest.split_at_checked(digits)?;
-        Some((str::from_utf8(number).ok()?.parse().ok()?, rest))
-    }
-    let written = number(payload, b"{\"at\":")
-        .and_then(|(_, rest)| number(rest, b",\"mono\":"))
-        .and_then(|(_, rest)| number(rest, b",\"opening\":"));
-    if let Some((opening, b"}" | [b',', ..])) = written {
-        return Some(opening);
+    let mut line = Written::beginning(payload);
+    let mut number = |name: &[u8]| line.word(name).then(|| line.whole())??;
+    let written = number(b"{\"at\":")
+        .and_then(|_| number(b",\"mono\":"))
+        .and_then(|_| number(b",\"opening\":"));
+    if let Some((opening, _)) = written
+        && (line.word(b",") || line.word(b"}"))
+    {
+        return u64::try_from(opening).ok();
     }
     #[derive(Deserialize)]
     struct Closes {
