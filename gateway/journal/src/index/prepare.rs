@@ -132,11 +132,12 @@ impl Preparer {
     /// Adds a row to a batch.
     pub(super) fn add(&mut self, settled: &Settled, bodies: &dyn Bodies, batch: &mut Batch) {
         let before = (batch.lists.len(), batch.terms.len(), batch.grams.len());
+        let mut told = Told::default();
         let straight = (!bodies.made_up())
-            .then(|| self.straight(settled, batch))
+            .then(|| self.straight(settled, &mut told, batch))
             .flatten();
         let (time, cost) = match straight {
-            Some(told) => self.figures(settled.kind(), &told, batch),
+            Some(()) => self.figures(settled.kind(), &told, batch),
             None => {
                 batch.lists.truncate(before.0);
                 batch.terms.truncate(before.1);
@@ -160,13 +161,18 @@ impl Preparer {
         });
     }
 
-    fn straight<'p>(&mut self, settled: &'p Settled, batch: &mut Batch) -> Option<Told<'p>> {
+    fn straight<'p>(
+        &mut self,
+        settled: &'p Settled,
+        told: &mut Told<'p>,
+        batch: &mut Batch,
+    ) -> Option<()> {
         let (fields, terms) = (&self.fields, &mut self.terms);
         terms.take(self.kind, settled.kind().as_bytes(), batch);
         let mut digits = [0; 20];
         let digits = wire::decimal::decimal(settled.index, &mut digits);
         terms.take(self.index, digits, batch);
-        self.reader.of(settled, &mut |field, text| {
+        self.reader.of(settled, told, &mut |field, text| {
             let Some(filters) = fields.get(field) else {
                 return;
             };

@@ -422,8 +422,9 @@ pub fn read(
             if settled.first.is_none() {
                 continue;
             }
-            match terms.of(&settled, &mut |_, _| {}) {
-                Some(told) => add(settled.kind(), &told),
+            let mut told = Told::default();
+            match terms.of(&settled, &mut told, &mut |_, _| {}) {
+                Some(()) => add(settled.kind(), &told),
                 None => {
                     let row = settled.row();
                     add(&row.kind, &Told::of(&row));

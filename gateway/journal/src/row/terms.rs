@@ -222,14 +222,14 @@ impl Terms {
         }
     }
 
-    /// Calls `take` with a field's place in [`FIELDS`] and a text, for everything that a filter compares. `None`: make the row
-    /// and ask that, whatever was taken.
+    /// Calls `take` with a field's place in [`FIELDS`] and a text, for everything that a filter compares, and fills `told`, which
+    /// is empty. `None`: make the row and ask that, whatever was taken and told.
     pub(crate) fn of<'p>(
         &mut self,
         settled: &'p Settled,
+        told: &mut Told<'p>,
         take: &mut impl FnMut(usize, &'p [u8]),
-    ) -> Option<Told<'p>> {
-        let mut told = Told::default();
+    ) -> Option<()> {
         for record in [&settled.first, &settled.closing].into_iter().flatten() {
             if matches!(record.kind, Kind::Event | Kind::Lost) {
                 return None;
@@ -239,14 +239,14 @@ impl Terms {
                 next: &mut self.next,
                 last: FIELDS.len() + record.kind as usize,
                 seen: [false; FIELDS_MAX],
-                told: &mut told,
+                told,
                 take,
             };
             let mut line = Written::of(&record.payload)?;
             reading.payload(&mut line, Object::of(record.kind, ""))?;
             line.is_at_end().then_some(())?;
         }
-        Some(told)
+        Some(())
     }
 }
 

@@ -60,7 +60,8 @@ fn kept(kind: Kind, payload: Box<[u8]>) -> Kept {
 
 fn told(settled: &Settled) -> Option<(BTreeSet<(&'static str, String)>, Told<'_>)> {
     let (mut terms, mut found) = (Terms::new(), BTreeSet::new());
-    let told = terms.of(settled, &mut |field, text| {
+    let mut told = Told::default();
+    terms.of(settled, &mut told, &mut |field, text| {
         let filters = FIELDS[field].filters.iter();
         let text = String::from_utf8(text.to_vec()).unwrap();
         found.extend(filters.map(|filter| (*filter, text.clone())));
