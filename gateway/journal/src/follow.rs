@@ -12,7 +12,7 @@
 //!
 //! Must never know how the journal is written, or hold its lock; must never change a file.
 //! Invariants: every index from the first on is handed over exactly once, as a record or as missing; of each shard one window
-//! and one record are in memory; segments that hold only smaller indices are not read.
+//! is in memory; segments that hold only smaller indices are not read.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -21,7 +21,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::record::{HEADER_BYTES, Kind, RECORD_HEAD_BYTES, Record};
+use super::record::{HEADER_BYTES, Kind, RECORD_HEAD_BYTES};
 use super::recover::{self, Damage, SegmentPath};
 use super::scan::{Found, Scanner};
 
@@ -88,19 +88,18 @@ struct Lane {
     known_to: Option<u64>,
     current: Option<(Arc<str>, Scanner<File>)>,
     last_index: Option<u64>,
-    head: Head,
+    /// The next record, whose payload the scanner still has.
+    head: Option<Head>,
     /// Nothing below this index is behind the head.
     drained_to: u64,
 }
 
-/// The next record of a shard, if it is `full`.
+/// The next record of a shard.
+#[derive(Clone, Copy)]
 struct Head {
-    full: bool,
     index: u64,
     kind: Kind,
-    segment: Arc<str>,
     offset: u64,
-    payload: Vec<u8>,
 }
 
 impl Follower {
@@ -155,19 +154,18 @@ impl Follower {
             return Ok(None);
         }
         let at = loop {
-            let at = self.nearest(frontier)?;
+            let nearest = self.nearest(frontier)?;
             if let Some(damage) = self.damage.pop_front() {
                 return Ok(Some(Next::Damage(damage)));
             }
-            let head = at.and_then(|at| self.head(at));
-            let index = head
-                .map(|head| head.index)
-                .filter(|index| *index < frontier);
+            let (at, index) = nearest
+                .filter(|(_, index)| *index < frontier)
+                .map_or((0, None), |(at, index)| (at, Some(index)));
             match (self.next, index) {
                 (Some(next), Some(index)) if index == next => break at,
                 (Some(next), Some(index)) if index < next => {
-                    let head = at.and_then(|at| self.head(at));
-                    return Ok(head.map(|head| Next::Damage(head.take_repeated())));
+                    let repeated = self.lanes.get_mut(at).and_then(Lane::take);
+                    return Ok(repeated.map(|record| Next::Damage(record.as_damage())));
                 }
                 // Something is not where it should be: perhaps in a segment begun since the last look.
                 _ if self.listed_for < frontier => {
@@ -190,29 +188,28 @@ impl Follower {
                 }
             }
         };
-        if let Some(index) = at.and_then(|at| self.head(at)).map(|head| head.index) {
-            self.next = Some(index + 1);
+        let record = self.lanes.get_mut(at).and_then(Lane::take);
+        if let Some(record) = &record {
+            self.next = Some(record.index + 1);
         }
-        let head = at.and_then(|at| self.head(at));
-        Ok(head.map(|head| Next::Record(head.take())))
+        Ok(record.map(Next::Record))
     }
 
-    fn head(&mut self, lane: usize) -> Option<&mut Head> {
-        self.lanes.get_mut(lane).map(|lane| &mut lane.head)
-    }
-
-    /// The lane that bears the smallest index of those not handed over, once each has looked as far as `frontier`.
-    fn nearest(&mut self, frontier: u64) -> io::Result<Option<usize>> {
-        let mut nearest: Option<(u64, usize)> = None;
+    /// The lane that bears the smallest index of those not handed over, and that index, once each has looked as far as
+    /// `frontier`.
+    fn nearest(&mut self, frontier: u64) -> io::Result<Option<(usize, u64)>> {
+        let mut nearest: Option<(usize, u64)> = None;
         for (at, lane) in self.lanes.iter_mut().enumerate() {
-            if !lane.head.full && lane.drained_to < frontier {
+            if lane.head.is_none() && lane.drained_to < frontier {
                 lane.advance(self.next.unwrap_or(0), frontier, &mut self.damage)?;
             }
-            if lane.head.full && nearest.is_none_or(|(index, _)| lane.head.index < index) {
-                nearest = Some((lane.head.index, at));
+            if let Some(head) = lane.head
+                && nearest.is_none_or(|(_, index)| head.index < index)
+            {
+                nearest = Some((at, head.index));
             }
         }
-        Ok(nearest.map(|(_, at)| at))
+        Ok(nearest)
     }
 
     /// Looks which segments there are, and queues those that were not there before.
@@ -252,14 +249,7 @@ impl Lane {
             known_to: None,
             current: None,
             last_index: None,
-            head: Head {
-                full: false,
-                index: 0,
-                kind: Kind::Event,
-                segment: Arc::from(""),
-                offset: 0,
-                payload: Vec::new(),
-            },
+            head: None,
             drained_to: 0,
         }
     }
@@ -292,6 +282,19 @@ impl Lane {
         Ok(())
     }
 
+    /// Hands over the next record.
+    fn take(&mut self) -> Option<Followed<'_>> {
+        let head = self.head.take()?;
+        let (segment, scanner) = self.current.as_ref()?;
+        Some(Followed {
+            index: head.index,
+            kind: head.kind,
+            payload: scanner.payload(),
+            segment,
+            offset: head.offset,
+        })
+    }
+
     /// Fetches the next record, or learns that there is none yet. Records below `from` are skipped.
     fn advance(
         &mut self,
@@ -315,7 +318,11 @@ impl Lane {
                 Some(Found::Record(offset, record)) => {
                     self.last_index = Some(record.index);
                     if record.index >= from {
-                        self.head.fill(segment, offset, &record);
+                        self.head = Some(Head {
+                            index: record.index,
+                            kind: record.kind,
+                            offset,
+                        });
                         return Ok(());
                     }
                     fresh = false;
@@ -362,33 +369,9 @@ fn open_segment(
     }
 }
 
-impl Head {
-    fn fill(&mut self, segment: &Arc<str>, offset: u64, record: &Record<'_>) {
-        self.full = true;
-        self.index = record.index;
-        self.kind = record.kind;
-        self.offset = offset;
-        self.payload.clear();
-        self.payload.extend_from_slice(record.payload);
-        if !Arc::ptr_eq(&self.segment, segment) {
-            self.segment = Arc::clone(segment);
-        }
-    }
-
-    fn take(&mut self) -> Followed<'_> {
-        self.full = false;
-        Followed {
-            index: self.index,
-            kind: self.kind,
-            payload: &self.payload,
-            segment: &self.segment,
-            offset: self.offset,
-        }
-    }
-
+impl Followed<'_> {
     /// As what it is if its index was handed over before.
-    fn take_repeated(&mut self) -> Damage {
-        self.full = false;
+    fn as_damage(&self) -> Damage {
         Damage {
             segment: self.segment.to_string(),
             offset: self.offset,

@@ -7,15 +7,18 @@
 //! Must never know where records come from. Invariants: rows come in the order of `settled`, then `index`; every opening,
 //! denial, event and `lost` record gives exactly one row; at most `OPEN_MAX` openings are kept.
 
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 
 use serde::Deserialize;
 
 use super::record::Kind;
 use super::row::Row;
+use super::row::written::Written;
 
 /// Openings kept at once; the journal's reserve bounds them far below. Beyond it the oldest comes as a row without outcome.
 const OPEN_MAX: usize = 1 << 20;
+/// Gaps that are left alone, however few openings there are.
+const GAPS_MIN: usize = 64;
 /// Openings without a closing that one record of a later epoch may bring; the rest comes with the records behind it.
 const UNCLOSED_MAX: usize = 1024;
 /// Most rows that one record gives.
@@ -95,7 +98,16 @@ impl Settled {
 #[derive(Debug, Default)]
 pub struct Join {
     /// Openings that wait for their closing.
-    open: BTreeMap<u64, Kept>,
+    open: Open,
+}
+
+/// Openings by index. Nearly all come at the end and go near the beginning, so a row of them does it.
+#[derive(Debug, Default)]
+struct Open {
+    /// By index. What went leaves a gap; the first is none, and they are not many more than the rest.
+    all: VecDeque<(u64, Option<Kept>)>,
+    /// How many there are without the gaps.
+    count: usize,
 }
 
 impl Join {
@@ -104,7 +116,7 @@ impl Join {
         match record.kind {
             Kind::Opened => {
                 self.begin_epoch(record, out);
-                if self.open.len() >= OPEN_MAX
+                if self.open.count >= OPEN_MAX
                     && let Some((index, opened)) = self.open.pop_first()
                 {
                     out.push(unclosed(opened, index, record.index));
@@ -124,18 +136,18 @@ impl Join {
     pub fn open(&self) -> impl Iterator<Item = (u64, Place)> {
         self.open
             .iter()
-            .map(|(index, opened)| (*index, opened.place))
+            .map(|(index, opened)| (index, opened.place))
     }
 
     /// The openings that wait, as rows without an end.
     pub(crate) fn open_rows(&self) -> Vec<Row> {
-        let row = |(index, opened): (&u64, &Kept)| {
+        let row = |(index, opened): (u64, &Kept)| {
             let first = First {
                 kind: Kind::Opened,
                 epoch: opened.epoch,
                 payload: &opened.payload,
             };
-            row(*index, *index, Some(first), None)
+            row(index, index, Some(first), None)
         };
         self.open.iter().map(row).collect()
     }
@@ -143,7 +155,7 @@ impl Join {
     /// The smallest index that waits for its closing. A reader without a place to keep `open` begins here after a restart,
     /// and skips the rows that it had.
     pub fn oldest_open(&self) -> Option<u64> {
-        self.open.first_key_value().map(|(index, _)| *index)
+        self.open.iter().next().map(|(index, _)| index)
     }
 
     /// Takes back an opening that `open` named, before the first record is pushed.
@@ -154,9 +166,9 @@ impl Join {
     /// Openings that got no closing although a new epoch began. Recovery writes closings and what was lost first, so
     /// any other record of the new epoch says that there are no more.
     fn begin_epoch(&mut self, record: &Input<'_>, out: &mut Vec<Settled>) {
-        let earlier = |open: &BTreeMap<u64, Kept>| {
-            open.first_key_value()
-                .is_some_and(|(_, opened)| opened.epoch < record.epoch)
+        let earlier = |open: &Open| {
+            let first = open.iter().next();
+            first.is_some_and(|(_, opened)| opened.epoch < record.epoch)
         };
         // Epochs grow with the index, so what is open from an earlier one comes first.
         for _ in 0..UNCLOSED_MAX {
@@ -174,26 +186,73 @@ impl Join {
         Settled {
             index: names.unwrap_or(closing.index),
             settled: closing.index,
-            first: names.and_then(|index| self.open.remove(&index)),
+            first: names.and_then(|index| self.open.remove(index)),
             closing: Some(Kept::of(closing)),
         }
+    }
+}
+
+impl Open {
+    fn insert(&mut self, index: u64, opened: Kept) {
+        let behind = self.all.back().is_none_or(|(last, _)| *last < index);
+        let place = if behind {
+            Err(self.all.len())
+        } else {
+            self.place(index)
+        };
+        self.count += 1;
+        match place.map(|at| self.all.get_mut(at)) {
+            Ok(Some((_, there))) => {
+                let gone = there.replace(opened);
+                self.count -= usize::from(gone.is_some());
+            }
+            Ok(None) => {}
+            Err(at) => self.all.insert(at, (index, Some(opened))),
+        }
+    }
+
+    fn remove(&mut self, index: u64) -> Option<Kept> {
+        let at = self.place(index).ok()?;
+        let opened = self.all.get_mut(at)?.1.take()?;
+        self.count -= 1;
+        while let Some((_, None)) = self.all.front() {
+            self.all.pop_front();
+        }
+        // One that waits for hours must not keep the gaps of all that came after it.
+        if self.all.len() > 2 * self.count + GAPS_MIN {
+            self.all.retain(|(_, opened)| opened.is_some());
+        }
+        Some(opened)
+    }
+
+    fn pop_first(&mut self) -> Option<(u64, Kept)> {
+        let (index, _) = self.iter().next()?;
+        Some((index, self.remove(index)?))
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (u64, &Kept)> {
+        let all = self.all.iter();
+        all.filter_map(|(index, opened)| Some((*index, opened.as_ref()?)))
+    }
+
+    /// Where this index is, or would be.
+    fn place(&self, index: u64) -> Result<usize, usize> {
+        self.all.binary_search_by_key(&index, |(index, _)| *index)
     }
 }
 
 /// The opening that a closing names.
 fn names(payload: &[u8]) -> Option<u64> {
     // As the journal writes it, it need not be read to its end.
-    fn number<'p>(payload: &'p [u8], name: &[u8]) -> Option<(u64, &'p [u8])> {
-        let rest = payload.strip_prefix(name)?;
-        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        let (number, rest) = rest.split_at_checked(digits)?;
-        Some((str::from_utf8(number).ok()?.parse().ok()?, rest))
-    }
-    let written = number(payload, b"{\"at\":")
-        .and_then(|(_, rest)| number(rest, b",\"mono\":"))
-        .and_then(|(_, rest)| number(rest, b",\"opening\":"));
-    if let Some((opening, b"}" | [b',', ..])) = written {
-        return Some(opening);
+    let mut line = Written::beginning(payload);
+    let mut number = |name: &[u8]| line.word(name).then(|| line.whole())??;
+    let written = number(b"{\"at\":")
+        .and_then(|_| number(b",\"mono\":"))
+        .and_then(|_| number(b",\"opening\":"));
+    if let Some((opening, _)) = written
+        && (line.word(b",") || line.word(b"}"))
+    {
+        return u64::try_from(opening).ok();
     }
     #[derive(Deserialize)]
     struct Closes {
@@ -282,6 +341,10 @@ fn number(index: u64) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
     use super::*;
 
     /// Rows as `index settled kind outcome` after records given as `index kind epoch payload`.
@@ -371,5 +434,37 @@ mod tests {
         );
         assert_eq!(join.oldest_open(), Some(10));
         assert_eq!(join.open().count(), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn openings_are_kept_as_by_a_map(steps in prop::collection::vec((0..4u8, 0..60u64), 0..400)) {
+            let (mut open, mut map) = (Open::default(), BTreeMap::new());
+            for (at, (what, index)) in steps.into_iter().enumerate() {
+                let opened = |index: u64| Kept {
+                    kind: Kind::Opened,
+                    epoch: at as u32,
+                    place: Place { number: 1, shard: 0, offset: index },
+                    payload: Box::default(),
+                };
+                match what {
+                    0 => {
+                        let next = at as u64 + 60;
+                        open.insert(next, opened(next));
+                        map.insert(next, opened(next));
+                    }
+                    1 => {
+                        open.insert(index, opened(index));
+                        map.insert(index, opened(index));
+                    }
+                    2 => prop_assert_eq!(open.remove(index * 7), map.remove(&(index * 7))),
+                    _ => prop_assert_eq!(open.pop_first(), map.pop_first()),
+                }
+                prop_assert_eq!(open.count, map.len());
+                prop_assert!(open.all.len() <= 2 * open.count + GAPS_MIN);
+                let kept: Vec<_> = open.iter().collect();
+                prop_assert_eq!(kept, map.iter().map(|(index, opened)| (*index, opened)).collect::<Vec<_>>());
+            }
+        }
     }
 }

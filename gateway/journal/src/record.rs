@@ -228,13 +228,17 @@ pub(super) fn frame(buf: &mut [u8], index: u64) -> bool {
     true
 }
 
-/// The record that begins at the first byte, if there is a whole and sound one.
-pub fn parse(bytes: &[u8]) -> Option<Record<'_>> {
+/// Bytes of the record that begins at the first byte, as it says itself; `None` if there is no record of that length.
+pub(super) fn told_bytes(bytes: &[u8]) -> Option<usize> {
     let length = usize::try_from(u32_at(bytes, 0)?).ok()?;
     let total = length.checked_add(UNCOUNTED_BYTES)?;
-    if !(RECORD_BYTES_MIN..=RECORD_BYTES_MAX).contains(&total) {
-        return None;
-    }
+    let possible = (RECORD_BYTES_MIN..=RECORD_BYTES_MAX).contains(&total);
+    possible.then_some(total)
+}
+
+/// The record that begins at the first byte, if there is a whole and sound one.
+pub fn parse(bytes: &[u8]) -> Option<Record<'_>> {
+    let total = told_bytes(bytes)?;
     let counted = bytes.get(UNCOUNTED_BYTES..total)?;
     let kind = Kind::from_byte(*counted.get(8)?)?;
     // Cheap tests come before the checksum: the search for the next good record tries every byte.

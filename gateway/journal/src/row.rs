@@ -18,7 +18,7 @@ pub mod csv;
 pub(crate) mod terms;
 #[cfg(test)]
 mod tests;
-mod written;
+pub(crate) mod written;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -71,7 +71,7 @@ macro_rules! columns {
             vec![$($(terms::Field::of_column(
                 (Kind::$record, $outer, $field),
                 stringify!($name),
-                <$kind as Cell>::terms_of,
+                <$kind as Cell>::READ,
             ),)*)*]
         }
 

@@ -6,14 +6,15 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::path::Path;
 
 use super::record::{
     self, HEADER_BYTES, Kind, RECORD_BYTES_MAX, RECORD_HEAD_BYTES, Record, SegmentHeader,
 };
 
-/// Bytes of a file held in memory: several of the longest records.
-const WINDOW_BYTES: usize = 8 * RECORD_BYTES_MAX;
+/// Bytes of a file held in memory: the longest records, and little enough to be still in a core's cache when they are looked at.
+const WINDOW_BYTES: usize = 2 * RECORD_BYTES_MAX;
 
 /// What comes next in a segment.
 #[derive(Debug)]
@@ -43,6 +44,8 @@ pub(super) struct Scanner<R> {
     at: usize,
     /// Its place in the file.
     offset: u64,
+    /// Where the payload of the record found last is in `window`.
+    payload: Range<usize>,
     ended: bool,
     last_index: Option<u64>,
     header: Option<SegmentHeader>,
@@ -76,6 +79,7 @@ impl<R: Read> Scanner<R> {
             window: Vec::with_capacity(WINDOW_BYTES),
             at: 0,
             offset: 0,
+            payload: 0..0,
             ended: false,
             last_index: None,
             header: None,
@@ -105,6 +109,11 @@ impl<R: Read> Scanner<R> {
         self.offset
     }
 
+    /// The payload of the record that was found last, until the next call.
+    pub(super) fn payload(&self) -> &[u8] {
+        self.window.get(self.payload.clone()).unwrap_or_default()
+    }
+
     /// The next record or damage; `None` at the end.
     pub(super) fn next(&mut self) -> io::Result<Option<Found<'_>>> {
         let offset = self.offset;
@@ -127,11 +136,11 @@ impl<R: Read> Scanner<R> {
                 let from = self.at;
                 self.consume(bytes);
                 self.last_index = Some(index);
-                let payload = self.window.get(from + RECORD_HEAD_BYTES..self.at);
+                self.payload = from + RECORD_HEAD_BYTES..self.at;
                 let record = Record {
                     index,
                     kind,
-                    payload: payload.unwrap_or_default(),
+                    payload: self.payload(),
                 };
                 return Ok(Some(Found::Record(offset, record)));
             }
@@ -151,9 +160,14 @@ impl<R: Read> Scanner<R> {
         self.offset += bytes as u64;
     }
 
-    /// Sees to it that the window holds a longest record, or all there is.
+    /// Sees to it that the window holds the record that begins here, or all there is.
     fn fill(&mut self) -> io::Result<()> {
-        if self.ended || self.window.len() - self.at >= RECORD_BYTES_MAX {
+        let rest = self.window.get(self.at..).unwrap_or_default();
+        let needed = match rest.len() {
+            0..4 => 4,
+            _ => record::told_bytes(rest).unwrap_or(0),
+        };
+        if self.ended || rest.len() >= needed {
             return Ok(());
         }
         self.window.drain(..self.at);

@@ -1,18 +1,19 @@
 //! The newest rows, not yet in a file: what the index knows of them, and how that becomes a part.
 //!
 //! Must never keep a row: it is in the log. Invariants: at most `ROWS_MAX` rows; memory is bounded by `TERMS_MAX` and
-//! `GRAMS_MAX` numbers of 8 bytes; rows are numbered in the order of the log.
+//! `GRAMS_MAX` numbers of 8 bytes, and the lists of terms by the preparer; rows are numbered in the order of the log.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 
 use super::hash::HASH_BITS;
+use super::postings::Postings;
 use super::prepare::Batch;
 use super::set::{ROWS_MAX, RowSet};
 use super::usage::Usage;
 use crate::join::{Place, ROWS_A_RECORD_MAX};
 
-/// Rows at which a part is written: some 10 MiB of memory. Fewer would be more files for a search to open.
+/// Rows at which a part is written: some 6 MiB of memory. Fewer would be more files for a search to open.
 pub(super) const ROWS_FULL: usize = 32 << 10;
 // What one more batch and record can bring still fits.
 const _: () = assert!(ROWS_FULL + 2 * ROWS_A_RECORD_MAX < ROWS_MAX);
@@ -20,8 +21,6 @@ const _: () = assert!(ROWS_FULL + 2 * ROWS_A_RECORD_MAX < ROWS_MAX);
 const SEGMENTS_FULL: usize = ROWS_MAX - 2 * ROWS_A_RECORD_MAX - 2;
 /// Pairs of term and row at which a part is written; four times what ordinary rows need.
 const TERMS_MAX: usize = 6 << 20;
-/// Pairs for which memory is kept from part to part: what ordinary rows need, 8 MiB.
-const TERMS_KEPT: usize = 1 << 20;
 /// Pairs of text term and row at which a part is written: 32 MiB.
 const GRAMS_MAX: usize = 4 << 20;
 /// Filters whose values are counted.
@@ -46,9 +45,8 @@ pub(super) struct Builder {
     pub(super) places: Vec<RowPlace>,
     pub(super) times: Vec<i64>,
     pub(super) costs: Vec<i64>,
-    /// A term above, a row in the low 16 bits; in no order.
-    pub(super) terms: Vec<u64>,
-    /// The same of texts.
+    pub(super) terms: Postings,
+    /// Terms of texts: a term above, a row in the low 16 bits; in no order.
     pub(super) grams: Vec<u64>,
     /// Values of the counted filters.
     pub(super) values: Vec<Counted>,
@@ -65,8 +63,8 @@ pub(super) struct Builder {
 pub(super) struct Counted {
     pub(super) filter: &'static str,
     pub(super) text: String,
-    /// Rows that have it.
-    pub(super) rows: u64,
+    /// Place of the list of its rows.
+    pub(super) list: usize,
 }
 
 /// Stands for no time and no cost.
@@ -75,9 +73,10 @@ pub(super) const NONE: i64 = i64::MIN;
 impl Builder {
     /// Adds the next rows of the log.
     pub(super) fn add(&mut self, batch: &mut Batch) {
-        self.values.append(&mut batch.fresh);
-        self.usage.add_all(&batch.shares);
-        let (mut terms, mut grams, mut values) = (&*batch.terms, &*batch.grams, &*batch.values);
+        self.values.append(&mut batch.values);
+        self.terms.begin_lists(&batch.fresh);
+        self.usage.add_all(&mut batch.shares);
+        let (mut lists, mut terms, mut grams) = (&*batch.lists, &*batch.terms, &*batch.grams);
         for row in &batch.rows {
             let Ok(at) = u16::try_from(self.places.len()) else {
                 debug_assert!(false, "a part was not written when it was full");
@@ -93,16 +92,10 @@ impl Builder {
             self.places.push(row.place);
             self.times.push(row.time);
             self.costs.push(row.cost);
-            let paired = |term: &u64| pair(*term, at);
-            self.terms
-                .extend(first(&mut terms, row.terms).iter().map(paired));
-            self.grams
-                .extend(first(&mut grams, row.grams).iter().map(paired));
-            for value in first(&mut values, row.values) {
-                if let Some(value) = self.values.get_mut(*value) {
-                    value.rows += 1;
-                }
-            }
+            let (lists, terms) = (first(&mut lists, row.lists), first(&mut terms, row.terms));
+            self.terms.add(at, lists, terms);
+            let grams = first(&mut grams, row.grams).iter();
+            self.grams.extend(grams.map(|gram| pair(*gram, at)));
         }
         batch.clear();
     }
@@ -112,7 +105,8 @@ impl Builder {
         let mut counted: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
         for value in &self.values {
             let of = counted.entry(value.filter.to_owned()).or_default();
-            of.insert(value.text.clone(), value.rows);
+            let rows = self.terms.list(value.list).len();
+            of.insert(value.text.clone(), rows as u64);
         }
         counted
     }
@@ -121,16 +115,15 @@ impl Builder {
     pub(super) fn is_full(&self, rows: usize) -> bool {
         self.places.len() >= rows
             || self.segments.len() >= SEGMENTS_FULL
-            || self.terms.len() >= TERMS_MAX
+            || self.terms.added() >= TERMS_MAX
             || self.grams.len() >= GRAMS_MAX
     }
 
     /// Puts the terms in the order in which a part has them.
     pub(super) fn sort(&mut self) {
-        for pairs in [&mut self.terms, &mut self.grams] {
-            pairs.sort_unstable();
-            pairs.dedup();
-        }
+        self.terms.sort();
+        self.grams.sort_unstable();
+        self.grams.dedup();
     }
 
     /// Empties it for the next part, which will want about as much memory.
@@ -139,7 +132,6 @@ impl Builder {
         self.times.clear();
         self.costs.clear();
         self.terms.clear();
-        self.terms.shrink_to(TERMS_KEPT);
         *self = Self {
             places: mem::take(&mut self.places),
             times: mem::take(&mut self.times),
@@ -151,7 +143,8 @@ impl Builder {
 
     /// Forgets the texts of these rows.
     pub(super) fn forget(&mut self, rows: &RowSet) {
-        self.grams.retain(|pair| !rows.contains(row_of(*pair)));
+        self.grams
+            .retain(|pair| !rows.contains(row_of(*pair).into()));
     }
 }
 
@@ -159,7 +152,7 @@ impl Builder {
 pub(super) fn rows_with(pairs: &[u64], term: u64, rows: usize) -> RowSet {
     let mut set = RowSet::empty(rows);
     for pair in pairs.iter().filter(|pair| term_of(**pair) == term) {
-        set.insert(row_of(*pair));
+        set.insert(row_of(*pair).into());
     }
     set
 }
@@ -179,6 +172,6 @@ pub(super) fn term_of(pair: u64) -> u64 {
     pair >> (u64::BITS - HASH_BITS)
 }
 
-pub(super) fn row_of(pair: u64) -> usize {
-    usize::from(u16::try_from(pair & 0xffff).unwrap_or(u16::MAX))
+pub(super) fn row_of(pair: u64) -> u16 {
+    u16::try_from(pair & 0xffff).unwrap_or(u16::MAX)
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::build::{Builder, rows_with};
+use super::build::Builder;
 use super::part::{Part, Standing};
 use super::prepare::{Batch, Preparer};
 use super::set::RowSet;
@@ -193,11 +193,11 @@ impl Feeder {
             }
         }
         let mut state = self.index.locked_mut();
-        let rows = state.tail.places.len();
+        let mut found = RowSet::empty(state.tail.places.len());
         for subject in subjects {
-            let found = rows_with(&state.tail.terms, subject, rows);
-            state.tail.forget(&found);
+            state.tail.terms.put_rows(subject, &mut found);
         }
+        state.tail.forget(&found);
         Ok(())
     }
 }

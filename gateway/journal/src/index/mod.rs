@@ -19,6 +19,7 @@ mod file;
 pub mod find;
 mod hash;
 mod part;
+mod postings;
 mod prepare;
 mod query;
 mod search;

@@ -126,7 +126,7 @@ impl Part {
             footer.usage_at = out.len() as u64;
             put_checked(out, &builder.usage.encode());
             footer.terms_at = out.len() as u64;
-            table::write(out, &builder.terms, footer.rows);
+            builder.terms.write(out, footer.rows);
             footer.grams_at = out.len() as u64;
             table::write(out, &builder.grams, footer.rows);
         })
@@ -200,7 +200,7 @@ impl Part {
     pub(super) fn forget(&self, rows: &RowSet) -> io::Result<Self> {
         let opened = self.open()?;
         let mut grams = opened.grams()?.pairs()?;
-        grams.retain(|pair| !rows.contains(row_of(*pair)));
+        grams.retain(|pair| !rows.contains(row_of(*pair).into()));
         grams.sort_unstable();
         let out = opened.source.read_all(self.footer.grams_at)?;
         let dir = self.path.parent().ok_or_else(damaged)?;

@@ -7,29 +7,37 @@
 
 use std::collections::HashMap;
 
+use wire::short::same;
+
 use super::build::{COUNTED, Counted, LONG, NONE, RowPlace};
 use super::hash;
 use super::text::{Bodies, Grams, Plain};
-use super::usage::{Share, Shares};
+use super::usage::{Gatherer, Share, Shares};
 use crate::join::Settled;
 use crate::row::Row;
-use crate::row::terms::{FIELDS, Terms, Told};
+use crate::row::terms::{FIELDS, Field, Terms, Told};
 
 /// Different values of a counted filter that a part remembers; rows of further values are not counted by value.
 const VALUES_MAX: usize = 512;
+/// Terms of a part that have a list of their own, and as many more as are counted; some 5 MiB of lists.
+const LISTS_MAX: usize = 1 << 16;
+/// Filters whose values hardly come twice: no list is begun for them.
+const RARE: [&str; 4] = ["index", "id", "trace", "fingerprint"];
 
 /// Rows that are ready to be handed over.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     pub(super) rows: Vec<Prepared>,
-    /// Terms of the rows, one row's after another's.
+    /// Places of the lists that rows are to be added to, one row's after another's.
+    pub(super) lists: Vec<usize>,
+    /// The same of terms without a list.
     pub(super) terms: Vec<u64>,
     /// The same of texts.
     pub(super) grams: Vec<u64>,
-    /// Counted values of the rows: places in the builder's list.
-    pub(super) values: Vec<usize>,
-    /// Values that the builder does not have yet, for the end of its list.
-    pub(super) fresh: Vec<Counted>,
+    /// Terms of the lists that the builder does not have yet.
+    pub(super) fresh: Vec<u64>,
+    /// Which of them are counted.
+    pub(super) values: Vec<Counted>,
     /// What requests used.
     pub(super) shares: Shares,
 }
@@ -41,9 +49,9 @@ pub(super) struct Prepared {
     pub(super) time: i64,
     pub(super) cost: i64,
     /// How many of the batch's lists are its own.
+    pub(super) lists: usize,
     pub(super) terms: usize,
     pub(super) grams: usize,
-    pub(super) values: usize,
 }
 
 impl Batch {
@@ -53,86 +61,89 @@ impl Batch {
 
     pub(super) fn clear(&mut self) {
         self.rows.clear();
+        self.lists.clear();
         self.terms.clear();
         self.grams.clear();
-        self.values.clear();
         self.fresh.clear();
+        self.values.clear();
         self.shares.clear();
     }
 }
 
-/// A filter that looks at a field.
-#[derive(Debug, Clone, Copy)]
+/// A filter of a search.
+#[derive(Debug)]
 struct Filter {
     name: &'static str,
     /// What the hashes of its terms begin with.
     seed: u64,
+    rare: bool,
     counted: bool,
-}
-
-impl Filter {
-    fn of(name: &'static str) -> Self {
-        Self {
-            name,
-            seed: hash::seed(name),
-            counted: COUNTED.contains(&name),
-        }
-    }
+    /// Different values that are counted.
+    values: usize,
+    /// The term that came last, and its list: most come again.
+    last: Option<(u64, usize)>,
 }
 
 /// Prepares rows for one builder after another.
 #[derive(Debug)]
 pub(super) struct Preparer {
-    terms: Terms,
-    /// Of each field of `FIELDS`.
-    filters: Vec<Vec<Filter>>,
-    kind: Filter,
-    index: Filter,
+    reader: Terms,
+    /// Of each field of `FIELDS`, the filters that look at it.
+    fields: Vec<Vec<usize>>,
+    terms: Filters,
+    kind: usize,
+    index: usize,
     grams: Grams,
-    values: Values,
+    gatherer: Gatherer,
 }
 
-/// The counted values that the builder has, or will have.
+/// All filters, and the lists that the builder has, or will have.
 #[derive(Debug, Default)]
-struct Values {
+struct Filters {
+    all: Vec<Filter>,
     /// By term.
-    places: HashMap<u64, usize, Plain>,
-    /// How many there are of each filter.
-    known: HashMap<&'static str, usize>,
+    lists: HashMap<u64, usize, Plain>,
 }
 
 impl Preparer {
     pub(super) fn new() -> Self {
-        let filters = |names: &[&'static str]| names.iter().copied().map(Filter::of).collect();
+        let mut terms = Filters::default();
+        let mut of_field = |field: &Field| {
+            let filters = field.filters.iter().map(|name| terms.filter(name));
+            filters.collect()
+        };
         Self {
-            terms: Terms::new(),
-            filters: FIELDS.iter().map(|field| filters(field.filters)).collect(),
-            kind: Filter::of("kind"),
-            index: Filter::of("index"),
+            reader: Terms::new(),
+            fields: FIELDS.iter().map(&mut of_field).collect(),
+            kind: terms.filter("kind"),
+            index: terms.filter("index"),
+            terms,
             grams: Grams::default(),
-            values: Values::default(),
+            gatherer: Gatherer::default(),
         }
     }
 
     /// The builder begins anew.
     pub(super) fn begin(&mut self) {
-        self.values = Values::default();
+        self.terms.begin();
+        self.gatherer = Gatherer::default();
     }
 
     /// Adds a row to a batch.
     pub(super) fn add(&mut self, settled: &Settled, bodies: &dyn Bodies, batch: &mut Batch) {
-        let before = (batch.terms.len(), batch.grams.len(), batch.values.len());
+        let before = (batch.lists.len(), batch.terms.len(), batch.grams.len());
+        let mut told = Told::default();
         let straight = (!bodies.made_up())
-            .then(|| self.straight(settled, batch))
+            .then(|| self.straight(settled, &mut told, batch))
             .flatten();
         let (time, cost) = match straight {
-            Some(told) => figures(settled.kind(), &told, batch),
+            Some(()) => self.figures(settled.kind(), &told, batch),
             None => {
-                batch.terms.truncate(before.0);
-                batch.values.truncate(before.2);
+                batch.lists.truncate(before.0);
+                batch.terms.truncate(before.1);
                 let row = settled.row();
                 self.by_row(&row, bodies, batch);
-                figures(&row.kind, &Told::of(&row), batch)
+                self.figures(&row.kind, &Told::of(&row), batch)
             }
         };
         batch.rows.push(Prepared {
@@ -144,88 +155,162 @@ impl Preparer {
             },
             time: time.unwrap_or(NONE),
             cost: cost.unwrap_or(NONE),
-            terms: batch.terms.len() - before.0,
-            grams: batch.grams.len() - before.1,
-            values: batch.values.len() - before.2,
+            lists: batch.lists.len() - before.0,
+            terms: batch.terms.len() - before.1,
+            grams: batch.grams.len() - before.2,
         });
     }
 
-    fn straight<'p>(&mut self, settled: &'p Settled, batch: &mut Batch) -> Option<Told<'p>> {
-        let Self {
-            terms,
-            filters,
-            kind,
-            index,
-            values,
-            ..
-        } = self;
-        let own = batch.values.len();
-        values.take(*kind, settled.kind().as_bytes(), own, batch);
+    fn straight<'p>(
+        &mut self,
+        settled: &'p Settled,
+        told: &mut Told<'p>,
+        batch: &mut Batch,
+    ) -> Option<()> {
+        let (fields, terms) = (&self.fields, &mut self.terms);
+        terms.take(self.kind, settled.kind().as_bytes(), batch);
         let mut digits = [0; 20];
         let digits = wire::decimal::decimal(settled.index, &mut digits);
-        values.take(*index, digits, own, batch);
-        terms.of(settled, &mut |field, text| {
-            for filter in filters.get(field).into_iter().flatten() {
-                values.take(*filter, text, own, batch);
+        terms.take(self.index, digits, batch);
+        self.reader.of(settled, told, &mut |field, text| {
+            let Some(filters) = fields.get(field) else {
+                return;
+            };
+            for filter in filters {
+                terms.take(*filter, text, batch);
             }
         })
     }
 
     fn by_row(&mut self, row: &Row, bodies: &dyn Bodies, batch: &mut Batch) {
-        let (own, values) = (batch.values.len(), &mut self.values);
-        row.each_term(|filter, text| values.take(Filter::of(filter), text.as_bytes(), own, batch));
+        row.each_term(|filter, text| {
+            let filter = self.terms.filter(filter);
+            self.terms.take(filter, text.as_bytes(), batch);
+        });
         match self.grams.of_row(row, bodies) {
             Some(found) => batch.grams.extend(found),
             None => batch.terms.push(hash::term(LONG.0, LONG.1)),
         }
     }
-}
 
-/// Time and cost of a row, whose share is added to the batch.
-fn figures(kind: &str, told: &Told<'_>, batch: &mut Batch) -> (Option<i64>, Option<i64>) {
-    if let Some(share) = Share::of(kind, told) {
-        batch.shares.add(&share);
-    }
-    (told.time, told.used.cost())
-}
-
-impl Values {
-    /// Takes a term; `own` is where the row's values begin in the batch: however many columns say it, a row has a value once.
-    fn take(&mut self, filter: Filter, text: &[u8], own: usize, batch: &mut Batch) {
-        let term = hash::term_of(filter.seed, text);
-        batch.terms.push(term);
-        if !filter.counted {
-            return;
+    /// Time and cost of a row, whose share is added to the batch.
+    fn figures(
+        &mut self,
+        kind: &str,
+        told: &Told<'_>,
+        batch: &mut Batch,
+    ) -> (Option<i64>, Option<i64>) {
+        if let Some(share) = Share::of(kind, told) {
+            self.gatherer.add(&share, &mut batch.shares);
         }
-        let place = self.places.get(&term).copied();
-        let Some(place) = place.or_else(|| self.remember(filter.name, term, text, batch)) else {
+        (told.time, told.used.cost())
+    }
+}
+
+impl Filters {
+    /// Place of the filter with this name.
+    fn filter(&mut self, name: &'static str) -> usize {
+        let known = |filter: &Filter| same(filter.name.as_bytes(), name.as_bytes());
+        self.all.iter().position(known).unwrap_or_else(|| {
+            self.all.push(Filter {
+                name,
+                seed: hash::seed(name),
+                rare: RARE.contains(&name),
+                counted: COUNTED.contains(&name),
+                values: 0,
+                last: None,
+            });
+            self.all.len() - 1
+        })
+    }
+
+    fn begin(&mut self) {
+        self.lists.clear();
+        for filter in &mut self.all {
+            filter.values = 0;
+            filter.last = None;
+        }
+    }
+
+    /// Takes a term.
+    fn take(&mut self, filter: usize, text: &[u8], batch: &mut Batch) {
+        let Some(filter) = self.all.get_mut(filter) else {
             return;
         };
-        if !batch.values.iter().skip(own).any(|value| *value == place) {
-            batch.values.push(place);
+        let term = hash::term_of(filter.seed, text);
+        let list = match filter.last {
+            _ if filter.rare => None,
+            Some((last, list)) if last == term => Some(list),
+            _ => {
+                let known = self.lists.get(&term).copied();
+                let list = known.or_else(|| filter.begin_list(term, text, &mut self.lists, batch));
+                filter.last = list.map(|list| (term, list));
+                list
+            }
+        };
+        match list {
+            Some(list) => batch.lists.push(list),
+            None => batch.terms.push(term),
         }
     }
+}
 
-    fn remember(
+impl Filter {
+    /// Where the rows of a new term are listed, if they are.
+    fn begin_list(
         &mut self,
-        filter: &'static str,
         term: u64,
         text: &[u8],
+        lists: &mut HashMap<u64, usize, Plain>,
         batch: &mut Batch,
     ) -> Option<usize> {
-        let text = str::from_utf8(text).ok()?;
-        let known = self.known.entry(filter).or_default();
-        if *known >= VALUES_MAX {
+        let counted = self.counted && self.values < VALUES_MAX;
+        if !counted && lists.len() >= LISTS_MAX {
             return None;
         }
-        *known += 1;
-        let place = self.places.len();
-        self.places.insert(term, place);
-        batch.fresh.push(Counted {
-            filter,
-            text: text.to_owned(),
-            rows: 0,
-        });
-        Some(place)
+        let list = lists.len();
+        if counted {
+            self.values += 1;
+            batch.values.push(Counted {
+                filter: self.name,
+                text: String::from_utf8_lossy(text).into_owned(),
+                list,
+            });
+        }
+        lists.insert(term, list);
+        batch.fresh.push(term);
+        Some(list)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The lists and the terms without one of a text that was taken.
+    fn taken(filters: &mut Filters, name: &'static str, text: &str) -> (Vec<usize>, Vec<u64>) {
+        let mut batch = Batch::default();
+        let filter = filters.filter(name);
+        filters.take(filter, text.as_bytes(), &mut batch);
+        (batch.lists, batch.terms)
+    }
+
+    #[test]
+    fn lists_are_for_what_comes_again_and_bounded() {
+        let mut filters = Filters::default();
+        let rare = vec![hash::term("id", "x")];
+        assert_eq!(taken(&mut filters, "id", "x"), (vec![], rare));
+        for list in 0..LISTS_MAX {
+            let first = taken(&mut filters, "user", &list.to_string());
+            assert_eq!(first, (vec![list], vec![]));
+        }
+        assert_eq!(taken(&mut filters, "user", "7"), (vec![7], vec![]));
+        let full = vec![hash::term("user", "new")];
+        assert_eq!(taken(&mut filters, "user", "new"), (vec![], full));
+        // What is counted is counted by its list.
+        let counted = taken(&mut filters, "status", "200");
+        assert_eq!(counted, (vec![LISTS_MAX], vec![]));
+        filters.begin();
+        assert_eq!(taken(&mut filters, "status", "200"), (vec![0], vec![]));
     }
 }

@@ -197,17 +197,17 @@ pub(super) fn in_tail(tail: &Builder, query: &Query) -> RowSet {
     for (filter, values) in query.terms() {
         let mut any = RowSet::empty(rows);
         for value in values {
-            any.or(&rows_with(&tail.terms, hash::term(filter, value), rows));
+            tail.terms.put_rows(hash::term(filter, value), &mut any);
         }
         set.and(&any);
     }
-    let long = || rows_with(&tail.terms, hash::term(LONG.0, LONG.1), rows);
     for text in query.texts() {
         let mut with_all = RowSet::all(rows);
         for gram in text::wanted(text) {
             with_all.and(&rows_with(&tail.grams, gram, rows));
         }
-        with_all.or(&long());
+        tail.terms
+            .put_rows(hash::term(LONG.0, LONG.1), &mut with_all);
         set.and(&with_all);
     }
     set.keep(|row| {

@@ -110,7 +110,7 @@ pub(super) fn encoded_bytes(count: usize, rows: usize) -> usize {
 /// Writes rows, which must grow.
 pub(super) fn encode(out: &mut Vec<u8>, list: &[u16], rows: usize) {
     if list.len() <= LIST_MAX {
-        list.iter().for_each(|row| out.extend(row.to_le_bytes()));
+        out.extend(list.iter().flat_map(|row| row.to_le_bytes()));
         return;
     }
     let mut set = RowSet::empty(rows);

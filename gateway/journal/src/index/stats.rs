@@ -8,7 +8,7 @@ use std::io;
 
 use serde::Serialize;
 
-use super::build::{self, Builder, COUNTED};
+use super::build::{Builder, COUNTED};
 use super::part::Opened;
 use super::query::Query;
 use super::search::{in_part, in_tail, known};
@@ -174,25 +174,12 @@ impl Counter {
             .newest_first()
             .filter_map(time)
             .try_for_each(|time| self.add_rows(time, 1))?;
-        let names: std::collections::HashMap<u64, _> = tail
-            .values
-            .iter()
-            .map(|value| {
-                (
-                    hash::term(value.filter, &value.text),
-                    (value.filter, &value.text),
-                )
-            })
-            .collect();
-        let mut seen = std::collections::HashSet::new();
-        for pair in &tail.terms {
-            let row = build::row_of(*pair);
-            if let Some((filter, value)) = names.get(&build::term_of(*pair))
-                && let Some(time) = time(row).filter(|_| found.contains(row))
-                && seen.insert(*pair)
-            {
-                self.add_value(time, filter, value, 1)?;
-            }
+        for value in &tail.values {
+            let rows = tail.terms.list(value.list).iter().copied();
+            rows.map(usize::from)
+                .filter(|row| found.contains(*row))
+                .filter_map(time)
+                .try_for_each(|time| self.add_value(time, value.filter, &value.text, 1))?;
         }
         Ok(())
     }

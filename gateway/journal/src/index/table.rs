@@ -27,70 +27,92 @@ const CHECKSUM_BYTES: u64 = 4;
 /// Writes a table of pairs, which are sorted and different. Rows are those of `row_of`, below `rows`.
 pub(super) fn write(out: &mut Vec<u8>, pairs: &[u64], rows: usize) {
     debug_assert!(pairs.is_sorted_by(|one, next| one < next));
-    let terms = pairs.chunk_by(|a, b| term_of(*a) == term_of(*b));
-    let bits = (terms.count() / BUCKET_ENTRIES)
-        .checked_ilog2()
-        .unwrap_or(0)
-        .min(24);
-    let (mut sets, mut buckets) = (Vec::new(), Vec::new());
-    let mut directory = Vec::new();
-    let mut bucket = Vec::new();
+    let groups = || pairs.chunk_by(|a, b| term_of(*a) == term_of(*b));
+    let mut table = Writer::new(groups().count(), rows);
     let mut list: Vec<u16> = Vec::new();
-    let mut current = 0;
-    for group in pairs.chunk_by(|a, b| term_of(*a) == term_of(*b)) {
-        let Some(term) = group.first().map(|pair| term_of(*pair)) else {
-            continue;
-        };
-        while current < term >> (HASH_BITS - bits) {
-            finish_bucket(&mut directory, &mut buckets, &mut bucket);
-            current += 1;
+    for group in groups() {
+        if let Some(first) = group.first() {
+            list.clear();
+            list.extend(group.iter().map(|pair| row_of(*pair)));
+            table.put(term_of(*first), &list);
         }
-        list.clear();
-        list.extend(
-            group
-                .iter()
-                .map(|pair| u16::try_from(row_of(*pair)).unwrap_or(u16::MAX)),
-        );
-        let place = match list.as_slice() {
-            [one] => u32::from(*one),
-            _ => {
-                let at = u32::try_from(sets.len()).unwrap_or(u32::MAX);
-                let mut set = Vec::with_capacity(set::encoded_bytes(list.len(), rows));
-                set::encode(&mut set, &list, rows);
-                put_checked(&mut sets, &set);
-                at
-            }
-        };
-        let count = u16::try_from(list.len() - 1).unwrap_or(u16::MAX);
-        bucket.extend(term.to_le_bytes().iter().take(6));
-        bucket.extend(count.to_le_bytes());
-        bucket.extend(place.to_le_bytes());
     }
-    for _ in current..1 << bits {
-        finish_bucket(&mut directory, &mut buckets, &mut bucket);
-    }
-    directory.extend(
-        u32::try_from(buckets.len())
-            .unwrap_or(u32::MAX)
-            .to_le_bytes(),
-    );
-    let mut head = bits.to_le_bytes().to_vec();
-    head.extend(
-        u32::try_from(buckets.len())
-            .unwrap_or(u32::MAX)
-            .to_le_bytes(),
-    );
-    put_checked(out, &head);
-    out.append(&mut directory);
-    out.append(&mut buckets);
-    out.append(&mut sets);
+    table.finish(out);
 }
 
-fn finish_bucket(directory: &mut Vec<u8>, buckets: &mut Vec<u8>, bucket: &mut Vec<u8>) {
-    let at = u32::try_from(buckets.len()).unwrap_or(u32::MAX);
-    directory.extend(at.to_le_bytes());
-    put_checked(buckets, bucket);
-    bucket.clear();
+/// A table that is being written, term by term.
+pub(super) struct Writer {
+    bits: u32,
+    rows: usize,
+    directory: Vec<u8>,
+    buckets: Vec<u8>,
+    sets: Vec<u8>,
+    /// The bucket that terms go to, and how many are before it.
+    bucket: Vec<u8>,
+    finished: u64,
+}
+
+impl Writer {
+    /// For about so many terms, of rows below `rows`.
+    pub(super) fn new(terms: usize, rows: usize) -> Self {
+        let bits = (terms / BUCKET_ENTRIES)
+            .checked_ilog2()
+            .unwrap_or(0)
+            .min(24);
+        Self {
+            bits,
+            rows,
+            directory: Vec::new(),
+            buckets: Vec::new(),
+            sets: Vec::new(),
+            bucket: Vec::new(),
+            finished: 0,
+        }
+    }
+
+    /// Adds a term and its rows. Terms grow, and so do rows, of which there is one at least.
+    pub(super) fn put(&mut self, term: u64, list: &[u16]) {
+        debug_assert!(list.is_sorted_by(|one, next| one < next));
+        while self.finished < term >> (HASH_BITS - self.bits) {
+            self.finish_bucket();
+        }
+        let place = match list {
+            [one] => u32::from(*one),
+            _ => {
+                let at = self.sets.len();
+                set::encode(&mut self.sets, list, self.rows);
+                let sum = crc32c::crc32c(self.sets.get(at..).unwrap_or_default());
+                self.sets.extend(sum.to_le_bytes());
+                u32::try_from(at).unwrap_or(u32::MAX)
+            }
+        };
+        let count = u16::try_from(list.len().saturating_sub(1)).unwrap_or(u16::MAX);
+        let entry = u128::from(term) | u128::from(count) << 48 | u128::from(place) << 64;
+        let entry = entry.to_le_bytes();
+        self.bucket.extend(entry.iter().take(ENTRY_BYTES));
+    }
+
+    pub(super) fn finish(mut self, out: &mut Vec<u8>) {
+        for _ in self.finished..1 << self.bits {
+            self.finish_bucket();
+        }
+        let bytes = u32::try_from(self.buckets.len()).unwrap_or(u32::MAX);
+        self.directory.extend(bytes.to_le_bytes());
+        let mut head = self.bits.to_le_bytes().to_vec();
+        head.extend(bytes.to_le_bytes());
+        put_checked(out, &head);
+        out.append(&mut self.directory);
+        out.append(&mut self.buckets);
+        out.append(&mut self.sets);
+    }
+
+    fn finish_bucket(&mut self) {
+        let at = u32::try_from(self.buckets.len()).unwrap_or(u32::MAX);
+        self.directory.extend(at.to_le_bytes());
+        put_checked(&mut self.buckets, &self.bucket);
+        self.bucket.clear();
+        self.finished += 1;
+    }
 }
 
 /// A table of a file.

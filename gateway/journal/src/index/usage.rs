@@ -13,10 +13,13 @@
 //! Must never know prices, budgets or a time zone. Invariants: sums saturate; every request and denial is in one group;
 //! names that only a stranger's request made up (an unknown model) are not kept.
 
-use std::collections::HashMap;
+mod gather;
+
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+
+use wire::short::same;
 
 use super::Index;
 use super::feed::resume;
@@ -26,6 +29,8 @@ use crate::follow::Until;
 use crate::row::Row;
 use crate::row::terms::{Terms, Told, Used};
 use crate::rows::Rows;
+
+pub(super) use gather::{Gatherer, Shares, Usage};
 
 /// Length of a slot of time, ms.
 pub const SLOT_MS: i64 = 900_000;
@@ -101,12 +106,12 @@ impl Sums {
             reserved_nano,
             estimated,
         ] = used.numbers.map(number);
-        let unknown = kind == "request" && UNKNOWN.contains(&outcome);
+        let unknown = kind == "request" && among(&UNKNOWN, outcome);
         let kept = |reserved| if unknown { reserved } else { 0 };
         Self {
             requests: 1,
-            errors: u64::from(!code.is_empty() && outcome != "client_closed"),
-            limited: u64::from(kind == "denial" && LIMITED.contains(&code)),
+            errors: u64::from(!code.is_empty() && !same(outcome, b"client_closed")),
+            limited: u64::from(kind == "denial" && among(&LIMITED, code)),
             estimated,
             unpriced: u64::from((prompt > 0 || completion > 0) && unpriced),
             prompt,
@@ -191,6 +196,11 @@ impl From<[u64; FIELDS]> for Sums {
     }
 }
 
+/// Whether a text is one of a few.
+fn among(known: &[&str], text: &[u8]) -> bool {
+    known.iter().any(|known| same(known.as_bytes(), text))
+}
+
 /// The values of the dimensions, in the order of [`DIMENSIONS`].
 pub type Of<'a> = [&'a str; DIMS];
 
@@ -201,7 +211,7 @@ pub type Take<'t> = dyn FnMut(i64, &Of<'_>, &Sums) + 't;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Share<'r> {
     slot: u32,
-    of: Of<'r>,
+    of: [&'r [u8]; DIMS],
     sums: Sums,
 }
 
@@ -225,10 +235,10 @@ impl<'r> Share<'r> {
             code,
             _,
         ] = told.used.texts;
-        let either = |last: &'r str, first| if last.is_empty() { first } else { last };
+        let either = |last: &'r [u8], first| if last.is_empty() { first } else { last };
         // Limits are asked before it is known whether there is such a model.
-        let unread = kind == "denial" && (UNREAD.contains(&code) || LIMITED.contains(&code));
-        let asked = if unread { "" } else { asked };
+        let unread = kind == "denial" && (among(&UNREAD, code) || among(&LIMITED, code));
+        let asked = if unread { &[][..] } else { asked };
         Some(Self {
             slot: u32::try_from(slot).ok()?,
             of: [
@@ -245,79 +255,16 @@ impl<'r> Share<'r> {
     }
 }
 
-/// Shares of some rows, those of a group as one; gathered without holding up a search.
-#[derive(Debug, Default)]
-pub(super) struct Shares(Vec<(u32, [String; DIMS], Sums)>);
-
-impl Shares {
-    pub(super) fn add(&mut self, share: &Share<'_>) {
-        let same = |(slot, of, _): &&mut (u32, [String; DIMS], Sums)| {
-            *slot == share.slot && of.iter().zip(share.of).all(|(known, text)| known == text)
-        };
-        match self.0.iter_mut().rev().find(same) {
-            Some((_, _, sums)) => sums.add(&share.sums),
-            None => self
-                .0
-                .push((share.slot, share.of.map(str::to_owned), share.sums)),
-        }
-    }
-
-    pub(super) fn clear(&mut self) {
-        self.0.clear();
-    }
-}
-
-/// Sums in memory.
-#[derive(Debug, Default)]
-pub(super) struct Usage {
-    texts: Vec<Box<str>>,
-    places: HashMap<Box<str>, u32>,
-    groups: HashMap<[u32; DIMS + 1], Sums>,
-}
-
 impl Usage {
-    fn add(&mut self, slot: u32, of: &Of<'_>, sums: &Sums) {
-        let [a, b, c, d, e, f, g] = of.map(|text| self.place(text));
-        let group = self.groups.entry([slot, a, b, c, d, e, f, g]);
-        group.or_default().add(sums);
-    }
-
-    pub(super) fn add_all(&mut self, shares: &Shares) {
-        for (slot, of, sums) in &shares.0 {
-            self.add(*slot, &of.each_ref().map(|text| &**text), sums);
-        }
-    }
-
-    fn place(&mut self, text: &str) -> u32 {
-        if let Some(known) = self.places.get(text) {
-            return *known;
-        }
-        // A part has fewer rows than that by far.
-        let place = u32::try_from(self.texts.len()).unwrap_or(u32::MAX);
-        self.texts.push(text.into());
-        self.places.insert(text.into(), place);
-        place
-    }
-
-    pub(super) fn each(&self, take: &mut Take<'_>) {
-        let text = |place: u32| {
-            let at = usize::try_from(place).unwrap_or(usize::MAX);
-            self.texts.get(at).map_or("", |text| &**text)
-        };
-        for ([slot, of @ ..], sums) in &self.groups {
-            take(i64::from(*slot) * SLOT_MS, &of.map(text), sums);
-        }
-    }
-
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
         put(&mut out, self.texts.len() as u64);
         for text in &self.texts {
             put(&mut out, text.len() as u64);
-            out.extend_from_slice(text.as_bytes());
+            out.extend_from_slice(text);
         }
         let mut groups: Vec<_> = self.groups.iter().collect();
-        groups.sort_unstable_by_key(|(group, _)| **group);
+        groups.sort_unstable_by_key(|(group, _)| *group);
         put(&mut out, groups.len() as u64);
         for (group, sums) in groups {
             group
@@ -458,13 +405,15 @@ pub fn read(
     let summed = of_parts(&parts, (from_ms, to_ms), take);
     index.map_or(Ok(()), |index| index.noting(summed))?;
     let (mut settled, mut usage) = (Vec::new(), Usage::default());
-    let mut terms = Terms::new();
+    let (mut terms, mut gatherer, mut shares) =
+        (Terms::new(), Gatherer::default(), Shares::default());
     let inside = within(from_ms, to_ms);
     let mut add = |kind: &str, told: &Told<'_>| {
-        if let Some(Share { slot, of, sums }) = Share::of(kind, told)
-            && inside(i64::from(slot) * SLOT_MS)
+        if let Some(share) = Share::of(kind, told)
+            && inside(i64::from(share.slot) * SLOT_MS)
         {
-            usage.add(slot, &of, &sums);
+            gatherer.add(&share, &mut shares);
+            usage.add_all(&mut shares);
         }
     };
     while rows.step(until, &mut settled)? {
@@ -473,8 +422,9 @@ pub fn read(
             if settled.first.is_none() {
                 continue;
             }
-            match terms.of(&settled, &mut |_, _| {}) {
-                Some(told) => add(settled.kind(), &told),
+            let mut told = Told::default();
+            match terms.of(&settled, &mut told, &mut |_, _| {}) {
+                Some(()) => add(settled.kind(), &told),
                 None => {
                     let row = settled.row();
                     add(&row.kind, &Told::of(&row));

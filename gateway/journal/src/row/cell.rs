@@ -93,14 +93,27 @@ pub trait Cell {
         }
     }
 
-    /// The same of a value that was not read into a cell; and the number that it is, 1 for `true`. `None`: it must be read to
-    /// be told.
+    /// How the same is read of a value that was not read into a cell.
     #[doc(hidden)]
-    fn terms_of<'p>(line: &mut Written<'p>, take: &mut dyn FnMut(&'p [u8])) -> Option<Option<i64>>;
+    const READ: Read;
 }
+
+/// How the terms of a value are read.
+#[derive(Debug, Clone, Copy)]
+pub enum Read {
+    /// It is a text.
+    Text,
+    /// It is a whole number, or `null`.
+    Whole,
+    /// Hands over the terms and says what number it is, 1 for `true`. `None`: it must be read into a cell to be told.
+    Other(ReadOther),
+}
+
+type ReadOther = for<'p> fn(&mut Written<'p>, &mut dyn FnMut(&'p [u8])) -> Option<Option<i64>>;
 
 impl Cell for String {
     const TYPE: ColumnType = ColumnType::Text;
+    const READ: Read = Read::Text;
 
     fn value(&self) -> Value<'_> {
         if self.is_empty() {
@@ -109,46 +122,29 @@ impl Cell for String {
             Value::Text(self)
         }
     }
-
-    fn terms_of<'p>(line: &mut Written<'p>, take: &mut dyn FnMut(&'p [u8])) -> Option<Option<i64>> {
-        let text = line.text()?;
-        if !text.is_empty() {
-            take(text);
-        }
-        Some(None)
-    }
 }
 
 impl Cell for Option<i64> {
     const TYPE: ColumnType = ColumnType::Int;
+    const READ: Read = Read::Whole;
 
     fn value(&self) -> Value<'_> {
         self.map_or(Value::Null, Value::Int)
-    }
-
-    fn terms_of<'p>(line: &mut Written<'p>, take: &mut dyn FnMut(&'p [u8])) -> Option<Option<i64>> {
-        let whole = line.whole()?;
-        Some(whole.map(|(number, digits)| {
-            take(digits);
-            number
-        }))
     }
 }
 
 impl Cell for Option<bool> {
     const TYPE: ColumnType = ColumnType::Bool;
+    const READ: Read = Read::Other(|line, _| Some(line.flag()?.map(i64::from)));
 
     fn value(&self) -> Value<'_> {
         self.map_or(Value::Null, Value::Bool)
-    }
-
-    fn terms_of<'p>(line: &mut Written<'p>, _: &mut dyn FnMut(&'p [u8])) -> Option<Option<i64>> {
-        Some(line.flag()?.map(i64::from))
     }
 }
 
 impl Cell for Vec<String> {
     const TYPE: ColumnType = ColumnType::Texts;
+    const READ: Read = Read::Other(read_texts);
 
     fn value(&self) -> Value<'_> {
         if self.is_empty() {
@@ -157,15 +153,16 @@ impl Cell for Vec<String> {
             Value::Texts(self)
         }
     }
+}
 
-    fn terms_of<'p>(line: &mut Written<'p>, take: &mut dyn FnMut(&'p [u8])) -> Option<Option<i64>> {
-        line.list(|line| line.text().map(&mut *take))?;
-        Some(None)
-    }
+fn read_texts<'p>(line: &mut Written<'p>, take: &mut dyn FnMut(&'p [u8])) -> Option<Option<i64>> {
+    line.list(|line| line.text().map(&mut *take))?;
+    Some(None)
 }
 
 impl Cell for Vec<Count> {
     const TYPE: ColumnType = ColumnType::Counts;
+    const READ: Read = Read::Other(read_counts);
 
     fn value(&self) -> Value<'_> {
         if self.is_empty() {
@@ -174,28 +171,28 @@ impl Cell for Vec<Count> {
             Value::Counts(self)
         }
     }
+}
 
-    fn terms_of<'p>(line: &mut Written<'p>, take: &mut dyn FnMut(&'p [u8])) -> Option<Option<i64>> {
-        line.list(|line| {
-            let mut name = MORE.as_bytes();
-            let mut seen = 0;
-            line.object(|line, key| {
-                seen += 1;
-                if key == b"type" {
-                    name = line.text()?;
-                } else if matches!(key, b"count" | b"more") {
-                    line.whole()?;
-                } else {
-                    return None;
-                }
-                Some(())
-            })?;
-            take(name);
-            // More would be one of them twice.
-            (seen <= 2).then_some(())
+fn read_counts<'p>(line: &mut Written<'p>, take: &mut dyn FnMut(&'p [u8])) -> Option<Option<i64>> {
+    line.list(|line| {
+        let mut name = MORE.as_bytes();
+        let mut seen = 0;
+        line.object(|line, key| {
+            seen += 1;
+            if key == b"type" {
+                name = line.text()?;
+            } else if matches!(key, b"count" | b"more") {
+                line.whole()?;
+            } else {
+                return None;
+            }
+            Some(())
         })?;
-        Some(None)
-    }
+        take(name);
+        // More would be one of them twice.
+        (seen <= 2).then_some(())
+    })?;
+    Some(None)
 }
 
 /// A moment, ms since 1970 UTC.
@@ -205,14 +202,10 @@ pub struct Time(pub Option<i64>);
 
 impl Cell for Time {
     const TYPE: ColumnType = ColumnType::Time;
+    const READ: Read = Read::Whole;
 
     fn value(&self) -> Value<'_> {
         self.0.map_or(Value::Null, Value::Time)
-    }
-
-    fn terms_of<'p>(line: &mut Written<'p>, _: &mut dyn FnMut(&'p [u8])) -> Option<Option<i64>> {
-        let whole = line.whole()?;
-        Some(whole.map(|(number, _)| number))
     }
 }
 
@@ -282,6 +275,7 @@ impl<'de> Deserialize<'de> for Attempts {
 
 impl Cell for Attempts {
     const TYPE: ColumnType = ColumnType::Json;
+    const READ: Read = Read::Other(read_attempts);
 
     fn value(&self) -> Value<'_> {
         self.json.value().text_as_json()
@@ -290,36 +284,39 @@ impl Cell for Attempts {
     fn each_term(&self, take: &mut dyn FnMut(&str)) {
         self.providers.each_term(take);
     }
+}
 
-    fn terms_of<'p>(line: &mut Written<'p>, take: &mut dyn FnMut(&'p [u8])) -> Option<Option<i64>> {
-        line.list(|line| {
-            let (mut provider, mut seen) = (&b""[..], 0_u8);
-            line.object(|line, key| {
-                let bit = match key {
-                    b"provider" => 1,
-                    b"model" => 2,
-                    b"fault" => 4,
-                    b"more" => 8,
-                    _ => return None,
-                };
-                if seen & bit != 0 {
-                    return None;
-                }
-                seen |= bit;
-                match bit {
-                    1 => provider = line.text()?,
-                    8 => line.whole().map(|_| ())?,
-                    _ => line.text().map(|_| ())?,
-                }
-                Some(())
-            })?;
-            if !provider.is_empty() {
-                take(provider);
+fn read_attempts<'p>(
+    line: &mut Written<'p>,
+    take: &mut dyn FnMut(&'p [u8]),
+) -> Option<Option<i64>> {
+    line.list(|line| {
+        let (mut provider, mut seen) = (&b""[..], 0_u8);
+        line.object(|line, key| {
+            let bit = match key {
+                b"provider" => 1,
+                b"model" => 2,
+                b"fault" => 4,
+                b"more" => 8,
+                _ => return None,
+            };
+            if seen & bit != 0 {
+                return None;
+            }
+            seen |= bit;
+            match bit {
+                1 => provider = line.text()?,
+                8 => line.whole().map(|_| ())?,
+                _ => line.text().map(|_| ())?,
             }
             Some(())
         })?;
-        Some(None)
-    }
+        if !provider.is_empty() {
+            take(provider);
+        }
+        Some(())
+    })?;
+    Some(None)
 }
 
 /// Where a body is kept, as JSON text; searched by whose it is.
@@ -356,6 +353,8 @@ impl<'de> Deserialize<'de> for Body {
 
 impl Cell for Body {
     const TYPE: ColumnType = ColumnType::Json;
+    // Whoever indexes it opens the body, and needs its row for that.
+    const READ: Read = Read::Other(|_, _| None);
 
     fn value(&self) -> Value<'_> {
         self.json.value().text_as_json()
@@ -363,11 +362,6 @@ impl Cell for Body {
 
     fn each_term(&self, take: &mut dyn FnMut(&str)) {
         self.reference.subject.each_term(take);
-    }
-
-    fn terms_of<'p>(_: &mut Written<'p>, _: &mut dyn FnMut(&'p [u8])) -> Option<Option<i64>> {
-        // Whoever indexes it opens the body, and needs its row for that.
-        None
     }
 }
 
@@ -403,13 +397,10 @@ impl Json {
 
 impl Cell for Json {
     const TYPE: ColumnType = ColumnType::Json;
+    const READ: Read = Read::Other(|_, _| None);
 
     fn value(&self) -> Value<'_> {
         self.0.value().text_as_json()
-    }
-
-    fn terms_of<'p>(_: &mut Written<'p>, _: &mut dyn FnMut(&'p [u8])) -> Option<Option<i64>> {
-        None
     }
 }
 

@@ -4,10 +4,14 @@
 //! Must never guess: what is not in this form is `None`, and then a real reader has to look.
 //! Invariant: what is read here, a JSON reader reads as the same (a test holds it against `serde_json`).
 
+use wire::short::same;
+
 /// Deepest object or list.
 const DEPTH_MAX: usize = 4;
-/// Digits that fit into 63 bits, whatever they are.
+/// Digits that fit into 63 bits with their sign, whatever they are.
 const DIGITS_MAX: usize = 18;
+/// Bytes looked at together.
+const WORD: usize = 8;
 
 /// A payload, and how far it was read.
 #[derive(Debug)]
@@ -19,14 +23,19 @@ pub struct Written<'p> {
 impl<'p> Written<'p> {
     /// Of a whole payload; `None` if it is no text or not on one line.
     pub(super) fn of(payload: &'p [u8]) -> Option<Self> {
-        // To the end whatever comes, so that it goes by vector.
-        let control = payload
+        // To the end whatever comes, so that it goes by vector: as signed numbers, what is not ASCII is below a blank too.
+        let plain = payload
             .iter()
-            .fold(false, |found, byte| found | (*byte < b' '));
-        (!control && std::str::from_utf8(payload).is_ok()).then_some(Self {
+            .fold(true, |plain, byte| plain & (byte.cast_signed() >= 0x20));
+        (plain || is_one_line(payload)).then_some(Self::beginning(payload))
+    }
+
+    /// Of a payload of which only the beginning matters, and no text.
+    pub(crate) fn beginning(payload: &'p [u8]) -> Self {
+        Self {
             rest: payload,
             depth: 0,
-        })
+        }
     }
 
     /// Whether all of it was read.
@@ -46,11 +55,16 @@ impl<'p> Written<'p> {
         }
     }
 
-    fn word(&mut self, word: &[u8]) -> bool {
-        self.rest.strip_prefix(word).is_some_and(|rest| {
-            self.rest = rest;
-            true
-        })
+    /// Takes these bytes if they come next.
+    #[inline]
+    pub(crate) fn word(&mut self, word: &[u8]) -> bool {
+        match self.rest.split_at_checked(word.len()) {
+            Some((first, rest)) if same(first, word) => {
+                self.rest = rest;
+                true
+            }
+            _ => false,
+        }
     }
 
     /// A text, without its quotes.
@@ -59,44 +73,32 @@ impl<'p> Written<'p> {
         if !self.has(b'"') {
             return None;
         }
-        let end = self
-            .rest
-            .iter()
-            .position(|byte| matches!(byte, b'"' | b'\\'))?;
+        let end = plain_prefix(self.rest)?;
         let (text, rest) = self.rest.split_at_checked(end)?;
         self.rest = rest;
         self.has(b'"').then_some(text)
     }
 
-    /// `null`, or a whole number and its digits.
-    #[inline]
-    pub(super) fn whole(&mut self) -> Option<Option<(i64, &'p [u8])>> {
-        if self.rest.first() == Some(&b'n') {
-            return self.word(b"null").then_some(None);
-        }
+    /// `null`, or a whole number and its digits. Who reads on finds out whether it had a fraction or an exponent: nothing that
+    /// may come behind a number begins with one.
+    pub(crate) fn whole(&mut self) -> Option<Option<(i64, &'p [u8])>> {
         let all = self.rest;
-        let minus = self.has(b'-');
-        let (mut number, mut digits) = (0_i64, 0);
-        while let Some((digit @ b'0'..=b'9', rest)) = self.rest.split_first() {
-            digits += 1;
-            if digits > DIGITS_MAX {
-                return None;
+        let (number, digits) = match all.first()? {
+            b'n' => return self.word(b"null").then_some(None),
+            b'-' => {
+                let (number, digits) = number(all.get(1..)?);
+                (-number, digits + 1)
             }
-            number = number * 10 + i64::from(digit - b'0');
-            self.rest = rest;
-        }
+            _ => number(all),
+        };
         // JSON knows no zeros at the beginning, and -0 is no whole number to everybody.
-        let leads = all.get(usize::from(minus)) == Some(&b'0');
-        if digits == 0 || leads && (digits > 1 || minus) || self.goes_on() {
+        let (text, rest) = all.split_at_checked(digits)?;
+        let odd = matches!(text, [] | [b'-'] | [b'0', _, ..] | [b'-', b'0', ..]);
+        if odd || digits > DIGITS_MAX {
             return None;
         }
-        let text = all.get(..digits + usize::from(minus))?;
-        Some(Some((if minus { -number } else { number }, text)))
-    }
-
-    /// A fraction or an exponent follows.
-    fn goes_on(&self) -> bool {
-        matches!(self.rest.first(), Some(b'.' | b'e' | b'E'))
+        self.rest = rest;
+        Some(Some((number, text)))
     }
 
     /// `true`, `false` or `null`.
@@ -122,10 +124,30 @@ impl<'p> Written<'p> {
         mut take: impl FnMut(&mut Self, &'p [u8]) -> Option<()>,
     ) -> Option<()> {
         self.between(b'{', b'}', &mut |line: &mut Self| {
-            let name = line.text()?;
-            line.has(b':').then_some(())?;
+            let name = line.name()?;
             take(line, name)
         })
+    }
+
+    /// The beginning of an object, for who reads its members one by one; whether it has any.
+    #[inline]
+    pub(super) fn begins_object(&mut self) -> Option<bool> {
+        self.has(b'{').then(|| !self.has(b'}'))
+    }
+
+    /// What is behind a member of such an object; whether there is another.
+    #[inline]
+    pub(super) fn goes_on(&mut self) -> Option<bool> {
+        if self.has(b',') {
+            return Some(true);
+        }
+        self.has(b'}').then_some(false)
+    }
+
+    /// A member's name.
+    pub(super) fn name(&mut self) -> Option<&'p [u8]> {
+        let name = self.text()?;
+        self.has(b':').then_some(name)
     }
 
     #[inline]
@@ -149,6 +171,103 @@ impl<'p> Written<'p> {
                 return Some(());
             }
             self.has(b',').then_some(())?;
+        }
+    }
+}
+
+/// How many bytes come before the first quote or backslash; `None` if there is none.
+#[inline]
+fn plain_prefix(bytes: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    while let Some(word) = bytes.get(at..).and_then(<[u8]>::first_chunk::<WORD>) {
+        let marks = special_marks(u64::from_le_bytes(*word));
+        if marks != 0 {
+            return Some(at + marks.trailing_zeros() as usize / 8);
+        }
+        at += WORD;
+    }
+    let rest = bytes.get(at..)?;
+    let end = rest.iter().position(|byte| matches!(byte, b'"' | b'\\'));
+    end.map(|end| at + end)
+}
+
+/// The high bit of the first quote or backslash of eight bytes is set, and of none before it (bits behind it mean nothing).
+/// "Bit Twiddling Hacks", haszero.
+const fn special_marks(word: u64) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = ONES * 0x80;
+    const fn zero(word: u64) -> u64 {
+        word.wrapping_sub(ONES) & !word & HIGH
+    }
+    zero(word ^ (ONES * b'"' as u64)) | zero(word ^ (ONES * b'\\' as u64))
+}
+
+/// The number that bytes begin with, and how many digits it has; of too many digits the number is a wrong one.
+#[inline]
+fn number(bytes: &[u8]) -> (i64, usize) {
+    let first = bytes.first_chunk::<WORD>();
+    let eight = first.and_then(|word| eight_digits(u64::from_le_bytes(*word)));
+    let (mut number, mut digits) = eight.map_or((0, 0), |eight| (eight, WORD));
+    for byte in bytes.get(digits..).unwrap_or_default() {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            break;
+        }
+        number = number.wrapping_mul(10).wrapping_add(i64::from(digit));
+        digits += 1;
+    }
+    (number, digits)
+}
+
+/// The number that eight digits are, the first in the lowest byte: pairs are joined, then fours, then both halves.
+fn eight_digits(word: u64) -> Option<i64> {
+    const HIGH: u64 = 0xf0f0_f0f0_f0f0_f0f0;
+    const ZEROS: u64 = 0x3030_3030_3030_3030;
+    // Digits are 0x30 to 0x39: the high half of a byte is 3, and still is when 6 is added.
+    let above = word.wrapping_add(0x0606_0606_0606_0606);
+    if word & HIGH != ZEROS || above & HIGH != ZEROS {
+        return None;
+    }
+    let pairs = (word & !HIGH).wrapping_mul(10 << 8 | 1) >> 8 & 0x00ff_00ff_00ff_00ff;
+    let fours = pairs.wrapping_mul(100 << 16 | 1) >> 16 & 0x0000_ffff_0000_ffff;
+    let eight = fours.wrapping_mul(10_000 << 32 | 1) >> 32;
+    i64::try_from(eight).ok()
+}
+
+/// Whether bytes are text without a control character.
+fn is_one_line(payload: &[u8]) -> bool {
+    payload.iter().all(|byte| *byte >= b' ') && str::from_utf8(payload).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn the_first_special_byte_is_found(text in prop::collection::vec(prop_oneof![20 => Just(b'x'), 1 => any::<u8>(), 1 => Just(b'"'), 1 => Just(b'\\')], 0..60)) {
+            let want = text.iter().position(|byte| matches!(byte, b'"' | b'\\'));
+            prop_assert_eq!(plain_prefix(&text), want);
+        }
+
+        #[test]
+        fn only_text_on_one_line_is_read(text in prop::collection::vec(prop_oneof![30 => b' '..=0x7f, 1 => any::<u8>()], 0..60)) {
+            let want = str::from_utf8(&text).is_ok_and(|text| text.bytes().all(|byte| byte >= b' '));
+            prop_assert_eq!(Written::of(&text).is_some(), want);
+        }
+
+        #[test]
+        fn whole_numbers_are_what_a_json_reader_reads(text in "-?[0-9]{0,22}([.e][0-9])?") {
+            let mut line = Written::of(text.as_bytes()).unwrap();
+            if let Some(whole) = line.whole().filter(|_| line.is_at_end()) {
+                let (number, digits) = whole.unwrap();
+                prop_assert_eq!(digits, text.as_bytes());
+                prop_assert_eq!(number, serde_json::from_str::<i64>(&text).unwrap());
+            } else if let Ok(number) = serde_json::from_str::<i64>(&text) {
+                prop_assert!(number.unsigned_abs() >= 10_u64.pow(17) || text == "-0", "{text}");
+            }
         }
     }
 }
