@@ -66,6 +66,10 @@ impl Scan<'_, '_> {
         let first = bytes.get(at).copied()?;
         let second = bytes.get(at + 1).copied()?;
         let capital = is(first, UPPER);
+        // Most words are short ones before a blank.
+        if n < VALUE && is(second, LOWER) && blank_follows(bytes, at + n) {
+            return (!capital || !opens_capital(bytes, at)).then_some(at + n);
+        }
         // One capital, or a word of them.
         let alone = if capital && is(second, UPPER) {
             shouted(bytes, at, n)?
@@ -185,6 +189,16 @@ fn ending(bytes: &[u8], end: usize, alone: bool) -> Option<Ending> {
             (!bracket).then_some(Ending::SIGN)
         }
         _ => None,
+    }
+}
+
+/// Whether a blank follows, and nothing that may make the word before it more than one: [`ending`] would say the same.
+#[inline]
+fn blank_follows(bytes: &[u8], end: usize) -> bool {
+    match bytes.get(end..) {
+        Some([b' ', second, ..]) => !matches!(second, b'@' | b'(' | b'[' | b'{' | b'a' | b'A'),
+        Some([b'\n', _, ..]) => true,
+        _ => false,
     }
 }
 

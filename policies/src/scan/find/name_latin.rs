@@ -72,21 +72,45 @@ const SALUTATIONS: &[&str] = &[
     "approved by",
 ];
 
-/// The first and last letters of the cues' last words: most words before a capital are none of them.
-struct Heads([u32; 26]);
+/// Letters of the cues' last words: most words before a capital are none of them.
+struct Heads {
+    /// The last letters of each, by the first one.
+    lasts: [u32; 26],
+    /// The same, by the one before.
+    ends: [u32; 26],
+}
 
 static HEADS: LazyLock<Heads> = LazyLock::new(|| {
-    let mut heads = Heads([0; 26]);
+    let mut heads = Heads {
+        lasts: [0; 26],
+        ends: [0; 26],
+    };
     for cue in LATIN.iter().filter(|cue| cue.is_ascii()) {
         let word = cue.rsplit([' ', '\'']).next().unwrap_or(cue).as_bytes();
-        if let (Some(first), Some(last)) = (word.first(), word.last())
-            && let Some(slot) = heads.0.get_mut(usize::from(first - b'a'))
-        {
-            *slot |= 1 << (last - b'a');
+        let Some((&last, rest)) = word.split_last() else {
+            continue;
+        };
+        add(&mut heads.lasts, *rest.first().unwrap_or(&last), last);
+        if let Some(&before) = rest.last() {
+            add(&mut heads.ends, before, last);
         }
     }
     heads
 });
+
+fn add(lasts: &mut [u32; 26], letter: u8, last: u8) {
+    if let Some(slot) = lasts.get_mut(usize::from(letter - b'a')) {
+        *slot |= 1 << (last - b'a');
+    }
+}
+
+/// Whether `last` stands in the row of the letter, in either case; nothing stands in that of what is none.
+#[inline]
+fn has(lasts: &[u32; 26], letter: u8, last: u8) -> bool {
+    lasts
+        .get(usize::from((letter | 0x20).wrapping_sub(b'a')))
+        .is_some_and(|slot| slot >> (last - b'a') & 1 == 1)
+}
 
 impl Heads {
     /// Whether a cue may end the text, but for signs.
@@ -110,6 +134,10 @@ impl Heads {
             Some(0x80..) => return ends_wide(text.get(..end).unwrap_or(&[])),
             _ => return false,
         };
+        let before = end.checked_sub(2).and_then(|i| text.get(i)).copied();
+        if before.is_some_and(|b| b.is_ascii_alphabetic() && !has(&self.ends, b, last)) {
+            return false;
+        }
         let n = text
             .get(end.saturating_sub(WORD_MAX)..end)
             .unwrap_or(&[])
@@ -118,12 +146,8 @@ impl Heads {
             .take_while(|b| b.is_ascii_alphabetic())
             .count();
         // The cue may be the end of a longer word only behind a letter that is none: all of it counts.
-        let first = text.get(end - n).map_or(0, |b| b | 0x20);
-        n < WORD_MAX
-            && self
-                .0
-                .get(usize::from(first.wrapping_sub(b'a')))
-                .is_some_and(|slot| slot >> (last - b'a') & 1 == 1)
+        let first = text.get(end - n).copied().unwrap_or(0);
+        n < WORD_MAX && has(&self.lasts, first, last)
     }
 }
 
