@@ -134,10 +134,6 @@ impl Heads {
             Some(0x80..) => return ends_wide(text.get(..end).unwrap_or(&[])),
             _ => return false,
         };
-        let before = end.checked_sub(2).and_then(|i| text.get(i)).copied();
-        if before.is_some_and(|b| b.is_ascii_alphabetic() && !has(&self.ends, b, last)) {
-            return false;
-        }
         let n = text
             .get(end.saturating_sub(WORD_MAX)..end)
             .unwrap_or(&[])
@@ -177,7 +173,17 @@ fn ends_chinese(text: &[u8]) -> bool {
 
 /// Whether a cue of names may end `text`: the first look of [`latin`].
 pub(super) fn cued(text: &[u8]) -> bool {
-    HEADS.may_end(text)
+    let word = match text {
+        [.., b'\n'] => return false,
+        [word @ .., b'.' | b',', b' '] | [word @ .., b' '] => word,
+        _ => text,
+    };
+    match *word {
+        [.., before, last] if before.is_ascii_alphabetic() && last.is_ascii_alphabetic() => {
+            has(&HEADS.ends, before, last | 0x20) && HEADS.may_end(text)
+        }
+        _ => HEADS.may_end(text),
+    }
 }
 
 /// Longer words are no cues.
