@@ -346,8 +346,15 @@ mod tests {
     #[test]
     fn no_cue_is_left_out_by_how_it_ends() {
         for cue in LATIN {
-            for signs in ["", ": ", " \"", "："] {
-                assert!(cued(format!("{cue}{signs}").as_bytes()), "{cue}");
+            for before in ["", " ", "the ", "x. ", "\n", "的", "1", "(", "\""] {
+                for behind in [
+                    "", " ", ". ", ", ", ": ", "：", ":\"", "=", " : ", "\t", "* ", "' ",
+                ] {
+                    for cue in [(*cue).to_owned(), cue.to_uppercase()] {
+                        let text = format!("{before}{cue}{behind}");
+                        assert!(cued(text.as_bytes()), "{text:?}");
+                    }
+                }
             }
         }
     }
