@@ -82,17 +82,13 @@ pub(crate) struct Folded {
 
 /// Whether there is nothing to undo. Fast: most texts have nothing.
 pub(crate) fn is_plain(text: &str) -> bool {
-    undone(text, 0) == text.len()
+    text.is_ascii() && memchr3(b'\\', b'%', b'&', text.as_bytes()).is_none()
+        || undone(text, 0) == text.len()
 }
 
 /// The first place from `from` on where something is undone, or may be once more text comes; else the text's end.
 fn undone(text: &str, from: usize) -> usize {
-    let bytes = text.as_bytes().get(from..).unwrap_or(&[]);
-    // Most texts have nothing that could be undone.
-    if bytes.is_ascii() && memchr3(b'\\', b'%', b'&', bytes).is_none() {
-        return text.len();
-    }
-    let (blocks, rest) = bytes.as_chunks();
+    let (blocks, rest) = text.as_bytes().get(from..).unwrap_or(&[]).as_chunks();
     // Up to where all is known to stay.
     let (mut at, mut upto) = (from, from);
     for block in blocks {
