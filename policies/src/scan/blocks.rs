@@ -30,24 +30,29 @@ impl Masks {
     pub(super) fn of(block: &[u8; BLOCK]) -> Self {
         let is = |byte: u8| u8x16::splat(byte);
         let case = is(0x20);
-        let mut masks = Self::default();
-        let (parts, _) = block.as_chunks::<16>();
-        for part in parts.iter().rev() {
-            let bytes = u8x16::new(*part);
-            let folded = bytes | case;
-            let add = |mask: &mut u64, wanted: u8x16| {
-                *mask = *mask << 16 | u64::from(wanted.to_bitmask());
-            };
-            add(&mut masks.letters, (folded - is(b'a')).simd_lt(is(26)));
-            add(&mut masks.upper, (bytes & case).simd_eq(is(0)));
-            add(&mut masks.tee, folded.simd_eq(is(b't')));
-            let blank = bytes.simd_eq(is(b' ')) | bytes.simd_eq(is(b'\n'));
-            add(&mut masks.blank, blank);
-            let point = bytes.simd_eq(is(b',')) | bytes.simd_eq(is(b'.'));
-            add(&mut masks.point, point);
+        Self {
+            letters: bits(block, |bytes| ((bytes | case) - is(b'a')).simd_lt(is(26))),
+            upper: !bits(block, |bytes| (bytes | case).simd_eq(bytes)),
+            tee: bits(block, |bytes| (bytes | case).simd_eq(is(b't'))),
+            blank: bits(block, |bytes| {
+                bytes.simd_eq(is(b' ')) | bytes.simd_eq(is(b'\n'))
+            }),
+            point: bits(block, |bytes| {
+                bytes.simd_eq(is(b',')) | bytes.simd_eq(is(b'.'))
+            }),
         }
-        masks
     }
+}
+
+/// The highest bits of what is made of each sixteen bytes of a block.
+#[inline]
+fn bits(block: &[u8; BLOCK], of: impl Fn(u8x16) -> u8x16) -> u64 {
+    let (parts, _) = block.as_chunks::<16>();
+    let &[a, b, c, d] = parts else {
+        return 0;
+    };
+    let [a, b, c, d] = [a, b, c, d].map(|part| u64::from(of(u8x16::new(part)).to_bitmask()));
+    a | b << 16 | c << 32 | d << 48
 }
 
 /// Whether a block has nothing but ASCII, and no byte that begins an escape: much text is so.
@@ -68,13 +73,10 @@ pub(super) fn ordinary(block: &[u8; BLOCK]) -> bool {
 #[inline]
 pub(super) fn folds(block: &[u8; BLOCK]) -> u64 {
     let is = |byte: u8| u8x16::splat(byte);
-    let (parts, _) = block.as_chunks::<16>();
-    parts.iter().rev().fold(0, |mask, part| {
-        let bytes = u8x16::new(*part);
-        // C2 and above, but for E4 to EE.
-        let leads = bytes.simd_ge(is(0xC2)) & (bytes - is(0xE4)).simd_ge(is(0xEF - 0xE4));
-        mask << 16 | u64::from((leads | escapes(bytes)).to_bitmask())
-    })
+    // C2 and above, but for E4 to EE.
+    let leads =
+        |bytes: u8x16| bytes.simd_ge(is(0xC2)) & (bytes - is(0xE4)).simd_ge(is(0xEF - 0xE4));
+    bits(block, |bytes| leads(bytes) | escapes(bytes))
 }
 
 /// `\\`, `%` and `&`.

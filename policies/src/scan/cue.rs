@@ -229,9 +229,9 @@ fn has_cell_over(max: usize, line: &str, delimiter: char) -> bool {
 
 /// Whether the line is a row of no table, whatever follows on it: no header is looked for above it.
 pub(super) fn no_row(line: &str) -> bool {
-    ['\t', '|', ',']
-        .into_iter()
-        .all(|d| !line.contains(d) || has_cell_over(SENTENCE, line, d))
+    [b'\t', b'|', b','].into_iter().all(|d| {
+        memchr(d, line.as_bytes()).is_none() || has_cell_over(SENTENCE, line, char::from(d))
+    })
 }
 
 /// Stands for the beginning of a line that is no row, once that is forgotten: no row either.

@@ -202,6 +202,14 @@ pub(super) fn entity(rest: &[u8], finished: bool) -> Unit {
             _ => Unit::Copy(1),
         };
     }
+    // Most stand alone, or before a name of a program's.
+    if let Some(first) = body.first()
+        && NAMED
+            .iter()
+            .all(|(name, _)| name.as_bytes().first() != Some(first))
+    {
+        return Unit::Copy(1);
+    }
     for (name, c) in NAMED {
         if body.starts_with(name.as_bytes()) {
             return Unit::To(c, 1 + name.len());

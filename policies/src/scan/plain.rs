@@ -66,6 +66,10 @@ impl Scan<'_, '_> {
         let first = bytes.get(at).copied()?;
         let second = bytes.get(at + 1).copied()?;
         let capital = is(first, UPPER);
+        // Most words are short ones before a blank.
+        if n < VALUE && is(second, LOWER) && blank_follows(bytes, at + n) {
+            return (!capital || !opens_capital(bytes, at)).then_some(at + n);
+        }
         // One capital, or a word of them.
         let alone = if capital && is(second, UPPER) {
             shouted(bytes, at, n)?
@@ -106,16 +110,28 @@ impl Scan<'_, '_> {
         let inside = is(self.view.before(at), ALNUM);
         match b {
             b'+' => false,
-            b'(' => is(next, LOWER | UPPER) && (inside || !leads(self.view, at)),
+            b'(' => {
+                let number = is(next, DIGIT) || matches!(next, b'+' | b'(' | b' ' | 0x80..);
+                !number && (inside || !leads(self.view, at))
+            }
             b':' => inside || next != b':',
-            b'-' if inside => next != b'-',
-            b'-' if is(next, DIGIT) || next == b'-' => false,
+            b'-' if next == b'-' => !armoured(bytes, at) && (inside || !leads(self.view, at)),
+            b'-' if !inside && is(next, DIGIT) => false,
+            b'-' if inside => true,
             b'!' | b'@' | b'#' | b'$' | b'^' | b'&' | b'*' | b'-' => {
                 inside || matches!(next, b' ' | b'\n') || !leads(self.view, at)
             }
             _ => true,
         }
     }
+}
+
+/// Whether `-----B` may stand at `at`, as keys in armour begin.
+fn armoured(bytes: &[u8], at: usize) -> bool {
+    let rest = bytes.get(at..).unwrap_or(&[]);
+    rest.iter()
+        .zip(b"-----B")
+        .all(|(byte, wanted)| byte == wanted)
 }
 
 /// Whether a word of `n` letters, two capitals first, has nothing but capitals; none if it may be more than a word: a longer
@@ -174,6 +190,11 @@ fn ending(bytes: &[u8], end: usize, alone: bool) -> Option<Ending> {
             Some(Ending::SIGN)
         }
         b':' => matches!(second, b' ' | b'\n').then_some(Ending::SIGN),
+        // An at sign or a dot may stand in brackets.
+        b'(' | b'[' | b'{' => {
+            let sign = matches!(second, b'@' | b'.' | b' ' | b'a' | b'A' | b'd' | b'D');
+            (!alone && !sign).then_some(Ending::SIGN)
+        }
         b'\'' | b'"' | b'`' => (!alone && is(second, LOWER | UPPER)).then_some(Ending::SIGN),
         // （ and 【 may stand for an at sign's bracket.
         0x80.. => {
@@ -185,6 +206,16 @@ fn ending(bytes: &[u8], end: usize, alone: bool) -> Option<Ending> {
             (!bracket).then_some(Ending::SIGN)
         }
         _ => None,
+    }
+}
+
+/// Whether a blank follows, and nothing that may make the word before it more than one: [`ending`] would say the same.
+#[inline]
+fn blank_follows(bytes: &[u8], end: usize) -> bool {
+    match bytes.get(end..) {
+        Some([b' ', second, ..]) => !matches!(second, b'@' | b'(' | b'[' | b'{' | b'a' | b'A'),
+        Some([b'\n', _, ..]) => true,
+        _ => false,
     }
 }
 
@@ -294,7 +325,7 @@ fn asked_about(bytes: &[u8], at: usize, n: usize, behind: &[u8]) -> Option<usize
     match bytes.get(end)? {
         b' ' => quiet(end + 1),
         b'.' => bytes.get(end + 1) == Some(&b' ') && quiet(end + 2),
-        b'\t' => false,
+        b'\t' | b'(' | b'[' | b'{' => false,
         _ => true,
     }
     .then_some(end)

@@ -7,9 +7,9 @@
 use super::blocks::{BLOCK, Masks};
 
 /// Bytes before a window that its first places look back at.
-const BEFORE: usize = 4;
+const BEFORE: usize = 2;
 /// Bytes at a block's end that only others look at.
-const AFTER: usize = 4;
+const AFTER: usize = 3;
 /// Letters that make a word long.
 const LONG: u32 = 12;
 

@@ -20,7 +20,7 @@ const KEPT_MIN: usize = 384;
 /// Decided text that may come together before it is trimmed.
 const KEPT_STEP: usize = 256;
 /// Bytes before the undecided part that its folding may look at.
-const RAW_KEPT: usize = BACK + 8;
+pub(super) const RAW_KEPT: usize = BACK + 8;
 
 /// A scan over a text that is still coming in. One for each lane: choice, part, tool call.
 #[derive(Default)]
@@ -252,7 +252,8 @@ impl Stream {
             (keep, if keep > from { NO_ROW } else { "" })
         };
         if cut > filler.len() {
-            self.text.replace_range(..cut, filler);
+            self.text.drain(..cut);
+            self.text.insert_str(0, filler);
             let moved = cut - filler.len();
             self.base -= moved;
             self.built_in_at -= moved;

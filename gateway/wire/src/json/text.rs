@@ -79,23 +79,27 @@ impl<'a> Pieces<'a> {
             while !rest.is_char_boundary(room) {
                 room += 1;
             }
-            let head = rest.get(..room).unwrap_or_default();
-            let escape = memchr::memchr(b'\\', head.as_bytes());
-            match escape.filter(|_| self.escaped) {
-                None => {
-                    self.decoded.push_str(head);
-                    self.at += room;
-                }
-                Some(plain) => {
-                    self.decoded.push_str(head.get(..plain).unwrap_or_default());
-                    let escape = rest.as_bytes().get(plain..).unwrap_or_default();
-                    let (letter, length) = one_escape(escape);
-                    self.decoded.push(letter);
-                    self.at += plain + length;
-                }
-            }
+            self.at += self.decode_head(rest, room);
         }
         (!self.decoded.is_empty()).then_some(&self.decoded)
+    }
+
+    /// Decodes what begins within the first `room` bytes of `rest`; how many bytes that is.
+    fn decode_head(&mut self, rest: &str, room: usize) -> usize {
+        let mut at = 0;
+        while let Some(left) = rest.get(at..room).filter(|left| !left.is_empty()) {
+            let escape = memchr::memchr(b'\\', left.as_bytes());
+            let Some(plain) = escape.filter(|_| self.escaped) else {
+                self.decoded.push_str(left);
+                return room;
+            };
+            self.decoded.push_str(left.get(..plain).unwrap_or_default());
+            at += plain;
+            let (letter, length) = one_escape(rest.as_bytes().get(at..).unwrap_or_default());
+            self.decoded.push(letter);
+            at += length;
+        }
+        at
     }
 }
 

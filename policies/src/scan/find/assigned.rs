@@ -66,8 +66,16 @@ fn named(view: &View<'_>, at: usize) -> Named {
 
 /// `--password Tr0ub4dor`, `Bearer a1B2…`: a flag of a command line or a scheme, and a blank behind it.
 fn flag<'t>(spaced: &'t str, behind: &str) -> Option<&'t str> {
-    let word = spaced.rsplit([' ', '\n', '\t']).next()?;
-    let scheme = word.eq_ignore_ascii_case("bearer") || basic(spaced);
+    let bytes = spaced.bytes().rev();
+    let n = bytes
+        .take_while(|b| !matches!(b, b' ' | b'\n' | b'\t'))
+        .count();
+    let word = spaced.get(spaced.len() - n..)?;
+    let scheme = match n {
+        5 => basic(spaced),
+        6 => word.eq_ignore_ascii_case("bearer"),
+        _ => false,
+    };
     ((word.starts_with("--") || scheme) && behind.len() > spaced.len()).then_some(spaced)
 }
 

@@ -177,6 +177,7 @@ const MONTHS: [&str; 12] = [
 ];
 
 /// Whether a month's name may begin with these letters.
+#[inline]
 fn heads_month(letters: [u8; 3]) -> bool {
     matches!(
         &letters.map(|b| b | 0x20),
@@ -196,6 +197,7 @@ fn heads_month(letters: [u8; 3]) -> bool {
 }
 
 /// The same of those at `at`; or they are not there yet.
+#[inline]
 pub(super) fn month_heads(bytes: &[u8], at: usize) -> bool {
     let letters = bytes.get(at..).and_then(|rest| rest.first_chunk());
     letters.is_none_or(|&letters| heads_month(letters))

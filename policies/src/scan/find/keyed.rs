@@ -173,8 +173,16 @@ fn shaped(site: &Site<'_, '_>) -> Option<(Entity, usize)> {
 /// Whether a colon or an equals sign leads to the value: `微信：zhangsan`.
 fn behind_colon(site: &Site<'_, '_>) -> bool {
     let behind = site.view.behind(site.at, 8);
-    let behind = behind.trim_end_matches([' ', '"', '\'']);
-    behind.ends_with([':', '：', '=', '是', '为', '号'])
+    let signs = behind.bytes().rev();
+    let n = signs
+        .take_while(|b| matches!(b, b' ' | b'"' | b'\''))
+        .count();
+    let behind = behind.get(..behind.len() - n).unwrap_or("");
+    match behind.as_bytes() {
+        [.., b':' | b'='] => true,
+        [.., 0x80..=0xFF] => behind.ends_with(['：', '是', '为', '号']),
+        _ => false,
+    }
 }
 
 /// Digits with separators between them, or Chinese numerals.

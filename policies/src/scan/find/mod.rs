@@ -43,6 +43,7 @@ use super::ask::{Detector, On, Sizes};
 
 /// Whether a detector of capitals may find something at the word at `at`, which begins with one capital and a letter or
 /// sign that is none.
+#[inline]
 pub(super) fn opens_capital(bytes: &[u8], at: usize) -> bool {
     birth::month_heads(bytes, at) || name_latin::cued(bytes.get(..at).unwrap_or(&[]))
 }

@@ -72,21 +72,45 @@ const SALUTATIONS: &[&str] = &[
     "approved by",
 ];
 
-/// The first and last letters of the cues' last words: most words before a capital are none of them.
-struct Heads([u32; 26]);
+/// Letters of the cues' last words: most words before a capital are none of them.
+struct Heads {
+    /// The last letters of each, by the first one.
+    lasts: [u32; 26],
+    /// The same, by the one before.
+    ends: [u32; 26],
+}
 
 static HEADS: LazyLock<Heads> = LazyLock::new(|| {
-    let mut heads = Heads([0; 26]);
+    let mut heads = Heads {
+        lasts: [0; 26],
+        ends: [0; 26],
+    };
     for cue in LATIN.iter().filter(|cue| cue.is_ascii()) {
         let word = cue.rsplit([' ', '\'']).next().unwrap_or(cue).as_bytes();
-        if let (Some(first), Some(last)) = (word.first(), word.last())
-            && let Some(slot) = heads.0.get_mut(usize::from(first - b'a'))
-        {
-            *slot |= 1 << (last - b'a');
+        let Some((&last, rest)) = word.split_last() else {
+            continue;
+        };
+        add(&mut heads.lasts, *rest.first().unwrap_or(&last), last);
+        if let Some(&before) = rest.last() {
+            add(&mut heads.ends, before, last);
         }
     }
     heads
 });
+
+fn add(lasts: &mut [u32; 26], letter: u8, last: u8) {
+    if let Some(slot) = lasts.get_mut(usize::from(letter - b'a')) {
+        *slot |= 1 << (last - b'a');
+    }
+}
+
+/// Whether `last` stands in the row of the letter, in either case; nothing stands in that of what is none.
+#[inline]
+fn has(lasts: &[u32; 26], letter: u8, last: u8) -> bool {
+    lasts
+        .get(usize::from((letter | 0x20).wrapping_sub(b'a')))
+        .is_some_and(|slot| slot >> (last - b'a') & 1 == 1)
+}
 
 impl Heads {
     /// Whether a cue may end the text, but for signs.
@@ -118,12 +142,8 @@ impl Heads {
             .take_while(|b| b.is_ascii_alphabetic())
             .count();
         // The cue may be the end of a longer word only behind a letter that is none: all of it counts.
-        let first = text.get(end - n).map_or(0, |b| b | 0x20);
-        n < WORD_MAX
-            && self
-                .0
-                .get(usize::from(first.wrapping_sub(b'a')))
-                .is_some_and(|slot| slot >> (last - b'a') & 1 == 1)
+        let first = text.get(end - n).copied().unwrap_or(0);
+        n < WORD_MAX && has(&self.lasts, first, last)
     }
 }
 
@@ -153,7 +173,17 @@ fn ends_chinese(text: &[u8]) -> bool {
 
 /// Whether a cue of names may end `text`: the first look of [`latin`].
 pub(super) fn cued(text: &[u8]) -> bool {
-    HEADS.may_end(text)
+    let word = match text {
+        [.., b'\n'] => return false,
+        [word @ .., b'.' | b',', b' '] | [word @ .., b' '] => word,
+        _ => text,
+    };
+    match *word {
+        [.., before, last] if before.is_ascii_alphabetic() && last.is_ascii_alphabetic() => {
+            has(&HEADS.ends, before, last | 0x20) && HEADS.may_end(text)
+        }
+        _ => HEADS.may_end(text),
+    }
 }
 
 /// Longer words are no cues.
@@ -316,8 +346,15 @@ mod tests {
     #[test]
     fn no_cue_is_left_out_by_how_it_ends() {
         for cue in LATIN {
-            for signs in ["", ": ", " \"", "："] {
-                assert!(cued(format!("{cue}{signs}").as_bytes()), "{cue}");
+            for before in ["", " ", "the ", "x. ", "\n", "的", "1", "(", "\""] {
+                for behind in [
+                    "", " ", ". ", ", ", ": ", "：", ":\"", "=", " : ", "\t", "* ", "' ",
+                ] {
+                    for cue in [(*cue).to_owned(), cue.to_uppercase()] {
+                        let text = format!("{before}{cue}{behind}");
+                        assert!(cued(text.as_bytes()), "{text:?}");
+                    }
+                }
             }
         }
     }

@@ -259,6 +259,17 @@ const LATIN: &[&str] = &[
     "\r\n",
     "foo)Bar9xyz",
     "x",
+    "----------",
+    "-----BEGIN PRIVATE KEY-----\nabc\n-----END PRIVATE KEY-----",
+    "(.)",
+    "[ at ]",
+    "(a",
+    "{d",
+    "()",
+    "call(",
+    "parse_args(",
+    "(*",
+    "([",
 ];
 
 /// Dates, times of day and what may stand around them.
