@@ -110,6 +110,8 @@ fn base(mock: &str, dir: &str, hash: &str) -> Vec<String> {
         "limits: { connections: 50000, connections_per_ip: 50000 }\n".to_owned(),
         "overload: { max_inflight: 50000 }\n".to_owned(),
         "log: { level: warn }\n".to_owned(),
+        // Nobody waits for what runs when a measurement is over.
+        "drain: { accept: 0s, limit: 1s }\n".to_owned(),
     ]
 }
 

@@ -1,9 +1,11 @@
 //! Starting and ending the processes of a comparison, and learning where they listen.
 //!
-//! It must never know what is measured. Invariants: a started process is killed when its `Running` goes; its output
-//! is read to the end, so that it never blocks on a full pipe; it is ready only when its ready line was read.
+//! It must never know what is measured. Invariants: a started process is ended when its `Running` goes, by force if it
+//! does not go by itself; its output is read to the end, so that it never blocks on a full pipe; it is ready only when its
+//! ready line was read.
 
 use anyhow::{Context as _, anyhow, bail};
+use rustix::process::{Pid, Signal};
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
@@ -12,10 +14,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A process must be ready within this.
 const READY: Duration = Duration::from_secs(30);
+/// A process that was asked to end is killed after this.
+const ENDS: Duration = Duration::from_secs(5);
 /// Open files asked for. W6 needs 5,000 in this process and 10,000 in a proxy.
 const FILES: u64 = 65_535;
 /// Open files below which W6 cannot work.
@@ -140,7 +144,13 @@ impl Running {
 }
 
 impl Drop for Running {
+    /// Asked first: what is built to write down how it ran does so at its end.
     fn drop(&mut self) {
+        let asked = rustix::process::kill_process(Pid::from_child(&self.child), Signal::TERM);
+        let until = Instant::now() + ENDS;
+        while asked.is_ok() && matches!(self.child.try_wait(), Ok(None)) && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(5));
+        }
         let _dead = self.child.kill();
         let _reaped = self.child.wait();
     }
