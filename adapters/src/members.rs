@@ -29,14 +29,15 @@ impl<'a> Plan<'a> {
     /// No changes. `object` must be an object.
     pub(crate) fn new(object: Value<'a>) -> Self {
         debug_assert!(object.kind() == Type::Object, "a plan is for an object");
-        let members = object
-            .members()
-            .map(|(key, value)| (key, value, Fate::Keep));
-        Self {
+        let mut plan = Self {
             object,
-            members: members.collect(),
+            members: SmallVec::new(),
             added: SmallVec::new(),
-        }
+        };
+        let members = object.members();
+        plan.members
+            .extend(members.map(|(key, value)| (key, value, Fate::Keep)));
+        plan
     }
 
     /// All members as they stood: position, key, value.
@@ -89,11 +90,11 @@ impl<'a> Plan<'a> {
     ///
     /// # Errors
     /// `Bug`: another edit wants the same bytes.
-    pub(crate) fn finish(self, edits: &mut Edits) -> Result<(), Fault> {
+    pub(crate) fn finish(&self, edits: &mut Edits) -> Result<(), Fault> {
         self.make(edits).map_err(overlap)
     }
 
-    fn make(self, edits: &mut Edits) -> Result<(), Overlap> {
+    fn make(&self, edits: &mut Edits) -> Result<(), Overlap> {
         let object = self.object.span();
         // One past the last kept member before the one looked at; a run of removed members goes with the comma before
         // it, or, at the object's beginning, with the comma behind it.

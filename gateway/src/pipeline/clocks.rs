@@ -3,7 +3,7 @@
 //! Comments and keep-alives are reads, but not content: a vendor that only says that it lives is waited for no longer.
 
 use std::future::Future;
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -69,15 +69,17 @@ impl Clocks {
         )
     }
 
-    /// Waits for what comes before the first byte of a reply.
-    pub(super) async fn first<T>(&self, work: impl Future<Output = T>) -> Result<T, Fault> {
+    /// Waits for what comes before the first byte of a reply. It is lent, or boxed: a future that is handed on is copied.
+    pub(super) async fn first<T>(
+        &self,
+        mut work: impl Future<Output = T> + Unpin,
+    ) -> Result<T, Fault> {
         let (at, kind) = if self.total < self.first {
             (self.total, Kind::DeadlinePassed)
         } else {
             (self.first, Kind::FirstByteTimeout)
         };
-        let mut work = pin!(work);
-        std::future::poll_fn(|cx| match work.as_mut().poll(cx) {
+        std::future::poll_fn(|cx| match Pin::new(&mut work).poll(cx) {
             Poll::Ready(done) => Poll::Ready(Ok(done)),
             Poll::Pending => self.poll_until(cx, at).map(|()| Err(kind.into())),
         })

@@ -50,8 +50,7 @@ pub(super) enum Sent {
     Streaming {
         begun: Rope,
         reading: Box<Reading>,
-        upstream: client::Body,
-        clocks: Clocks,
+        rest: Box<Rest>,
     },
     /// A reply of another kind than JSON, whole.
     Text { body: Rope, kind: &'static str },
@@ -59,12 +58,17 @@ pub(super) enum Sent {
     Through {
         begun: Bytes,
         kind: HeaderValue,
-        upstream: client::Body,
-        clocks: Clocks,
+        rest: Box<Rest>,
     },
 }
 
-pub(super) async fn dispatch(exchange: &mut Exchange, routed: Routed) -> Result<Sent, Fault> {
+/// What of a reply has not come yet. Apart, since a reply is handed from one who made it to the next half a dozen times.
+pub(super) struct Rest {
+    pub(super) upstream: client::Body,
+    pub(super) clocks: Clocks,
+}
+
+pub(super) async fn dispatch(exchange: &mut Exchange, routed: &Routed) -> Result<Sent, Fault> {
     let most = exchange.snapshot.retries as usize + 1;
     let mut last = Fault::from(Kind::NoClearedProvider);
     let mut told = false;
@@ -73,7 +77,7 @@ pub(super) async fn dispatch(exchange: &mut Exchange, routed: Routed) -> Result<
         if exchange.attempts() >= most {
             break;
         }
-        match step(exchange, &routed, at, most).await {
+        match step(exchange, routed, at, most).await {
             Ok(sent) => return Ok(sent),
             Err(Missed::Final(fault)) => return Err(fault),
             Err(Missed::Unsuited(fault)) if !told => last = fault,
@@ -87,8 +91,8 @@ pub(super) async fn dispatch(exchange: &mut Exchange, routed: Routed) -> Result<
     }
     while !full.is_empty() && exchange.attempts() < most {
         // Boxed, as all that is rare.
-        let at = Box::pin(admission::wait(exchange, &routed, &mut full)).await?;
-        match Box::pin(step(exchange, &routed, at, most)).await {
+        let at = Box::pin(admission::wait(exchange, routed, &mut full)).await?;
+        match Box::pin(step(exchange, routed, at, most)).await {
             Ok(sent) => return Ok(sent),
             Err(Missed::Final(fault)) => return Err(fault),
             Err(Missed::Unsuited(fault) | Missed::Failed(fault)) => last = fault,

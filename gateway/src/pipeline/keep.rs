@@ -111,7 +111,7 @@ pub(super) async fn inspect(
 }
 
 /// Dispatches a request, and keeps a reply that came whole before it goes down. Streams are kept as they go.
-pub(super) async fn dispatch(exchange: &mut Exchange, routed: Routed) -> Result<Sent, Fault> {
+pub(super) async fn dispatch(exchange: &mut Exchange, routed: &Routed) -> Result<Sent, Fault> {
     let sent = dispatch::dispatch(exchange, routed).await?;
     match &sent {
         Sent::Whole { body, streamed } => exchange.keep_whole(body, *streamed).await,

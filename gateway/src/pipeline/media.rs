@@ -15,7 +15,7 @@ use wire::{Edits, Fault, Kind, Rope, json};
 
 use super::arrive::too_large;
 use super::clocks::Clocks;
-use super::dispatch::{Sent, collect};
+use super::dispatch::{Rest, Sent, collect};
 use super::form::Sending;
 use super::governing::{Governing, govern_whole};
 use super::reading::Head;
@@ -96,11 +96,11 @@ pub(super) async fn other(
         let now = std::time::Instant::now();
         clocks.content(now);
         exchange.meter.first_content = Some(now);
+        let upstream = body;
         return Ok(Sent::Through {
             begun,
             kind,
-            upstream: body,
-            clocks,
+            rest: Box::new(Rest { upstream, clocks }),
         });
     }
     if !asks.is_form() || !says("text/") || says("text/html") {

@@ -43,7 +43,7 @@ use std::time::Instant;
 use adapters::{Asks, ClientDialect};
 use http::header::{CONNECTION, EXPECT};
 use http::request::Parts;
-use http::{HeaderValue, Request, Response, Version};
+use http::{HeaderValue, Response, Version};
 use hyper::body::{Body as _, Incoming};
 use wire::Fault;
 
@@ -63,10 +63,10 @@ pub async fn serve(
     peer: &Arc<Peer>,
     id: RequestId,
     now_ms: i64,
-    (dialect, request): (&'static dyn ClientDialect, Request<Incoming>),
+    (dialect, head, body): (&'static dyn ClientDialect, &Parts, Incoming),
 ) -> Response<ReplyBody> {
     let mut exchange = Exchange::begin(worker, peer, id, now_ms, dialect);
-    let (reply, ended) = match walk(&mut exchange, peer, request).await {
+    let (reply, ended) = match walk(&mut exchange, peer, head, body).await {
         Ok(Walked::Answered(reply)) => (reply, exchange.ended()),
         Ok(Walked::Sent(sent)) => relay::answer(exchange, sent),
         Err(fault) => refuse::answer(exchange, fault),
@@ -95,13 +95,13 @@ enum Walked {
 async fn walk(
     exchange: &mut Exchange,
     peer: &Peer,
-    request: Request<Incoming>,
+    head: &Parts,
+    body: Incoming,
 ) -> Result<Walked, Fault> {
-    let (head, body) = request.into_parts();
     let is_http1 = head.version < Version::HTTP_2;
     let waits = head.headers.contains_key(EXPECT);
     let mut unread = Unread::Body(body);
-    let mut walked = stages(exchange, peer, &head, &mut unread).await;
+    let mut walked = stages(exchange, peer, head, &mut unread).await;
     let closes = exchange.extra.iter().any(|(name, _)| *name == CONNECTION);
     if matches!(walked, Ok(Walked::Sent(_))) || closes {
         return walked;
@@ -180,9 +180,9 @@ async fn stages(
         return answer.await.map(Walked::Answered);
     }
     let sent = if exchange.keep.is_some() {
-        Box::pin(keep::dispatch(exchange, routed)).await
+        Box::pin(keep::dispatch(exchange, &routed)).await
     } else {
-        dispatch::dispatch(exchange, routed).await
+        dispatch::dispatch(exchange, &routed).await
     };
     sent.map(Walked::Sent)
 }

@@ -41,12 +41,9 @@ pub(super) fn answer(mut exchange: Exchange, sent: Sent) -> (Response<ReplyBody>
         Sent::Streaming {
             begun,
             reading,
-            upstream,
-            clocks,
+            rest,
         } => (
-            ReplyBody::Stream(Box::new(Stream::new(
-                exchange, begun, reading, upstream, clocks,
-            ))),
+            ReplyBody::Stream(Box::new(Stream::new(exchange, begun, reading, *rest))),
             true,
             Durable::NOW,
         ),
@@ -59,11 +56,10 @@ pub(super) fn answer(mut exchange: Exchange, sent: Sent) -> (Response<ReplyBody>
         Sent::Through {
             begun,
             kind: sound,
-            upstream,
-            clocks,
+            rest,
         } => {
             kind = Some(sound);
-            let through = Through::new(exchange, begun, upstream, clocks);
+            let through = Through::new(exchange, begun, *rest);
             (ReplyBody::Through(Box::new(through)), false, Durable::NOW)
         }
     };

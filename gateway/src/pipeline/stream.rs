@@ -12,6 +12,7 @@ use wire::{Fault, Kind, Rope};
 
 use super::array::Array;
 use super::clocks::Clocks;
+use super::dispatch::Rest;
 use super::grow::{self, Growing};
 use super::reading::Reading;
 use super::settle::{Exchange, outcome_of};
@@ -47,8 +48,7 @@ impl Stream {
         exchange: Exchange,
         begun: Rope,
         reading: Box<Reading>,
-        upstream: client::Body,
-        clocks: Clocks,
+        Rest { upstream, clocks }: Rest,
     ) -> Self {
         let now = Instant::now();
         let array = exchange.array.then(|| Box::new(Array::new()));

@@ -14,6 +14,7 @@ use wire::{Fault, Kind, Rope};
 
 use super::body::Broken;
 use super::clocks::Clocks;
+use super::dispatch::Rest;
 use super::settle::{Exchange, outcome_of};
 use crate::upstream::client;
 
@@ -31,12 +32,7 @@ pub struct Through {
 }
 
 impl Through {
-    pub(super) fn new(
-        exchange: Exchange,
-        begun: Bytes,
-        upstream: client::Body,
-        clocks: Clocks,
-    ) -> Self {
+    pub(super) fn new(exchange: Exchange, begun: Bytes, Rest { upstream, clocks }: Rest) -> Self {
         Self {
             exchange,
             begun,

@@ -6,6 +6,7 @@
 //! a request for vectors goes to no target whose model has another name than the first one's; documents in a reply are
 //! the client's own, never an upstream's echo.
 
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use adapters::operation::{Operation, State};
@@ -207,7 +208,7 @@ async fn finished(
             Read::Done(reply) => return Ok((reply, bytes)),
             Read::Waits(path) => {
                 // The clock of the first content ends this, if nothing else does.
-                clocks.first(tokio::time::sleep(TASK_PAUSE)).await?;
+                clocks.first(pin!(tokio::time::sleep(TASK_PAUSE))).await?;
                 request.method = Method::GET;
                 request.path_and_query = vendor::join_path(&target.provider.base_path, &path);
                 request.body = Rope::new();
@@ -235,7 +236,11 @@ async fn call(
     let bounds = exchange.snapshot.bounds(&routed.model.clocks);
     let client = std::sync::Arc::clone(&exchange.worker.client);
     let reply = clocks
-        .first(client.send(&target.provider.endpoint, &bounds, request))
+        .first(pin!(client.send(
+            &target.provider.endpoint,
+            &bounds,
+            request
+        )))
         .await??;
     exchange.meter.first_byte.get_or_insert_with(Instant::now);
     let head = Head {

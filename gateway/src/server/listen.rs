@@ -418,10 +418,14 @@ async fn answer(
     let now_ms = worker.now_ms();
     let id = worker.next_id(now_ms);
     let dialect = places::find(request.uri().path(), request.headers()).dialect;
-    let asks = (dialect, request);
+    let (head, body) = request.into_parts();
+    let asks = (dialect, &head, body);
     let mut serving = pin!(pipeline::serve(&worker, &peer, id, now_ms, asks));
+    // Where it stays: whatever comes through here is copied at every poll.
+    let mut reply = None;
     let caught = std::future::poll_fn(|cx| {
-        match std::panic::catch_unwind(AssertUnwindSafe(|| serving.as_mut().poll(cx))) {
+        let mut poll = || serving.as_mut().poll(cx).map(|ready| reply = Some(ready));
+        match std::panic::catch_unwind(AssertUnwindSafe(&mut poll)) {
             // Its connection is looked at once more when time is up: what has no answer yet gets one now.
             Ok(Poll::Pending) if worker.shared.is_cut() => Poll::Ready(Err(Kind::Draining)),
             Ok(polled) => polled.map(Ok),
@@ -433,7 +437,8 @@ async fn answer(
     })
     .await;
     peer.head_watch.next_head();
-    Ok(caught.unwrap_or_else(|kind| pipeline::last_words(&kind.into(), id, dialect)))
+    let kind = caught.err().unwrap_or(Kind::Bug);
+    Ok(reply.unwrap_or_else(|| pipeline::last_words(&kind.into(), id, dialect)))
 }
 
 /// Spawns the tasks of HTTP/2 streams so that they are looked at again when time is up.

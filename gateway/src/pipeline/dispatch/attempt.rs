@@ -3,6 +3,7 @@
 //! Invariants: every wait is under the model's clocks; a credential that the vendor has rejected is not sent again; nothing
 //! goes up for a caller whose right has ended.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -55,7 +56,7 @@ pub(super) async fn attempt(
         }
         None => {
             clocks
-                .first(client.send(endpoint, &bounds, &request))
+                .first(pin!(client.send(endpoint, &bounds, &request)))
                 .await??
         }
         Some(form) => {

@@ -11,7 +11,7 @@ use bytes::{Bytes, BytesMut};
 use wire::json::{self, Value};
 use wire::{Edits, Fault, Kind, Rope};
 
-use super::{ERROR_BODY_BYTES, REPLY_LIMITS, Sent};
+use super::{ERROR_BODY_BYTES, REPLY_LIMITS, Rest, Sent};
 use crate::pipeline::clocks::Clocks;
 use crate::pipeline::governing::Governing;
 use crate::pipeline::media;
@@ -156,8 +156,7 @@ async fn begin(
     Ok(Sent::Streaming {
         begun,
         reading,
-        upstream,
-        clocks,
+        rest: Box::new(Rest { upstream, clocks }),
     })
 }
 
