@@ -151,10 +151,15 @@ impl Builder {
 /// Rows with a term, of pairs in any order.
 pub(super) fn rows_with(pairs: &[u64], term: u64, rows: usize) -> RowSet {
     let mut set = RowSet::empty(rows);
+    put_rows(pairs, term, &mut set);
+    set
+}
+
+/// Adds them to a set.
+pub(super) fn put_rows(pairs: &[u64], term: u64, set: &mut RowSet) {
     for pair in pairs.iter().filter(|pair| term_of(**pair) == term) {
         set.insert(row_of(*pair).into());
     }
-    set
 }
 
 /// Takes the first items off a list.

@@ -6,7 +6,7 @@
 //!
 //! Must never know what terms mean. Invariants: the rows of a list grow; a term may be in a list and in pairs.
 
-use super::build::{pair, row_of, term_of};
+use super::build::{pair, put_rows, row_of, term_of};
 use super::set::RowSet;
 use super::table::Writer;
 
@@ -67,9 +67,7 @@ impl Postings {
         for list in self.lists.iter().filter(|list| list.term == term) {
             list.rows.iter().for_each(|row| set.insert((*row).into()));
         }
-        for pair in self.pairs.iter().filter(|pair| term_of(**pair) == term) {
-            set.insert(row_of(*pair).into());
-        }
+        put_rows(&self.pairs, term, set);
     }
 
     /// Puts the pairs in order, as `write` wants them.

@@ -10,8 +10,8 @@ use std::collections::HashMap;
 use wire::short::same;
 
 use super::build::{COUNTED, Counted, LONG, NONE, RowPlace};
-use super::hash;
-use super::text::{Bodies, Grams, Plain};
+use super::hash::{self, Seeded};
+use super::text::{Bodies, Grams};
 use super::usage::{Gatherer, Share, Shares};
 use crate::join::Settled;
 use crate::row::Row;
@@ -101,8 +101,8 @@ pub(super) struct Preparer {
 #[derive(Debug, Default)]
 struct Filters {
     all: Vec<Filter>,
-    /// By term.
-    lists: HashMap<u64, usize, Plain>,
+    /// By term. Seeded: users choose some of the texts, and could choose ones that meet.
+    lists: HashMap<u64, usize, Seeded>,
 }
 
 impl Preparer {
@@ -261,7 +261,7 @@ impl Filter {
         &mut self,
         term: u64,
         text: &[u8],
-        lists: &mut HashMap<u64, usize, Plain>,
+        lists: &mut HashMap<u64, usize, Seeded>,
         batch: &mut Batch,
     ) -> Option<usize> {
         let counted = self.counted && self.values < VALUES_MAX;

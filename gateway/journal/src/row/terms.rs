@@ -7,8 +7,6 @@
 
 use std::sync::LazyLock;
 
-use wire::short::same;
-
 use super::cell::Read;
 use super::written::Written;
 use super::{COLUMNS, NESTED, Row};
@@ -93,9 +91,8 @@ impl<'r> Used<'r> {
 /// A field of a payload and what becomes of it.
 pub(crate) struct Field {
     of: Object,
-    name: &'static str,
     /// Its name as it is written, with quotes and colon.
-    written: String,
+    name: String,
     /// The filters that look at it.
     pub(crate) filters: &'static [&'static str],
     what: What,
@@ -153,8 +150,7 @@ impl Field {
         let among = |names: &[&str]| names.iter().position(|name| *name == column);
         Self {
             of: Object::of(kind, outer),
-            name,
-            written: written(name),
+            name: written(name),
             filters,
             what,
             text: among(&TEXTS),
@@ -165,14 +161,13 @@ impl Field {
     /// Takes its name if that comes next, in this object.
     #[inline]
     fn is_next(&self, object: Object, line: &mut Written<'_>) -> bool {
-        self.of == object && line.word(self.written.as_bytes())
+        self.of == object && line.word(self.name.as_bytes())
     }
 
     fn other(kind: Kind, name: &'static str, what: What) -> Self {
         Self {
             of: Object::of(kind, ""),
-            name,
-            written: written(name),
+            name: written(name),
             filters: &[],
             what,
             text: None,
@@ -357,9 +352,8 @@ impl<'r, 'p, F: FnMut(usize, &'p [u8])> Reading<'r, 'p, F> {
         {
             return Some((other, field));
         }
-        let name = line.name()?;
-        let is = |field: &Field| field.of == object && same(field.name.as_bytes(), name);
-        let at = self.fields.iter().position(is)?;
+        let mut fields = self.fields.iter();
+        let at = fields.position(|field| field.is_next(object, line))?;
         *guesses = [at, latest];
         Some((at, self.fields.get(at)?))
     }

@@ -9,6 +9,7 @@ mod tape;
 pub mod text;
 pub mod view;
 
+pub use run::plain_prefix;
 pub use scan::{scan, string_prefix};
 pub use tape::{Limits, Node, Reason, Reject, Tape, Type};
 pub use text::{Mapped, Offsets, Pieces, escape, escaped_len, unescape};

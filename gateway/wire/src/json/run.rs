@@ -8,7 +8,7 @@
 /// Most strings are short: two words of eight bytes, as numbers. What is longer is searched by vector for the two
 /// characters. `clean`: the caller knows that there is no control character; else the run is asked for one.
 #[inline]
-pub(super) fn plain_prefix(text: &[u8], clean: bool) -> usize {
+pub fn plain_prefix(text: &[u8], clean: bool) -> usize {
     if let Some((first, rest)) = text.split_first_chunk::<WORD>() {
         let marks = special_marks(u64::from_le_bytes(*first));
         if marks != 0 {

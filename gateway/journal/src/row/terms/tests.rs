@@ -29,16 +29,16 @@ fn value() -> impl Strategy<Value = String> {
 }
 
 fn payload(kind: Kind) -> impl Strategy<Value = Box<[u8]>> {
-    let mut names: Vec<&str> = FIELDS
+    let mut names: Vec<&'static str> = FIELDS
         .iter()
         .filter(|field| field.of == Object::of(kind, ""))
-        .map(|field| field.name)
+        .map(|field| &*field.name)
         .collect();
-    names.push("unknown");
+    names.push("\"unknown\":");
     prop::collection::btree_map(prop::sample::select(names), value(), 0..6).prop_map(|fields| {
         let fields: Vec<String> = fields
             .iter()
-            .map(|(name, value)| format!("\"{name}\":{value}"))
+            .map(|(name, value)| format!("{name}{value}"))
             .collect();
         format!("{{{}}}", fields.join(",")).into_bytes().into()
     })
