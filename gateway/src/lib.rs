@@ -13,6 +13,7 @@ pub mod discover;
 pub mod doctor;
 pub mod failures;
 pub mod identity;
+pub mod io;
 pub mod pipeline;
 mod recent;
 pub mod secret;

@@ -25,7 +25,6 @@ use crate::config::snapshot::{Snapshot, Target};
 use crate::config::watch::ConfigStore;
 use crate::failures::Failures;
 use crate::pipeline::MODERATIONS;
-use crate::server::guard::HeadWatch;
 use crate::telemetry::metrics::{Metrics, RouteMeters, TargetMeters};
 use crate::telemetry::policy::PolicyMeters;
 use crate::telemetry::queue::QueueMeters;
@@ -386,8 +385,6 @@ pub struct Peer {
     pub ip: IpAddr,
     /// The names in the client's certificate.
     pub certificate: Box<[Digest]>,
-    /// What the socket saw of the head that hyper does not tell.
-    pub head_watch: Arc<HeadWatch>,
     /// `None` where requests run side by side.
     alarm: Option<Arc<SharedAlarm>>,
     running: AtomicUsize,
@@ -395,14 +392,13 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// A fresh connection.
-    pub fn new((address, certificate): (SocketAddr, Box<[Digest]>), head_watch: HeadWatch) -> Self {
+    /// A fresh connection; `framed`: its requests run side by side.
+    pub fn new((address, certificate): (SocketAddr, Box<[Digest]>), framed: bool) -> Self {
         Self {
-            alarm: (!head_watch.is_framed()).then(Arc::default),
+            alarm: (!framed).then(Arc::default),
             address: address.ip().to_string().into(),
             ip: address.ip(),
             certificate,
-            head_watch: Arc::new(head_watch),
             running: AtomicUsize::new(0),
             begun: AtomicU64::new(0),
         }
@@ -413,6 +409,11 @@ impl Peer {
         self.running.fetch_add(1, Ordering::Relaxed);
         self.begun.fetch_add(1, Ordering::Relaxed);
         OnPeer(Arc::clone(self))
+    }
+
+    /// A timer for what waits: one for the connection, if its requests come one after another.
+    pub fn alarm(&self) -> Arc<SharedAlarm> {
+        self.alarm.clone().unwrap_or_default()
     }
 
     /// Requests that run on it.
@@ -445,21 +446,15 @@ impl OnPeer {
         &self.0.certificate
     }
 
-    /// The request is here whole.
-    pub fn is_whole(&self) {
-        self.0.head_watch.answers();
-    }
-
-    /// A timer for this request: its connection's, if requests come one after another there.
+    /// A timer for this request.
     pub fn alarm(&self) -> Arc<SharedAlarm> {
-        self.0.alarm.clone().unwrap_or_default()
+        self.0.alarm()
     }
 }
 
 impl Drop for OnPeer {
     fn drop(&mut self) {
         self.0.running.fetch_sub(1, Ordering::Relaxed);
-        self.0.head_watch.answered();
     }
 }
 

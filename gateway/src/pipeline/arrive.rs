@@ -4,8 +4,8 @@
 //! doubt must not reach any later rule (`governance/threats.md`, section 5). Hosts, absolute URIs and forwarded headers
 //! never route anything.
 
-use std::pin::Pin;
-use std::task::Poll;
+use std::io;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use adapters::places::{self, At, RequestHead};
@@ -13,16 +13,17 @@ use adapters::{Asked, CLIENT_DIALECTS};
 use bytes::{Bytes, BytesMut};
 use http::header::{
     ALLOW, AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST,
-    HeaderName, TRANSFER_ENCODING,
+    HeaderName,
 };
 use http::request::Parts;
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Method, Version};
-use hyper::body::{Body, Frame, Incoming};
 use wire::{Fault, Kind, multipart};
 
 use super::settle::Exchange;
 use crate::alarm::SharedAlarm;
+use crate::server::answer::Inbound;
+use crate::server::h1::Odd;
 use crate::worker::Peer;
 
 /// What is asked for.
@@ -69,7 +70,7 @@ pub(super) fn read_head<'a>(
     let place = places::find(head.uri.path(), &head.headers);
     let (endpoint, method) = shown(&place.at, head.uri.path());
     exchange.endpoint = endpoint;
-    if let Err(fault) = framing(head, peer, exchange.limits().uri_bytes.bytes()) {
+    if let Err(fault) = framing(head, exchange.limits().uri_bytes.bytes()) {
         if head.version < Version::HTTP_2 && fault.kind() == Kind::BadRequest {
             // Nothing that follows on this connection can be trusted to be a request.
             let close = HeaderValue::from_static("close");
@@ -139,23 +140,10 @@ fn shown(at: &At, path: &str) -> (&'static str, Option<Method>) {
     }
 }
 
-/// What hyper lets through and we do not.
-fn framing(head: &Parts, peer: &Peer, uri_bytes: usize) -> Result<(), Fault> {
-    if peer.head_watch.take_conflict() {
-        return Err(bad(
-            "framing",
-            "Content-Length and Transfer-Encoding together are not allowed.",
-        ));
-    }
-    let mut codings = head.headers.get_all(TRANSFER_ENCODING).iter();
-    if let Some(coding) = codings.next()
-        && (codings.next().is_some()
-            || !coding
-                .as_bytes()
-                .trim_ascii()
-                .eq_ignore_ascii_case(b"chunked"))
-    {
-        return Err(bad("framing", "The only transfer coding is chunked."));
+/// What of a head says in doubt whose it is, or what.
+fn framing(head: &Parts, uri_bytes: usize) -> Result<(), Fault> {
+    if let Some(Odd(sentence)) = head.extensions.get() {
+        return Err(bad("framing", sentence));
     }
     let uri = &head.uri;
     if uri.path_and_query().map_or(0, |text| text.as_str().len()) > uri_bytes {
@@ -305,7 +293,7 @@ pub(super) enum Unread {
     /// All of it was read, or there was none.
     Nothing,
     /// All of it, or all that is still to come of it.
-    Body(Incoming),
+    Body(Inbound),
     /// Whoever sends the form on has it.
     Lent,
 }
@@ -314,13 +302,13 @@ impl Unread {
     /// How long the body says that it is.
     fn length(&self) -> Option<u64> {
         match self {
-            Self::Body(body) => Body::size_hint(body).exact(),
+            Self::Body(body) => body.left(),
             Self::Nothing | Self::Lent => None,
         }
     }
 
     /// For whoever reads it.
-    pub(super) fn take(&mut self) -> Result<Incoming, Fault> {
+    pub(super) fn take(&mut self) -> Result<Inbound, Fault> {
         match std::mem::replace(self, Self::Lent) {
             Self::Body(body) => Ok(body),
             Self::Nothing | Self::Lent => Err(Kind::Bug.into()),
@@ -336,14 +324,14 @@ impl Unread {
             Self::Lent => return false,
             Self::Body(body) => body,
         };
-        if Body::size_hint(&body).lower() > DRAIN_BYTES {
+        if body.left().unwrap_or(0) > DRAIN_BYTES {
             return false;
         }
         let all = async {
             let mut seen = 0;
-            while !body.is_end_stream() {
-                match std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
-                    Some(Ok(frame)) => seen += frame.data_ref().map_or(0, Bytes::len) as u64,
+            while !body.is_over() {
+                match std::future::poll_fn(|cx| body.poll_data(cx)).await {
+                    Some(Ok(data)) => seen += data.len() as u64,
                     Some(Err(_)) => return false,
                     None => return true,
                 }
@@ -358,8 +346,8 @@ impl Unread {
     }
 }
 
-/// Reads the body whole, because it must be judged whole. One frame stays the slice that hyper read; several are joined
-/// once.
+/// Reads the body whole, because it must be judged whole. What one read brings stays the slice that it is; of a longer one
+/// the rest is read to where it is joined.
 pub(super) async fn read_body(
     exchange: &mut Exchange,
     unread: &mut Unread,
@@ -372,35 +360,12 @@ pub(super) async fn read_body(
     let idle = clocks.body_idle.0.min(clocks.body.0);
     let alarm = exchange.alarm();
     let began = exchange.started;
-    let expected = Body::size_hint(body).exact();
-    let mut first = Bytes::new();
+    let expected = body.left();
+    let first = next_data(body, idle, &alarm).await?.unwrap_or_default();
+    let mut seen = first.len() as u64;
     let mut joined = BytesMut::new();
-    let mut seen = 0u64;
-    loop {
-        let frame = match next_frame(body, idle, &alarm).await? {
-            None => break,
-            Some(Err(_)) => return Err(bad("body_cut", "The request body ended before its end.")),
-            Some(Ok(frame)) => frame,
-        };
-        let Ok(data) = frame.into_data() else {
-            continue;
-        };
-        seen += data.len() as u64;
-        exchange.request_bytes = seen;
-        if seen > limit {
-            return Err(too_large());
-        }
-        // A body of known length says itself that this was all: asking for more would cost another turn of the whole
-        // connection, only to hear that there is none.
-        let over = body.is_end_stream();
-        if seen == data.len() as u64 {
-            // The wait for it had its own bound; most bodies are this one frame.
-            first = data;
-            if over {
-                break;
-            }
-            continue;
-        }
+    // A body of known length says itself that this was all; most are this one read.
+    while !body.is_over() && seen <= limit {
         let took = began.elapsed();
         let floor = took.saturating_sub(SLOW_AFTER).as_secs() * RATE_FLOOR_BYTES_PER_S;
         if took > clocks.body.0 || seen < floor {
@@ -411,13 +376,18 @@ pub(super) async fn read_body(
             joined.reserve(usize::try_from(room).unwrap_or(0));
             joined.extend_from_slice(&first);
         }
-        joined.extend_from_slice(&data);
-        if over {
+        let more = in_time(idle, &alarm, |cx| body.poll_fill(cx, &mut joined)).await?;
+        seen = joined.len() as u64;
+        exchange.request_bytes = seen;
+        if more.is_none() {
             break;
         }
     }
+    exchange.request_bytes = seen;
+    if seen > limit {
+        return Err(too_large());
+    }
     *unread = Unread::Nothing;
-    exchange.is_whole();
     Ok(if joined.is_empty() {
         first
     } else {
@@ -425,18 +395,28 @@ pub(super) async fn read_body(
     })
 }
 
-/// The next frame, or a fault if it does not come in time. A timer is made only if the body is not there at the second
-/// look: hyper hands on what it has read between the first and the second, and registering a timer costs a system call.
-pub(super) async fn next_frame(
-    body: &mut Incoming,
+/// The next bytes of a body, or a fault if they do not come in time.
+pub(super) async fn next_data(
+    body: &mut Inbound,
     idle: Duration,
     alarm: &SharedAlarm,
-) -> Result<Option<Result<Frame<Bytes>, hyper::Error>>, Fault> {
+) -> Result<Option<Bytes>, Fault> {
+    in_time(idle, alarm, |cx| body.poll_data(cx)).await
+}
+
+/// What `poll` brings of a body, or a fault if it does not in time. A timer is made only if it is not there at the second
+/// look: over HTTP/2 hyper hands on what it has read between the first and the second.
+async fn in_time<T>(
+    idle: Duration,
+    alarm: &SharedAlarm,
+    mut poll: impl FnMut(&mut Context<'_>) -> Poll<Option<io::Result<T>>>,
+) -> Result<Option<T>, Fault> {
     let mut until = None;
     let mut looks = 0;
     std::future::poll_fn(|cx| {
-        if let Poll::Ready(frame) = Pin::new(&mut *body).poll_frame(cx) {
-            return Poll::Ready(Ok(frame));
+        if let Poll::Ready(read) = poll(cx) {
+            let cut = |_| bad("body_cut", "The request body ended before its end.");
+            return Poll::Ready(read.transpose().map_err(cut));
         }
         looks += 1;
         if looks == 1 {

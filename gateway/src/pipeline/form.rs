@@ -13,16 +13,16 @@ use std::time::{Duration, Instant};
 use adapters::dialects::openai_other::form::{self, Form};
 use bytes::{Bytes, BytesMut};
 use http::request::Parts;
-use hyper::body::{Body as _, Incoming};
 use policies::access::keys::Principal;
 use wire::multipart::{Event, Head, Odd, Splitter, write_end, write_head};
 use wire::{Fault, Kind, Rope};
 
 use super::arrive::{
-    RATE_FLOOR_BYTES_PER_S, SLOW_AFTER, Unread, bad, boundary, next_frame, slow, too_large,
+    RATE_FLOOR_BYTES_PER_S, SLOW_AFTER, Unread, bad, boundary, next_data, slow, too_large,
 };
 use super::settle::{Exchange, unrevoked};
 use crate::alarm::SharedAlarm;
+use crate::server::answer::Inbound;
 use crate::upstream::client::Upload;
 
 /// Of a file whose model is known, so much is held before it is sent on while the rest still comes.
@@ -45,7 +45,7 @@ pub(super) struct Sending {
 
 /// The rest of a form, still coming.
 pub(super) struct Rest {
-    body: Incoming,
+    body: Inbound,
     splitter: Splitter,
     /// Bytes that were read behind the file's first ones and are not decided yet.
     early: Option<Bytes>,
@@ -79,30 +79,21 @@ impl Watch {
     }
 
     /// The next bytes, if they come in time, are not too many, and their key still stands.
-    async fn next(&mut self, body: &mut Incoming) -> Result<Option<Bytes>, Fault> {
-        loop {
-            let frame = match next_frame(body, self.idle, &self.alarm).await? {
-                None => return Ok(None),
-                Some(Ok(frame)) => frame,
-                Some(Err(_)) => {
-                    return Err(bad("body_cut", "The request body ended before its end."));
-                }
-            };
-            let Ok(data) = frame.into_data() else {
-                continue;
-            };
-            unrevoked(self.principal.as_deref())?;
-            self.seen += data.len() as u64;
-            if self.seen > self.most {
-                return Err(too_large());
-            }
-            let took = self.began.elapsed();
-            let floor = took.saturating_sub(SLOW_AFTER).as_secs() * RATE_FLOOR_BYTES_PER_S;
-            if took > self.total || self.seen < floor {
-                return Err(slow());
-            }
-            return Ok(Some(data));
+    async fn next(&mut self, body: &mut Inbound) -> Result<Option<Bytes>, Fault> {
+        let Some(data) = next_data(body, self.idle, &self.alarm).await? else {
+            return Ok(None);
+        };
+        unrevoked(self.principal.as_deref())?;
+        self.seen += data.len() as u64;
+        if self.seen > self.most {
+            return Err(too_large());
         }
+        let took = self.began.elapsed();
+        let floor = took.saturating_sub(SLOW_AFTER).as_secs() * RATE_FLOOR_BYTES_PER_S;
+        if took > self.total || self.seen < floor {
+            return Err(slow());
+        }
+        Ok(Some(data))
     }
 }
 
@@ -126,7 +117,7 @@ pub(super) async fn read(
     let boundary = boundary(&head.headers)?;
     let mut body = unread.take()?;
     let held_max = exchange.limits().body_bytes.0;
-    let length = body.size_hint().exact();
+    let length = body.left();
     let mut watch = Watch::new(exchange);
     let mut splitter = Splitter::new(boundary);
     let mut reading = Reading {
@@ -160,11 +151,8 @@ pub(super) async fn read(
         }
     }
     let streams = rest.is_some();
-    if !streams {
-        if !reading.over {
-            return Err(bad("form_cut", "The form ended before its end."));
-        }
-        exchange.is_whole();
+    if !streams && !reading.over {
+        return Err(bad("form_cut", "The form ended before its end."));
     }
     let known = (!streams).then_some(reading.file.len() as u64);
     let json = form::to_json(&reading.form, known);

@@ -40,11 +40,7 @@ pub(super) async fn send(
         return whole_over_http2(exchange, form, client, endpoint, (bounds, request)).await;
     }
     let take = || form.take_rest();
-    let sent = client.send_on(endpoint, bounds, request, take).await;
-    if sent.is_ok() {
-        exchange.is_whole();
-    }
-    sent
+    client.send_on(endpoint, bounds, request, take).await
 }
 
 /// Over HTTP/2 a form is sent whole, and may be no longer than a body that is held.
@@ -63,7 +59,6 @@ async fn whole_over_http2(
             return Err(too_large());
         }
     }
-    exchange.is_whole();
     let request = Request {
         method: request.method.clone(),
         path_and_query: request.path_and_query.clone(),

@@ -44,13 +44,13 @@ use adapters::{Asks, ClientDialect};
 use http::header::{CONNECTION, EXPECT};
 use http::request::Parts;
 use http::{HeaderValue, Response, Version};
-use hyper::body::{Body as _, Incoming};
 use wire::Fault;
 
 pub use arrive::MODERATIONS;
 pub use body::ReplyBody;
 
 use crate::audit;
+use crate::server::answer::Inbound;
 use crate::worker::{Peer, RequestId, Worker};
 use admit::Admission;
 use arrive::{Arrived, Unread, What};
@@ -63,7 +63,7 @@ pub async fn serve(
     peer: &Arc<Peer>,
     id: RequestId,
     now_ms: i64,
-    (dialect, head, body): (&'static dyn ClientDialect, &Parts, Incoming),
+    (dialect, head, body): (&'static dyn ClientDialect, &Parts, Inbound),
 ) -> Response<ReplyBody> {
     let mut exchange = Exchange::begin(worker, peer, id, now_ms, dialect);
     let (reply, ended) = match walk(&mut exchange, peer, head, body).await {
@@ -96,7 +96,7 @@ async fn walk(
     exchange: &mut Exchange,
     peer: &Peer,
     head: &Parts,
-    body: Incoming,
+    body: Inbound,
 ) -> Result<Walked, Fault> {
     let is_http1 = head.version < Version::HTTP_2;
     let waits = head.headers.contains_key(EXPECT);
@@ -108,7 +108,7 @@ async fn walk(
     }
     // Who waits for our leave to send a body is not asked for one that nobody wants.
     let is_read = match &unread {
-        Unread::Body(body) if waits => body.is_end_stream(),
+        Unread::Body(body) if waits => body.is_over(),
         Unread::Nothing => true,
         _ => Box::pin(unread.drain()).await,
     };

@@ -242,11 +242,6 @@ impl Exchange {
         }
     }
 
-    /// The request's body is here whole: from now on its client can only leave.
-    pub(super) fn is_whole(&self) {
-        self.on_peer.is_whole();
-    }
-
     /// The names in the client's certificate.
     pub(super) fn certificate(&self) -> &[Digest] {
         self.on_peer.certificate()

@@ -3,38 +3,37 @@
 //! Each worker has a listener of its own on the same address (`SO_REUSEPORT`); the kernel shares connections out.
 
 use std::convert::Infallible;
+use std::fmt::Display;
 use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
-use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use adapters::places;
-use http::{Request, Response};
+use http::Request;
 use hyper::body::Incoming;
 use hyper::rt::bounds::Http2ServerConnExec;
 use hyper::rt::{Read, Write};
-use hyper::server::conn::{http1, http2};
+use hyper::server::conn::http2;
 use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use policies::access::token::Digest;
 use rustls::ServerConfig;
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio_rustls::server::TlsStream;
-use wire::Kind;
 
+use super::answer::{Inbound, answer};
 use super::certificate;
-use super::guard::{Clocks, Guard, HeadWatch};
+use super::guard::Guard;
+use super::h1;
 use super::place::Place;
 use crate::config::snapshot::Snapshot;
 use crate::config::units::Size;
-use crate::pipeline::{self, ReplyBody};
+use crate::io::Io;
+use crate::pipeline::ReplyBody;
 use crate::tasks;
 use crate::worker::{Peer, Phase, Shared, Worker};
 
@@ -44,12 +43,6 @@ const BACKLOG: i32 = 4096;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Time for the last frames after the drain limit.
 const CUT_GRACE: Duration = Duration::from_secs(1);
-/// Headers that hyper reads at most if nobody says otherwise.
-const HYPER_HEADERS: usize = 100;
-/// What hyper reads at once at most, and what it keeps for a client that is slow to take it. It begins with 8 KiB and goes on
-/// by twice as much where reads fill it: a long prompt that comes in one piece need not be joined from several, which
-/// costs a copy of it.
-const BUFFER_BYTES: usize = 256 << 10;
 
 /// Opens `count` listeners on one address; port 0 is resolved by the first.
 pub fn bind(address: SocketAddr, count: usize) -> io::Result<Vec<StdListener>> {
@@ -125,41 +118,30 @@ async fn greet(
     }
     // Boxed, each step: a task is as large as its largest state, and most of its life is waiting. One after another and
     // not one in another: what a step held is let go before the next.
-    match snapshot.tls.clone() {
-        None => match Box::pin(spoken(&snapshot, &socket)).await {
-            Some(Spoken::Http1) => {
-                let conversation =
-                    converse_h1(worker, &snapshot, socket, (address, Box::default()));
-                drop(snapshot);
-                Box::pin(conversation).await;
-            }
-            Some(Spoken::Http2) => {
-                let from = (address, Box::default());
-                Box::pin(converse_h2(worker, snapshot, socket, from)).await;
-            }
-            None => {}
-        },
-        Some(tls) => match Box::pin(secured(&snapshot, tls, socket)).await {
-            Some((stream, Spoken::Http1)) => {
-                let from = (address, names(&stream));
-                let conversation = converse_h1(worker, &snapshot, stream, from);
-                drop(snapshot);
-                Box::pin(conversation).await;
-            }
-            Some((stream, Spoken::Http2)) => {
-                let from = (address, names(&stream));
-                Box::pin(converse_h2(worker, snapshot, stream, from)).await;
-            }
-            None => {}
-        },
+    let opened = match snapshot.tls.clone() {
+        None => Box::pin(spoken(&snapshot, &socket))
+            .await
+            .map(|spoken| (Io::Plain(socket), spoken)),
+        Some(tls) => Box::pin(secured(&snapshot, tls, socket)).await,
+    };
+    match opened {
+        Some((io, Spoken::Http1)) => {
+            let conversation = converse_h1(worker, &snapshot, io, address);
+            drop(snapshot);
+            Box::pin(conversation).await;
+        }
+        Some((io, Spoken::Http2)) => {
+            Box::pin(converse_h2(worker, snapshot, io, address)).await;
+        }
+        None => {}
     }
 }
 
-/// Where a connection is from: its address, and the names in its certificate.
-type From = (SocketAddr, Box<[Digest]>);
-
 /// The names in the certificate that a client showed.
-fn names(stream: &TlsStream<TcpStream>) -> Box<[Digest]> {
+fn names(io: &Io) -> Box<[Digest]> {
+    let Io::Tls(stream) = io else {
+        return Box::default();
+    };
     let shown = stream.get_ref().1.peer_certificates();
     shown
         .and_then(<[_]>::first)
@@ -174,7 +156,7 @@ enum Spoken {
 }
 
 /// Without TLS the first bytes tell the protocol; `None` if none come. They are looked at, not read: hyper-util's way,
-/// reading them ahead, makes hyper's buffer of every connection twice as large.
+/// reading them ahead, makes hyper's buffer of a connection twice as large.
 async fn spoken(snapshot: &Snapshot, socket: &TcpStream) -> Option<Spoken> {
     let mut first = [0; 3];
     let peeked = tokio::time::timeout(snapshot.timeouts.keepalive.0, socket.peek(&mut first)).await;
@@ -191,13 +173,16 @@ async fn secured(
     snapshot: &Snapshot,
     tls: Arc<ServerConfig>,
     socket: TcpStream,
-) -> Option<(Box<TlsStream<TcpStream>>, Spoken)> {
+) -> Option<(Io, Spoken)> {
     let handshake = tokio_rustls::TlsAcceptor::from(tls).accept(socket);
     match tokio::time::timeout(snapshot.timeouts.tls_handshake.0, handshake).await {
-        Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
-            Some((Box::new(stream), Spoken::Http2))
+        Ok(Ok(stream)) => {
+            let spoken = match stream.get_ref().1.alpn_protocol() {
+                Some(b"h2") => Spoken::Http2,
+                _ => Spoken::Http1,
+            };
+            Some((Io::Tls(Box::new(stream.into())), spoken))
         }
-        Ok(Ok(stream)) => Some((Box::new(stream), Spoken::Http1)),
         Ok(Err(error)) => {
             tracing::debug!(error = %error.kind(), "tls handshake failed");
             None
@@ -209,73 +194,33 @@ async fn secured(
     }
 }
 
-/// What a connection's requests share, and its guarded socket.
-fn prepare<S: AsyncRead + AsyncWrite>(
-    snapshot: &Snapshot,
-    socket: S,
-    from: From,
-    head_watch: HeadWatch,
-) -> (TokioIo<Guard<S>>, Arc<Peer>) {
-    let clocks = Clocks {
-        head: snapshot.timeouts.header_read.0,
-        idle: snapshot.timeouts.keepalive.0,
-        stall: snapshot.timeouts.client_write.0,
-    };
-    let peer = Arc::new(Peer::new(from, head_watch));
-    (
-        TokioIo::new(Guard::new(socket, Arc::clone(&peer.head_watch), clocks)),
-        peer,
-    )
-}
-
 /// Not itself `async`: what only builds the connection would have room in it as long as that lives.
-fn converse_h1<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+fn converse_h1(
     worker: Arc<Worker>,
     snapshot: &Snapshot,
-    socket: S,
-    from: From,
-) -> impl Future<Output = ()> + Send + use<S> {
-    let (io, peer) = prepare(snapshot, socket, from, HeadWatch::default());
+    io: Io,
+    address: SocketAddr,
+) -> impl Future<Output = ()> + Send + use<> {
+    let peer = Arc::new(Peer::new((address, names(&io)), false));
     let shared = Arc::clone(&worker.shared);
-    // Boxed: hyper keeps room for it as long as the connection lives. Made where it stays: all of it would be copied there,
-    // though nearly all of it is room for later.
-    let service = service_fn(move |request| {
-        let room = Box::new_uninit();
-        let answering = answer(Arc::clone(&worker), Arc::clone(&peer), request);
-        Box::into_pin(Box::write(room, answering))
-    });
-    let limits = &snapshot.limits;
-    let mut builder = http1::Builder::new();
-    if limits.header_count as usize != HYPER_HEADERS {
-        // Saying even hyper's own number makes it clear two arrays of that size for each request.
-        builder.max_headers(limits.header_count as usize);
-    }
-    let connection = builder
-        // Slow heads and idle connections are the guard's business: hyper's timer is made anew for each request.
-        .header_read_timeout(None)
-        // Not that a client may close its half: the guard sees that it left, without a buffer.
-        .half_close(true)
-        .max_header_size(limits.header_bytes.bytes())
-        .max_buf_size(limits.header_bytes.bytes().max(BUFFER_BYTES))
-        .serve_connection(io, service);
-    let mut connection = Box::pin(connection);
+    let mut connection = Box::pin(h1::Connection::new(worker, peer, snapshot, io));
     async move { last(connection.as_mut(), &shared, None).await }
 }
 
-async fn converse_h2(
-    worker: Arc<Worker>,
-    snapshot: Arc<Snapshot>,
-    socket: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    from: From,
-) {
-    let (io, peer) = prepare(&snapshot, socket, from, HeadWatch::framed());
+async fn converse_h2(worker: Arc<Worker>, snapshot: Arc<Snapshot>, io: Io, address: SocketAddr) {
+    let peer = Arc::new(Peer::new((address, names(&io)), true));
+    let io = TokioIo::new(Guard::new(io, snapshot.timeouts.client_write.0));
     let shared = Arc::clone(&worker.shared);
     let idle = Idle {
         peer: Arc::clone(&peer),
         after: snapshot.timeouts.keepalive.0,
     };
-    let service =
-        service_fn(move |request| answer(Arc::clone(&worker), Arc::clone(&peer), request));
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (worker, peer) = (Arc::clone(&worker), Arc::clone(&peer));
+        let (head, body) = request.into_parts();
+        let answering = answer(worker, peer, head, Inbound::Framed(body));
+        async move { Ok::<_, Infallible>(answering.await) }
+    });
     let http2 = &snapshot.http2;
     let connection = http2::Builder::new(Executor {
         phase: shared.phase(),
@@ -294,17 +239,18 @@ async fn converse_h2(
 }
 
 /// A connection that can be asked to end after what it has begun.
-trait Graceful: Future<Output = hyper::Result<()>> {
+trait Graceful: Future<Output = Result<(), Self::Why>> {
+    /// Why it broke off.
+    type Why: Display;
+
     fn wind_down(self: Pin<&mut Self>);
 }
 
-impl<I: Read + Write + Unpin, S: HttpService<Incoming, ResBody = ReplyBody>> Graceful
-    for http1::Connection<I, S>
-where
-    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
+impl Graceful for h1::Connection {
+    type Why = io::Error;
+
     fn wind_down(self: Pin<&mut Self>) {
-        self.graceful_shutdown();
+        h1::Connection::wind_down(self.get_mut());
     }
 }
 
@@ -315,6 +261,8 @@ where
     S::Future: 'static,
     Executor: Http2ServerConnExec<S::Future, ReplyBody>,
 {
+    type Why = hyper::Error;
+
     fn wind_down(self: Pin<&mut Self>) {
         self.graceful_shutdown();
     }
@@ -324,7 +272,7 @@ where
 async fn last(mut connection: Pin<&mut impl Graceful>, shared: &Shared, idle: Option<Idle>) {
     let mut phase = shared.phase();
     let mut known = Phase::Open;
-    // HTTP/1 has the guard's timer, and no room for another.
+    // HTTP/1 has its own timer, and no room for another.
     let mut over = idle.map(|idle| Box::pin(idle.over()));
     loop {
         let next = {
@@ -341,7 +289,10 @@ async fn last(mut connection: Pin<&mut impl Graceful>, shared: &Shared, idle: Op
             let mut asked = false;
             std::future::poll_fn(|cx| {
                 if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
-                    return Poll::Ready(Next::Ended(ended));
+                    if let Err(error) = ended {
+                        tracing::debug!(%error, "connection ended");
+                    }
+                    return Poll::Ready(Next::Ended);
                 }
                 let quiet = asked && known == Phase::Open && shared.is_open();
                 // Without budget it would be put off without a place among those to be told.
@@ -357,12 +308,7 @@ async fn last(mut connection: Pin<&mut impl Graceful>, shared: &Shared, idle: Op
             .await
         };
         match next {
-            Next::Ended(ended) => {
-                if let Err(error) = ended {
-                    tracing::debug!(error = %error, "connection ended");
-                }
-                return;
-            }
+            Next::Ended => return,
             Next::Changed => {}
             Next::Over => break,
         }
@@ -380,7 +326,7 @@ async fn last(mut connection: Pin<&mut impl Graceful>, shared: &Shared, idle: Op
 /// What a connection waits for.
 enum Next {
     /// Its end.
-    Ended(hyper::Result<()>),
+    Ended,
     /// The next phase of a drain, or the end of its grace.
     Changed,
     /// Nothing having run on it for long.
@@ -409,38 +355,6 @@ fn window(size: Size) -> u32 {
     u32::try_from(size.0).unwrap_or(u32::MAX)
 }
 
-/// One request, with a panic in it turned into its own answer.
-async fn answer(
-    worker: Arc<Worker>,
-    peer: Arc<Peer>,
-    request: Request<Incoming>,
-) -> Result<Response<ReplyBody>, Infallible> {
-    let now_ms = worker.now_ms();
-    let id = worker.next_id(now_ms);
-    let dialect = places::find(request.uri().path(), request.headers()).dialect;
-    let (head, body) = request.into_parts();
-    let asks = (dialect, &head, body);
-    let mut serving = pin!(pipeline::serve(&worker, &peer, id, now_ms, asks));
-    // Where it stays: whatever comes through here is copied at every poll.
-    let mut reply = None;
-    let caught = std::future::poll_fn(|cx| {
-        let mut poll = || serving.as_mut().poll(cx).map(|ready| reply = Some(ready));
-        match std::panic::catch_unwind(AssertUnwindSafe(&mut poll)) {
-            // Its connection is looked at once more when time is up: what has no answer yet gets one now.
-            Ok(Poll::Pending) if worker.shared.is_cut() => Poll::Ready(Err(Kind::Draining)),
-            Ok(polled) => polled.map(Ok),
-            Err(_) => {
-                worker.shared.metrics.panics.inc();
-                Poll::Ready(Err(Kind::Bug))
-            }
-        }
-    })
-    .await;
-    peer.head_watch.next_head();
-    let kind = caught.err().unwrap_or(Kind::Bug);
-    Ok(reply.unwrap_or_else(|| pipeline::last_words(&kind.into(), id, dialect)))
-}
-
 /// Spawns the tasks of HTTP/2 streams so that they are looked at again when time is up.
 #[derive(Clone)]
 struct Executor {
@@ -459,22 +373,5 @@ impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for Executo
             }
             let _ = tokio::time::timeout(CUT_GRACE, task).await;
         });
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn future_bytes<A, B, C, F>(_: fn(A, B, C) -> F) -> usize {
-        size_of::<F>()
-    }
-
-    /// It is made and let go for every request, and grows in the dark. A stream that has begun does not hold it. 6360 bytes
-    /// on 2026-11-26, once forms, turns at a vendor and identities had come.
-    #[test]
-    fn the_future_of_a_request_stays_small() {
-        let bytes = future_bytes(answer);
-        assert!(bytes <= 6500, "{bytes}");
     }
 }

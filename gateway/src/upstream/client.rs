@@ -18,10 +18,10 @@ use tokio::net::TcpStream;
 use wire::{Fault, Kind, Rope};
 
 use super::h2;
-use super::io::Io;
 use super::reply::{self, Head};
 use super::socket;
 use crate::audit;
+use crate::io::Io;
 use crate::tasks;
 use wire::decimal::decimal;
 
@@ -380,7 +380,7 @@ async fn open(endpoint: &Endpoint) -> Result<Io, Fault> {
         .connect(name, socket)
         .await
         .map_err(|error| Fault::new(Kind::TlsFailed).detail(error.to_string()))?;
-    Ok(Io::Tls(Box::new(stream)))
+    Ok(Io::Tls(Box::new(stream.into())))
 }
 
 pub(super) async fn write_all(io: &mut Io, mut message: Rope) -> io::Result<()> {

@@ -18,8 +18,8 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use wire::{Fault, Kind, Rope};
 
 use super::client::{self, Body, Bounds, Endpoint, Reply, Request};
-use super::io::Io;
 use super::reply::Head;
+use crate::io::Io;
 use crate::tasks;
 
 /// Windows of one stream and one connection: enough for a burst of events, bounded for 100 slow readers.

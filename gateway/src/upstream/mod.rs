@@ -2,10 +2,8 @@
 //!
 //! Knows origins and bytes. Never chooses a target and never sees a policy: it sends what dispatch gives it.
 
-pub mod chunked;
 pub mod client;
 mod h2;
-pub mod io;
 pub mod reply;
 mod socket;
 pub mod token;

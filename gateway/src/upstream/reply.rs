@@ -13,8 +13,8 @@ use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, TRANSF
 use http::{HeaderMap, HeaderName, HeaderValue};
 use wire::{Fault, Kind};
 
-use super::chunked::Chunked;
-use super::io::{Io, give_back};
+use crate::io::{Io, give_back};
+use wire::chunked::Chunked;
 
 /// Header lines of a reply.
 pub(super) const HEADERS_MAX: usize = 128;

@@ -23,8 +23,8 @@ use wire::ws::{self, Broken, Decoder, Item, Mask, Opcode};
 use wire::{Fault, Kind, Rope};
 
 use super::client::{Bounds, Endpoint, Request, opening, write_all};
-use super::io::{Io, give_back};
 use super::reply::{self, Answer, HEADERS_MAX, Head, cut_short, malformed};
+use crate::io::{Io, give_back};
 
 /// Bytes of one message: as an event of any other stream.
 const MESSAGE_BYTES_MAX: usize = 4 << 20;

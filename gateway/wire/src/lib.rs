@@ -4,6 +4,7 @@
 //! only; what it hands out are spans over the caller's own bytes.
 
 pub mod canon;
+pub mod chunked;
 pub mod decimal;
 pub mod edit;
 pub mod facts;

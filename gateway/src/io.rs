@@ -1,4 +1,4 @@
-//! The socket of an upstream connection, plain or TLS, and the read buffers that all of them borrow.
+//! The socket of a connection, to a client or to a provider, plain or TLS, and the read buffers that all of them borrow.
 //!
 //! Invariant: a connection that waits for bytes holds no buffer. Each thread keeps one; a read takes it, hands on what
 //! it read as a slice of it, and puts the rest back. That is what keeps an idle stream small.
@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio_rustls::client::TlsStream;
+use tokio_rustls::TlsStream;
 
 /// Size of a thread's read buffer. What one read brings goes down as one frame.
 pub const READ_BYTES: usize = 32 << 10;

@@ -1,0 +1,248 @@
+//! A connection's socket with what was read from it and not taken, and the body of its request at hand.
+//!
+//! The connection and the body of its request share it; both are polled by the connection's task, one at a time. Invariants:
+//! no byte behind a request's body is handed out as a part of it; once a body's framing broke, nothing more is read as one.
+
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use tokio::io::{AsyncReadExt, AsyncWrite};
+
+use super::head::Framing;
+use crate::io::{Io, give_back};
+
+/// Leave to send a body.
+const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+/// The socket and what is at hand of it.
+pub(super) struct Line {
+    pub(super) io: Io,
+    /// What was read and not taken: of a head, of a body, or of the next request. Small, and rare between requests.
+    pub(super) early: BytesMut,
+    framing: Framing,
+    /// What is still to be written of the leave that the client waits for.
+    leave: &'static [u8],
+    /// Counts requests: a body that outlived its own reads nothing.
+    turn: u64,
+}
+
+impl Line {
+    pub(super) fn new(io: Io) -> Arc<Mutex<Self>> {
+        Arc::new(Mutex::new(Self {
+            io,
+            early: BytesMut::new(),
+            framing: Framing::Length(0),
+            leave: b"",
+            turn: 0,
+        }))
+    }
+
+    /// A head was read: its body is next.
+    pub(super) fn begin(&mut self, framing: Framing, expects: bool) -> u64 {
+        self.framing = framing;
+        self.leave = if expects { CONTINUE } else { b"" };
+        self.turn += 1;
+        self.turn
+    }
+
+    /// Whether the request's body was taken.
+    pub(super) fn is_over(&self) -> bool {
+        self.framing.is_over()
+    }
+
+    /// Nobody will ask for the body any more. What is left of a leave that was begun.
+    pub(super) fn answers(&mut self) -> &'static [u8] {
+        let leave = std::mem::take(&mut self.leave);
+        if leave.len() < CONTINUE.len() {
+            leave
+        } else {
+            b""
+        }
+    }
+
+    /// Reads on. Empty: the client ended its side.
+    pub(super) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<BytesMut>> {
+        self.io.poll_read_some(cx)
+    }
+
+    /// Whether the client has left while it is answered.
+    pub(super) fn left(&mut self, cx: &mut Context<'_>) -> bool {
+        // A client that has sent its next request is there; of a body it will be read.
+        if !self.early.is_empty() || !self.is_over() {
+            return false;
+        }
+        match self.poll_read(cx) {
+            Poll::Pending => false,
+            Poll::Ready(Ok(read)) => {
+                self.keep(read);
+                self.early.is_empty()
+            }
+            Poll::Ready(Err(_)) => true,
+        }
+    }
+
+    /// What is not taken yet moves to room of its own: the thread's buffer is for all.
+    pub(super) fn keep(&mut self, read: BytesMut) {
+        self.early = BytesMut::from(&*read);
+        give_back(read);
+    }
+
+    fn poll_leave(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut io = Pin::new(&mut self.io);
+        while !self.leave.is_empty() {
+            let written = ready!(io.as_mut().poll_write(cx, self.leave))?;
+            self.leave = match self.leave.get(written..) {
+                Some(rest) if written > 0 => rest,
+                _ => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+            };
+            if self.leave.is_empty() {
+                // What does not go out now goes out with the answer.
+                let _ = io.as_mut().poll_flush(cx)?;
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        while !self.is_over() {
+            let mut read = if self.early.is_empty() {
+                ready!(self.poll_leave(cx))?;
+                ready!(self.poll_read(cx))?
+            } else {
+                std::mem::take(&mut self.early)
+            };
+            self.leave = b"";
+            let taken = match &mut self.framing {
+                _ if read.is_empty() => None,
+                Framing::Length(left) => {
+                    let step =
+                        usize::try_from(*left).map_or(read.len(), |left| left.min(read.len()));
+                    *left -= step as u64;
+                    Some((step, step))
+                }
+                Framing::Chunked(chunked) => chunked.decode(&mut read).ok(),
+                Framing::Broken => None,
+            };
+            let Some((payload, used)) = taken else {
+                self.framing = Framing::Broken;
+                give_back(read);
+                return Poll::Ready(Some(Err(io::ErrorKind::InvalidData.into())));
+            };
+            let data = read.split_to(payload).freeze();
+            read.advance(used - payload);
+            if read.is_empty() {
+                give_back(read);
+            } else {
+                self.keep(read);
+            }
+            if !data.is_empty() {
+                return Poll::Ready(Some(Ok(data)));
+            }
+        }
+        Poll::Ready(None)
+    }
+
+    /// As `poll_data`, but reads to where the body is gathered: what is long need not be copied there.
+    fn poll_fill(
+        &mut self,
+        cx: &mut Context<'_>,
+        whole: &mut BytesMut,
+    ) -> Poll<Option<io::Result<()>>> {
+        let Framing::Length(left @ 1..) = &mut self.framing else {
+            return self.poll_joined(cx, whole);
+        };
+        if !self.early.is_empty() || !self.leave.is_empty() {
+            return self.poll_joined(cx, whole);
+        }
+        let most = usize::try_from(*left).unwrap_or(usize::MAX);
+        let mut room = (&mut *whole).limit(most);
+        let read = ready!(pin!(self.io.read_buf(&mut room)).poll(cx));
+        let read = match read {
+            Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+            other => other,
+        };
+        match read {
+            Ok(read) => {
+                *left -= read as u64;
+                Poll::Ready(Some(Ok(())))
+            }
+            Err(error) => {
+                self.framing = Framing::Broken;
+                Poll::Ready(Some(Err(error)))
+            }
+        }
+    }
+
+    fn poll_joined(
+        &mut self,
+        cx: &mut Context<'_>,
+        whole: &mut BytesMut,
+    ) -> Poll<Option<io::Result<()>>> {
+        self.poll_data(cx)
+            .map_ok(|data| whole.extend_from_slice(&data))
+    }
+}
+
+/// Takes the line; its holders are of one task, so it is never waited for.
+pub(super) fn lock(line: &Mutex<Line>) -> MutexGuard<'_, Line> {
+    line.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The body of a request, on the wire.
+pub struct Body {
+    line: Arc<Mutex<Line>>,
+    turn: u64,
+}
+
+impl Body {
+    pub(super) fn new(line: Arc<Mutex<Line>>, turn: u64) -> Self {
+        Self { line, turn }
+    }
+
+    fn line(&self) -> io::Result<MutexGuard<'_, Line>> {
+        let line = lock(&self.line);
+        if line.turn == self.turn {
+            Ok(line)
+        } else {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+    }
+
+    /// Bytes that are still to come, if that is known.
+    #[must_use]
+    pub fn left(&self) -> Option<u64> {
+        match self.line().ok()?.framing {
+            Framing::Length(left) => Some(left),
+            Framing::Chunked(_) | Framing::Broken => None,
+        }
+    }
+
+    /// Whether all of it was taken.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.line().is_ok_and(|line| line.is_over())
+    }
+
+    /// What one read brings; `None`: that was all.
+    ///
+    /// # Errors
+    /// The connection or the body's framing broke.
+    pub fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        self.line()?.poll_data(cx)
+    }
+
+    /// The same, put behind what `whole` holds already.
+    ///
+    /// # Errors
+    /// As [`Body::poll_data`].
+    pub fn poll_fill(
+        &mut self,
+        cx: &mut Context<'_>,
+        whole: &mut BytesMut,
+    ) -> Poll<Option<io::Result<()>>> {
+        self.line()?.poll_fill(cx, whole)
+    }
+}
