@@ -58,6 +58,15 @@ impl Io {
         }
     }
 
+    /// Whether nothing has come since the last read; the task is woken when something does. What TLS holds does not count.
+    pub fn poll_quiet(&self, cx: &mut Context<'_>) -> bool {
+        let socket = match self {
+            Self::Plain(socket) => socket,
+            Self::Tls(stream) => stream.get_ref().0,
+        };
+        socket.poll_read_ready(cx).is_pending()
+    }
+
     /// Whether an idle connection is still good: nothing to read, not even its end.
     pub fn is_quiet(&mut self) -> bool {
         let socket = match self {

@@ -4,13 +4,13 @@
 //! answered; sends nothing anywhere.
 
 use http::header::CONTENT_TYPE;
-use http::{HeaderName, HeaderValue, Response};
+use http::{HeaderName, HeaderValue};
 use journal::Outcome;
 use wire::facts::Contents;
 use wire::json;
 use wire::{Fault, Kind};
 
-use super::body::ReplyBody;
+use super::body::{ReplyBody, Response};
 use super::prepare::counts;
 use super::route::Routed;
 use super::settle::Exchange;
@@ -32,10 +32,7 @@ pub(super) fn is_counted(exchange: &Exchange, routed: &Routed) -> bool {
 }
 
 /// Answers with an estimate of the body that the first target would get.
-pub(super) async fn estimate(
-    exchange: &mut Exchange,
-    routed: &Routed,
-) -> Result<Response<ReplyBody>, Fault> {
+pub(super) async fn estimate(exchange: &mut Exchange, routed: &Routed) -> Result<Response, Fault> {
     let redacted = routed
         .cleared
         .first()
@@ -57,7 +54,7 @@ pub(super) async fn estimate(
     exchange.status = 200;
     exchange.meter.bytes_down = counted.len() as u64;
     let mut reply = Response::new(ReplyBody::Whole(counted.into()));
-    let headers = reply.headers_mut();
+    let headers = &mut reply.headers;
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(ESTIMATED, HeaderValue::from_static("true"));
     refuse::describe(exchange, headers);

@@ -2,19 +2,19 @@
 
 use adapters::places::Listed;
 use bytes::Bytes;
+use http::HeaderValue;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use http::{HeaderValue, Response};
 use smallvec::SmallVec;
 use wire::{Fault, Kind};
 
-use super::body::ReplyBody;
+use super::body::{ReplyBody, Response};
 use super::refuse;
 use super::settle::Exchange;
 use crate::config::snapshot::Snapshot;
 use journal::Outcome;
 
-pub(super) fn models(exchange: &mut Exchange, head: &Parts) -> Response<ReplyBody> {
+pub(super) fn models(exchange: &mut Exchange, head: &Parts) -> Response {
     let snapshot = std::sync::Arc::clone(&exchange.snapshot);
     let mut names: Vec<&str> = snapshot
         .models
@@ -34,7 +34,7 @@ pub(super) fn models(exchange: &mut Exchange, head: &Parts) -> Response<ReplyBod
     json(exchange, body)
 }
 
-pub(super) fn model(exchange: &mut Exchange, wanted: &str) -> Result<Response<ReplyBody>, Fault> {
+pub(super) fn model(exchange: &mut Exchange, wanted: &str) -> Result<Response, Fault> {
     let snapshot = std::sync::Arc::clone(&exchange.snapshot);
     let known = snapshot
         .models
@@ -89,14 +89,14 @@ fn row<'a>(id: &'a str, filing: &'a [&'a str], snapshot: &Snapshot) -> Listed<'a
     }
 }
 
-fn json(exchange: &mut Exchange, body: Bytes) -> Response<ReplyBody> {
+fn json(exchange: &mut Exchange, body: Bytes) -> Response {
     exchange.status = 200;
     exchange.meter.bytes_down = body.len() as u64;
     let mut reply = Response::new(ReplyBody::Whole(body.into()));
     reply
-        .headers_mut()
+        .headers
         .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    refuse::describe(exchange, reply.headers_mut());
+    refuse::describe(exchange, &mut reply.headers);
     exchange.finish(Outcome::Completed, None);
     reply
 }

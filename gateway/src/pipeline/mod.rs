@@ -43,11 +43,11 @@ use std::time::Instant;
 use adapters::{Asks, ClientDialect};
 use http::header::{CONNECTION, EXPECT};
 use http::request::Parts;
-use http::{HeaderValue, Response, Version};
+use http::{HeaderValue, Version};
 use wire::Fault;
 
 pub use arrive::MODERATIONS;
-pub use body::ReplyBody;
+pub use body::{Headers, ReplyBody, Response};
 
 use crate::audit;
 use crate::server::answer::Inbound;
@@ -64,7 +64,7 @@ pub async fn serve(
     id: RequestId,
     now_ms: i64,
     (dialect, head, body): (&'static dyn ClientDialect, &Parts, Inbound),
-) -> Response<ReplyBody> {
+) -> Response {
     let mut exchange = Exchange::begin(worker, peer, id, now_ms, dialect);
     let (reply, ended) = match walk(&mut exchange, peer, head, body).await {
         Ok(Walked::Answered(reply)) => (reply, exchange.ended()),
@@ -75,7 +75,7 @@ pub async fn serve(
         return reply;
     }
     match ended.await {
-        Err(error) if reply.status().is_success() => {
+        Err(error) if reply.status.is_success() => {
             refuse::bare(&audit::unavailable(&error), id, dialect)
         }
         // A refusal stays one: nothing has passed.
@@ -86,7 +86,7 @@ pub async fn serve(
 /// Where the walk ended well.
 enum Walked {
     /// Answered by ourselves.
-    Answered(Response<ReplyBody>),
+    Answered(Response),
     /// A reply has begun.
     Sent(Sent),
 }
@@ -116,7 +116,7 @@ async fn walk(
         let close = (CONNECTION, HeaderValue::from_static("close"));
         match &mut walked {
             Ok(Walked::Answered(reply)) => {
-                reply.headers_mut().insert(close.0, close.1);
+                reply.headers.insert(close.0, close.1);
             }
             _ => exchange.extra.push(close),
         }
@@ -196,10 +196,6 @@ impl Arrived<'_> {
 
 /// The answer to a request whose own answer was lost, in a panic or at the end of a drain. Its exchange closes its record
 /// as it is dropped.
-pub fn last_words(
-    fault: &Fault,
-    id: RequestId,
-    dialect: &'static dyn ClientDialect,
-) -> Response<ReplyBody> {
+pub fn last_words(fault: &Fault, id: RequestId, dialect: &'static dyn ClientDialect) -> Response {
     refuse::bare(fault, id, dialect)
 }

@@ -8,8 +8,8 @@ use std::sync::{Arc, LazyLock};
 
 use adapters::dialects::moderations;
 use bytes::Bytes;
+use http::HeaderValue;
 use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Response};
 use policies::findings::Findings;
 use policies::law::{Case, judge};
 use policies::policy::{Parts, Policy, no_facts};
@@ -21,7 +21,7 @@ use smallvec::SmallVec;
 use wire::facts::Contents;
 use wire::{Fault, Grade, Kind};
 
-use super::body::ReplyBody;
+use super::body::{ReplyBody, Response};
 use super::look::look_for;
 use super::route::Candidate;
 use super::settle::Exchange;
@@ -95,10 +95,7 @@ impl<V: Serialize> Serialize for Map<'_, V> {
     }
 }
 
-pub(super) async fn moderate(
-    exchange: &mut Exchange,
-    body: Bytes,
-) -> Result<Response<ReplyBody>, Fault> {
+pub(super) async fn moderate(exchange: &mut Exchange, body: Bytes) -> Result<Response, Fault> {
     let tape = inspect::scanned(exchange.limits(), &body)?;
     let asked = moderations::read(&body, &tape)?;
     exchange.asked = asked.model;
@@ -140,9 +137,9 @@ pub(super) async fn moderate(
     exchange.keep_own(&told);
     let mut reply = Response::new(ReplyBody::Whole(told.into()));
     reply
-        .headers_mut()
+        .headers
         .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    refuse::describe(exchange, reply.headers_mut());
+    refuse::describe(exchange, &mut reply.headers);
     exchange.finish(Outcome::Completed, None);
     Ok(reply)
 }

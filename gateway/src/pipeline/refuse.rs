@@ -4,12 +4,12 @@ use adapters::ClientDialect;
 use adapters::dialect::ErrorBody;
 use bytes::BytesMut;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 use journal::Durable;
 use wire::fault::Code;
 use wire::{Fault, Verdict};
 
-use super::body::ReplyBody;
+use super::body::{Headers, ReplyBody, Response};
 use super::settle::{Exchange, outcome_of};
 use crate::worker::RequestId;
 use wire::decimal::decimal;
@@ -18,7 +18,7 @@ use wire::decimal::decimal;
 const RETRY_AFTER_MAX_S: u64 = 86_400;
 
 /// Ends the exchange with an error.
-pub(super) fn answer(mut exchange: Exchange, fault: Fault) -> (Response<ReplyBody>, Durable) {
+pub(super) fn answer(mut exchange: Exchange, fault: Fault) -> (Response, Durable) {
     let told = exchange.dialect.refusal(&fault);
     exchange.status = told.status;
     if exchange.principal.is_some()
@@ -32,30 +32,25 @@ pub(super) fn answer(mut exchange: Exchange, fault: Fault) -> (Response<ReplyBod
     exchange.meter.bytes_down = told.body.len() as u64;
     exchange.keep_own(&told.body);
     let mut reply = response(told, &fault);
-    describe(&exchange, reply.headers_mut());
+    describe(&exchange, &mut reply.headers);
     exchange.finish(outcome_of(&fault), Some(&fault));
     let ended = exchange.ended();
     (reply, ended)
 }
 
 /// An error without an exchange to tell of.
-pub(super) fn bare(
-    fault: &Fault,
-    id: RequestId,
-    dialect: &dyn ClientDialect,
-) -> Response<ReplyBody> {
+pub(super) fn bare(fault: &Fault, id: RequestId, dialect: &dyn ClientDialect) -> Response {
     let mut reply = response(dialect.refusal(fault), fault);
     if let Ok(id) = HeaderValue::from_str(id.as_str()) {
-        reply.headers_mut().insert(name::REQUEST_ID, id);
+        reply.headers.insert(name::REQUEST_ID, id);
     }
     reply
 }
 
-fn response(told: ErrorBody, fault: &Fault) -> Response<ReplyBody> {
+fn response(told: ErrorBody, fault: &Fault) -> Response {
     let mut reply = Response::new(ReplyBody::Whole(told.body.into()));
-    *reply.status_mut() =
-        StatusCode::from_u16(told.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let headers = reply.headers_mut();
+    reply.status = StatusCode::from_u16(told.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = &mut reply.headers;
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(told.content_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Some(after) = fault.come_back() {
@@ -90,7 +85,7 @@ mod name {
 }
 
 /// The headers that every answer has, as far as they apply.
-pub(super) fn describe(exchange: &Exchange, headers: &mut HeaderMap) {
+pub(super) fn describe(exchange: &Exchange, headers: &mut Headers) {
     // Names come from the config and the route table, where they were checked; what does not fit is left out.
     let mut put = |name: HeaderName, value: Option<HeaderValue>| {
         if let Some(value) = value {

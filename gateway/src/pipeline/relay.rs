@@ -1,10 +1,10 @@
 //! The head of a good answer. Its body is [`super::stream`], or ready already.
 
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderName, HeaderValue, Response};
+use http::{HeaderName, HeaderValue};
 
 use super::array::Array;
-use super::body::ReplyBody;
+use super::body::{Headers, ReplyBody, Response};
 use super::dispatch::Sent;
 use super::refuse;
 use super::settle::Exchange;
@@ -14,15 +14,12 @@ use journal::{Durable, Outcome};
 
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
-/// As many as a stream has: one more, and the map, which hyper keeps for the connection's next request, is twice as large.
-const HEADERS: usize = 12;
-
 /// Begins the answer: the commit point. From here on errors travel in the body.
 /// What is returned beside it must have resolved before it is.
-pub(super) fn answer(mut exchange: Exchange, sent: Sent) -> (Response<ReplyBody>, Durable) {
+pub(super) fn answer(mut exchange: Exchange, sent: Sent) -> (Response, Durable) {
     exchange.status = 200;
     let array = exchange.array;
-    let mut headers = http::HeaderMap::with_capacity(HEADERS);
+    let mut headers = Headers::default();
     refuse::describe(&exchange, &mut headers);
     // What is neither JSON nor a stream says what it is.
     let mut kind = None;
@@ -77,7 +74,9 @@ pub(super) fn answer(mut exchange: Exchange, sent: Sent) -> (Response<ReplyBody>
         // nginx and its kin buffer streams unless told not to.
         headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
     }
-    let mut reply = Response::new(body);
-    *reply.headers_mut() = headers;
+    let reply = Response {
+        headers,
+        ..Response::new(body)
+    };
     (reply, ended)
 }

@@ -8,13 +8,13 @@ use std::task::{Context, Poll, ready};
 
 use adapters::places;
 use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
 use http::request::Parts;
-use http::{HeaderMap, Response};
 use hyper::body::{Body as _, Incoming};
 use wire::{Fault, Kind};
 
 use super::h1;
-use crate::pipeline::{self, ReplyBody};
+use crate::pipeline::{self, Response};
 use crate::worker::{Peer, Worker};
 
 /// The body of a request, still coming.
@@ -90,33 +90,36 @@ pub(super) async fn answer(
     peer: Arc<Peer>,
     head: Parts,
     body: Inbound,
-) -> Response<ReplyBody> {
+) -> Response {
     let now_ms = worker.now_ms();
     let id = worker.next_id(now_ms);
     let dialect = places::find(head.uri.path(), &head.headers).dialect;
-    let asks = (dialect, &head, body);
-    let mut serving = pin!(pipeline::serve(&worker, &peer, id, now_ms, asks));
     // Where it stays: whatever comes through here is copied at every poll.
     let mut reply = None;
-    let caught = std::future::poll_fn(|cx| {
-        let mut poll = || serving.as_mut().poll(cx).map(|ready| reply = Some(ready));
-        match std::panic::catch_unwind(AssertUnwindSafe(&mut poll)) {
-            // Its connection is looked at once more when time is up: what has no answer yet gets one now.
-            Ok(Poll::Pending) if worker.shared.is_cut() => Poll::Ready(Err(Kind::Draining)),
-            Ok(polled) => polled.map(Ok),
-            Err(_) => {
-                worker.shared.metrics.panics.inc();
-                Poll::Ready(Err(Kind::Bug))
+    let caught = {
+        let asks = (dialect, &head, body);
+        let mut serving = pin!(pipeline::serve(&worker, &peer, id, now_ms, asks));
+        let polled = std::future::poll_fn(|cx| {
+            let mut poll = || serving.as_mut().poll(cx).map(|ready| reply = Some(ready));
+            match std::panic::catch_unwind(AssertUnwindSafe(&mut poll)) {
+                // Its connection is looked at once more when time is up: what has no answer yet gets one now.
+                Ok(Poll::Pending) if worker.shared.is_cut() => Poll::Ready(Err(Kind::Draining)),
+                Ok(polled) => polled.map(Ok),
+                Err(_) => {
+                    worker.shared.metrics.panics.inc();
+                    Poll::Ready(Err(Kind::Bug))
+                }
             }
-        }
-    })
-    .await;
+        });
+        polled.await
+    };
+    h1::head::give_back(head.headers);
     let kind = caught.err().unwrap_or(Kind::Bug);
     reply.unwrap_or_else(|| pipeline::last_words(&kind.into(), id, dialect))
 }
 
 /// The answer to what is no request: nobody knows in whose dialect it was meant.
-pub(super) fn unreadable(worker: &Worker, fault: Fault) -> Response<ReplyBody> {
+pub(super) fn unreadable(worker: &Worker, fault: Fault) -> Response {
     let id = worker.next_id(worker.now_ms());
     let dialect = places::find("/", &HeaderMap::new()).dialect;
     pipeline::last_words(&fault, id, dialect)

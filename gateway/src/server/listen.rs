@@ -219,7 +219,7 @@ async fn converse_h2(worker: Arc<Worker>, snapshot: Arc<Snapshot>, io: Io, addre
         let (worker, peer) = (Arc::clone(&worker), Arc::clone(&peer));
         let (head, body) = request.into_parts();
         let answering = answer(worker, peer, head, Inbound::Framed(body));
-        async move { Ok::<_, Infallible>(answering.await) }
+        async move { Ok::<http::Response<ReplyBody>, Infallible>(answering.await.into()) }
     });
     let http2 = &snapshot.http2;
     let connection = http2::Builder::new(Executor {

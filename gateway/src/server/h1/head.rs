@@ -4,6 +4,7 @@
 //! ways is a head without a body that says so ([`Odd`]): it is answered like any other refused request, and ends its
 //! connection too.
 
+use std::cell::RefCell;
 use std::mem::MaybeUninit;
 
 use bytes::BytesMut;
@@ -16,6 +17,21 @@ use wire::chunked::Chunked;
 const USUAL_HEADERS: usize = 100;
 /// What `http` takes as a URI at most.
 const URI_BYTES_MAX: usize = (u16::MAX - 1) as usize;
+
+/// Room for headers that a thread keeps for its next request; more of them were rare.
+const SPARE_HEADERS: usize = 64;
+
+thread_local! {
+    static SPARE: RefCell<HeaderMap> = RefCell::new(HeaderMap::new());
+}
+
+/// The headers of a request that is answered: their room serves the thread's next one.
+pub(in crate::server) fn give_back(mut headers: HeaderMap) {
+    headers.clear();
+    if headers.capacity() <= SPARE_HEADERS {
+        SPARE.set(headers);
+    }
+}
 
 /// How a request's body ends.
 #[derive(Debug)]
@@ -147,7 +163,8 @@ fn parse(bytes: &mut BytesMut, limits: Limits) -> Result<Option<Head>, Unreadabl
     let head = bytes.split_to(length).freeze();
     let uri = Uri::from_maybe_shared(head.slice(target)).map_err(|_| Unreadable::Malformed)?;
     let mut told = Told::new(version);
-    let mut headers = HeaderMap::with_capacity(lines.len());
+    let mut headers = SPARE.take();
+    headers.reserve(lines.len());
     for (name, value) in lines {
         let name = head.get(name).unwrap_or_default();
         let name = HeaderName::from_bytes(name).map_err(|_| Unreadable::Malformed)?;

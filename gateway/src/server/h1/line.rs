@@ -71,7 +71,7 @@ impl Line {
     /// Whether the client has left while it is answered.
     pub(super) fn left(&mut self, cx: &mut Context<'_>) -> bool {
         // A client that has sent its next request is there; of a body it will be read.
-        if !self.early.is_empty() || !self.is_over() {
+        if !self.early.is_empty() || !self.is_over() || self.io.poll_quiet(cx) {
             return false;
         }
         match self.poll_read(cx) {

@@ -5,7 +5,7 @@
 //! request's framing is known where it is seen. Invariants: replies come in the order of their requests, one at a time; a
 //! connection goes on only behind a request whose body was taken to its end; nothing waits without a clock.
 
-mod head;
+pub(super) mod head;
 mod line;
 mod out;
 
@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
 use http::header::CONNECTION;
-use http::{Method, Response, StatusCode, Version};
+use http::{Method, StatusCode, Version};
 use hyper::body::Body as _;
 use tokio::io::AsyncWrite;
 use wire::{Fault, Kind, Rope};
@@ -29,7 +29,7 @@ use self::out::{Frame, Out};
 use super::answer::{self, Inbound};
 use crate::config::snapshot::Snapshot;
 use crate::io::{Io, give_back};
-use crate::pipeline::ReplyBody;
+use crate::pipeline::{ReplyBody, Response};
 use crate::worker::{Peer, Worker};
 
 pub use self::head::Odd;
@@ -46,7 +46,7 @@ struct Clocks {
     stall: Duration,
 }
 
-type Answering = Pin<Box<dyn Future<Output = Response<ReplyBody>> + Send>>;
+type Answering = Pin<Box<dyn Future<Output = Response> + Send>>;
 
 enum State {
     /// A head is read, or waited for.
@@ -126,40 +126,29 @@ impl Connection {
         self.peer.alarm().poll_until(cx, since + most)
     }
 
-    /// What comes next.
-    fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Came>> {
+    /// Waits for a request and begins to answer it. False: there is no other.
+    fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         loop {
-            let mut line = lock(&self.line);
-            let early = &mut line.early;
-            if self.seen == 0 {
-                // Blank lines before a request are passed over (RFC 9112, section 2.2).
-                let blank = early
-                    .iter()
-                    .take_while(|byte| matches!(byte, b'\r' | b'\n'));
-                let blank = blank.count();
-                early.advance(blank);
-            }
-            if self.seen < early.len() {
-                match head::take(early, self.seen, self.limits) {
-                    Ok(Some(head)) => return Poll::Ready(Ok(Came::Head(Box::new(head)))),
-                    Ok(None) => {
-                        if self.seen == 0 {
-                            // From here on its own clock runs, and its bytes are its own.
-                            self.since = None;
-                            *early = BytesMut::from(&**early);
-                        }
-                        self.seen = early.len();
-                    }
-                    Err(unreadable) => return Poll::Ready(Ok(Came::Unreadable(unreadable))),
+            match self.take_head() {
+                Ok(Some(head)) => {
+                    self.ask(head);
+                    return Poll::Ready(Ok(true));
+                }
+                Ok(None) => {}
+                Err(why) => {
+                    self.closes = true;
+                    self.reply(answer::unreadable(&self.worker, why.into()));
+                    return Poll::Ready(Ok(true));
                 }
             }
+            let mut line = lock(&self.line);
             let Poll::Ready(read) = line.poll_read(cx) else {
                 break;
             };
             let mut read = read?;
             if read.is_empty() {
                 give_back(read);
-                return Poll::Ready(Ok(Came::Nothing));
+                return Poll::Ready(Ok(false));
             }
             if line.early.is_empty() {
                 line.early = read.split();
@@ -170,16 +159,42 @@ impl Connection {
         }
         let begun = self.seen > 0;
         if self.leaving && !begun {
-            return Poll::Ready(Ok(Came::Nothing));
+            return Poll::Ready(Ok(false));
         }
-        let clocks = self.clocks;
-        ready!(self.poll_late(cx, if begun { clocks.head } else { clocks.idle }));
+        let Clocks { head, idle, .. } = self.clocks;
+        ready!(self.poll_late(cx, if begun { head } else { idle }));
         // A client that asks nothing is left without a word.
         Poll::Ready(if begun {
             Err(io::ErrorKind::TimedOut.into())
         } else {
-            Ok(Came::Nothing)
+            Ok(false)
         })
+    }
+
+    /// The head that was read, if it is here whole.
+    fn take_head(&mut self) -> Result<Option<Head>, Unreadable> {
+        let early = &mut lock(&self.line).early;
+        if self.seen == 0 {
+            // Blank lines before a request are passed over (RFC 9112, section 2.2).
+            let blank = early
+                .iter()
+                .take_while(|byte| matches!(byte, b'\r' | b'\n'));
+            let blank = blank.count();
+            early.advance(blank);
+        }
+        if self.seen == early.len() {
+            return Ok(None);
+        }
+        let head = head::take(early, self.seen, self.limits)?;
+        if head.is_none() {
+            if self.seen == 0 {
+                // From here on its own clock runs, and its bytes are its own.
+                self.since = None;
+                *early = BytesMut::from(&**early);
+            }
+            self.seen = early.len();
+        }
+        Ok(head)
     }
 
     /// Begins to answer a request.
@@ -199,8 +214,12 @@ impl Connection {
     }
 
     /// Begins to write a reply.
-    fn reply(&mut self, reply: Response<ReplyBody>) {
-        let (head, body) = reply.into_parts();
+    fn reply(&mut self, reply: Response) {
+        let Response {
+            status,
+            headers,
+            body,
+        } = reply;
         let leave = {
             let mut line = lock(&self.line);
             self.closes |= !line.is_over();
@@ -209,27 +228,22 @@ impl Connection {
         self.out.raw(leave);
         let length = body.size_hint().exact();
         self.frame = match length {
-            _ if matches!(
-                head.status,
-                StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
-            ) =>
-            {
+            _ if matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) => {
                 Frame::Nothing
             }
             Some(length) => Frame::Length(length),
             None if self.asked.old => Frame::UntilClose,
             None => Frame::Chunked,
         };
-        self.closes |= self.leaving
-            || self.frame == Frame::UntilClose
-            || head.headers.contains_key(CONNECTION);
+        self.closes |= self.leaving || self.frame == Frame::UntilClose || headers.has(&CONNECTION);
         let connection: &[u8] = match (self.closes, self.asked.old) {
             (true, _) => b"close",
             (false, true) => b"keep-alive",
             (false, false) => b"",
         };
         let now_ms = self.worker.now_ms();
-        self.out.head(&head, self.frame, connection, now_ms);
+        let head = (status, &headers, self.frame);
+        self.out.head(head, connection, now_ms);
         let silent = self.asked.head_only || self.frame == Frame::Nothing;
         self.state = State::Replying((!silent).then_some(body));
     }
@@ -316,14 +330,11 @@ impl Future for Connection {
         let this = self.get_mut();
         loop {
             match &mut this.state {
-                State::Head => match ready!(this.poll_head(cx))? {
-                    Came::Head(head) => this.ask(*head),
-                    Came::Unreadable(why) => {
-                        this.closes = true;
-                        this.reply(answer::unreadable(&this.worker, why.into()));
+                State::Head => {
+                    if !ready!(this.poll_head(cx))? {
+                        this.state = State::Ending;
                     }
-                    Came::Nothing => this.state = State::Ending,
-                },
+                }
                 State::Answering(answering) => match answering.as_mut().poll(cx) {
                     Poll::Ready(reply) => this.reply(reply),
                     Poll::Pending => return this.poll_left(cx),
@@ -338,14 +349,6 @@ impl Future for Connection {
             }
         }
     }
-}
-
-/// What came where a head was awaited.
-enum Came {
-    Head(Box<Head>),
-    Unreadable(Unreadable),
-    /// No other request.
-    Nothing,
 }
 
 impl From<Unreadable> for Fault {

@@ -9,13 +9,14 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, SystemTime};
 
 use bytes::Buf;
+use http::StatusCode;
 use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING};
-use http::response::Parts;
 use tokio::io::AsyncWrite;
 use wire::Rope;
 use wire::decimal::decimal;
 
 use crate::io::Io;
+use crate::pipeline::Headers;
 
 /// Slices of one write; a body in more pieces takes more writes.
 const SLICES: usize = 16;
@@ -84,17 +85,21 @@ impl Out {
     }
 
     /// A reply's head. `connection`: what its client must be told of the connection, if anything.
-    pub(super) fn head(&mut self, head: &Parts, frame: Frame, connection: &[u8], now_ms: i64) {
+    pub(super) fn head(
+        &mut self,
+        (status, headers, frame): (StatusCode, &Headers, Frame),
+        connection: &[u8],
+        now_ms: i64,
+    ) {
         let lead = self.lead();
         let mut line = |parts: [&[u8]; 4]| {
             for part in parts {
                 lead.extend_from_slice(part);
             }
         };
-        let status = head.status;
         let reason = status.canonical_reason().unwrap_or("-").as_bytes();
         line([b"HTTP/1.1 ", status.as_str().as_bytes(), b" ", reason]);
-        for (name, value) in &head.headers {
+        for (name, value) in headers.iter() {
             // Those of the framing are this file's to tell.
             if !matches!(
                 *name,

@@ -1,5 +1,5 @@
 use super::*;
-use http::{HeaderValue, Response};
+use http::HeaderValue;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpListener, TcpStream};
 
@@ -12,17 +12,12 @@ async fn pair() -> (Io, TcpStream) {
     (Io::Plain(server), client)
 }
 
-fn parts(status: u16) -> Parts {
-    let mut reply = Response::new(());
-    *reply.status_mut() = http::StatusCode::from_u16(status).unwrap();
-    reply
-        .headers_mut()
-        .insert("x-a", HeaderValue::from_static("b"));
+fn headers() -> Headers {
+    let mut headers = Headers::default();
+    headers.insert("x-a".parse().unwrap(), HeaderValue::from_static("b"));
     // Not this header's place to tell.
-    reply
-        .headers_mut()
-        .insert(CONTENT_LENGTH, HeaderValue::from_static("9"));
-    reply.into_parts().0
+    headers.insert(CONTENT_LENGTH, HeaderValue::from_static("9"));
+    headers
 }
 
 async fn written(mut out: Out) -> String {
@@ -43,7 +38,7 @@ const DATE_MS: i64 = 784_111_777_999;
 #[tokio::test]
 async fn heads_and_bodies() {
     let mut out = Out::default();
-    out.head(&parts(200), Frame::Length(5), b"", DATE_MS);
+    out.head((StatusCode::OK, &headers(), Frame::Length(5)), b"", DATE_MS);
     out.body(Rope::from(b"hello".to_vec()), Frame::Length(5), true);
     // The date is RFC 9110's own.
     assert_eq!(
@@ -51,7 +46,8 @@ async fn heads_and_bodies() {
         "HTTP/1.1 200 OK\r\nx-a: b\r\ncontent-length: 5\r\ndate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\nhello"
     );
     let mut out = Out::default();
-    out.head(&parts(404), Frame::Chunked, b"close", DATE_MS);
+    let head = (StatusCode::NOT_FOUND, &headers(), Frame::Chunked);
+    out.head(head, b"close", DATE_MS);
     out.body(Rope::from(vec![b'x'; 26]), Frame::Chunked, true);
     let text = written(out).await;
     assert!(text.starts_with("HTTP/1.1 404 Not Found\r\nx-a: b\r\ntransfer-encoding: chunked\r\nconnection: close\r\ndate: "));
