@@ -57,6 +57,7 @@ mod keys;
 mod labels;
 mod law;
 mod limits;
+mod lines;
 mod matrix;
 mod media;
 mod messages;

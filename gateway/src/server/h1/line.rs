@@ -48,6 +48,11 @@ impl Line {
         self.turn
     }
 
+    /// What comes is no request.
+    pub(super) fn breaks(&mut self) {
+        self.framing = Framing::Broken;
+    }
+
     /// Whether the request's body was taken.
     pub(super) fn is_over(&self) -> bool {
         self.framing.is_over()

@@ -35,6 +35,10 @@ use crate::worker::{Peer, Worker};
 pub use self::head::Odd;
 pub use self::line::Body;
 
+/// How long a client that was told the end is heard out, and how much of it.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_BYTES: usize = 1 << 20;
+
 /// What a client is given time for.
 #[derive(Clone, Copy, Debug)]
 struct Clocks {
@@ -57,6 +61,8 @@ enum State {
     Replying(Option<ReplyBody>),
     /// The last reply was written.
     Ending,
+    /// The client is told that this was all, and may not have heard it yet; so many bytes came since.
+    Lingering(usize),
 }
 
 /// A client's connection.
@@ -136,7 +142,7 @@ impl Connection {
                 }
                 Ok(None) => {}
                 Err(why) => {
-                    self.closes = true;
+                    lock(&self.line).breaks();
                     self.reply(answer::unreadable(&self.worker, why.into()));
                     return Poll::Ready(Ok(true));
                 }
@@ -321,6 +327,23 @@ impl Connection {
         }
         shut
     }
+
+    /// A client that still sends would have what it was told taken from it with the connection (RFC 9112, section 9.6): for a
+    /// little it is heard out.
+    fn poll_linger(&mut self, cx: &mut Context<'_>, mut heard: usize) -> Poll<()> {
+        loop {
+            let read = lock(&self.line).poll_read(cx);
+            match read {
+                Poll::Ready(Ok(read)) if !read.is_empty() && heard < LINGER_BYTES => {
+                    heard += read.len();
+                    self.state = State::Lingering(heard);
+                    give_back(read);
+                }
+                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Pending => return self.poll_late(cx, LINGER),
+            }
+        }
+    }
 }
 
 impl Future for Connection {
@@ -345,7 +368,19 @@ impl Future for Connection {
                     let over = this.closes || this.leaving;
                     this.state = if over { State::Ending } else { State::Head };
                 }
-                State::Ending => return this.poll_end(cx),
+                State::Ending => {
+                    ready!(this.poll_end(cx))?;
+                    if lock(&this.line).is_over() {
+                        return Poll::Ready(Ok(()));
+                    }
+                    this.since = None;
+                    this.state = State::Lingering(0);
+                }
+                State::Lingering(heard) => {
+                    let heard = *heard;
+                    ready!(this.poll_linger(cx, heard));
+                    return Poll::Ready(Ok(()));
+                }
             }
         }
     }
