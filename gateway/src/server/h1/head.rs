@@ -1,7 +1,7 @@
 //! The head of an HTTP/1.1 request (RFC 9112, sections 2 to 6): bytes in, parts and framing out.
 //!
 //! Knows no socket. What is no head at all is [`Unreadable`] and ends its connection. A head whose body could be read in two
-//! ways is a head without a body that says so ([`Odd`]): it is answered like any other refused request, and ends its
+//! ways says so ([`Odd`]) and has a body that nobody can read: it is answered like any other refused request, and ends its
 //! connection too.
 
 use std::cell::RefCell;
@@ -241,7 +241,7 @@ impl Told {
             _ => self.odd,
         };
         let framing = if odd.is_some() {
-            Framing::Length(0)
+            Framing::Broken
         } else if self.chunked {
             Framing::Chunked(Chunked::default())
         } else {
@@ -251,7 +251,7 @@ impl Told {
             parts.extensions.insert(odd);
         }
         Head {
-            keeps: self.keeps && !self.closes && odd.is_none(),
+            keeps: self.keeps && !self.closes,
             expects: self.expects && self.version == Version::HTTP_11 && !framing.is_over(),
             parts,
             framing,

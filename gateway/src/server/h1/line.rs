@@ -58,6 +58,11 @@ impl Line {
         self.framing.is_over()
     }
 
+    /// Whether the client is not known to have sent more than was taken.
+    pub(super) fn is_heard(&self) -> bool {
+        self.is_over() && self.early.is_empty()
+    }
+
     /// Nobody will ask for the body any more. What is left of a leave that was begun.
     pub(super) fn answers(&mut self) -> &'static [u8] {
         let leave = std::mem::take(&mut self.leave);

@@ -143,6 +143,7 @@ impl Connection {
                 Ok(None) => {}
                 Err(why) => {
                     lock(&self.line).breaks();
+                    self.asked = Asked::default();
                     self.reply(answer::unreadable(&self.worker, why.into()));
                     return Poll::Ready(Ok(true));
                 }
@@ -370,7 +371,7 @@ impl Future for Connection {
                 }
                 State::Ending => {
                     ready!(this.poll_end(cx))?;
-                    if lock(&this.line).is_over() {
+                    if lock(&this.line).is_heard() {
                         return Poll::Ready(Ok(()));
                     }
                     this.since = None;
