@@ -15,6 +15,7 @@ use wire::{Fault, Kind};
 
 use crate::io::{Io, give_back};
 use wire::chunked::Chunked;
+use wire::decimal::number;
 
 /// Header lines of a reply.
 pub(super) const HEADERS_MAX: usize = 128;
@@ -144,8 +145,8 @@ pub async fn read_answer(mut io: Io, header_bytes: usize) -> Result<Answer, Faul
 struct Parsed {
     headers: HeaderMap,
     version_1_0: bool,
-    /// A `content-length`; `Err` if it is none.
-    length: Option<Result<u64, ()>>,
+    /// A `content-length`; `None` in it: it is none.
+    length: Option<Option<u64>>,
     lengths: u32,
     /// A `transfer-encoding`, and whether it is the one that we know.
     chunked: Option<bool>,
@@ -186,15 +187,6 @@ impl Parsed {
         }
         Ok(())
     }
-}
-
-/// Digits and nothing else.
-fn number(digits: &[u8]) -> Result<u64, ()> {
-    let text = std::str::from_utf8(digits).map_err(|_| ())?;
-    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(());
-    }
-    text.parse().map_err(|_| ())
 }
 
 fn parse_head(bytes: &[u8]) -> Result<Option<(u16, usize, Parsed)>, Fault> {
@@ -256,7 +248,7 @@ fn framing(status: u16, parsed: &Parsed) -> Result<(Framing, bool), Fault> {
         }
         (None, Some(_)) => Err(malformed("coding")),
         (Some(length), None) => {
-            let length = length.map_err(|()| malformed("length"))?;
+            let length = length.ok_or_else(|| malformed("length"))?;
             Ok((Framing::Length(length), true))
         }
         (None, None) => Ok((Framing::UntilClose, false)),

@@ -1,4 +1,4 @@
-//! Whole numbers as digits, without the formatting machinery: heads and headers are written for every request.
+//! Whole numbers as digits, without the formatting machinery: heads and headers are read and written for every request.
 //!
 //! Knows nothing of what is counted.
 
@@ -19,9 +19,37 @@ pub fn decimal(number: u64, room: &mut [u8; 20]) -> &[u8] {
     room.get(room.len() - used..).unwrap_or_default()
 }
 
+/// The number that these digits are, as a length is told (RFC 9110, section 8.6): digits and nothing else, no sign, no blank.
+/// `None` for anything else, and for what 64 bits do not hold.
+#[must_use]
+pub fn number(digits: &[u8]) -> Option<u64> {
+    let sound = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+    let text = std::str::from_utf8(digits).ok().filter(|_| sound)?;
+    text.parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn reads_digits_and_nothing_else() {
+        for (text, expected) in [
+            ("0", Some(0)),
+            ("007", Some(7)),
+            ("18446744073709551615", Some(u64::MAX)),
+            ("18446744073709551616", None),
+            ("", None),
+            ("+1", None),
+            ("-1", None),
+            (" 1", None),
+            ("1,1", None),
+            ("0x1", None),
+            ("\u{661}", None),
+        ] {
+            assert_eq!(number(text.as_bytes()), expected, "{text:?}");
+        }
+    }
 
     #[test]
     fn writes_what_display_writes() {

@@ -12,6 +12,7 @@ use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
 use wire::chunked::Chunked;
+use wire::decimal::number;
 
 /// Headers for which there is room on the stack; more take a heap's.
 const USUAL_HEADERS: usize = 100;
@@ -257,13 +258,6 @@ impl Told {
             framing,
         }
     }
-}
-
-/// Digits and nothing else.
-fn number(digits: &[u8]) -> Option<u64> {
-    let digits = std::str::from_utf8(digits).ok()?;
-    let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    digits.parse().ok().filter(|_| plain)
 }
 
 #[cfg(test)]

@@ -1,3 +1,5 @@
+//! Heads as they come: sound, in doubt, too large, cut anywhere.
+
 use super::*;
 use proptest::prelude::*;
 

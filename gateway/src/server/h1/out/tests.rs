@@ -1,3 +1,5 @@
+//! What is written, read back from a real socket.
+
 use super::*;
 use http::HeaderValue;
 use tokio::io::AsyncReadExt as _;
