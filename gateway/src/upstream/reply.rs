@@ -11,11 +11,11 @@ use std::task::{Context, Poll, ready};
 use bytes::{Bytes, BytesMut};
 use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue};
+use wire::chunked::Chunked;
+use wire::decimal::number;
 use wire::{Fault, Kind};
 
 use crate::io::{Io, give_back};
-use wire::chunked::Chunked;
-use wire::decimal::number;
 
 /// Header lines of a reply.
 pub(super) const HEADERS_MAX: usize = 128;
