@@ -1,4 +1,4 @@
-//! What arrived: framing that hyper does not refuse, path, method, media type, body.
+//! What arrived: framing in doubt, whom it is for, path, method, media type, body.
 //!
 //! Everything here is judged before a credential is looked at, in one function, because a request whose framing is in
 //! doubt must not reach any later rule (`governance/threats.md`, section 5). Hosts, absolute URIs and forwarded headers

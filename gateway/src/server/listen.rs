@@ -155,8 +155,8 @@ enum Spoken {
     Http2,
 }
 
-/// Without TLS the first bytes tell the protocol; `None` if none come. They are looked at, not read: hyper-util's way,
-/// reading them ahead, makes hyper's buffer of a connection twice as large.
+/// Without TLS the first bytes tell the protocol; `None` if none come. They are looked at, not read: they are whoever's who
+/// speaks it.
 async fn spoken(snapshot: &Snapshot, socket: &TcpStream) -> Option<Spoken> {
     let mut first = [0; 3];
     let peeked = tokio::time::timeout(snapshot.timeouts.keepalive.0, socket.peek(&mut first)).await;

@@ -270,7 +270,7 @@ fn bounds(config: &Config) -> [(&'static str, &'static str, Size, u64, u64); 13]
     let http2 = &config.http2;
     let audit = &config.audit;
     [
-        // hyper needs 8 KiB to read a head at all.
+        // Tokens of usual clients take kilobytes.
         ("limits", "header_bytes", limits.header_bytes, 8 * KIB, MIB),
         ("limits", "uri_bytes", limits.uri_bytes, 256, 64 * KIB),
         ("limits", "body_bytes", limits.body_bytes, KIB, GIB),
