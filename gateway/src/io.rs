@@ -147,3 +147,15 @@ impl AsyncWrite for Io {
         }
     }
 }
+
+/// One end of a connection over the loopback, and the other.
+#[cfg(test)]
+pub(crate) async fn pair() -> (Io, TcpStream) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let other = TcpStream::connect(listener.local_addr().unwrap())
+        .await
+        .unwrap();
+    let (one, _) = listener.accept().await.unwrap();
+    other.set_nodelay(true).unwrap();
+    (Io::Plain(one), other)
+}

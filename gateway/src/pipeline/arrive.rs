@@ -365,7 +365,14 @@ pub(super) async fn read_body(
     let mut seen = first.len() as u64;
     let mut joined = BytesMut::new();
     // A body of known length says itself that this was all; most are this one read.
-    while !body.is_over() && seen <= limit {
+    loop {
+        exchange.request_bytes = seen;
+        if seen > limit {
+            return Err(too_large());
+        }
+        if body.is_over() {
+            break;
+        }
         let took = began.elapsed();
         let floor = took.saturating_sub(SLOW_AFTER).as_secs() * RATE_FLOOR_BYTES_PER_S;
         if took > clocks.body.0 || seen < floor {
@@ -377,15 +384,10 @@ pub(super) async fn read_body(
             joined.extend_from_slice(&first);
         }
         let more = in_time(idle, &alarm, |cx| body.poll_fill(cx, &mut joined)).await?;
-        seen = joined.len() as u64;
-        exchange.request_bytes = seen;
         if more.is_none() {
             break;
         }
-    }
-    exchange.request_bytes = seen;
-    if seen > limit {
-        return Err(too_large());
+        seen = joined.len() as u64;
     }
     *unread = Unread::Nothing;
     Ok(if joined.is_empty() {

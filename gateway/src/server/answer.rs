@@ -121,6 +121,7 @@ pub(super) async fn answer(
 /// The answer to what is no request: nobody knows in whose dialect it was meant.
 pub(super) fn unreadable(worker: &Worker, fault: Fault) -> Response {
     let id = worker.next_id(worker.now_ms());
+    worker.log_fault(id.as_str(), "", &fault);
     let dialect = places::find("/", &HeaderMap::new()).dialect;
     pipeline::last_words(&fault, id, dialect)
 }

@@ -56,8 +56,7 @@ impl Framing {
     }
 }
 
-/// A head.
-#[derive(Debug)]
+/// A head. Not to be printed: it holds credentials.
 pub(super) struct Head {
     pub(super) parts: Parts,
     pub(super) framing: Framing,

@@ -4,48 +4,45 @@
 //! no byte behind a request's body is handed out as a part of it; once a body's framing broke, nothing more is read as one.
 
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use tokio::io::{AsyncReadExt, AsyncWrite};
+use tokio::io::AsyncReadExt;
 
 use super::head::Framing;
+use super::out::Out;
 use crate::io::{Io, give_back};
 
 /// Leave to send a body.
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
-/// The socket and what is at hand of it.
+/// The socket, what is at hand of it, and what goes down.
 pub(super) struct Line {
     pub(super) io: Io,
+    pub(super) out: Out,
     /// What was read and not taken: of a head, of a body, or of the next request. Small, and rare between requests.
     pub(super) early: BytesMut,
     framing: Framing,
-    /// What is still to be written of the leave that the client waits for.
-    leave: &'static [u8],
-    /// Counts requests: a body that outlived its own reads nothing.
-    turn: u64,
+    /// The client waits for leave to send the body.
+    expects: bool,
 }
 
 impl Line {
     pub(super) fn new(io: Io) -> Arc<Mutex<Self>> {
         Arc::new(Mutex::new(Self {
             io,
+            out: Out::default(),
             early: BytesMut::new(),
             framing: Framing::Length(0),
-            leave: b"",
-            turn: 0,
+            expects: false,
         }))
     }
 
     /// A head was read: its body is next.
-    pub(super) fn begin(&mut self, framing: Framing, expects: bool) -> u64 {
-        self.framing = framing;
-        self.leave = if expects { CONTINUE } else { b"" };
-        self.turn += 1;
-        self.turn
+    pub(super) fn begin(&mut self, framing: Framing, expects: bool) {
+        (self.framing, self.expects) = (framing, expects);
     }
 
     /// What comes is no request.
@@ -61,16 +58,6 @@ impl Line {
     /// Whether the client is not known to have sent more than was taken.
     pub(super) fn is_heard(&self) -> bool {
         self.is_over() && self.early.is_empty()
-    }
-
-    /// Nobody will ask for the body any more. What is left of a leave that was begun.
-    pub(super) fn answers(&mut self) -> &'static [u8] {
-        let leave = std::mem::take(&mut self.leave);
-        if leave.len() < CONTINUE.len() {
-            leave
-        } else {
-            b""
-        }
     }
 
     /// Reads on. Empty: the client ended its side.
@@ -101,19 +88,19 @@ impl Line {
     }
 
     fn poll_leave(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut io = Pin::new(&mut self.io);
-        while !self.leave.is_empty() {
-            let written = ready!(io.as_mut().poll_write(cx, self.leave))?;
-            self.leave = match self.leave.get(written..) {
-                Some(rest) if written > 0 => rest,
-                _ => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-            };
-            if self.leave.is_empty() {
-                // What does not go out now goes out with the answer.
-                let _ = io.as_mut().poll_flush(cx)?;
-            }
+        if std::mem::take(&mut self.expects) {
+            self.out.raw(CONTINUE);
         }
-        Poll::Ready(Ok(()))
+        self.poll_write(cx, &mut false)
+    }
+
+    /// Writes all that can be written now. `moved` is set if anything was.
+    pub(super) fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        moved: &mut bool,
+    ) -> Poll<io::Result<()>> {
+        self.out.poll_write(cx, &mut self.io, moved)
     }
 
     fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
@@ -124,7 +111,8 @@ impl Line {
             } else {
                 std::mem::take(&mut self.early)
             };
-            self.leave = b"";
+            // Who sends does not wait.
+            self.expects = false;
             let taken = match &mut self.framing {
                 _ if read.is_empty() => None,
                 Framing::Length(left) => {
@@ -164,7 +152,7 @@ impl Line {
         let Framing::Length(left @ 1..) = &mut self.framing else {
             return self.poll_joined(cx, whole);
         };
-        if !self.early.is_empty() || !self.leave.is_empty() {
+        if !self.early.is_empty() || self.expects {
             return self.poll_joined(cx, whole);
         }
         let most = usize::try_from(*left).unwrap_or(usize::MAX);
@@ -202,29 +190,13 @@ pub(super) fn lock(line: &Mutex<Line>) -> MutexGuard<'_, Line> {
 }
 
 /// The body of a request, on the wire.
-pub struct Body {
-    line: Arc<Mutex<Line>>,
-    turn: u64,
-}
+pub struct Body(pub(super) Arc<Mutex<Line>>);
 
 impl Body {
-    pub(super) fn new(line: Arc<Mutex<Line>>, turn: u64) -> Self {
-        Self { line, turn }
-    }
-
-    fn line(&self) -> io::Result<MutexGuard<'_, Line>> {
-        let line = lock(&self.line);
-        if line.turn == self.turn {
-            Ok(line)
-        } else {
-            Err(io::ErrorKind::BrokenPipe.into())
-        }
-    }
-
     /// Bytes that are still to come, if that is known.
     #[must_use]
     pub fn left(&self) -> Option<u64> {
-        match self.line().ok()?.framing {
+        match lock(&self.0).framing {
             Framing::Length(left) => Some(left),
             Framing::Chunked(_) | Framing::Broken => None,
         }
@@ -233,7 +205,7 @@ impl Body {
     /// Whether all of it was taken.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        self.line().is_ok_and(|line| line.is_over())
+        lock(&self.0).is_over()
     }
 
     /// What one read brings; `None`: that was all.
@@ -241,7 +213,7 @@ impl Body {
     /// # Errors
     /// The connection or the body's framing broke.
     pub fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
-        self.line()?.poll_data(cx)
+        lock(&self.0).poll_data(cx)
     }
 
     /// The same, put behind what `whole` holds already.
@@ -253,6 +225,6 @@ impl Body {
         cx: &mut Context<'_>,
         whole: &mut BytesMut,
     ) -> Poll<Option<io::Result<()>>> {
-        self.line()?.poll_fill(cx, whole)
+        lock(&self.0).poll_fill(cx, whole)
     }
 }

@@ -25,7 +25,7 @@ use wire::{Fault, Kind, Rope};
 
 use self::head::{Head, Limits, Unreadable};
 use self::line::{Line, lock};
-use self::out::{Frame, Out};
+use self::out::Frame;
 use super::answer::{self, Inbound};
 use crate::config::snapshot::Snapshot;
 use crate::io::{Io, give_back};
@@ -73,7 +73,6 @@ pub(super) struct Connection {
     limits: Limits,
     clocks: Clocks,
     state: State,
-    out: Out,
     frame: Frame,
     /// Since when it waits for what it waits for now.
     since: Option<Instant>,
@@ -111,7 +110,6 @@ impl Connection {
                 stall: timeouts.client_write.0,
             },
             state: State::Head,
-            out: Out::default(),
             frame: Frame::Nothing,
             since: None,
             seen: 0,
@@ -211,8 +209,8 @@ impl Connection {
             head_only: head.parts.method == Method::HEAD,
             old: head.parts.version == Version::HTTP_10,
         };
-        let turn = lock(&self.line).begin(head.framing, head.expects);
-        let body = Inbound::Line(Body::new(Arc::clone(&self.line), turn));
+        lock(&self.line).begin(head.framing, head.expects);
+        let body = Inbound::Line(Body(Arc::clone(&self.line)));
         let (worker, peer) = (Arc::clone(&self.worker), Arc::clone(&self.peer));
         // Made where it stays: all of it would be copied there, though nearly all of it is room for later.
         let room = Box::new_uninit();
@@ -227,12 +225,8 @@ impl Connection {
             headers,
             body,
         } = reply;
-        let leave = {
-            let mut line = lock(&self.line);
-            self.closes |= !line.is_over();
-            line.answers()
-        };
-        self.out.raw(leave);
+        let mut line = lock(&self.line);
+        self.closes |= !line.is_over();
         let length = body.size_hint().exact();
         self.frame = match length {
             _ if matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) => {
@@ -250,7 +244,7 @@ impl Connection {
         };
         let now_ms = self.worker.now_ms();
         let head = (status, &headers, self.frame);
-        self.out.head(head, connection, now_ms);
+        line.out.head(head, connection, now_ms);
         let silent = self.asked.head_only || self.frame == Frame::Nothing;
         self.state = State::Replying((!silent).then_some(body));
     }
@@ -261,19 +255,20 @@ impl Connection {
             let mut waits = false;
             if let State::Replying(body) = &mut self.state
                 && let Some(coming) = body
-                && self.out.has_room()
+                && lock(&self.line).out.has_room()
             {
                 match Pin::new(&mut *coming).poll_frame(cx) {
                     Poll::Ready(Some(Ok(frame))) => {
                         let part = frame.into_data().unwrap_or_default();
                         let last = coming.is_end_stream();
-                        self.out.body(part, self.frame, last);
+                        lock(&self.line).out.body(part, self.frame, last);
                         if last {
                             *body = None;
                         }
                     }
                     Poll::Ready(None) => {
-                        self.out.body(Rope::new(), self.frame, true);
+                        let mut line = lock(&self.line);
+                        line.out.body(Rope::new(), self.frame, true);
                         *body = None;
                     }
                     // What has begun cannot be taken back: it is cut.
@@ -294,13 +289,8 @@ impl Connection {
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.out.is_empty() {
-            return Poll::Ready(Ok(()));
-        }
         let mut moved = false;
-        let written = self
-            .out
-            .poll_write(cx, &mut lock(&self.line).io, &mut moved);
+        let written = lock(&self.line).poll_write(cx, &mut moved);
         if moved {
             self.since = None;
         }
@@ -366,7 +356,9 @@ impl Future for Connection {
                 State::Replying(_) => {
                     ready!(this.poll_reply(cx))?;
                     this.since = None;
-                    let over = this.closes || this.leaving;
+                    // A body that outlives its request could take bytes of the next one's.
+                    let lent = Arc::strong_count(&this.line) > 1;
+                    let over = this.closes || this.leaving || lent;
                     this.state = if over { State::Ending } else { State::Head };
                 }
                 State::Ending => {

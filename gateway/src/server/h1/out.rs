@@ -48,7 +48,7 @@ pub(super) enum Frame {
 }
 
 /// What is to be written.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Out {
     lead: Vec<u8>,
     sent: usize,
@@ -59,11 +59,6 @@ pub(super) struct Out {
 }
 
 impl Out {
-    /// Whether all of it was taken.
-    pub(super) fn is_empty(&self) -> bool {
-        self.lead.len() == self.sent && self.body.is_empty() && self.tail.is_empty() && !self.flush
-    }
-
     /// Whether a part of the body can be put in.
     pub(super) fn has_room(&self) -> bool {
         self.body.is_empty() && self.tail.is_empty()
@@ -79,9 +74,7 @@ impl Out {
 
     /// Bytes as they are.
     pub(super) fn raw(&mut self, bytes: &[u8]) {
-        if !bytes.is_empty() {
-            self.lead().extend_from_slice(bytes);
-        }
+        self.lead().extend_from_slice(bytes);
     }
 
     /// A reply's head. `connection`: what its client must be told of the connection, if anything.
@@ -189,7 +182,7 @@ impl Out {
         let step = written.min(self.lead.len() - self.sent);
         self.sent += step;
         written -= step;
-        if self.sent == self.lead.len() {
+        if self.sent == self.lead.len() && self.sent > 0 {
             let mut lead = std::mem::take(&mut self.lead);
             lead.clear();
             self.sent = 0;

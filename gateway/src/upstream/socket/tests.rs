@@ -7,9 +7,10 @@ use std::time::Duration;
 use http::Method;
 use journal::Durable;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 
 use super::*;
+use crate::io::pair;
 
 const BOUNDS: Bounds = Bounds {
     connect: Duration::from_secs(1),
@@ -41,16 +42,6 @@ fn switching(accept: &str, more: &str) -> String {
     format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: WebSocket\r\nConnection: keep-alive, Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n{more}\r\n"
     )
-}
-
-async fn pair() -> (Io, TcpStream) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let client = TcpStream::connect(listener.local_addr().unwrap())
-        .await
-        .unwrap();
-    let (server, _) = listener.accept().await.unwrap();
-    server.set_nodelay(true).unwrap();
-    (Io::Plain(client), server)
 }
 
 fn request(body: &str) -> (Endpoint, Request) {
