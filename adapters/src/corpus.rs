@@ -378,7 +378,7 @@ fn errors_become_the_faults_they_must() {
             let body = Bytes::from(row["body"].to_string());
             let tape = scan(&body, &Limits::default()).unwrap();
             let root = Value::root(&tape, &body).filter(|_| row["body"].is_object());
-            let headers = http::HeaderMap::new();
+            let headers = wire::Headers::new();
             let head = Head {
                 status: u16::try_from(row["status"].as_u64().unwrap()).unwrap(),
                 headers: &headers,
@@ -417,7 +417,7 @@ fn errors_become_the_faults_they_must() {
 
 #[test]
 fn replies_without_an_error_are_no_fault() {
-    let headers = http::HeaderMap::new();
+    let headers = wire::Headers::new();
     for (vendor, path, content) in files("json") {
         let tape = scan(&content, &Limits::default()).unwrap();
         let head = Head {

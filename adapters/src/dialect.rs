@@ -5,14 +5,14 @@
 //! through [`wire::canon`]. Nothing here opens, waits, or reads a clock.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName};
+use http::HeaderName;
 use smallvec::SmallVec;
 use wire::canon;
 use wire::facts::{Contents, EventFacts, ReplyFacts, RequestFacts, Saying, Shape};
 use wire::json::{self, Value};
 use wire::operation::{Reply, Work};
 use wire::sse;
-use wire::{Edits, Fault, Kind, Rope};
+use wire::{Edits, Fault, Headers, Kind, Rope};
 
 use crate::places::{Asked, Endpoint, Listed, RequestHead};
 use crate::quirks::{self, Loss, Quirks};
@@ -179,7 +179,7 @@ pub trait ClientDialect: Dialect {
     }
 
     /// Whether headers tell a client of this dialect, on paths that it shares with others.
-    fn claims(&self, _headers: &HeaderMap) -> bool {
+    fn claims(&self, _headers: &Headers) -> bool {
         false
     }
 

@@ -51,7 +51,7 @@ pub fn fuzz_reply(data: &[u8]) {
         write(&events);
     }
     fuzz_done(&body, root);
-    let headers = http::HeaderMap::new();
+    let headers = wire::Headers::new();
     for vendor in crate::VENDORS {
         for status in [200, 400, 429, 500] {
             let head = Head {

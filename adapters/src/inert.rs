@@ -3,8 +3,8 @@
 //! Generated: into every object of a request of every kind, a member with each of the names that are inert somewhere.
 
 use bytes::Bytes;
-use http::HeaderMap;
 use serde_json::{Value as Json, json};
+use wire::Headers;
 use wire::facts::Contents;
 use wire::json::{Limits, scan};
 
@@ -151,7 +151,7 @@ fn objects(value: &Json, at: &str, all: &mut Vec<String>) {
 
 /// What is collected of a request; `None`: it is refused.
 fn contents(path: &str, body: &Bytes) -> Option<Contents> {
-    let place = places::find(path, &HeaderMap::new());
+    let place = places::find(path, &Headers::new());
     let At::Call(endpoint, model) = place.at else {
         panic!("no endpoint at {path}");
     };

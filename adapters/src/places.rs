@@ -4,9 +4,9 @@
 //! brings its paths along. Knows no model and no key. A path that several dialects share belongs to the one whose clients
 //! can be told by their headers ([`ClientDialect::claims`]), else to the first of [`CLIENT_DIALECTS`].
 
-use http::{HeaderMap, HeaderName, HeaderValue};
-use wire::Fault;
+use http::{HeaderName, HeaderValue};
 use wire::short::same;
+use wire::{Fault, Headers};
 
 use crate::CLIENT_DIALECTS;
 use crate::dialect::ClientDialect;
@@ -97,7 +97,7 @@ impl Asked {
 #[derive(Clone, Copy, Debug)]
 pub struct RequestHead<'a> {
     /// Headers.
-    pub headers: &'a HeaderMap,
+    pub headers: &'a Headers,
     /// The query without `?`, as it came.
     pub query: &'a str,
 }
@@ -125,7 +125,7 @@ pub enum At {
 
 /// The place of a path; headers tell whose client it is where several dialects share it.
 #[must_use]
-pub fn find(path: &str, headers: &HeaderMap) -> Place {
+pub fn find(path: &str, headers: &Headers) -> Place {
     for dialect in CLIENT_DIALECTS.iter().copied() {
         for endpoint in dialect.endpoints() {
             if let Some(model) = fits(endpoint.path, path) {
@@ -260,7 +260,7 @@ mod tests {
 
     #[test]
     fn paths_are_found() {
-        let none = HeaderMap::new();
+        let none = Headers::new();
         let chat = find("/v1/chat/completions", &none);
         assert!(
             matches!(chat.at, At::Call(endpoint, ref model) if endpoint.path == "/v1/chat/completions" && model.is_empty())

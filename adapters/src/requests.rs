@@ -276,12 +276,12 @@ fn vendors_sign_as_they_should() {
     assert_eq!(
         (
             parts.path.as_str(),
-            parts.headers["appid"].to_str().unwrap()
+            parts.headers.get("appid").unwrap().to_str().unwrap()
         ),
         ("/chat/completions", "app-1")
     );
     assert_eq!(
-        parts.headers["authorization"],
+        parts.headers.get("authorization").unwrap(),
         "Bearer ALTAKfakeaccesskey0001"
     );
     assert!(!format!("{:?}", parts.headers).contains("ALTAK"));
@@ -299,7 +299,7 @@ fn vendors_sign_as_they_should() {
     credential.auth = "bce-auth-v1";
     let parts = prepare("wenxin-v1", &credential, &call("ERNIE-3.5-8K", false));
     assert_eq!(
-        parts.headers["authorization"],
+        parts.headers.get("authorization").unwrap(),
         "bce-auth-v1/ALTAKfakeaccesskey0001/2026-01-01T00:00:00Z/1800/host;x-bce-date/68993e359f4d5aad23db19d50b783b2d7f6bfbd0bd475a4ba34f2ae28c6119da"
     );
     assert!(parts.query.is_empty() && !vendor("wenxin-v1").unwrap().wants_token(&credential));
@@ -311,7 +311,10 @@ fn vendors_sign_as_they_should() {
             ..call("m", true)
         },
     );
-    assert!(parts.path.contains("multimodal") && parts.headers["x-dashscope-sse"] == "enable");
+    assert!(
+        parts.path.contains("multimodal")
+            && parts.headers.get("x-dashscope-sse").unwrap() == "enable"
+    );
     let none = Credential {
         api_key: "",
         secret_key: "",
@@ -322,6 +325,59 @@ fn vendors_sign_as_they_should() {
     };
     let parts = prepare("vllm", &none, &call("m", false));
     assert!(parts.headers.is_empty() && parts.path == "/v1/chat/completions");
+}
+
+/// What a vendor makes of a request may be kept for the next one, where it says so.
+#[test]
+fn what_is_constant_is_so() {
+    let asked = |request_id, now_ms, token, stream| Call {
+        request_id,
+        now_ms,
+        token,
+        stream,
+        ..call("m", false)
+    };
+    let mut constant = 0;
+    for vendor in crate::VENDORS {
+        let modes = vendor.info().auth_modes.iter().copied();
+        for auth in modes.chain([""]) {
+            let credential = Credential {
+                api_key: "account/user.key",
+                secret_key: "secret",
+                app_id: "app",
+                session_token: "",
+                region: "r",
+                auth,
+            };
+            if !vendor.is_constant(&credential) {
+                continue;
+            }
+            constant += 1;
+            assert!(!vendor.wants_token(&credential) && !vendor.info().websocket);
+            for stream in [false, true] {
+                let made = [
+                    asked("a", 1_767_225_600_000, None, stream),
+                    asked("b", 1_867_225_600_000, Some("t"), stream),
+                ]
+                .map(|call| {
+                    let mut parts = Parts::default();
+                    vendor.prepare(&call, &credential, &mut parts).unwrap();
+                    let before = parts.headers.clone();
+                    let signed = (parts.path.as_str(), &wire::Rope::new());
+                    let mut headers = parts.headers;
+                    vendor
+                        .sign(&call, &credential, signed, &mut headers)
+                        .unwrap();
+                    let list =
+                        |headers: &wire::Headers| headers.iter().cloned().collect::<Vec<_>>();
+                    assert_eq!(list(&headers), list(&before), "{}", vendor.info().name);
+                    (parts.path, parts.query, parts.instead_of, list(&headers))
+                });
+                assert_eq!(made[0], made[1], "{} {auth}", vendor.info().name);
+            }
+        }
+    }
+    assert!(constant > 20, "{constant}");
 }
 
 #[test]
@@ -340,7 +396,7 @@ fn tokens_are_fetched_and_refused() {
         request.path_and_query,
         "/oauth/2.0/token?grant_type=client_credentials&client_id=a%26b&client_secret=s%2F"
     );
-    let headers = http::HeaderMap::new();
+    let headers = wire::Headers::new();
     let read = |status, body: &str| {
         let tape = scan(body.as_bytes(), &Limits::default()).unwrap();
         flow.read(

@@ -6,9 +6,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderMap;
 use wire::json::Value;
-use wire::{Fault, Rope};
+use wire::{Fault, Headers, Rope};
 
 use crate::dialect::{Dialect, DialectId};
 use crate::frames::Frames;
@@ -101,7 +100,7 @@ pub struct Parts {
     /// Query without `?`, percent-encoded; may hold a secret, so it is never logged.
     pub query: String,
     /// Headers.
-    pub headers: HeaderMap,
+    pub headers: Headers,
 }
 
 impl Parts {
@@ -122,7 +121,7 @@ pub struct Head<'a> {
     /// HTTP status.
     pub status: u16,
     /// Headers.
-    pub headers: &'a HeaderMap,
+    pub headers: &'a Headers,
     /// Wall clock, milliseconds since the Unix epoch (for `retry-after` dates).
     pub now_ms: i64,
 }
@@ -176,6 +175,12 @@ pub trait Vendor: Sync {
         parts: &mut Parts,
     ) -> Result<(), Fault>;
 
+    /// Whether [`Vendor::prepare`] makes the same of every request for a reply to text that names this credential, in the same
+    /// dialect, for the same model and of the same `stream`, and [`Vendor::sign`] adds nothing: then it is asked once.
+    fn is_constant(&self, _credential: &Credential<'_>) -> bool {
+        false
+    }
+
     /// The body as it goes up, where the credential has a say in it; `body` is what the dialect wrote.
     fn body(&self, _credential: &Credential<'_>, body: &Rope) -> Rope {
         body.clone()
@@ -190,7 +195,7 @@ pub trait Vendor: Sync {
         _call: &Call<'_>,
         _credential: &Credential<'_>,
         (_path, _body): (&str, &Rope),
-        _headers: &mut HeaderMap,
+        _headers: &mut Headers,
     ) -> Result<(), Fault> {
         Ok(())
     }
@@ -303,9 +308,9 @@ pub fn join_path(base: &str, path: &str) -> String {
 
 /// By `content-type`; parameters and case are ignored.
 #[must_use]
-pub fn framing_by_content_type(headers: &HeaderMap) -> Framing {
+pub fn framing_by_content_type(headers: &Headers) -> Framing {
     let kind = headers
-        .get(http::header::CONTENT_TYPE)
+        .get(&http::header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();

@@ -293,6 +293,8 @@ pub struct Worker {
     pub client: Arc<Client>,
     /// Where its limits are counted.
     pub ledger: Ledger,
+    /// Requests that it answers now.
+    pub answering: AtomicUsize,
     ids: AtomicU64,
     random: AtomicU64,
     /// Random at start: ids of two runs never meet.
@@ -319,6 +321,7 @@ impl Worker {
             ledger,
             shared,
             client: Arc::default(),
+            answering: AtomicUsize::new(0),
             ids: AtomicU64::new(0),
             random: AtomicU64::new(seed | 1),
             salt,

@@ -59,6 +59,10 @@ impl Vendor for Anthropic {
         }
     }
 
+    fn is_constant(&self, _: &Credential<'_>) -> bool {
+        true
+    }
+
     fn quirks(&self, model: &str) -> &'static Quirks {
         let row = MODELS.iter().find(|(begins, _)| model.starts_with(begins));
         row.map_or(&NEWEST, |(_, quirks)| quirks)

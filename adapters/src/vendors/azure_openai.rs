@@ -2,9 +2,8 @@
 //! resource's origin, where the deployment stands in the path and the version of the API in the query. The key has a
 //! header of its own; `auth: bearer` is for a token of Entra.
 
-use http::HeaderMap;
 use http::header::HeaderName;
-use wire::Fault;
+use wire::{Fault, Headers};
 
 use super::blame::{Blame, Told};
 use super::openai;
@@ -60,11 +59,7 @@ fn place(call: &Call<'_>, _: &Credential<'_>, parts: &mut Parts) {
     API_VERSION.clone_into(&mut parts.query);
 }
 
-fn sign(
-    call: &Call<'_>,
-    credential: &Credential<'_>,
-    headers: &mut HeaderMap,
-) -> Result<(), Fault> {
+fn sign(call: &Call<'_>, credential: &Credential<'_>, headers: &mut Headers) -> Result<(), Fault> {
     if credential.auth == BEARER {
         return bearer(call, credential, headers);
     }

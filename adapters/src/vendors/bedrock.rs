@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use http::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use http::header::{ACCEPT, AUTHORIZATION, HeaderName, HeaderValue};
 use wire::json::{Type, Value};
-use wire::{Fault, Kind, Rope};
+use wire::{Fault, Headers, Kind, Rope};
 
 use super::blame::{self, Blame, Told};
 use super::openai_like::{HOSTED, bearer, insert_secret};
@@ -71,7 +71,7 @@ impl Vendor for Bedrock {
         call: &Call<'_>,
         credential: &Credential<'_>,
         (path, body): (&str, &Rope),
-        headers: &mut HeaderMap,
+        headers: &mut Headers,
     ) -> Result<(), Fault> {
         if credential.auth == "bearer" {
             return Ok(());
@@ -119,7 +119,7 @@ impl Vendor for Bedrock {
         };
         let by_header = head
             .headers
-            .get(ERROR_TYPE)
+            .get(&ERROR_TYPE)
             .and_then(|kind| kind.to_str().ok());
         let kind = match exception {
             Some(exception) => told_of(exception, "type"),
@@ -222,7 +222,7 @@ mod tests {
     use crate::places::Asks;
     use bytes::Bytes;
 
-    fn signed(auth: &str, session_token: &str) -> (String, HeaderMap) {
+    fn signed(auth: &str, session_token: &str) -> (String, Headers) {
         let call = Call {
             cap: None,
             model: "anthropic.claude-test-v1:0",
@@ -259,19 +259,22 @@ mod tests {
     fn requests_are_signed_or_carry_a_key() {
         let (path, headers) = signed("", "");
         assert_eq!(path, "/model/anthropic.claude-test-v1%3A0/converse");
-        assert_eq!(headers["x-amz-date"], "20250101T000000Z");
-        let signature = headers["authorization"].to_str().unwrap();
+        assert_eq!(headers.get("x-amz-date").unwrap(), "20250101T000000Z");
+        let signature = headers.get("authorization").unwrap().to_str().unwrap();
         assert!(
             signature.contains("SignedHeaders=host;x-amz-date,"),
             "{signature}"
         );
         let (_, temporary) = signed("sigv4", "FwoGZXIvYXdzEXAMPLE");
-        assert_eq!(temporary["x-amz-security-token"], "FwoGZXIvYXdzEXAMPLE");
-        let other = temporary["authorization"].to_str().unwrap();
+        assert_eq!(
+            temporary.get("x-amz-security-token").unwrap(),
+            "FwoGZXIvYXdzEXAMPLE"
+        );
+        let other = temporary.get("authorization").unwrap().to_str().unwrap();
         assert!(other.contains("SignedHeaders=host;x-amz-date;x-amz-security-token,"));
         assert_ne!(other.rsplit('=').next(), signature.rsplit('=').next());
         let (_, bearer) = signed("bearer", "");
-        assert_eq!(bearer["authorization"], "Bearer AKIDEXAMPLE");
+        assert_eq!(bearer.get("authorization").unwrap(), "Bearer AKIDEXAMPLE");
         assert!(bearer.get("x-amz-date").is_none());
     }
 

@@ -7,10 +7,9 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use http::HeaderMap;
 use wire::fault::{Code, Retry};
 use wire::json::{Type, Value};
-use wire::{Fault, Kind};
+use wire::{Fault, Headers, Kind};
 
 use crate::calendar;
 use crate::vendor::Head;
@@ -420,7 +419,7 @@ fn detail(status: u16, told: Option<&Told<'_>>) -> String {
 
 /// When to come back: `retry-after-ms`, or `retry-after` in seconds (perhaps with a fraction) or as a date.
 pub(crate) fn retry_after(head: &Head<'_>) -> Option<Duration> {
-    let text = |headers: &HeaderMap, name| -> Option<String> {
+    let text = |headers: &Headers, name: &str| -> Option<String> {
         Some(headers.get(name)?.to_str().ok()?.trim().to_owned())
     };
     let seconds = if let Some(ms) =

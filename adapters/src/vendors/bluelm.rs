@@ -13,6 +13,7 @@ pub(crate) static VENDOR: OpenAiLike = OpenAiLike {
         default_base_url: Some("https://api-ai.vivo.com.cn/v1"),
         ..HOSTED
     },
+    is_constant: |_| false,
     place: |call, _, parts| parts.query = format!("requestId={}", percent(call.request_id, b"")),
     quirks: |_| &QUIRKS,
     blame,

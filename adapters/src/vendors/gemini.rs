@@ -79,6 +79,10 @@ impl Vendor for Gemini {
         }
     }
 
+    fn is_constant(&self, _: &Credential<'_>) -> bool {
+        true
+    }
+
     fn quirks(&self, model: &str) -> &'static Quirks {
         let row = MODELS.iter().find(|(begins, _)| model.starts_with(begins));
         row.map_or(&NEWEST, |(_, quirks)| quirks)
@@ -231,7 +235,7 @@ mod tests {
             };
             let mut parts = Parts::default();
             Gemini.prepare(&call, &credential, &mut parts).unwrap();
-            assert_eq!(parts.headers["x-goog-api-key"], "AIza-fake");
+            assert_eq!(parts.headers.get("x-goog-api-key").unwrap(), "AIza-fake");
             assert!(!format!("{:?}", parts.headers).contains("AIza"));
             (parts.path, parts.query)
         };

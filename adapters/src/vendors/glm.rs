@@ -1,8 +1,7 @@
 //! Zhipu GLM: OpenAI's dialect under `/v4`, a bearer key or a token signed with it, numeric error codes.
 
-use http::HeaderMap;
 use http::header::AUTHORIZATION;
-use wire::{Fault, Kind, json};
+use wire::{Fault, Headers, Kind, json};
 
 use super::blame::{Blame, Told};
 use super::openai_like::{GENERIC, HOSTED, OpenAiLike, bearer, insert_secret};
@@ -25,6 +24,7 @@ pub(crate) static VENDOR: OpenAiLike = OpenAiLike {
     },
     sign,
     renews: |credential| credential.auth == SIGNED,
+    is_constant: |credential| credential.auth != SIGNED,
     quirks: |_| &QUIRKS,
     does: |_| BESIDE,
     blame,
@@ -78,11 +78,7 @@ const UNIT: Rule = Rule::Clamp {
     max: "1",
 };
 
-fn sign(
-    call: &Call<'_>,
-    credential: &Credential<'_>,
-    headers: &mut HeaderMap,
-) -> Result<(), Fault> {
+fn sign(call: &Call<'_>, credential: &Credential<'_>, headers: &mut Headers) -> Result<(), Fault> {
     if credential.auth != SIGNED {
         return bearer(call, credential, headers);
     }

@@ -2,9 +2,9 @@
 //!
 //! Each of them is one constant of [`OpenAiLike`] in a file of its own. Knows none of them.
 
-use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use wire::json::Value;
-use wire::{Fault, Kind};
+use wire::{Fault, Headers, Kind};
 
 use super::blame::{self, Blame, Told};
 use crate::dialect::{Dialect, DialectId};
@@ -26,9 +26,11 @@ pub(crate) struct OpenAiLike {
     /// What the path and the query must have beyond that.
     pub place: fn(&Call<'_>, &Credential<'_>, &mut Parts),
     /// Authentication and other headers.
-    pub sign: fn(&Call<'_>, &Credential<'_>, &mut HeaderMap) -> Result<(), Fault>,
+    pub sign: fn(&Call<'_>, &Credential<'_>, &mut Headers) -> Result<(), Fault>,
     /// As [`Vendor::renews`].
     pub renews: fn(&Credential<'_>) -> bool,
+    /// As [`Vendor::is_constant`].
+    pub is_constant: fn(&Credential<'_>) -> bool,
     /// What it does beside chat, by model.
     pub does: fn(&str) -> &'static [Operation],
     /// By model.
@@ -47,6 +49,7 @@ pub(crate) const GENERIC: OpenAiLike = OpenAiLike {
     place: |_, _, _| {},
     sign: bearer,
     renews: |_| false,
+    is_constant: |_| true,
     does: |_| &[],
     quirks: |_| &COMMON_QUIRKS,
     blame: |_, _| None,
@@ -101,6 +104,10 @@ impl Vendor for OpenAiLike {
         (self.sign)(call, credential, &mut parts.headers)
     }
 
+    fn is_constant(&self, credential: &Credential<'_>) -> bool {
+        (self.is_constant)(credential)
+    }
+
     fn operation(&self, asks: Asks, model: &str) -> Option<&'static Operation> {
         (self.does)(model).iter().find(|one| one.asks == asks)
     }
@@ -148,7 +155,7 @@ fn path_of(chat: &str, dialect: DialectId) -> String {
 pub(crate) fn bearer(
     _: &Call<'_>,
     credential: &Credential<'_>,
-    headers: &mut HeaderMap,
+    headers: &mut Headers,
 ) -> Result<(), Fault> {
     if credential.api_key.is_empty() {
         return Ok(());
@@ -165,7 +172,7 @@ pub(crate) fn bearer(
 /// # Errors
 /// `Bug`: the credential holds bytes that no header may.
 pub(crate) fn insert_secret(
-    headers: &mut HeaderMap,
+    headers: &mut Headers,
     name: HeaderName,
     value: &str,
 ) -> Result<(), Fault> {
@@ -173,7 +180,7 @@ pub(crate) fn insert_secret(
 }
 
 fn insert<E>(
-    headers: &mut HeaderMap,
+    headers: &mut Headers,
     name: HeaderName,
     value: Result<HeaderValue, E>,
 ) -> Result<(), Fault> {

@@ -6,9 +6,9 @@
 
 use std::time::Duration;
 
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use wire::json::{self, Value};
-use wire::{Fault, Kind, Rope};
+use wire::{Fault, Headers, Kind, Rope};
 
 use super::blame::{self, Blame, Told};
 use super::openai_like::{self, GENERIC, HOSTED, OpenAiLike, insert_secret};
@@ -167,7 +167,7 @@ impl Vendor for Pangu {
         call: &Call<'_>,
         credential: &Credential<'_>,
         (path, body): (&str, &Rope),
-        headers: &mut HeaderMap,
+        headers: &mut Headers,
     ) -> Result<(), Fault> {
         if credential.auth != SIGNED {
             return Ok(());
@@ -181,7 +181,7 @@ impl Vendor for Pangu {
             insert_secret(headers, SESSION, credential.session_token)?;
         }
         let kind = headers
-            .get(CONTENT_TYPE)
+            .get(&CONTENT_TYPE)
             .and_then(|kind| kind.to_str().ok());
         // In the order of their names.
         let signed: Vec<(&str, &str)> = [
@@ -272,7 +272,7 @@ impl TokenFlow for Identity {
     fn read(&self, head: &Head<'_>, root: Option<Value<'_>>) -> Result<Token, Fault> {
         let value = head
             .headers
-            .get(SUBJECT)
+            .get(&SUBJECT)
             .and_then(|value| value.to_str().ok());
         if let (200..=299, Some(value)) = (head.status, value.filter(|value| !value.is_empty())) {
             let end = root

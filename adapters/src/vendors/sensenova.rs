@@ -1,9 +1,8 @@
 //! SenseTime SenseNova: the current platform, OpenAI's dialect with a key; and the older native protocol, whose token is
 //! signed with an access key and its secret for each attempt.
 
-use http::HeaderMap;
 use http::header::AUTHORIZATION;
-use wire::{Fault, json};
+use wire::{Fault, Headers, json};
 
 /// What it does beside chat.
 static BESIDE: &[Operation] = &[Operation::media(
@@ -44,6 +43,7 @@ pub(crate) static NATIVE: OpenAiLike = OpenAiLike {
     speaks: &[&OpenAiLoose],
     path: "/chat-completions",
     sign,
+    is_constant: |_| false,
     does: |_| NATIVE_BESIDE,
     quirks: |model| {
         let model = model.to_ascii_lowercase();
@@ -142,11 +142,7 @@ static NATIVE_LONG: Quirks = Quirks {
 };
 
 /// A key that is used as it is, or an access key with the secret that signs a token.
-fn sign(
-    call: &Call<'_>,
-    credential: &Credential<'_>,
-    headers: &mut HeaderMap,
-) -> Result<(), Fault> {
+fn sign(call: &Call<'_>, credential: &Credential<'_>, headers: &mut Headers) -> Result<(), Fault> {
     if credential.secret_key.is_empty() {
         return bearer(call, credential, headers);
     }

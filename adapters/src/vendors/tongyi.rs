@@ -140,6 +140,10 @@ impl Vendor for Native {
         openai_like::bearer(call, credential, &mut parts.headers)
     }
 
+    fn is_constant(&self, _: &Credential<'_>) -> bool {
+        true
+    }
+
     fn operation(&self, asks: Asks, model: &str) -> Option<&'static Operation> {
         if asks == Asks::Image && is_at_once(model) {
             return Some(&AT_ONCE);

@@ -1,9 +1,8 @@
 //! Baidu Qianfan v2 (ERNIE): OpenAI's dialect, a bearer key, an optional application id. The older protocol is a vendor of
 //! its own.
 
-use http::HeaderMap;
 use http::header::HeaderName;
-use wire::Fault;
+use wire::{Fault, Headers};
 
 use super::blame::{Blame, Told};
 use super::openai_like::{GENERIC, HOSTED, OpenAiLike, bearer, insert_secret};
@@ -61,11 +60,7 @@ static QUIRKS: Quirks = Quirks {
     ..COMMON
 };
 
-fn sign(
-    call: &Call<'_>,
-    credential: &Credential<'_>,
-    headers: &mut HeaderMap,
-) -> Result<(), Fault> {
+fn sign(call: &Call<'_>, credential: &Credential<'_>, headers: &mut Headers) -> Result<(), Fault> {
     if !credential.app_id.is_empty() {
         insert_secret(headers, HeaderName::from_static("appid"), credential.app_id)?;
     }

@@ -58,14 +58,26 @@ pub(super) fn is_plain(text: &str) -> bool {
             | zero(word ^ (ONES * u64::from(b'\\')))
             | zero(word ^ (ONES * 0x7f))
     };
-    let (words, tail) = text.as_bytes().as_chunks::<8>();
+    let bytes = text.as_bytes();
+    let (words, _) = bytes.as_chunks::<8>();
     let in_words = words
         .iter()
         .fold(0, |seen, word| seen | odd(u64::from_le_bytes(*word)));
-    in_words == 0
-        && tail.iter().fold(true, |plain, byte| {
-            plain & (0x20..0x7f).contains(byte) & (*byte != b'"') & (*byte != b'\\')
-        })
+    // The rest, with some bytes before it once more.
+    let rest = match (
+        bytes.last_chunk::<8>(),
+        bytes.first_chunk(),
+        bytes.last_chunk(),
+    ) {
+        (Some(last), ..) => u64::from_le_bytes(*last),
+        (_, Some(first), Some(last)) => {
+            u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last))
+        }
+        _ => bytes
+            .iter()
+            .fold(ONES * 0x20, |word, byte| word << 8 | u64::from(*byte)),
+    };
+    in_words | odd(rest) == 0
 }
 
 /// A text as a terminal may show it: what it might obey is escaped.

@@ -33,6 +33,7 @@ use crate::telemetry::metrics::TargetMeters;
 use crate::telemetry::policy::PolicyMeters;
 use crate::telemetry::queue::QueueMeters;
 use crate::upstream::client::{Bounds, Endpoint};
+use crate::upstream::request::Head;
 
 /// The config of one moment.
 #[derive(Debug)]
@@ -230,6 +231,13 @@ impl fmt::Debug for Adapter {
 }
 
 impl Provider {
+    /// Room for [`Target::heads`].
+    #[must_use]
+    pub fn no_heads(&self) -> Box<[[OnceLock<Arc<Head>>; 2]]> {
+        let dialects = self.adapter.map_or(0, |adapter| adapter.0.speaks().len());
+        (0..dialects).map(|_| Default::default()).collect()
+    }
+
     /// The credential as adapters take it.
     #[must_use]
     pub fn credential(&self) -> adapters::Credential<'_> {
@@ -363,6 +371,9 @@ pub struct Target {
     pub shown: [Named; 2],
     /// Its meters, looked up at first use and kept: whoever counts fills it.
     pub meters: OnceLock<Arc<TargetMeters>>,
+    /// Heads of requests that are always the same, filled by whoever makes them first: by dialect as the vendor lists them, for
+    /// whole replies and for streams.
+    pub heads: Box<[[OnceLock<Arc<Head>>; 2]]>,
     /// What the vendor allows us of it; `None`: nobody said.
     pub room: Option<Arc<Room>>,
 }

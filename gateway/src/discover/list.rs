@@ -16,7 +16,8 @@ use wire::json::{self, Value};
 use wire::{Fault, Kind, Rope};
 
 use crate::config::snapshot::Provider;
-use crate::upstream::client::{Bounds, Client, Reply, Request};
+use crate::upstream::client::{Bounds, Client, Reply};
+use crate::upstream::request::{self, Request};
 
 /// Time for one list, the connection included.
 pub const LIST_TIME: Duration = Duration::from_secs(10);
@@ -70,15 +71,14 @@ async fn ask(client: &Arc<Client>, provider: &Provider, now_ms: i64) -> Result<L
     let agent = concat!("yumen/", env!("CARGO_PKG_VERSION"));
     headers.insert(USER_AGENT, HeaderValue::from_static(agent));
     for (name, value) in &provider.headers {
-        headers.insert(name, value.clone());
+        headers.insert(name.clone(), value.clone());
     }
+    let path = vendor::join_path(&provider.base_path, path);
     let request = Request {
-        method: Method::GET,
-        path_and_query: vendor::join_path(&provider.base_path, path),
-        headers,
-        usual: &[],
+        head: request::Head::new(Method::GET, path, headers),
         body: Rope::new(),
         after: Durable::NOW,
+        alone: true,
     };
     let reply = client.send(&provider.endpoint, &BOUNDS, &request).await?;
     let (head, body) = read(reply, LIST_BYTES_MAX).await?;

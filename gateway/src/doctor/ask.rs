@@ -11,19 +11,20 @@ use adapters::vendor::{Call, Head, Parts};
 use adapters::{Asked, Dialect, Framing, Lossy, Quirks, places};
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderValue, Method};
 use journal::Durable;
 use serde_json::{Value, json};
 use wire::canon::Event;
 use wire::facts::{EventFacts, Finish};
 use wire::json::{self as scan, Value as Read};
 use wire::sse::{self, Limits, Splitter};
-use wire::{Fault, Kind, Rope};
+use wire::{Fault, Headers, Kind, Rope};
 
 use crate::config::snapshot::Provider;
 use crate::discover::list::{BOUNDS, read};
-use crate::upstream::client::{Client, Reply, Request};
+use crate::upstream::client::{Client, Reply};
 use crate::upstream::reply;
+use crate::upstream::request::{self, Request};
 
 /// Time for one reply: a runtime may have to load the model first.
 const REPLY_TIME: Duration = Duration::from_secs(60);
@@ -122,8 +123,8 @@ impl Asker<'_> {
         let websocket = vendor.info().websocket;
         let mut headers = self.headers(parts.headers, stream);
         if websocket {
-            headers.remove(CONTENT_TYPE);
-            headers.remove(ACCEPT);
+            headers.remove(&CONTENT_TYPE);
+            headers.remove(&ACCEPT);
         }
         let signed = (path_and_query.as_str(), &body);
         vendor.sign(&call, &provider.credential(), signed, &mut headers)?;
@@ -131,13 +132,12 @@ impl Asker<'_> {
             path_and_query.push('?');
             path_and_query.push_str(&parts.query);
         }
+        let method = if websocket { Method::GET } else { Method::POST };
         let request = Request {
-            method: if websocket { Method::GET } else { Method::POST },
-            path_and_query,
-            headers,
-            usual: &[],
+            head: request::Head::new(method, path_and_query, headers),
             body,
             after: Durable::NOW,
+            alone: true,
         };
         let (client, at) = (self.client, &provider.endpoint);
         let (head, body) = if websocket {
@@ -201,7 +201,7 @@ impl Asker<'_> {
         Ok((head, bytes))
     }
 
-    fn headers(&self, mut headers: HeaderMap, stream: bool) -> HeaderMap {
+    fn headers(&self, mut headers: Headers, stream: bool) -> Headers {
         let accept = if stream {
             "text/event-stream"
         } else {
@@ -213,12 +213,10 @@ impl Asker<'_> {
             (ACCEPT, accept),
             (USER_AGENT, agent),
         ] {
-            headers
-                .entry(name)
-                .or_insert(HeaderValue::from_static(value));
+            headers.usual(name, HeaderValue::from_static(value));
         }
         for (name, value) in &self.provider.headers {
-            headers.insert(name, value.clone());
+            headers.insert(name.clone(), value.clone());
         }
         headers
     }

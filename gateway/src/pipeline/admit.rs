@@ -5,13 +5,13 @@
 use std::sync::Arc;
 
 use http::header::AUTHORIZATION;
-use http::request::Parts;
 use policies::access::keys::{Principal, UNREAD};
 use policies::access::scope::Beyond;
 use policies::limit::level::Now;
 use wire::{Fault, Kind};
 
 use super::arrive::Arrived;
+use super::head::Head;
 use super::settle::Exchange;
 use crate::identity::{self, Miss, Waiting};
 
@@ -213,7 +213,7 @@ fn within_scope(exchange: &Exchange) -> Result<(), Fault> {
 ///
 /// # Errors
 /// Two that differ are no credential.
-fn credential(head: &Parts) -> Result<Option<&[u8]>, Fault> {
+fn credential(head: &Head) -> Result<Option<&[u8]>, Fault> {
     let header = |name: &str| {
         head.headers
             .get(name)
@@ -221,7 +221,7 @@ fn credential(head: &Parts) -> Result<Option<&[u8]>, Fault> {
     };
     let bearer = match head
         .headers
-        .get(AUTHORIZATION)
+        .get(&AUTHORIZATION)
         .map(|value| value.as_bytes().trim_ascii())
     {
         None => None,
@@ -258,6 +258,7 @@ mod tests {
             request = request.header(*name, *value);
         }
         let (head, ()) = request.body(()).unwrap().into_parts();
+        let head = Head::from(head);
         let got = credential(&head)
             .map(|found| found.map(|bytes| std::str::from_utf8(bytes).unwrap()))
             .map_err(|_| ());

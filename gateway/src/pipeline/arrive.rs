@@ -15,15 +15,14 @@ use http::header::{
     ALLOW, AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST,
     HeaderName,
 };
-use http::request::Parts;
 use http::uri::Authority;
-use http::{HeaderMap, HeaderValue, Method, Version};
-use wire::{Fault, Kind, multipart};
+use http::{HeaderValue, Method, Version};
+use wire::{Fault, Headers, Kind, multipart};
 
+use super::head::{Head, Odd};
 use super::settle::Exchange;
 use crate::alarm::SharedAlarm;
 use crate::server::answer::Inbound;
-use crate::server::h1::Odd;
 use crate::worker::Peer;
 
 /// What is asked for.
@@ -42,7 +41,7 @@ pub(super) enum What {
 /// A request whose head is in order.
 pub(super) struct Arrived<'a> {
     pub(super) what: What,
-    pub(super) head: &'a Parts,
+    pub(super) head: &'a Head,
 }
 
 /// Headers of which a second one would be read differently by different servers.
@@ -62,7 +61,7 @@ pub(super) const SLOW_AFTER: Duration = Duration::from_secs(10);
 pub(super) fn read_head<'a>(
     exchange: &mut Exchange,
     peer: &Peer,
-    (head, body): (&'a Parts, &Unread),
+    (head, body): (&'a Head, &Unread),
 ) -> Result<Arrived<'a>, Fault> {
     exchange.told = super::told::Told::read(&head.headers);
     exchange.forwarded =
@@ -141,8 +140,8 @@ fn shown(at: &At, path: &str) -> (&'static str, Option<Method>) {
 }
 
 /// What of a head says in doubt whose it is, or what.
-fn framing(head: &Parts, uri_bytes: usize) -> Result<(), Fault> {
-    if let Some(Odd(sentence)) = head.extensions.get() {
+fn framing(head: &Head, uri_bytes: usize) -> Result<(), Fault> {
+    if let Some(Odd(sentence)) = head.odd {
         return Err(bad("framing", sentence));
     }
     let uri = &head.uri;
@@ -152,10 +151,8 @@ fn framing(head: &Parts, uri_bytes: usize) -> Result<(), Fault> {
             .status(414));
     }
     host(head)?;
-    // Nearly every head names each of its headers once.
-    let repeated = head.headers.len() != head.headers.keys_len();
-    for name in SINGLE.iter().filter(|_| repeated) {
-        if head.headers.get_all(name).iter().nth(1).is_some() {
+    for name in &SINGLE {
+        if head.headers.get_all(name).nth(1).is_some() {
             // Two credentials are nobody's credential.
             let credential = name != HOST && name != CONTENT_TYPE && name != CONTENT_LENGTH;
             return Err(if credential {
@@ -172,9 +169,9 @@ fn framing(head: &Parts, uri_bytes: usize) -> Result<(), Fault> {
 }
 
 /// Whom the request is for: one valid host, and no other server.
-fn host(head: &Parts) -> Result<(), Fault> {
+fn host(head: &Head) -> Result<(), Fault> {
     let uri = &head.uri;
-    let host = head.headers.get(HOST);
+    let host = head.headers.get(&HOST);
     match head.version {
         Version::HTTP_2 => {
             if host.is_some_and(|host| {
@@ -228,9 +225,9 @@ fn unsupported(reason: &'static str, sentence: &'static str) -> Fault {
 }
 
 /// The boundary of a form.
-pub(super) fn boundary(headers: &HeaderMap) -> Result<&str, Fault> {
+pub(super) fn boundary(headers: &Headers) -> Result<&str, Fault> {
     let kind = headers
-        .get(CONTENT_TYPE)
+        .get(&CONTENT_TYPE)
         .and_then(|kind| kind.to_str().ok());
     match multipart::boundary(kind.unwrap_or_default()) {
         Some(Ok(boundary)) => Ok(boundary),
@@ -242,8 +239,8 @@ pub(super) fn boundary(headers: &HeaderMap) -> Result<&str, Fault> {
     }
 }
 
-fn coding(headers: &HeaderMap) -> Result<(), Fault> {
-    if let Some(coding) = headers.get(CONTENT_ENCODING)
+fn coding(headers: &Headers) -> Result<(), Fault> {
+    if let Some(coding) = headers.get(&CONTENT_ENCODING)
         && !coding.as_bytes().eq_ignore_ascii_case(b"identity")
     {
         return Err(unsupported(
@@ -254,9 +251,9 @@ fn coding(headers: &HeaderMap) -> Result<(), Fault> {
     Ok(())
 }
 
-fn media(headers: &HeaderMap) -> Result<(), Fault> {
+fn media(headers: &Headers) -> Result<(), Fault> {
     coding(headers)?;
-    let Some(kind) = headers.get(CONTENT_TYPE) else {
+    let Some(kind) = headers.get(&CONTENT_TYPE) else {
         return Ok(());
     };
     let kind = kind.to_str().unwrap_or_default();

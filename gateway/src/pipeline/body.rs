@@ -4,9 +4,9 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::StatusCode;
 use hyper::body::{Body, Frame, SizeHint};
-use wire::Rope;
+use wire::{Headers, Rope};
 
 use super::stream::Stream;
 use super::through::Through;
@@ -26,7 +26,7 @@ impl Response {
     pub(super) fn new(body: ReplyBody) -> Self {
         Self {
             status: StatusCode::OK,
-            headers: Headers::default(),
+            headers: Headers::with_capacity(HEADERS),
             body,
         }
     }
@@ -36,43 +36,13 @@ impl From<Response> for http::Response<ReplyBody> {
     fn from(response: Response) -> Self {
         let mut reply = Self::new(response.body);
         *reply.status_mut() = response.status;
-        *reply.headers_mut() = HeaderMap::from_iter(response.headers.0);
+        *reply.headers_mut() = response.headers.into();
         reply
     }
 }
 
-/// Headers of an answer, in order; none is there twice. There are a dozen of them: a walk is shorter than a table's hash.
-pub struct Headers(Vec<(HeaderName, HeaderValue)>);
-
-/// As many as a stream has and two.
-const HEADERS: usize = 14;
-
-impl Default for Headers {
-    fn default() -> Self {
-        Self(Vec::with_capacity(HEADERS))
-    }
-}
-
-impl Headers {
-    /// Puts one in, in place of another of its name.
-    pub(crate) fn insert(&mut self, name: HeaderName, value: HeaderValue) {
-        match self.0.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, known)) => *known = value,
-            None => self.0.push((name, value)),
-        }
-    }
-
-    /// Whether one of this name is there.
-    #[must_use]
-    pub fn has(&self, name: &HeaderName) -> bool {
-        self.0.iter().any(|(known, _)| known == name)
-    }
-
-    /// All of them.
-    pub fn iter(&self) -> impl Iterator<Item = &(HeaderName, HeaderValue)> {
-        self.0.iter()
-    }
-}
+/// As many headers as a stream has and two.
+pub(super) const HEADERS: usize = 14;
 
 /// What goes down. Errors travel inside it, in the client's dialect; only bytes in which none can be said break off.
 pub enum ReplyBody {

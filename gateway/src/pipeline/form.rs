@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 
 use adapters::dialects::openai_other::form::{self, Form};
 use bytes::{Bytes, BytesMut};
-use http::request::Parts;
 use policies::access::keys::Principal;
 use wire::multipart::{Event, Head, Odd, Splitter, write_end, write_head};
 use wire::{Fault, Kind, Rope};
@@ -111,7 +110,7 @@ struct Reading {
 /// Reads a form, as far as it must be known before anything is decided: the JSON that stands for it, and the rest.
 pub(super) async fn read(
     exchange: &mut Exchange,
-    head: &Parts,
+    head: &super::Head,
     unread: &mut Unread,
 ) -> Result<(Bytes, Sending), Fault> {
     let boundary = boundary(&head.headers)?;

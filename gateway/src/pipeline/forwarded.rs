@@ -6,9 +6,10 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use http::{HeaderMap, HeaderName};
+use http::HeaderName;
 use ipnet::IpNet;
 use policies::access::scope::holds;
+use wire::Headers;
 
 const HEADER: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// Most proxies behind each other; what lies beyond is not looked at.
@@ -24,17 +25,12 @@ pub(super) struct Forwarded {
 }
 
 /// The client behind `peer`; `None` if `peer` is the client.
-pub(super) fn client(
-    headers: &HeaderMap,
-    peer: IpAddr,
-    trusted: &[IpNet],
-) -> Option<Box<Forwarded>> {
+pub(super) fn client(headers: &Headers, peer: IpAddr, trusted: &[IpNet]) -> Option<Box<Forwarded>> {
     if trusted.is_empty() || !holds(trusted, peer) {
         return None;
     }
     let lines: Vec<&[u8]> = headers
-        .get_all(HEADER)
-        .iter()
+        .get_all(&HEADER)
         .map(|line| line.as_bytes())
         .collect();
     let entries = lines
@@ -79,7 +75,7 @@ mod tests {
         let trusted: Vec<IpNet> = ["10.0.0.0/8", "fd00::/8"]
             .map(|net| net.parse().unwrap())
             .into();
-        let mut headers = HeaderMap::new();
+        let mut headers = Headers::new();
         for line in lines {
             headers.append(HEADER, line.parse().unwrap());
         }

@@ -12,12 +12,12 @@ use std::task::Poll;
 use adapters::Asked;
 use bytes::{BufMut, Bytes, BytesMut};
 use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderValue, Method};
 use policies::rewrite::file_text;
 use smallvec::SmallVec;
 use wire::facts::{Form, Source};
 use wire::json::{self, Value};
-use wire::{Fault, Kind};
+use wire::{Fault, Headers, Kind};
 
 use super::inspect;
 use super::route::Routed;
@@ -25,7 +25,8 @@ use super::settle::Exchange;
 use crate::config::schema::{GateShape, OnError};
 use crate::config::snapshot::Gate;
 use crate::telemetry::policy::GateVerdict;
-use crate::upstream::client::{Bounds, Request};
+use crate::upstream::client::Bounds;
+use crate::upstream::request::{Head, Request};
 
 /// Bytes of an answer.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
@@ -211,7 +212,7 @@ impl Texts {
 
 /// The call of a gate in its shape.
 fn request(exchange: &Exchange, gate: &Gate, texts: &Texts) -> Request {
-    let mut headers = HeaderMap::with_capacity(4 + gate.headers.len());
+    let mut headers = Headers::with_capacity(4 + gate.headers.len());
     let json = HeaderValue::from_static("application/json");
     headers.insert(CONTENT_TYPE, json.clone());
     headers.insert(ACCEPT, json);
@@ -220,19 +221,17 @@ fn request(exchange: &Exchange, gate: &Gate, texts: &Texts) -> Request {
         HeaderValue::from_static(concat!("yumen/", env!("CARGO_PKG_VERSION"))),
     );
     for (name, value) in &gate.headers {
-        headers.insert(name, value.clone());
+        headers.insert(name.clone(), value.clone());
     }
     let body = match gate.shape {
         GateShape::Generic => generic(exchange, texts),
         GateShape::Openai => openai(texts),
     };
     Request {
-        method: Method::POST,
-        path_and_query: gate.path.clone(),
-        headers,
-        usual: &[],
+        head: Head::new(Method::POST, gate.path.clone(), headers),
         body: body.into(),
         after: exchange.opened(),
+        alone: exchange.is_alone(),
     }
 }
 

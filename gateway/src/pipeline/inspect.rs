@@ -5,7 +5,6 @@
 
 use adapters::{Asked, ClientDialect};
 use bytes::Bytes;
-use http::request::Parts;
 use policies::findings::Findings;
 use policies::policy::Policy;
 use wire::facts::{Contents, Form, RequestFacts, Source, Text};
@@ -13,6 +12,7 @@ use wire::json;
 use wire::{Fault, Kind};
 
 use super::arrive::bad;
+use super::head::Head;
 use super::limits;
 use super::look::look;
 use super::settle::Exchange;
@@ -31,7 +31,7 @@ pub(super) struct Inspected {
 
 pub(super) async fn inspect(
     exchange: &mut Exchange,
-    head: &Parts,
+    head: &Head,
     (asked, body): (Asked, Bytes),
 ) -> Result<Inspected, Fault> {
     if let Some(value) = head.headers.get(GRADE_HEADER) {

@@ -16,7 +16,6 @@ use std::sync::Arc;
 
 use adapters::{Asked, ClientDialect};
 use bytes::Bytes;
-use http::request::Parts;
 use journal::seal::{Body, DataKey, Digest, Direction, Form, Kept, PART_BYTES, Print, Who};
 use policies::findings::Findings;
 use policies::policy::Policy;
@@ -29,6 +28,7 @@ use wire::{Edits, Fault, Kind, Rope};
 use super::dispatch::{self, Sent};
 use super::govern::Governor;
 use super::governing::govern_whole;
+use super::head::Head;
 use super::inspect::{self, Inspected};
 use super::reading::Recording;
 use super::route::Routed;
@@ -86,7 +86,7 @@ pub(super) enum Looked<'a> {
 /// Inspects a request, and keeps its body as its model or the config says, whatever the inspection came to.
 pub(super) async fn inspect(
     exchange: &mut Exchange,
-    head: &Parts,
+    head: &Head,
     (asked, body): (Asked, Bytes),
 ) -> Result<Inspected, Fault> {
     let result = inspect::inspect(exchange, head, (asked, body.clone())).await;

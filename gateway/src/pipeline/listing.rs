@@ -4,17 +4,17 @@ use adapters::places::Listed;
 use bytes::Bytes;
 use http::HeaderValue;
 use http::header::CONTENT_TYPE;
-use http::request::Parts;
 use smallvec::SmallVec;
 use wire::{Fault, Kind};
 
 use super::body::{ReplyBody, Response};
+use super::head::Head;
 use super::refuse;
 use super::settle::Exchange;
 use crate::config::snapshot::Snapshot;
 use journal::Outcome;
 
-pub(super) fn models(exchange: &mut Exchange, head: &Parts) -> Response {
+pub(super) fn models(exchange: &mut Exchange, head: &Head) -> Response {
     let snapshot = std::sync::Arc::clone(&exchange.snapshot);
     let mut names: Vec<&str> = snapshot
         .models

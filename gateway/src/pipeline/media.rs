@@ -20,7 +20,8 @@ use super::form::Sending;
 use super::governing::{Governing, govern_whole};
 use super::reading::Head;
 use super::settle::Exchange;
-use crate::upstream::client::{Body, Bounds, Client, Endpoint, Reply, Request, Upload as _};
+use crate::upstream::client::{Body, Bounds, Client, Endpoint, Reply, Upload as _};
+use crate::upstream::request::Request;
 
 /// The kind of a transcript that is no JSON, of whatever kind the vendor calls it.
 const PLAIN_TEXT: &str = "text/plain; charset=utf-8";
@@ -60,12 +61,10 @@ async fn whole_over_http2(
         }
     }
     let request = Request {
-        method: request.method.clone(),
-        path_and_query: request.path_and_query.clone(),
-        headers: request.headers.clone(),
-        usual: request.usual,
+        head: Arc::clone(&request.head),
         body,
         after: request.after.clone(),
+        alone: request.alone,
     };
     client.send(endpoint, bounds, &request).await
 }
@@ -77,7 +76,7 @@ pub(super) async fn other(
     governing: &Governing,
     (head, mut body, mut clocks): (&Head, Body, Clocks),
 ) -> Result<Sent, Fault> {
-    let kind = head.headers.get(CONTENT_TYPE).cloned();
+    let kind = head.headers.get(&CONTENT_TYPE).cloned();
     let kind = kind.unwrap_or(HeaderValue::from_static("application/octet-stream"));
     let says = |begin: &str| {
         let text = kind.as_bytes().get(..begin.len());

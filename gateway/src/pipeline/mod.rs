@@ -18,6 +18,7 @@ mod gate;
 mod govern;
 mod governing;
 mod grow;
+mod head;
 mod inspect;
 mod keep;
 mod limits;
@@ -42,12 +43,12 @@ use std::time::Instant;
 
 use adapters::{Asks, ClientDialect};
 use http::header::{CONNECTION, EXPECT};
-use http::request::Parts;
 use http::{HeaderValue, Version};
 use wire::Fault;
 
 pub use arrive::MODERATIONS;
-pub use body::{Headers, ReplyBody, Response};
+pub use body::{ReplyBody, Response};
+pub use head::{Head, Odd};
 
 use crate::audit;
 use crate::server::answer::Inbound;
@@ -63,7 +64,7 @@ pub async fn serve(
     peer: &Arc<Peer>,
     id: RequestId,
     now_ms: i64,
-    (dialect, head, body): (&'static dyn ClientDialect, &Parts, Inbound),
+    (dialect, head, body): (&'static dyn ClientDialect, &Head, Inbound),
 ) -> Response {
     let mut exchange = Exchange::begin(worker, peer, id, now_ms, dialect);
     let (reply, ended) = match walk(&mut exchange, peer, head, body).await {
@@ -95,11 +96,11 @@ enum Walked {
 async fn walk(
     exchange: &mut Exchange,
     peer: &Peer,
-    head: &Parts,
+    head: &Head,
     body: Inbound,
 ) -> Result<Walked, Fault> {
     let is_http1 = head.version < Version::HTTP_2;
-    let waits = head.headers.contains_key(EXPECT);
+    let waits = head.headers.has(&EXPECT);
     let mut unread = Unread::Body(body);
     let mut walked = stages(exchange, peer, head, &mut unread).await;
     let closes = exchange.extra.iter().any(|(name, _)| *name == CONNECTION);
@@ -127,7 +128,7 @@ async fn walk(
 async fn stages(
     exchange: &mut Exchange,
     peer: &Peer,
-    head: &Parts,
+    head: &Head,
     unread: &mut Unread,
 ) -> Result<Walked, Fault> {
     let arrived = arrive::read_head(exchange, peer, (head, unread))?;

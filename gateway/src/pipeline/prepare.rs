@@ -3,24 +3,25 @@
 //! Made anew for each target, because model, dialect and form differ. Sends nothing.
 
 use std::num::NonZeroU64;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use adapters::vendor::{Call, Parts, Vendor};
 use adapters::{Asked, Asks, ClientDialect, Dialect, DialectId, Lossy, Quirks};
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderName, HeaderValue, Method};
 use policies::law::Cleared;
 use wire::facts::RequestFacts;
 use wire::fault::Retry;
-use wire::{Fault, Kind, Rope, canon};
+use wire::{Fault, Headers, Kind, Rope, canon};
 
 use super::inspect;
 use super::route::{Candidate, Routed};
 use super::settle::Exchange;
 use super::work::{self, Doing};
 use crate::config::snapshot::Target;
-use crate::upstream::client::Request;
+use crate::upstream::request::{Head, Request};
 
 /// What is sent to one target: made anew for each, because model, dialect and form differ.
 pub(super) struct Prepared {
@@ -92,7 +93,9 @@ pub(super) fn prepare(
         Some((body, facts)) => (*body, facts),
         None => (&routed.body, &routed.facts),
     };
-    let call = call(exchange, routed, facts, (target, spoken.id()), None, false);
+    // A dialect writes no time.
+    let proof = (None, exchange.now_ms);
+    let call = call(exchange, routed, facts, (target, spoken.id()), proof, false);
     // What repeats itself is cut to what is new, judged, and written whole again.
     if spoken.id() == client.id() && !facts.shape.cumulative {
         let forward = client.forward(body, facts, &call, quirks, lossy)?;
@@ -189,7 +192,7 @@ fn call<'a>(
     routed: &Routed,
     facts: &RequestFacts,
     (target, dialect): (&'a Target, DialectId),
-    token: Option<&'a str>,
+    (token, now_ms): (Option<&'a str>, i64),
     multimodal: bool,
 ) -> Call<'a> {
     Call {
@@ -199,8 +202,7 @@ fn call<'a>(
         asks: routed.asked.endpoint.asks,
         multimodal,
         request_id: exchange.id.as_str(),
-        // Signatures hold it, and a request may have waited since it came.
-        now_ms: exchange.now_ms.saturating_add(waited(exchange.started)),
+        now_ms,
         token,
         cap: exchange.reach.cap.map(NonZeroU64::get),
         host: &target.provider.host,
@@ -215,19 +217,70 @@ pub(super) fn request(
     (prepared, body): (&Prepared, &Rope),
     token: Option<&str>,
 ) -> Result<Request, Fault> {
+    let body = target.vendor()?.body(&target.provider.credential(), body);
+    let make = || head(exchange, routed, target, (prepared, &body), token);
+    let head = match kept(routed, target, prepared) {
+        Some(kept) => match kept.get() {
+            Some(head) => Arc::clone(head),
+            None => {
+                let head = make()?;
+                Arc::clone(kept.get_or_init(|| head))
+            }
+        },
+        None => make()?,
+    };
+    Ok(Request {
+        head,
+        body,
+        after: exchange.opened(),
+        alone: exchange.is_alone(),
+    })
+}
+
+/// Where the target keeps the head of all requests like this one, if it is the same for them.
+fn kept<'a>(
+    routed: &Routed,
+    target: &'a Target,
+    prepared: &Prepared,
+) -> Option<&'a OnceLock<Arc<Head>>> {
+    let vendor = target.vendor().ok()?;
+    let carries = !prepared.translates && !routed.asked.carried.is_empty();
+    let is_plain = routed.asked.endpoint.asks == Asks::Reply
+        && prepared.work.is_none()
+        && routed.form.is_none()
+        && !prepared.multimodal
+        && !carries;
+    if !is_plain || !vendor.is_constant(&target.provider.credential()) {
+        return None;
+    }
+    let spoken = prepared.spoken.id();
+    let mut kept = vendor.speaks().iter().zip(&target.heads);
+    let (_, [whole, stream]) = kept.find(|(dialect, _)| dialect.id() == spoken)?;
+    Some(if routed.facts.stream { stream } else { whole })
+}
+
+/// Path, query and headers.
+fn head(
+    exchange: &Exchange,
+    routed: &Routed,
+    target: &Target,
+    (prepared, body): (&Prepared, &Rope),
+    token: Option<&str>,
+) -> Result<Arc<Head>, Fault> {
     let provider = &target.provider;
     let vendor = target.vendor()?;
     let mut parts = Parts::default();
+    // Signatures hold it, and a request may have waited since it came.
+    let now_ms = exchange.now_ms.saturating_add(waited(exchange.started));
     let call = call(
         exchange,
         routed,
         &routed.facts,
         (target, prepared.spoken.id()),
-        token,
+        (token, now_ms),
         prepared.multimodal,
     );
     vendor.prepare(&call, &provider.credential(), &mut parts)?;
-    let body = vendor.body(&provider.credential(), body);
     let mut path_and_query = parts.path_behind(&provider.base_path);
     let mut headers = parts.headers;
     if !prepared.translates {
@@ -238,45 +291,35 @@ pub(super) fn request(
         headers.insert(CONTENT_TYPE, kind);
     }
     let websocket = vendor.info().websocket && prepared.work.is_none();
-    let usual: &[_] = if websocket {
-        &USUAL_OF_SOCKETS
-    } else if routed.asked.endpoint.asks.is_media() {
-        &USUAL_OF_MEDIA
-    } else if routed.facts.stream {
-        &USUAL_OF_STREAMS
-    } else {
-        &USUAL
-    };
-    // An operator's header replaces ours of the same name, and one that the vendor wants does so too.
-    let free = provider.headers.is_empty()
-        && !headers.contains_key(ACCEPT)
-        && !headers.contains_key(CONTENT_TYPE);
-    if !free {
-        for (name, value) in usual {
-            headers.entry(name).or_insert(value.clone());
-        }
-        for (name, value) in &provider.headers {
-            headers.insert(name, value.clone());
-        }
+    if !websocket {
+        let accept = if routed.asked.endpoint.asks.is_media() {
+            "*/*"
+        } else if routed.facts.stream {
+            "text/event-stream"
+        } else {
+            "application/json"
+        };
+        let json = HeaderValue::from_static("application/json");
+        headers.usual(CONTENT_TYPE, json);
+        headers.usual(ACCEPT, HeaderValue::from_static(accept));
     }
-    let signed = (path_and_query.as_str(), &body);
+    headers.usual(USER_AGENT, HeaderValue::from_static(AGENT));
+    // An operator's header replaces ours of the same name.
+    for (name, value) in &provider.headers {
+        headers.insert(name.clone(), value.clone());
+    }
+    let signed = (path_and_query.as_str(), body);
     vendor.sign(&call, &provider.credential(), signed, &mut headers)?;
     if !parts.query.is_empty() {
         path_and_query.push('?');
         path_and_query.push_str(&parts.query);
     }
-    Ok(Request {
-        method: if websocket { Method::GET } else { Method::POST },
-        path_and_query,
-        headers,
-        usual: if free { usual } else { &[] },
-        body,
-        after: exchange.opened(),
-    })
+    let method = if websocket { Method::GET } else { Method::POST };
+    Ok(Head::new(method, path_and_query, headers))
 }
 
 /// Headers of the client's that an upstream of its own dialect gets as they came, in place of the vendor's own.
-fn carry(asked: &Asked, headers: &mut HeaderMap) {
+fn carry(asked: &Asked, headers: &mut Headers) {
     for (name, _) in &asked.carried {
         headers.remove(name);
     }
@@ -285,23 +328,8 @@ fn carry(asked: &Asked, headers: &mut HeaderMap) {
     }
 }
 
-/// What every request says, beyond what its vendor wants: the kind of its body, what is understood, who asks.
-static USUAL: [(HeaderName, HeaderValue); 3] = usual("application/json");
-static USUAL_OF_MEDIA: [(HeaderName, HeaderValue); 3] = usual("*/*");
-static USUAL_OF_STREAMS: [(HeaderName, HeaderValue); 3] = usual("text/event-stream");
-
-/// A WebSocket has no body of its own to tell of.
-static USUAL_OF_SOCKETS: [(HeaderName, HeaderValue); 1] =
-    [(USER_AGENT, HeaderValue::from_static(AGENT))];
+/// Who asks.
 const AGENT: &str = concat!("yumen/", env!("CARGO_PKG_VERSION"));
-
-const fn usual(accept: &'static str) -> [(HeaderName, HeaderValue); 3] {
-    [
-        (CONTENT_TYPE, HeaderValue::from_static("application/json")),
-        (ACCEPT, HeaderValue::from_static(accept)),
-        (USER_AGENT, HeaderValue::from_static(AGENT)),
-    ]
-}
 
 const DROPPED: HeaderName = HeaderName::from_static("x-yumen-dropped");
 

@@ -4,18 +4,16 @@
 //! always begins on a fresh line; only an event cut by a read is copied. In `Translate`, judging comes before translating.
 
 use std::cell::RefCell;
-use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use adapters::frames::Frames;
 use adapters::vendor::{self, Vendor};
 use adapters::{ClientDialect, Decoder, Dialect, Encoder};
 use bytes::Bytes;
-use http::HeaderMap;
 use wire::canon;
 use wire::json::Tape;
 use wire::sse::{self, Splitter};
-use wire::{Fault, Kind, Rope};
+use wire::{Fault, Headers, Kind, Rope};
 
 use super::govern::{Governor, Tally};
 use super::governing::{end_events, govern_events};
@@ -41,7 +39,7 @@ thread_local! {
 /// The head of an upstream's reply, as long as it is needed.
 pub(super) struct Head {
     pub(super) status: u16,
-    pub(super) headers: HeaderMap,
+    pub(super) headers: Headers,
     pub(super) now_ms: i64,
 }
 
@@ -62,7 +60,7 @@ pub(super) struct Told {
     now_ms: i64,
 }
 
-static NO_HEADERS: LazyLock<HeaderMap> = LazyLock::new(HeaderMap::new);
+static NO_HEADERS: Headers = Headers::new();
 
 impl Told {
     fn view(self) -> vendor::Head<'static> {

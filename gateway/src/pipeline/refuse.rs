@@ -7,9 +7,9 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, StatusCode};
 use journal::Durable;
 use wire::fault::Code;
-use wire::{Fault, Verdict};
+use wire::{Fault, Headers, Verdict};
 
-use super::body::{Headers, ReplyBody, Response};
+use super::body::{ReplyBody, Response};
 use super::settle::{Exchange, outcome_of};
 use crate::worker::RequestId;
 use wire::decimal::decimal;
@@ -87,9 +87,10 @@ mod name {
 /// The headers that every answer has, as far as they apply.
 pub(super) fn describe(exchange: &Exchange, headers: &mut Headers) {
     // Names come from the config and the route table, where they were checked; what does not fit is left out.
+    // None of these names is there yet.
     let mut put = |name: HeaderName, value: Option<HeaderValue>| {
         if let Some(value) = value {
-            headers.insert(name, value);
+            headers.append(name, value);
         }
     };
     let mut made = Made::new(exchange);

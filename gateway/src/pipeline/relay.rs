@@ -4,13 +4,14 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue};
 
 use super::array::Array;
-use super::body::{Headers, ReplyBody, Response};
+use super::body::{HEADERS, ReplyBody, Response};
 use super::dispatch::Sent;
 use super::refuse;
 use super::settle::Exchange;
 use super::stream::Stream;
 use super::through::Through;
 use journal::{Durable, Outcome};
+use wire::Headers;
 
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
@@ -19,7 +20,7 @@ const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering")
 pub(super) fn answer(mut exchange: Exchange, sent: Sent) -> (Response, Durable) {
     exchange.status = 200;
     let array = exchange.array;
-    let mut headers = Headers::default();
+    let mut headers = Headers::with_capacity(HEADERS);
     refuse::describe(&exchange, &mut headers);
     // What is neither JSON nor a stream says what it is.
     let mut kind = None;

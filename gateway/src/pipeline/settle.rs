@@ -10,6 +10,7 @@ pub(super) use end::outcome_of;
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use adapters::ClientDialect;
@@ -176,6 +177,7 @@ impl Exchange {
         dialect: &'static dyn ClientDialect,
     ) -> Self {
         let now = Instant::now();
+        worker.answering.fetch_add(1, Ordering::Relaxed);
         Self {
             snapshot: worker.shared.store.load(),
             dialect,
@@ -224,6 +226,11 @@ impl Exchange {
             finished: false,
             worker: Arc::clone(worker),
         }
+    }
+
+    /// Whether nobody else is answered by this worker: then what goes out waits for nothing to go along with it.
+    pub(super) fn is_alone(&self) -> bool {
+        self.worker.answering.load(Ordering::Relaxed) <= 1
     }
 
     /// The client's address, without a port.

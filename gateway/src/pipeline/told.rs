@@ -2,7 +2,8 @@
 //!
 //! Both come from strangers and are kept only if they have the form they must have (T-05). They decide nothing.
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue};
+use wire::Headers;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -22,14 +23,14 @@ pub(super) struct Told {
 
 impl Told {
     /// `None` if the client said nothing that can be kept: usual, and then nothing is allocated.
-    pub(super) fn read(headers: &HeaderMap) -> Option<Box<Self>> {
+    pub(super) fn read(headers: &Headers) -> Option<Box<Self>> {
         let told = Self {
             request_id: headers
-                .get(REQUEST_ID)
+                .get(&REQUEST_ID)
                 .filter(|id| is_id(id.as_bytes()))
                 .cloned(),
             traceparent: headers
-                .get(TRACEPARENT)
+                .get(&TRACEPARENT)
                 .filter(|value| trace_id(value.as_bytes()).is_some())
                 .cloned(),
         };
@@ -103,7 +104,7 @@ mod tests {
         ] {
             assert_eq!(trace_id(bad.as_bytes()), None, "{bad}");
         }
-        assert!(Told::read(&HeaderMap::new()).is_none());
+        assert!(Told::read(&Headers::new()).is_none());
     }
 
     #[test]

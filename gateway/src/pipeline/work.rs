@@ -28,7 +28,7 @@ use super::reading::Head;
 use super::route::{Candidate, Routed};
 use super::settle::Exchange;
 use crate::config::snapshot::Target;
-use crate::upstream::client::Request;
+use crate::upstream::request::{self, Request};
 
 /// Between two questions about a task: vendors ask for two or three seconds.
 const TASK_PAUSE: Duration = Duration::from_secs(2);
@@ -209,8 +209,8 @@ async fn finished(
             Read::Waits(path) => {
                 // The clock of the first content ends this, if nothing else does.
                 clocks.first(pin!(tokio::time::sleep(TASK_PAUSE))).await?;
-                request.method = Method::GET;
-                request.path_and_query = vendor::join_path(&target.provider.base_path, &path);
+                let path = vendor::join_path(&target.provider.base_path, &path);
+                request.head = request::Head::new(Method::GET, path, request.head.headers.clone());
                 request.body = Rope::new();
             }
         }

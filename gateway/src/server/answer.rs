@@ -8,13 +8,11 @@ use std::task::{Context, Poll, ready};
 
 use adapters::places;
 use bytes::{Bytes, BytesMut};
-use http::HeaderMap;
-use http::request::Parts;
 use hyper::body::{Body as _, Incoming};
-use wire::{Fault, Kind};
+use wire::{Fault, Headers, Kind};
 
 use super::h1;
-use crate::pipeline::{self, Response};
+use crate::pipeline::{self, Head, Response};
 use crate::worker::{Peer, Worker};
 
 /// The body of a request, still coming.
@@ -88,7 +86,7 @@ impl Inbound {
 pub(super) async fn answer(
     worker: Arc<Worker>,
     peer: Arc<Peer>,
-    head: Parts,
+    head: Head,
     body: Inbound,
 ) -> Response {
     let now_ms = worker.now_ms();
@@ -122,7 +120,7 @@ pub(super) async fn answer(
 pub(super) fn unreadable(worker: &Worker, fault: Fault) -> Response {
     let id = worker.next_id(worker.now_ms());
     worker.log_fault(id.as_str(), "", &fault);
-    let dialect = places::find("/", &HeaderMap::new()).dialect;
+    let dialect = places::find("/", &Headers::new()).dialect;
     pipeline::last_words(&fault, id, dialect)
 }
 

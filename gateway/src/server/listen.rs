@@ -218,7 +218,7 @@ async fn converse_h2(worker: Arc<Worker>, snapshot: Arc<Snapshot>, io: Io, addre
     let service = service_fn(move |request: Request<Incoming>| {
         let (worker, peer) = (Arc::clone(&worker), Arc::clone(&peer));
         let (head, body) = request.into_parts();
-        let answering = answer(worker, peer, head, Inbound::Framed(body));
+        let answering = answer(worker, peer, head.into(), Inbound::Framed(body));
         async move { Ok::<http::Response<ReplyBody>, Infallible>(answering.await.into()) }
     });
     let http2 = &snapshot.http2;

@@ -10,8 +10,6 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes};
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use journal::Durable;
 use rustls::pki_types::ServerName;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -19,11 +17,11 @@ use wire::{Fault, Kind, Rope};
 
 use super::h2;
 use super::reply::{self, Head};
+use super::request::{Request, head_bytes};
 use super::socket;
 use crate::audit;
 use crate::io::Io;
 use crate::tasks;
-use wire::decimal::decimal;
 
 /// Where a provider listens, and how to talk to it. Shared by all workers and snapshots.
 #[derive(Debug)]
@@ -55,23 +53,6 @@ pub struct Bounds {
     pub keep_idle: Duration,
     /// Bytes of a reply's head.
     pub header_bytes: usize,
-}
-
-/// A request ready to be written.
-#[derive(Debug)]
-pub struct Request {
-    /// Method.
-    pub method: Method,
-    /// Absolute path and query; may hold a secret.
-    pub path_and_query: String,
-    /// Headers without host, length and connection.
-    pub headers: HeaderMap,
-    /// Those that are the same for all requests of a kind; none of them is among `headers`.
-    pub usual: &'static [(HeaderName, HeaderValue)],
-    /// The body; cloned, never copied.
-    pub body: Rope,
-    /// The record of this request: not a byte is written before it is as durable as the config asks.
-    pub after: Durable,
 }
 
 /// The rest of a body, which comes while it is sent.
@@ -128,7 +109,9 @@ impl Client {
             return Ok(reply);
         }
         // What is ready to go out goes out one behind the other: whom the first wakes finds the rest, and is not woken for each.
-        tasks::give_way().await;
+        if !request.alone {
+            tasks::give_way().await;
+        }
         request.after.write();
         loop {
             let (io, pooled) = match self.take_idle(endpoint, bounds) {
@@ -151,7 +134,7 @@ impl Client {
         request: &Request,
     ) -> Result<Reply, Fault> {
         let length = request.body.len() as u64;
-        let mut message = head_bytes(endpoint, request, Some(length));
+        let mut message = head_bytes(endpoint, &request.head, Some(length));
         message.append(request.body.clone());
         // A server that answers before it has read the request (413, say) may close at once: read what it said.
         let written = write_all(&mut io, message).await;
@@ -412,7 +395,7 @@ async fn write_on<U: Upload>(
     rest: &mut U,
 ) -> Result<(), Unsent> {
     let length = rest.left().map(|left| left + request.body.len() as u64);
-    let mut message = head_bytes(endpoint, request, length);
+    let mut message = head_bytes(endpoint, &request.head, length);
     let chunked = length.is_none();
     if chunked {
         message.append(chunk(request.body.clone()));
@@ -440,46 +423,3 @@ fn chunk(data: Rope) -> Rope {
     chunk.push(Bytes::from_static(b"\r\n"));
     chunk
 }
-
-/// Request line and headers, but for those of the body. Values were validated when they became `HeaderValue`s.
-pub(super) fn opening(endpoint: &Endpoint, request: &Request) -> Vec<u8> {
-    let mut head = Vec::with_capacity(HEAD_BYTES);
-    let method = request.method.as_str().as_bytes();
-    let path = request.path_and_query.as_bytes();
-    put(&mut head, [method, b" ", path, b" HTTP/1.1\r\nhost: "]);
-    let authority = endpoint.authority.as_bytes();
-    put(&mut head, [authority, b"", b"", b"\r\n"]);
-    let usual = request.usual.iter().map(|(name, value)| (name, value));
-    for (name, value) in request.headers.iter().chain(usual) {
-        put(
-            &mut head,
-            [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"],
-        );
-    }
-    head
-}
-
-fn put(head: &mut Vec<u8>, parts: [&[u8]; 4]) {
-    head.reserve(parts.iter().map(|part| part.len()).sum());
-    parts.iter().for_each(|part| head.extend_from_slice(part));
-}
-
-/// The whole head. `length`: of the body; `None`: it comes in chunks.
-fn head_bytes(endpoint: &Endpoint, request: &Request, length: Option<u64>) -> Rope {
-    let mut head = opening(endpoint, request);
-    let mut digits = [0; 20];
-    match length {
-        Some(length) => {
-            let length = decimal(length, &mut digits);
-            put(&mut head, [b"content-length: ", length, b"", b"\r\n\r\n"]);
-        }
-        None => put(
-            &mut head,
-            [b"transfer-encoding: chunked", b"", b"", b"\r\n\r\n"],
-        ),
-    }
-    head.into()
-}
-
-/// Room for a usual head.
-const HEAD_BYTES: usize = 512;

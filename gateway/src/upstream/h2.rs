@@ -17,8 +17,9 @@ use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use wire::{Fault, Kind, Rope};
 
-use super::client::{self, Body, Bounds, Endpoint, Reply, Request};
-use super::reply::Head;
+use super::client::{self, Body, Bounds, Endpoint, Reply};
+use super::reply::{self, Head};
+use super::request::Request;
 use crate::io::Io;
 use crate::tasks;
 
@@ -64,7 +65,7 @@ impl Links {
                     return Ok(Some(Reply {
                         head: Head {
                             status: parts.status.as_u16(),
-                            headers: parts.headers,
+                            headers: reply::kept(&parts.headers),
                         },
                         body: Body::from_h2(body),
                     }));
@@ -152,17 +153,16 @@ fn message(endpoint: &Endpoint, request: &Request) -> Result<http::Request<Once>
     let uri = Uri::builder()
         .scheme(scheme)
         .authority(endpoint.authority.as_str())
-        .path_and_query(request.path_and_query.as_str())
+        .path_and_query(request.head.path_and_query.as_str())
         .build()
         .map_err(bug)?;
     let mut message = http::Request::builder()
-        .method(request.method.clone())
+        .method(request.head.method.clone())
         .uri(uri)
         .body(Once(Some(request.body.clone())))
         .map_err(bug)?;
     let headers = message.headers_mut();
-    headers.clone_from(&request.headers);
-    headers.extend(request.usual.iter().cloned());
+    *headers = request.head.headers.clone().into();
     Ok(message)
 }
 

@@ -5,5 +5,6 @@
 pub mod client;
 mod h2;
 pub mod reply;
+pub mod request;
 mod socket;
 pub mod token;

@@ -13,7 +13,7 @@ use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, TRANSF
 use http::{HeaderMap, HeaderName, HeaderValue};
 use wire::chunked::Chunked;
 use wire::decimal::number;
-use wire::{Fault, Kind};
+use wire::{Fault, Headers, Kind};
 
 use crate::io::{Io, give_back};
 
@@ -40,7 +40,7 @@ pub struct Head {
     /// HTTP status, 200 and up.
     pub status: u16,
     /// Those of its headers that are kept: see [`KEPT`].
-    pub headers: HeaderMap,
+    pub headers: Headers,
 }
 
 /// How the body ends.
@@ -143,7 +143,7 @@ pub async fn read_answer(mut io: Io, header_bytes: usize) -> Result<Answer, Faul
 /// What a head says, beyond its status.
 #[derive(Default)]
 struct Parsed {
-    headers: HeaderMap,
+    headers: Headers,
     version_1_0: bool,
     /// A `content-length`; `None` in it: it is none.
     length: Option<Option<u64>>,
@@ -177,16 +177,33 @@ impl Parsed {
             11..=16 => {
                 let kept = |kept: &&HeaderName| line.name.eq_ignore_ascii_case(kept.as_str());
                 if let Some(name) = KEPT.iter().find(kept) {
-                    let mut value =
-                        HeaderValue::from_bytes(line.value).map_err(|_| malformed("header"))?;
-                    value.set_sensitive(*name == SUBJECT_TOKEN);
-                    self.headers.append(name, value);
+                    let value = match line.value {
+                        b"application/json" => HeaderValue::from_static("application/json"),
+                        b"text/event-stream" => HeaderValue::from_static("text/event-stream"),
+                        value => HeaderValue::from_bytes(value).map_err(|_| malformed("header"))?,
+                    };
+                    self.headers.append(name.clone(), masked(name, value));
                 }
             }
             _ => {}
         }
         Ok(())
     }
+}
+
+/// Tokens are not printed.
+fn masked(name: &HeaderName, mut value: HeaderValue) -> HeaderValue {
+    value.set_sensitive(*name == SUBJECT_TOKEN);
+    value
+}
+
+/// What is kept of the headers of a reply.
+pub(super) fn kept(headers: &HeaderMap) -> Headers {
+    let kept = KEPT.iter().flat_map(|name| {
+        let all = headers.get_all(name).iter();
+        all.map(|value| (name.clone(), masked(name, value.clone())))
+    });
+    kept.collect()
 }
 
 fn parse_head(bytes: &[u8]) -> Result<Option<(u16, usize, Parsed)>, Fault> {

@@ -17,13 +17,14 @@ use http::header::{
     CONNECTION, CONTENT_TYPE, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS,
     SEC_WEBSOCKET_PROTOCOL, UPGRADE,
 };
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use wire::ws::{self, Broken, Decoder, Item, Mask, Opcode};
-use wire::{Fault, Kind, Rope};
+use wire::{Fault, Headers, Kind, Rope};
 
-use super::client::{Bounds, Endpoint, Request, opening, write_all};
+use super::client::{Bounds, Endpoint, write_all};
 use super::reply::{self, Answer, HEADERS_MAX, Head, cut_short, malformed};
+use super::request::Request;
 use crate::io::{Io, give_back};
 
 /// Bytes of one message: as an event of any other stream.
@@ -59,7 +60,7 @@ pub(super) async fn open(
         return Err(Fault::new(Kind::ConnectFailed).reason("http2_socket"));
     }
     let key = STANDARD.encode(random::<16>()?);
-    let mut head = opening(endpoint, request);
+    let mut head = request.head.opening(endpoint).to_vec();
     let lines = "connection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: ";
     for part in [lines, &key, "\r\n\r\n"] {
         head.extend_from_slice(part.as_bytes());
@@ -79,7 +80,7 @@ pub(super) async fn open(
     let events = HeaderValue::from_static("text/event-stream");
     let head = Head {
         status: 200,
-        headers: HeaderMap::from_iter([(CONTENT_TYPE, events)]),
+        headers: Headers::from_iter([(CONTENT_TYPE, events)]),
     };
     let messages = Messages {
         io: Some(io),

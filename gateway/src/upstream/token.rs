@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 use adapters::Credential;
 use adapters::vendor::TokenFlow;
 use arc_swap::ArcSwapOption;
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use http::header::{CONTENT_TYPE, HeaderValue};
 use journal::Durable;
-use wire::{Fault, Kind, Rope};
+use wire::{Fault, Headers, Kind, Rope};
 
-use super::client::Request;
+use super::request::{Head, Request};
 
 /// A token is not used in its last seconds: it must still be good when it arrives.
 const MARGIN: Duration = Duration::from_secs(30);
@@ -25,18 +25,16 @@ const FETCHES_PER: Duration = Duration::from_secs(60);
 /// The request for a token of this credential.
 pub fn request(flow: &dyn TokenFlow, credential: &Credential<'_>) -> Request {
     let wanted = flow.request(credential);
-    let mut headers = HeaderMap::new();
+    let mut headers = Headers::new();
     if !wanted.body.is_empty() {
         let json = HeaderValue::from_static("application/json");
         headers.insert(CONTENT_TYPE, json);
     }
     Request {
-        method: wanted.method,
-        path_and_query: wanted.path_and_query,
-        headers,
-        usual: &[],
+        head: Head::new(wanted.method, wanted.path_and_query, headers),
         body: Rope::from(wanted.body),
         after: Durable::NOW,
+        alone: true,
     }
 }
 

@@ -23,9 +23,12 @@ pub fn decimal(number: u64, room: &mut [u8; 20]) -> &[u8] {
 /// `None` for anything else, and for what 64 bits do not hold.
 #[must_use]
 pub fn number(digits: &[u8]) -> Option<u64> {
-    let sound = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
-    let text = std::str::from_utf8(digits).ok().filter(|_| sound)?;
-    text.parse().ok()
+    let mut all = digits.iter();
+    let digit = |byte: &u8| byte.is_ascii_digit().then(|| u64::from(byte - b'0'));
+    let first = digit(all.next()?)?;
+    all.try_fold(first, |number, byte| {
+        number.checked_mul(10)?.checked_add(digit(byte)?)
+    })
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ pub mod decimal;
 pub mod edit;
 pub mod facts;
 pub mod fault;
+pub mod headers;
 pub mod hold;
 pub mod json;
 pub mod multipart;
@@ -21,5 +22,6 @@ pub mod ws;
 
 pub use edit::Edits;
 pub use fault::{Fault, Kind};
+pub use headers::Headers;
 pub use rope::Rope;
 pub use verdict::{Grade, Verdict};

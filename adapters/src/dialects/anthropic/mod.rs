@@ -22,13 +22,13 @@ pub(crate) use shape::Shape;
 pub(crate) use turns::{as_object, is_blank, vendor_id, write_input};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName};
+use http::HeaderName;
 use wire::canon;
 use wire::facts::{Contents, EventFacts, ReplyFacts, RequestFacts, Saying};
 use wire::fault::Code;
 use wire::json::{self, Value};
 use wire::sse;
-use wire::{Fault, Kind};
+use wire::{Fault, Headers, Kind};
 
 use crate::dialect::{
     ClientDialect, Decoder, Dialect, DialectId, Encoded, Encoder, ErrorBody, Forward, Lossy,
@@ -100,8 +100,8 @@ impl ClientDialect for Anthropic {
         ]
     }
 
-    fn claims(&self, headers: &HeaderMap) -> bool {
-        headers.contains_key(VERSION)
+    fn claims(&self, headers: &Headers) -> bool {
+        headers.has(&VERSION)
     }
 
     /// Version and features travel on as they came; a value that is no such word does not.

@@ -132,7 +132,7 @@ impl ClientDialect for DashScope {
                 .message("Tasks that are fetched later are not supported."));
         }
         asked.stream = enables(&SSE);
-        if let Some(value) = head.headers.get(INSPECTION) {
+        if let Some(value) = head.headers.get(&INSPECTION) {
             asked.carried.push((INSPECTION, value.clone()));
         }
         Ok(())

@@ -29,14 +29,14 @@ pub(crate) use lens::usage_of;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName};
+use http::HeaderName;
 use wire::canon;
 use wire::facts::{Contents, EventFacts, ReplyFacts, RequestFacts, Saying};
 use wire::fault::Code;
 use wire::json::{self, Value};
 use wire::operation::{Done, Reply, Work};
 use wire::sse;
-use wire::{Fault, Kind, Rope};
+use wire::{Fault, Headers, Kind, Rope};
 
 use crate::dialect::{
     ClientDialect, Decoder, Dialect, DialectId, Encoded, Encoder, ErrorBody, Forward, Lossy,
@@ -124,8 +124,8 @@ impl ClientDialect for Gemini {
         &["/v1beta/models", "/v1/models"]
     }
 
-    fn claims(&self, headers: &HeaderMap) -> bool {
-        headers.contains_key(KEY)
+    fn claims(&self, headers: &Headers) -> bool {
+        headers.has(&KEY)
     }
 
     fn read_head(&self, head: RequestHead<'_>, asked: &mut Asked) -> Result<(), Fault> {

@@ -329,7 +329,7 @@ fn a_prompt_that_is_blocked_is_an_error_elsewhere_and_itself_here() {
     let reply = Bytes::from(reply.to_string());
     let tape = scan(&reply, &Limits::default()).unwrap();
     let root = Value::root(&tape, &reply).unwrap();
-    let headers = http::HeaderMap::new();
+    let headers = wire::Headers::new();
     let answered = crate::vendor::Head {
         status: 200,
         headers: &headers,

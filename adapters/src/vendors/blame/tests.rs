@@ -6,8 +6,8 @@ use wire::json;
 use super::*;
 
 fn after(name: &'static str, value: &str) -> Option<Duration> {
-    let mut headers = HeaderMap::new();
-    headers.insert(name, value.parse().unwrap());
+    let mut headers = Headers::new();
+    headers.insert(name.parse().unwrap(), value.parse().unwrap());
     retry_after(&Head {
         status: 429,
         headers: &headers,

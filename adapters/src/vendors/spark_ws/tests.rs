@@ -1,6 +1,6 @@
 //! The vendor's vectors, and what is written where.
 
-use http::HeaderMap;
+use wire::Headers;
 
 use super::*;
 use crate::dialect::DialectId;
@@ -100,7 +100,7 @@ fn a_wrong_clock_is_told_apart() {
     for status in [401, 403] {
         let head = Head {
             status,
-            headers: &HeaderMap::new(),
+            headers: &Headers::new(),
             now_ms: 0,
         };
         let fault = SparkWs.fault(&head, Value::root(&tape, body)).unwrap();

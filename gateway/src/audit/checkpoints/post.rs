@@ -8,12 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use http::{HeaderMap, HeaderValue, Method, header};
+use http::{HeaderValue, Method, header};
 
 use crate::config::address::{Scheme, parse_base_url};
 use crate::config::snapshot::ClientTls;
 use crate::secret::Secret;
-use crate::upstream::client::{Bounds, Client, Endpoint, Request};
+use crate::upstream::client::{Bounds, Client, Endpoint};
+use crate::upstream::request::{Head, Request};
+use wire::Headers;
 
 /// Time for one exchange, the connection included.
 const EXCHANGE_MAX: Duration = Duration::from_secs(10);
@@ -29,8 +31,7 @@ const BOUNDS: Bounds = Bounds {
 pub(super) struct Post {
     client: Arc<Client>,
     endpoint: Arc<Endpoint>,
-    path: String,
-    headers: HeaderMap,
+    head: Arc<Head>,
 }
 
 /// What came back.
@@ -50,7 +51,7 @@ impl Post {
                 Some(made.map_err(|_| anyhow::anyhow!("no roots to verify a certificate with"))?)
             }
         };
-        let mut headers = HeaderMap::new();
+        let mut headers = Headers::new();
         let plain = HeaderValue::from_static("text/plain; charset=utf-8");
         headers.insert(header::CONTENT_TYPE, plain);
         if let Some(token) = token {
@@ -60,6 +61,7 @@ impl Post {
             headers.insert(header::AUTHORIZATION, value);
         }
         let path = format!("{}{suffix}", path.trim_end_matches('/'));
+        let path = if path.is_empty() { "/".into() } else { path };
         Ok(Self {
             client: Arc::default(),
             endpoint: Arc::new(Endpoint {
@@ -72,8 +74,7 @@ impl Post {
                 http2: false,
                 idle_max: 1,
             }),
-            path: if path.is_empty() { "/".into() } else { path },
-            headers,
+            head: Head::new(Method::POST, path, headers),
         })
     }
 
@@ -87,12 +88,10 @@ impl Post {
 
     async fn exchange(&self, body: String) -> anyhow::Result<Answer> {
         let request = Request {
-            method: Method::POST,
-            path_and_query: self.path.clone(),
-            headers: self.headers.clone(),
-            usual: &[],
+            head: Arc::clone(&self.head),
             body: body.into_bytes().into(),
             after: journal::Durable::NOW,
+            alone: true,
         };
         let failed = |fault: wire::Fault| anyhow::anyhow!("{}", fault.why());
         let sent = self.client.send(&self.endpoint, &BOUNDS, &request);

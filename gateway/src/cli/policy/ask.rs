@@ -8,7 +8,6 @@ use std::sync::Arc;
 use adapters::ClientDialect;
 use adapters::places::{self, At};
 use bytes::Bytes;
-use http::HeaderMap;
 use policies::access::keys::{KeySpec, KeyTable, Models, Principal};
 use policies::access::scope::Scope;
 use policies::limit::line::Share;
@@ -129,7 +128,7 @@ fn asked_at(
     request: &Request,
 ) -> Result<adapters::Asked, String> {
     let path = request.path.as_deref().unwrap_or_default();
-    let place = places::find(path, &HeaderMap::new());
+    let place = places::find(path, &wire::Headers::new());
     if let At::Call(endpoint, model) = place.at
         && place.dialect.id() == dialect.id()
     {

@@ -56,6 +56,7 @@ pub(super) fn join(
                 filing: None,
                 shown: [Named::new(&provider.name), Named::new(name)],
                 meters: OnceLock::new(),
+                heads: provider.no_heads(),
                 room: limits::room(&maker, config, &written)?,
             });
         }

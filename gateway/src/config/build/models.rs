@@ -47,6 +47,7 @@ pub(super) fn all(
                 filing: target.filing.as_deref().map(Into::into),
                 shown: [Named::new(&provider.name), Named::new(&target.model)],
                 meters: OnceLock::new(),
+                heads: provider.no_heads(),
                 room: limits::room(&maker, config, target)?,
             });
         }

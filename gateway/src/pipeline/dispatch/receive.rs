@@ -205,12 +205,14 @@ pub(in crate::pipeline) async fn collect(
     let mut clocks = clocks.clone();
     let mut first = Bytes::new();
     let mut joined = BytesMut::new();
-    while let Some(data) = match clocks.read(&mut body, false).await {
-        Ok(data) => data,
-        // The status already says that it failed.
-        Err(_) if !strict => None,
-        Err(fault) => return Err(fault),
-    } {
+    while !body.is_complete()
+        && let Some(data) = match clocks.read(&mut body, false).await {
+            Ok(data) => data,
+            // The status already says that it failed.
+            Err(_) if !strict => None,
+            Err(fault) => return Err(fault),
+        }
+    {
         if first.len().max(joined.len()) + data.len() > most {
             if strict {
                 return Err(Fault::new(Kind::Malformed).reason("reply_too_large"));

@@ -365,7 +365,7 @@ fn goes_down(reads: &[&[u8]], restore: bool) -> (Result<String, Fault>, (u64, u6
     let vendor = adapters::vendor("openai-compatible").unwrap();
     let head = Head {
         status: 200,
-        headers: HeaderMap::new(),
+        headers: Headers::new(),
         now_ms: 0,
     };
     let gear = Gear::govern(false, governor(restore));

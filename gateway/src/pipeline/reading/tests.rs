@@ -14,7 +14,7 @@ fn reading(gear: Gear) -> Reading {
     let vendor = adapters::vendor("openai-compatible").unwrap();
     let head = Head {
         status: 200,
-        headers: HeaderMap::new(),
+        headers: Headers::new(),
         now_ms: 0,
     };
     Reading::new(

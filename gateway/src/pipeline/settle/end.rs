@@ -2,7 +2,8 @@
 //!
 //! Never waits: the record is one `write`.
 
-use std::time::Instant;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use journal::{Attempt, Closing, Denial, Durable, Outcome, Tokens};
 use smallvec::SmallVec;
@@ -27,11 +28,15 @@ impl Exchange {
         }
         let code = fault.map_or("", |fault| fault.public_code().as_str());
         let tokens = self.tokens();
+        let took = self.started.elapsed();
         self.ended = match self.entry.take() {
-            Some(entry) => self.close(entry, outcome, code, tokens),
-            None => self.deny(code, fault),
+            Some(entry) => self.close(entry, outcome, code, (tokens, took)),
+            None => self.deny(code, fault, took),
         };
-        self.count(fault, tokens);
+        if self.is_alone() {
+            self.ended.hurry();
+        }
+        self.count(fault, tokens, took);
         limits::settle(self, tokens);
         if let Some(fault) = fault {
             self.worker
@@ -45,7 +50,7 @@ impl Exchange {
         entry: journal::Entry,
         outcome: Outcome,
         code: &str,
-        tokens: Tokens,
+        (tokens, took): (Tokens, Duration),
     ) -> Durable {
         // Bodies come before the record that names them.
         let (print, body) = self.keep.as_deref_mut().map(Keep::of_reply).unzip();
@@ -83,17 +88,22 @@ impl Exchange {
             finish: self.meter.finish.map_or("", Finish::as_str),
             bytes_down: self.meter.bytes_down,
             events: self.meter.events,
-            first_byte_ms: self.meter.first_byte.map(|at| millis(at, self.started)),
-            first_content_ms: self.meter.first_content.map(|at| millis(at, self.started)),
-            total_ms: millis(Instant::now(), self.started),
+            first_byte_ms: self.after(self.meter.first_byte),
+            first_content_ms: self.after(self.meter.first_content),
+            total_ms: millis(took),
             code,
             reply_fingerprint: print.as_ref().and_then(Option::as_ref),
             reply_body: body.as_ref().and_then(Option::as_ref),
         })
     }
 
+    /// How long after the request's arrival, in milliseconds.
+    fn after(&self, at: Option<Instant>) -> Option<u64> {
+        at.map(|at| millis(at.saturating_duration_since(self.started)))
+    }
+
     /// One record for a request that never came to an upstream; none for the listing of models.
-    fn deny(&self, code: &str, fault: Option<&Fault>) -> Durable {
+    fn deny(&self, code: &str, fault: Option<&Fault>, took: Duration) -> Durable {
         if fault.is_none() {
             return Durable::NOW;
         }
@@ -124,7 +134,7 @@ impl Exchange {
             request_bytes: self.request_bytes.max(self.file_bytes),
             status: self.status,
             code,
-            total_ms: millis(Instant::now(), self.started),
+            total_ms: millis(took),
             fingerprint: fingerprint.flatten(),
             request_body: request_body.flatten(),
         };
@@ -211,12 +221,9 @@ impl Exchange {
         }
     }
 
-    fn count(&self, fault: Option<&Fault>, tokens: Tokens) {
+    fn count(&self, fault: Option<&Fault>, tokens: Tokens, took: Duration) {
         let shared = &self.worker.shared;
-        shared
-            .routes
-            .of(self.endpoint)
-            .done(self.status, self.started.elapsed());
+        shared.routes.of(self.endpoint).done(self.status, took);
         if let Some(fault) = fault {
             shared.metrics.fault(fault.kind(), fault.why());
         }
@@ -247,6 +254,7 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
+        self.worker.answering.fetch_sub(1, Ordering::Relaxed);
         if !self.finished {
             self.status = if self.status == 0 { 499 } else { self.status };
             // Unwinding drops it too: then the fault is ours; so does the end of a drain.
@@ -276,6 +284,6 @@ pub(in crate::pipeline) fn outcome_of(fault: &Fault) -> Outcome {
     }
 }
 
-fn millis(at: Instant, from: Instant) -> u64 {
-    u64::try_from(at.saturating_duration_since(from).as_millis()).unwrap_or(u64::MAX)
+fn millis(took: Duration) -> u64 {
+    u64::try_from(took.as_millis()).unwrap_or(u64::MAX)
 }

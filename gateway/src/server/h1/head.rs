@@ -9,10 +9,12 @@ use std::mem::MaybeUninit;
 
 use bytes::BytesMut;
 use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
-use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
+use http::{HeaderName, HeaderValue, Method, Uri, Version};
+use wire::Headers;
 use wire::chunked::Chunked;
 use wire::decimal::number;
+
+use crate::pipeline::{self, Odd};
 
 /// Headers for which there is room on the stack; more take a heap's.
 const USUAL_HEADERS: usize = 100;
@@ -23,11 +25,11 @@ const URI_BYTES_MAX: usize = (u16::MAX - 1) as usize;
 const SPARE_HEADERS: usize = 64;
 
 thread_local! {
-    static SPARE: RefCell<HeaderMap> = RefCell::new(HeaderMap::new());
+    static SPARE: RefCell<Headers> = const { RefCell::new(Headers::new()) };
 }
 
 /// The headers of a request that is answered: their room serves the thread's next one.
-pub(in crate::server) fn give_back(mut headers: HeaderMap) {
+pub(in crate::server) fn give_back(mut headers: Headers) {
     headers.clear();
     if headers.capacity() <= SPARE_HEADERS {
         SPARE.set(headers);
@@ -58,17 +60,13 @@ impl Framing {
 
 /// A head. Not to be printed: it holds credentials.
 pub(super) struct Head {
-    pub(super) parts: Parts,
+    pub(super) request: pipeline::Head,
     pub(super) framing: Framing,
     /// Another request may follow on this connection.
     pub(super) keeps: bool,
     /// The client waits for leave to send the body (RFC 9110, section 10.1.1).
     pub(super) expects: bool,
 }
-
-/// In the extensions of a request whose framing is in doubt: why.
-#[derive(Clone, Copy, Debug)]
-pub struct Odd(pub &'static str);
 
 /// What is not a head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,9 +172,13 @@ fn parse(bytes: &mut BytesMut, limits: Limits) -> Result<Option<Head>, Unreadabl
             headers.append(name, value);
         }
     }
-    let (mut parts, ()) = Request::new(()).into_parts();
-    (parts.method, parts.uri, parts.version, parts.headers) = (method, uri, version, headers);
-    Ok(Some(told.finish(parts)))
+    Ok(Some(told.finish(pipeline::Head {
+        method,
+        uri,
+        version,
+        headers,
+        odd: None,
+    })))
 }
 
 /// What the headers tell of the message itself.
@@ -233,27 +235,24 @@ impl Told {
     }
 
     /// RFC 9112, section 6.3, with its leniencies refused.
-    fn finish(self, mut parts: Parts) -> Head {
-        let odd = match self.length {
+    fn finish(self, mut request: pipeline::Head) -> Head {
+        request.odd = match self.length {
             Some(_) if self.chunked => Some(Odd(
                 "Content-Length and Transfer-Encoding together are not allowed.",
             )),
             _ => self.odd,
         };
-        let framing = if odd.is_some() {
+        let framing = if request.odd.is_some() {
             Framing::Broken
         } else if self.chunked {
             Framing::Chunked(Chunked::default())
         } else {
             Framing::Length(self.length.unwrap_or(0))
         };
-        if let Some(odd) = odd {
-            parts.extensions.insert(odd);
-        }
         Head {
             keeps: self.keeps && !self.closes,
             expects: self.expects && self.version == Version::HTTP_11 && !framing.is_over(),
-            parts,
+            request,
             framing,
         }
     }

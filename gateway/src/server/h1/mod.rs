@@ -32,7 +32,6 @@ use crate::io::{Io, give_back};
 use crate::pipeline::{ReplyBody, Response};
 use crate::worker::{Peer, Worker};
 
-pub use self::head::Odd;
 pub use self::line::Body;
 
 /// How long a client that was told the end is heard out, and how much of it.
@@ -206,15 +205,15 @@ impl Connection {
     fn ask(&mut self, head: Head) {
         (self.since, self.seen, self.closes) = (None, 0, !head.keeps);
         self.asked = Asked {
-            head_only: head.parts.method == Method::HEAD,
-            old: head.parts.version == Version::HTTP_10,
+            head_only: head.request.method == Method::HEAD,
+            old: head.request.version == Version::HTTP_10,
         };
         lock(&self.line).begin(head.framing, head.expects);
         let body = Inbound::Line(Body(Arc::clone(&self.line)));
         let (worker, peer) = (Arc::clone(&self.worker), Arc::clone(&self.peer));
         // Made where it stays: all of it would be copied there, though nearly all of it is room for later.
         let room = Box::new_uninit();
-        let answering = Box::write(room, answer::answer(worker, peer, head.parts, body));
+        let answering = Box::write(room, answer::answer(worker, peer, head.request, body));
         self.state = State::Answering(Box::into_pin(answering));
     }
 

@@ -12,11 +12,10 @@ use bytes::Buf;
 use http::StatusCode;
 use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING};
 use tokio::io::AsyncWrite;
-use wire::Rope;
 use wire::decimal::decimal;
+use wire::{Headers, Rope};
 
 use crate::io::Io;
-use crate::pipeline::Headers;
 
 /// Slices of one write; a body in more pieces takes more writes.
 const SLICES: usize = 16;
@@ -85,38 +84,39 @@ impl Out {
         now_ms: i64,
     ) {
         let lead = self.lead();
-        let mut line = |parts: [&[u8]; 4]| {
-            for part in parts {
-                lead.extend_from_slice(part);
-            }
-        };
-        let reason = status.canonical_reason().unwrap_or("-").as_bytes();
-        line([b"HTTP/1.1 ", status.as_str().as_bytes(), b" ", reason]);
+        let reason = status.canonical_reason().unwrap_or("-");
+        // Each piece by itself: of those that are constant the length is known where they are copied.
+        lead.extend_from_slice(b"HTTP/1.1 ");
+        lead.extend_from_slice(status.as_str().as_bytes());
+        lead.extend_from_slice(b" ");
+        lead.extend_from_slice(reason.as_bytes());
         for (name, value) in headers.iter() {
             // Those of the framing are this file's to tell.
             if !matches!(
                 *name,
                 CONNECTION | CONTENT_LENGTH | TRANSFER_ENCODING | DATE
             ) {
-                line([b"\r\n", name.as_str().as_bytes(), b": ", value.as_bytes()]);
+                lead.extend_from_slice(b"\r\n");
+                lead.extend_from_slice(name.as_str().as_bytes());
+                lead.extend_from_slice(b": ");
+                lead.extend_from_slice(value.as_bytes());
             }
         }
         match frame {
             Frame::Length(length) => {
-                line([
-                    b"\r\ncontent-length: ",
-                    decimal(length, &mut [0; 20]),
-                    b"",
-                    b"",
-                ]);
+                lead.extend_from_slice(b"\r\ncontent-length: ");
+                lead.extend_from_slice(decimal(length, &mut [0; 20]));
             }
-            Frame::Chunked => line([b"\r\ntransfer-encoding: chunked", b"", b"", b""]),
+            Frame::Chunked => lead.extend_from_slice(b"\r\ntransfer-encoding: chunked"),
             Frame::UntilClose | Frame::Nothing => {}
         }
         if !connection.is_empty() {
-            line([b"\r\nconnection: ", connection, b"", b""]);
+            lead.extend_from_slice(b"\r\nconnection: ");
+            lead.extend_from_slice(connection);
         }
-        line([b"\r\ndate: ", &date(now_ms), b"\r\n\r\n", b""]);
+        lead.extend_from_slice(b"\r\ndate: ");
+        lead.extend_from_slice(&date(now_ms));
+        lead.extend_from_slice(b"\r\n\r\n");
     }
 
     /// A part of the body, `last` or not. There must be no other in it.

@@ -41,8 +41,8 @@ async fn reply(parts: &[&[u8]], close: bool) -> (Result<(u16, Vec<u8>), Fault>, 
 fn a_token_in_a_head_is_kept_and_not_shown() {
     let head = b"HTTP/1.1 201 Created\r\nX-Subject-Token: MIIsecret\r\nX-Subject-Tokem: a\r\n\r\n";
     let (status, _, parsed) = parse_head(head).unwrap().unwrap();
-    assert_eq!((status, parsed.headers.len()), (201, 1));
-    assert_eq!(parsed.headers["x-subject-token"], "MIIsecret");
+    assert_eq!((status, parsed.headers.iter().count()), (201, 1));
+    assert_eq!(parsed.headers.get("x-subject-token").unwrap(), "MIIsecret");
     assert!(!format!("{:?}", parsed.headers).contains("MII"));
 }
 

@@ -56,12 +56,14 @@ fn request(body: &str) -> (Endpoint, Request) {
         idle_max: 0,
     };
     let request = Request {
-        method: Method::GET,
-        path_and_query: "/chat?a=b".to_owned(),
-        headers: HeaderMap::new(),
-        usual: &[],
+        head: crate::upstream::request::Head::new(
+            Method::GET,
+            "/chat?a=b".to_owned(),
+            Headers::new(),
+        ),
         body: Rope::from(Bytes::from(body.to_owned())),
         after: Durable::NOW,
+        alone: true,
     };
     (endpoint, request)
 }

@@ -3,24 +3,31 @@
 //! The innermost loop of the scanner: most bytes of a body are looked at here and nowhere else. Knows nothing of JSON but
 //! these three. Invariant: the byte at the returned length, if there is one, is the first that is not plain.
 
+/// How many bytes come before the first quote, backslash or control character, if that is among the first sixteen: two words
+/// of eight bytes, as numbers. `None` also near the end of the body.
+#[inline]
+pub(super) fn short_prefix(text: &[u8]) -> Option<usize> {
+    let (first, rest) = text.split_first_chunk::<WORD>()?;
+    let marks = special_marks(u64::from_le_bytes(*first));
+    if marks != 0 {
+        return Some(marks.trailing_zeros() as usize / 8);
+    }
+    let second = rest.first_chunk::<WORD>()?;
+    let marks = special_marks(u64::from_le_bytes(*second));
+    (marks != 0).then(|| WORD + marks.trailing_zeros() as usize / 8)
+}
+
 /// How many bytes come before the first quote, backslash or control character.
 ///
-/// Most strings are short: two words of eight bytes, as numbers. What is longer is searched by vector for the two
-/// characters. `clean`: the caller knows that there is no control character; else the run is asked for one.
+/// Most strings are short. What is longer is searched by vector for the two characters. `clean`: the caller knows that there
+/// is no control character; else the run is asked for one.
 #[inline]
 pub fn plain_prefix(text: &[u8], clean: bool) -> usize {
-    if let Some((first, rest)) = text.split_first_chunk::<WORD>() {
-        let marks = special_marks(u64::from_le_bytes(*first));
-        if marks != 0 {
-            return marks.trailing_zeros() as usize / 8;
-        }
-        if let Some(second) = rest.first_chunk::<WORD>() {
-            let marks = special_marks(u64::from_le_bytes(*second));
-            if marks != 0 {
-                return WORD + marks.trailing_zeros() as usize / 8;
-            }
-            return long(text, clean);
-        }
+    if let Some(short) = short_prefix(text) {
+        return short;
+    }
+    if text.len() >= LANES {
+        return long(text, clean);
     }
     // The end of the body: nothing that is valid is cut here.
     text.iter()

@@ -6,7 +6,7 @@
 
 mod keys;
 
-use super::run::{has_control, plain_prefix};
+use super::run::{has_control, plain_prefix, short_prefix};
 use super::tape::{Limits, Node, Reason, Reject, Tape, Type};
 use super::text;
 use super::view::utf8;
@@ -18,9 +18,7 @@ use smallvec::SmallVec;
 /// # Errors
 /// [`Reject`] with the first thing that is not allowed.
 pub fn scan(body: &[u8], limits: &Limits) -> Result<Tape, Reject> {
-    let mut tape = Tape {
-        nodes: Vec::with_capacity(64),
-    };
+    let mut tape = Tape::spare();
     scan_into(body, limits, &mut tape)?;
     Ok(tape)
 }
@@ -38,7 +36,7 @@ pub fn scan_into(body: &[u8], limits: &Limits, tape: &mut Tape) -> Result<(), Re
             at: 0,
         });
     }
-    Scanner {
+    let mut scanner = Scanner {
         body,
         clean,
         at: 0,
@@ -46,8 +44,11 @@ pub fn scan_into(body: &[u8], limits: &Limits, tape: &mut Tape) -> Result<(), Re
         tape,
         top: Open::NONE,
         parents: SmallVec::new(),
-    }
-    .run()
+    };
+    scanner.run().map_err(|reason| Reject {
+        reason,
+        at: scanner.at,
+    })
 }
 
 /// How many bytes the string takes that `raw` begins with, quotes included. `None`: [`scan`] would not take them for one.
@@ -135,6 +136,7 @@ impl Open {
     };
 }
 
+/// Where it stops is `at`, be it at the end or at what is refused: what its parts return fits a register so.
 struct Scanner<'a> {
     body: &'a [u8],
     /// There is no control character anywhere, not even between tokens.
@@ -148,7 +150,7 @@ struct Scanner<'a> {
 }
 
 impl Scanner<'_> {
-    fn run(mut self) -> Result<(), Reject> {
+    fn run(&mut self) -> Result<(), Reason> {
         loop {
             self.value()?;
             loop {
@@ -169,7 +171,7 @@ impl Scanner<'_> {
                         self.close()?;
                     }
                     (None, Kind::None) => return Ok(()),
-                    _ => return self.reject(Reason::Syntax),
+                    _ => return Err(Reason::Syntax),
                 }
             }
         }
@@ -177,7 +179,7 @@ impl Scanner<'_> {
 
     /// Reads a value up to its end, or up to the end of an empty container within it.
     #[inline]
-    fn value(&mut self) -> Result<(), Reject> {
+    fn value(&mut self) -> Result<(), Reason> {
         loop {
             match self.token() {
                 Some(b'"') => {
@@ -209,25 +211,25 @@ impl Scanner<'_> {
                 Some(b't') => return self.word(b"true", Type::True),
                 Some(b'f') => return self.word(b"false", Type::False),
                 Some(b'n') => return self.word(b"null", Type::Null),
-                _ => return self.reject(Reason::Syntax),
+                _ => return Err(Reason::Syntax),
             }
         }
     }
 
-    fn word(&mut self, word: &[u8], kind: Type) -> Result<(), Reject> {
+    fn word(&mut self, word: &[u8], kind: Type) -> Result<(), Reason> {
         let start = self.at;
         if self.body.get(start..start + word.len()) != Some(word) {
-            return self.reject(Reason::Syntax);
+            return Err(Reason::Syntax);
         }
         self.at += word.len();
         self.push(kind, start, false, false)
     }
 
     #[inline]
-    fn begin(&mut self, kind: Kind, token: Type) -> Result<(), Reject> {
+    fn begin(&mut self, kind: Kind, token: Type) -> Result<(), Reason> {
         if self.top.kind != Kind::None {
             if self.parents.len() + 1 >= self.limits.depth {
-                return self.reject(Reason::TooDeep);
+                return Err(Reason::TooDeep);
             }
             self.parents.push(self.top);
         }
@@ -242,7 +244,7 @@ impl Scanner<'_> {
     }
 
     #[inline]
-    fn close(&mut self) -> Result<(), Reject> {
+    fn close(&mut self) -> Result<(), Reason> {
         let next = self.index();
         if let Some(node) = self.tape.nodes.get_mut(self.top.node as usize) {
             node.end = to_u32(self.at);
@@ -257,12 +259,12 @@ impl Scanner<'_> {
 
     /// Reads a key and the colon behind it.
     #[inline]
-    fn key(&mut self) -> Result<(), Reject> {
+    fn key(&mut self) -> Result<(), Reason> {
         if self.token() != Some(b'"') {
-            return self.reject(Reason::Syntax);
+            return Err(Reason::Syntax);
         }
         if self.top.count >= self.limits.members {
-            return self.reject(Reason::TooWide);
+            return Err(Reason::TooWide);
         }
         self.top.count += 1;
         let start = self.at;
@@ -271,16 +273,16 @@ impl Scanner<'_> {
         let key = self.body.get(start + 1..self.at - 1).unwrap_or_default();
         self.top.suspect |= self.top.seen.twice(key) | escaped;
         if self.token() != Some(b':') {
-            return self.reject(Reason::Syntax);
+            return Err(Reason::Syntax);
         }
         self.at += 1;
         Ok(())
     }
 
     #[inline]
-    fn count_element(&mut self) -> Result<(), Reject> {
+    fn count_element(&mut self) -> Result<(), Reason> {
         if self.top.count >= self.limits.elements {
-            return self.reject(Reason::TooWide);
+            return Err(Reason::TooWide);
         }
         self.top.count += 1;
         Ok(())
@@ -288,39 +290,59 @@ impl Scanner<'_> {
 
     /// Reads a string from its first quote to behind its last; whether it has an escape.
     #[inline]
-    fn string(&mut self) -> Result<bool, Reject> {
-        self.at += 1;
+    fn string(&mut self) -> Result<bool, Reason> {
+        let inside = self.body.get(self.at + 1..).unwrap_or_default();
+        match short_prefix(inside) {
+            Some(short) if inside.get(short) == Some(&b'"') => {
+                self.at += short + 2;
+                Ok(false)
+            }
+            _ => self.long_string(),
+        }
+    }
+
+    /// The same for any string.
+    #[inline(never)]
+    fn long_string(&mut self) -> Result<bool, Reason> {
+        let (body, clean) = (self.body, self.clean);
+        let mut at = self.at + 1;
         let mut escaped = false;
         loop {
-            let rest = self.body.get(self.at..).unwrap_or_default();
-            self.at += plain_prefix(rest, self.clean);
-            match self.peek() {
+            let rest = body.get(at..).unwrap_or_default();
+            at += plain_prefix(rest, clean);
+            match body.get(at) {
                 Some(b'"') => {
-                    self.at += 1;
+                    self.at = at + 1;
                     return Ok(escaped);
                 }
                 Some(b'\\') => {
                     escaped = true;
+                    self.at = at;
                     self.escape()?;
+                    at = self.at;
                 }
-                _ => return self.reject(Reason::Syntax),
+                _ => {
+                    self.at = at;
+                    return Err(Reason::Syntax);
+                }
             }
         }
     }
 
     #[inline]
-    fn escape(&mut self) -> Result<(), Reject> {
+    fn escape(&mut self) -> Result<(), Reason> {
         match self.body.get(self.at + 1) {
             Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => {
                 self.at += 2;
                 Ok(())
             }
             Some(b'u') => self.escape_unicode(),
-            _ => self.reject(Reason::Syntax),
+            _ => Err(Reason::Syntax),
         }
     }
 
-    fn escape_unicode(&mut self) -> Result<(), Reject> {
+    #[inline(never)]
+    fn escape_unicode(&mut self) -> Result<(), Reason> {
         let first = self.hex(self.at + 2)?;
         match first {
             0xD800..=0xDBFF => {
@@ -330,12 +352,12 @@ impl Scanner<'_> {
                     0
                 };
                 if !(0xDC00..=0xDFFF).contains(&second) {
-                    return self.reject(Reason::Unicode);
+                    return Err(Reason::Unicode);
                 }
                 self.at += 12;
                 Ok(())
             }
-            0xDC00..=0xDFFF => self.reject(Reason::Unicode),
+            0xDC00..=0xDFFF => Err(Reason::Unicode),
             _ => {
                 self.at += 6;
                 Ok(())
@@ -343,15 +365,16 @@ impl Scanner<'_> {
         }
     }
 
-    fn hex(&self, at: usize) -> Result<u32, Reject> {
-        text::hex4(self.body.get(at..at + 4)).ok_or(Reject {
-            reason: Reason::Syntax,
-            at,
-        })
+    fn hex(&mut self, at: usize) -> Result<u32, Reason> {
+        let digits = text::hex4(self.body.get(at..at + 4));
+        if digits.is_none() {
+            self.at = at;
+        }
+        digits.ok_or(Reason::Syntax)
     }
 
     /// RFC 8259, section 6.
-    fn number(&mut self) -> Result<(), Reject> {
+    fn number(&mut self) -> Result<(), Reason> {
         let start = self.at;
         if self.peek() == Some(b'-') {
             self.at += 1;
@@ -359,7 +382,7 @@ impl Scanner<'_> {
         match self.peek() {
             Some(b'0') => self.at += 1,
             Some(b'1'..=b'9') => self.digits()?,
-            _ => return self.reject(Reason::Syntax),
+            _ => return Err(Reason::Syntax),
         }
         if self.peek() == Some(b'.') {
             self.at += 1;
@@ -373,32 +396,29 @@ impl Scanner<'_> {
             self.digits()?;
         }
         if self.at - start > self.limits.number {
-            Err(Reject {
-                reason: Reason::LongNumber,
-                at: start,
-            })
-        } else {
-            Ok(())
+            self.at = start;
+            return Err(Reason::LongNumber);
         }
+        Ok(())
     }
 
     #[inline]
-    fn digits(&mut self) -> Result<(), Reject> {
+    fn digits(&mut self) -> Result<(), Reason> {
         let rest = self.body.get(self.at..).unwrap_or_default();
         let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
         self.at += digits;
         if digits == 0 {
-            self.reject(Reason::Syntax)
+            Err(Reason::Syntax)
         } else {
             Ok(())
         }
     }
 
     #[inline]
-    fn push(&mut self, kind: Type, start: usize, escaped: bool, key: bool) -> Result<(), Reject> {
+    fn push(&mut self, kind: Type, start: usize, escaped: bool, key: bool) -> Result<(), Reason> {
         let at = self.tape.nodes.len();
         if at >= self.limits.tokens {
-            return self.reject(Reason::TooWide);
+            return Err(Reason::TooWide);
         }
         self.tape.nodes.push(Node {
             start: to_u32(start),
@@ -430,14 +450,6 @@ impl Scanner<'_> {
                 other => return other.copied(),
             }
         }
-    }
-
-    #[cold]
-    fn reject<T>(&self, reason: Reason) -> Result<T, Reject> {
-        Err(Reject {
-            reason,
-            at: self.at,
-        })
     }
 }
 

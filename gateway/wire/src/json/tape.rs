@@ -2,6 +2,9 @@
 //!
 //! Data; the reading itself is in [`scan`](super::scan).
 
+use std::cell::RefCell;
+use std::mem;
+
 /// Bounds of what is read. Defaults: `governance/threats.md`, section 3.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -113,7 +116,40 @@ pub struct Tape {
     pub(crate) nodes: Vec<Node>,
 }
 
+/// Nodes for which the memory of a tape is kept for the thread's next ones: 16 KiB.
+const SPARE_NODES: usize = 1 << 10;
+/// Tapes of which it is: as many as requests are read at about the same time.
+const SPARE_TAPES: usize = 16;
+
+thread_local! {
+    static SPARE: RefCell<Vec<Vec<Node>>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Drop for Tape {
+    fn drop(&mut self) {
+        let mut nodes = mem::take(&mut self.nodes);
+        if (1..=SPARE_NODES).contains(&nodes.capacity()) {
+            nodes.clear();
+            // A thread that ends has none any more.
+            let _ = SPARE.try_with(|spare| {
+                let mut spare = spare.borrow_mut();
+                if spare.len() < SPARE_TAPES {
+                    spare.push(nodes);
+                }
+            });
+        }
+    }
+}
+
 impl Tape {
+    /// An empty tape in the memory of an earlier one of this thread, if there is any.
+    pub(crate) fn spare() -> Self {
+        let nodes = SPARE.with(|spare| spare.borrow_mut().pop());
+        Self {
+            nodes: nodes.unwrap_or_else(|| Vec::with_capacity(SPARE_NODES / 8)),
+        }
+    }
+
     /// The tokens, in the order of the text.
     #[must_use]
     pub fn nodes(&self) -> &[Node] {

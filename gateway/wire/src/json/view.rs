@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use super::tape::{Node, Tape, Type};
 use super::text;
+use crate::decimal;
 use crate::short::same;
 
 /// One value of a scanned text.
@@ -145,11 +146,13 @@ impl<'a> Value<'a> {
     /// A number that is a whole one, 0 or more, and fits. `1.0` and `1e3` count as whole.
     #[must_use]
     pub fn as_u64(&self) -> Option<u64> {
-        let digits = self.number()?;
-        if let Ok(whole) = digits.parse() {
+        if self.node.kind != Type::Number {
+            return None;
+        }
+        if let Some(whole) = decimal::number(self.raw()) {
             return Some(whole);
         }
-        let float: f64 = digits.parse().ok()?;
+        let float = self.as_f64()?;
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use smallvec::SmallVec;
 
 use super::Scanner;
-use crate::json::tape::{Node, Reason, Reject};
+use crate::json::tape::{Node, Reason};
 use crate::json::text;
 
 /// 256 bits, of which each key sets one: a key whose bit is not set yet has no twin.
@@ -57,7 +57,7 @@ const PAIRS_MAX: u32 = 12;
 impl Scanner<'_> {
     /// Whether no two keys of the object that has just ended are the same, after unescaping.
     #[cold]
-    pub(super) fn no_duplicates(&self) -> Result<(), Reject> {
+    pub(super) fn no_duplicates(&mut self) -> Result<(), Reason> {
         let object = &self.top;
         let mut keys: SmallVec<[&Node; PAIRS_MAX as usize]> = SmallVec::new();
         let mut at = object.node as usize + 1;
@@ -95,12 +95,9 @@ impl Scanner<'_> {
                 _ => None,
             })
         };
-        twice.map_or(Ok(()), |at| {
-            Err(Reject {
-                reason: Reason::DuplicateKey,
-                at,
-            })
-        })
+        let Some(at) = twice else { return Ok(()) };
+        self.at = at;
+        Err(Reason::DuplicateKey)
     }
 
     /// What stands between a string's quotes.
