@@ -4,7 +4,7 @@
 //! Knows bytes only. Invariant: the masks are those that looking at each byte alone would give. Without branches, so that
 //! the compiler makes vectors of it.
 
-use wide::u8x16;
+use wide::u8x32;
 
 /// Bytes of a block.
 pub(super) const BLOCK: usize = 64;
@@ -28,7 +28,7 @@ impl Masks {
     /// Of a block.
     #[inline]
     pub(super) fn of(block: &[u8; BLOCK]) -> Self {
-        let is = |byte: u8| u8x16::splat(byte);
+        let is = |byte: u8| u8x32::splat(byte);
         let case = is(0x20);
         Self {
             letters: bits(block, |bytes| ((bytes | case) - is(b'a')).simd_lt(is(26))),
@@ -44,24 +44,25 @@ impl Masks {
     }
 }
 
-/// The highest bits of what is made of each sixteen bytes of a block.
+/// The highest bits of what is made of each thirty-two bytes of a block: two vectors where the processor that is built for
+/// has no wider ones.
 #[inline]
-fn bits(block: &[u8; BLOCK], of: impl Fn(u8x16) -> u8x16) -> u64 {
-    let (parts, _) = block.as_chunks::<16>();
-    let &[a, b, c, d] = parts else {
+fn bits(block: &[u8; BLOCK], of: impl Fn(u8x32) -> u8x32) -> u64 {
+    let (parts, _) = block.as_chunks::<32>();
+    let &[low, high] = parts else {
         return 0;
     };
-    let [a, b, c, d] = [a, b, c, d].map(|part| u64::from(of(u8x16::new(part)).to_bitmask()));
-    a | b << 16 | c << 32 | d << 48
+    let [low, high] = [low, high].map(|part| u64::from(of(u8x32::new(part)).to_bitmask()));
+    low | high << 32
 }
 
 /// Whether a block has nothing but ASCII, and no byte that begins an escape: much text is so.
 #[inline]
 pub(super) fn ordinary(block: &[u8; BLOCK]) -> bool {
-    let (parts, _) = block.as_chunks::<16>();
-    let mut any = u8x16::splat(0);
+    let (parts, _) = block.as_chunks::<32>();
+    let mut any = u8x32::splat(0);
     for part in parts {
-        let bytes = u8x16::new(*part);
+        let bytes = u8x32::new(*part);
         any |= bytes | escapes(bytes);
     }
     // The highest bit of a byte.
@@ -72,17 +73,17 @@ pub(super) fn ordinary(block: &[u8; BLOCK]) -> bool {
 /// of three but for most Chinese ones.
 #[inline]
 pub(super) fn folds(block: &[u8; BLOCK]) -> u64 {
-    let is = |byte: u8| u8x16::splat(byte);
+    let is = |byte: u8| u8x32::splat(byte);
     // C2 and above, but for E4 to EE.
     let leads =
-        |bytes: u8x16| bytes.simd_ge(is(0xC2)) & (bytes - is(0xE4)).simd_ge(is(0xEF - 0xE4));
+        |bytes: u8x32| bytes.simd_ge(is(0xC2)) & (bytes - is(0xE4)).simd_ge(is(0xEF - 0xE4));
     bits(block, |bytes| leads(bytes) | escapes(bytes))
 }
 
 /// `\\`, `%` and `&`.
 #[inline]
-fn escapes(bytes: u8x16) -> u8x16 {
-    let is = |byte: u8| u8x16::splat(byte);
+fn escapes(bytes: u8x32) -> u8x32 {
+    let is = |byte: u8| u8x32::splat(byte);
     bytes.simd_eq(is(b'\\')) | (bytes - is(b'%')).simd_lt(is(2))
 }
 

@@ -66,6 +66,18 @@ const FORBIDDEN: &[&str] = &[
     "vertex_project",
 ];
 
+/// Letters that they begin with, the lowest bit for `a`: no usual field does.
+const FORBIDDEN_BEGIN: u32 = {
+    let (mut letters, mut rest) = (0, FORBIDDEN);
+    while let [name, others @ ..] = rest {
+        if let [first, ..] = name.as_bytes() {
+            letters |= 1 << (*first - b'a');
+        }
+        rest = others;
+    }
+    letters
+};
+
 /// Reads a request.
 ///
 /// # Errors
@@ -180,7 +192,12 @@ pub(crate) fn bad(message: &'static str) -> Fault {
 /// `duplicate_key` for a look-alike of a governed key, `forbidden_parameter`.
 pub(crate) fn check_key(name: &[u8], governed: &'static [&'static str]) -> Result<(), Fault> {
     let forbidden = if is_lower(name) {
-        FORBIDDEN.iter().find(|known| known.as_bytes() == name)
+        let may_be = name.first().is_some_and(|first| {
+            let letter = first.wrapping_sub(b'a');
+            letter < 32 && FORBIDDEN_BEGIN >> letter & 1 == 1
+        });
+        let mut all = FORBIDDEN.iter().filter(|_| may_be);
+        all.find(|known| known.as_bytes() == name)
     } else {
         let name = std::str::from_utf8(name).unwrap_or_default();
         FORBIDDEN.iter().find(|known| text::folds_to(name, known))

@@ -3,7 +3,7 @@
 //! Knows bytes only; no list. Invariant: what stands behind the text's end is zero, and that is no character of a word.
 //! Without branches, so that what comes next can be guessed.
 
-use wide::u8x16;
+use wide::u8x32;
 
 /// Bytes of a block.
 pub(super) const BLOCK: usize = 32;
@@ -85,21 +85,14 @@ pub(super) struct Latin {
 impl Latin {
     #[inline]
     pub(super) fn of(block: &[u8; BLOCK]) -> Self {
-        let is = |byte: u8| u8x16::splat(byte);
-        let (parts, _) = block.as_chunks::<16>();
-        let (mut alnum, mut spaces, mut high) = (0, 0, 0);
-        for part in parts.iter().rev() {
-            let bytes = u8x16::new(*part);
-            let letters = ((bytes | is(0x20)) - is(b'a')).simd_lt(is(26));
-            let digits = (bytes - is(b'0')).simd_lt(is(10));
-            alnum = alnum << 16 | (letters | digits).to_bitmask();
-            spaces = spaces << 16 | bytes.simd_eq(is(b' ')).to_bitmask();
-            high = high << 16 | bytes.to_bitmask();
-        }
+        let is = |byte: u8| u8x32::splat(byte);
+        let bytes = u8x32::new(*block);
+        let letters = ((bytes | is(0x20)) - is(b'a')).simd_lt(is(26));
+        let digits = (bytes - is(b'0')).simd_lt(is(10));
         Self {
-            alnum,
-            spaces,
-            high,
+            alnum: (letters | digits).to_bitmask(),
+            spaces: bytes.simd_eq(is(b' ')).to_bitmask(),
+            high: bytes.to_bitmask(),
         }
     }
 }
