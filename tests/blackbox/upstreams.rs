@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 use tests::config::upstream_key;
+use tests::message::Message;
 use tests::upstream::{Upstream, end_events, reply, text_event};
 use tests::*;
 
@@ -333,4 +334,55 @@ async fn a_long_event_costs_what_its_bytes_cost() {
         spent[0],
         spent[1]
     );
+}
+
+/// Path and headers that are the same for all requests to a target are made once: the first and the tenth say the same, a
+/// stream asks for a stream, two targets at one server are two, and an operator's header is in each.
+#[tokio::test]
+async fn every_request_to_a_target_is_headed_alike() {
+    let upstream = Upstream::good().await;
+    let mut config = Config::new();
+    config.plain_at("one", &upstream.origin());
+    config.plain_at("two", &upstream.origin());
+    config.set("providers/one/headers", json!({"x-team": "blue"}));
+    config.set("providers/two/api_key", "sk-two");
+    let gateway = Gateway::start(&config).await;
+    let mut asked = Vec::new();
+    for _ in 0..3 {
+        for name in ["one", "two"] {
+            for ask in [gateway.chat(name, "x"), gateway.stream(name, "xyz")] {
+                assert_eq!(ask.send().await.status, 200);
+                asked.push(name);
+            }
+        }
+    }
+    let heads = upstream.requests();
+    assert_eq!(heads.len(), asked.len());
+    let told = |head: &Message| {
+        let lines = head.head.lines();
+        let lines = lines.filter(|line| !line.starts_with("content-length"));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    for (at, (head, name)) in heads.iter().zip(asked).enumerate() {
+        assert_eq!(told(head), told(&heads[at % 4]), "{at}");
+        let length = head.body.len().to_string();
+        assert_eq!(head.header("content-length"), Some(length.as_str()));
+        let streams = head.json()["stream"] == true;
+        let accept = if streams {
+            "text/event-stream"
+        } else {
+            "application/json"
+        };
+        assert_eq!(head.header("accept"), Some(accept), "{at}");
+        let (key, team) = match name {
+            "one" => (upstream_key("openai-compatible"), Some("blue")),
+            _ => ("sk-two".to_owned(), None),
+        };
+        assert_eq!(
+            head.header("authorization"),
+            Some(format!("Bearer {key}").as_str())
+        );
+        assert_eq!(head.header("x-team"), team);
+    }
+    gateway.assert_sound();
 }

@@ -3,7 +3,7 @@
 //! Invariants: of an issuer's keys one fetch runs at a time, and requests set one off at most every [`ASKED_EVERY`]; what is
 //! remembered is bounded; a user's limits are found by name, so that a fresh token resets nothing.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -93,8 +93,8 @@ pub struct Issuer {
     /// A fetch is wanted or running.
     pub(super) pending: AtomicBool,
     pub(super) wanted: Notify,
-    /// When a request last set off a fetch, monotonic; 0: never.
-    pub(super) asked_ns: AtomicU64,
+    /// When a request last set off a fetch, monotonic; 0: never. Held while it is decided whether one does.
+    pub(super) asked_ns: Mutex<u64>,
     /// Fetches that came to an end.
     pub(super) attempts: watch::Sender<u64>,
 }
@@ -135,7 +135,7 @@ impl Issuer {
             users: Mutex::new(Recent::new(USERS_MAX)),
             pending: AtomicBool::new(true),
             wanted: Notify::new(),
-            asked_ns: AtomicU64::new(0),
+            asked_ns: Mutex::new(0),
             attempts: watch::Sender::new(0),
         }
     }
@@ -144,30 +144,32 @@ impl Issuer {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// When the keys that there are were fetched, monotonic; `None`: never.
-    pub(super) fn fetched_ns(&self) -> Option<u64> {
-        self.keys.load().as_ref().map(|held| held.fetched_ns)
-    }
-
-    /// Asks for a fetch, if one may be asked for, or joins the one that is to come.
-    pub(super) fn ask(self: &Arc<Self>, now: Now, why: &'static str) -> Miss {
-        let seen = *self.attempts.borrow();
+    /// Asks for a fetch, if one may be asked for, or joins the one that is to come. `looked_in`: where the key was not.
+    pub(super) fn ask(self: &Arc<Self>, now: Now, looked_in: Option<&Arc<Held>>) -> Miss {
+        let mut seen = *self.attempts.borrow();
+        // Who comes a moment later must find that a fetch is wanted, and not only that it was asked for.
+        let mut asked_ns = self.asked_ns.lock().unwrap_or_else(PoisonError::into_inner);
         if !self.pending.load(Ordering::Acquire) {
             let now_ns = now.mono_ns.max(1);
-            let due = |asked: u64| asked == 0 || now_ns.saturating_sub(asked) >= nanos(ASKED_EVERY);
-            let asking = self
-                .asked_ns
-                .fetch_update(Ordering::AcqRel, Ordering::Acquire, |asked| {
-                    due(asked).then_some(now_ns)
+            let due = *asked_ns == 0 || now_ns.saturating_sub(*asked_ns) >= nanos(ASKED_EVERY);
+            let there = self.keys.load_full();
+            if there.as_ref().map(Arc::as_ptr) != looked_in.map(Arc::as_ptr) {
+                // A fetch ended since: it is to be looked in that, and nothing to be waited for.
+                seen = seen.saturating_sub(1);
+            } else if due {
+                *asked_ns = now_ns;
+                self.pending.store(true, Ordering::Release);
+                self.wanted.notify_one();
+            } else {
+                let fetched = there.is_some_and(|held| held.fetched_ns >= *asked_ns);
+                return Miss::Denied(match looked_in {
+                    None => NO_KEYS,
+                    Some(_) if fetched => UNKNOWN_KEY,
+                    Some(_) => UNFETCHED_KEY,
                 });
-            if let Err(asked) = asking {
-                let fetched = self.fetched_ns().is_some_and(|at| at >= asked);
-                let known = why == UNFETCHED_KEY && fetched;
-                return Miss::Denied(if known { UNKNOWN_KEY } else { why });
             }
-            self.pending.store(true, Ordering::Release);
-            self.wanted.notify_one();
         }
+        drop(asked_ns);
         Miss::Unknown(Waiting {
             issuer: Arc::clone(self),
             seen,

@@ -31,7 +31,7 @@ pub use keep::keep;
 pub use rights::{Rights, Version};
 
 use crate::config::schema::Role;
-use issuer::{NO_KEYS, STALE_KEYS, nanos};
+use issuer::{STALE_KEYS, nanos};
 
 /// A token that was verified, and whom it lets do what.
 #[derive(Debug)]
@@ -115,7 +115,7 @@ impl Directory {
         }
         let issuer = &self.issuer;
         let Some(held) = issuer.keys.load_full() else {
-            return Err(issuer.ask(now, NO_KEYS));
+            return Err(issuer.ask(now, None));
         };
         if now.mono_ns.saturating_sub(held.fetched_ns) > nanos(issuer.settings.stale) {
             return Err(Miss::Denied(STALE_KEYS));
@@ -153,12 +153,12 @@ impl Directory {
     ) -> Result<Arc<Session>, Miss> {
         let issuer = &self.issuer;
         let Some(held) = issuer.keys.load_full() else {
-            return Err(issuer.ask(now, NO_KEYS));
+            return Err(issuer.ask(now, None));
         };
         let keys = &held.keys;
         let unverified = jwt::read(token).ok_or(Miss::Denied("malformed"))?;
         if !keys.has(&unverified.kid) {
-            return Err(issuer.ask(now, UNFETCHED_KEY));
+            return Err(issuer.ask(now, Some(&held)));
         }
         let verified = unverified.verify(keys);
         let (claims, key) = verified.ok_or(Miss::Denied("signature"))?;

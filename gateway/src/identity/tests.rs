@@ -1,6 +1,7 @@
 //! Tests of what outlives a config.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use policies::access::principal::Membership;
@@ -60,6 +61,45 @@ fn a_session_is_in_use_by_streams_of_an_earlier_config() {
     assert!(stream.is_stopped());
     drop(stream);
     assert!(!in_use(recent.get(&0, in_use).unwrap()));
+}
+
+/// Several requests meet a key that is not there in the same moment: one sets off the fetch, and none is told before it that
+/// its token is wrong. Who looked in keys that were replaced meanwhile looks again.
+#[test]
+fn who_misses_a_key_at_the_same_moment_waits_for_the_same_fetch() {
+    const AT_ONCE: usize = 4;
+    let people = directory(rights(None, &[]));
+    let issuer = &people.issuer;
+    let at = |mono_ns| Now {
+        mono_ns,
+        ..Now::default()
+    };
+    for _ in 0..2000 {
+        issuer.pending.store(false, Ordering::Release);
+        *issuer.asked_ns.lock().unwrap() = 0;
+        let barrier = std::sync::Barrier::new(AT_ONCE);
+        std::thread::scope(|scope| {
+            let asks = (0..AT_ONCE).map(|_| {
+                scope.spawn(|| {
+                    barrier.wait();
+                    matches!(issuer.ask(at(5), None), Miss::Unknown(_))
+                })
+            });
+            let asks: Vec<_> = asks.collect();
+            assert!(asks.into_iter().all(|ask| ask.join().unwrap()));
+        });
+    }
+    // The fetch has ended, and brought something since it was looked.
+    // RFC 8037, appendix A.2.
+    let keys = br#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"k","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+    issuer.take(jwt::Keys::read(keys).unwrap(), at(6));
+    issuer.pending.store(false, Ordering::Release);
+    assert!(matches!(issuer.ask(at(7), None), Miss::Unknown(_)));
+    let held = issuer.keys.load_full();
+    assert!(matches!(
+        issuer.ask(at(7), held.as_ref()),
+        Miss::Denied("unknown_key")
+    ));
 }
 
 /// An issuer that nobody asks, with these rights.

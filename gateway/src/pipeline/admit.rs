@@ -164,19 +164,25 @@ fn named(exchange: &Exchange, token: &[u8]) -> Result<Named, Fault> {
     }
 }
 
-/// The same, after a wait for keys that were not known: once, and by the config that there is by then. What that took away
+/// The same, after a wait for keys that were not known, and by the config that there is by then. What that took away
 /// is taken from who comes now: their session was not there to be ended.
 pub(super) async fn again<'a>(
     exchange: &mut Exchange,
     arrived: Arrived<'a>,
     waiting: Waiting,
 ) -> Result<Arrived<'a>, Fault> {
-    waiting.over().await;
-    exchange.snapshot = exchange.worker.shared.store.load();
-    match admit(exchange, arrived)? {
-        Admission::In(arrived) => Ok(arrived),
-        Admission::After(..) => Err(denied(identity::UNFETCHED_KEY)),
+    let mut next = (arrived, waiting);
+    // A fetch that was under way may have begun before the key was published: then another one is waited for.
+    for _ in 0..2 {
+        let (arrived, waiting) = next;
+        waiting.over().await;
+        exchange.snapshot = exchange.worker.shared.store.load();
+        next = match admit(exchange, arrived)? {
+            Admission::In(arrived) => return Ok(arrived),
+            Admission::After(arrived, waiting) => (arrived, waiting),
+        };
     }
+    Err(denied(identity::UNFETCHED_KEY))
 }
 
 /// Holds the request against the scope of its principal. What was refused counts as a request.

@@ -6,8 +6,9 @@ use std::task::{Context, Poll};
 
 use http::StatusCode;
 use hyper::body::{Body, Frame, SizeHint};
-use wire::{Headers, Rope};
+use wire::Rope;
 
+use super::lines::Lines;
 use super::stream::Stream;
 use super::through::Through;
 
@@ -16,7 +17,7 @@ pub struct Response {
     /// Status.
     pub status: StatusCode,
     /// Headers but those of the framing, which the connection tells.
-    pub headers: Headers,
+    pub headers: Lines,
     /// The body.
     pub body: ReplyBody,
 }
@@ -26,7 +27,7 @@ impl Response {
     pub(super) fn new(body: ReplyBody) -> Self {
         Self {
             status: StatusCode::OK,
-            headers: Headers::with_capacity(HEADERS),
+            headers: Lines::new(),
             body,
         }
     }
@@ -36,13 +37,10 @@ impl From<Response> for http::Response<ReplyBody> {
     fn from(response: Response) -> Self {
         let mut reply = Self::new(response.body);
         *reply.status_mut() = response.status;
-        *reply.headers_mut() = response.headers.into();
+        *reply.headers_mut() = (&response.headers).into();
         reply
     }
 }
-
-/// As many headers as a stream has and two.
-pub(super) const HEADERS: usize = 14;
 
 /// What goes down. Errors travel inside it, in the client's dialect; only bytes in which none can be said break off.
 pub enum ReplyBody {

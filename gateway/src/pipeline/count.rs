@@ -55,8 +55,8 @@ pub(super) async fn estimate(exchange: &mut Exchange, routed: &Routed) -> Result
     exchange.meter.bytes_down = counted.len() as u64;
     let mut reply = Response::new(ReplyBody::Whole(counted.into()));
     let headers = &mut reply.headers;
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(ESTIMATED, HeaderValue::from_static("true"));
+    headers.add(&CONTENT_TYPE, &HeaderValue::from_static("application/json"));
+    headers.add(&ESTIMATED, &HeaderValue::from_static("true"));
     refuse::describe(exchange, headers);
     exchange.finish(Outcome::Completed, None);
     Ok(reply)

@@ -93,9 +93,8 @@ fn json(exchange: &mut Exchange, body: Bytes) -> Response {
     exchange.status = 200;
     exchange.meter.bytes_down = body.len() as u64;
     let mut reply = Response::new(ReplyBody::Whole(body.into()));
-    reply
-        .headers
-        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let json = HeaderValue::from_static("application/json");
+    reply.headers.add(&CONTENT_TYPE, &json);
     refuse::describe(exchange, &mut reply.headers);
     exchange.finish(Outcome::Completed, None);
     reply

@@ -22,6 +22,7 @@ mod head;
 mod inspect;
 mod keep;
 mod limits;
+mod lines;
 mod listing;
 mod look;
 mod media;
@@ -49,6 +50,7 @@ use wire::Fault;
 pub use arrive::MODERATIONS;
 pub use body::{ReplyBody, Response};
 pub use head::{Head, Odd};
+pub use lines::Lines;
 
 use crate::audit;
 use crate::server::answer::Inbound;
@@ -114,12 +116,12 @@ async fn walk(
         _ => Box::pin(unread.drain()).await,
     };
     if is_http1 && !is_read {
-        let close = (CONNECTION, HeaderValue::from_static("close"));
         match &mut walked {
-            Ok(Walked::Answered(reply)) => {
-                reply.headers.insert(close.0, close.1);
+            Ok(Walked::Answered(reply)) => reply.headers.close(),
+            _ => {
+                let close = HeaderValue::from_static("close");
+                exchange.extra.push((CONNECTION, close));
             }
-            _ => exchange.extra.push(close),
         }
     }
     walked

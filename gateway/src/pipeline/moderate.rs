@@ -136,9 +136,8 @@ pub(super) async fn moderate(exchange: &mut Exchange, body: Bytes) -> Result<Res
     // Types and numbers: nothing is to be replaced in it.
     exchange.keep_own(&told);
     let mut reply = Response::new(ReplyBody::Whole(told.into()));
-    reply
-        .headers
-        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let json = HeaderValue::from_static("application/json");
+    reply.headers.add(&CONTENT_TYPE, &json);
     refuse::describe(exchange, &mut reply.headers);
     exchange.finish(Outcome::Completed, None);
     Ok(reply)

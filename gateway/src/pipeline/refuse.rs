@@ -2,14 +2,14 @@
 
 use adapters::ClientDialect;
 use adapters::dialect::ErrorBody;
-use bytes::BytesMut;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, StatusCode};
 use journal::Durable;
 use wire::fault::Code;
-use wire::{Fault, Headers, Verdict};
+use wire::{Fault, Verdict};
 
 use super::body::{ReplyBody, Response};
+use super::lines::Lines;
 use super::settle::{Exchange, outcome_of};
 use crate::worker::RequestId;
 use wire::decimal::decimal;
@@ -41,9 +41,7 @@ pub(super) fn answer(mut exchange: Exchange, fault: Fault) -> (Response, Durable
 /// An error without an exchange to tell of.
 pub(super) fn bare(fault: &Fault, id: RequestId, dialect: &dyn ClientDialect) -> Response {
     let mut reply = response(dialect.refusal(fault), fault);
-    if let Ok(id) = HeaderValue::from_str(id.as_str()) {
-        reply.headers.insert(name::REQUEST_ID, id);
-    }
+    text(&mut reply.headers, &name::REQUEST_ID, id.as_str());
     reply
 }
 
@@ -51,14 +49,14 @@ fn response(told: ErrorBody, fault: &Fault) -> Response {
     let mut reply = Response::new(ReplyBody::Whole(told.body.into()));
     reply.status = StatusCode::from_u16(told.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = &mut reply.headers;
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(told.content_type));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    text(headers, &CONTENT_TYPE, told.content_type);
+    text(headers, &CACHE_CONTROL, "no-store");
     if let Some(after) = fault.come_back() {
         let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
-        headers.insert(RETRY_AFTER, seconds.clamp(1, RETRY_AFTER_MAX_S).into());
+        number(headers, &RETRY_AFTER, seconds.clamp(1, RETRY_AFTER_MAX_S));
     }
     if fault.public_code() == Code::BudgetExceeded {
-        headers.insert(name::SHOULD_RETRY, HeaderValue::from_static("false"));
+        text(headers, &name::SHOULD_RETRY, "false");
     }
     reply
 }
@@ -84,36 +82,33 @@ mod name {
     pub(super) const RESET_TOKENS: HeaderName = HeaderName::from_static("x-ratelimit-reset-tokens");
 }
 
-/// The headers that every answer has, as far as they apply.
-pub(super) fn describe(exchange: &Exchange, headers: &mut Headers) {
-    // Names come from the config and the route table, where they were checked; what does not fit is left out.
-    // None of these names is there yet.
-    let mut put = |name: HeaderName, value: Option<HeaderValue>| {
+/// The headers that every answer has, as far as they apply. None of their names is there yet.
+pub(super) fn describe(exchange: &Exchange, headers: &mut Lines) {
+    let id = exchange.id.as_str();
+    if let Some(name) = exchange.dialect.id_header() {
+        text(headers, &name, id);
+    }
+    text(headers, &name::REQUEST_ID, id);
+    // Names come from the config, where those that fit no header have none.
+    let mut put = |name: &HeaderName, value: Option<&HeaderValue>| {
         if let Some(value) = value {
-            headers.append(name, value);
+            headers.add(name, value);
         }
     };
-    let mut made = Made::new(exchange);
-    let id = made.text(exchange.id.as_str().as_bytes());
-    if let Some(name) = exchange.dialect.id_header() {
-        put(name, id.clone());
-    }
-    put(name::REQUEST_ID, id);
     if exchange.principal.is_some() && exchange.request_bytes > 0 {
         let grade = exchange.snapshot.grades.header(exchange.grade);
-        put(name::GRADE, grade.cloned());
-    }
-    if let Some(verdict) = exchange.verdict {
-        let verdict = HeaderValue::from_static(verdict.as_str());
-        put(name::VERDICT, Some(verdict));
+        put(&name::GRADE, grade);
     }
     if let Some(target) = exchange.answering() {
         let [provider, model] = &target.shown;
-        put(name::PROVIDER, provider.header().cloned());
-        put(name::MODEL, model.header().cloned());
+        put(&name::PROVIDER, provider.header());
+        put(&name::MODEL, model.header());
+    }
+    if let Some(verdict) = exchange.verdict {
+        text(headers, &name::VERDICT, verdict.as_str());
     }
     if exchange.attempts() > 0 {
-        put(name::ATTEMPTS, Some(count(exchange.attempts())));
+        number(headers, &name::ATTEMPTS, exchange.attempts() as u64);
     }
     for (standing, names) in [
         (
@@ -130,73 +125,60 @@ pub(super) fn describe(exchange: &Exchange, headers: &mut Headers) {
         ),
     ] {
         let Some(standing) = standing else { continue };
-        let [limit, remaining, reset] = names;
-        put(limit, made.number(standing.limit, b""));
-        put(remaining, made.number(standing.remaining, b""));
-        put(reset, made.span(standing.reset_ns.div_ceil(1_000_000)));
+        let [limit, remaining, reset] = &names;
+        number(headers, limit, standing.limit);
+        number(headers, remaining, standing.remaining);
+        let ms = standing.reset_ns.div_ceil(1_000_000);
+        headers.made(reset, |text| span(text, ms));
     }
     for (name, value) in &exchange.extra {
-        headers.insert(name.clone(), value.clone());
+        if *name == CONNECTION {
+            headers.close();
+        } else {
+            headers.put(name, value);
+        }
     }
 }
 
-/// Values that are made for one answer: slices of one piece of memory.
-struct Made(BytesMut);
-
-impl Made {
-    fn new(exchange: &Exchange) -> Self {
-        const NUMBERS: usize = 6 * 22;
-        Self(BytesMut::with_capacity(
-            exchange.id.as_str().len() + NUMBERS,
-        ))
-    }
-
-    fn text(&mut self, text: &[u8]) -> Option<HeaderValue> {
-        self.0.extend_from_slice(text);
-        HeaderValue::from_maybe_shared(self.0.split().freeze()).ok()
-    }
-
-    fn number(&mut self, number: u64, unit: &[u8]) -> Option<HeaderValue> {
-        self.0.extend_from_slice(decimal(number, &mut [0; 20]));
-        self.text(unit)
-    }
-
-    /// A time as OpenAI writes it: `20ms`, `1.5s`, `6m0s`, `2h0m4s`.
-    fn span(&mut self, ms: u64) -> Option<HeaderValue> {
-        if ms < 1000 {
-            return self.number(ms, if ms == 0 { b"s" } else { b"ms" });
-        }
-        let (seconds, ms) = (ms / 1000, ms % 1000);
-        let (minutes, hours) = (seconds / 60, seconds / 3600);
-        let parts = [
-            (hours, hours > 0, &b"h"[..]),
-            (minutes % 60, minutes > 0, b"m"),
-            (seconds % 60, true, b""),
-        ];
-        for (number, _, unit) in parts.into_iter().filter(|(_, told, _)| *told) {
-            self.0.extend_from_slice(decimal(number, &mut [0; 20]));
-            self.0.extend_from_slice(unit);
-        }
-        if ms > 0 {
-            let mut digits = [0; 20];
-            // With a one before them, zeros stay.
-            let digits = decimal(1000 + ms, &mut digits).get(1..).unwrap_or_default();
-            let end = digits.iter().rposition(|digit| *digit != b'0').unwrap_or(0);
-            self.0.extend_from_slice(b".");
-            self.0
-                .extend_from_slice(digits.get(..=end).unwrap_or_default());
-        }
-        self.text(b"s")
-    }
+/// A header that says a text of ours: ids, types and words, which hold no end of a line.
+fn text(headers: &mut Lines, name: &HeaderName, value: &str) {
+    debug_assert!(value.bytes().all(|byte| (0x20..0x7f).contains(&byte)));
+    headers.made(name, |text| text.extend_from_slice(value.as_bytes()));
 }
 
-/// A small number; nearly always one.
-fn count(number: usize) -> HeaderValue {
-    const SMALL: [&str; 5] = ["0", "1", "2", "3", "4"];
-    match SMALL.get(number) {
-        Some(text) => HeaderValue::from_static(text),
-        None => number.into(),
+fn number(headers: &mut Lines, name: &HeaderName, value: u64) {
+    headers.made(name, |text| {
+        text.extend_from_slice(decimal(value, &mut [0; 20]));
+    });
+}
+
+/// A time as OpenAI writes it: `20ms`, `1.5s`, `6m0s`, `2h0m4s`.
+fn span(text: &mut Vec<u8>, ms: u64) {
+    let put = |text: &mut Vec<u8>, number, unit: &[u8]| {
+        text.extend_from_slice(decimal(number, &mut [0; 20]));
+        text.extend_from_slice(unit);
+    };
+    if ms < 1000 {
+        return put(text, ms, if ms == 0 { b"s" } else { b"ms" });
     }
+    let (seconds, ms) = (ms / 1000, ms % 1000);
+    let (minutes, hours) = (seconds / 60, seconds / 3600);
+    if hours > 0 {
+        put(text, hours, b"h");
+    }
+    if minutes > 0 {
+        put(text, minutes % 60, b"m");
+    }
+    put(text, seconds % 60, b"");
+    if ms > 0 {
+        let mut digits = [0; 20];
+        // With a one before them, zeros stay.
+        let digits = decimal(1000 + ms, &mut digits).get(1..).unwrap_or_default();
+        let end = digits.iter().rposition(|digit| *digit != b'0').unwrap_or(0);
+        text.extend_from_slice(b".");
+        text.extend_from_slice(digits.get(..=end).unwrap_or_default());
+    }
+    text.extend_from_slice(b"s");
 }
 
 #[cfg(test)]
@@ -216,8 +198,9 @@ mod tests {
             (360_001, "6m0.001s"),
             (86_400_000, "24h0m0s"),
         ] {
-            let mut made = Made(BytesMut::new());
-            assert_eq!(made.span(ms).unwrap(), told);
+            let mut text = Vec::new();
+            span(&mut text, ms);
+            assert_eq!(text, told.as_bytes());
         }
     }
 }

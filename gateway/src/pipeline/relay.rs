@@ -1,17 +1,17 @@
 //! The head of a good answer. Its body is [`super::stream`], or ready already.
 
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, StatusCode};
 
 use super::array::Array;
-use super::body::{HEADERS, ReplyBody, Response};
+use super::body::{ReplyBody, Response};
 use super::dispatch::Sent;
+use super::lines::Lines;
 use super::refuse;
 use super::settle::Exchange;
 use super::stream::Stream;
 use super::through::Through;
 use journal::{Durable, Outcome};
-use wire::Headers;
 
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
@@ -20,7 +20,7 @@ const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering")
 pub(super) fn answer(mut exchange: Exchange, sent: Sent) -> (Response, Durable) {
     exchange.status = 200;
     let array = exchange.array;
-    let mut headers = Headers::with_capacity(HEADERS);
+    let mut headers = Lines::new();
     refuse::describe(&exchange, &mut headers);
     // What is neither JSON nor a stream says what it is.
     let mut kind = None;
@@ -66,18 +66,17 @@ pub(super) fn answer(mut exchange: Exchange, sent: Sent) -> (Response, Durable) 
     } else {
         "application/json"
     };
-    headers.insert(
-        CONTENT_TYPE,
-        kind.unwrap_or(HeaderValue::from_static(usual)),
-    );
+    let kind = kind.unwrap_or(HeaderValue::from_static(usual));
+    headers.add(&CONTENT_TYPE, &kind);
     if streamed {
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        headers.add(&CACHE_CONTROL, &HeaderValue::from_static("no-cache"));
         // nginx and its kin buffer streams unless told not to.
-        headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
+        headers.add(&ACCEL_BUFFERING, &HeaderValue::from_static("no"));
     }
     let reply = Response {
+        status: StatusCode::OK,
         headers,
-        ..Response::new(body)
+        body,
     };
     (reply, ended)
 }

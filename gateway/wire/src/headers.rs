@@ -1,6 +1,6 @@
-//! Headers as a list: of a request to a vendor, of what is kept of its reply, of an answer.
+//! Headers as a list: of a request, from a client or to a vendor, and of what is kept of a reply.
 //!
-//! There are a dozen of them at most: a walk is shorter than a table's hash, and one piece of memory less.
+//! There are few: a walk is shorter than a table's hash, and one piece of memory less.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 

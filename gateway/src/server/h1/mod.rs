@@ -17,7 +17,6 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
-use http::header::CONNECTION;
 use http::{Method, StatusCode, Version};
 use hyper::body::Body as _;
 use tokio::io::AsyncWrite;
@@ -235,7 +234,7 @@ impl Connection {
             None if self.asked.old => Frame::UntilClose,
             None => Frame::Chunked,
         };
-        self.closes |= self.leaving || self.frame == Frame::UntilClose || headers.has(&CONNECTION);
+        self.closes |= self.leaving || self.frame == Frame::UntilClose || headers.closes();
         let connection: &[u8] = match (self.closes, self.asked.old) {
             (true, _) => b"close",
             (false, true) => b"keep-alive",

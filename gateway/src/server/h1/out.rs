@@ -10,12 +10,12 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Buf;
 use http::StatusCode;
-use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING};
 use tokio::io::AsyncWrite;
+use wire::Rope;
 use wire::decimal::decimal;
-use wire::{Headers, Rope};
 
 use crate::io::Io;
+use crate::pipeline::Lines;
 
 /// Slices of one write; a body in more pieces takes more writes.
 const SLICES: usize = 16;
@@ -79,7 +79,7 @@ impl Out {
     /// A reply's head. `connection`: what its client must be told of the connection, if anything.
     pub(super) fn head(
         &mut self,
-        (status, headers, frame): (StatusCode, &Headers, Frame),
+        (status, headers, frame): (StatusCode, &Lines, Frame),
         connection: &[u8],
         now_ms: i64,
     ) {
@@ -90,31 +90,23 @@ impl Out {
         lead.extend_from_slice(status.as_str().as_bytes());
         lead.extend_from_slice(b" ");
         lead.extend_from_slice(reason.as_bytes());
-        for (name, value) in headers.iter() {
-            // Those of the framing are this file's to tell.
-            if !matches!(
-                *name,
-                CONNECTION | CONTENT_LENGTH | TRANSFER_ENCODING | DATE
-            ) {
-                lead.extend_from_slice(b"\r\n");
-                lead.extend_from_slice(name.as_str().as_bytes());
-                lead.extend_from_slice(b": ");
-                lead.extend_from_slice(value.as_bytes());
-            }
-        }
+        lead.extend_from_slice(b"\r\n");
+        lead.extend_from_slice(headers.as_bytes());
         match frame {
             Frame::Length(length) => {
-                lead.extend_from_slice(b"\r\ncontent-length: ");
+                lead.extend_from_slice(b"content-length: ");
                 lead.extend_from_slice(decimal(length, &mut [0; 20]));
+                lead.extend_from_slice(b"\r\n");
             }
-            Frame::Chunked => lead.extend_from_slice(b"\r\ntransfer-encoding: chunked"),
+            Frame::Chunked => lead.extend_from_slice(b"transfer-encoding: chunked\r\n"),
             Frame::UntilClose | Frame::Nothing => {}
         }
         if !connection.is_empty() {
-            lead.extend_from_slice(b"\r\nconnection: ");
+            lead.extend_from_slice(b"connection: ");
             lead.extend_from_slice(connection);
+            lead.extend_from_slice(b"\r\n");
         }
-        lead.extend_from_slice(b"\r\ndate: ");
+        lead.extend_from_slice(b"date: ");
         lead.extend_from_slice(&date(now_ms));
         lead.extend_from_slice(b"\r\n\r\n");
     }

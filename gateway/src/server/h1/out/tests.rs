@@ -6,11 +6,9 @@ use tokio::io::AsyncReadExt as _;
 
 use crate::io::pair;
 
-fn headers() -> Headers {
-    let mut headers = Headers::default();
-    headers.insert("x-a".parse().unwrap(), HeaderValue::from_static("b"));
-    // Not this header's place to tell.
-    headers.insert(CONTENT_LENGTH, HeaderValue::from_static("9"));
+fn headers() -> Lines {
+    let mut headers = Lines::new();
+    headers.add(&"x-a".parse().unwrap(), &HeaderValue::from_static("b"));
     headers
 }
 
