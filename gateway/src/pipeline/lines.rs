@@ -87,7 +87,9 @@ impl Drop for Lines {
     fn drop(&mut self) {
         if self.text.capacity() <= SPARE_MAX {
             self.text.clear();
-            SPARE.set(std::mem::take(&mut self.text));
+            let text = std::mem::take(&mut self.text);
+            // A thread that ends keeps none.
+            let _ = SPARE.try_with(|spare| spare.set(text));
         }
     }
 }
