@@ -94,7 +94,7 @@ impl Asked {
 }
 
 /// The part of a request's head that a dialect may read.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct RequestHead<'a> {
     /// Headers.
     pub headers: &'a Headers,

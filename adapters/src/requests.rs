@@ -330,11 +330,13 @@ fn vendors_sign_as_they_should() {
 /// What a vendor makes of a request may be kept for the next one, where it says so.
 #[test]
 fn what_is_constant_is_so() {
-    let asked = |request_id, now_ms, token, stream| Call {
+    let asked = |(request_id, now_ms, token, cap), (stream, dialect)| Call {
         request_id,
         now_ms,
         token,
+        cap,
         stream,
+        dialect,
         ..call("m", false)
     };
     let mut constant = 0;
@@ -354,10 +356,11 @@ fn what_is_constant_is_so() {
             }
             constant += 1;
             assert!(!vendor.wants_token(&credential) && !vendor.info().websocket);
-            for stream in [false, true] {
+            let dialects = vendor.speaks().iter().map(|spoken| spoken.id());
+            for kind in dialects.flat_map(|id| [(false, id), (true, id)]) {
                 let made = [
-                    asked("a", 1_767_225_600_000, None, stream),
-                    asked("b", 1_867_225_600_000, Some("t"), stream),
+                    asked(("a", 1_767_225_600_000, None, None), kind),
+                    asked(("b", 1_867_225_600_000, Some("t"), Some(5)), kind),
                 ]
                 .map(|call| {
                     let mut parts = Parts::default();

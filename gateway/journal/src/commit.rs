@@ -243,10 +243,8 @@ impl Future for Durable {
                 cx.waker().wake_by_ref();
                 Poll::Pending
             }
-            Wait::Turn { journal, shard, .. } => {
-                journal.flush(usize::from(*shard));
-                self.0 = Wait::Nothing;
-                // What the disk refused is kept until it takes it.
+            Wait::Turn { .. } => {
+                self.hurry();
                 Poll::Ready(Ok(()))
             }
             Wait::Opening {

@@ -86,7 +86,9 @@ pub(super) async fn enter(
         return Err(stranger());
     };
     let mut known = known(bearer, &snapshot, state.now());
-    if let Known::After(waiting) = known {
+    // As often as at the data endpoint: a fetch that was under way may have begun too early.
+    for _ in 0..2 {
+        let Known::After(waiting) = known else { break };
         waiting.over().await;
         // Whatever a reload took away meanwhile is not theirs.
         snapshot = state.config.load();

@@ -12,8 +12,7 @@ use adapters::places::{self, At, RequestHead};
 use adapters::{Asked, CLIENT_DIALECTS};
 use bytes::{Bytes, BytesMut};
 use http::header::{
-    ALLOW, AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST,
-    HeaderName,
+    ALLOW, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName,
 };
 use http::uri::Authority;
 use http::{HeaderValue, Method, Version};
@@ -72,8 +71,7 @@ pub(super) fn read_head<'a>(
     if let Err(fault) = framing(head, exchange.limits().uri_bytes.bytes()) {
         if head.version < Version::HTTP_2 && fault.kind() == Kind::BadRequest {
             // Nothing that follows on this connection can be trusted to be a request.
-            let close = HeaderValue::from_static("close");
-            exchange.extra.push((CONNECTION, close));
+            exchange.closes = true;
         }
         return Err(fault);
     }

@@ -43,8 +43,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use adapters::{Asks, ClientDialect};
-use http::header::{CONNECTION, EXPECT};
-use http::{HeaderValue, Version};
+use http::Version;
+use http::header::EXPECT;
 use wire::Fault;
 
 pub use arrive::MODERATIONS;
@@ -105,8 +105,7 @@ async fn walk(
     let waits = head.headers.has(&EXPECT);
     let mut unread = Unread::Body(body);
     let mut walked = stages(exchange, peer, head, &mut unread).await;
-    let closes = exchange.extra.iter().any(|(name, _)| *name == CONNECTION);
-    if matches!(walked, Ok(Walked::Sent(_))) || closes {
+    if matches!(walked, Ok(Walked::Sent(_))) || exchange.closes {
         return walked;
     }
     // Who waits for our leave to send a body is not asked for one that nobody wants.
@@ -118,10 +117,7 @@ async fn walk(
     if is_http1 && !is_read {
         match &mut walked {
             Ok(Walked::Answered(reply)) => reply.headers.close(),
-            _ => {
-                let close = HeaderValue::from_static("close");
-                exchange.extra.push((CONNECTION, close));
-            }
+            _ => exchange.closes = true,
         }
     }
     walked

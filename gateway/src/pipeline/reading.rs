@@ -3,7 +3,6 @@
 //! Synchronous and without a socket: bytes in, bytes out. An event is released whole or not at all, so an error event
 //! always begins on a fresh line; only an event cut by a read is copied. In `Translate`, judging comes before translating.
 
-use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
 use adapters::frames::Frames;
@@ -11,7 +10,6 @@ use adapters::vendor::{self, Vendor};
 use adapters::{ClientDialect, Decoder, Dialect, Encoder};
 use bytes::Bytes;
 use wire::canon;
-use wire::json::Tape;
 use wire::sse::{self, Splitter};
 use wire::{Fault, Headers, Kind, Rope};
 
@@ -30,11 +28,6 @@ pub(super) use event::note;
 use event::{Speakers, count_texts, judge, named, observed, tally, translated};
 use mold::{Mold, Run};
 pub(super) use recording::Recording;
-
-thread_local! {
-    /// One tape a thread: events are scanned without an allocation.
-    static SCRATCH: RefCell<Tape> = RefCell::new(Tape::default());
-}
 
 /// The head of an upstream's reply, as long as it is needed.
 pub(super) struct Head {

@@ -2,7 +2,7 @@
 
 use adapters::ClientDialect;
 use adapters::dialect::ErrorBody;
-use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, StatusCode};
 use journal::Durable;
 use wire::fault::Code;
@@ -132,11 +132,10 @@ pub(super) fn describe(exchange: &Exchange, headers: &mut Lines) {
         headers.made(reset, |text| span(text, ms));
     }
     for (name, value) in &exchange.extra {
-        if *name == CONNECTION {
-            headers.close();
-        } else {
-            headers.put(name, value);
-        }
+        headers.put(name, value);
+    }
+    if exchange.closes {
+        headers.close();
     }
 }
 

@@ -137,6 +137,8 @@ pub(super) struct Exchange {
     pub(super) reach: Reach,
     /// What the attempt that runs holds of its vendor's limits.
     pub(super) pass: Option<Box<Pass>>,
+    /// The connection ends with the answer.
+    pub(super) closes: bool,
     /// Headers of the answer beyond the usual ones.
     pub(super) extra: Vec<(HeaderName, HeaderValue)>,
     pub(super) meter: Meter,
@@ -214,6 +216,7 @@ impl Exchange {
             lease: None,
             reach: Reach::default(),
             pass: None,
+            closes: false,
             extra: Vec::new(),
             meter: Meter::default(),
             status: 0,

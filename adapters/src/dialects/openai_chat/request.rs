@@ -66,7 +66,7 @@ const FORBIDDEN: &[&str] = &[
     "vertex_project",
 ];
 
-/// Letters that they begin with, the lowest bit for `a`: no usual field does.
+/// Letters that they begin with, the lowest bit for `a`: few usual fields begin with one of them.
 const FORBIDDEN_BEGIN: u32 = {
     let (mut letters, mut rest) = (0, FORBIDDEN);
     while let [name, others @ ..] = rest {

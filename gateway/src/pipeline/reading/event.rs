@@ -12,8 +12,8 @@ use wire::json::{self, Tape, Value};
 use wire::sse;
 use wire::{Edits, Fault, Kind, Rope};
 
+use super::Told;
 use super::mold::Run;
-use super::{SCRATCH, Told};
 use crate::pipeline::settle::Meter;
 
 /// What an event (or several) said, as far as the relay must know.
@@ -155,13 +155,10 @@ pub(super) fn observed(
     out: &mut Rope,
 ) -> Result<EventFacts, Fault> {
     let mut facts = EventFacts::default();
-    SCRATCH.with(|scratch| {
-        let mut scratch = scratch.borrow_mut();
-        spoken.read_event(event, &mut scratch, &mut facts);
-        judge(event, &facts, vendor, &told.view(), &mut scratch)?;
-        run.learn(event, &facts, client, &mut scratch);
-        Ok::<_, Fault>(())
-    })?;
+    let mut scratch = Tape::spare();
+    spoken.read_event(event, &mut scratch, &mut facts);
+    judge(event, &facts, vendor, &told.view(), &mut scratch)?;
+    run.learn(event, &facts, client, &mut scratch);
     release(event, &facts, hide_usage, data, kept, at, out);
     Ok(facts)
 }

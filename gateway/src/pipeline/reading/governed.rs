@@ -15,7 +15,7 @@ use wire::{Edits, Fault, Kind, Rope};
 
 use super::event::count_texts;
 use super::mold::{Alike, Mold};
-use super::{Governed, SCRATCH, Speakers, judge};
+use super::{Governed, Speakers, judge};
 use crate::pipeline::govern::{Governor, Spoken, Taken};
 use crate::pipeline::governing::{spoken_in, without_repeats};
 use crate::pipeline::settle::Meter;
@@ -95,26 +95,24 @@ impl Governed {
     ) -> Result<EventFacts, Fault> {
         let mut facts = EventFacts::default();
         let molded = self.mold.fits(event.raw);
-        SCRATCH.with(|scratch| {
-            let mut scratch = scratch.borrow_mut();
-            let mut step = Step {
-                mold: &mut self.mold,
-                governor: &mut self.governor,
-                client,
-                facts: &mut facts,
-                hide_usage,
-                scratch: &mut scratch,
-                now,
-            };
-            if let Some(span) = molded
-                && let Some(taken) = step.take_molded(event, span, data, kept, at, out)
-            {
-                return taken;
+        let mut step = Step {
+            mold: &mut self.mold,
+            governor: &mut self.governor,
+            client,
+            facts: &mut facts,
+            hide_usage,
+            scratch: &mut Tape::spare(),
+            now,
+        };
+        let taken = molded.and_then(|span| step.take_molded(event, span, data, kept, at, out));
+        match taken {
+            Some(taken) => taken?,
+            None => {
+                spoken.read_event(event, step.scratch, step.facts);
+                judge(event, step.facts, vendor, &told.view(), step.scratch)?;
+                step.take(event, data, kept, at, out)?;
             }
-            spoken.read_event(event, step.scratch, step.facts);
-            judge(event, step.facts, vendor, &told.view(), step.scratch)?;
-            step.take(event, data, kept, at, out)
-        })?;
+        }
         Ok(facts)
     }
 }

@@ -7,12 +7,13 @@
 use adapters::ClientDialect;
 use bytes::Bytes;
 use wire::facts::EventFacts;
+use wire::json::Tape;
 use wire::sse::{self, Splitter};
 use wire::{Fault, Kind, Rope};
 
+use super::Governed;
 use super::governed::Step;
 use super::mold::Mold;
-use super::{Governed, SCRATCH};
 use crate::pipeline::govern::Governor;
 
 /// Records one stream.
@@ -56,25 +57,24 @@ impl Recording {
             let Some(event) = event else { break };
             let mut facts = EventFacts::default();
             let molded = governed.mold.fits(event.raw);
-            SCRATCH.with(|scratch| {
-                let mut scratch = scratch.borrow_mut();
-                let mut step = Step {
-                    mold: &mut governed.mold,
-                    governor: &mut governed.governor,
-                    client: *client,
-                    facts: &mut facts,
-                    hide_usage: false,
-                    scratch: &mut scratch,
-                    now: 0,
-                };
-                if let Some(span) = molded
-                    && let Some(taken) = step.take_molded(&event, span, data, &mut kept, at, out)
-                {
-                    return taken;
+            let mut step = Step {
+                mold: &mut governed.mold,
+                governor: &mut governed.governor,
+                client: *client,
+                facts: &mut facts,
+                hide_usage: false,
+                scratch: &mut Tape::spare(),
+                now: 0,
+            };
+            let taken =
+                molded.and_then(|span| step.take_molded(&event, span, data, &mut kept, at, out));
+            match taken {
+                Some(taken) => taken?,
+                None => {
+                    client.read_event(&event, step.scratch, step.facts);
+                    step.take(&event, data, &mut kept, at, out)?;
                 }
-                client.read_event(&event, step.scratch, step.facts);
-                step.take(&event, data, &mut kept, at, out)
-            })?;
+            }
         }
         let whole = data.len() - self.splitter.carried().min(data.len());
         out.push(data.slice(kept.min(whole)..whole));

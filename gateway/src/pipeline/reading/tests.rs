@@ -199,7 +199,7 @@ proptest! {
 fn alike_events_are_stepped_over_and_those_that_are_not_are_read() {
     let mut run = Run::default();
     let whole = format!("{EVENT}\n\n").repeat(9);
-    let (mut scratch, mut at) = (Tape::default(), 0);
+    let (mut scratch, mut at) = (wire::json::Tape::default(), 0);
     let limits = sse::Limits::default();
     let mut splitter = Splitter::new(limits);
     assert_eq!(run.step_over(whole.as_bytes(), &mut at, limits), 0);

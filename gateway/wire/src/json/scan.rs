@@ -136,7 +136,7 @@ impl Open {
     };
 }
 
-/// Where it stops is `at`, be it at the end or at what is refused: what its parts return fits a register so.
+/// Where it stops is `at`, be it at the end or at what is refused.
 struct Scanner<'a> {
     body: &'a [u8],
     /// There is no control character anywhere, not even between tokens.

@@ -143,7 +143,8 @@ impl Drop for Tape {
 
 impl Tape {
     /// An empty tape in the memory of an earlier one of this thread, if there is any.
-    pub(crate) fn spare() -> Self {
+    #[must_use]
+    pub fn spare() -> Self {
         let nodes = SPARE.with(|spare| spare.borrow_mut().pop());
         Self {
             nodes: nodes.unwrap_or_else(|| Vec::with_capacity(SPARE_NODES / 8)),
