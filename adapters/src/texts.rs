@@ -8,9 +8,11 @@ mod media;
 
 use std::ops::Range;
 
+use memchr::memmem;
 use smallvec::SmallVec;
 use wire::facts::{Contents, Form, Media, Source, Text};
-use wire::json::{self, Tape, Type, Value};
+use wire::json::{Tape, Type, Value};
+use wire::short::same;
 
 use media::{DATA, Payload, holds_file, is_kept, media_of};
 pub(crate) use media::{is_coded, is_signature, is_textual};
@@ -232,14 +234,8 @@ pub(crate) fn read_files(
 impl Rules {
     /// Whether a key is written as one of a list that lets its value go unread: one with escapes is not.
     fn spares(list: &[&str], key: Option<Value<'_>>) -> bool {
-        // By length first: a key may be as long as a body, and is asked about for every element under it.
-        let is = |key: Value<'_>, name: &str| {
-            let fits = key
-                .inner_span()
-                .is_some_and(|span| span.len() == name.len());
-            fits && key.inner() == Some(name)
-        };
-        key.is_some_and(|key| list.iter().any(|name| is(key, name)))
+        let key = key.and_then(|key| key.inner_bytes());
+        key.is_some_and(|key| list.iter().any(|name| same(key, name.as_bytes())))
     }
 
     /// Whether a key reads as one of a list that says what its value is, however it is escaped.
@@ -313,10 +309,10 @@ impl Rules {
         media: &mut Vec<Media>,
     ) {
         let span = value.inner_span().unwrap_or(0..0);
-        let raw = value.inner().unwrap_or_default();
-        if self.words.contains(&raw) {
+        if Self::spares(self.words, Some(value)) {
             return;
         }
+        let raw = value.inner_bytes().unwrap_or_default();
         match media_of(raw) {
             Some(Payload::Text { head, form }) => {
                 // The head may say anything too: it has parameters.
@@ -330,12 +326,12 @@ impl Rules {
                 text(span, Form::String);
             }
             None => {
-                let coded =
-                    Self::names(self.media, key) && json::unescape(raw).bytes().all(is_coded);
-                let elsewhere =
-                    Self::names(self.places, key) && json::unescape(raw).contains("://");
+                let coded = Self::names(self.media, key)
+                    && value.text_bytes().iter().all(|byte| is_coded(*byte));
+                let elsewhere = Self::names(self.places, key)
+                    && memmem::find(&value.text_bytes(), b"://").is_some();
                 let kept = Self::names(self.kept, key) || is_kept(raw);
-                if coded || elsewhere || kept || holds_file(raw) {
+                if coded || elsewhere || kept || holds_file(value) {
                     media.push(Media { span: span.clone() });
                 }
                 let json = Self::names(self.json, key);

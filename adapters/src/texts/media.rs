@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use memchr::memmem;
 use wire::facts::Form;
-use wire::json::{self, Value};
+use wire::json::{self, Escapes, Value};
 
 /// A value that is one unbroken base64 word of this length is data, not text.
 const BLOB_MIN: usize = 1024;
@@ -48,13 +48,22 @@ pub(super) enum Payload {
     Opaque,
 }
 
-pub(super) fn media_of(raw: &str) -> Option<Payload> {
-    let begin = raw.get(..floor(raw, DATA_HEAD_MAX)).unwrap_or(raw);
+/// Of the inside of a string.
+pub(super) fn media_of(raw: &[u8]) -> Option<Payload> {
+    match raw.first() {
+        Some(b'd' | b'D' | b'\\') => url_of(raw).unwrap_or_else(|| blob_of(raw)),
+        _ => blob_of(raw),
+    }
+}
+
+/// What a `data:` URL holds, if that can be told; none if the value is no such URL.
+fn url_of(raw: &[u8]) -> Option<Option<Payload>> {
+    let begin = text_of(raw.get(..DATA_HEAD_MAX).unwrap_or(raw));
     let head = begin.split_once(',').map_or(begin, |(head, _)| head);
     if head.contains('\\') && is_data(&json::unescape(head)) {
-        return Some(Payload::Disguised);
+        return Some(Some(Payload::Disguised));
     }
-    if is_data(raw) {
+    is_data(begin).then(|| {
         let head = head
             .get(DATA.len()..)
             .filter(|_| head.len() < begin.len())?;
@@ -65,16 +74,21 @@ pub(super) fn media_of(raw: &str) -> Option<Payload> {
         if !is_textual(kind) {
             return Some(Payload::Opaque);
         }
-        return Some(Payload::Text {
+        Some(Payload::Text {
             head: DATA.len() + head.len() + 1,
             // What is not in base64 is percent-encoded: the scan undoes that.
             form: if base64 { Form::Base64 } else { Form::String },
-        });
-    }
-    if raw.len() < BLOB_MIN || !raw.bytes().all(|byte| is_coded(byte) || byte == b'\\') {
+        })
+    })
+}
+
+/// Whether a value is data by its letters alone.
+fn blob_of(raw: &[u8]) -> Option<Payload> {
+    if raw.len() < BLOB_MIN || !raw.iter().all(|byte| is_coded(*byte) || *byte == b'\\') {
         return None;
     }
-    let text = json::unescape(raw);
+    // Nothing but ASCII.
+    let text = json::unescape(text_of(raw));
     let coded = text.len() >= BLOB_MIN && text.bytes().all(is_coded);
     coded.then_some(match text {
         Cow::Borrowed(_) => Payload::Opaque,
@@ -98,7 +112,16 @@ const KEPT: &str = "fileid://";
 const STEP_BYTES: usize = 64;
 
 /// Whether a text stands for files that a vendor keeps. White space before the scheme may be as long as it likes.
-pub(super) fn is_kept(raw: &str) -> bool {
+pub(super) fn is_kept(raw: &[u8]) -> bool {
+    // Most texts begin with another letter.
+    let blank = |byte: &u8| byte.is_ascii_whitespace();
+    let first = raw.iter().find(|byte| !blank(byte));
+    if !matches!(first, Some(b'f' | b'F' | b'\\' | 0x80..)) {
+        return false;
+    }
+    let Some(raw) = json::utf8(raw) else {
+        return false;
+    };
     let mut pieces = json::Pieces::new(raw);
     let mut left = KEPT;
     while let Some(piece) = pieces.next_of(STEP_BYTES) {
@@ -121,14 +144,11 @@ pub(super) fn is_kept(raw: &str) -> bool {
 }
 
 /// Whether a file in base64 stands somewhere in a text: nobody reads it there.
-pub(super) fn holds_file(raw: &str) -> bool {
-    let bytes = raw.as_bytes();
-    let mut escapes = memchr::memchr_iter(b'\\', bytes);
-    let hides = |at| matches!(bytes.get(at + 1), Some(b'u' | b'/'));
-    if escapes.any(hides) {
-        return has_file(json::unescape(raw).as_bytes());
+pub(super) fn holds_file(value: Value<'_>) -> bool {
+    match value.escapes() {
+        Escapes::Letters => has_file(&value.text_bytes()),
+        Escapes::None | Escapes::Signs => has_file(value.inner_bytes().unwrap_or_default()),
     }
-    has_file(bytes)
 }
 
 /// The same, without escapes that could hide it.
@@ -150,11 +170,10 @@ fn has_file(text: &[u8]) -> bool {
         })
 }
 
-/// The character boundary at or before `at`.
-fn floor(text: &str, at: usize) -> usize {
-    let mut at = at.min(text.len());
-    while !text.is_char_boundary(at) {
-        at -= 1;
-    }
-    at
+/// The beginning of bytes that is text: all of it, unless a character is cut.
+fn text_of(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap_or_else(|error| {
+        let valid = bytes.get(..error.valid_up_to());
+        valid.and_then(json::utf8).unwrap_or_default()
+    })
 }

@@ -229,15 +229,13 @@ impl Stream {
     fn forget(&mut self) {
         let keep = floor_boundary(&self.text, self.base - KEPT_MIN);
         let line = |at: usize| {
-            self.text
-                .get(..at)
-                .unwrap_or("")
-                .rfind('\n')
-                .map_or(0, |i| i + 1)
+            let before = self.text.as_bytes().get(..at).unwrap_or_default();
+            memchr::memrchr(b'\n', before).map_or(0, |i| i + 1)
         };
         let end_of = |from: usize| {
-            let rest = self.text.get(from..self.base).unwrap_or("");
-            from + rest.find('\n').unwrap_or(rest.len())
+            let rest = self.text.as_bytes().get(from..self.base);
+            let rest = rest.unwrap_or_default();
+            from + memchr::memchr(b'\n', rest).unwrap_or(rest.len())
         };
         let mut from = line(keep);
         let row = |from: usize| !no_row(self.text.get(from..end_of(from)).unwrap_or(""));

@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 use wire::facts::{Contents, RequestFacts, Said, Saying, Source};
 use wire::hold::Lane;
 use wire::json::{Tape, Type, Value};
+use wire::short::same;
 
 use crate::texts::{Own, Rules, is_coded, leaves};
 
@@ -204,8 +205,8 @@ pub(crate) fn of_reply(data: &[u8], tape: &Tape, saying: &mut Saying) {
         return;
     };
     for (key, value) in root.members() {
-        let name = key.inner().unwrap_or_default();
-        if name == "delta"
+        let name = key.inner_bytes().unwrap_or_default();
+        if name == b"delta"
             && let Some(span) = value.inner_span().filter(|span| !span.is_empty())
         {
             // A piece of a transcript.
@@ -215,16 +216,16 @@ pub(crate) fn of_reply(data: &[u8], tape: &Tape, saying: &mut Saying) {
                 nested: false,
                 whole: false,
             });
-        } else if name == "type" && value.is_named("transcript.text.done") {
+        } else if name == b"type" && value.is_named("transcript.text.done") {
             saying.finished.push(0);
-        } else if name == "choices" && value.kind() == Type::Array {
+        } else if name == b"choices" && value.kind() == Type::Array {
             for (at, choice) in value.elements().enumerate() {
                 let index = choice.get("index").and_then(|index| index.as_u64());
                 let index = index.unwrap_or(at as u64);
                 let index = u32::try_from(index).unwrap_or(BESIDE - 1);
                 of_choice(data, tape, index, choice, saying);
             }
-        } else if !NOT_SAID.contains(&name) {
+        } else if !is_one(&NOT_SAID, name) {
             collect(data, tape, BESIDE, (Some(key), value), &mut saying.said);
         }
     }
@@ -236,33 +237,38 @@ fn of_choice(data: &[u8], tape: &Tape, index: u32, choice: Value<'_>, saying: &m
     }
     let said = &mut saying.said;
     for (key, value) in choice.members() {
-        match key.inner().unwrap_or_default() {
+        match key.inner_bytes().unwrap_or_default() {
             // A legacy completion has its text here.
-            "text" if value.has_text() => said.extend(value.inner_span().map(|span| Said {
+            b"text" if value.has_text() => said.extend(value.inner_span().map(|span| Said {
                 lane: lane(index, ANSWER),
                 span,
                 nested: false,
                 whole: false,
             })),
-            "logprobs" if !value.is_null() => saying.repeats.push(value.span()),
-            "delta" | "message" => {
+            b"logprobs" if !value.is_null() => saying.repeats.push(value.span()),
+            b"delta" | b"message" => {
                 for (key, value) in value.members() {
-                    match (key.inner().unwrap_or_default(), value.inner_span()) {
-                        ("content", Some(span)) if !span.is_empty() => said.push(Said {
+                    match (key.inner_bytes().unwrap_or_default(), value.inner_span()) {
+                        (b"content", Some(span)) if !span.is_empty() => said.push(Said {
                             lane: lane(index, ANSWER),
                             span,
                             nested: false,
                             whole: false,
                         }),
-                        (name, _) if NOT_SAID.contains(&name) => {}
+                        (name, _) if is_one(&NOT_SAID, name) => {}
                         _ => collect(data, tape, index, (Some(key), value), said),
                     }
                 }
             }
-            name if NOT_SAID.contains(&name) => {}
+            name if is_one(&NOT_SAID, name) => {}
             _ => collect(data, tape, index, (Some(key), value), said),
         }
     }
+}
+
+/// Whether a name stands in a list.
+fn is_one(list: &[&str], name: &[u8]) -> bool {
+    list.iter().any(|one| same(one.as_bytes(), name))
 }
 
 /// Every text at or under a value, a lane for each place.

@@ -11,6 +11,6 @@ pub mod view;
 
 pub use run::plain_prefix;
 pub use scan::{scan, string_prefix};
-pub use tape::{Limits, Node, Reason, Reject, Tape, Type};
+pub use tape::{Escapes, Limits, Node, Reason, Reject, Tape, Type};
 pub use text::{Mapped, Offsets, Pieces, escape, escaped_len, unescape};
 pub use view::{Value, utf8};

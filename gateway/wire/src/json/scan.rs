@@ -7,7 +7,7 @@
 mod keys;
 
 use super::run::{has_control, plain_prefix, short_prefix};
-use super::tape::{Limits, Node, Reason, Reject, Tape, Type};
+use super::tape::{Escapes, Limits, Node, Reason, Reject, Tape, Type};
 use super::text;
 use super::view::utf8;
 use keys::Marks;
@@ -184,8 +184,8 @@ impl Scanner<'_> {
             match self.token() {
                 Some(b'"') => {
                     let start = self.at;
-                    let escaped = self.string()?;
-                    return self.push(Type::String, start, escaped, false);
+                    let escapes = self.string()?;
+                    return self.push(Type::String, start, escapes, false);
                 }
                 Some(b'{') => {
                     self.begin(Kind::Object, Type::Object)?;
@@ -206,7 +206,7 @@ impl Scanner<'_> {
                 Some(b'-' | b'0'..=b'9') => {
                     let start = self.at;
                     self.number()?;
-                    return self.push(Type::Number, start, false, false);
+                    return self.push(Type::Number, start, Escapes::None, false);
                 }
                 Some(b't') => return self.word(b"true", Type::True),
                 Some(b'f') => return self.word(b"false", Type::False),
@@ -222,7 +222,7 @@ impl Scanner<'_> {
             return Err(Reason::Syntax);
         }
         self.at += word.len();
-        self.push(kind, start, false, false)
+        self.push(kind, start, Escapes::None, false)
     }
 
     #[inline]
@@ -240,7 +240,7 @@ impl Scanner<'_> {
         };
         let start = self.at;
         self.at += 1;
-        self.push(token, start, false, false)
+        self.push(token, start, Escapes::None, false)
     }
 
     #[inline]
@@ -268,10 +268,10 @@ impl Scanner<'_> {
         }
         self.top.count += 1;
         let start = self.at;
-        let escaped = self.string()?;
-        self.push(Type::String, start, escaped, true)?;
+        let escapes = self.string()?;
+        self.push(Type::String, start, escapes, true)?;
         let key = self.body.get(start + 1..self.at - 1).unwrap_or_default();
-        self.top.suspect |= self.top.seen.twice(key) | escaped;
+        self.top.suspect |= self.top.seen.twice(key) | (escapes != Escapes::None);
         if self.token() != Some(b':') {
             return Err(Reason::Syntax);
         }
@@ -288,14 +288,14 @@ impl Scanner<'_> {
         Ok(())
     }
 
-    /// Reads a string from its first quote to behind its last; whether it has an escape.
+    /// Reads a string from its first quote to behind its last; what escapes it has.
     #[inline]
-    fn string(&mut self) -> Result<bool, Reason> {
+    fn string(&mut self) -> Result<Escapes, Reason> {
         let inside = self.body.get(self.at + 1..).unwrap_or_default();
         match short_prefix(inside) {
             Some(short) if inside.get(short) == Some(&b'"') => {
                 self.at += short + 2;
-                Ok(false)
+                Ok(Escapes::None)
             }
             _ => self.long_string(),
         }
@@ -303,22 +303,21 @@ impl Scanner<'_> {
 
     /// The same for any string.
     #[inline(never)]
-    fn long_string(&mut self) -> Result<bool, Reason> {
+    fn long_string(&mut self) -> Result<Escapes, Reason> {
         let (body, clean) = (self.body, self.clean);
         let mut at = self.at + 1;
-        let mut escaped = false;
+        let mut escapes = Escapes::None;
         loop {
             let rest = body.get(at..).unwrap_or_default();
             at += plain_prefix(rest, clean);
             match body.get(at) {
                 Some(b'"') => {
                     self.at = at + 1;
-                    return Ok(escaped);
+                    return Ok(escapes);
                 }
                 Some(b'\\') => {
-                    escaped = true;
                     self.at = at;
-                    self.escape()?;
+                    escapes = escapes.max(self.escape()?);
                     at = self.at;
                 }
                 _ => {
@@ -330,13 +329,17 @@ impl Scanner<'_> {
     }
 
     #[inline]
-    fn escape(&mut self) -> Result<(), Reason> {
+    fn escape(&mut self) -> Result<Escapes, Reason> {
         match self.body.get(self.at + 1) {
-            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => {
+            Some(b'"' | b'\\' | b'b' | b'f' | b'n' | b'r' | b't') => {
                 self.at += 2;
-                Ok(())
+                Ok(Escapes::Signs)
             }
-            Some(b'u') => self.escape_unicode(),
+            Some(b'/') => {
+                self.at += 2;
+                Ok(Escapes::Letters)
+            }
+            Some(b'u') => self.escape_unicode().map(|()| Escapes::Letters),
             _ => Err(Reason::Syntax),
         }
     }
@@ -415,7 +418,7 @@ impl Scanner<'_> {
     }
 
     #[inline]
-    fn push(&mut self, kind: Type, start: usize, escaped: bool, key: bool) -> Result<(), Reason> {
+    fn push(&mut self, kind: Type, start: usize, escapes: Escapes, key: bool) -> Result<(), Reason> {
         let at = self.tape.nodes.len();
         if at >= self.limits.tokens {
             return Err(Reason::TooWide);
@@ -425,7 +428,7 @@ impl Scanner<'_> {
             end: to_u32(self.at),
             next: to_u32(at + 1),
             kind,
-            escaped,
+            escapes,
             key,
         });
         Ok(())

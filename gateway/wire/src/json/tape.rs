@@ -93,6 +93,18 @@ pub enum Type {
     Null,
 }
 
+/// The escapes of a string.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Escapes {
+    /// None: its text stands as it is.
+    None,
+    /// Only those that stand for signs which cannot stand as they are: quotes, backslashes, ends of lines and the like.
+    Signs,
+    /// Also some that may stand for any letter (`\u0061`) or a slash.
+    Letters,
+}
+
 /// One token: its span in the text and where its next sibling stands on the tape.
 #[derive(Clone, Copy, Debug)]
 pub struct Node {
@@ -104,8 +116,8 @@ pub struct Node {
     pub next: u32,
     /// What it is.
     pub kind: Type,
-    /// A string with at least one backslash.
-    pub escaped: bool,
+    /// Whether a string has escapes, and of which sort.
+    pub escapes: Escapes,
     /// A string that is a member's key.
     pub key: bool,
 }

@@ -4,17 +4,17 @@
 //! safety and no bytes it could read, but the text means nothing.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// The decoded text of a string's inside; borrows when there is no backslash.
 #[must_use]
 pub fn unescape(raw: &str) -> Cow<'_, str> {
-    match unescape_bytes(raw.as_bytes()) {
-        Cow::Borrowed(_) => Cow::Borrowed(raw),
-        Cow::Owned(bytes) => Cow::Owned(
-            String::from_utf8(bytes)
-                .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
-        ),
+    if memchr::memchr(b'\\', raw.as_bytes()).is_none() {
+        return Cow::Borrowed(raw);
     }
+    let mut out = String::with_capacity(raw.len());
+    decode(raw.as_bytes(), |part| part.onto(raw, &mut out), |_, _| ());
+    Cow::Owned(out)
 }
 
 /// As [`unescape`], on bytes.
@@ -24,7 +24,13 @@ pub fn unescape_bytes(raw: &[u8]) -> Cow<'_, [u8]> {
         return Cow::Borrowed(raw);
     }
     let mut out = Vec::with_capacity(raw.len());
-    decode(raw, |piece| out.extend_from_slice(piece), |_, _| ());
+    let put = |part| match part {
+        Part::Plain(span) => out.extend_from_slice(raw.get(span).unwrap_or_default()),
+        Part::Letter(letter) => {
+            out.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
+        }
+    };
+    decode(raw, put, |_, _| ());
     Cow::Owned(out)
 }
 
@@ -103,6 +109,9 @@ impl<'a> Pieces<'a> {
     }
 }
 
+/// Rows that are made room for at once, for eight escapes.
+const JUMPS: usize = 16;
+
 /// Decoded offsets → raw offsets of one string. Empty where nothing was escaped.
 #[derive(Clone, Debug, Default)]
 pub struct Offsets {
@@ -120,15 +129,13 @@ impl<'a> Mapped<'a> {
                 offsets: Offsets::default(),
             };
         }
-        let mut out = Vec::with_capacity(raw.len());
-        let mut jumps = Vec::new();
+        let mut text = String::with_capacity(raw.len());
+        let mut jumps = Vec::with_capacity(JUMPS);
         decode(
             raw.as_bytes(),
-            |piece| out.extend_from_slice(piece),
+            |part| part.onto(raw, &mut text),
             |decoded, raw_at| jumps.push((decoded, raw_at)),
         );
-        let text = String::from_utf8(out)
-            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
         Self {
             text: Cow::Owned(text),
             offsets: Offsets { jumps },
@@ -233,14 +240,32 @@ pub(crate) fn hex4(digits: Option<&[u8]>) -> Option<u32> {
     })
 }
 
-/// Feeds the decoded pieces to `text`; before each escape and after it, tells `jump` (decoded offset, raw offset).
-fn decode(raw: &[u8], mut text: impl FnMut(&[u8]), mut jump: impl FnMut(u32, u32)) {
+/// What escaped text is made of.
+enum Part {
+    /// Text that stands there as it is.
+    Plain(Range<usize>),
+    /// What an escape stands for.
+    Letter(char),
+}
+
+impl Part {
+    /// Writes it behind `out`; `raw` is what it is a part of.
+    fn onto(self, raw: &str, out: &mut String) {
+        match self {
+            Self::Plain(span) => out.push_str(raw.get(span).unwrap_or_default()),
+            Self::Letter(letter) => out.push(letter),
+        }
+    }
+}
+
+/// Feeds the parts to `put`; before each escape and after it, tells `jump` (decoded offset, raw offset).
+fn decode(raw: &[u8], mut put: impl FnMut(Part), mut jump: impl FnMut(u32, u32)) {
     let mut at = 0;
     let mut decoded = 0usize;
     let offset = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
     while let Some(rest) = raw.get(at..).filter(|rest| !rest.is_empty()) {
         let plain = memchr::memchr(b'\\', rest).unwrap_or(rest.len());
-        text(rest.get(..plain).unwrap_or_default());
+        put(Part::Plain(at..at + plain));
         at += plain;
         decoded += plain;
         if plain == rest.len() {
@@ -248,10 +273,8 @@ fn decode(raw: &[u8], mut text: impl FnMut(&[u8]), mut jump: impl FnMut(u32, u32
         }
         jump(offset(decoded), offset(at));
         let (letter, length) = one_escape(raw.get(at..).unwrap_or_default());
-        let mut buffer = [0; 4];
-        let encoded = letter.encode_utf8(&mut buffer);
-        text(encoded.as_bytes());
-        decoded += encoded.len();
+        put(Part::Letter(letter));
+        decoded += letter.len_utf8();
         at += length;
         jump(offset(decoded), offset(at));
     }

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::tape::{Node, Tape, Type};
+use super::tape::{Escapes, Node, Tape, Type};
 use super::text;
 use crate::decimal;
 use crate::short::same;
@@ -89,9 +89,13 @@ impl<'a> Value<'a> {
     /// The escaped text between a string's quotes.
     #[must_use]
     pub fn inner(&self) -> Option<&'a str> {
-        self.inner_span()
-            .and_then(|span| self.body.get(span))
-            .and_then(utf8)
+        self.inner_bytes().and_then(utf8)
+    }
+
+    /// The same as bytes, which nobody looks at again for being UTF-8.
+    #[must_use]
+    pub fn inner_bytes(&self) -> Option<&'a [u8]> {
+        self.inner_span().and_then(|span| self.body.get(span))
     }
 
     /// Whether it is a string with something in it.
@@ -104,7 +108,7 @@ impl<'a> Value<'a> {
     #[must_use]
     pub fn as_str(&self) -> Option<Cow<'a, str>> {
         self.inner().map(|raw| {
-            if self.node.escaped {
+            if self.is_escaped() {
                 text::unescape(raw)
             } else {
                 Cow::Borrowed(raw)
@@ -120,7 +124,7 @@ impl<'a> Value<'a> {
             .inner_span()
             .and_then(|span| self.body.get(span))
             .unwrap_or_default();
-        if self.node.escaped {
+        if self.is_escaped() {
             text::unescape_bytes(raw)
         } else {
             Cow::Borrowed(raw)
@@ -130,7 +134,13 @@ impl<'a> Value<'a> {
     /// Whether a string holds at least one backslash.
     #[must_use]
     pub fn is_escaped(&self) -> bool {
-        self.node.escaped
+        self.escapes() != Escapes::None
+    }
+
+    /// The escapes of a string.
+    #[must_use]
+    pub fn escapes(&self) -> Escapes {
+        self.node.escapes
     }
 
     /// `true` or `false`.
@@ -242,13 +252,14 @@ fn reads(body: &[u8], node: &Node, name: &str) -> bool {
     // Two numbers tell nearly all other names. An escape takes up to six bytes (`\u0061`), and no key may be so long that
     // reading it again for each element that stands under it costs something.
     let inner = (node.end - node.start) as usize - 2;
-    if !node.escaped && inner != name.len() || inner > 6 * name.len() {
+    let escaped = node.escapes != Escapes::None;
+    if !escaped && inner != name.len() || inner > 6 * name.len() {
         return false;
     }
     let raw = body
         .get(node.start as usize + 1..node.end as usize - 1)
         .unwrap_or_default();
-    if node.escaped {
+    if escaped {
         *text::unescape_bytes(raw) == *name.as_bytes()
     } else {
         same(raw, name.as_bytes())

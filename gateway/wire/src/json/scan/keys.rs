@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use smallvec::SmallVec;
 
 use super::Scanner;
-use crate::json::tape::{Node, Reason};
+use crate::json::tape::{Escapes, Node, Reason};
 use crate::json::text;
 
 /// 256 bits, of which each key sets one: a key whose bit is not set yet has no twin.
@@ -66,7 +66,7 @@ impl Scanner<'_> {
             keys.push(key);
             at = value.next as usize;
         }
-        let plain = keys.iter().all(|key| !key.escaped);
+        let plain = keys.iter().all(|key| key.escapes == Escapes::None);
         let twice = if object.count <= PAIRS_MAX && plain {
             // The later one of the two, as below.
             keys.iter().enumerate().find_map(|(at, key)| {
@@ -81,7 +81,7 @@ impl Scanner<'_> {
                 .iter()
                 .map(|key| {
                     let raw = self.inside(key);
-                    let name = if key.escaped {
+                    let name = if key.escapes != Escapes::None {
                         text::unescape_bytes(raw)
                     } else {
                         Cow::Borrowed(raw)

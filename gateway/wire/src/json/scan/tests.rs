@@ -132,8 +132,23 @@ fn spans_and_siblings() {
         ]
     );
     assert_eq!(tape.nodes()[2].next, 6);
-    assert!(tape.nodes()[4].escaped && tape.nodes()[1].key);
+    assert!(tape.nodes()[4].escapes != Escapes::None && tape.nodes()[1].key);
     assert_eq!(size_of::<Node>(), 16);
+}
+
+#[test]
+fn tells_escapes_of_signs_from_those_of_letters() {
+    let sorts = [
+        (r#""plain""#, Escapes::None),
+        (r#""a\"\\\b\f\n\r\tb""#, Escapes::Signs),
+        (r#""a\nb\/c\n""#, Escapes::Letters),
+        (r#""\u0061 and \n""#, Escapes::Letters),
+        (r#""\ud83d\ude00""#, Escapes::Letters),
+    ];
+    for (text, sort) in sorts {
+        let tape = scan(text.as_bytes(), &Limits::default()).unwrap();
+        assert_eq!(tape.nodes()[0].escapes, sort, "{text}");
+    }
 }
 
 fn json() -> impl Strategy<Value = String> {
