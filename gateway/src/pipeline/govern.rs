@@ -7,6 +7,7 @@
 
 mod tally;
 mod watched;
+mod whole;
 
 use std::ops::Range;
 use std::sync::Arc;

@@ -130,6 +130,9 @@ pub(super) fn govern_whole(
 ) -> Result<Rope, Fault> {
     let spoken = spoken_in(dialect, bytes, saying, 0)?;
     let extra = without_repeats(edits, saying, 0)?;
+    if governor.is_content(&spoken) {
+        return Ok(extra.apply(bytes));
+    }
     let mut out = Rope::new();
     if let Taken::Pass(bytes) = governor.take(bytes.clone(), bytes.len(), &spoken, extra, 0)? {
         return Ok(bytes.into());
@@ -150,9 +153,7 @@ pub(super) fn spoken_in<'d>(
         .said
         .iter()
         .map(|said| {
-            let raw = data
-                .get(said.span.clone())
-                .and_then(|raw| std::str::from_utf8(raw).ok());
+            let raw = data.get(said.span.clone()).and_then(json::utf8);
             Ok(Spoken {
                 lane: said.lane,
                 raw: raw.ok_or_else(|| Fault::new(Kind::Bug).detail("a text outside its reply"))?,

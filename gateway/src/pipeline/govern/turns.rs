@@ -7,7 +7,7 @@ use wire::Grade;
 
 use super::*;
 
-fn policy() -> Arc<Policy> {
+pub(super) fn policy() -> Arc<Policy> {
     let set = Set::build(Vec::new(), Vec::new(), &|_, _, grade| grade).unwrap();
     let find: Sorts = set.named("CN_MOBILE");
     let policy = Policy::build(Parts {

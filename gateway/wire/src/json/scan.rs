@@ -418,7 +418,13 @@ impl Scanner<'_> {
     }
 
     #[inline]
-    fn push(&mut self, kind: Type, start: usize, escapes: Escapes, key: bool) -> Result<(), Reason> {
+    fn push(
+        &mut self,
+        kind: Type,
+        start: usize,
+        escapes: Escapes,
+        key: bool,
+    ) -> Result<(), Reason> {
         let at = self.tape.nodes.len();
         if at >= self.limits.tokens {
             return Err(Reason::TooWide);
