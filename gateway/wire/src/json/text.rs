@@ -252,7 +252,14 @@ impl Part {
     /// Writes it behind `out`; `raw` is what it is a part of.
     fn onto(self, raw: &str, out: &mut String) {
         match self {
-            Self::Plain(span) => out.push_str(raw.get(span).unwrap_or_default()),
+            Self::Plain(span) => match raw.get(span.clone()) {
+                Some(text) => out.push_str(text),
+                // Behind an escape that is none a character may be cut: what can be read is kept.
+                None => {
+                    let bytes = raw.as_bytes().get(span).unwrap_or_default();
+                    out.push_str(&String::from_utf8_lossy(bytes));
+                }
+            },
             Self::Letter(letter) => out.push(letter),
         }
     }
@@ -349,6 +356,16 @@ mod tests {
                 decoded_at += unescape(part).len();
             }
             prop_assert_eq!(mapped.to_raw(decoded_at), raw_at);
+        }
+    }
+
+    #[test]
+    fn what_stands_behind_no_escape_is_kept() {
+        for raw in ["\\字 13812345678", "a\\", "\\u4f6", "\\ud83d字x"] {
+            let text = unescape(raw);
+            assert_eq!(Mapped::new(raw).text, text);
+            let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+            assert!(!raw.contains("138") || digits == "13812345678", "{text}");
         }
     }
 
