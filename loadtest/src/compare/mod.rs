@@ -35,7 +35,8 @@ pub(crate) struct Options {
     /// Seconds of a measured window
     #[arg(long)]
     seconds: Option<f64>,
-    /// The gateway's executable; else YUMEN_BIN; else it is built, unless a variant is named
+    /// The gateway's executable; else YUMEN_BIN; else it is built, and this program with it, for shipping, unless a variant is
+    /// named
     #[arg(long, env = "YUMEN_BIN")]
     yumen: Option<PathBuf>,
     /// YAML added to the gateway's config; its top-level keys replace those of the comparison
@@ -88,6 +89,9 @@ pub(crate) struct Results {
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     process::raise_open_files()?;
+    if options.yumen.is_none() && options.variant.is_empty() {
+        return target::start_in_dist();
+    }
     let parent = options.dir.clone().unwrap_or_else(std::env::temp_dir);
     let scratch = Scratch::new(&parent)?;
     let targets = targets(options)?;
@@ -149,15 +153,10 @@ impl Options {
 /// The mock itself, the bare proxy, then what is compared with it.
 fn targets(options: &Options) -> anyhow::Result<Vec<Target>> {
     let mut targets = vec![Target::direct(), Target::bare()];
-    let yumen = match &options.yumen {
-        Some(path) => Some(path.clone()),
-        None if options.variant.is_empty() => Some(target::build_yumen()?),
-        None => None,
-    };
-    if let Some(path) = yumen {
+    if let Some(path) = &options.yumen {
         targets.push(Target::yumen(
             "yumen",
-            path,
+            path.clone(),
             options.config_extra.clone(),
             options.yumen_args.clone(),
         )?);
