@@ -32,6 +32,22 @@ pub(super) fn policy() -> Arc<Policy> {
     Arc::new(policy.unwrap())
 }
 
+/// An item that is one text of a field of the first choice.
+pub(super) fn spoken(field: u32, text: &str) -> Spoken<'_> {
+    Spoken {
+        lane: Lane {
+            choice: 0,
+            part: 0,
+            field,
+        },
+        raw: text,
+        span: 0..text.len(),
+        nested: false,
+        whole: false,
+        answer: field == 0,
+    }
+}
+
 struct Talk {
     governor: Governor<(u32, Bytes)>,
     out: Vec<(u32, String)>,
@@ -55,16 +71,8 @@ impl Talk {
 
     fn item(&mut self, field: u32, text: &str, whole: bool) {
         let spoken = Spoken {
-            lane: Lane {
-                choice: 0,
-                part: 0,
-                field,
-            },
-            raw: text,
-            span: 0..text.len(),
-            nested: false,
             whole,
-            answer: field == 0,
+            ..spoken(field, text)
         };
         let item = (field, Bytes::copy_from_slice(text.as_bytes()));
         let taken = self

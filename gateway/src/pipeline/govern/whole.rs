@@ -40,9 +40,8 @@ impl<E> Governor<E> {
 mod tests {
     use proptest::prelude::*;
     use wire::Edits;
-    use wire::hold::Lane;
 
-    use super::super::turns::policy;
+    use super::super::turns::{policy, spoken};
     use super::super::{Caps, Taken};
     use super::*;
 
@@ -51,19 +50,8 @@ mod tests {
         nanos: u64::MAX,
     };
 
-    fn spoken(texts: &[String]) -> Vec<Spoken<'_>> {
-        let one = |(field, text)| Spoken {
-            lane: Lane {
-                choice: 0,
-                part: 0,
-                field,
-            },
-            raw: text,
-            span: 0..text.len(),
-            nested: false,
-            whole: false,
-            answer: field == 0,
-        };
+    fn all(texts: &[String]) -> Vec<Spoken<'_>> {
+        let one = |(field, text)| spoken(field, text);
         (0..)
             .zip(texts.iter().map(String::as_str))
             .map(one)
@@ -91,12 +79,12 @@ mod tests {
             "The weather is fine.".to_owned(),
             "今天天气很好。".to_owned(),
         ];
-        assert!(governor().is_content(&spoken(&plain)));
+        assert!(governor().is_content(&all(&plain)));
         let number = ["fine".to_owned(), "call 13812345678 now".to_owned()];
-        assert!(!governor().is_content(&spoken(&number)));
+        assert!(!governor().is_content(&all(&number)));
         let escaped = ["call 1381234\\u0035678 now".to_owned()];
-        assert!(!governor().is_content(&spoken(&escaped)));
-        let mut twice = spoken(&plain);
+        assert!(!governor().is_content(&all(&escaped)));
+        let mut twice = all(&plain);
         for spoken in &mut twice {
             spoken.lane.field = 3;
         }
@@ -120,7 +108,7 @@ mod tests {
                 0..4,
             ),
         ) {
-            let spoken = spoken(&texts);
+            let spoken = all(&texts);
             if governor().is_content(&spoken) {
                 prop_assert!(stays(&spoken));
             }
