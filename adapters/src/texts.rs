@@ -231,11 +231,16 @@ pub(crate) fn read_files(
     }));
 }
 
+/// Whether a name, as it is written, stands in a list.
+pub(crate) fn is_one(list: &[&str], name: &[u8]) -> bool {
+    list.iter().any(|one| same(one.as_bytes(), name))
+}
+
 impl Rules {
     /// Whether a key is written as one of a list that lets its value go unread: one with escapes is not.
     fn spares(list: &[&str], key: Option<Value<'_>>) -> bool {
         let key = key.and_then(|key| key.inner_bytes());
-        key.is_some_and(|key| list.iter().any(|name| same(key, name.as_bytes())))
+        key.is_some_and(|key| is_one(list, key))
     }
 
     /// Whether a key reads as one of a list that says what its value is, however it is escaped.

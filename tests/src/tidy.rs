@@ -266,6 +266,33 @@ fn unsafe_is_forbidden_and_nothing_waits_for_later() {
     }
 }
 
+/// `dist` inherits what `release` leaves out for the sake of its first build.
+#[test]
+fn what_release_does_not_optimise_ships_optimised() {
+    let manifest = read(&root().join("Cargo.toml"));
+    let levels = |profile: &str| -> Vec<(String, String)> {
+        let section = format!("[profile.{profile}.package]\n");
+        let (_, behind) = manifest.split_once(&section).unwrap();
+        let lines = behind.lines().take_while(|line| !line.starts_with('['));
+        let level = |line: &str| {
+            let (name, level) = line.split_once(".opt-level = ")?;
+            let level = level.split_whitespace().next()?;
+            Some((name.to_owned(), level.to_owned()))
+        };
+        lines.filter_map(level).collect()
+    };
+    let (release, dist) = (levels("release"), levels("dist"));
+    assert!(!release.is_empty());
+    for (name, level) in release {
+        let ships = dist.iter().find(|(other, _)| *other == name);
+        let ships = ships.map_or(&level, |(_, level)| level);
+        assert!(
+            matches!(&**ships, "\"s\"" | "2" | "3"),
+            "{name} would ship with opt-level {ships}"
+        );
+    }
+}
+
 #[test]
 fn every_crate_inherits_the_lints() {
     for manifest in files(".", "toml")

@@ -50,35 +50,37 @@ pub(super) enum Payload {
 
 /// Of the inside of a string.
 pub(super) fn media_of(raw: &[u8]) -> Option<Payload> {
-    match raw.first() {
-        Some(b'd' | b'D' | b'\\') => url_of(raw).unwrap_or_else(|| blob_of(raw)),
-        _ => blob_of(raw),
+    // Most begin otherwise, with an escape or without.
+    if !matches!(raw.first(), Some(b'd' | b'D' | b'\\')) {
+        return blob_of(raw);
+    }
+    let begin = text_of(raw.get(..DATA_HEAD_MAX).unwrap_or(raw));
+    let (head, closed) = match begin.split_once(',') {
+        Some((head, _)) => (head, true),
+        None => (begin, false),
+    };
+    if head.contains('\\') && is_data(&json::unescape(head)) {
+        Some(Payload::Disguised)
+    } else if is_data(head) {
+        url_of(head).filter(|_| closed)
+    } else {
+        blob_of(raw)
     }
 }
 
-/// What a `data:` URL holds, if that can be told; none if the value is no such URL.
-fn url_of(raw: &[u8]) -> Option<Option<Payload>> {
-    let begin = text_of(raw.get(..DATA_HEAD_MAX).unwrap_or(raw));
-    let head = begin.split_once(',').map_or(begin, |(head, _)| head);
-    if head.contains('\\') && is_data(&json::unescape(head)) {
-        return Some(Some(Payload::Disguised));
+/// What a `data:` URL holds, by its head.
+fn url_of(head: &str) -> Option<Payload> {
+    let lower = head.get(DATA.len()..)?.to_ascii_lowercase();
+    let mut words = lower.split(';');
+    let kind = words.next().unwrap_or_default();
+    let base64 = words.any(|word| word == "base64");
+    if !is_textual(kind) {
+        return Some(Payload::Opaque);
     }
-    is_data(begin).then(|| {
-        let head = head
-            .get(DATA.len()..)
-            .filter(|_| head.len() < begin.len())?;
-        let lower = head.to_ascii_lowercase();
-        let mut words = lower.split(';');
-        let kind = words.next().unwrap_or_default();
-        let base64 = words.any(|word| word == "base64");
-        if !is_textual(kind) {
-            return Some(Payload::Opaque);
-        }
-        Some(Payload::Text {
-            head: DATA.len() + head.len() + 1,
-            // What is not in base64 is percent-encoded: the scan undoes that.
-            form: if base64 { Form::Base64 } else { Form::String },
-        })
+    Some(Payload::Text {
+        head: head.len() + 1,
+        // What is not in base64 is percent-encoded: the scan undoes that.
+        form: if base64 { Form::Base64 } else { Form::String },
     })
 }
 

@@ -35,8 +35,8 @@ pub(crate) struct Options {
     /// Seconds of a measured window
     #[arg(long)]
     seconds: Option<f64>,
-    /// The gateway's executable; else YUMEN_BIN; else it is built, and this program with it, for shipping, unless a variant is
-    /// named
+    /// The gateway's executable, which wants a load test of the same profile; else YUMEN_BIN; else both are built in the
+    /// `dist` profile, unless a variant is named
     #[arg(long, env = "YUMEN_BIN")]
     yumen: Option<PathBuf>,
     /// YAML added to the gateway's config; its top-level keys replace those of the comparison

@@ -7,9 +7,8 @@ use smallvec::SmallVec;
 use wire::facts::{Contents, RequestFacts, Said, Saying, Source};
 use wire::hold::Lane;
 use wire::json::{Tape, Type, Value};
-use wire::short::same;
 
-use crate::texts::{Own, Rules, is_coded, leaves};
+use crate::texts::{Own, Rules, is_coded, is_one, leaves};
 
 /// Request fields.
 const RULES: Rules = Rules {
@@ -264,11 +263,6 @@ fn of_choice(data: &[u8], tape: &Tape, index: u32, choice: Value<'_>, saying: &m
             _ => collect(data, tape, index, (Some(key), value), said),
         }
     }
-}
-
-/// Whether a name stands in a list.
-fn is_one(list: &[&str], name: &[u8]) -> bool {
-    list.iter().any(|one| same(one.as_bytes(), name))
 }
 
 /// Every text at or under a value, a lane for each place.

@@ -120,10 +120,7 @@ impl<'a> Value<'a> {
     #[must_use]
     #[inline]
     pub fn text_bytes(&self) -> Cow<'a, [u8]> {
-        let raw = self
-            .inner_span()
-            .and_then(|span| self.body.get(span))
-            .unwrap_or_default();
+        let raw = self.inner_bytes().unwrap_or_default();
         if self.is_escaped() {
             text::unescape_bytes(raw)
         } else {
