@@ -13,6 +13,8 @@ pub trait Clock: Send + Sync {
     fn wall_ms(&self) -> i64;
     /// Nanoseconds since a moment fixed for this clock; never goes back.
     fn mono_ns(&self) -> u64;
+    /// What `mono_ns` said at that moment: a clock that was read is not read again.
+    fn mono_at(&self, at: Instant) -> u64;
 }
 
 /// The clock of the operating system.
@@ -46,7 +48,12 @@ impl Clock for SystemClock {
     }
 
     fn mono_ns(&self) -> u64 {
-        u64::try_from(self.origin.elapsed().as_nanos()).unwrap_or(u64::MAX)
+        self.mono_at(Instant::now())
+    }
+
+    fn mono_at(&self, at: Instant) -> u64 {
+        let since = at.saturating_duration_since(self.origin);
+        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
     }
 }
 
@@ -86,6 +93,11 @@ impl Clock for ManualClock {
 
     fn mono_ns(&self) -> u64 {
         self.mono_ns.load(Ordering::Relaxed)
+    }
+
+    /// It knows no moment but its own.
+    fn mono_at(&self, _: Instant) -> u64 {
+        self.mono_ns()
     }
 }
 

@@ -164,17 +164,10 @@ impl Journal {
             opening: entry.index,
             id: entry.id(),
         };
-        let written = self.with_record(
-            Kind::Closed,
-            |parts| {
-                parts.add(&closes)?;
-                parts.add(closing)
-            },
-            |record| {
-                debug_assert!(record.len() as u64 <= CLOSING_ROOM);
-                Ok(put(record))
-            },
-        );
+        let written = self.with_record(Kind::Closed, closing.at, &[&closes, closing], |record| {
+            debug_assert!(record.len() as u64 <= CLOSING_ROOM);
+            Ok(put(record))
+        });
         written.ok().flatten()
     }
 

@@ -3,88 +3,75 @@
 //! Must never know who may do what: it is told after the fact, or just before it.
 //! Invariants as in `payload`: every string is cut to a stated number of escaped bytes; fields that would be empty are left out.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use super::payload::{names, short};
+use super::line::{Fields, Object, key};
+use super::payload::POLICIES_MAX;
 
 /// Longest detail of an event, in escaped bytes.
 const DETAIL_BYTES_MAX: usize = 4096;
 
 /// Something that happened to the gateway itself.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Event<'a> {
     /// What happened.
     pub what: What,
     /// Who caused it; empty for the gateway itself.
-    #[serde(
-        serialize_with = "short::<128, _>",
-        skip_serializing_if = "str::is_empty"
-    )]
     pub actor: &'a str,
     /// Where he sat: an address, or the name of a tool.
-    #[serde(
-        serialize_with = "short::<64, _>",
-        skip_serializing_if = "str::is_empty"
-    )]
     pub origin: &'a str,
     /// Fingerprint of the config in force after it.
-    #[serde(
-        serialize_with = "short::<128, _>",
-        skip_serializing_if = "str::is_empty"
-    )]
     pub config: &'a str,
     /// Fingerprint of the config in force before it.
-    #[serde(
-        serialize_with = "short::<128, _>",
-        skip_serializing_if = "str::is_empty"
-    )]
     pub before: &'a str,
     /// Names it is about: sections of a config, ids of keys. At most 32; the rest is counted.
-    #[serde(serialize_with = "names", skip_serializing_if = "<[_]>::is_empty")]
     pub names: &'a [&'a str],
     /// Pseudonym of the subject it is about, as records bear it.
-    #[serde(
-        serialize_with = "short::<128, _>",
-        skip_serializing_if = "str::is_empty"
-    )]
     pub subject: &'a str,
     /// Index of the record it is about.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub entry: Option<u64>,
     /// `retired`: records below this index may be gone.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub below: Option<u64>,
     /// How many: results of a search, keys that were destroyed, attempts.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
     /// `clock_step`: by how much the wall clock was moved, in ms.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub by_ms: Option<i64>,
     /// A sentence for people. Never a secret or a value that was found.
-    #[serde(
-        serialize_with = "short::<DETAIL_BYTES_MAX, _>",
-        skip_serializing_if = "str::is_empty"
-    )]
     pub detail: &'a str,
     /// The reason that the actor gave.
-    #[serde(
-        serialize_with = "short::<1024, _>",
-        skip_serializing_if = "str::is_empty"
-    )]
     pub reason: &'a str,
     /// Name of the inbox file it came by; two events with one ticket are one (see `inbox`).
-    #[serde(
-        serialize_with = "short::<64, _>",
-        skip_serializing_if = "str::is_empty"
-    )]
     pub ticket: &'a str,
     /// When the tool that put it there asked, ms since 1970.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub asked_at: Option<i64>,
 }
 
+impl Fields for Event<'_> {
+    fn write(&self, to: &mut Object<'_>) {
+        to.whole(key!("what"), self.what.name());
+        to.text(key!("actor"), self.actor, 128);
+        to.text(key!("origin"), self.origin, 64);
+        to.text(key!("config"), self.config, 128);
+        to.text(key!("before"), self.before, 128);
+        to.names(key!("names"), self.names, POLICIES_MAX);
+        to.text(key!("subject"), self.subject, 128);
+        to.maybe(key!("entry"), self.entry);
+        to.maybe(key!("below"), self.below);
+        to.maybe(key!("count"), self.count);
+        if let Some(ms) = self.by_ms {
+            to.signed(key!("by_ms"), ms);
+        }
+        to.text(key!("detail"), self.detail, DETAIL_BYTES_MAX);
+        to.text(key!("reason"), self.reason, 1024);
+        to.text(key!("ticket"), self.ticket, 64);
+        if let Some(ms) = self.asked_at {
+            to.signed(key!("asked_at"), ms);
+        }
+    }
+}
+
 /// Kinds of events.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum What {
     /// The gateway serves.
@@ -137,6 +124,35 @@ pub enum What {
 }
 
 impl What {
+    /// As records have it, and serde reads it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Stop => "stop",
+            Self::Drain => "drain",
+            Self::Reload => "reload",
+            Self::ConfigChange => "config_change",
+            Self::KeyChange => "key_change",
+            Self::Models => "models",
+            Self::Login => "login",
+            Self::LoginFailed => "login_failed",
+            Self::AdminAccess => "admin_access",
+            Self::Search => "search",
+            Self::Unseal => "unseal",
+            Self::Shred => "shred",
+            Self::Export => "export",
+            Self::CheckpointKey => "checkpoint_key",
+            Self::PayloadDropped => "payload_dropped",
+            Self::PayloadRetired => "payload_retired",
+            Self::Retired => "retired",
+            Self::ClockStep => "clock_step",
+            Self::Recovery => "recovery",
+            Self::Resumed => "resumed",
+            Self::SyncFailed => "sync_failed",
+            Self::InboxRefused => "inbox_refused",
+        }
+    }
+
     /// Whether a tool beside the gateway may say it. The rest is the gateway's and the journal's own: an event that makes a
     /// missing segment look retired must not come from outside.
     pub(super) fn is_for_tools(self) -> bool {

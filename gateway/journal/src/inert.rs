@@ -1,12 +1,12 @@
 //! Text of strangers made harmless: JSON in which nothing moves a cursor, begins a line or turns the direction of text.
 //!
 //! Must never know what the text is about.
-//! Invariants: what is written reads back as the same text; a `Short` takes no more escaped bytes than it says.
+//! Invariants: what is written reads back as the same text; what `cut` leaves takes no more escaped bytes than it was told.
 
 use std::fmt::{self, Write as _};
 use std::io;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 /// JSON without line breaks in which nothing moves a cursor or turns the direction of text.
 /// C0 controls, quotes and backslashes are escaped by `serde_json` itself.
@@ -122,7 +122,7 @@ fn escaped_bytes(c: char) -> usize {
 }
 
 /// The part of `text` that takes at most `max` escaped bytes with a `…` behind it; `None` if all of it fits without one.
-fn cut(text: &str, max: usize) -> Option<&str> {
+pub(super) fn cut(text: &str, max: usize) -> Option<&str> {
     const ELLIPSIS_BYTES: usize = '…'.len_utf8();
     if text.len() * 6 <= max || (text.len() <= max && is_plain(text)) {
         return None;
@@ -138,18 +138,6 @@ fn cut(text: &str, max: usize) -> Option<&str> {
         }
     }
     None
-}
-
-/// A string of at most `N` escaped bytes.
-pub(super) struct Short<'a, const N: usize>(pub(super) &'a str);
-
-impl<const N: usize> Serialize for Short<'_, N> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match cut(self.0, N) {
-            None => serializer.serialize_str(self.0),
-            Some(kept) => serializer.collect_str(&format_args!("{kept}…")),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -183,12 +171,7 @@ mod tests {
     #[test]
     fn every_active_character_is_escaped() {
         for c in (0..=0x10_ffff).filter_map(char::from_u32) {
-            let mut text = Vec::new();
-            let mut serializer = serde_json::Serializer::with_formatter(&mut text, Inert);
-            serializer
-                .serialize_str(c.encode_utf8(&mut [0; 4]))
-                .unwrap();
-            let text = String::from_utf8(text).unwrap();
+            let text = json(&c).unwrap();
             assert!(!text.chars().any(is_active), "{c:?}");
             assert_eq!(text.len() - 2, escaped_bytes(c), "{c:?}");
             assert_eq!(serde_json::from_str::<char>(&text).unwrap(), c);

@@ -54,8 +54,6 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use serde::Serialize;
-
 use clock::Clock;
 use commit::Commit;
 pub use commit::{Durability, Durable};
@@ -63,11 +61,10 @@ use config::check;
 pub use config::{Config, Error, SHARDS_MAX};
 pub use entry::Entry;
 pub use event::{Event, What};
-use line::Unsupported;
+use line::Fields;
 pub use payload::{
-    Attempt, CLOSING_ROOM, Closing, Denial, Found, ID_BYTES_MAX, Opening, Outcome, Tokens,
+    Attempt, CLOSING_ROOM, Closing, Denial, Found, ID_BYTES_MAX, Moment, Opening, Outcome, Tokens,
 };
-use payload::{Moment, Parts};
 pub use record::Kind;
 pub use recover::{Damage, Recovery};
 use reserve::Reserve;
@@ -242,18 +239,14 @@ impl Journal {
             return Err(Error::TooManyOpen);
         }
         let shard = shard % self.shards.len().max(1);
-        let written = self.with_record(
-            Kind::Opened,
-            |parts| parts.add(opening),
-            |record| {
-                if self.durability == Durability::Written
-                    && let Some(noted) = self.shard(shard)?.stage_opening(&self.files, record)
-                {
-                    return Ok(noted);
-                }
-                self.append(shard, record, |writer, index| (index, writer.opened(index)))
-            },
-        );
+        let written = self.with_record(Kind::Opened, opening.at, &[opening], |record| {
+            if self.durability == Durability::Written
+                && let Some(noted) = self.shard(shard)?.stage_opening(&self.files, record)
+            {
+                return Ok(noted);
+            }
+            self.append(shard, record, |writer, index| (index, writer.opened(index)))
+        });
         match written {
             Ok(noted) => {
                 self.want_durable(noted.0);
@@ -360,12 +353,10 @@ impl Journal {
         Err(refusal)
     }
 
-    fn write(&self, shard: usize, kind: Kind, payload: &impl Serialize) -> Result<u64, Error> {
-        self.with_record(
-            kind,
-            |parts| parts.add(payload),
-            |record| self.append(shard, record, |_, index| index),
-        )
+    fn write(&self, shard: usize, kind: Kind, payload: &dyn Fields) -> Result<u64, Error> {
+        self.with_record(kind, None, &[payload], |record| {
+            self.append(shard, record, |_, index| index)
+        })
         .map_err(|failure| self.fails(&failure))
     }
 
@@ -389,16 +380,15 @@ impl Journal {
     fn with_record<T>(
         &self,
         kind: Kind,
-        write_parts: impl FnOnce(&mut Parts<'_>) -> Result<(), Unsupported>,
+        at: Option<Moment>,
+        parts: &[&dyn Fields],
         append: impl FnOnce(&mut Vec<u8>) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         // A thread that is ending may have no buffer any more: its entries are closed all the same.
         let mut buf = BUFFER.try_with(Cell::take).unwrap_or_default();
-        let encoded = payload::encode(&mut buf, kind, self.now(), write_parts);
-        let done = match encoded {
-            Ok(()) => append(&mut buf),
-            Err(Unsupported { .. }) => Err(Failure::BUG),
-        };
+        let at = at.unwrap_or_else(|| self.now());
+        payload::encode(&mut buf, kind, at, parts);
+        let done = append(&mut buf);
         if buf.capacity() <= KEPT_BUFFER_BYTES {
             // Without a place to keep it the buffer is freed, which is all there is to do.
             let _ = BUFFER.try_with(|kept| kept.set(buf));

@@ -17,11 +17,10 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use serde::Serialize;
-
 use super::commit::{self, Durability};
 use super::event::{Event, What};
-use super::payload::{self, Closes, Closing, Lost, Moment, Outcome};
+use super::line::{Fields, Object, key};
+use super::payload::{self, Closes, Closing, FEW_MAX, Lost, Moment, Outcome};
 use super::record::{self, HEADER_BYTES, Kind, SegmentHeader};
 use super::recover::{Survey, UNFINISHED};
 use super::segment;
@@ -372,7 +371,7 @@ impl Journal {
                 opening: *opening,
                 id,
             };
-            out.record(self, Kind::Closed, &closes, Some(&crashed))?;
+            out.record(self, Kind::Closed, &[&closes, &crashed])?;
         }
         for (from, count) in &survey.found.lost {
             let lost = Lost {
@@ -380,7 +379,7 @@ impl Journal {
                 count: *count,
                 why: "found missing at start",
             };
-            out.record(self, Kind::Lost, &lost, None::<&()>)?;
+            out.record(self, Kind::Lost, &[&lost])?;
         }
         let sum = |list: &[super::Damage]| list.iter().map(|damage| damage.bytes).sum::<u64>();
         let note = RecoveryNote {
@@ -393,12 +392,11 @@ impl Journal {
                 .damage
                 .iter()
                 .map(|damage| damage.segment.as_str())
-                .take(8)
                 .collect::<Vec<_>>(),
             crashed: survey.found.crashed,
             lost: survey.found.lost.iter().map(|(_, count)| *count).sum(),
         };
-        out.record(self, Kind::Event, &note, None::<&()>)
+        out.record(self, Kind::Event, &[&note])
     }
 }
 
@@ -413,7 +411,6 @@ impl Drop for Journal {
 }
 
 /// Payload of the event that recovery writes.
-#[derive(Serialize)]
 struct RecoveryNote<'a> {
     what: What,
     last_good: Option<u64>,
@@ -422,6 +419,18 @@ struct RecoveryNote<'a> {
     damaged_segments: &'a [&'a str],
     crashed: u64,
     lost: u64,
+}
+
+impl Fields for RecoveryNote<'_> {
+    fn write(&self, to: &mut Object<'_>) {
+        to.whole(key!("what"), self.what.name());
+        to.maybe(key!("last_good"), self.last_good);
+        to.number(key!("torn_bytes"), self.torn_bytes);
+        to.number(key!("damaged_bytes"), self.damaged_bytes);
+        to.names(key!("damaged_segments"), self.damaged_segments, FEW_MAX);
+        to.number(key!("crashed"), self.crashed);
+        to.number(key!("lost"), self.lost);
+    }
 }
 
 /// A segment that recovery writes.
@@ -436,15 +445,10 @@ impl Draft<'_> {
         &mut self,
         journal: &Journal,
         kind: Kind,
-        first: &impl Serialize,
-        second: Option<&impl Serialize>,
+        parts: &[&dyn Fields],
     ) -> Result<(), Error> {
         let mut buf = Vec::new();
-        payload::encode(&mut buf, kind, journal.now(), |parts| {
-            parts.add(first)?;
-            second.map_or(Ok(()), |part| parts.add(part))
-        })
-        .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+        payload::encode(&mut buf, kind, journal.now(), parts);
         if !record::frame(&mut buf, self.next_index) {
             return Err(Error::Io(io::Error::from(io::ErrorKind::InvalidInput)));
         }

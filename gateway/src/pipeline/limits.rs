@@ -92,7 +92,7 @@ fn ask(exchange: &mut Exchange, facts: Option<&RequestFacts>) -> Result<Option<W
         return Ok(None);
     }
     exchange.is_counted();
-    let now = now(exchange);
+    let now = exchange.moment(exchange.complete);
     match &exchange.worker.ledger {
         Ledger::Memory => {
             let answer = Answer {
@@ -245,13 +245,12 @@ pub(super) fn now(exchange: &Exchange) -> Now {
 }
 
 /// Settles with what was used, and learns from it. Estimated figures teach nothing.
-pub(super) fn settle(exchange: &mut Exchange, tokens: Tokens) {
+pub(super) fn settle(exchange: &mut Exchange, tokens: Tokens, now: Now) {
     if !tokens.estimated
         && let Some(learnt) = exchange.learnt()
     {
         learnt.learn(exchange.request_bytes, tokens.prompt, tokens.completion);
     }
-    let now = now(exchange);
     let cost_nano = exchange.cost(tokens).map_or(0, |(_, nano)| nano);
     let used = Used {
         tokens: tokens.prompt.saturating_add(tokens.completion),

@@ -12,7 +12,6 @@ use super::body::{ReplyBody, Response};
 use super::lines::Lines;
 use super::settle::{Exchange, outcome_of};
 use crate::worker::RequestId;
-use wire::decimal::decimal;
 
 /// Longest `retry-after` that is passed on, in seconds: a day.
 const RETRY_AFTER_MAX_S: u64 = 86_400;
@@ -147,14 +146,14 @@ fn text(headers: &mut Lines, name: &HeaderName, value: &str) {
 
 fn number(headers: &mut Lines, name: &HeaderName, value: u64) {
     headers.made(name, |text| {
-        text.extend_from_slice(decimal(value, &mut [0; 20]));
+        text.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
     });
 }
 
 /// A time as OpenAI writes it: `20ms`, `1.5s`, `6m0s`, `2h0m4s`.
 fn span(text: &mut Vec<u8>, ms: u64) {
-    let put = |text: &mut Vec<u8>, number, unit: &[u8]| {
-        text.extend_from_slice(decimal(number, &mut [0; 20]));
+    let put = |text: &mut Vec<u8>, number: u64, unit: &[u8]| {
+        text.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
         text.extend_from_slice(unit);
     };
     if ms < 1000 {
@@ -170,12 +169,11 @@ fn span(text: &mut Vec<u8>, ms: u64) {
     }
     put(text, seconds % 60, b"");
     if ms > 0 {
-        let mut digits = [0; 20];
+        let mut digits = itoa::Buffer::new();
         // With a one before them, zeros stay.
-        let digits = decimal(1000 + ms, &mut digits).get(1..).unwrap_or_default();
-        let end = digits.iter().rposition(|digit| *digit != b'0').unwrap_or(0);
+        let digits = digits.format(1000 + ms).get(1..).unwrap_or_default();
         text.extend_from_slice(b".");
-        text.extend_from_slice(digits.get(..=end).unwrap_or_default());
+        text.extend_from_slice(digits.trim_end_matches('0').as_bytes());
     }
     text.extend_from_slice(b"s");
 }

@@ -20,7 +20,7 @@ use policies::access::keys::Principal;
 use policies::access::token::Digest;
 use policies::law::Cleared;
 use policies::limit::learnt::Learnt;
-use policies::limit::level::Standing;
+use policies::limit::level::{Now, Standing};
 use policies::limit::meter::Unit;
 use policies::policy::Policy;
 use policies::scan::Sort;
@@ -319,6 +319,15 @@ impl Exchange {
         Ok(())
     }
 
+    /// A moment of this request on both clocks, by what they said when it arrived.
+    pub(super) fn moment(&self, at: Instant) -> Now {
+        let after = at.saturating_duration_since(self.started);
+        Now {
+            mono_ns: self.worker.shared.clock.mono_at(at),
+            wall_ms: self.now_ms + i64::try_from(after.as_millis()).unwrap_or(i64::MAX),
+        }
+    }
+
     /// Writes the opening record of a request that goes nowhere.
     pub(super) fn record_alone(&mut self) -> Result<(), Fault> {
         self.entry = Some(self.begin_entry(None, 0)?);
@@ -352,6 +361,7 @@ impl Exchange {
             of.map(|(_, amount)| amount).max().unwrap_or(0)
         };
         let opening = Opening {
+            at: Some(recorded(self.moment(Instant::now()))),
             id: self.id.as_str(),
             key: self.key_id(),
             user: self.user(),
@@ -475,5 +485,13 @@ impl Exchange {
             .as_ref()
             .and_then(|principal| principal.team.as_deref())
             .unwrap_or_default()
+    }
+}
+
+/// A moment as records have it.
+fn recorded(now: Now) -> journal::Moment {
+    journal::Moment {
+        wall_ms: now.wall_ms,
+        mono_ns: now.mono_ns,
     }
 }

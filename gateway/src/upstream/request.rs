@@ -10,7 +10,6 @@ use std::sync::{Arc, OnceLock};
 use bytes::{Bytes, BytesMut};
 use http::Method;
 use journal::Durable;
-use wire::decimal::decimal;
 use wire::{Headers, Rope};
 
 use super::client::Endpoint;
@@ -98,7 +97,7 @@ pub(super) fn head_bytes(endpoint: &Endpoint, head: &Head, length: Option<u64>) 
     match length {
         Some(length) => {
             bytes.extend_from_slice(b"content-length: ");
-            bytes.extend_from_slice(decimal(length, &mut [0; 20]));
+            bytes.extend_from_slice(itoa::Buffer::new().format(length).as_bytes());
         }
         None => bytes.extend_from_slice(b"transfer-encoding: chunked"),
     }

@@ -1,23 +1,6 @@
-//! Whole numbers as digits, without the formatting machinery: heads and headers are read and written for every request.
+//! Whole numbers from digits: strictly, and without a text in between.
 //!
 //! Knows nothing of what is counted.
-
-/// The digits of `number`, at the end of `room`.
-#[must_use]
-pub fn decimal(number: u64, room: &mut [u8; 20]) -> &[u8] {
-    let mut left = number;
-    let mut used = 0;
-    for place in room.iter_mut().rev() {
-        // The remainder is below ten.
-        *place = b'0' + u8::try_from(left % 10).unwrap_or(0);
-        left /= 10;
-        used += 1;
-        if left == 0 {
-            break;
-        }
-    }
-    room.get(room.len() - used..).unwrap_or_default()
-}
 
 /// The number that these digits are, as a length is told (RFC 9110, section 8.6): digits and nothing else, no sign, no blank.
 /// `None` for anything else, and for what 64 bits do not hold.
@@ -51,13 +34,6 @@ mod tests {
             ("\u{661}", None),
         ] {
             assert_eq!(number(text.as_bytes()), expected, "{text:?}");
-        }
-    }
-
-    #[test]
-    fn writes_what_display_writes() {
-        for number in [0, 7, 10, 99, 100, 12_345, u64::MAX] {
-            assert_eq!(decimal(number, &mut [0; 20]), number.to_string().as_bytes());
         }
     }
 }

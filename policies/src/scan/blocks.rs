@@ -52,8 +52,9 @@ fn bits(block: &[u8; BLOCK], of: impl Fn(u8x32) -> u8x32) -> u64 {
     let &[low, high] = parts else {
         return 0;
     };
-    let [low, high] = [low, high].map(|part| u64::from(of(u8x32::new(part)).to_bitmask()));
-    low | high << 32
+    // Not by `map` of the array, which stays a call.
+    let half = |part| u64::from(of(u8x32::new(part)).to_bitmask());
+    half(low) | half(high) << 32
 }
 
 /// Whether a block has nothing but ASCII, and no byte that begins an escape: much text is so.

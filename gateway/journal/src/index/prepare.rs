@@ -169,9 +169,8 @@ impl Preparer {
     ) -> Option<()> {
         let (fields, terms) = (&self.fields, &mut self.terms);
         terms.take(self.kind, settled.kind().as_bytes(), batch);
-        let mut digits = [0; 20];
-        let digits = wire::decimal::decimal(settled.index, &mut digits);
-        terms.take(self.index, digits, batch);
+        let mut digits = itoa::Buffer::new();
+        terms.take(self.index, digits.format(settled.index).as_bytes(), batch);
         self.reader.of(settled, told, &mut |field, text| {
             let Some(filters) = fields.get(field) else {
                 return;

@@ -8,13 +8,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use serde::ser::SerializeStruct as _;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::Deserialize;
 
 use super::Bodies;
 use super::frame::{self, Direction, Form, Head, Link, PART_BYTES};
 use super::keys::DataKey;
 use super::print::{Digest, hex32};
+use crate::line::{Fields, Object, key};
 use crate::payload::ID_BYTES_MAX;
 
 /// Why a body was dropped: the disk has no room for it, or fails.
@@ -293,36 +293,32 @@ impl Kept {
     }
 }
 
-impl Serialize for Kept {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut out = serializer.serialize_struct("Kept", 10)?;
-        out.serialize_field("kind", self.form.name())?;
+impl Fields for Kept {
+    fn write(&self, to: &mut Object<'_>) {
+        to.whole(key!("kind"), self.form.name());
         if let Some(place) = &self.place {
-            let text = |bytes: &Digest| hex32(bytes);
-            let (hash, subject) = (text(&place.hash), text(&place.subject));
-            out.serialize_field("file", &*place.file)?;
-            out.serialize_field("offset", &place.offset)?;
-            out.serialize_field("bytes", &place.bytes)?;
-            out.serialize_field("sha256", str::from_utf8(&hash).unwrap_or_default())?;
-            out.serialize_field("subject", str::from_utf8(&subject).unwrap_or_default())?;
+            to.whole(key!("file"), &place.file);
+            to.number(key!("offset"), place.offset);
+            to.number(key!("bytes"), place.bytes);
+            to.digest(key!("sha256"), Some(&place.hash));
+            to.digest(key!("subject"), Some(&place.subject));
             let mut padded = [0; 32];
             for (to, from) in padded.iter_mut().zip(place.key) {
                 *to = from;
             }
             let key = hex32(&padded);
             let key = key.get(..16).unwrap_or_default();
-            out.serialize_field("key", str::from_utf8(key).unwrap_or_default())?;
-            out.serialize_field("size", &place.size)?;
+            to.whole(key!("key"), str::from_utf8(key).unwrap_or_default());
+            to.number(key!("size"), place.size);
             if place.size < self.whole {
-                out.serialize_field("truncated", &true)?;
-                out.serialize_field("whole", &self.whole)?;
+                to.flag(key!("truncated"), true);
+                to.number(key!("whole"), self.whole);
             }
         }
         if let Some(dropped) = self.dropped {
-            out.serialize_field("whole", &self.whole)?;
-            out.serialize_field("dropped", dropped)?;
+            to.number(key!("whole"), self.whole);
+            to.whole(key!("dropped"), dropped);
         }
-        out.end()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::*;
 use crate::clock::{Clock, SystemClock};
@@ -109,6 +110,10 @@ impl Clock for Hurried {
     fn mono_ns(&self) -> u64 {
         self.0.advance_ms(1_000);
         self.0.mono_ns()
+    }
+
+    fn mono_at(&self, at: Instant) -> u64 {
+        self.0.mono_at(at)
     }
 }
 

@@ -1,19 +1,20 @@
 //! What strangers put into strings must not get out of them.
 
-use super::super::event::Event;
+use super::super::event::{Event, What};
 use super::super::inert::is_active;
+use super::super::line::Fields;
 use super::super::payload::*;
 use super::super::record::{self, Kind};
 
 const NASTY: &str = "a\"\\\n\r\0\u{1b}[2J\u{7f}\u{85}\u{9b}\u{202e}\u{2066}\u{2028}\u{feff}密";
 
-fn json(part: &impl serde::Serialize) -> String {
+fn json(part: &dyn Fields) -> String {
     let mut buf = Vec::new();
     let at = Moment {
         wall_ms: -1,
         mono_ns: u64::MAX,
     };
-    encode(&mut buf, Kind::Event, at, |parts| parts.add(part)).unwrap();
+    encode(&mut buf, Kind::Event, at, &[part]);
     String::from_utf8(buf.split_off(record::RECORD_HEAD_BYTES)).unwrap()
 }
 
@@ -54,6 +55,7 @@ fn the_longest_closing_fits_its_room() {
         };
         let body = crate::seal::Kept::longest();
         let closing = Closing {
+            at: None,
             outcome: Outcome::InternalError,
             status: u16::MAX,
             provider: &text,
@@ -98,14 +100,11 @@ fn the_longest_closing_fits_its_room() {
             mono_ns: u64::MAX,
         };
         let id = "\0".repeat(ID_BYTES_MAX);
-        encode(&mut buf, Kind::Closed, at, |parts| {
-            parts.add(&Closes {
-                opening: u64::MAX,
-                id: &id,
-            })?;
-            parts.add(&closing)
-        })
-        .unwrap();
+        let closes = Closes {
+            opening: u64::MAX,
+            id: &id,
+        };
+        encode(&mut buf, Kind::Closed, at, &[&closes, &closing]);
         assert!(
             buf.len() as u64 <= CLOSING_ROOM,
             "{} of {unit:?}",
@@ -146,35 +145,78 @@ fn ids_are_cut_between_characters() {
 }
 
 #[test]
-fn our_writer_says_what_serde_json_says() {
-    let policies = [NASTY, "a", ""];
+fn records_are_written_word_for_word() {
     let opened = Opening {
-        id: NASTY,
+        id: "r\u{7f}",
         key: "k",
-        policies: &policies,
+        policies: &["p\"", "", "q"],
+        findings: &[Found {
+            kind: "EMAIL",
+            count: 2,
+        }],
         stream: true,
         request_bytes: u64::MAX,
+        fingerprint: Some(&[0xab; 32]),
         ..Opening::default()
     };
+    let digest = "ab".repeat(32);
+    assert_eq!(
+        json(&opened),
+        format!(
+            r#"{{"at":-1,"mono":18446744073709551615,"id":"r\u007f","key":"k","stream":true,"policies":["p\"","","q"],"findings":[{{"type":"EMAIL","count":2}}],"request_bytes":18446744073709551615,"targets":0,"fingerprint":"{digest}"}}"#
+        )
+    );
     let attempts = [Attempt {
-        provider: NASTY,
+        provider: "a",
         model: "m",
         fault: "",
     }; 10];
     let closed = Closing {
-        attempts: &attempts,
+        attempts: &attempts[..1],
         first_content_ms: Some(0),
-        finish: "stop\u{7f}",
+        finish: "stop",
         ..Closing::default()
     };
-    fn agree(part: &impl serde::Serialize) {
-        let mut ours: serde_json::Value = serde_json::from_str(&json(part)).unwrap();
-        let fields = ours.as_object_mut().unwrap();
-        fields.remove("at");
-        fields.remove("mono");
-        assert_eq!(ours, serde_json::to_value(part).unwrap());
+    assert_eq!(
+        json(&closed),
+        r#"{"at":-1,"mono":18446744073709551615,"outcome":"abandoned","status":0,"attempts":[{"provider":"a","model":"m"}],"tokens":{"prompt":0,"completion":0,"estimated":false},"finish":"stop","bytes_down":0,"events":0,"first_content_ms":0,"total_ms":0}"#
+    );
+    let many = json(&Closing {
+        attempts: &attempts,
+        ..Closing::default()
+    });
+    assert!(many.contains(r#","model":"m"},{"more":2}],"#), "{many}");
+}
+
+#[test]
+fn strings_read_back_as_they_were() {
+    let names = ["a\"\\\n\u{1b}\u{202e}密", "a", ""];
+    let text = json(&Event {
+        names: &names,
+        reason: NASTY,
+        by_ms: Some(i64::MIN),
+        ..Event::default()
+    });
+    let read: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(read["names"], serde_json::json!(names));
+    assert_eq!(read["reason"], NASTY);
+    assert_eq!(read["by_ms"], i64::MIN);
+}
+
+#[test]
+fn what_tools_may_say_is_read_by_the_name_that_is_written() {
+    for what in [
+        What::KeyChange,
+        What::Login,
+        What::LoginFailed,
+        What::AdminAccess,
+        What::Search,
+        What::Unseal,
+        What::Shred,
+        What::Export,
+        What::CheckpointKey,
+    ] {
+        let name = serde_json::Value::from(what.name());
+        assert_eq!(serde_json::from_value::<What>(name).unwrap(), what);
     }
-    agree(&opened);
-    agree(&closed);
-    agree(&Event::default());
 }

@@ -6,11 +6,12 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use journal::{Attempt, Closing, Denial, Durable, Outcome, Tokens};
+use policies::limit::level::Now;
 use smallvec::SmallVec;
 use wire::facts::{Finish, Usage};
 use wire::{Fault, Kind, Verdict};
 
-use super::{Exchange, Tried};
+use super::{Exchange, Tried, recorded};
 use crate::pipeline::keep::Keep;
 use crate::pipeline::limits;
 
@@ -28,16 +29,22 @@ impl Exchange {
         }
         let code = fault.map_or("", |fault| fault.public_code().as_str());
         let tokens = self.tokens();
-        let took = self.started.elapsed();
+        // A clock that was read is not read again: all that follows has this moment.
+        let end = Instant::now();
+        let took = end.saturating_duration_since(self.started);
+        let now = Now {
+            mono_ns: self.worker.shared.clock.mono_at(end),
+            wall_ms: self.worker.now_ms(),
+        };
         self.ended = match self.entry.take() {
-            Some(entry) => self.close(entry, outcome, code, (tokens, took)),
+            Some(entry) => self.close(entry, outcome, code, (tokens, took, now)),
             None => self.deny(code, fault, took),
         };
         if self.is_alone() {
             self.ended.hurry();
         }
         self.count(fault, tokens, took);
-        limits::settle(self, tokens);
+        limits::settle(self, tokens, now);
         if let Some(fault) = fault {
             self.worker
                 .log_fault(self.id.as_str(), self.key_id(), fault);
@@ -50,7 +57,7 @@ impl Exchange {
         entry: journal::Entry,
         outcome: Outcome,
         code: &str,
-        (tokens, took): (Tokens, Duration),
+        (tokens, took, now): (Tokens, Duration, Now),
     ) -> Durable {
         // Bodies come before the record that names them.
         let (print, body) = self.keep.as_deref_mut().map(Keep::of_reply).unzip();
@@ -70,6 +77,7 @@ impl Exchange {
         let refused: SmallVec<[&str; 1]> = self.gate_refused.iter().filter_map(gate).collect();
         let gates_open: SmallVec<[&str; 2]> = self.gates_open.iter().filter_map(gate).collect();
         entry.close(&Closing {
+            at: Some(recorded(now)),
             policies: &refused,
             gates_open: &gates_open,
             reply_findings: &said.findings,

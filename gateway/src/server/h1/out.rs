@@ -12,7 +12,6 @@ use bytes::Buf;
 use http::StatusCode;
 use tokio::io::AsyncWrite;
 use wire::Rope;
-use wire::decimal::decimal;
 
 use crate::io::Io;
 use crate::pipeline::Lines;
@@ -95,7 +94,7 @@ impl Out {
         match frame {
             Frame::Length(length) => {
                 lead.extend_from_slice(b"content-length: ");
-                lead.extend_from_slice(decimal(length, &mut [0; 20]));
+                lead.extend_from_slice(itoa::Buffer::new().format(length).as_bytes());
                 lead.extend_from_slice(b"\r\n");
             }
             Frame::Chunked => lead.extend_from_slice(b"transfer-encoding: chunked\r\n"),
