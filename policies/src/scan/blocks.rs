@@ -30,6 +30,7 @@ impl Masks {
     pub(super) fn of(block: &[u8; BLOCK]) -> Self {
         let is = |byte: u8| u8x32::splat(byte);
         let case = is(0x20);
+        let block = halves(block);
         Self {
             letters: bits(block, |bytes| ((bytes | case) - is(b'a')).simd_lt(is(26))),
             upper: !bits(block, |bytes| (bytes | case).simd_eq(bytes)),
@@ -44,30 +45,27 @@ impl Masks {
     }
 }
 
-/// The highest bits of what is made of each thirty-two bytes of a block: two vectors where the processor that is built for
-/// has no wider ones.
+/// A block as two vectors: four, where the processor that is built for has no wide ones.
 #[inline]
-fn bits(block: &[u8; BLOCK], of: impl Fn(u8x32) -> u8x32) -> u64 {
+fn halves(block: &[u8; BLOCK]) -> (u8x32, u8x32) {
     let (parts, _) = block.as_chunks::<32>();
-    let &[low, high] = parts else {
-        return 0;
-    };
-    // Not by `map` of the array, which stays a call.
-    let half = |part| u64::from(of(u8x32::new(part)).to_bitmask());
+    match parts {
+        [low, high] => (u8x32::new(*low), u8x32::new(*high)),
+        _ => Default::default(),
+    }
+}
+
+/// The highest bits of what is made of each byte.
+#[inline]
+fn bits((low, high): (u8x32, u8x32), of: impl Fn(u8x32) -> u8x32) -> u64 {
+    let half = |bytes| u64::from(of(bytes).to_bitmask());
     half(low) | half(high) << 32
 }
 
 /// Whether a block has nothing but ASCII, and no byte that begins an escape: much text is so.
 #[inline]
 pub(super) fn ordinary(block: &[u8; BLOCK]) -> bool {
-    let (parts, _) = block.as_chunks::<32>();
-    let mut any = u8x32::splat(0);
-    for part in parts {
-        let bytes = u8x32::new(*part);
-        any |= bytes | escapes(bytes);
-    }
-    // The highest bit of a byte.
-    any.to_bitmask() == 0
+    bits(halves(block), |bytes| bytes | escapes(bytes)) == 0
 }
 
 /// The bytes of a block that begin an escape or a character that may be folded: those of two bytes and four, and those
@@ -78,7 +76,7 @@ pub(super) fn folds(block: &[u8; BLOCK]) -> u64 {
     // C2 and above, but for E4 to EE.
     let leads =
         |bytes: u8x32| bytes.simd_ge(is(0xC2)) & (bytes - is(0xE4)).simd_ge(is(0xEF - 0xE4));
-    bits(block, |bytes| leads(bytes) | escapes(bytes))
+    bits(halves(block), |bytes| leads(bytes) | escapes(bytes))
 }
 
 /// `\\`, `%` and `&`.

@@ -143,9 +143,9 @@ fn wide_hash(before: char, last: char) -> u32 {
 /// The hash of words that end with these three letters, the last first; words of two, and Chinese words that end with
 /// letters, have 0 as the third.
 #[inline]
-fn latin_hash(letters: [u8; 3]) -> u32 {
-    let [a, b, c] = letters.map(|letter| u32::from(letter | 0x20));
-    (a << 16 | b << 8 | c).wrapping_mul(0x9E37_79B1)
+fn latin_hash([a, b, c]: [u8; 3]) -> u32 {
+    let letter = |letter: u8| u32::from(letter | 0x20);
+    (letter(a) << 16 | letter(b) << 8 | letter(c)).wrapping_mul(0x9E37_79B1)
 }
 
 /// The hash of words that end with `third` and what has the hash `two`.

@@ -77,8 +77,12 @@ impl Scan<'_, '_> {
     #[inline]
     fn latin(&mut self, bytes: &[u8], from: usize) -> Result<usize, usize> {
         let mut at = from;
+        // From here on places grow.
+        if !self.window.covers(at) {
+            self.window = Window::default();
+        }
         loop {
-            if !self.window.covers(at) {
+            if at >= self.window.end {
                 if bytes.get(at).is_none_or(|&b| b >= 0x80) {
                     return Ok(at);
                 }
@@ -88,10 +92,17 @@ impl Scan<'_, '_> {
                 at = self.window.end;
                 continue;
             };
+            if let Some(end) = self.plain_capital(bytes, place) {
+                at = end;
+                continue;
+            }
             // The word that ends here, or that this is a letter of.
             let start = self.word_start(at, place);
             if let Some(start) = start {
-                match self.plain_word(bytes, start) {
+                match self
+                    .plain_word(bytes, start)
+                    .or_else(|| self.plain_name(bytes, start))
+                {
                     None => return Err(start),
                     Some(end) if end > place => {
                         at = end;

@@ -6,8 +6,10 @@
 
 use super::ask::heads_key;
 use super::engine::Scan;
-use super::find::{flagged, leads, opens_capital, paired};
-use super::view::{ALNUM, DASH, DIGIT, LOWER, UNDER, UPPER, is};
+use super::find::{
+    flagged, leads, may_be_capital, may_be_named, opens_behind, opens_capital, paired,
+};
+use super::view::{ALNUM, DASH, DIGIT, DOT, LOWER, UNDER, UPPER, is};
 
 /// Letters of the longest word that is read as no code.
 const SHORT: usize = 11;
@@ -19,6 +21,11 @@ const VALUE: usize = 8;
 const JOINED: usize = 4;
 /// Bytes of the longest key in quotes that is passed: a longer one may be a secret.
 const KEY: usize = 19;
+/// Letters of the longest word of a name as programs have them, and bytes of the longest name.
+const PART: usize = 19;
+const NAME: usize = 40;
+/// Bytes before a word among which a sign may lead to it.
+const BEHIND: usize = 8;
 /// The longest domain that is looked past.
 const LABEL: usize = 40;
 
@@ -101,6 +108,75 @@ impl Scan<'_, '_> {
         (!capital || !opens_capital(bytes, at)).then_some(end)
     }
 
+    /// The end of a short word with a capital at `at` between two blanks, if it is an ordinary one: most of what is marked in
+    /// prose is such. Says what [`Self::plain_word`] would, or nothing.
+    #[inline]
+    pub(super) fn plain_capital(&self, bytes: &[u8], at: usize) -> Option<usize> {
+        if !bytes.get(at)?.is_ascii_uppercase() {
+            return None;
+        }
+        let near = bytes.get(at.checked_sub(4)?..)?.first_chunk()?;
+        let &[a, b, c, b' ', first, second, third] = near else {
+            return None;
+        };
+        let n = self.window.letters(at)?;
+        let (before, last) = if matches!(c, b'.' | b',') {
+            (a, b)
+        } else {
+            (b, c)
+        };
+        let plain = is(second, LOWER)
+            && n < VALUE
+            && blank_follows(bytes, at + n)
+            && !opens_behind([first, second, third], before, last);
+        plain.then_some(at + n)
+    }
+
+    /// The end of a name as programs have them, `self.read_all`, if all finders would refuse it and each of its words: it has
+    /// letters only, nothing leads to it as to a value, and what follows is no at sign in any writing.
+    pub(super) fn plain_name(&self, bytes: &[u8], at: usize) -> Option<usize> {
+        let rest = bytes.get(at..)?;
+        let n = rest
+            .iter()
+            .take(NAME)
+            .take_while(|&&b| is(b, LOWER | UPPER | UNDER | DOT))
+            .count();
+        let name = rest.get(..n)?;
+        // Most that are none show it here: digits, dashes and quotes.
+        if !quiet(*rest.get(n)?, *rest.get(n + 1)?) || !is(*name.last()?, LOWER | UPPER) {
+            return None;
+        }
+        let head = bytes.get(..at)?;
+        let behind = head.get(head.len().saturating_sub(BEHIND)..)?;
+        let sign = behind
+            .iter()
+            .rev()
+            .find(|b| !matches!(b, b' ' | b'"' | b'\''));
+        if matches!(sign, Some(b':' | b'=' | 0x80..))
+            || paired(self.last, at)
+            || leads(self.view, at) && may_be_named(head)
+        {
+            return None;
+        }
+        let mut from = at;
+        for word in name.split(|&b| is(b, UNDER | DOT)) {
+            let end = from + word.len();
+            let (first, second) = (*word.first()?, *bytes.get(from + 1)?);
+            // Keys, `wxid_…` and `jdbc:`, groups of a hardware address, and codes.
+            if word.len() > PART
+                || heads_key(first, second)
+                || matches!([first | 0x20, second | 0x20], [b'w', b'x'] | [b'j', b'd'])
+                || word.len() <= 4 && word.iter().all(u8::is_ascii_hexdigit)
+                || word.iter().all(u8::is_ascii_uppercase)
+                || is(first, UPPER) && may_be_capital(bytes, from, end)
+            {
+                return None;
+            }
+            from = end + 1;
+        }
+        Some(at + n)
+    }
+
     /// Whether nothing begins with the sign `b` at `at`.
     #[inline]
     pub(super) fn plain_sign(&self, bytes: &[u8], at: usize, b: u8) -> bool {
@@ -123,6 +199,26 @@ impl Scan<'_, '_> {
             }
             _ => true,
         }
+    }
+}
+
+/// Whether what follows a word of letters is the end of it for all finders: no digit, no dash, no quote, no at sign or dot in
+/// brackets or words, no scheme.
+#[inline]
+fn quiet(next: u8, second: u8) -> bool {
+    match next {
+        b',' | b';' | b')' | b']' | b'}' | b'*' | b'/' | b'!' | b'?' | b'=' | b'|' | b'&'
+        | b'>' | b'\n' | b'\r' => true,
+        b':' => matches!(second, b' ' | b'\n' | b':'),
+        b'(' | b'[' | b'{' => !matches!(
+            second,
+            b'@' | b'.' | b' ' | b'a' | b'A' | b'd' | b'D' | 0x80..
+        ),
+        b' ' => !matches!(
+            second,
+            b'@' | b'(' | b'[' | b'{' | b'<' | b'#' | b'a' | b'A' | b'd' | b'D' | 0x80..
+        ),
+        _ => false,
     }
 }
 

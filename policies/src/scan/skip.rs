@@ -28,13 +28,21 @@ impl Window {
     /// The window that begins at `at`, which must lie in the text.
     #[inline]
     pub(super) fn at(bytes: &[u8], at: usize) -> Self {
-        let masks = match at.checked_sub(BEFORE).and_then(|from| bytes.get(from..)) {
+        let room;
+        let block = match at.checked_sub(BEFORE).and_then(|from| bytes.get(from..)) {
             Some(rest) => match rest.first_chunk() {
-                Some(block) => Masks::of(block),
-                None => Masks::of(&padded(rest, 0)),
+                Some(block) => block,
+                None => {
+                    room = padded(rest, 0);
+                    &room
+                }
             },
-            None => Masks::of(&padded(bytes, BEFORE - at)),
+            None => {
+                room = padded(bytes, BEFORE - at);
+                &room
+            }
         };
+        let masks = Masks::of(block);
         let inside = masks.letters << AFTER;
         let cut = inside.leading_ones();
         let keeps = BLOCK - BEFORE - AFTER;
@@ -94,6 +102,8 @@ impl Window {
 }
 
 /// A block that the text does not fill: blanks before it, zeros behind.
+#[cold]
+#[inline(never)]
 fn padded(bytes: &[u8], blanks: usize) -> [u8; BLOCK] {
     let mut block = [0; BLOCK];
     if let Some((before, rest)) = block.split_at_mut_checked(blanks) {

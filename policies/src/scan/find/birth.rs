@@ -178,9 +178,9 @@ const MONTHS: [&str; 12] = [
 
 /// Whether a month's name may begin with these letters.
 #[inline]
-fn heads_month(letters: [u8; 3]) -> bool {
+pub(super) fn heads_month([a, b, c]: [u8; 3]) -> bool {
     matches!(
-        &letters.map(|b| b | 0x20),
+        &[a | 0x20, b | 0x20, c | 0x20],
         b"jan"
             | b"feb"
             | b"mar"

@@ -41,11 +41,25 @@ pub(super) use pieces::join;
 
 use super::ask::{Detector, On, Sizes};
 
+/// Whether a name that secrets are assigned to may end the text, but for signs and filling words.
+pub(super) fn may_be_named(text: &[u8]) -> bool {
+    assigned_names::may_be_named(text) != assigned_names::MayBe::No
+}
+
 /// Whether a detector of capitals may find something at the word at `at`, which begins with one capital and a letter or
 /// sign that is none.
 #[inline]
 pub(super) fn opens_capital(bytes: &[u8], at: usize) -> bool {
     birth::month_heads(bytes, at) || name_latin::cued(bytes.get(..at).unwrap_or(&[]))
+}
+
+/// The same of a word that begins with these letters behind a word that ends with those two, and a blank; true if that
+/// is not enough to tell.
+#[inline]
+pub(super) fn opens_behind(letters: [u8; 3], before: u8, last: u8) -> bool {
+    !(before.is_ascii_alphabetic() && last.is_ascii_alphabetic())
+        || name_latin::ends_cue(before, last)
+        || birth::heads_month(letters)
 }
 
 /// The same of any word in which no small letter comes first, from `at` to `end`.

@@ -2,8 +2,6 @@
 //!
 //! Delay in a stream: a capitalised word waits for what follows it, where a cue stands before.
 
-use std::sync::LazyLock;
-
 use crate::scan::entity::Entity;
 use crate::scan::gate::code_point;
 use crate::scan::site::{Found, STRONG, Site, WEAK};
@@ -80,28 +78,48 @@ struct Heads {
     ends: [u32; 26],
 }
 
-static HEADS: LazyLock<Heads> = LazyLock::new(|| {
+static HEADS: Heads = heads();
+
+const fn heads() -> Heads {
     let mut heads = Heads {
         lasts: [0; 26],
         ends: [0; 26],
     };
-    for cue in LATIN.iter().filter(|cue| cue.is_ascii()) {
-        let word = cue.rsplit([' ', '\'']).next().unwrap_or(cue).as_bytes();
-        let Some((&last, rest)) = word.split_last() else {
+    let mut cues = LATIN;
+    while let [cue, rest @ ..] = cues {
+        cues = rest;
+        let [word @ .., last] = cue.as_bytes() else {
             continue;
         };
-        add(&mut heads.lasts, *rest.first().unwrap_or(&last), last);
-        if let Some(&before) = rest.last() {
-            add(&mut heads.ends, before, last);
+        if !cue.is_ascii() {
+            continue;
         }
+        if let [.., before] = word
+            && before.is_ascii_alphabetic()
+        {
+            add(&mut heads.ends, *before, *last);
+        }
+        let (mut word, mut first) = (word, *last);
+        while let [head @ .., letter] = word
+            && letter.is_ascii_alphabetic()
+        {
+            (word, first) = (head, *letter);
+        }
+        add(&mut heads.lasts, first, *last);
     }
     heads
-});
+}
 
-fn add(lasts: &mut [u32; 26], letter: u8, last: u8) {
-    if let Some(slot) = lasts.get_mut(usize::from(letter - b'a')) {
-        *slot |= 1 << (last - b'a');
-    }
+const fn add(lasts: &mut [u32; 26], letter: u8, last: u8) {
+    #[expect(clippy::indexing_slicing, reason = "evaluated when compiled")]
+    let slot = &mut lasts[(letter - b'a') as usize];
+    *slot |= 1 << (last - b'a');
+}
+
+/// Whether a cue may end with these two letters.
+#[inline]
+pub(super) fn ends_cue(before: u8, last: u8) -> bool {
+    has(&HEADS.ends, before, last | 0x20)
 }
 
 /// Whether `last` stands in the row of the letter, in either case; nothing stands in that of what is none.
@@ -180,7 +198,7 @@ pub(super) fn cued(text: &[u8]) -> bool {
     };
     match *word {
         [.., before, last] if before.is_ascii_alphabetic() && last.is_ascii_alphabetic() => {
-            has(&HEADS.ends, before, last | 0x20) && HEADS.may_end(text)
+            ends_cue(before, last) && HEADS.may_end(text)
         }
         _ => HEADS.may_end(text),
     }

@@ -272,6 +272,59 @@ const LATIN: &[&str] = &[
     "([",
 ];
 
+/// Words of programs: what names are made of, and what makes more of them than that.
+const NAMED: &[&str] = &[
+    "self",
+    "read",
+    "all",
+    "view",
+    "getUser",
+    "UserName",
+    "IO",
+    "MAX",
+    "T",
+    "x",
+    "wxid",
+    "wx",
+    "wechat",
+    "jdbc",
+    "sk",
+    "http",
+    "cafe",
+    "dead",
+    "beef",
+    "ab",
+    "name",
+    "contact",
+    "password",
+    "token",
+    "secret",
+    "Mr",
+    "John",
+    "Smith",
+    "May",
+    "zhangsanfeng",
+    "qwertyuiopasdfghjklz",
+    "gmail",
+    "com",
+    "at",
+    "dot",
+    "root",
+    "mysql",
+    "微信",
+    "密码",
+    "姓名",
+    "é",
+    "7",
+    "88",
+];
+/// What joins and leads to them.
+const JOINTS: &[&str] = &[
+    "_", "_", ".", ".", ".", "::", ":", ": ", " ", " ", "  ", "    ", "\n    ", "(", ")", "()",
+    "(&", "[", "{", " {", "}", ";", ",", ", ", " = ", "=", " -> ", "<", ">", "|", "&", "\"", "'",
+    "`", "-", "--", "@", " at ", "(at)", " dot ", "/", "://", "!", "?", "\t", "*", "，", "：",
+];
+
 /// Dates, times of day and what may stand around them.
 const CLOCKS: &[&str] = &[
     "2024-05-01 10:22:31",
@@ -340,6 +393,15 @@ proptest! {
     }
 
     #[test]
+    fn nor_in_programs(
+        pieces in prop::collection::vec(
+            (prop::sample::select(NAMED), prop::sample::select(JOINTS)), 1..24),
+    ) {
+        let text: String = pieces.into_iter().flat_map(|(name, joint)| [name, joint]).collect();
+        prop_assert_eq!(scanned(&text, true), scanned(&text, false), "{:?}", text);
+    }
+
+    #[test]
     fn nor_in_words_of_any_letters(text in "([a-zA-Z]{1,14}[ ,.:'()/@-]{1,2}|[a-z]{1,9} |[0-9]{1,4}[ .-]){1,30}") {
         prop_assert_eq!(scanned(&text, true), scanned(&text, false), "{:?}", text);
     }
@@ -347,7 +409,14 @@ proptest! {
     /// A stream skips what the whole text skips: what is decided before the end comes is not changed by it.
     #[test]
     fn an_end_to_come_hides_nothing(
-        pieces in prop::collection::vec(prop::sample::select(LATIN), 1..24),
+        pieces in prop::collection::vec(
+            prop_oneof![
+                prop::sample::select(LATIN),
+                prop::sample::select(NAMED),
+                prop::sample::select(JOINTS),
+            ],
+            1..24,
+        ),
         cut in 0..1000usize,
     ) {
         let text = pieces.concat();
