@@ -48,12 +48,19 @@ pub struct Event<'a> {
 
 impl Fields for Event<'_> {
     fn write(&self, to: &mut Object<'_>) {
+        self.write_with(to, POLICIES_MAX);
+    }
+}
+
+impl Event<'_> {
+    /// Adds its fields, at most so many names among them.
+    pub(super) fn write_with(&self, to: &mut Object<'_>, names: usize) {
         to.whole(key!("what"), self.what.name());
         to.text(key!("actor"), self.actor, 128);
         to.text(key!("origin"), self.origin, 64);
         to.text(key!("config"), self.config, 128);
         to.text(key!("before"), self.before, 128);
-        to.names(key!("names"), self.names, POLICIES_MAX);
+        to.names(key!("names"), self.names, names);
         to.text(key!("subject"), self.subject, 128);
         to.maybe(key!("entry"), self.entry);
         to.maybe(key!("below"), self.below);

@@ -21,7 +21,7 @@ use serde::Deserialize;
 
 use super::clock::Clock;
 use super::event::{Event, What};
-use super::line::{Fields, Object};
+use super::line::Object;
 use super::payload::CLOSING_ROOM;
 use super::{Config, Error, Health, Journal};
 
@@ -90,7 +90,8 @@ fn post(dir: &Path, event: &Event<'_>, now_ms: i64) -> Result<PathBuf, Error> {
         ..*event
     };
     let mut text = Vec::new();
-    Object::put(&mut text, |object| event.write(object));
+    // The rest of the names is counted where the record is written, and only once.
+    Object::put(&mut text, |object| event.write_with(object, usize::MAX));
     // Seeded by the system for each state: tells tools apart that ask in the same millisecond.
     let random = RandomState::new().hash_one(std::process::id());
     let name = format!("{now_ms}-{random:016x}");

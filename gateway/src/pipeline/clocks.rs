@@ -96,19 +96,12 @@ impl Clocks {
             self.content(self.last_read);
         }
         let (at, kind) = self.deadline();
-        let mut waited = false;
         let read = std::future::poll_fn(|cx| match upstream.poll_data(cx) {
             Poll::Ready(read) => Poll::Ready(Ok(read)),
-            Poll::Pending => {
-                waited = true;
-                self.poll_until(cx, at).map(|()| Err(Fault::from(kind)))
-            }
+            Poll::Pending => self.poll_until(cx, at).map(|()| Err(Fault::from(kind))),
         })
         .await?;
-        // What was there already came with what was read before.
-        if waited {
-            self.last_read = Instant::now();
-        }
+        self.last_read = Instant::now();
         read.transpose()
     }
 }

@@ -66,6 +66,15 @@ fn a_tool_is_heard_by_a_live_journal() {
     );
     assert!(found[0]["ticket"].is_string() && found[0]["asked_at"].is_i64());
     assert!(left(dir.path()).is_empty());
+    // What is left out of a list is counted once, not in the file and again in the record.
+    let many = Event {
+        names: &["n"; 40],
+        ..search("", "")
+    };
+    tell(dir.path(), &many, &system()).unwrap();
+    let names = &events(dir.path(), "search")[1]["names"];
+    assert_eq!(names[32], "… and 8 more");
+    assert_eq!(names.as_array().unwrap().len(), 33);
     drop(journal);
 }
 
