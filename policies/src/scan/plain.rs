@@ -143,7 +143,7 @@ impl Scan<'_, '_> {
             .count();
         let name = rest.get(..n)?;
         // Most that are none show it here: digits, dashes and quotes.
-        if !quiet(*rest.get(n)?, *rest.get(n + 1)?) || !is(*name.last()?, LOWER | UPPER) {
+        if !ends_quietly(*rest.get(n)?, *rest.get(n + 1)?) || !is(*name.last()?, LOWER | UPPER) {
             return None;
         }
         let head = bytes.get(..at)?;
@@ -205,7 +205,7 @@ impl Scan<'_, '_> {
 /// Whether what follows a word of letters is the end of it for all finders: no digit, no dash, no quote, no at sign or dot in
 /// brackets or words, no scheme.
 #[inline]
-fn quiet(next: u8, second: u8) -> bool {
+fn ends_quietly(next: u8, second: u8) -> bool {
     match next {
         b',' | b';' | b')' | b']' | b'}' | b'*' | b'/' | b'!' | b'?' | b'=' | b'|' | b'&'
         | b'>' | b'\n' | b'\r' => true,

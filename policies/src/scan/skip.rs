@@ -101,8 +101,8 @@ impl Window {
     }
 }
 
-/// A block that the text does not fill: blanks before it, zeros behind.
-#[cold]
+/// A block that the text does not fill: blanks before it, zeros behind. Never in line: the compiler would take a block for
+/// sixty-four numbers there, and load them one by one.
 #[inline(never)]
 fn padded(bytes: &[u8], blanks: usize) -> [u8; BLOCK] {
     let mut block = [0; BLOCK];
