@@ -239,7 +239,7 @@ impl Journal {
             return Err(Error::TooManyOpen);
         }
         let shard = shard % self.shards.len().max(1);
-        let written = self.with_record(Kind::Opened, opening.at, &[opening], |record| {
+        let written = self.with_record(Kind::Opened, None, &[opening], |record| {
             if self.durability == Durability::Written
                 && let Some(noted) = self.shard(shard)?.stage_opening(&self.files, record)
             {

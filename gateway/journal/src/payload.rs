@@ -30,8 +30,6 @@ const ATTEMPTS_MAX: usize = 8;
 /// A request as it is about to go upstream. Strings of no content are left out of the record.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Opening<'a> {
-    /// When, if the caller has looked at the journal's clock just now.
-    pub at: Option<Moment>,
     /// Request id, as in `x-request-id`; up to `ID_BYTES_MAX` bytes.
     pub id: &'a str,
     /// Id of the key (never the key).

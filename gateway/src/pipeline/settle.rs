@@ -319,7 +319,8 @@ impl Exchange {
         Ok(())
     }
 
-    /// A moment of this request on both clocks, by what they said when it arrived.
+    /// A moment of this request on both clocks, by what they said when it arrived. For limits alone: what is written down
+    /// must not hide that the wall clock was set meanwhile.
     pub(super) fn moment(&self, at: Instant) -> Now {
         let after = at.saturating_duration_since(self.started);
         Now {
@@ -361,7 +362,6 @@ impl Exchange {
             of.map(|(_, amount)| amount).max().unwrap_or(0)
         };
         let opening = Opening {
-            at: Some(recorded(self.moment(Instant::now()))),
             id: self.id.as_str(),
             key: self.key_id(),
             user: self.user(),
@@ -485,13 +485,5 @@ impl Exchange {
             .as_ref()
             .and_then(|principal| principal.team.as_deref())
             .unwrap_or_default()
-    }
-}
-
-/// A moment as records have it.
-fn recorded(now: Now) -> journal::Moment {
-    journal::Moment {
-        wall_ms: now.wall_ms,
-        mono_ns: now.mono_ns,
     }
 }

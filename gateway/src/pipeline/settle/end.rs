@@ -5,13 +5,13 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use journal::{Attempt, Closing, Denial, Durable, Outcome, Tokens};
+use journal::{Attempt, Closing, Denial, Durable, Moment, Outcome, Tokens};
 use policies::limit::level::Now;
 use smallvec::SmallVec;
 use wire::facts::{Finish, Usage};
 use wire::{Fault, Kind, Verdict};
 
-use super::{Exchange, Tried, recorded};
+use super::{Exchange, Tried};
 use crate::pipeline::keep::Keep;
 use crate::pipeline::limits;
 
@@ -77,7 +77,10 @@ impl Exchange {
         let refused: SmallVec<[&str; 1]> = self.gate_refused.iter().filter_map(gate).collect();
         let gates_open: SmallVec<[&str; 2]> = self.gates_open.iter().filter_map(gate).collect();
         entry.close(&Closing {
-            at: Some(recorded(now)),
+            at: Some(Moment {
+                wall_ms: now.wall_ms,
+                mono_ns: now.mono_ns,
+            }),
             policies: &refused,
             gates_open: &gates_open,
             reply_findings: &said.findings,
