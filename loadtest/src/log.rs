@@ -14,7 +14,7 @@ use journal::follow::{Follower, Until};
 use journal::index::{Bodies, Feeder, Index, NoBodies, Query, find};
 use journal::row::Row;
 use journal::tree::{Grower, KeySource, Step, open_key};
-use journal::{Attempt, Closing, Config, Denial, Found, Journal, Opening, Outcome, Tokens};
+use journal::{Asker, Attempt, Closing, Config, Denial, Found, Journal, Opening, Outcome, Tokens};
 
 /// Requests that are open at once, so that closings come out of order.
 const OPEN: usize = 64;
@@ -144,13 +144,16 @@ impl Made {
 
     fn opening(&self) -> journal::Opening<'_> {
         Opening {
-            id: &self.id,
-            key: &self.key,
-            team: &self.team,
-            client: &self.client,
-            dialect: "openai-chat",
-            endpoint: "/v1/chat/completions",
-            asked: ASKED[self.model],
+            who: Asker {
+                id: &self.id,
+                key: &self.key,
+                team: &self.team,
+                client: &self.client,
+                dialect: "openai-chat",
+                endpoint: "/v1/chat/completions",
+                asked: ASKED[self.model],
+                ..Asker::default()
+            },
             provider: PROVIDERS[self.n as usize % 5],
             model: "qwen-max",
             stream: self.n.is_multiple_of(2),
@@ -200,10 +203,13 @@ impl Made {
 
     fn denial(&self) -> Denial<'_> {
         Denial {
-            id: &self.id,
-            key: &self.key,
-            team: &self.team,
-            asked: ASKED[self.model],
+            who: Asker {
+                id: &self.id,
+                key: &self.key,
+                team: &self.team,
+                asked: ASKED[self.model],
+                ..Asker::default()
+            },
             verdict: "refuse",
             policies: &["no-secrets"],
             status: 403,

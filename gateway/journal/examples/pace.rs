@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use journal::clock::SystemClock;
 use journal::{
-    Attempt, Closing, Config, Durability, Durable, Found, Journal, Opening, Outcome, Tokens,
+    Asker, Attempt, Closing, Config, Durability, Durable, Found, Journal, Opening, Outcome, Tokens,
 };
 
 const SECONDS: u64 = 5;
@@ -80,13 +80,16 @@ fn requests(journal: &Arc<Journal>, worker: usize, began: Instant) -> Vec<Durati
             .begin(
                 worker,
                 &Opening {
-                    id: "0199f2a4-6d1c-7c3e-8a55-0123456789ab",
-                    key: "crm-bot",
-                    team: "retail",
-                    client: "10.20.30.40",
-                    dialect: "openai-chat",
-                    endpoint: "/v1/chat/completions",
-                    asked: "assistant",
+                    who: Asker {
+                        id: "0199f2a4-6d1c-7c3e-8a55-0123456789ab",
+                        key: "crm-bot",
+                        team: "retail",
+                        client: "10.20.30.40",
+                        dialect: "openai-chat",
+                        endpoint: "/v1/chat/completions",
+                        asked: "assistant",
+                        ..Asker::default()
+                    },
                     provider: "tongyi",
                     model: "qwen-max",
                     stream: true,

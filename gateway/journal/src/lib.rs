@@ -63,7 +63,8 @@ pub use entry::Entry;
 pub use event::{Event, What};
 use line::Fields;
 pub use payload::{
-    Attempt, CLOSING_ROOM, Closing, Denial, Found, ID_BYTES_MAX, Moment, Opening, Outcome, Tokens,
+    Asker, Attempt, CLOSING_ROOM, Closing, Denial, Found, ID_BYTES_MAX, Moment, Opening, Outcome,
+    Tokens,
 };
 pub use record::Kind;
 pub use recover::{Damage, Recovery};
@@ -250,7 +251,7 @@ impl Journal {
         match written {
             Ok(noted) => {
                 self.want_durable(noted.0);
-                Ok(Entry::new(Arc::clone(self), shard, noted, opening.id))
+                Ok(Entry::new(Arc::clone(self), shard, noted, opening.who.id))
             }
             Err(failure) => {
                 self.reserve.give_back(1);

@@ -27,9 +27,9 @@ pub(super) const FEW_MAX: usize = 8;
 /// Longest list of attempts; the rest is counted. Retries are bounded far below.
 const ATTEMPTS_MAX: usize = 8;
 
-/// A request as it is about to go upstream. Strings of no content are left out of the record.
+/// Who asks for what: of every request alike, whether it passes or not. Strings of no content are left out of the record.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Opening<'a> {
+pub struct Asker<'a> {
     /// Request id, as in `x-request-id`; up to `ID_BYTES_MAX` bytes.
     pub id: &'a str,
     /// Id of the key (never the key).
@@ -46,18 +46,41 @@ pub struct Opening<'a> {
     pub endpoint: &'a str,
     /// Model that the application asked for.
     pub asked: &'a str,
-    /// Provider chosen first.
-    pub provider: &'a str,
-    /// Model at that provider.
-    pub model: &'a str,
-    /// Where that provider is: `domestic`, `overseas` or `self_hosted`.
-    pub location: &'a str,
     /// Fingerprint of the config, and so of the policies, that the request was judged by.
     pub config: &'a str,
     /// Id of the trace it belongs to, if it came with one.
     pub trace: &'a str,
     /// The client's own id of the request.
     pub client_request_id: &'a str,
+}
+
+impl Fields for Asker<'_> {
+    fn write(&self, to: &mut Object<'_>) {
+        to.whole(key!("id"), short_id(self.id));
+        to.text(key!("key"), self.key, 128);
+        to.text(key!("user"), self.user, 128);
+        to.text(key!("team"), self.team, 128);
+        to.text(key!("client"), self.client, 64);
+        to.text(key!("dialect"), self.dialect, 32);
+        to.text(key!("endpoint"), self.endpoint, 128);
+        to.text(key!("asked"), self.asked, 256);
+        to.text(key!("config"), self.config, 32);
+        to.text(key!("trace"), self.trace, 32);
+        to.text(key!("client_request_id"), self.client_request_id, 64);
+    }
+}
+
+/// A request as it is about to go upstream. Strings of no content are left out of the record.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Opening<'a> {
+    /// Who asks for what.
+    pub who: Asker<'a>,
+    /// Provider chosen first.
+    pub provider: &'a str,
+    /// Model at that provider.
+    pub model: &'a str,
+    /// Where that provider is: `domestic`, `overseas` or `self_hosted`.
+    pub location: &'a str,
     /// Whether a stream was asked for.
     pub stream: bool,
     /// Grade of the request.
@@ -90,20 +113,10 @@ pub struct Opening<'a> {
 
 impl Fields for Opening<'_> {
     fn write(&self, to: &mut Object<'_>) {
-        to.whole(key!("id"), short_id(self.id));
-        to.text(key!("key"), self.key, 128);
-        to.text(key!("user"), self.user, 128);
-        to.text(key!("team"), self.team, 128);
-        to.text(key!("client"), self.client, 64);
-        to.text(key!("dialect"), self.dialect, 32);
-        to.text(key!("endpoint"), self.endpoint, 128);
-        to.text(key!("asked"), self.asked, 256);
+        self.who.write(to);
         to.text(key!("provider"), self.provider, 64);
         to.text(key!("model"), self.model, 128);
         to.text(key!("location"), self.location, 16);
-        to.text(key!("config"), self.config, 32);
-        to.text(key!("trace"), self.trace, 32);
-        to.text(key!("client_request_id"), self.client_request_id, 64);
         to.flag(key!("stream"), self.stream);
         to.text(key!("grade"), self.grade, 32);
         to.text(key!("verdict"), self.verdict, 32);
@@ -324,31 +337,11 @@ impl Fields for Tokens {
     }
 }
 
-/// A request refused before any upstream was chosen: the one record of it. Fields as in `Opening` and `Closing`.
+/// A request refused before any upstream was chosen: the one record of it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Denial<'a> {
-    /// Request id.
-    pub id: &'a str,
-    /// Id of the key, if one was recognised.
-    pub key: &'a str,
-    /// The user, if the credential named one.
-    pub user: &'a str,
-    /// Team of the key.
-    pub team: &'a str,
-    /// Address of the client.
-    pub client: &'a str,
-    /// Dialect of the caller.
-    pub dialect: &'a str,
-    /// Path or operation.
-    pub endpoint: &'a str,
-    /// Model that the application asked for.
-    pub asked: &'a str,
-    /// Fingerprint of the config, and so of the policies, that the request was judged by.
-    pub config: &'a str,
-    /// Id of the trace it belongs to, if it came with one.
-    pub trace: &'a str,
-    /// The client's own id of the request.
-    pub client_request_id: &'a str,
+    /// Who asked for what.
+    pub who: Asker<'a>,
     /// Grade of the request, if it was graded.
     pub grade: &'a str,
     /// `refuse` where a policy decided.
@@ -377,17 +370,7 @@ pub struct Denial<'a> {
 
 impl Fields for Denial<'_> {
     fn write(&self, to: &mut Object<'_>) {
-        to.whole(key!("id"), short_id(self.id));
-        to.text(key!("key"), self.key, 128);
-        to.text(key!("user"), self.user, 128);
-        to.text(key!("team"), self.team, 128);
-        to.text(key!("client"), self.client, 64);
-        to.text(key!("dialect"), self.dialect, 32);
-        to.text(key!("endpoint"), self.endpoint, 128);
-        to.text(key!("asked"), self.asked, 256);
-        to.text(key!("config"), self.config, 32);
-        to.text(key!("trace"), self.trace, 32);
-        to.text(key!("client_request_id"), self.client_request_id, 64);
+        self.who.write(to);
         to.text(key!("grade"), self.grade, 32);
         to.text(key!("verdict"), self.verdict, 32);
         to.names(key!("policies"), self.policies, POLICIES_MAX);

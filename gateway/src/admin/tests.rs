@@ -223,8 +223,11 @@ async fn the_log_is_searched_and_that_is_written_down() {
     let journal = Arc::clone(&bench.state.searches.journal);
     for n in 0..5 {
         let denial = journal::Denial {
-            id: &format!("r{n}"),
-            key: ["crm", "=evil\u{202e}\n"][n % 2],
+            who: journal::Asker {
+                id: &format!("r{n}"),
+                key: ["crm", "=evil\u{202e}\n"][n % 2],
+                ..journal::Asker::default()
+            },
             status: 403,
             ..journal::Denial::default()
         };

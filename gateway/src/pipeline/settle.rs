@@ -40,7 +40,7 @@ use crate::audit;
 use crate::config::snapshot::{Snapshot, Target};
 use crate::config::tuning::Limits;
 use crate::worker::{Inflight, OnPeer, Peer, RequestId, Worker};
-use journal::{self, Durable, Opening};
+use journal::{self, Asker, Durable, Opening};
 
 /// What a reply has told so far.
 #[derive(Clone, Copy, Debug, Default)]
@@ -347,6 +347,23 @@ impl Exchange {
         self.entry.is_some()
     }
 
+    /// Who asks for what, for records.
+    fn asker(&self) -> Asker<'_> {
+        Asker {
+            id: self.id.as_str(),
+            key: self.key_id(),
+            user: self.user(),
+            config: &self.snapshot.fingerprint,
+            trace: self.told.as_ref().map_or("", |told| told.trace()),
+            client_request_id: self.told.as_ref().map_or("", |told| told.request_id()),
+            team: self.team(),
+            client: self.client_ip(),
+            dialect: self.dialect.name(),
+            endpoint: self.endpoint,
+            asked: &self.asked,
+        }
+    }
+
     fn begin_entry(
         &self,
         first: Option<&Cleared<Candidate>>,
@@ -362,17 +379,7 @@ impl Exchange {
             of.map(|(_, amount)| amount).max().unwrap_or(0)
         };
         let opening = Opening {
-            id: self.id.as_str(),
-            key: self.key_id(),
-            user: self.user(),
-            config: &self.snapshot.fingerprint,
-            trace: self.told.as_ref().map_or("", |told| told.trace()),
-            client_request_id: self.told.as_ref().map_or("", |told| told.request_id()),
-            team: self.team(),
-            client: self.client_ip(),
-            dialect: self.dialect.name(),
-            endpoint: self.endpoint,
-            asked: &self.asked,
+            who: self.asker(),
             provider: target.map_or("", |target| &target.provider.name),
             model: target.map_or("", |target| &target.model),
             location: target.map_or("", |target| target.provider.location.as_str()),

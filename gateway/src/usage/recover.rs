@@ -195,7 +195,7 @@ mod tests {
     use std::sync::Arc;
 
     use journal::clock::ManualClock;
-    use journal::{Closing, Denial, Journal, Opening, Outcome, Tokens};
+    use journal::{Asker, Closing, Denial, Journal, Opening, Outcome, Tokens};
     use policies::limit::meter::OnOutage;
     use policies::limit::period::Period;
 
@@ -273,10 +273,13 @@ mod tests {
         };
         let (journal, _) = Journal::open(settings(first.path()), Arc::clone(&clock) as _).unwrap();
         let opening = Opening {
-            id: "1",
-            key: "k",
-            team: "shop",
-            asked: "m",
+            who: Asker {
+                id: "1",
+                key: "k",
+                team: "shop",
+                asked: "m",
+                ..Asker::default()
+            },
             provider: "p",
             reserved_nano: 9_000,
             reserved_tokens: 90,
@@ -304,7 +307,10 @@ mod tests {
             .deny(
                 0,
                 &Denial {
-                    key: "k",
+                    who: Asker {
+                        key: "k",
+                        ..Asker::default()
+                    },
                     code: "budget_exceeded",
                     ..Denial::default()
                 },

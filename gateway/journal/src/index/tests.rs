@@ -10,7 +10,7 @@ use std::thread;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Closing, Event, Opening, What};
+use crate::{Asker, Closing, Event, Opening, What};
 use world::{Act, World, acts, queries};
 
 proptest! {
@@ -168,7 +168,10 @@ fn pages_stay_as_they_were_while_the_log_grows() {
             for n in 0..300 {
                 let id = format!("new-{n}");
                 let opening = Opening {
-                    id: &id,
+                    who: Asker {
+                        id: &id,
+                        ..Asker::default()
+                    },
                     ..Opening::default()
                 };
                 journal
@@ -208,7 +211,10 @@ fn erased_texts_are_forgotten() {
     for n in 0..80 {
         let kept = crate::seal::Kept::of_subject(n % 4);
         let opening = Opening {
-            id: &format!("r{n}"),
+            who: Asker {
+                id: &format!("r{n}"),
+                ..Asker::default()
+            },
             request_body: Some(&kept),
             ..Opening::default()
         };
@@ -259,7 +265,10 @@ fn long_texts_are_found_too() {
     let mut world = World::new(texts);
     for n in 0..40 {
         let opening = Opening {
-            id: &format!("r{n}"),
+            who: Asker {
+                id: &format!("r{n}"),
+                ..Asker::default()
+            },
             ..Opening::default()
         };
         world

@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::line::Fields;
-use crate::{Attempt, Closing, Denial, Event, Found, Opening, Outcome, Tokens, What, payload};
+use crate::{
+    Asker, Attempt, Closing, Denial, Event, Found, Opening, Outcome, Tokens, What, payload,
+};
 
 fn written(kind: Kind, parts: &[&dyn Fields]) -> Vec<u8> {
     let mut buf = Vec::new();
@@ -24,10 +26,13 @@ fn line(row: &Row) -> serde_json::Value {
 #[test]
 fn a_request_is_one_row() {
     let opening = Opening {
-        id: "r-1",
-        key: "crm",
-        team: "retail",
-        asked: "assistant",
+        who: Asker {
+            id: "r-1",
+            key: "crm",
+            team: "retail",
+            asked: "assistant",
+            ..Asker::default()
+        },
         provider: "tongyi",
         model: "qwen",
         verdict: "redact",
@@ -105,7 +110,7 @@ fn no_field_is_without_its_column() {
         kind: "T",
         count: 1,
     }];
-    let opening = Opening {
+    let who = Asker {
         id: "i",
         key: "k",
         user: "u",
@@ -117,6 +122,9 @@ fn no_field_is_without_its_column() {
         dialect: "d",
         endpoint: "e",
         asked: "a",
+    };
+    let opening = Opening {
+        who,
         provider: "p",
         model: "m",
         location: "l",
@@ -163,17 +171,7 @@ fn no_field_is_without_its_column() {
         ..Closing::default()
     };
     let denial = Denial {
-        id: "i",
-        key: "k",
-        user: "u",
-        config: "c",
-        trace: "t",
-        client_request_id: "r",
-        team: "t",
-        client: "c",
-        dialect: "d",
-        endpoint: "e",
-        asked: "a",
+        who,
         grade: "g",
         verdict: "v",
         policies: &["x"],

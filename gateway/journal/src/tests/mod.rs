@@ -56,9 +56,12 @@ fn open(dir: &Path, shards: usize) -> (Arc<Journal>, Recovery) {
 
 fn opening(id: &str) -> Opening<'_> {
     Opening {
-        id,
-        key: "crm-bot",
-        asked: "assistant",
+        who: Asker {
+            id,
+            key: "crm-bot",
+            asked: "assistant",
+            ..Asker::default()
+        },
         ..Opening::default()
     }
 }
@@ -173,7 +176,10 @@ fn the_log_tells_what_happened_in_order() {
         .deny(
             1,
             &Denial {
-                id: "r3",
+                who: Asker {
+                    id: "r3",
+                    ..Asker::default()
+                },
                 status: 403,
                 code: "policy_refused",
                 ..Denial::default()
@@ -309,11 +315,14 @@ fn strings_of_strangers_stay_in_their_record() {
     for text in nasty {
         let policies = [text; 3];
         let opened = Opening {
-            id: text,
-            key: text,
-            team: text,
-            client: text,
-            asked: text,
+            who: Asker {
+                id: text,
+                key: text,
+                team: text,
+                client: text,
+                asked: text,
+                ..Asker::default()
+            },
             policies: &policies,
             ..Opening::default()
         };

@@ -119,13 +119,16 @@ fn the_longest_opening_is_a_record() {
     let text = "\0".repeat(100_000);
     let policies = vec![text.as_str(); 1_000];
     let out = json(&Opening {
-        id: &text,
-        key: &text,
-        team: &text,
-        client: &text,
-        dialect: &text,
-        endpoint: &text,
-        asked: &text,
+        who: Asker {
+            id: &text,
+            key: &text,
+            team: &text,
+            client: &text,
+            dialect: &text,
+            endpoint: &text,
+            asked: &text,
+            ..Asker::default()
+        },
         provider: &text,
         model: &text,
         grade: &text,
@@ -147,8 +150,11 @@ fn ids_are_cut_between_characters() {
 #[test]
 fn records_are_written_word_for_word() {
     let opened = Opening {
-        id: "r\u{7f}",
-        key: "k",
+        who: Asker {
+            id: "r\u{7f}",
+            key: "k",
+            ..Asker::default()
+        },
         policies: &["p\"", "", "q"],
         findings: &[Found {
             kind: "EMAIL",

@@ -14,7 +14,7 @@ use crate::tests::disk::Disk;
 use crate::tree::checkpoint::Signed;
 use crate::tree::note::{Signer, Use};
 use crate::tree::{Grower, KeySource, Step, TreeDir, open_key};
-use crate::{CLOSING_ROOM, Closing, Config, Event, Journal, Opening, Outcome};
+use crate::{Asker, CLOSING_ROOM, Closing, Config, Event, Journal, Opening, Outcome};
 
 fn config(dir: &Path, shards: usize) -> Config {
     Config {
@@ -44,8 +44,11 @@ fn requests(journal: &Arc<Journal>, count: usize) {
     for n in 0..count {
         let id = format!("r{n}");
         let opening = Opening {
-            id: &id,
-            key: "crm-bot",
+            who: Asker {
+                id: &id,
+                key: "crm-bot",
+                ..Asker::default()
+            },
             ..Opening::default()
         };
         let entry = journal.begin(n, &opening).unwrap();

@@ -121,17 +121,7 @@ impl Exchange {
         let judged = self.judged();
         let (fingerprint, request_body) = self.keep.as_deref().map(Keep::of_request).unzip();
         let denial = Denial {
-            id: self.id.as_str(),
-            key: self.key_id(),
-            user: self.user(),
-            config: &self.snapshot.fingerprint,
-            trace: self.told.as_ref().map_or("", |told| told.trace()),
-            client_request_id: self.told.as_ref().map_or("", |told| told.request_id()),
-            team: self.team(),
-            client: self.client_ip(),
-            dialect: self.dialect.name(),
-            endpoint: self.endpoint,
-            asked: &self.asked,
+            who: self.asker(),
             grade: if self.principal.is_some() {
                 self.snapshot.grades.name(self.grade)
             } else {

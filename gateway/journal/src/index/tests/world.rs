@@ -13,7 +13,7 @@ use crate::follow::Until;
 use crate::row::Row;
 use crate::tests::BeginsNow as _;
 use crate::{
-    Attempt, Closing, Config, Denial, Entry, Event, Found, Journal, Opening, Outcome, What,
+    Asker, Attempt, Closing, Config, Denial, Entry, Event, Found, Journal, Opening, Outcome, What,
 };
 
 const PART_ROWS: usize = 16;
@@ -187,8 +187,11 @@ impl World {
             }
             Act::Deny { key, code } => {
                 let denial = Denial {
-                    id: &format!("r{at}"),
-                    key: &format!("k{key}"),
+                    who: Asker {
+                        id: &format!("r{at}"),
+                        key: &format!("k{key}"),
+                        ..Asker::default()
+                    },
                     verdict: "refuse",
                     code: ["policy_refused", "rate_limit_exceeded"][usize::from(*code)],
                     status: 403,
@@ -216,9 +219,12 @@ impl World {
 
     fn open(&mut self, at: usize, key: u8, model: u8) {
         let opening = Opening {
-            id: &format!("r{at}"),
-            key: &format!("k{key}"),
-            asked: &format!("m{model}"),
+            who: Asker {
+                id: &format!("r{at}"),
+                key: &format!("k{key}"),
+                asked: &format!("m{model}"),
+                ..Asker::default()
+            },
             provider: "p0",
             verdict: ["allow", "redact"][usize::from(key % 2)],
             findings: &[Found {

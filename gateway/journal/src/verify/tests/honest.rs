@@ -11,7 +11,10 @@ fn crashes_are_no_tampering() {
         let mut tree = grower(dir.path());
         requests(&journal, 20 + round * 7);
         let opening = Opening {
-            id: "open",
+            who: Asker {
+                id: "open",
+                ..Asker::default()
+            },
             ..Opening::default()
         };
         let entry = journal.begin(0, &opening).unwrap();
