@@ -14,7 +14,9 @@ use journal::follow::{Follower, Until};
 use journal::index::{Bodies, Feeder, Index, NoBodies, Query, find};
 use journal::row::Row;
 use journal::tree::{Grower, KeySource, Step, open_key};
-use journal::{Asker, Attempt, Closing, Config, Denial, Found, Journal, Opening, Outcome, Tokens};
+use journal::{
+    Asker, Attempt, Closing, Config, Denial, Found, Journal, Judgement, Opening, Outcome, Tokens,
+};
 
 /// Requests that are open at once, so that closings come out of order.
 const OPEN: usize = 64;
@@ -144,6 +146,15 @@ impl Made {
 
     fn opening(&self) -> journal::Opening<'_> {
         Opening {
+            judged: Judgement {
+                grade: "internal",
+                verdict: if self.n.is_multiple_of(5) {
+                    "redact"
+                } else {
+                    "allow"
+                },
+                ..Judgement::default()
+            },
             who: Asker {
                 id: &self.id,
                 key: &self.key,
@@ -157,12 +168,6 @@ impl Made {
             provider: PROVIDERS[self.n as usize % 5],
             model: "qwen-max",
             stream: self.n.is_multiple_of(2),
-            grade: "internal",
-            verdict: if self.n.is_multiple_of(5) {
-                "redact"
-            } else {
-                "allow"
-            },
             request_bytes: 900 + self.n % 4000,
             targets: 2,
             ..Opening::default()
@@ -203,6 +208,11 @@ impl Made {
 
     fn denial(&self) -> Denial<'_> {
         Denial {
+            judged: Judgement {
+                verdict: "refuse",
+                policies: &["no-secrets"],
+                ..Judgement::default()
+            },
             who: Asker {
                 id: &self.id,
                 key: &self.key,
@@ -210,8 +220,6 @@ impl Made {
                 asked: ASKED[self.model],
                 ..Asker::default()
             },
-            verdict: "refuse",
-            policies: &["no-secrets"],
             status: 403,
             code: "policy_refused",
             ..Denial::default()

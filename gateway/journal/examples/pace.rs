@@ -20,7 +20,8 @@ use std::time::{Duration, Instant};
 
 use journal::clock::SystemClock;
 use journal::{
-    Asker, Attempt, Closing, Config, Durability, Durable, Found, Journal, Opening, Outcome, Tokens,
+    Asker, Attempt, Closing, Config, Durability, Durable, Found, Journal, Judgement, Opening,
+    Outcome, Tokens,
 };
 
 const SECONDS: u64 = 5;
@@ -80,6 +81,13 @@ fn requests(journal: &Arc<Journal>, worker: usize, began: Instant) -> Vec<Durati
             .begin(
                 worker,
                 &Opening {
+                    judged: Judgement {
+                        grade: "internal",
+                        verdict: "redact",
+                        policies: &["id-stays-home"],
+                        findings: &found,
+                        ..Judgement::default()
+                    },
                     who: Asker {
                         id: "0199f2a4-6d1c-7c3e-8a55-0123456789ab",
                         key: "crm-bot",
@@ -93,10 +101,6 @@ fn requests(journal: &Arc<Journal>, worker: usize, began: Instant) -> Vec<Durati
                     provider: "tongyi",
                     model: "qwen-max",
                     stream: true,
-                    grade: "internal",
-                    verdict: "redact",
-                    policies: &["id-stays-home"],
-                    findings: &found,
                     redactions: 2,
                     request_bytes: 1_234,
                     targets: 3,

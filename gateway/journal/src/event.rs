@@ -3,7 +3,7 @@
 //! Must never know who may do what: it is told after the fact, or just before it.
 //! Invariants as in `payload`: every string is cut to a stated number of escaped bytes; fields that would be empty are left out.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::line::{Fields, Object, key};
 use super::payload::POLICIES_MAX;
@@ -55,7 +55,7 @@ impl Fields for Event<'_> {
 impl Event<'_> {
     /// Adds its fields, at most so many names among them.
     pub(super) fn write_with(&self, to: &mut Object<'_>, names: usize) {
-        to.whole(key!("what"), self.what.name());
+        to.tag(key!("what"), &self.what);
         to.text(key!("actor"), self.actor, 128);
         to.text(key!("origin"), self.origin, 64);
         to.text(key!("config"), self.config, 128);
@@ -78,7 +78,7 @@ impl Event<'_> {
 }
 
 /// Kinds of events.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum What {
     /// The gateway serves.
@@ -131,35 +131,6 @@ pub enum What {
 }
 
 impl What {
-    /// As records have it, and serde reads it.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Start => "start",
-            Self::Stop => "stop",
-            Self::Drain => "drain",
-            Self::Reload => "reload",
-            Self::ConfigChange => "config_change",
-            Self::KeyChange => "key_change",
-            Self::Models => "models",
-            Self::Login => "login",
-            Self::LoginFailed => "login_failed",
-            Self::AdminAccess => "admin_access",
-            Self::Search => "search",
-            Self::Unseal => "unseal",
-            Self::Shred => "shred",
-            Self::Export => "export",
-            Self::CheckpointKey => "checkpoint_key",
-            Self::PayloadDropped => "payload_dropped",
-            Self::PayloadRetired => "payload_retired",
-            Self::Retired => "retired",
-            Self::ClockStep => "clock_step",
-            Self::Recovery => "recovery",
-            Self::Resumed => "resumed",
-            Self::SyncFailed => "sync_failed",
-            Self::InboxRefused => "inbox_refused",
-        }
-    }
-
     /// Whether a tool beside the gateway may say it. The rest is the gateway's and the journal's own: an event that makes a
     /// missing segment look retired must not come from outside.
     pub(super) fn is_for_tools(self) -> bool {

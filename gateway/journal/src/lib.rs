@@ -63,8 +63,8 @@ pub use entry::Entry;
 pub use event::{Event, What};
 use line::Fields;
 pub use payload::{
-    Asker, Attempt, CLOSING_ROOM, Closing, Denial, Found, ID_BYTES_MAX, Moment, Opening, Outcome,
-    Tokens,
+    Asker, Attempt, CLOSING_ROOM, Closing, Denial, Found, ID_BYTES_MAX, Judgement, Moment, Opening,
+    Outcome, Tokens,
 };
 pub use record::Kind;
 pub use recover::{Damage, Recovery};

@@ -5,7 +5,7 @@
 //! Must never know which fields there are.
 //! Invariants: output is one line of inert JSON (see `inert`); a text takes no more escaped bytes than was said.
 
-use serde::Serializer as _;
+use serde::{Serialize, Serializer as _};
 
 use super::inert::{Inert, cut, is_plain};
 use super::seal::{Digest, hex32};
@@ -84,6 +84,13 @@ impl<'b> Object<'b> {
     pub(crate) fn whole(&mut self, key: Key, text: &str) {
         self.key(key);
         self.value(text, usize::MAX);
+    }
+
+    /// One of a few names of ours, as serde has it: where it is not written for every request.
+    pub(crate) fn tag(&mut self, key: Key, tag: &impl Serialize) {
+        self.key(key);
+        let written = tag.serialize(&mut serde_json::Serializer::new(&mut *self.out));
+        debug_assert!(written.is_ok(), "a vector takes everything");
     }
 
     /// A number.

@@ -70,6 +70,34 @@ impl Fields for Asker<'_> {
     }
 }
 
+/// What was found in a request and made of it, whether it passes or not.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Judgement<'a> {
+    /// Grade of the request, if it was graded.
+    pub grade: &'a str,
+    /// `allow`, `redact`, `reroute` or `refuse`, if a policy decided.
+    pub verdict: &'a str,
+    /// Names of the policies that fired.
+    pub policies: &'a [&'a str],
+    /// What was found in the request, by type. Never values.
+    pub findings: &'a [Found<'a>],
+    /// Names of the policies in shadow mode that would have fired.
+    pub shadowed: &'a [&'a str],
+    /// Images, sound and files of the request.
+    pub media: u32,
+}
+
+impl Fields for Judgement<'_> {
+    fn write(&self, to: &mut Object<'_>) {
+        to.text(key!("grade"), self.grade, 32);
+        to.text(key!("verdict"), self.verdict, 32);
+        to.names(key!("policies"), self.policies, POLICIES_MAX);
+        to.objects(key!("findings"), self.findings, FINDINGS_MAX);
+        to.names(key!("shadowed"), self.shadowed, POLICIES_MAX);
+        to.nonzero(key!("media"), self.media.into());
+    }
+}
+
 /// A request as it is about to go upstream. Strings of no content are left out of the record.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Opening<'a> {
@@ -83,18 +111,8 @@ pub struct Opening<'a> {
     pub location: &'a str,
     /// Whether a stream was asked for.
     pub stream: bool,
-    /// Grade of the request.
-    pub grade: &'a str,
-    /// `allow`, `redact` or `reroute`.
-    pub verdict: &'a str,
-    /// Names of the policies that fired.
-    pub policies: &'a [&'a str],
-    /// What was found in the request, by type. Never values.
-    pub findings: &'a [Found<'a>],
-    /// Names of the policies in shadow mode that would have fired.
-    pub shadowed: &'a [&'a str],
-    /// Images, sound and files of the request.
-    pub media: u32,
+    /// What was made of it.
+    pub judged: Judgement<'a>,
     /// Findings that were replaced in what goes to the first target.
     pub redactions: u64,
     /// Bytes of the request's body.
@@ -118,12 +136,7 @@ impl Fields for Opening<'_> {
         to.text(key!("model"), self.model, 128);
         to.text(key!("location"), self.location, 16);
         to.flag(key!("stream"), self.stream);
-        to.text(key!("grade"), self.grade, 32);
-        to.text(key!("verdict"), self.verdict, 32);
-        to.names(key!("policies"), self.policies, POLICIES_MAX);
-        to.objects(key!("findings"), self.findings, FINDINGS_MAX);
-        to.names(key!("shadowed"), self.shadowed, POLICIES_MAX);
-        to.nonzero(key!("media"), self.media.into());
+        self.judged.write(to);
         to.nonzero(key!("redactions"), self.redactions);
         to.number(key!("request_bytes"), self.request_bytes);
         to.number(key!("targets"), self.targets.into());
@@ -342,18 +355,8 @@ impl Fields for Tokens {
 pub struct Denial<'a> {
     /// Who asked for what.
     pub who: Asker<'a>,
-    /// Grade of the request, if it was graded.
-    pub grade: &'a str,
-    /// `refuse` where a policy decided.
-    pub verdict: &'a str,
-    /// Names of the policies that fired.
-    pub policies: &'a [&'a str],
-    /// What was found in the request, by type. Never values.
-    pub findings: &'a [Found<'a>],
-    /// Names of the policies in shadow mode that would have fired.
-    pub shadowed: &'a [&'a str],
-    /// Images, sound and files of the request.
-    pub media: u32,
+    /// What was made of it.
+    pub judged: Judgement<'a>,
     /// Bytes of the request's body, as far as it was read.
     pub request_bytes: u64,
     /// HTTP status sent down.
@@ -371,12 +374,7 @@ pub struct Denial<'a> {
 impl Fields for Denial<'_> {
     fn write(&self, to: &mut Object<'_>) {
         self.who.write(to);
-        to.text(key!("grade"), self.grade, 32);
-        to.text(key!("verdict"), self.verdict, 32);
-        to.names(key!("policies"), self.policies, POLICIES_MAX);
-        to.objects(key!("findings"), self.findings, FINDINGS_MAX);
-        to.names(key!("shadowed"), self.shadowed, POLICIES_MAX);
-        to.nonzero(key!("media"), self.media.into());
+        self.judged.write(to);
         to.number(key!("request_bytes"), self.request_bytes);
         to.number(key!("status"), self.status.into());
         to.text(key!("code"), self.code, 64);

@@ -423,7 +423,7 @@ struct RecoveryNote<'a> {
 
 impl Fields for RecoveryNote<'_> {
     fn write(&self, to: &mut Object<'_>) {
-        to.whole(key!("what"), self.what.name());
+        to.tag(key!("what"), &self.what);
         to.maybe(key!("last_good"), self.last_good);
         to.number(key!("torn_bytes"), self.torn_bytes);
         to.number(key!("damaged_bytes"), self.damaged_bytes);

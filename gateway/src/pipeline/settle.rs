@@ -379,17 +379,12 @@ impl Exchange {
             of.map(|(_, amount)| amount).max().unwrap_or(0)
         };
         let opening = Opening {
+            judged: self.judgement(&judged),
             who: self.asker(),
             provider: target.map_or("", |target| &target.provider.name),
             model: target.map_or("", |target| &target.model),
             location: target.map_or("", |target| target.provider.location.as_str()),
             stream: self.streams,
-            grade: self.snapshot.grades.name(self.grade),
-            verdict: self.verdict.map_or("", Verdict::as_str),
-            policies: &judged.fired,
-            findings: &judged.findings,
-            shadowed: &judged.shadowed,
-            media: self.media,
             redactions: first.map_or(0, Cleared::redactions) as u64,
             request_bytes: self.request_bytes.max(self.file_bytes),
             targets: u32::try_from(targets).unwrap_or(u32::MAX),

@@ -3,7 +3,8 @@
 use super::*;
 use crate::line::Fields;
 use crate::{
-    Asker, Attempt, Closing, Denial, Event, Found, Opening, Outcome, Tokens, What, payload,
+    Asker, Attempt, Closing, Denial, Event, Found, Judgement, Opening, Outcome, Tokens, What,
+    payload,
 };
 
 fn written(kind: Kind, parts: &[&dyn Fields]) -> Vec<u8> {
@@ -26,6 +27,15 @@ fn line(row: &Row) -> serde_json::Value {
 #[test]
 fn a_request_is_one_row() {
     let opening = Opening {
+        judged: Judgement {
+            verdict: "redact",
+            policies: &["p1", "p2"],
+            findings: &[Found {
+                kind: "CN_ID_CARD",
+                count: 2,
+            }],
+            ..Judgement::default()
+        },
         who: Asker {
             id: "r-1",
             key: "crm",
@@ -35,12 +45,6 @@ fn a_request_is_one_row() {
         },
         provider: "tongyi",
         model: "qwen",
-        verdict: "redact",
-        policies: &["p1", "p2"],
-        findings: &[Found {
-            kind: "CN_ID_CARD",
-            count: 2,
-        }],
         ..Opening::default()
     };
     let closing = Closing {
@@ -123,17 +127,20 @@ fn no_field_is_without_its_column() {
         endpoint: "e",
         asked: "a",
     };
-    let opening = Opening {
-        who,
-        provider: "p",
-        model: "m",
-        location: "l",
+    let judged = Judgement {
         grade: "g",
         verdict: "v",
         policies: &["x"],
         findings: found,
         shadowed: &["y"],
         media: 1,
+    };
+    let opening = Opening {
+        judged,
+        who,
+        provider: "p",
+        model: "m",
+        location: "l",
         redactions: 1,
         reserved_tokens: 1,
         reserved_nano: 1,
@@ -171,13 +178,8 @@ fn no_field_is_without_its_column() {
         ..Closing::default()
     };
     let denial = Denial {
+        judged,
         who,
-        grade: "g",
-        verdict: "v",
-        policies: &["x"],
-        findings: found,
-        shadowed: &["y"],
-        media: 1,
         code: "c",
         fingerprint: Some(&digest),
         request_body: Some(&kept),

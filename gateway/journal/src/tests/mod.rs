@@ -149,7 +149,10 @@ fn the_log_tells_what_happened_in_order() {
         .begin(
             0,
             &Opening {
-                policies: &["id-stays-home"],
+                judged: Judgement {
+                    policies: &["id-stays-home"],
+                    ..opening("r1").judged
+                },
                 stream: true,
                 ..opening("r1")
             },
@@ -315,6 +318,10 @@ fn strings_of_strangers_stay_in_their_record() {
     for text in nasty {
         let policies = [text; 3];
         let opened = Opening {
+            judged: Judgement {
+                policies: &policies,
+                ..Judgement::default()
+            },
             who: Asker {
                 id: text,
                 key: text,
@@ -323,7 +330,6 @@ fn strings_of_strangers_stay_in_their_record() {
                 asked: text,
                 ..Asker::default()
             },
-            policies: &policies,
             ..Opening::default()
         };
         let entry = journal.begin(0, &opened).unwrap();

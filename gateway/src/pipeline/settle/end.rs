@@ -5,11 +5,11 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use journal::{Attempt, Closing, Denial, Durable, Moment, Outcome, Tokens};
+use journal::{Attempt, Closing, Denial, Durable, Judgement, Moment, Outcome, Tokens};
 use policies::limit::level::Now;
 use smallvec::SmallVec;
 use wire::facts::{Finish, Usage};
-use wire::{Fault, Kind, Verdict};
+use wire::{Fault, Kind};
 
 use super::{Exchange, Tried};
 use crate::pipeline::keep::Keep;
@@ -30,12 +30,9 @@ impl Exchange {
         let code = fault.map_or("", |fault| fault.public_code().as_str());
         let tokens = self.tokens();
         // A clock that was read is not read again: all that follows has this moment.
-        let end = Instant::now();
-        let took = end.saturating_duration_since(self.started);
-        let now = Now {
-            mono_ns: self.worker.shared.clock.mono_at(end),
-            wall_ms: self.worker.now_ms(),
-        };
+        let now = limits::now(self);
+        let began_ns = self.worker.shared.clock.mono_at(self.started);
+        let took = Duration::from_nanos(now.mono_ns.saturating_sub(began_ns));
         self.ended = match self.entry.take() {
             Some(entry) => self.close(entry, outcome, code, (tokens, took, now)),
             None => self.deny(code, fault, took),
@@ -121,17 +118,15 @@ impl Exchange {
         let judged = self.judged();
         let (fingerprint, request_body) = self.keep.as_deref().map(Keep::of_request).unzip();
         let denial = Denial {
-            who: self.asker(),
-            grade: if self.principal.is_some() {
-                self.snapshot.grades.name(self.grade)
-            } else {
-                ""
+            judged: Judgement {
+                grade: if self.principal.is_some() {
+                    self.snapshot.grades.name(self.grade)
+                } else {
+                    ""
+                },
+                ..self.judgement(&judged)
             },
-            verdict: self.verdict.map_or("", Verdict::as_str),
-            policies: &judged.fired,
-            findings: &judged.findings,
-            shadowed: &judged.shadowed,
-            media: self.media,
+            who: self.asker(),
             request_bytes: self.request_bytes.max(self.file_bytes),
             status: self.status,
             code,

@@ -5,7 +5,7 @@
 use policies::policy::{Policy, Remedy, ReplyRemedy};
 use policies::scan::Sort;
 use smallvec::SmallVec;
-use wire::Fault;
+use wire::{Fault, Verdict};
 
 use super::Exchange;
 use crate::telemetry::policy::{Phase, RuleVerdict};
@@ -30,6 +30,18 @@ impl Exchange {
             findings: found(policy, &self.counts),
             fired: self.fired.iter().filter_map(rule).collect(),
             shadowed: self.shadowed.iter().filter_map(rule).collect(),
+        }
+    }
+
+    /// The same and what was made of it, for a record.
+    pub(super) fn judgement<'j>(&'j self, judged: &'j Judged<'_>) -> journal::Judgement<'j> {
+        journal::Judgement {
+            grade: self.snapshot.grades.name(self.grade),
+            verdict: self.verdict.map_or("", Verdict::as_str),
+            policies: &judged.fired,
+            findings: &judged.findings,
+            shadowed: &judged.shadowed,
+            media: self.media,
         }
     }
 

@@ -13,7 +13,8 @@ use crate::follow::Until;
 use crate::row::Row;
 use crate::tests::BeginsNow as _;
 use crate::{
-    Asker, Attempt, Closing, Config, Denial, Entry, Event, Found, Journal, Opening, Outcome, What,
+    Asker, Attempt, Closing, Config, Denial, Entry, Event, Found, Journal, Judgement, Opening,
+    Outcome, What,
 };
 
 const PART_ROWS: usize = 16;
@@ -187,12 +188,15 @@ impl World {
             }
             Act::Deny { key, code } => {
                 let denial = Denial {
+                    judged: Judgement {
+                        verdict: "refuse",
+                        ..Judgement::default()
+                    },
                     who: Asker {
                         id: &format!("r{at}"),
                         key: &format!("k{key}"),
                         ..Asker::default()
                     },
-                    verdict: "refuse",
                     code: ["policy_refused", "rate_limit_exceeded"][usize::from(*code)],
                     status: 403,
                     ..Denial::default()
@@ -219,6 +223,15 @@ impl World {
 
     fn open(&mut self, at: usize, key: u8, model: u8) {
         let opening = Opening {
+            judged: Judgement {
+                verdict: ["allow", "redact"][usize::from(key % 2)],
+                findings: &[Found {
+                    kind: ["CN_ID_CARD", "EMAIL"][usize::from(model % 2)],
+                    count: 2,
+                }],
+                policies: &["p"][..usize::from(key % 2)],
+                ..Judgement::default()
+            },
             who: Asker {
                 id: &format!("r{at}"),
                 key: &format!("k{key}"),
@@ -226,12 +239,6 @@ impl World {
                 ..Asker::default()
             },
             provider: "p0",
-            verdict: ["allow", "redact"][usize::from(key % 2)],
-            findings: &[Found {
-                kind: ["CN_ID_CARD", "EMAIL"][usize::from(model % 2)],
-                count: 2,
-            }],
-            policies: &["p"][..usize::from(key % 2)],
             ..Opening::default()
         };
         if let Ok(entry) = self.journal.begin_now(at, &opening) {
