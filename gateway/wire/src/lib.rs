@@ -3,6 +3,7 @@
 //! Never awaits, opens, reads a clock or knows a config, a vendor or a policy. What it is given is judged for form
 //! only; what it hands out are spans over the caller's own bytes.
 
+pub mod block;
 pub mod canon;
 pub mod chunked;
 pub mod decimal;

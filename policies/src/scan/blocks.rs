@@ -1,13 +1,10 @@
 //! Sixty-four bytes at a time: which of them are letters, blanks, commas and full stops, or begin what is folded; one
 //! bit each.
 //!
-//! Knows bytes only. Invariant: the masks are those that looking at each byte alone would give. Without branches, so that
-//! the compiler makes vectors of it.
+//! Knows bytes only. Invariant: the masks are those that looking at each byte alone would give.
 
-use wide::u8x32;
-
-/// Bytes of a block.
-pub(super) const BLOCK: usize = 64;
+pub(super) use wire::block::BLOCK;
+use wire::block::{bits, halves, u8x32};
 
 /// One bit for each byte of a block, the lowest for the first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,23 +40,6 @@ impl Masks {
             }),
         }
     }
-}
-
-/// A block as two vectors: four, where the processor that is built for has no wide ones.
-#[inline]
-fn halves(block: &[u8; BLOCK]) -> (u8x32, u8x32) {
-    let (parts, _) = block.as_chunks::<32>();
-    match parts {
-        [low, high] => (u8x32::new(*low), u8x32::new(*high)),
-        _ => Default::default(),
-    }
-}
-
-/// The highest bits of what is made of each byte.
-#[inline]
-fn bits((low, high): (u8x32, u8x32), of: impl Fn(u8x32) -> u8x32) -> u64 {
-    let half = |bytes| u64::from(of(bytes).to_bitmask());
-    half(low) | half(high) << 32
 }
 
 /// Whether a block has nothing but ASCII, and no byte that begins an escape: much text is so.

@@ -6,7 +6,7 @@
 
 mod keys;
 
-use super::run::{has_control, plain_prefix, short_prefix};
+use super::run::{Specials, has_control, plain_prefix, short_prefix};
 use super::tape::{Escapes, Limits, Node, Reason, Reject, Tape, Type};
 use super::text;
 use super::view::utf8;
@@ -304,12 +304,12 @@ impl Scanner<'_> {
     /// The same for any string.
     #[inline(never)]
     fn long_string(&mut self) -> Result<Escapes, Reason> {
-        let (body, clean) = (self.body, self.clean);
+        let body = self.body;
+        let mut specials = Specials::new(body, self.clean);
         let mut at = self.at + 1;
         let mut escapes = Escapes::None;
         loop {
-            let rest = body.get(at..).unwrap_or_default();
-            at += plain_prefix(rest, clean);
+            at = specials.next(at);
             match body.get(at) {
                 Some(b'"') => {
                     self.at = at + 1;
