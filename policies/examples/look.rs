@@ -47,8 +47,11 @@ fn counted(set: &Set, raw: &str, found: &mut Vec<Finding>) {
 
 fn look(set: &Set, raw: &str, found: &mut Vec<Finding>) {
     let (mut stream, mut pieces) = (Stream::new(), Pieces::new(raw));
-    while let Some(piece) = pieces.next_of(PIECE_BYTES) {
-        stream.push(set, piece, found);
+    let mut more = true;
+    while more {
+        stream.push_with(set, found, |text| {
+            more = pieces.next_onto(text, PIECE_BYTES)
+        });
     }
     stream.finish(set, found);
 }

@@ -126,8 +126,9 @@ pub(super) fn is_kept(raw: &[u8]) -> bool {
     };
     let mut pieces = json::Pieces::new(raw);
     let mut left = KEPT;
-    while let Some(piece) = pieces.next_of(STEP_BYTES) {
-        let mut letters = piece;
+    let mut piece = String::new();
+    while pieces.next_onto(&mut piece, STEP_BYTES) {
+        let mut letters = piece.as_str();
         if left.len() == KEPT.len() {
             letters = piece.trim_start();
         }
@@ -141,6 +142,7 @@ pub(super) fn is_kept(raw: &[u8]) -> bool {
             }
             left = wanted.as_str();
         }
+        piece.clear();
     }
     left.is_empty()
 }

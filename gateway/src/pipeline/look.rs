@@ -208,11 +208,15 @@ impl Looking<'_> {
     async fn look_long(&mut self, text: &Text, context: &str, mut pieces: Pieces<'_>) -> Ends {
         self.scratch.clear();
         let (mut stream, mut ends) = (Stream::behind(context), Ends::default());
-        while let Some(piece) = pieces.next_of(PIECE_BYTES) {
-            stream.push(&self.policy.set, piece, &mut self.scratch);
-            ends.take(piece);
-            let bytes = piece.len();
-            self.turn.took(bytes).await;
+        let mut more = true;
+        while more {
+            let before = ends.len;
+            stream.push_with(&self.policy.set, &mut self.scratch, |text| {
+                let from = text.len();
+                more = pieces.next_onto(text, PIECE_BYTES);
+                ends.take(text.get(from..).unwrap_or_default());
+            });
+            self.turn.took(ends.len - before).await;
         }
         stream.finish(&self.policy.set, &mut self.scratch);
         self.take(text);

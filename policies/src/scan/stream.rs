@@ -75,13 +75,28 @@ impl Stream {
     /// Takes the next piece and appends its findings, in offsets from the stream's beginning. Returns up to where
     /// everything is decided: text before that may go, save for what was found.
     pub fn push(&mut self, set: &Set, piece: &str, found: &mut Vec<Finding>) -> u64 {
+        self.push_with(set, found, |text| text.push_str(piece))
+    }
+
+    /// The same of a piece that `write` puts behind what it is given, of which it must not touch anything: one copy less.
+    pub fn push_with(
+        &mut self,
+        set: &Set,
+        found: &mut Vec<Finding>,
+        write: impl FnOnce(&mut String),
+    ) -> u64 {
+        let (text, folds) = match &mut self.raw {
+            Some(raw) => (&mut raw.text, true),
+            None => (&mut self.text, false),
+        };
+        let from = text.len();
+        write(text);
+        let piece = text.get(from..).unwrap_or_default();
         if piece.is_empty() {
             return self.decided;
         }
-        if self.raw.is_none() && fold::is_plain(piece) {
-            self.text.push_str(piece);
-        } else {
-            self.push_raw(piece);
+        if !folds && !fold::is_plain(piece) {
+            self.begin_raw(from);
         }
         self.step(set, false, found)
     }
@@ -103,24 +118,19 @@ impl Stream {
         }
     }
 
-    fn push_raw(&mut self, piece: &str) {
-        if let Some(raw) = &mut self.raw {
-            raw.text.push_str(piece);
-            return;
-        }
-        // So far the text was its own fold. What stands before the stream was folded apart and is no part of an escape.
+    /// From the piece on that begins at `from` the text is not its own fold.
+    fn begin_raw(&mut self, from: usize) {
+        // What stands before the stream was folded apart and is no part of an escape.
         let behind =
             usize::try_from(self.decided).map_or(RAW_KEPT, |decided| decided.min(RAW_KEPT));
-        let from = floor_boundary(&self.text, self.base.saturating_sub(behind));
-        let mut text = String::with_capacity(self.text.len() - from + piece.len());
-        text.push_str(self.text.get(from..).unwrap_or(""));
-        text.push_str(piece);
+        let begin = floor_boundary(&self.text, self.base.saturating_sub(behind));
         self.raw = Some(Raw {
-            text,
-            base: self.base - from,
+            text: self.text.get(begin..).unwrap_or("").to_owned(),
+            base: self.base - begin,
             map: Map::default(),
             upto: 0,
         });
+        self.text.truncate(from);
     }
 
     fn step(&mut self, set: &Set, finished: bool, found: &mut Vec<Finding>) -> u64 {

@@ -75,11 +75,13 @@ impl Str {
     pub fn first_char(&self) -> Option<char> {
         const STEP_BYTES: usize = 64;
         let mut pieces = json::Pieces::new(std::str::from_utf8(&self.0).ok()?);
-        while let Some(piece) = pieces.next_of(STEP_BYTES) {
+        let mut piece = String::new();
+        while pieces.next_onto(&mut piece, STEP_BYTES) {
             let found = piece.chars().find(|letter| !letter.is_whitespace());
             if found.is_some() {
                 return found;
             }
+            piece.clear();
         }
         None
     }

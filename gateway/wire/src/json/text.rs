@@ -49,7 +49,6 @@ pub struct Pieces<'a> {
     raw: &'a str,
     at: usize,
     escaped: bool,
-    decoded: String,
 }
 
 impl<'a> Pieces<'a> {
@@ -60,7 +59,6 @@ impl<'a> Pieces<'a> {
             raw,
             at: 0,
             escaped: true,
-            decoded: String::new(),
         }
     }
 
@@ -73,36 +71,35 @@ impl<'a> Pieces<'a> {
         }
     }
 
-    /// The next piece: so many bytes, and a few more where a character would be cut; less only at the end; `None`
-    /// behind it.
-    pub fn next_of(&mut self, bytes: usize) -> Option<&str> {
-        let least = bytes.max(1);
-        self.decoded.clear();
-        while self.decoded.len() < least {
+    /// Puts the next piece behind `out`: so many bytes, and a few more where a character would be cut; less only at the end,
+    /// and behind it nothing. Whether there was one.
+    pub fn next_onto(&mut self, out: &mut String, bytes: usize) -> bool {
+        let (from, least) = (out.len(), out.len() + bytes.max(1));
+        while out.len() < least {
             let rest = self.raw.get(self.at..).filter(|rest| !rest.is_empty());
             let Some(rest) = rest else { break };
-            let mut room = rest.len().min(least - self.decoded.len());
+            let mut room = rest.len().min(least - out.len());
             while !rest.is_char_boundary(room) {
                 room += 1;
             }
-            self.at += self.decode_head(rest, room);
+            self.at += self.decode_head(rest, room, out);
         }
-        (!self.decoded.is_empty()).then_some(&self.decoded)
+        out.len() > from
     }
 
     /// Decodes what begins within the first `room` bytes of `rest`; how many bytes that is.
-    fn decode_head(&mut self, rest: &str, room: usize) -> usize {
+    fn decode_head(&self, rest: &str, room: usize, out: &mut String) -> usize {
         let mut at = 0;
         while let Some(left) = rest.get(at..room).filter(|left| !left.is_empty()) {
             let escape = memchr::memchr(b'\\', left.as_bytes());
             let Some(plain) = escape.filter(|_| self.escaped) else {
-                self.decoded.push_str(left);
+                out.push_str(left);
                 return room;
             };
-            self.decoded.push_str(left.get(..plain).unwrap_or_default());
+            out.push_str(left.get(..plain).unwrap_or_default());
             at += plain;
             let (letter, length) = one_escape(rest.as_bytes().get(at..).unwrap_or_default());
-            self.decoded.push(letter);
+            out.push(letter);
             at += length;
         }
         at
@@ -321,12 +318,12 @@ mod tests {
             escape(&text, &mut raw);
             let raw = String::from_utf8(raw).unwrap().replace('😀', "\\ud83d\\uDE00");
             let (mut pieces, mut joined) = (Pieces::new(&raw), String::new());
-            let mut short = false;
-            while let Some(piece) = pieces.next_of(bytes) {
+            let (mut short, mut from) = (false, 0);
+            while pieces.next_onto(&mut joined, bytes) {
                 prop_assert!(!short, "only the last is short");
-                short = piece.len() < bytes;
-                prop_assert!(piece.len() < bytes + 4);
-                joined.push_str(piece);
+                short = joined.len() < from + bytes;
+                prop_assert!(joined.len() < from + bytes + 4);
+                from = joined.len();
             }
             prop_assert_eq!(joined, text);
         }
