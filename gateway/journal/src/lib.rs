@@ -180,7 +180,7 @@ impl Journal {
             store,
             clock: Arc::clone(&clock),
             next_index: AtomicU64::new(survey.found.next_index),
-            taken_to: AtomicU64::new(0),
+            taken_to: Mutex::new(0),
             given_back: AtomicU64::new(0),
             next_number: AtomicU64::new(survey.next_number),
             epoch: survey.found.epoch,

@@ -17,11 +17,12 @@ mod staged;
 
 use std::io;
 use std::mem;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use crate::clock::Clock;
 
+use super::locked;
 use super::record::{self, HEADER_BYTES, SegmentHeader};
 use super::store::{SegmentFile, Store};
 pub(super) use staged::Fate;
@@ -42,8 +43,8 @@ pub(super) struct Files {
     /// Index of the next record.
     pub(super) next_index: AtomicU64,
     /// No index below this one is given back: a segment's head says that they were taken, and who finds none of them after
-    /// a crash takes them for lost.
-    pub(super) taken_to: AtomicU64,
+    /// a crash takes them for lost. Held by whoever writes such a head or gives back, so that the one sees the other.
+    pub(super) taken_to: Mutex<u64>,
     /// How often an index was given back: see `Journal::frontier`.
     pub(super) given_back: AtomicU64,
     /// Number of the next segment.
@@ -236,9 +237,13 @@ impl Shard {
             Some(spare) => spare,
             None => make_file(files, self.number)?,
         };
-        let next_index = files.next_index.load(Ordering::Relaxed);
-        let first_index = self.staged_from().unwrap_or(next_index);
-        files.taken_to.fetch_max(first_index, Ordering::SeqCst);
+        let first_index = {
+            let mut taken_to = locked(&files.taken_to);
+            let next_index = files.next_index.load(Ordering::Relaxed);
+            let first_index = self.staged_from().unwrap_or(next_index);
+            *taken_to = first_index.max(*taken_to);
+            first_index
+        };
         let header = SegmentHeader {
             epoch: files.epoch,
             shard: self.number,
@@ -366,10 +371,11 @@ fn put(active: &mut Option<Segment>, bytes: &[u8]) -> Result<(), (Failure, bool)
 /// they are taken. Under the shard's lock, which is what `Journal::frontier` relies on.
 fn give_back(files: &Files, first: u64, count: u64) -> bool {
     let last = first + count;
-    let given_back = first >= files.taken_to.load(Ordering::SeqCst)
-        && files
-            .next_index
-            .compare_exchange(last, first, Ordering::SeqCst, Ordering::Relaxed)
+    let taken_to = locked(&files.taken_to);
+    let next_index = &files.next_index;
+    let given_back = first >= *taken_to
+        && next_index
+            .compare_exchange(last, first, Ordering::Relaxed, Ordering::Relaxed)
             .is_ok();
     if given_back {
         files.given_back.fetch_add(1, Ordering::Release);
