@@ -57,7 +57,7 @@ pub(crate) use key;
 const NAME_BYTES_MAX: usize = 64;
 
 impl<'b> Object<'b> {
-    /// Writes an object whose fields `write` adds.
+    /// Writes an object whose fields `write` adds, each behind its [`Key`].
     pub(crate) fn put(out: &'b mut Vec<u8>, write: impl FnOnce(&mut Object<'_>)) {
         let from = out.len();
         write(&mut Object { out });

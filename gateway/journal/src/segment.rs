@@ -375,7 +375,7 @@ fn give_back(files: &Files, first: u64, count: u64) -> bool {
     let next_index = &files.next_index;
     let given_back = first >= *taken_to
         && next_index
-            .compare_exchange(last, first, Ordering::Relaxed, Ordering::Relaxed)
+            .compare_exchange(last, first, Ordering::SeqCst, Ordering::Relaxed)
             .is_ok();
     if given_back {
         files.given_back.fetch_add(1, Ordering::Release);

@@ -3,7 +3,7 @@
 //! Knows bytes only. Without branches and without a byte on its own, so that the compiler makes vectors of it, also where
 //! it does not see the whole program.
 
-pub use wide::u8x32;
+use wide::u8x32;
 
 /// Bytes of a block.
 pub const BLOCK: usize = 64;

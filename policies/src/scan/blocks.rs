@@ -3,8 +3,9 @@
 //!
 //! Knows bytes only. Invariant: the masks are those that looking at each byte alone would give.
 
+use wide::u8x32;
 pub(super) use wire::block::BLOCK;
-use wire::block::{bits, halves, u8x32};
+use wire::block::{bits, halves};
 
 /// One bit for each byte of a block, the lowest for the first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
