@@ -58,24 +58,29 @@ impl Io {
         }
     }
 
-    /// Whether nothing has come since the last read; the task is woken when something does. What TLS holds does not count.
-    pub fn poll_quiet(&self, cx: &mut Context<'_>) -> bool {
-        let socket = match self {
+    /// Lets the other side see that what it has is not all: the connection will end by a reset.
+    pub fn break_off(&self) {
+        // What cannot be set on a socket that is gone need not be.
+        let _ = self.socket().set_zero_linger();
+    }
+
+    fn socket(&self) -> &TcpStream {
+        match self {
             Self::Plain(socket) => socket,
             Self::Tls(stream) => stream.get_ref().0,
-        };
-        socket.poll_read_ready(cx).is_pending()
+        }
+    }
+
+    /// Whether nothing has come since the last read; the task is woken when something does. What TLS holds does not count.
+    pub fn poll_quiet(&self, cx: &mut Context<'_>) -> bool {
+        self.socket().poll_read_ready(cx).is_pending()
     }
 
     /// Whether an idle connection is still good: nothing to read, not even its end.
     pub fn is_quiet(&mut self) -> bool {
-        let socket = match self {
-            Self::Plain(socket) => socket,
-            Self::Tls(stream) => stream.get_ref().0,
-        };
         let mut byte = [0; 1];
         // For TLS a close_notify or a session ticket shows as bytes: a connection with either is not worth keeping.
-        matches!(socket.try_read(&mut byte), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+        matches!(self.socket().try_read(&mut byte), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
 }
 

@@ -75,6 +75,7 @@ mod policy_places;
 mod policy_reply;
 mod policy_restore;
 mod pressure;
+mod readers;
 mod reload;
 mod responses;
 mod revocation;

@@ -48,7 +48,7 @@ use http::header::EXPECT;
 use wire::Fault;
 
 pub use arrive::MODERATIONS;
-pub use body::{ReplyBody, Response};
+pub use body::{Broken, ReplyBody, Response};
 pub use head::{Head, Odd};
 pub use lines::Lines;
 

@@ -7,14 +7,19 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 
+use super::guard::Guard;
+use super::place::{ADMIN, Place};
 use crate::admin::{self, AdminState};
 use crate::tasks;
 
-/// Connections at once; more wait in the kernel.
-const CONNECTIONS_MAX: usize = 256;
+/// Connections at once, and of them from one address: whoever takes all that he gets must not keep out who asks whether we
+/// live.
+const CONNECTIONS_MAX: (usize, usize) = (256, 64);
+/// How long a client may not read.
+const STALL: Duration = Duration::from_secs(10);
 /// Time for a head, and idle time between requests.
 const HEAD: Duration = Duration::from_secs(10);
 /// Pause after `accept` failed.
@@ -22,14 +27,14 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Serves until the process ends.
 pub async fn serve(state: Arc<AdminState>, listener: TcpListener) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let uncounted = Gauge::default();
     loop {
-        // The semaphore is never closed.
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
-            return;
-        };
         let Ok((socket, peer)) = listener.accept().await else {
             tokio::time::sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        let Some(place) = Place::take(&ADMIN, peer.ip(), CONNECTIONS_MAX, &uncounted) else {
+            // Closing at once is all that is owed to connections over the limit.
             continue;
         };
         let state = Arc::clone(&state);
@@ -42,7 +47,7 @@ pub async fn serve(state: Arc<AdminState>, listener: TcpListener) {
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(HEAD)
-                .serve_connection(TokioIo::new(socket), service);
+                .serve_connection(TokioIo::new(Guard::new(socket, STALL)), service);
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "admin connection ended");
             }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use http::Request;
+use http::{Method, Request};
 use hyper::body::Incoming;
 use hyper::rt::bounds::Http2ServerConnExec;
 use hyper::rt::{Read, Write};
@@ -24,12 +24,14 @@ use rustls::ServerConfig;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use wire::Rope;
 
 use super::answer::{Inbound, answer};
 use super::certificate;
 use super::guard::Guard;
 use super::h1;
-use super::place::Place;
+use super::owed::{self, Owed};
+use super::place::{DATA, Place};
 use crate::config::snapshot::Snapshot;
 use crate::config::units::Size;
 use crate::io::Io;
@@ -48,24 +50,29 @@ const CUT_GRACE: Duration = Duration::from_secs(1);
 pub fn bind(address: SocketAddr, count: usize) -> io::Result<Vec<StdListener>> {
     let mut listeners = Vec::with_capacity(count);
     let mut address = address;
+    if count > 1 {
+        // Those that share a port would share it with another process as well, which nobody wants: is anybody there?
+        socket(address, false)?;
+    }
     for _ in 0..count.max(1) {
-        let socket = Socket::new(
-            Domain::for_address(address),
-            Type::STREAM,
-            Some(Protocol::TCP),
-        )?;
-        socket.set_reuse_address(true)?;
-        if count > 1 {
-            socket.set_reuse_port(true)?;
-        }
-        socket.set_nonblocking(true)?;
-        socket.bind(&address.into())?;
+        let socket = socket(address, count > 1)?;
         socket.listen(BACKLOG)?;
         let listener = StdListener::from(socket);
         address = listener.local_addr()?;
         listeners.push(listener);
     }
     Ok(listeners)
+}
+
+/// A socket with that address, which others may have too if it is shared.
+fn socket(address: SocketAddr, shared: bool) -> io::Result<Socket> {
+    let domain = Domain::for_address(address);
+    let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(shared)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    Ok(socket)
 }
 
 /// Accepts until drain begins.
@@ -87,8 +94,13 @@ pub async fn accept(worker: Arc<Worker>, listener: StdListener) -> io::Result<()
             }
         };
         let snapshot = worker.shared.store.load();
-        let Some(place) = Place::take(address.ip(), &snapshot, &worker.shared.metrics.connections)
-        else {
+        let limits = &snapshot.limits;
+        let most = (
+            limits.connections as usize,
+            limits.connections_per_ip as usize,
+        );
+        let gauge = &worker.shared.metrics.connections;
+        let Some(place) = Place::take(&DATA, address.ip(), most, gauge) else {
             // Closing at once is all that is owed to connections over the limit.
             continue;
         };
@@ -155,17 +167,34 @@ enum Spoken {
     Http2,
 }
 
+/// What HTTP/2 begins with, as far as it is looked at: no method of HTTP/1 that we know begins so.
+const PREFACE: &[u8; 3] = b"PRI";
+/// Pause before more is looked at of what begins like it and has just begun; each is twice as long as the last, up to the most.
+const PEEK_PAUSE: Duration = Duration::from_millis(5);
+const PEEK_PAUSE_MAX: Duration = Duration::from_secs(1);
+
 /// Without TLS the first bytes tell the protocol; `None` if none come. They are looked at, not read: they are whoever's who
 /// speaks it.
 async fn spoken(snapshot: &Snapshot, socket: &TcpStream) -> Option<Spoken> {
-    let mut first = [0; 3];
-    let peeked = tokio::time::timeout(snapshot.timeouts.keepalive.0, socket.peek(&mut first)).await;
-    match peeked {
-        // No method of HTTP/1 that we know begins like the preface of HTTP/2.
-        Ok(Ok(3)) if first == *b"PRI" => Some(Spoken::Http2),
-        Ok(Ok(1..)) => Some(Spoken::Http1),
-        Ok(Ok(0) | Err(_)) | Err(_) => None,
-    }
+    let telling = async {
+        let mut pause = PEEK_PAUSE;
+        loop {
+            let mut first = [0; PREFACE.len()];
+            let seen = socket.peek(&mut first).await.ok()?;
+            let first = first.get(..seen).filter(|first| !first.is_empty())?;
+            if !PREFACE.starts_with(first) {
+                return Some(Spoken::Http1);
+            }
+            if first.len() == PREFACE.len() {
+                return Some(Spoken::Http2);
+            }
+            // What was seen is still there, so nothing would wake us.
+            tokio::time::sleep(pause).await;
+            pause = PEEK_PAUSE_MAX.min(pause * 2);
+        }
+    };
+    let patience = snapshot.timeouts.keepalive.0;
+    tokio::time::timeout(patience, telling).await.ok()?
 }
 
 /// The TLS handshake, in which the protocol is chosen.
@@ -218,12 +247,20 @@ async fn converse_h2(worker: Arc<Worker>, snapshot: Arc<Snapshot>, io: Io, addre
     let service = service_fn(move |request: Request<Incoming>| {
         let (worker, peer) = (Arc::clone(&worker), Arc::clone(&peer));
         let (head, body) = request.into_parts();
+        let silent = head.method == Method::HEAD;
         let answering = answer(worker, peer, head.into(), Inbound::Framed(body));
-        async move { Ok::<http::Response<ReplyBody>, Infallible>(answering.await.into()) }
+        async move {
+            let mut reply = answering.await;
+            if silent {
+                reply.body = ReplyBody::Whole(Rope::new());
+            }
+            Ok::<_, Infallible>(http::Response::<ReplyBody>::from(reply).map(Owed::new))
+        }
     });
     let http2 = &snapshot.http2;
     let connection = http2::Builder::new(Executor {
         phase: shared.phase(),
+        stall: snapshot.timeouts.client_write.0,
     })
     .timer(TokioTimer::new())
     .max_concurrent_streams(http2.max_streams)
@@ -254,12 +291,12 @@ impl Graceful for h1::Connection {
     }
 }
 
-impl<I: Read + Write + Unpin, S: HttpService<Incoming, ResBody = ReplyBody>> Graceful
+impl<I: Read + Write + Unpin, S: HttpService<Incoming, ResBody = Owed>> Graceful
     for http2::Connection<I, S, Executor>
 where
     S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     S::Future: 'static,
-    Executor: Http2ServerConnExec<S::Future, ReplyBody>,
+    Executor: Http2ServerConnExec<S::Future, Owed>,
 {
     type Why = hyper::Error;
 
@@ -355,20 +392,28 @@ fn window(size: Size) -> u32 {
     u32::try_from(size.0).unwrap_or(u32::MAX)
 }
 
-/// Spawns the tasks of HTTP/2 streams so that they are looked at again when time is up.
+/// Spawns the tasks of HTTP/2 streams so that they are looked at again when time is up, and given up when nobody reads.
 #[derive(Clone)]
 struct Executor {
     phase: watch::Receiver<Phase>,
+    /// How long a client may take nothing of a stream.
+    stall: Duration,
 }
 
 impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for Executor {
     fn execute(&self, task: F) {
         let mut phase = self.phase.clone();
+        let watched = owed::watched(task, self.stall);
         tasks::spawn(async move {
-            let mut task = pin!(task);
+            let mut task = pin!(watched);
             tokio::select! {
                 biased;
-                () = task.as_mut() => return,
+                read = task.as_mut() => {
+                    if !read {
+                        tracing::debug!("a stream's client takes nothing");
+                    }
+                    return;
+                }
                 () = reached(&mut phase, Phase::Cut) => {}
             }
             let _ = tokio::time::timeout(CUT_GRACE, task).await;

@@ -9,5 +9,6 @@ pub mod drain;
 pub mod guard;
 pub mod h1;
 pub mod listen;
+mod owed;
 mod place;
 pub mod tls;

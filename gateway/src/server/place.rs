@@ -8,49 +8,59 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 
 use prometheus_client::metrics::gauge::Gauge;
 
-use crate::config::snapshot::Snapshot;
+/// The connections of a listener, or of several.
+pub(super) type Places = LazyLock<Mutex<Counts>>;
+
+/// Those of the data endpoint.
+pub(super) static DATA: Places = LazyLock::new(Mutex::default);
+/// Those of the admin endpoint.
+pub(super) static ADMIN: Places = LazyLock::new(Mutex::default);
+
+#[derive(Default)]
+pub(super) struct Counts {
+    all: usize,
+    by_ip: HashMap<IpAddr, usize>,
+}
 
 /// A connection's place under the limits; leaving is dropping it.
 pub(super) struct Place {
+    places: &'static Places,
     ip: IpAddr,
     /// Counts it.
     gauge: Gauge,
 }
 
-#[derive(Default)]
-struct Places {
-    all: usize,
-    by_ip: HashMap<IpAddr, usize>,
-}
-
-static PLACES: LazyLock<Mutex<Places>> = LazyLock::new(Mutex::default);
-
 impl Place {
-    /// The place of a connection from `ip`; `None`: there is none left.
-    pub(super) fn take(ip: IpAddr, snapshot: &Snapshot, gauge: &Gauge) -> Option<Self> {
-        let mut places = PLACES.lock().unwrap_or_else(PoisonError::into_inner);
-        let limits = &snapshot.limits;
-        let own = places.by_ip.get(&ip).copied().unwrap_or(0);
-        if places.all >= limits.connections as usize || own >= limits.connections_per_ip as usize {
+    /// The place of a connection from `ip` where there may be so many in all and so many from one address; `None`: there
+    /// is none left.
+    pub(super) fn take(
+        places: &'static Places,
+        ip: IpAddr,
+        (most, most_of_ip): (usize, usize),
+        gauge: &Gauge,
+    ) -> Option<Self> {
+        let mut counts = places.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = counts.by_ip.get(&ip).copied().unwrap_or(0);
+        if counts.all >= most || own >= most_of_ip {
             return None;
         }
-        places.all += 1;
-        places.by_ip.insert(ip, own + 1);
+        counts.all += 1;
+        counts.by_ip.insert(ip, own + 1);
         gauge.inc();
         let gauge = gauge.clone();
-        Some(Self { ip, gauge })
+        Some(Self { places, ip, gauge })
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         self.gauge.dec();
-        let mut places = PLACES.lock().unwrap_or_else(PoisonError::into_inner);
-        places.all -= 1;
-        if let Some(own) = places.by_ip.get_mut(&self.ip) {
+        let mut counts = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.all -= 1;
+        if let Some(own) = counts.by_ip.get_mut(&self.ip) {
             *own -= 1;
             if *own == 0 {
-                places.by_ip.remove(&self.ip);
+                counts.by_ip.remove(&self.ip);
             }
         }
     }

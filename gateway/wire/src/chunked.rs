@@ -14,6 +14,10 @@ enum State {
         value: u64,
         digits: u32,
     },
+    /// In the blanks behind a size.
+    Blank {
+        value: u64,
+    },
     /// In a chunk extension.
     Extension {
         value: u64,
@@ -29,8 +33,9 @@ enum State {
     /// After a chunk's data: CR, then LF.
     DataCr,
     DataLf,
-    /// At the start of a trailer line, in one, after its CR, after the CR of the empty one.
+    /// At the start of a trailer line, in its name, in its value, after its CR, after the CR of the empty one.
     Trailer,
+    TrailerName,
     TrailerLine,
     TrailerLf,
     LastLf,
@@ -116,12 +121,19 @@ impl Chunked {
                     digits: digits + 1,
                 }
             }
-            (State::Size { value, digits: 1.. }, b';' | b' ' | b'\t') => State::Extension { value },
-            (State::Size { value, digits: 1.. } | State::Extension { value }, b'\r') => {
-                State::SizeEnd { value }
+            (State::Size { value, digits: 1.. } | State::Blank { value }, b' ' | b'\t') => {
+                State::Blank { value }
             }
-            (State::Extension { .. }, b'\n') => return Err(Invalid),
-            (State::Extension { value }, _) => State::Extension { value },
+            (State::Size { value, digits: 1.. } | State::Blank { value }, b';') => {
+                State::Extension { value }
+            }
+            (
+                State::Size { value, digits: 1.. }
+                | State::Blank { value }
+                | State::Extension { value },
+                b'\r',
+            ) => State::SizeEnd { value },
+            (State::Extension { value }, _) if is_printable(byte) => State::Extension { value },
             (State::SizeEnd { value: 0 }, b'\n') => State::Trailer,
             (State::SizeEnd { value }, b'\n') => {
                 self.line = 0;
@@ -137,14 +149,25 @@ impl Chunked {
             }
             (State::Trailer, b'\r') => State::LastLf,
             (State::TrailerLine, b'\r') => State::TrailerLf,
-            (State::Trailer | State::TrailerLine, b'\n') => return Err(Invalid),
-            (State::Trailer | State::TrailerLine, _) => State::TrailerLine,
+            (State::TrailerName, b':') => State::TrailerLine,
+            (State::Trailer | State::TrailerName, _) if is_token(byte) => State::TrailerName,
+            (State::TrailerLine, _) if is_printable(byte) => State::TrailerLine,
             (State::TrailerLf, b'\n') => State::Trailer,
             (State::LastLf, b'\n') => State::Done,
             _ => return Err(Invalid),
         };
         Ok(())
     }
+}
+
+/// Whether a value may have it: no control character but a tab (RFC 9110, section 5.5).
+fn is_printable(byte: u8) -> bool {
+    byte == b'\t' || !byte.is_ascii_control()
+}
+
+/// Whether a name may have it (RFC 9110, section 5.6.2).
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 #[cfg(test)]
@@ -166,8 +189,8 @@ mod tests {
     #[test]
     fn reads_and_refuses() {
         assert_eq!(
-            decode(&[b"4\r\nWiki\r\n5;x=\"y\"\r\npedia\r\n0\r\nT: 1\r\n\r\nrest"]),
-            Ok((b"Wikipedia".to_vec(), true, 36))
+            decode(&[b"4 \r\nWiki\r\n5 ;x=\"y\"\r\npedia\r\n0\r\nT: 1\r\n\r\nrest"]),
+            Ok((b"Wikipedia".to_vec(), true, 38))
         );
         for bad in [
             "4\nWiki\r\n",
@@ -178,6 +201,16 @@ mod tests {
             "-1\r\n",
             "0x4\r\n",
             "0\r\n\n",
+            "4 2\r\n",
+            "4\t7f\r\n",
+            "4;a\0\r\n",
+            "4;a\n",
+            "0\r\nnone\r\n",
+            "0\r\n folded\r\n",
+            "0\r\na b: c\r\n",
+            "0\r\n: c\r\n",
+            "0\r\na: \0\r\n",
+            "0\r\na: b\n",
         ] {
             assert_eq!(decode(&[bad.as_bytes()]), Err(Invalid), "{bad}");
         }

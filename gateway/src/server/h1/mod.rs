@@ -271,6 +271,10 @@ impl Connection {
                     }
                     // What has begun cannot be taken back: it is cut.
                     Poll::Ready(Some(Err(broken))) => {
+                        if self.frame == Frame::UntilClose {
+                            // A plain close would be its end.
+                            lock(&self.line).io.break_off();
+                        }
                         return Poll::Ready(Err(io::Error::other(broken)));
                     }
                     Poll::Pending => waits = true,
