@@ -251,8 +251,10 @@ impl Kind {
 }
 
 /// One thing that went wrong, with what this case adds to its row. Boxed: one pointer in every `Result`.
+#[derive(Clone)]
 pub struct Fault(Box<Inner>);
 
+#[derive(Clone)]
 struct Inner {
     kind: Kind,
     retry: Retry,
