@@ -99,29 +99,38 @@ impl Client {
         bounds: &Bounds,
         request: &Request,
     ) -> Result<Reply, Fault> {
-        // What is rare is boxed: every request would carry room for it.
-        if endpoint.http2 {
-            recorded(request).await?;
-        }
-        if endpoint.http2
-            && let Some(reply) = Box::pin(self.h2.send(endpoint, bounds, request)).await?
-        {
-            return Ok(reply);
-        }
-        // What is ready to go out goes out one behind the other: whom the first wakes finds the rest, and is not woken for each.
-        if !request.alone {
-            tasks::give_way().await;
-        }
-        request.after.write();
         loop {
-            let (io, pooled) = match self.take_idle(endpoint, bounds) {
-                Some(io) => (io, true),
-                None => (Box::pin(connect(endpoint, bounds)).await?, false),
-            };
-            recorded(request).await?;
-            match self.exchange(io, endpoint, bounds, request).await {
-                Err(fault) if pooled && fault.why() == "closed_early" => {}
-                other => return other,
+            let mut opened = None;
+            // What is rare is boxed: every request would carry room for it.
+            if endpoint.http2 {
+                recorded(request).await?;
+                match Box::pin(self.h2.send(endpoint, bounds, request)).await? {
+                    h2::Sent::Reply(reply) => return Ok(reply),
+                    h2::Sent::Http1(io) => opened = io,
+                }
+            }
+            // What is ready to go out goes out one behind the other: whom the first wakes finds the rest, and is not woken for each.
+            if !request.alone {
+                tasks::give_way().await;
+            }
+            request.after.write();
+            loop {
+                let (io, pooled) = match opened.take() {
+                    Some(io) => (io, false),
+                    None => match self.take_idle(endpoint, bounds) {
+                        Some(io) => (io, true),
+                        None => (Box::pin(connect(endpoint, bounds)).await?, false),
+                    },
+                };
+                if endpoint.http2 && io.speaks_http2() {
+                    self.h2.doubt(endpoint);
+                    break;
+                }
+                recorded(request).await?;
+                match self.exchange(io, endpoint, bounds, request).await {
+                    Err(fault) if pooled && fault.why() == "closed_early" => {}
+                    other => return other,
+                }
             }
         }
     }
@@ -196,9 +205,7 @@ impl Client {
     ) -> Result<Reply, Fault> {
         request.after.write();
         let mut io = connect(endpoint, bounds).await?;
-        if let Io::Tls(stream) = &io
-            && stream.get_ref().1.alpn_protocol() == Some(b"h2")
-        {
+        if io.speaks_http2() {
             return Err(Fault::new(Kind::ConnectFailed).reason("http2_upload"));
         }
         recorded(request).await?;
@@ -252,6 +259,7 @@ impl Client {
             list.retain(|link| link.since.elapsed() < keep_idle);
             !list.is_empty() && alive(key)
         });
+        self.h2.sweep(alive);
     }
 }
 
@@ -270,7 +278,7 @@ pub struct Body(Source);
 #[derive(Debug)]
 enum Source {
     H1 { body: reply::Body, home: Home },
-    H2(Box<hyper::body::Incoming>),
+    H2(Box<h2::Coming>),
     Socket(Box<socket::Messages>),
 }
 
@@ -281,8 +289,8 @@ struct Home {
 }
 
 impl Body {
-    pub(super) fn from_h2(body: hyper::body::Incoming) -> Self {
-        Self(Source::H2(Box::new(body)))
+    pub(super) fn from_h2(body: Box<h2::Coming>) -> Self {
+        Self(Source::H2(body))
     }
 
     pub(super) fn from_socket(messages: Box<socket::Messages>) -> Self {
@@ -301,7 +309,7 @@ impl Body {
                 self.settle();
                 polled
             }
-            Source::H2(body) => h2::poll_data(body, cx),
+            Source::H2(coming) => h2::poll_data(&mut coming.body, cx),
             Source::Socket(messages) => messages.poll_data(cx),
         }
     }
@@ -310,7 +318,7 @@ impl Body {
     pub fn is_complete(&self) -> bool {
         match &self.0 {
             Source::H1 { body, .. } => body.is_complete(),
-            Source::H2(body) => hyper::body::Body::is_end_stream(body.as_ref()),
+            Source::H2(coming) => hyper::body::Body::is_end_stream(&coming.body),
             Source::Socket(messages) => messages.is_complete(),
         }
     }

@@ -54,9 +54,7 @@ pub(super) async fn open(
     bounds: &Bounds,
     request: &Request,
 ) -> Result<Opened, Fault> {
-    if let Io::Tls(stream) = &io
-        && stream.get_ref().1.alpn_protocol() == Some(b"h2")
-    {
+    if io.speaks_http2() {
         return Err(Fault::new(Kind::ConnectFailed).reason("http2_socket"));
     }
     let key = STANDARD.encode(random::<16>()?);
