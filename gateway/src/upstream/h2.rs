@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::error::Error as _;
+use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,7 +22,8 @@ use hyper::client::conn::http2::{Builder, Connection, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use wire::{Fault, Kind, Rope};
 
-use super::client::{self, Body, Bounds, Endpoint, Reply};
+use super::client::{Body, Bounds, Endpoint, Reply};
+use super::connect::connect;
 use super::reply::{self, Head};
 use super::request::Request;
 use crate::io::Io;
@@ -32,6 +34,8 @@ const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 4 << 20;
 const PING_EVERY: Duration = Duration::from_secs(30);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
+/// Streams of a connection before the peer has said how many it allows.
+const STREAMS: usize = 100;
 /// How long it is believed that a server speaks HTTP/1.1 alone.
 const HTTP1_FOR: Duration = Duration::from_secs(300);
 /// Where there is a connection, another is not tried for so long after that failed.
@@ -51,6 +55,8 @@ struct Origin {
     /// When and how that failed last.
     failed: Option<(Instant, Fault)>,
     http1_until: Option<Instant>,
+    /// How many streams it allows, as far as it has said so: what its next connection begins with.
+    streams: Option<usize>,
 }
 
 /// An open connection.
@@ -65,9 +71,13 @@ struct Link {
 }
 
 impl Link {
-    fn has_room(&self) -> bool {
+    fn streams(&self) -> usize {
         let driver = self.driver.lock().unwrap_or_else(PoisonError::into_inner);
-        self.live.load(Ordering::Relaxed) < driver.current_max_send_streams()
+        driver.current_max_send_streams()
+    }
+
+    fn has_room(&self) -> bool {
+        self.live.load(Ordering::Relaxed) < self.streams()
     }
 }
 
@@ -135,7 +145,11 @@ impl Links {
                 Way::Made(link) => (link, false),
             };
             let place = Place::on(&link);
-            let mut error = match link.send.try_send_request(message(endpoint, request)?).await {
+            let mut error = match link
+                .send
+                .try_send_request(message(endpoint, request)?)
+                .await
+            {
                 Ok(reply) => {
                     let (parts, body) = reply.into_parts();
                     let head = Head {
@@ -154,7 +168,11 @@ impl Links {
             let unheard = unheard(error.error());
             let again = unsent || unheard == Unheard::Surely || known && unheard == Unheard::Closed;
             if last || !again {
-                return Err(Fault::new(Kind::CutShort).detail(error.error().to_string()));
+                let fault = Fault::new(Kind::CutShort).detail(error.error().to_string());
+                return Err(match unheard {
+                    Unheard::No => fault,
+                    Unheard::Surely | Unheard::Closed => fault.reason("closed_early"),
+                });
             }
             last = true;
             // A stream that was refused says nothing of the connection. Of all others none is older than this fault.
@@ -183,11 +201,11 @@ impl Links {
         if let Some(way) = self.of(endpoint, |origin| origin.way(endpoint, after)) {
             return Ok(way);
         }
-        let failed = self.of(endpoint, |origin| origin.failed.clone());
+        let (failed, streams) = self.of(endpoint, |origin| (origin.failed.clone(), origin.streams));
         if let Some((_, fault)) = failed.filter(|(at, _)| *at >= asked) {
             return Err(fault);
         }
-        let opened = open(endpoint, bounds).await;
+        let opened = open(endpoint, bounds, streams).await;
         self.of(endpoint, |origin| match opened {
             Ok(Way::Made(link)) => {
                 origin.links.push(link.clone());
@@ -220,9 +238,9 @@ impl Links {
         let mut origins = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         origins.retain(|key, origin| {
             let mut first = true;
-            origin.links.retain(|link| {
-                std::mem::take(&mut first) || link.live.load(Ordering::Relaxed) > 0
-            });
+            origin
+                .links
+                .retain(|link| std::mem::take(&mut first) || link.live.load(Ordering::Relaxed) > 0);
             alive(key)
         });
     }
@@ -235,6 +253,7 @@ impl Origin {
             return Some(Way::Http1(None));
         }
         self.links.retain(|link| !link.send.is_closed());
+        self.streams = self.links.iter().map(Link::streams).min().or(self.streams);
         let roomy = self.links.iter().filter(|link| is_after(link, after));
         let roomy = roomy.clone().find(|link| link.has_room()).cloned();
         let failed = self.failed.as_ref();
@@ -256,14 +275,15 @@ fn is_after(link: &Link, after: Option<Instant>) -> bool {
 }
 
 /// Opens a connection, and starts its driver if it speaks HTTP/2.
-async fn open(endpoint: &Endpoint, bounds: &Bounds) -> Result<Way, Fault> {
-    let io = client::connect(endpoint, bounds).await?;
+async fn open(endpoint: &Endpoint, bounds: &Bounds, streams: Option<usize>) -> Result<Way, Fault> {
+    let io = connect(endpoint, bounds).await?;
     if endpoint.tls.is_some() && !io.speaks_http2() {
         return Ok(Way::Http1(Some(io)));
     }
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())
+        .initial_max_send_streams(streams.map_or(STREAMS, |streams| streams.min(STREAMS)))
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .keep_alive_interval(PING_EVERY)
@@ -308,18 +328,17 @@ fn is_reset(error: &hyper::Error) -> bool {
 
 fn unheard(error: &hyper::Error) -> Unheard {
     let Some(cause) = cause(error) else {
-        return Unheard::No;
+        let closed = error
+            .source()
+            .is_some_and(|source| source.is::<io::Error>());
+        return if closed { Unheard::Closed } else { Unheard::No };
     };
     let refused = cause.is_reset() && cause.reason() == Some(h2::Reason::REFUSED_STREAM);
     // A peer that goes away ends thereby only those streams that it has not heard.
     if cause.is_remote() && (refused || cause.is_go_away()) {
         return Unheard::Surely;
     }
-    if cause.is_io() {
-        Unheard::Closed
-    } else {
-        Unheard::No
-    }
+    Unheard::No
 }
 
 fn message(endpoint: &Endpoint, request: &Request) -> Result<http::Request<Once>, Fault> {
