@@ -79,10 +79,8 @@ pub enum Side {
 pub enum Retry {
     /// Final.
     No,
-    /// The next cleared target.
+    /// The next cleared target; the same after a pause where there is none.
     NextTarget,
-    /// The same target once more, after a pause.
-    SameTarget(Duration),
     /// The same target once more, with a freshly fetched credential (an expired token).
     FreshCredential,
 }
