@@ -388,7 +388,6 @@ fn errors_become_the_faults_they_must() {
                 let retry = match fault.retry_advice() {
                     Retry::No => "No",
                     Retry::NextTarget => "NextTarget",
-                    Retry::SameTarget(_) => "SameTarget",
                     Retry::FreshCredential => "FreshCredential",
                 };
                 assert!(!matches!(fault.http_status(), 401 | 403));

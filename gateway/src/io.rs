@@ -76,6 +76,14 @@ impl Io {
         self.socket().poll_read_ready(cx).is_pending()
     }
 
+    /// Whether HTTP/2 was chosen in ALPN.
+    pub fn speaks_http2(&self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            Self::Tls(stream) => stream.get_ref().1.alpn_protocol() == Some(b"h2"),
+        }
+    }
+
     /// Whether an idle connection is still good: nothing to read, not even its end.
     pub fn is_quiet(&mut self) -> bool {
         let mut byte = [0; 1];

@@ -58,6 +58,7 @@ mod labels;
 mod law;
 mod limits;
 mod lines;
+mod links;
 mod matrix;
 mod media;
 mod messages;

@@ -222,7 +222,7 @@ async fn a_renewed_certificate_is_used_without_a_restart() {
 }
 
 /// TLS before the simulator: accepts, decrypts, copies.
-async fn tls_front(
+pub(crate) async fn tls_front(
     sim: &Sim,
     identity: &Identity,
     alpn: &[&str],

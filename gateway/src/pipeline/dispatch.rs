@@ -1,14 +1,14 @@
 //! To the upstream: the opening record, then one cleared target after another until a reply has begun well.
 //!
 //! Accepts nothing but `Cleared`. A target whose vendor allows us no more is passed by, or waited for where there is no
-//! other (`admission`). Sends nothing before the journal's opening record is written (and synced, if the config
+//! other (`admission`). Where all have failed, the last is asked again, if what ails it may pass. Sends nothing before the journal's opening record is written (and synced, if the config
 //! asks: the request takes it along and connects meanwhile). What one attempt does is in `attempt`, what its reply is in
 //! `receive`. A refusal of ours never sets off the next attempt.
 
 mod attempt;
 mod receive;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::HeaderValue;
@@ -39,7 +39,9 @@ pub(super) const REPLY_LIMITS: json::Limits = json::Limits {
     elements: u32::MAX,
     number: 64,
 };
-/// Longest pause before the same target is tried once more.
+/// Pause before the same target is tried once more: so long for each attempt so far, or as long as the vendor says.
+const PAUSE: Duration = Duration::from_millis(100);
+/// The longest such pause.
 const PAUSE_MAX: Duration = Duration::from_secs(2);
 
 /// A reply that has begun well.
@@ -73,6 +75,8 @@ pub(super) async fn dispatch(exchange: &mut Exchange, routed: &Routed) -> Result
     let mut last = Fault::from(Kind::NoClearedProvider);
     let mut told = false;
     let mut full = Vec::new();
+    let mut failed = None;
+    exchange.worker.client.again.earns();
     for at in 0..routed.cleared.len() {
         if exchange.attempts() >= most {
             break;
@@ -82,11 +86,24 @@ pub(super) async fn dispatch(exchange: &mut Exchange, routed: &Routed) -> Result
             Err(Missed::Final(fault)) => return Err(fault),
             Err(Missed::Unsuited(fault)) if !told => last = fault,
             Err(Missed::Unsuited(_)) => {}
-            Err(Missed::Failed(fault)) => (last, told) = (fault, true),
+            Err(Missed::Failed(fault)) => (last, told, failed) = (fault, true, Some(at)),
             Err(Missed::Full(of)) => {
                 told = true;
                 full.push(of);
             }
+        }
+    }
+    while let Some(at) = failed
+        && full.is_empty()
+        && exchange.attempts() < most
+        && let Some(pause) = pause(exchange, routed, &last)
+    {
+        tokio::time::sleep(pause).await;
+        match Box::pin(step(exchange, routed, at, most)).await {
+            Ok(sent) => return Ok(sent),
+            Err(Missed::Final(fault)) => return Err(fault),
+            Err(Missed::Unsuited(fault) | Missed::Failed(fault)) => last = fault,
+            Err(Missed::Full(of)) => full.push(of),
         }
     }
     while !full.is_empty() && exchange.attempts() < most {
@@ -208,11 +225,6 @@ async fn target(
             Retry::FreshCredential if used.is_some() => rejected = used,
             // The vendor's tokens are signed anew for each attempt, unless there are none.
             Retry::FreshCredential if renews(cleared.target().target()) => {}
-            // Where requests wait in line, this one does so too.
-            Retry::SameTarget(_) if fault.kind() == Kind::Throttled && room.is_some() => {
-                return Err(final_here(fault));
-            }
-            Retry::SameTarget(pause) if pause <= PAUSE_MAX => tokio::time::sleep(pause).await,
             _ => return Err(final_here(fault)),
         }
         again = true;
@@ -226,6 +238,34 @@ async fn target(
     }
 }
 
+/// How long to wait before the target that failed last is asked again. `None`: that would not help, or may not be.
+fn pause(exchange: &Exchange, routed: &Routed, fault: &Fault) -> Option<Duration> {
+    let why = fault.why();
+    let passes = match fault.kind() {
+        Kind::ConnectFailed => ["unreachable", "connect_timeout"].contains(&why),
+        Kind::CutShort => why == "closed_early",
+        Kind::Throttled => why != "quota_exhausted" && fault.come_back().is_some(),
+        Kind::UpstreamError => {
+            let status = fault.http_status();
+            let ours = ["auth_failed", "not_permitted"].contains(&why);
+            (500..600).contains(&status) && status != 501 && !ours
+        }
+        _ => false,
+    };
+    if !passes || fault.retry_advice() != Retry::NextTarget {
+        return None;
+    }
+    let times = u32::try_from(exchange.attempts()).unwrap_or(u32::MAX);
+    let least = PAUSE.saturating_mul(times);
+    let wait = fault.come_back().unwrap_or_default().max(least);
+    // Not all at once again.
+    let spread = u64::try_from(least.as_millis()).unwrap_or(1).max(1);
+    let pause = wait + Duration::from_millis(exchange.worker.random() % spread);
+    let end = exchange.started + routed.model.clocks.total;
+    let in_time = wait <= PAUSE_MAX && Instant::now() + pause < end;
+    (in_time && exchange.worker.client.again.takes()).then_some(pause)
+}
+
 /// Whether a target's credential is proven anew when it is asked again.
 fn renews(target: &Target) -> bool {
     let vendor = target.vendor();
@@ -236,6 +276,6 @@ fn renews(target: &Target) -> bool {
 fn final_here(fault: Fault) -> Fault {
     match fault.retry_advice() {
         Retry::No | Retry::NextTarget => fault,
-        Retry::SameTarget(_) | Retry::FreshCredential => fault.retry(Retry::NextTarget),
+        Retry::FreshCredential => fault.retry(Retry::NextTarget),
     }
 }

@@ -4,21 +4,20 @@
 //! [`Request`] is made in `pipeline::dispatch` from a `Cleared` and in `pipeline::gate` from a `Shown`; what is asked for
 //! tokens and lists of models holds nothing of a request. Redirects are never followed.
 
-use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use bytes::{Buf, Bytes};
-use rustls::pki_types::ServerName;
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
-use wire::{Fault, Kind, Rope};
+use bytes::Bytes;
+use wire::{Fault, Kind};
 
+use super::again::Budget;
+use super::connect::{Found, connect};
 use super::h2;
 use super::reply::{self, Head};
 use super::request::{Request, head_bytes};
 use super::socket;
+use super::write::{Early, Unsent, write_on};
 use crate::audit;
 use crate::io::Io;
 use crate::tasks;
@@ -40,8 +39,10 @@ pub struct Endpoint {
     pub server_name: Option<String>,
     /// HTTP/2 wanted: prior knowledge on plain connections, ALPN on TLS.
     pub http2: bool,
-    /// Most connections one worker keeps idle.
+    /// Most connections one worker keeps idle, or with HTTP/2 open.
     pub idle_max: usize,
+    /// Where its host was found last.
+    pub found: Found,
 }
 
 /// Bounds and clocks of one exchange with an upstream.
@@ -79,6 +80,8 @@ pub struct Client {
     /// By pool key. A handful of providers: a walk is shorter than a hash.
     idle: Mutex<Vec<(Arc<str>, Vec<Idle>)>>,
     h2: h2::Links,
+    /// What it has for sending requests again.
+    pub again: Budget,
 }
 
 #[derive(Debug)]
@@ -99,29 +102,38 @@ impl Client {
         bounds: &Bounds,
         request: &Request,
     ) -> Result<Reply, Fault> {
-        // What is rare is boxed: every request would carry room for it.
-        if endpoint.http2 {
-            recorded(request).await?;
-        }
-        if endpoint.http2
-            && let Some(reply) = Box::pin(self.h2.send(endpoint, bounds, request)).await?
-        {
-            return Ok(reply);
-        }
-        // What is ready to go out goes out one behind the other: whom the first wakes finds the rest, and is not woken for each.
-        if !request.alone {
-            tasks::give_way().await;
-        }
-        request.after.write();
         loop {
-            let (io, pooled) = match self.take_idle(endpoint, bounds) {
-                Some(io) => (io, true),
-                None => (Box::pin(connect(endpoint, bounds)).await?, false),
-            };
-            recorded(request).await?;
-            match self.exchange(io, endpoint, bounds, request).await {
-                Err(fault) if pooled && fault.why() == "closed_early" => {}
-                other => return other,
+            let mut opened = None;
+            // What is rare is boxed: every request would carry room for it.
+            if endpoint.http2 {
+                recorded(request).await?;
+                match Box::pin(self.h2.send(endpoint, bounds, request)).await? {
+                    h2::Sent::Reply(reply) => return Ok(reply),
+                    h2::Sent::Http1(io) => opened = io,
+                }
+            }
+            // What is ready to go out goes out one behind the other: whom the first wakes finds the rest, and is not woken for each.
+            if !request.alone {
+                tasks::give_way().await;
+            }
+            request.after.write();
+            loop {
+                let (io, pooled) = match opened.take() {
+                    Some(io) => (io, false),
+                    None => match self.take_idle(endpoint, bounds) {
+                        Some(io) => (io, true),
+                        None => (Box::pin(connect(endpoint, bounds)).await?, false),
+                    },
+                };
+                if endpoint.http2 && io.speaks_http2() {
+                    self.h2.doubt(endpoint);
+                    break;
+                }
+                recorded(request).await?;
+                match self.exchange(io, endpoint, bounds, request).await {
+                    Err(fault) if pooled && fault.why() == "closed_early" => {}
+                    other => return other,
+                }
             }
         }
     }
@@ -136,16 +148,15 @@ impl Client {
         let length = request.body.len() as u64;
         let mut message = head_bytes(endpoint, &request.head, Some(length));
         message.append(request.body.clone());
-        // A server that answers before it has read the request (413, say) may close at once: read what it said.
-        let written = write_all(&mut io, message).await;
-        let (head, body) = match (reply::read_head(io, bounds.header_bytes).await, written) {
-            (Ok(reply), _) => reply,
-            (Err(fault), _) => return Err(fault),
-        };
+        let mut early = Early::new(bounds.header_bytes);
+        let written = early.write(&mut io, message).await;
+        // A server that answers before it has read the request (413, say): read what it said.
+        let (head, body) = reply::read_head(io, early.said, bounds.header_bytes).await?;
         let home = Home {
             client: Arc::clone(self),
             endpoint: Arc::clone(endpoint),
         };
+        let body = if written.is_ok() { body } else { body.alone() };
         let mut body = Body(Source::H1 { body, home });
         body.settle();
         Ok(Reply { head, body })
@@ -196,27 +207,25 @@ impl Client {
     ) -> Result<Reply, Fault> {
         request.after.write();
         let mut io = connect(endpoint, bounds).await?;
-        if let Io::Tls(stream) = &io
-            && stream.get_ref().1.alpn_protocol() == Some(b"h2")
-        {
+        if io.speaks_http2() {
             return Err(Fault::new(Kind::ConnectFailed).reason("http2_upload"));
         }
         recorded(request).await?;
         let mut rest = take().ok_or(Kind::Bug)?;
-        let written = write_on(&mut io, endpoint, request, &mut rest).await;
+        let mut early = Early::new(bounds.header_bytes);
+        let written = write_on((&mut io, &mut early), endpoint, request, &mut rest).await;
         if let Err(Unsent::Rest(fault)) = written {
             return Err(fault);
         }
-        // A server that has heard enough answers and closes: read what it said.
-        let (head, body) = reply::read_head(io, bounds.header_bytes).await?;
+        // A server that has heard enough answers: read what it said.
+        let (head, body) = reply::read_head(io, early.said, bounds.header_bytes).await?;
         let home = Home {
             client: Arc::clone(self),
             endpoint: Arc::clone(endpoint),
         };
+        let body = if written.is_ok() { body } else { body.alone() };
         let mut body = Body(Source::H1 { body, home });
-        if written.is_ok() {
-            body.settle();
-        }
+        body.settle();
         Ok(Reply { head, body })
     }
 
@@ -252,6 +261,7 @@ impl Client {
             list.retain(|link| link.since.elapsed() < keep_idle);
             !list.is_empty() && alive(key)
         });
+        self.h2.sweep(alive);
     }
 }
 
@@ -270,7 +280,7 @@ pub struct Body(Source);
 #[derive(Debug)]
 enum Source {
     H1 { body: reply::Body, home: Home },
-    H2(Box<hyper::body::Incoming>),
+    H2(Box<h2::Coming>),
     Socket(Box<socket::Messages>),
 }
 
@@ -281,8 +291,8 @@ struct Home {
 }
 
 impl Body {
-    pub(super) fn from_h2(body: hyper::body::Incoming) -> Self {
-        Self(Source::H2(Box::new(body)))
+    pub(super) fn from_h2(body: Box<h2::Coming>) -> Self {
+        Self(Source::H2(body))
     }
 
     pub(super) fn from_socket(messages: Box<socket::Messages>) -> Self {
@@ -301,7 +311,7 @@ impl Body {
                 self.settle();
                 polled
             }
-            Source::H2(body) => h2::poll_data(body, cx),
+            Source::H2(coming) => h2::poll_data(&mut coming.body, cx),
             Source::Socket(messages) => messages.poll_data(cx),
         }
     }
@@ -310,7 +320,7 @@ impl Body {
     pub fn is_complete(&self) -> bool {
         match &self.0 {
             Source::H1 { body, .. } => body.is_complete(),
-            Source::H2(body) => hyper::body::Body::is_end_stream(body.as_ref()),
+            Source::H2(coming) => hyper::body::Body::is_end_stream(&coming.body),
             Source::Socket(messages) => messages.is_complete(),
         }
     }
@@ -331,95 +341,4 @@ async fn recorded(request: &Request) -> Result<(), Fault> {
     }
     let waited = request.after.clone().await;
     waited.map_err(|error| audit::unavailable(&error))
-}
-
-/// Opens a connection.
-pub(super) async fn connect(endpoint: &Endpoint, bounds: &Bounds) -> Result<Io, Fault> {
-    match tokio::time::timeout(bounds.connect, open(endpoint)).await {
-        Ok(opened) => opened,
-        Err(_) => Err(Fault::new(Kind::ConnectFailed).reason("connect_timeout")),
-    }
-}
-
-async fn open(endpoint: &Endpoint) -> Result<Io, Fault> {
-    let refused = |error: io::Error| {
-        Fault::new(Kind::ConnectFailed)
-            .reason("unreachable")
-            .detail(error.kind().to_string())
-    };
-    let socket = TcpStream::connect((endpoint.host.as_str(), endpoint.port))
-        .await
-        .map_err(refused)?;
-    // Without it, Nagle and delayed acknowledgement stall a small write for 40 ms.
-    socket.set_nodelay(true).map_err(refused)?;
-    let Some(config) = &endpoint.tls else {
-        return Ok(Io::Plain(socket));
-    };
-    let name = endpoint.server_name.as_deref().unwrap_or(&endpoint.host);
-    let name = ServerName::try_from(name.to_owned())
-        .map_err(|_| Fault::new(Kind::TlsFailed).detail("server name"))?;
-    let connector = tokio_rustls::TlsConnector::from(Arc::clone(config));
-    let stream = connector
-        .connect(name, socket)
-        .await
-        .map_err(|error| Fault::new(Kind::TlsFailed).detail(error.to_string()))?;
-    Ok(Io::Tls(Box::new(stream.into())))
-}
-
-pub(super) async fn write_all(io: &mut Io, mut message: Rope) -> io::Result<()> {
-    while message.has_remaining() {
-        io.write_all_buf(&mut message).await?;
-    }
-    io.flush().await
-}
-
-/// Why a body was not sent to its end.
-enum Unsent {
-    /// The server takes no more.
-    Io,
-    /// The rest failed.
-    Rest(Fault),
-}
-
-impl From<io::Error> for Unsent {
-    fn from(_: io::Error) -> Self {
-        Self::Io
-    }
-}
-
-/// Writes a request and the rest of its body as it comes: by its length if that is known, else in chunks.
-async fn write_on<U: Upload>(
-    io: &mut Io,
-    endpoint: &Endpoint,
-    request: &Request,
-    rest: &mut U,
-) -> Result<(), Unsent> {
-    let length = rest.left().map(|left| left + request.body.len() as u64);
-    let mut message = head_bytes(endpoint, &request.head, length);
-    let chunked = length.is_none();
-    if chunked {
-        message.append(chunk(request.body.clone()));
-    } else {
-        message.append(request.body.clone());
-    }
-    write_all(io, message).await?;
-    while let Some(data) = rest.next().await.map_err(Unsent::Rest)? {
-        let data = Rope::from(data);
-        write_all(io, if chunked { chunk(data) } else { data }).await?;
-    }
-    if chunked {
-        write_all(io, Bytes::from_static(b"0\r\n\r\n").into()).await?;
-    }
-    Ok(())
-}
-
-/// Bytes as a chunk; none for no bytes, which would be the end.
-fn chunk(data: Rope) -> Rope {
-    if data.is_empty() {
-        return data;
-    }
-    let mut chunk = Rope::from(format!("{:x}\r\n", data.len()).into_bytes());
-    chunk.append(data);
-    chunk.push(Bytes::from_static(b"\r\n"));
-    chunk
 }

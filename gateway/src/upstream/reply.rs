@@ -64,12 +64,16 @@ pub struct Body {
     spare: Option<Io>,
 }
 
-/// Reads the head of a reply.
+/// Reads the head of a reply, of which `early` came already.
 ///
 /// # Errors
 /// `CutShort` (reason `closed_early` if not one byte came), `Malformed`.
-pub async fn read_head(io: Io, header_bytes: usize) -> Result<(Head, Body), Fault> {
-    match read_answer(io, header_bytes).await? {
+pub async fn read_head(
+    io: Io,
+    early: BytesMut,
+    header_bytes: usize,
+) -> Result<(Head, Body), Fault> {
+    match read_answer(io, early, header_bytes).await? {
         Answer::Reply(head, body) => Ok((head, body)),
         Answer::Switched { .. } => Err(malformed("status")),
     }
@@ -95,10 +99,33 @@ pub enum Answer {
 ///
 /// # Errors
 /// As [`read_head`].
-pub async fn read_answer(mut io: Io, header_bytes: usize) -> Result<Answer, Fault> {
-    let mut head = BytesMut::new();
+pub async fn read_answer(
+    mut io: Io,
+    early: BytesMut,
+    header_bytes: usize,
+) -> Result<Answer, Fault> {
+    let mut head = early;
     let mut interim = 0;
     loop {
+        while let Some((status, length, parsed)) = parse_head(&head)? {
+            let rest = head.split_off(length);
+            if status == 101 {
+                return Ok(Answer::Switched { io, head, rest });
+            }
+            if (100..200).contains(&status) {
+                interim += 1;
+                if interim > INTERIM_MAX {
+                    return Err(malformed("too many interim replies"));
+                }
+                head = rest;
+                continue;
+            }
+            let (head, body) = finish_head(io, status, parsed, rest)?;
+            return Ok(Answer::Reply(head, body));
+        }
+        if head.len() > header_bytes {
+            return Err(malformed("head too long"));
+        }
         let read = std::future::poll_fn(|cx| io.poll_read_some(cx)).await;
         let mut read = match read {
             Ok(read) if !read.is_empty() => read,
@@ -118,24 +145,18 @@ pub async fn read_answer(mut io: Io, header_bytes: usize) -> Result<Answer, Faul
             head.extend_from_slice(&read);
             give_back(read);
         }
-        while let Some((status, length, parsed)) = parse_head(&head)? {
-            let rest = head.split_off(length);
-            if status == 101 {
-                return Ok(Answer::Switched { io, head, rest });
+    }
+}
+
+/// Whether these bytes begin a reply that is more than an interim one, or none at all.
+pub(super) fn answers(mut bytes: &[u8]) -> bool {
+    loop {
+        match parse_head(bytes) {
+            Ok(None) => return false,
+            Ok(Some((100 | 102..200, length, _))) => {
+                bytes = bytes.get(length..).unwrap_or_default()
             }
-            if (100..200).contains(&status) {
-                interim += 1;
-                if interim > INTERIM_MAX {
-                    return Err(malformed("too many interim replies"));
-                }
-                head = rest;
-                continue;
-            }
-            let (head, body) = finish_head(io, status, parsed, rest)?;
-            return Ok(Answer::Reply(head, body));
-        }
-        if head.len() > header_bytes {
-            return Err(malformed("head too long"));
+            Ok(Some(_)) | Err(_) => return true,
         }
     }
 }
@@ -243,6 +264,8 @@ fn finish_head(io: Io, status: u16, parsed: Parsed, rest: BytesMut) -> Result<(H
         spare: None,
     };
     if let Framing::Length(0) = body.framing {
+        // Bytes that nobody asked for, as behind any other reply.
+        body.keep_alive &= body.early.is_none();
         body.complete();
     }
     let headers = parsed.headers;

@@ -124,6 +124,7 @@ mod tests {
             server_name: None,
             http2: false,
             idle_max: 0,
+            found: Default::default(),
         }
     }
 

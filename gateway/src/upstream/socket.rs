@@ -22,9 +22,10 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 use wire::ws::{self, Broken, Decoder, Item, Mask, Opcode};
 use wire::{Fault, Headers, Kind, Rope};
 
-use super::client::{Bounds, Endpoint, write_all};
+use super::client::{Bounds, Endpoint};
 use super::reply::{self, Answer, HEADERS_MAX, Head, cut_short, malformed};
 use super::request::Request;
+use super::write::write_all;
 use crate::io::{Io, give_back};
 
 /// Bytes of one message: as an event of any other stream.
@@ -54,9 +55,7 @@ pub(super) async fn open(
     bounds: &Bounds,
     request: &Request,
 ) -> Result<Opened, Fault> {
-    if let Io::Tls(stream) = &io
-        && stream.get_ref().1.alpn_protocol() == Some(b"h2")
-    {
+    if io.speaks_http2() {
         return Err(Fault::new(Kind::ConnectFailed).reason("http2_socket"));
     }
     let key = STANDARD.encode(random::<16>()?);
@@ -67,14 +66,15 @@ pub(super) async fn open(
     }
     // A server that refuses may close at once: read what it said. So too with the message below.
     let _ = write_all(&mut io, head.into()).await;
-    let (mut io, head, rest) = match reply::read_answer(io, bounds.header_bytes).await? {
-        Answer::Switched { io, head, rest } => (io, head, rest),
-        // Without the message that was not sent, this answers nothing.
-        Answer::Reply(head, _) if (200..300).contains(&head.status) => {
-            return Err(malformed("no WebSocket was opened"));
-        }
-        Answer::Reply(head, body) => return Ok(Opened::Refused(head, body.alone())),
-    };
+    let (mut io, head, rest) =
+        match reply::read_answer(io, BytesMut::new(), bounds.header_bytes).await? {
+            Answer::Switched { io, head, rest } => (io, head, rest),
+            // Without the message that was not sent, this answers nothing.
+            Answer::Reply(head, _) if (200..300).contains(&head.status) => {
+                return Err(malformed("no WebSocket was opened"));
+            }
+            Answer::Reply(head, body) => return Ok(Opened::Refused(head, body.alone())),
+        };
     agreed(&head, &key)?;
     let _ = send(&mut io, request.body.clone()).await;
     let events = HeaderValue::from_static("text/event-stream");

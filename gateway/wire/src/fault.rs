@@ -79,10 +79,8 @@ pub enum Side {
 pub enum Retry {
     /// Final.
     No,
-    /// The next cleared target.
+    /// The next cleared target; the same after a pause where there is none.
     NextTarget,
-    /// The same target once more, after a pause.
-    SameTarget(Duration),
     /// The same target once more, with a freshly fetched credential (an expired token).
     FreshCredential,
 }
@@ -251,8 +249,10 @@ impl Kind {
 }
 
 /// One thing that went wrong, with what this case adds to its row. Boxed: one pointer in every `Result`.
+#[derive(Clone)]
 pub struct Fault(Box<Inner>);
 
+#[derive(Clone)]
 struct Inner {
     kind: Kind,
     retry: Retry,

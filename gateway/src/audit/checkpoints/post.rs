@@ -14,6 +14,7 @@ use crate::config::address::{Scheme, parse_base_url};
 use crate::config::snapshot::ClientTls;
 use crate::secret::Secret;
 use crate::upstream::client::{Bounds, Client, Endpoint};
+use crate::upstream::connect::Found;
 use crate::upstream::request::{Head, Request};
 use wire::Headers;
 
@@ -73,6 +74,7 @@ impl Post {
                 server_name: None,
                 http2: false,
                 idle_max: 1,
+                found: Found::default(),
             }),
             head: Head::new(Method::POST, path, headers),
         })

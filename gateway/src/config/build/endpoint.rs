@@ -10,6 +10,7 @@ use crate::config::address::{Origin, Scheme, parse_base_url};
 use crate::config::problem::Step;
 use crate::config::schema;
 use crate::upstream::client::Endpoint;
+use crate::upstream::connect::Found;
 
 /// Where a provider's API is.
 pub(super) fn api(
@@ -27,6 +28,7 @@ pub(super) fn api(
         server_name,
         http2: from.http2,
         idle_max: from.max_connections as usize,
+        found: Found::default(),
     }
 }
 

@@ -10,6 +10,7 @@ use crate::config::problem::Step;
 use crate::config::schema::{self, Config};
 use crate::config::snapshot::{ClientTls, Gate, Grades};
 use crate::upstream::client::Endpoint;
+use crate::upstream::connect::Found;
 
 /// Most connections to one gate that a worker keeps idle.
 const IDLE_MAX: usize = 32;
@@ -64,6 +65,7 @@ fn build_gate(
             server_name: None,
             http2: false,
             idle_max: IDLE_MAX,
+            found: Found::default(),
         }),
         path: if path.is_empty() { "/".into() } else { path },
         headers,

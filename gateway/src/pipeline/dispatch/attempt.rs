@@ -101,16 +101,18 @@ async fn token(
     flow: &'static dyn vendor::TokenFlow,
     rejected: Option<&Arc<Fetched>>,
 ) -> Result<Arc<Fetched>, Fault> {
-    let provider = &target.provider;
+    let provider = Arc::clone(&target.provider);
     let cell = exchange.worker.shared.tokens.of(&provider.token_key);
     let bounds = exchange.snapshot.bounds(&routed.model.clocks);
     let client = Arc::clone(&exchange.worker.client);
     let now_ms = exchange.now_ms;
+    let limits = routed.model.clocks;
+    // It may outlive this request, of which it holds nothing.
     cell.get(rejected, || async move {
         let request = token::request(flow, &provider.credential());
         let endpoint = &provider.token_endpoint;
         let reply = client.send(endpoint, &bounds, &request).await?;
-        let clocks = Clocks::start(Instant::now(), &routed.model.clocks, Arc::default());
+        let clocks = Clocks::start(Instant::now(), &limits, Arc::default());
         let body = collect(reply.body, &clocks, ERROR_BODY_BYTES, true).await?;
         let tape = json::scan(&body, &json::Limits::default()).ok();
         let root = tape.as_ref().and_then(|tape| Value::root(tape, &body));

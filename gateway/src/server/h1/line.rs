@@ -18,6 +18,9 @@ use crate::io::{Io, give_back};
 /// Leave to send a body.
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
+/// While a client is answered, no more is read of what it sends than this, and what one read brings.
+const AHEAD_BYTES: usize = 16 << 10;
+
 /// The socket, what is at hand of it, and what goes down.
 pub(super) struct Line {
     pub(super) io: Io,
@@ -65,20 +68,27 @@ impl Line {
         self.io.poll_read_some(cx)
     }
 
-    /// Whether the client has left while it is answered.
+    /// Whether the client has left while it is answered. What it sends ahead is kept, as far as there is room.
     pub(super) fn left(&mut self, cx: &mut Context<'_>) -> bool {
-        // A client that has sent its next request is there; of a body it will be read.
-        if !self.early.is_empty() || !self.is_over() || self.io.poll_quiet(cx) {
+        // Of a body it will be read.
+        if !self.is_over() {
             return false;
         }
-        match self.poll_read(cx) {
-            Poll::Pending => false,
-            Poll::Ready(Ok(read)) => {
-                self.keep(read);
-                self.early.is_empty()
+        while self.early.len() < AHEAD_BYTES && !self.io.poll_quiet(cx) {
+            match self.poll_read(cx) {
+                Poll::Pending => return false,
+                Poll::Ready(Ok(read)) => {
+                    let gone = read.is_empty();
+                    self.early.extend_from_slice(&read);
+                    give_back(read);
+                    if gone {
+                        return true;
+                    }
+                }
+                Poll::Ready(Err(_)) => return true,
             }
-            Poll::Ready(Err(_)) => true,
         }
+        false
     }
 
     /// What is not taken yet moves to room of its own: the thread's buffer is for all.

@@ -22,7 +22,7 @@ async fn reply(parts: &[&[u8]], close: bool) -> (Result<(u16, Vec<u8>), Fault>, 
         Some(server)
     };
     let answer = async {
-        let (head, mut body) = read_head(Io::Plain(client), 4096).await?;
+        let (head, mut body) = read_head(Io::Plain(client), BytesMut::new(), 4096).await?;
         let mut all = Vec::new();
         while let Some(data) = std::future::poll_fn(|cx| body.poll_data(cx)).await {
             all.extend_from_slice(&data?);
@@ -97,6 +97,12 @@ async fn reads_replies() {
             false,
         ),
         (
+            &[b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200 OK\r\n"],
+            false,
+            b"",
+            false,
+        ),
+        (
             &[b"HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\nx"],
             false,
             b"x",
@@ -132,4 +138,20 @@ async fn refuses_replies() {
             "{parts:?}"
         );
     }
+}
+
+#[test]
+fn what_answers_a_request() {
+    let more: [&[u8]; 3] = [
+        b"",
+        b"HTTP/1.1 4",
+        b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\n",
+    ];
+    assert!(more.iter().all(|said| !answers(said)));
+    let done: [&[u8]; 3] = [
+        b"HTTP/1.1 413 Too Large\r\n\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 413 X\r\n\r\nbody",
+        b"SSH-2.0\r\n",
+    ];
+    assert!(done.iter().all(|said| answers(said)));
 }

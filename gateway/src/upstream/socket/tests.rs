@@ -54,6 +54,7 @@ fn request(body: &str) -> (Endpoint, Request) {
         server_name: None,
         http2: false,
         idle_max: 0,
+        found: Default::default(),
     };
     let request = Request {
         head: crate::upstream::request::Head::new(
