@@ -39,8 +39,14 @@ pub struct Quirks {
     pub omit_empty_tools: bool,
     /// `tool_choice: "none"` is unknown: the tools go instead.
     pub none_drops_tools: bool,
+    /// OpenAI's legacy `functions` are unknown: they become tools, and the answer is told in the old shape.
+    pub functions_are_tools: bool,
     /// Features by the matrix' names that its replies lack, whatever a request says; asked by the matrix only.
     pub replies_lack: &'static [&'static str],
+    /// The model answers in streams only: one is asked for where the client wants a whole reply, and gathered.
+    pub streams_only: bool,
+    /// What is said is told in lists of parts, on the vendor's path for them, even where all of it is text.
+    pub in_parts: bool,
     /// Models of OpenAI's that think give out what they thought, encrypted, if asked: it can then be shown again to a vendor
     /// that kept nothing.
     pub encrypts_thoughts: bool,
@@ -98,7 +104,10 @@ pub static PLAIN: Quirks = Quirks {
     short_call_ids: false,
     omit_empty_tools: false,
     none_drops_tools: false,
+    functions_are_tools: false,
     replies_lack: &[],
+    streams_only: false,
+    in_parts: false,
     encrypts_thoughts: false,
     reasoning_back: true,
     messages: Messages {
@@ -109,10 +118,11 @@ pub static PLAIN: Quirks = Quirks {
     greedy: None,
 };
 
-/// What most vendors that speak OpenAI's dialect want: no `developer`, no empty `tools`.
+/// What most vendors that speak OpenAI's dialect want: no `developer`, no empty `tools`, no `functions`.
 pub(crate) const COMMON: Quirks = Quirks {
     developer_is_system: true,
     omit_empty_tools: true,
+    functions_are_tools: true,
     ..PLAIN
 };
 
@@ -345,6 +355,9 @@ impl Rule {
                     None => Judged::Remove(weight(name, value)),
                 }
             }
+            Self::Words(_) | Self::Spelt(_) if is_odd_choice(name, value) => {
+                Judged::Remove(weight(name, value))
+            }
             Self::Words(pairs) => respelt(pairs, value, weight(name, value)),
             Self::Spelt(pairs) => respelt(pairs, value, Loss::Nothing),
             Self::Knows | Self::Yields(_) => Judged::Keep,
@@ -358,6 +371,12 @@ impl Rule {
             }
         }
     }
+}
+
+/// A choice among some tools, or of one that is no function: vendors with words of their own know functions alone.
+fn is_odd_choice(name: &str, value: Value<'_>) -> bool {
+    let kind = value.get("type");
+    name == "tool_choice" && kind.is_some_and(|kind| !kind.is_named("function"))
 }
 
 fn respelt(pairs: &[(&'static str, &'static str)], value: Value<'_>, loss: Loss) -> Judged {
@@ -413,7 +432,7 @@ pub(crate) fn weight(name: &str, value: Value<'_>) -> Loss {
     }
     match name {
         "n" | "stop" | "tools" | "functions" | "tool_choice" | "function_call"
-        | "response_format" | "modalities" | "audio" => Loss::Meaning,
+        | "response_format" | "modalities" | "audio" | "web_search_options" => Loss::Meaning,
         _ => Loss::Hint,
     }
 }

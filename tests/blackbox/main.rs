@@ -86,3 +86,4 @@ mod translate;
 mod upstreams;
 mod usage;
 mod vendors;
+mod wants;

@@ -420,12 +420,10 @@ pub(crate) fn write_extra(
         if passes.contains(&&*text) {
             fields.foreign(name, raw);
         } else if raw.bytes().as_ref() != b"null" {
-            let known = OPENAI_ONLY.iter().find(|known| **known == text);
-            let loss = match known {
-                Some(&("audio" | "modalities" | "web_search_options")) => Loss::Meaning,
-                _ => Loss::Hint,
-            };
-            fields.lose(known.copied().unwrap_or("unknown_fields"), loss)?;
+            match OPENAI_ONLY.iter().find(|known| **known == text) {
+                Some(known) => fields.lack(known, raw)?,
+                None => fields.lose("unknown_fields", Loss::Hint)?,
+            }
         }
     }
     Ok(())
