@@ -50,8 +50,12 @@ pub struct Quirks {
     /// Models of OpenAI's that think give out what they thought, encrypted, if asked: it can then be shown again to a vendor
     /// that kept nothing.
     pub encrypts_thoughts: bool,
-    /// What is thought in earlier turns may be shown to the model again.
-    pub reasoning_back: bool,
+    /// When what was thought in earlier turns may be shown to the model again.
+    pub reasoning_back: Back,
+    /// A picture's `detail` knows no `auto`, which goes: it is the default.
+    pub no_auto_detail: bool,
+    /// Pictures that are sent along are base64 without the head of a data URL.
+    pub bare_pictures: bool,
     /// For vendors of Anthropic's and Google's dialects: what the model takes.
     pub messages: Messages,
     /// Temperature 0 is not a number here but this member (name, raw value); `top_p` goes too.
@@ -67,6 +71,24 @@ pub struct Messages {
     pub sampling: Sampling,
     /// How thinking is asked for.
     pub thinks: Thinks,
+}
+
+/// When what a model thought is shown to it again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Back {
+    /// Not at all.
+    Never,
+    /// With the calls that came of it; else it is refused.
+    WithCalls,
+    /// Wherever it stands.
+    Always,
+}
+
+impl Back {
+    /// Whether it is shown with a message that makes calls, or makes none.
+    pub(crate) fn shows(self, calls: bool) -> bool {
+        self == Self::Always || (self == Self::WithCalls && calls)
+    }
 }
 
 /// Whether a model may be sampled by number.
@@ -109,7 +131,9 @@ pub static PLAIN: Quirks = Quirks {
     streams_only: false,
     in_parts: false,
     encrypts_thoughts: false,
-    reasoning_back: true,
+    reasoning_back: Back::Always,
+    no_auto_detail: false,
+    bare_pictures: false,
     messages: Messages {
         output_max: 8192,
         sampling: Sampling::Both,

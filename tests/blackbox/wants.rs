@@ -213,3 +213,107 @@ async fn an_effort_stays_within_what_the_model_gives_out() {
         assert_eq!(up["thinking"]["budget_tokens"], thought, "{asked:?}: {up}");
     }
 }
+
+/// What one vendor, or one of its models, wants otherwise, whether the client's body goes on or is written anew.
+#[tokio::test]
+async fn small_ways_of_single_models() {
+    let models = [
+        "doubao/doubao-1-5-vision-pro",
+        "glm/glm-4v-plus",
+        "glm/glm-4.5v",
+        "baichuan/Baichuan2-Turbo",
+        "spark/lite",
+        "deepseek/deepseek-reasoner",
+        "deepseek/deepseek-chat",
+    ];
+    let vendors = [
+        "doubao",
+        "glm",
+        "baichuan",
+        "spark",
+        "deepseek",
+        "wenxin-v1",
+    ];
+    let (sim, gateway) = bench(&vendors, &models).await;
+    let ask = |model: &str, messages: Value| {
+        let ask = gateway
+            .chat(model, "")
+            .with(|body| body["messages"] = messages);
+        ask.send()
+    };
+    let look = |detail: &str| json!([{"role": "user", "content": [{"type": "text", "text": "hi"}, {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo=", "detail": detail}}]}]);
+    for (model, detail, url, told) in [
+        (
+            "doubao/doubao-1-5-vision-pro",
+            "auto",
+            "data:image/png;base64,iVBORw0KGgo=",
+            None,
+        ),
+        (
+            "doubao/doubao-1-5-vision-pro",
+            "low",
+            "data:image/png;base64,iVBORw0KGgo=",
+            Some("low"),
+        ),
+        ("glm/glm-4v-plus", "auto", "iVBORw0KGgo=", Some("auto")),
+        (
+            "glm/glm-4.5v",
+            "auto",
+            "data:image/png;base64,iVBORw0KGgo=",
+            Some("auto"),
+        ),
+    ] {
+        ask(model, look(detail)).await;
+        let image = sent(&sim)["messages"][0]["content"][1]["image_url"].clone();
+        assert_eq!(image["url"], url, "{model}");
+        assert_eq!(image["detail"].as_str(), told, "{model}");
+    }
+    // The same of a client of another dialect.
+    let shown = json!({"model": "glm/glm-4v-plus", "max_tokens": 9, "messages": [{"role": "user", "content": [{"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}}, {"type": "text", "text": "hi"}]}]});
+    Ask::post(gateway.listen, "/v1/messages")
+        .key(KEY)
+        .json(&shown)
+        .send()
+        .await;
+    let up = sent(&sim);
+    assert_eq!(
+        up["messages"][0]["content"][0]["image_url"]["url"], "iVBORw0KGgo=",
+        "{up}"
+    );
+    for model in ["baichuan/Baichuan2-Turbo", "spark/lite"] {
+        let messages =
+            json!([{"role": "system", "content": "be kind"}, {"role": "user", "content": "hi"}]);
+        let reply = ask(model, messages).await;
+        assert_eq!(reply.status, 200, "{model}: {}", reply.text());
+        let want = json!([{"role": "user", "content": "be kind\nhi"}]);
+        assert_eq!(sent(&sim)["messages"], want, "{model}");
+    }
+    let thought = json!([
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "reasoning_content": "hm", "content": "ho"},
+        {"role": "user", "content": "weather"},
+        {"role": "assistant", "reasoning_content": "look", "content": null, "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}]},
+        {"role": "tool", "tool_call_id": "c", "content": "rain"},
+    ]);
+    for (model, first) in [
+        ("deepseek/deepseek-reasoner", None),
+        ("deepseek/deepseek-chat", Some("hm")),
+    ] {
+        ask(model, thought.clone()).await;
+        let up = sent(&sim);
+        assert_eq!(
+            up["messages"][1]["reasoning_content"].as_str(),
+            first,
+            "{model}"
+        );
+        assert_eq!(up["messages"][3]["reasoning_content"], "look", "{model}");
+    }
+    let named = json!([{"role": "user", "name": "ann", "content": "hi"}]);
+    let reply = ask("m-wenxin-v1", named).await;
+    assert_eq!(
+        reply.header("x-yumen-dropped"),
+        Some("name"),
+        "{}",
+        reply.text()
+    );
+}

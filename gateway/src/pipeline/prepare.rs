@@ -101,11 +101,12 @@ pub(super) fn prepare(
     let shape = (stream, false);
     let call = call(exchange, routed, shape, (target, spoken.id()), proof);
     // What repeats itself is cut to what is new, judged, and written whole again. So is what the client asks in a way that the
-    // model does not know: not in parts, not for a stream, with functions where it knows tools.
+    // model does not know: not in parts, not for a stream, with functions where it knows tools, with a system.
     let anew = facts.shape.cumulative
         || stream != facts.stream
         || (quirks.in_parts && !facts.shape.parts)
-        || (quirks.functions_are_tools && facts.shape.functions);
+        || (quirks.functions_are_tools && facts.shape.functions)
+        || quirks.system_in_user;
     if spoken.id() == client.id() && !anew {
         let forward = client.forward(body, facts, &call, quirks, lossy)?;
         let (hide_usage, dropped) = (forward.hide_usage, forward.dropped);

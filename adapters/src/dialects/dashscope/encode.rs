@@ -117,9 +117,13 @@ impl Messages<'_> {
                 self.weave.lit(",\"tool_call_id\":");
                 self.weave.string(id);
             }
-            if let Some(name) = turn.name.as_ref().filter(|_| turn.role == Role::Tool) {
-                self.weave.lit(",\"name\":");
-                self.weave.string(name);
+            if let Some(name) = &turn.name {
+                if turn.role == Role::Tool {
+                    self.weave.lit(",\"name\":");
+                    self.weave.string(name);
+                } else {
+                    lose("name", Loss::Hint, self.lossy, self.dropped)?;
+                }
             }
             write_after_content(self.weave, turn, self.quirks);
             self.weave.lit("}");
