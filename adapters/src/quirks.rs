@@ -39,13 +39,23 @@ pub struct Quirks {
     pub omit_empty_tools: bool,
     /// `tool_choice: "none"` is unknown: the tools go instead.
     pub none_drops_tools: bool,
+    /// OpenAI's legacy `functions` are unknown: they become tools, and the answer is told in the old shape.
+    pub functions_are_tools: bool,
     /// Features by the matrix' names that its replies lack, whatever a request says; asked by the matrix only.
     pub replies_lack: &'static [&'static str],
+    /// The model answers in streams only: one is asked for where the client wants a whole reply, and gathered.
+    pub streams_only: bool,
+    /// What is said is told in lists of parts, on the vendor's path for them, even where all of it is text.
+    pub in_parts: bool,
     /// Models of OpenAI's that think give out what they thought, encrypted, if asked: it can then be shown again to a vendor
     /// that kept nothing.
     pub encrypts_thoughts: bool,
-    /// What is thought in earlier turns may be shown to the model again.
-    pub reasoning_back: bool,
+    /// When what was thought in earlier turns may be shown to the model again.
+    pub reasoning_back: Back,
+    /// A picture's `detail` knows no `auto`, which goes: it is the default.
+    pub no_auto_detail: bool,
+    /// Pictures that are sent along are base64 without the head of a data URL.
+    pub bare_pictures: bool,
     /// For vendors of Anthropic's and Google's dialects: what the model takes.
     pub messages: Messages,
     /// Temperature 0 is not a number here but this member (name, raw value); `top_p` goes too.
@@ -61,6 +71,24 @@ pub struct Messages {
     pub sampling: Sampling,
     /// How thinking is asked for.
     pub thinks: Thinks,
+}
+
+/// When what a model thought is shown to it again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Back {
+    /// Not at all.
+    Never,
+    /// With the calls that came of it; else it is refused.
+    WithCalls,
+    /// Wherever it stands.
+    Always,
+}
+
+impl Back {
+    /// Whether it is shown with a message that makes calls, or makes none.
+    pub(crate) fn shows(self, calls: bool) -> bool {
+        self == Self::Always || (self == Self::WithCalls && calls)
+    }
 }
 
 /// Whether a model may be sampled by number.
@@ -98,9 +126,14 @@ pub static PLAIN: Quirks = Quirks {
     short_call_ids: false,
     omit_empty_tools: false,
     none_drops_tools: false,
+    functions_are_tools: false,
     replies_lack: &[],
+    streams_only: false,
+    in_parts: false,
     encrypts_thoughts: false,
-    reasoning_back: true,
+    reasoning_back: Back::Always,
+    no_auto_detail: false,
+    bare_pictures: false,
     messages: Messages {
         output_max: 8192,
         sampling: Sampling::Both,
@@ -109,10 +142,11 @@ pub static PLAIN: Quirks = Quirks {
     greedy: None,
 };
 
-/// What most vendors that speak OpenAI's dialect want: no `developer`, no empty `tools`.
+/// What most vendors that speak OpenAI's dialect want: no `developer`, no empty `tools`, no `functions`.
 pub(crate) const COMMON: Quirks = Quirks {
     developer_is_system: true,
     omit_empty_tools: true,
+    functions_are_tools: true,
     ..PLAIN
 };
 
@@ -345,6 +379,9 @@ impl Rule {
                     None => Judged::Remove(weight(name, value)),
                 }
             }
+            Self::Words(_) | Self::Spelt(_) if is_odd_choice(name, value) => {
+                Judged::Remove(weight(name, value))
+            }
             Self::Words(pairs) => respelt(pairs, value, weight(name, value)),
             Self::Spelt(pairs) => respelt(pairs, value, Loss::Nothing),
             Self::Knows | Self::Yields(_) => Judged::Keep,
@@ -358,6 +395,12 @@ impl Rule {
             }
         }
     }
+}
+
+/// A choice among some tools, or of one that is no function: vendors with words of their own know functions alone.
+fn is_odd_choice(name: &str, value: Value<'_>) -> bool {
+    let kind = value.get("type");
+    name == "tool_choice" && kind.is_some_and(|kind| !kind.is_named("function"))
 }
 
 fn respelt(pairs: &[(&'static str, &'static str)], value: Value<'_>, loss: Loss) -> Judged {
@@ -413,7 +456,7 @@ pub(crate) fn weight(name: &str, value: Value<'_>) -> Loss {
     }
     match name {
         "n" | "stop" | "tools" | "functions" | "tool_choice" | "function_call"
-        | "response_format" | "modalities" | "audio" => Loss::Meaning,
+        | "response_format" | "modalities" | "audio" | "web_search_options" => Loss::Meaning,
         _ => Loss::Hint,
     }
 }

@@ -123,7 +123,7 @@ fn native_generation() {
         json!({"model":"up","input":{"messages":[{"role":"system","content":"s1\n\ns2"},{"role":"user","content":"a\nb"}]},
         "parameters":{"result_format":"message","incremental_output":true,"tools":[{"type":"function","function":{"name":"f"}}],"temperature":1.99,"top_p":0.999,"max_tokens":9,"stop":["x"],"seed":3,"enable_search":true,"parallel_tool_calls":true}})
     );
-    assert_eq!(dropped.as_slice(), ["user", "store", "unknown_fields"]);
+    assert_eq!(dropped.as_slice(), ["user", "unknown_fields"]);
     let picture = json!({"model":"m","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"https://x/1.png"}},{"type":"text","text":"what?"}]}]});
     let (made, _) = encode(&DashScope, &picture, quirks, Lossy::Hints).unwrap();
     assert_eq!(

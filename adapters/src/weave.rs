@@ -9,7 +9,7 @@ use wire::json::{self, Value};
 use wire::{Fault, Kind, Rope};
 
 use crate::dialect::{Dropped, Lossy};
-use crate::quirks::{Judged, Loss, Quirks, lose};
+use crate::quirks::{Judged, Loss, Quirks, lose, weight};
 
 /// Up to here a copy costs less than another piece in the rope (`wire::rope::FLATTEN_BYTES` draws the same line for a
 /// whole rope).
@@ -195,6 +195,18 @@ impl<'a> Fields<'a> {
     /// `BadRequest` if it must not be lost.
     pub(crate) fn lose(&mut self, name: &'static str, loss: Loss) -> Result<(), Fault> {
         lose(name, loss, self.lossy, self.dropped)
+    }
+
+    /// Loses a field whose weight is that of its value.
+    ///
+    /// # Errors
+    /// As [`Fields::lose`].
+    pub(crate) fn lack(&mut self, name: &'static str, raw: &Raw) -> Result<(), Fault> {
+        let tape = json::scan(raw.bytes(), &json::Limits::default()).ok();
+        let value = tape
+            .as_ref()
+            .and_then(|tape| Value::root(tape, raw.bytes()));
+        self.lose(name, value.map_or(Loss::Hint, |value| weight(name, value)))
     }
 
     /// A member, as the vendor's quirks would have it. `name` is OpenAI's; `write` writes the value.

@@ -65,8 +65,8 @@ pub fn run(listen: &str, admin: &str) -> anyhow::Result<ExitCode> {
         ..Options::default()
     }))?;
     let home = Home::make()?;
-    let listen = free(listen)?;
-    let admin = free(admin)?;
+    let listen = free(listen, None)?;
+    let admin = free(admin, Some(listen))?;
     let path = home.0.join("yumen.yaml");
     std::fs::write(&path, config(&sim, found.as_ref(), &home.0, listen, admin)?)?;
     let opened = ConfigStore::open(&path, Box::new(|_| None), Arc::new(Registry));
@@ -105,15 +105,16 @@ impl Drop for Home {
     }
 }
 
-/// The wanted address, or the next with a free port.
-fn free(wanted: &str) -> anyhow::Result<SocketAddr> {
+/// The wanted address, or the next with a free port; not that of an address that is `ours` already.
+fn free(wanted: &str, ours: Option<SocketAddr>) -> anyhow::Result<SocketAddr> {
     let wanted: SocketAddr = wanted
         .parse()
         .with_context(|| format!("`{wanted}` is no address: write 127.0.0.1:8080"))?;
     let ports = (0..=PORTS_TRIED).filter_map(|step| wanted.port().checked_add(step));
     let mut candidates = ports.map(|port| SocketAddr::new(wanted.ip(), port));
+    let is_ours = |port: u16| port != 0 && ours.is_some_and(|ours| ours.port() == port);
     candidates
-        .find(|address| std::net::TcpListener::bind(address).is_ok())
+        .find(|address| !is_ours(address.port()) && std::net::TcpListener::bind(address).is_ok())
         .with_context(|| format!("{wanted} and the ports after it are taken"))
 }
 
@@ -150,4 +151,23 @@ fn probe(vendor: &'static str, port: u16) -> Option<Found> {
         port,
         model,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_is_chosen_once() {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let wanted = taken.local_addr().unwrap().to_string();
+        let Ok(listen) = free(&wanted, None) else {
+            return;
+        };
+        assert_ne!(listen.to_string(), wanted);
+        let admin = free(&listen.to_string(), Some(listen)).unwrap();
+        assert!(admin.port() > listen.port());
+        let any = free("127.0.0.1:0", free("127.0.0.1:0", None).ok()).unwrap();
+        assert_eq!(any.port(), 0);
+    }
 }

@@ -88,3 +88,4 @@ mod translate;
 mod upstreams;
 mod usage;
 mod vendors;
+mod wants;

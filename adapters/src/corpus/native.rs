@@ -18,6 +18,7 @@ const fn shape(cumulative: bool, bare: bool, parts: bool) -> Shape {
         cumulative,
         bare,
         parts,
+        functions: false,
     }
 }
 

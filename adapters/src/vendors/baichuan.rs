@@ -17,8 +17,11 @@ pub(crate) static VENDOR: OpenAiLike = OpenAiLike {
         ..HOSTED
     },
     quirks: |model| {
-        if model.to_ascii_lowercase().starts_with("baichuan-m") {
+        let model = model.to_ascii_lowercase();
+        if model.starts_with("baichuan-m") {
             &LONG
+        } else if model.starts_with("baichuan2") {
+            &SECOND
         } else {
             &QUIRKS
         }
@@ -85,6 +88,12 @@ static QUIRKS: Quirks = Quirks {
 /// Models that write more than the others.
 static LONG: Quirks = Quirks {
     fields: fields!(Rule::Knows, Rule::Rename("max_tokens")),
+    ..QUIRKS
+};
+
+/// Its second generation knows no `system`.
+static SECOND: Quirks = Quirks {
+    system_in_user: true,
     ..QUIRKS
 };
 

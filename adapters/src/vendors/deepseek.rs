@@ -2,7 +2,7 @@
 
 use super::blame::{Blame, Told};
 use super::openai_like::{GENERIC, HOSTED, OpenAiLike};
-use crate::quirks::{COMMON, Quirks, Rule};
+use crate::quirks::{Back, COMMON, Quirks, Rule};
 use crate::vendor::VendorInfo;
 
 /// The vendor.
@@ -12,7 +12,10 @@ pub(crate) static VENDOR: OpenAiLike = OpenAiLike {
         default_base_url: Some("https://api.deepseek.com"),
         ..HOSTED
     },
-    quirks: |_| &QUIRKS,
+    quirks: |model| match model {
+        "deepseek-reasoner" => &REASONER,
+        _ => &QUIRKS,
+    },
     blame,
     ..GENERIC
 };
@@ -46,6 +49,12 @@ static QUIRKS: Quirks = Quirks {
     openai_only: false,
     flat_text: true,
     ..COMMON
+};
+
+/// The older of its models that think refused a thought that led to no call; the newer want the others back.
+static REASONER: Quirks = Quirks {
+    reasoning_back: Back::WithCalls,
+    ..QUIRKS
 };
 
 /// The envelope of a 402 claims a wrong request, so there the status decides.

@@ -63,6 +63,7 @@ static CHAT: Quirks = Quirks {
         ("service_tier", Rule::Knows),
     ],
     openai_only: false,
+    no_auto_detail: true,
     ..COMMON
 };
 

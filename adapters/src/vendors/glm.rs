@@ -25,7 +25,13 @@ pub(crate) static VENDOR: OpenAiLike = OpenAiLike {
     sign,
     renews: |credential| credential.auth == SIGNED,
     is_constant: |credential| credential.auth != SIGNED,
-    quirks: |_| &QUIRKS,
+    quirks: |model| {
+        if model.starts_with("glm-4v") {
+            &EYES
+        } else {
+            &QUIRKS
+        }
+    },
     does: |_| BESIDE,
     blame,
     ..GENERIC
@@ -71,6 +77,12 @@ static QUIRKS: Quirks = Quirks {
     none_drops_tools: true,
     greedy: Some(("do_sample", "false")),
     ..COMMON
+};
+
+/// Its first models that see.
+static EYES: Quirks = Quirks {
+    bare_pictures: true,
+    ..QUIRKS
 };
 
 const UNIT: Rule = Rule::Clamp {

@@ -6,7 +6,7 @@ use crate::dialects::openai_chat::OpenAiChat;
 use crate::dialects::responses::Responses;
 use crate::operation::{MEDIA, Operation, VECTORS};
 use crate::places::Asks;
-use crate::quirks::{PLAIN, Quirks, Rule};
+use crate::quirks::{Back, PLAIN, Quirks, Rule};
 use crate::vendor::VendorInfo;
 
 /// The vendor.
@@ -33,7 +33,7 @@ static BESIDE: &[Operation] = &[
 ];
 
 static CHAT: Quirks = Quirks {
-    reasoning_back: false,
+    reasoning_back: Back::Never,
     omit_empty_tools: true,
     ..PLAIN
 };

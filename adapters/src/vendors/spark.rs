@@ -18,7 +18,8 @@ pub(crate) static VENDOR: OpenAiLike = OpenAiLike {
     quirks: |model| match model {
         "4.0Ultra" | "max-32k" => &LONG,
         "generalv3.5" | "generalv3" => &MIDDLE,
-        "lite" | "pro-128k" => &SHORT,
+        "lite" => &LITE,
+        "pro-128k" => &SHORT,
         _ => &OTHER,
     },
     blame,
@@ -94,6 +95,11 @@ static MIDDLE: Quirks = Quirks {
 static SHORT: Quirks = Quirks {
     fields: fields!("4096"),
     ..OTHER
+};
+
+static LITE: Quirks = Quirks {
+    system_in_user: true,
+    ..SHORT
 };
 
 static OTHER: Quirks = Quirks {

@@ -28,6 +28,8 @@ pub(crate) static COMPATIBLE: OpenAiLike = OpenAiLike {
     quirks: |model| {
         if model.contains("omni") {
             &COMPATIBLE_OMNI
+        } else if streams_only(model) {
+            &COMPATIBLE_STREAMS
         } else if thinks_by_default(model) {
             &COMPATIBLE_OPEN
         } else {
@@ -119,7 +121,7 @@ impl Vendor for Native {
     ) -> Result<(), Fault> {
         match self.operation(call.asks, call.model) {
             Some(operation) => operation.place(parts),
-            None if call.multimodal => {
+            None if call.multimodal || in_parts(call.model) => {
                 parts.path = MULTIMODAL.to_owned();
             }
             None => parts.path = "/services/aigc/text-generation/generation".to_owned(),
@@ -157,10 +159,12 @@ impl Vendor for Native {
     }
 
     fn quirks(&self, model: &str) -> &'static Quirks {
-        if thinks_by_default(model) {
-            &NATIVE_OPEN
-        } else {
-            &NATIVE_CHAT
+        match (in_parts(model), streams_only(model)) {
+            (true, true) => &NATIVE_SENSES_STREAMS,
+            (true, false) => &NATIVE_SENSES,
+            (false, true) => &NATIVE_STREAMS,
+            (false, false) if thinks_by_default(model) => &NATIVE_OPEN,
+            (false, false) => &NATIVE_CHAT,
         }
     }
 
@@ -178,6 +182,22 @@ fn thinks_by_default(model: &str) -> bool {
     })
 }
 
+/// Models that see or hear: a text model's path knows none of them, whatever they are asked.
+fn in_parts(model: &str) -> bool {
+    ["vl", "omni", "qvq", "audio"]
+        .iter()
+        .any(|word| model.contains(word))
+}
+
+/// Models that refuse to answer whole.
+fn streams_only(model: &str) -> bool {
+    let thinking_eyes = model.contains("vl") && model.contains("thinking");
+    thinking_eyes
+        || ["qwq", "qvq", "omni"]
+            .iter()
+            .any(|word| model.contains(word))
+}
+
 /// The vendor's own default is one call at a time.
 const PARALLEL: Added = Added {
     when: When::Tools,
@@ -188,6 +208,11 @@ const NO_THINKING: Added = Added {
     when: When::Whole,
     name: "enable_thinking",
     raw: "false",
+};
+const TEXT: Added = Added {
+    when: When::Always,
+    name: "modalities",
+    raw: "[\"text\"]",
 };
 const TEMPERATURE: Rule = Rule::Clamp {
     min: "0",
@@ -224,6 +249,12 @@ static COMPATIBLE_CHAT: Quirks = Quirks {
 /// Omni models want `modalities` and `audio`.
 static COMPATIBLE_OMNI: Quirks = Quirks {
     openai_only: true,
+    added: &[PARALLEL, TEXT],
+    ..COMPATIBLE_STREAMS
+};
+
+static COMPATIBLE_STREAMS: Quirks = Quirks {
+    streams_only: true,
     ..COMPATIBLE_CHAT
 };
 
@@ -254,6 +285,21 @@ static NATIVE_CHAT: Quirks = Quirks {
     added: &[PARALLEL],
     openai_only: false,
     ..COMMON
+};
+
+static NATIVE_SENSES: Quirks = Quirks {
+    in_parts: true,
+    ..NATIVE_CHAT
+};
+
+static NATIVE_STREAMS: Quirks = Quirks {
+    streams_only: true,
+    ..NATIVE_CHAT
+};
+
+static NATIVE_SENSES_STREAMS: Quirks = Quirks {
+    streams_only: true,
+    ..NATIVE_SENSES
 };
 
 static NATIVE_OPEN: Quirks = Quirks {

@@ -47,6 +47,7 @@ pub(super) const PLAIN_TEXT: Quirks = Quirks {
     openai_only: false,
     flat_text: true,
     text_only: true,
+    functions_are_tools: false,
     replies_lack: &[REASONING],
     ..crate::quirks::COMMON
 };

@@ -101,6 +101,11 @@ impl Asker<'_> {
         let vendor = provider.adapter.ok_or(Kind::Bug)?.0;
         let spoken = self.spoken()?;
         let token = self.token().await?;
+        let quirks = vendor.quirks(model);
+        let mut body = body.clone();
+        if let Some(body) = body.as_object_mut().filter(|_| quirks.streams_only) {
+            body.insert("stream".to_owned(), Value::Bool(true));
+        }
         let stream = body.get("stream") == Some(&Value::Bool(true));
         let call = Call {
             model,
@@ -115,7 +120,7 @@ impl Asker<'_> {
             host: &provider.host,
             base_path: &provider.base_path,
         };
-        let body = written(body, &call, spoken, vendor.quirks(model))?;
+        let body = written(&body, &call, spoken, quirks)?;
         let mut parts = Parts::default();
         vendor.prepare(&call, &provider.credential(), &mut parts)?;
         let mut path_and_query = parts.path_behind(&provider.base_path);

@@ -12,7 +12,6 @@ use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderName, HeaderValue, Method};
 use policies::law::Cleared;
-use wire::facts::RequestFacts;
 use wire::fault::Retry;
 use wire::{Fault, Headers, Kind, Rope, canon};
 
@@ -31,6 +30,8 @@ pub(super) struct Prepared {
     dropped: adapters::dialect::Dropped,
     pub(super) translates: bool,
     multimodal: bool,
+    /// A stream is asked for: by the client, or since the model does nothing else.
+    stream: bool,
     /// What a translated reply repeats of the client's own request.
     pub(super) echo: Bytes,
     /// It is no chat.
@@ -52,6 +53,7 @@ impl Prepared {
             dropped,
             translates: true,
             multimodal: false,
+            stream: false,
             echo: Bytes::new(),
             work: Some(Box::new(doing)),
         }
@@ -95,9 +97,17 @@ pub(super) fn prepare(
     };
     // A dialect writes no time.
     let proof = (None, exchange.now_ms);
-    let call = call(exchange, routed, facts, (target, spoken.id()), proof, false);
-    // What repeats itself is cut to what is new, judged, and written whole again.
-    if spoken.id() == client.id() && !facts.shape.cumulative {
+    let stream = facts.stream || quirks.streams_only;
+    let shape = (stream, false);
+    let call = call(exchange, routed, shape, (target, spoken.id()), proof);
+    // What repeats itself is cut to what is new, judged, and written whole again. So is what the client asks in a way that the
+    // model does not know: not in parts, not for a stream, with functions where it knows tools, with a system.
+    let anew = facts.shape.cumulative
+        || stream != facts.stream
+        || (quirks.in_parts && !facts.shape.parts)
+        || (quirks.functions_are_tools && facts.shape.functions)
+        || quirks.system_in_user;
+    if spoken.id() == client.id() && !anew {
         let forward = client.forward(body, facts, &call, quirks, lossy)?;
         let (hide_usage, dropped) = (forward.hide_usage, forward.dropped);
         let mut body = forward.edits.apply(body).settle();
@@ -110,12 +120,14 @@ pub(super) fn prepare(
             hide_usage,
             dropped,
             translates: false,
+            stream,
             echo: Bytes::new(),
             multimodal: facts.shape.parts,
             work: None,
         });
     }
-    let request = client.decode_request(body, facts)?;
+    let mut request = client.decode_request(body, facts)?;
+    request.stream = stream;
     let mut prepared = translated(request, (spoken, quirks), call, lossy)?;
     prepared.echo = client.echo(&routed.body, &routed.facts);
     Ok(prepared)
@@ -168,6 +180,7 @@ fn translated(
         dropped: encoded.dropped,
         translates: true,
         multimodal,
+        stream: request.stream,
         echo: Bytes::new(),
         work: None,
     })
@@ -190,14 +203,13 @@ fn waited(since: Instant) -> i64 {
 fn call<'a>(
     exchange: &'a Exchange,
     routed: &Routed,
-    facts: &RequestFacts,
+    (stream, multimodal): (bool, bool),
     (target, dialect): (&'a Target, DialectId),
     (token, now_ms): (Option<&'a str>, i64),
-    multimodal: bool,
 ) -> Call<'a> {
     Call {
         model: &target.model,
-        stream: facts.stream,
+        stream,
         dialect,
         asks: routed.asked.endpoint.asks,
         multimodal,
@@ -256,7 +268,7 @@ fn kept<'a>(
     let spoken = prepared.spoken.id();
     let mut kept = vendor.speaks().iter().zip(&target.heads);
     let (_, [whole, stream]) = kept.find(|(dialect, _)| dialect.id() == spoken)?;
-    Some(if routed.facts.stream { stream } else { whole })
+    Some(if prepared.stream { stream } else { whole })
 }
 
 /// Path, query and headers.
@@ -275,10 +287,9 @@ fn head(
     let call = call(
         exchange,
         routed,
-        &routed.facts,
+        (prepared.stream, prepared.multimodal),
         (target, prepared.spoken.id()),
         (token, now_ms),
-        prepared.multimodal,
     );
     vendor.prepare(&call, &provider.credential(), &mut parts)?;
     let mut path_and_query = parts.path_behind(&provider.base_path);
@@ -294,7 +305,7 @@ fn head(
     if !websocket {
         let accept = if routed.asked.endpoint.asks.is_media() {
             "*/*"
-        } else if routed.facts.stream {
+        } else if prepared.stream {
             "text/event-stream"
         } else {
             "application/json"

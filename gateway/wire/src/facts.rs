@@ -114,6 +114,8 @@ pub struct Shape {
     pub bare: bool,
     /// The text is a part in a list of parts.
     pub parts: bool,
+    /// A call is told as `function_call`, as OpenAI's clients had it before there were tools.
+    pub functions: bool,
 }
 
 /// Why a reply ended, over all dialects.

@@ -47,14 +47,15 @@ pub(super) fn encode(
     fields.key("model");
     fields.weave.quoted(call.model);
     let settings = &request.settings;
-    let thinking = thinking(&mut fields, request, quirks, call.cap)?;
+    let most = quirks.messages.output_max;
+    let room = Room::of(settings.max_tokens.unwrap_or(most), most, call.cap);
+    let thinking = thinking(&mut fields, request, quirks, &room)?;
     let budget = match thinking {
         Thinking::Budget(budget) => budget,
         _ => 0,
     };
-    let asked = settings.max_tokens.unwrap_or(quirks.messages.output_max);
     fields.key("max_tokens");
-    fields.weave.number(whole(asked, budget, call.cap));
+    fields.weave.number(room.whole(budget));
     write_thinking(&mut fields, &thinking, settings)?;
     system(&mut fields, request)?;
     fields.key("messages");
@@ -87,16 +88,34 @@ impl Thinking {
     }
 }
 
-/// The cap on all of a reply. What is thought is part of it, and the caller's cap is meant for the answer; but what a budget
-/// has left (`bound`) is for both.
-pub(crate) fn whole(asked: u64, thought: u64, bound: Option<u64>) -> u64 {
-    bound.unwrap_or_else(|| asked.saturating_add(thought))
+/// Tokens of a reply. What is thought is part of it, and the caller's cap is meant for the answer; but what a budget has
+/// left, and what the model gives out at most, is for both.
+pub(crate) struct Room {
+    /// Of the answer.
+    asked: u64,
+    /// Of all.
+    most: u64,
 }
 
-/// How much may be thought where the whole reply is bounded: half of it at most. `None`: less than the vendor takes.
-pub(crate) fn within(thought: u64, bound: Option<u64>) -> Option<u64> {
-    let thought = bound.map_or(thought, |bound| thought.min(bound / 2));
-    (thought >= BUDGET_MIN).then_some(thought)
+impl Room {
+    /// `most` is what the model gives out, `bound` what a budget has left. A caller who asks for more than we know of the
+    /// model is taken at their word.
+    pub(crate) fn of(asked: u64, most: u64, bound: Option<u64>) -> Self {
+        let (asked, most) = bound.map_or((asked, most.max(asked)), |bound| (bound, bound));
+        Self { asked, most }
+    }
+
+    /// The cap on all of it.
+    pub(crate) fn whole(&self, thought: u64) -> u64 {
+        self.asked.saturating_add(thought).min(self.most)
+    }
+
+    /// How much of that may be thought: what the answer does not need, or half. `None`: less than the vendor takes.
+    pub(crate) fn within(&self, thought: u64) -> Option<u64> {
+        let spare = self.most.saturating_sub(self.asked);
+        let thought = thought.min(spare.max(self.most / 2));
+        (thought >= BUDGET_MIN).then_some(thought)
+    }
 }
 
 /// # Errors
@@ -105,7 +124,7 @@ fn thinking(
     fields: &mut Fields<'_>,
     request: &Request,
     quirks: &Quirks,
-    bound: Option<u64>,
+    room: &Room,
 ) -> Result<Thinking, Fault> {
     let effort = request.settings.reasoning_effort.as_ref();
     let effort = effort.map(|effort| effort.text());
@@ -121,7 +140,7 @@ fn thinking(
         Thinks::Never => None,
         Thinks::Adaptive => Some(Thinking::Adaptive),
         Thinks::Budget => budget
-            .and_then(|(_, budget)| within(*budget, bound))
+            .and_then(|(_, budget)| room.within(*budget))
             .map(Thinking::Budget),
     };
     match possible {
@@ -356,7 +375,7 @@ fn rest(fields: &mut Fields<'_>, settings: &Settings) -> Result<(), Fault> {
         .cloned()
         .collect();
     if stops.len() < settings.stop.len() {
-        fields.lose("stop", Loss::Hint)?;
+        fields.lose("stop", Loss::Meaning)?;
     }
     if !stops.is_empty() {
         fields.key("stop_sequences");

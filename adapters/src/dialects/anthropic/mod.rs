@@ -17,7 +17,7 @@ pub(crate) mod shape;
 mod tests;
 mod turns;
 
-pub(crate) use encode_request::{has_type, lost_its_thought, schema_of, whole, within};
+pub(crate) use encode_request::{Room, has_type, lost_its_thought, schema_of};
 pub(crate) use shape::Shape;
 pub(crate) use turns::{as_object, is_blank, vendor_id, write_input};
 

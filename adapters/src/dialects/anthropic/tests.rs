@@ -74,7 +74,7 @@ fn from_chat_completions() {
         {"role":"user","content":"and"},{"role":"tool","tool_call_id":"functions.f:0","content":"r1"},{"role":"tool","tool_call_id":"c2","content":""},
         {"role":"developer","content":"s2"}],
         "tools":[{"type":"function","function":{"name":"f"}},{"type":"function","function":{"name":"g","parameters":{"properties":{}}}}],
-        "tool_choice":"required","temperature":1.5,"seed":1,"user":"u","stop":["x","\n"],"response_format":{"type":"json_schema","json_schema":{"name":"n","schema":{"type":"object"}}}});
+        "tool_choice":"required","temperature":1.5,"seed":1,"user":"u","stop":["x"],"response_format":{"type":"json_schema","json_schema":{"name":"n","schema":{"type":"object"}}}});
     let (made, dropped) = through(&OpenAiChat, &body, OLD, Lossy::Hints).unwrap();
     assert_eq!(
         made,
@@ -86,11 +86,12 @@ fn from_chat_completions() {
             "tools":[{"name":"f","input_schema":{"type":"object","properties":{}}},{"name":"g","input_schema":{"type":"object","properties":{}}}],
             "tool_choice":{"type":"any"},"temperature":1,"stop_sequences":["x"],"metadata":{"user_id":"u"}})
     );
-    for name in ["name", "reasoning_content", "temperature", "stop", "seed"] {
+    for name in ["name", "reasoning_content", "temperature", "seed"] {
         assert!(dropped.contains(&name), "{name}: {dropped:?}");
     }
     for refused in [
         json!({"n": 2}),
+        json!({"stop": ["x", "\n"]}),
         json!({"tools":[{"type":"custom","custom":{"name":"c"}}]}),
         json!({"messages":[{"role":"user","content":[{"type":"input_audio","input_audio":{"data":"AA","format":"wav"}}]}]}),
         json!({"messages":[{"role":"system","content":"only"}]}),

@@ -11,10 +11,23 @@ use wire::json::{Type, Value};
 use wire::{Fault, Kind};
 
 use crate::dialect::{Dropped, Encoded, Lossy};
+use crate::dialects::openai_chat::decode_request::setting;
 use crate::dialects::openai_chat::encode_request::{write_extra, write_settings};
 use crate::quirks::{Loss, Quirks};
 use crate::vendor::Call;
 use crate::weave::{Fields, Weave};
+
+/// Settings that mean what they do in a chat.
+const SETTINGS: &[&str] = &[
+    "frequency_penalty",
+    "logit_bias",
+    "presence_penalty",
+    "seed",
+    "stop",
+    "temperature",
+    "top_p",
+    "user",
+];
 
 /// Reads the request.
 ///
@@ -49,7 +62,8 @@ pub(super) fn decode(body: &Bytes, facts: &RequestFacts) -> Result<Request, Faul
             // They are told in another form there.
             "logprobs" => request.lose("logprobs", false),
             _ => {
-                if !setting(body, &name, value, &mut request.settings)? {
+                let known = SETTINGS.contains(&&*name);
+                if !known || !setting(body, &name, value, &mut request.settings)? {
                     let name = Str::of(body, key).unwrap_or_default();
                     request.extra.push((name, Raw::of(body, value)));
                 }
@@ -75,52 +89,6 @@ fn turn(body: &Bytes, prompt: Value<'_>) -> Result<Turn, Fault> {
     let mut turn = Turn::new(Role::User);
     turn.parts.push(Part::Text(text));
     Ok(turn)
-}
-
-/// Reads a setting. False: it is none that is known.
-///
-/// # Errors
-/// `BadRequest` for a number that is none.
-fn setting(
-    body: &Bytes,
-    name: &str,
-    value: Value<'_>,
-    settings: &mut Settings,
-) -> Result<bool, Fault> {
-    let raw = Some(Raw::of(body, value));
-    let place = match name {
-        "temperature" => &mut settings.temperature,
-        "top_p" => &mut settings.top_p,
-        "presence_penalty" => &mut settings.presence_penalty,
-        "frequency_penalty" => &mut settings.frequency_penalty,
-        "seed" => &mut settings.seed,
-        "logit_bias" => {
-            settings.logit_bias = raw;
-            return Ok(true);
-        }
-        "user" => {
-            settings.user = Str::of(body, value);
-            return Ok(true);
-        }
-        "stop" => {
-            settings.stop = match Str::of(body, value) {
-                Some(one) => vec![one],
-                None => value
-                    .elements()
-                    .filter_map(|one| Str::of(body, one))
-                    .collect(),
-            };
-            return Ok(true);
-        }
-        _ => return Ok(false),
-    };
-    if value.as_f64().is_none() {
-        return Err(Fault::new(Kind::BadRequest)
-            .param(name.to_owned())
-            .message("A field that must be a number is not."));
-    }
-    *place = raw;
-    Ok(true)
 }
 
 /// Writes the request, if it is one thing that a user says.

@@ -9,7 +9,7 @@ use wire::canon::{Format, Part, Raw, Request, Settings, Str, Tool, ToolChoice};
 
 use super::turns::Writing;
 use crate::dialect::{Dropped, Encoded, Lossy};
-use crate::dialects::anthropic::{has_type, is_blank, lost_its_thought, whole, within};
+use crate::dialects::anthropic::{Room, has_type, is_blank, lost_its_thought};
 use crate::dialects::openai_chat::encode_request::{write_extra, write_list};
 use crate::dialects::sides::is_system;
 use crate::quirks::{Loss, Quirks, Thinks};
@@ -45,9 +45,12 @@ pub(super) fn encode(
     system(&mut fields, request)?;
     fields.key("messages");
     Writing::new(fields.weave, fields.dropped, lossy).messages(&request.turns)?;
-    let budget = budget(&mut fields, request, quirks, call.cap)?;
     let settings = &request.settings;
-    config(&mut fields, settings, (quirks, lossy), (budget, call.cap))?;
+    let asked = settings.max_tokens.unwrap_or(quirks.messages.output_max);
+    // What its models give out at most is not known.
+    let room = Room::of(asked, u64::MAX, call.cap);
+    let budget = budget(&mut fields, request, quirks, &room)?;
+    config(&mut fields, settings, (quirks, lossy), (budget, &room))?;
     tools(&mut fields, request)?;
     if let Some(budget) = budget {
         fields.key("additionalModelRequestFields");
@@ -104,7 +107,7 @@ fn budget(
     fields: &mut Fields<'_>,
     request: &Request,
     quirks: &Quirks,
-    bound: Option<u64>,
+    room: &Room,
 ) -> Result<Option<u64>, Fault> {
     let effort = request.settings.reasoning_effort.as_ref();
     let effort = effort.map(|effort| effort.text());
@@ -116,7 +119,7 @@ fn budget(
         Some(ToolChoice::Required | ToolChoice::Named(_))
     );
     let budget = BUDGETS.iter().find(|(known, _)| *known == word);
-    let fits = budget.map(|(_, budget)| within(*budget, bound));
+    let fits = budget.map(|(_, budget)| room.within(*budget));
     let able = quirks.messages.thinks == Thinks::Budget && fits != Some(None);
     if !able || forced || lost_its_thought(request) {
         fields.lose("reasoning_effort", Loss::Hint)?;
@@ -130,14 +133,12 @@ fn config(
     outer: &mut Fields<'_>,
     settings: &Settings,
     (quirks, lossy): (&Quirks, Lossy),
-    (budget, bound): (Option<u64>, Option<u64>),
+    (budget, room): (Option<u64>, &Room),
 ) -> Result<(), Fault> {
     let mut apart = Weave::new();
     let mut fields = Fields::open(&mut apart, outer.dropped, quirks, lossy);
-    let asked = settings.max_tokens;
-    let cap = asked.or(budget.map(|_| quirks.messages.output_max));
-    if let Some(cap) = cap {
-        let cap = whole(cap, budget.unwrap_or(0), bound);
+    if settings.max_tokens.is_some() || budget.is_some() {
+        let cap = room.whole(budget.unwrap_or(0));
         fields.put("maxTokens", |weave| weave.number(cap))?;
     }
     for (name, ours, raw) in [

@@ -9,7 +9,7 @@ use wire::facts::RequestFacts;
 use wire::json::Value;
 use wire::{Fault, Kind};
 
-use crate::dialects::openai_chat::decode_request::{choice, setting, tool, turn};
+use crate::dialects::openai_chat::decode_request::{choice, setting, tools, turn};
 
 /// Reads the request.
 ///
@@ -71,9 +71,7 @@ fn parameter(
     let name = key.as_str().unwrap_or_default();
     match &*name {
         "max_tokens" | "n" | "result_format" | "incremental_output" => {}
-        "tools" => request
-            .tools
-            .extend(value.elements().map(|one| tool(body, one))),
+        "tools" => request.tools.append(&mut tools(body, value)?),
         "tool_choice" => request.tool_choice = Some(choice(body, value)),
         "parallel_tool_calls" => request.parallel = value.as_bool(),
         _ => {

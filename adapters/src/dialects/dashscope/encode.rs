@@ -1,10 +1,10 @@
 //! Writes a canonical request as native generation.
 //!
 //! System texts go first, joined; content is a string on the text path and single-key objects on the multimodal path,
-//! which the caller has chosen ([`Call::multimodal`]), since the vendor's path depends on it.
+//! on which a request goes for what it holds ([`Call::multimodal`]) or for its model ([`Quirks::in_parts`]).
 
 use wire::Fault;
-use wire::canon::{Part, Request, Role, Turn};
+use wire::canon::{Part, Request, Role, Settings, Turn};
 
 use crate::dialect::{Dropped, Encoded, Lossy};
 use crate::dialects::openai_chat::encode_request::{
@@ -48,7 +48,7 @@ pub(super) fn encode(
         dropped: &mut dropped,
         quirks,
         lossy,
-        multimodal: call.multimodal,
+        multimodal: call.multimodal || quirks.in_parts,
         any: false,
     };
     messages.write(&request.turns)?;
@@ -63,7 +63,8 @@ pub(super) fn encode(
         fields.put("tools", |weave| write_tools(weave, &request.tools))?;
         write_choice(&mut fields, request)?;
     }
-    write_settings(&mut fields, &request.settings, quirks)?;
+    let settings = told(&mut fields, &request.settings)?;
+    write_settings(&mut fields, &settings, quirks)?;
     if let Some(format) = &request.settings.format {
         fields.put("response_format", |weave| write_format(weave, format))?;
     }
@@ -74,6 +75,16 @@ pub(super) fn encode(
         body: weave.take(),
         dropped,
     })
+}
+
+/// Settings without probabilities: where they stand in a native reply is not told.
+fn told(fields: &mut Fields<'_>, settings: &Settings) -> Result<Settings, Fault> {
+    let mut told = settings.clone();
+    if told.logprobs.take() == Some(true) {
+        fields.lose("logprobs", Loss::Hint)?;
+    }
+    told.top_logprobs = None;
+    Ok(told)
 }
 
 struct Messages<'a> {
@@ -106,9 +117,13 @@ impl Messages<'_> {
                 self.weave.lit(",\"tool_call_id\":");
                 self.weave.string(id);
             }
-            if let Some(name) = turn.name.as_ref().filter(|_| turn.role == Role::Tool) {
-                self.weave.lit(",\"name\":");
-                self.weave.string(name);
+            if let Some(name) = &turn.name {
+                if turn.role == Role::Tool {
+                    self.weave.lit(",\"name\":");
+                    self.weave.string(name);
+                } else {
+                    lose("name", Loss::Hint, self.lossy, self.dropped)?;
+                }
             }
             write_after_content(self.weave, turn, self.quirks);
             self.weave.lit("}");

@@ -100,6 +100,7 @@ fn see(root: Value<'_>, facts: &mut RequestFacts, multimodal: bool) -> Result<()
         // With tools the vendor answers in messages whatever is asked for.
         bare: !message && !facts.tools,
         parts: multimodal,
+        ..Shape::default()
     };
     Ok(())
 }

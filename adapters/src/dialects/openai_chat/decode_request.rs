@@ -40,17 +40,15 @@ pub(super) fn decode(body: &Bytes, facts: &RequestFacts) -> Result<Request, Faul
                     request.turns.push(turn(body, message, at, part)?);
                 }
             }
-            "tools" => request
-                .tools
-                .extend(value.elements().map(|one| tool(body, one))),
+            "tools" => request.tools.append(&mut tools(body, value)?),
             "functions" => {
-                let functions = value.elements();
+                let functions = objects(value, "functions")?;
                 request
                     .tools
                     .extend(functions.map(|one| function(body, one)));
             }
             "tool_choice" | "function_call" => request.tool_choice = Some(choice(body, value)),
-            "parallel_tool_calls" => request.parallel = value.as_bool(),
+            "parallel_tool_calls" => request.parallel = Some(switch(value, "parallel_tool_calls")?),
             _ => {
                 if !setting(body, &name, value, &mut request.settings)? {
                     let name = Str::of(body, key).unwrap_or_default();
@@ -59,7 +57,86 @@ pub(super) fn decode(body: &Bytes, facts: &RequestFacts) -> Result<Request, Faul
             }
         }
     }
+    only_allowed(body, root, &mut request);
     Ok(request)
+}
+
+/// `tools`, each an object.
+///
+/// # Errors
+/// `BadRequest` for what is no list of objects.
+pub(crate) fn tools(body: &Bytes, value: Value<'_>) -> Result<Vec<Tool>, Fault> {
+    Ok(objects(value, "tools")?
+        .map(|one| tool(body, one))
+        .collect())
+}
+
+fn objects<'a>(
+    value: Value<'a>,
+    name: &'static str,
+) -> Result<impl Iterator<Item = Value<'a>>, Fault> {
+    let is_object = |one: Value<'_>| one.kind() == Type::Object;
+    if value.kind() != Type::Array || !value.elements().all(is_object) {
+        return Err(misfit(
+            name,
+            "A field that must be a list of objects is not.",
+        ));
+    }
+    Ok(value.elements())
+}
+
+/// A choice among some tools: other dialects have no word for it, so they are told of those alone.
+fn only_allowed(body: &Bytes, root: Value<'_>, request: &mut Request) {
+    let Some(ToolChoice::Other(_)) = &request.tool_choice else {
+        return;
+    };
+    let choice = root.get("tool_choice");
+    let Some(allowed) = choice.and_then(|choice| choice.get("allowed_tools")) else {
+        return;
+    };
+    let list = allowed.get("tools");
+    let names = list.iter().flat_map(Value::elements).filter_map(|one| {
+        let name = one.get("function").and_then(|inner| inner.get("name"));
+        Str::of(body, name?)
+    });
+    let names: Vec<Str> = names.collect();
+    let is_allowed =
+        |tool: &Tool| matches!(tool, Tool::Function { name, .. } if names.contains(name));
+    if !request.tools.iter().any(is_allowed) {
+        return;
+    }
+    request.tools.retain(is_allowed);
+    let must = allowed
+        .get("mode")
+        .is_some_and(|mode| mode.is_named("required"));
+    request.tool_choice = Some(if must {
+        ToolChoice::Required
+    } else {
+        ToolChoice::Auto
+    });
+}
+
+fn misfit(name: &str, message: &'static str) -> Fault {
+    Fault::new(Kind::BadRequest)
+        .param(name.to_owned())
+        .message(message)
+}
+
+fn switch(value: Value<'_>, name: &str) -> Result<bool, Fault> {
+    let message = "A field that must be true, false or null is not.";
+    value.as_bool().ok_or_else(|| misfit(name, message))
+}
+
+/// Where to stop: a string, or a list of them.
+fn stops(body: &Bytes, value: Value<'_>) -> Result<Vec<Str>, Fault> {
+    let one = |value: Value<'_>| {
+        let message = "A field that must be a string or a list of strings is not.";
+        Str::of(body, value).ok_or_else(|| misfit("stop", message))
+    };
+    match value.kind() {
+        Type::Array => value.elements().map(one).collect(),
+        _ => one(value).map(|only| vec![only]),
+    }
 }
 
 /// A fault that names a field of a message.
@@ -70,6 +147,9 @@ fn wrong(at: usize, field: &str, message: &'static str) -> Fault {
 }
 
 /// Reads a setting. False: it is none that is known.
+///
+/// # Errors
+/// `BadRequest` for a value of another type: it would be lost in silence.
 pub(crate) fn setting(
     body: &Bytes,
     name: &str,
@@ -86,33 +166,28 @@ pub(crate) fn setting(
         "logit_bias" => settings.logit_bias = raw(),
         "top_logprobs" => settings.top_logprobs = raw(),
         "metadata" => settings.metadata = raw(),
-        "logprobs" => settings.logprobs = value.as_bool(),
-        "reasoning_effort" => settings.reasoning_effort = Str::of(body, value),
-        "user" => settings.user = Str::of(body, value),
+        "logprobs" => settings.logprobs = Some(switch(value, name)?),
+        "reasoning_effort" => settings.reasoning_effort = Some(text(body, value, name)?),
+        "user" => settings.user = Some(text(body, value, name)?),
         "response_format" => settings.format = Some(format(body, value)),
-        "stop" => {
-            settings.stop = match value.kind() {
-                Type::Array => value
-                    .elements()
-                    .filter_map(|one| Str::of(body, one))
-                    .collect(),
-                _ => Str::of(body, value).into_iter().collect(),
-            };
-        }
+        "stop" => settings.stop = stops(body, value)?,
         _ => return Ok(false),
     }
     let number = [
         "temperature",
         "top_p",
+        "seed",
         "presence_penalty",
         "frequency_penalty",
     ];
     if number.contains(&name) && value.as_f64().is_none() {
-        return Err(Fault::new(Kind::BadRequest)
-            .param(name.to_owned())
-            .message("A field that must be a number is not."));
+        return Err(misfit(name, "A field that must be a number is not."));
     }
     Ok(true)
+}
+
+fn text(body: &Bytes, value: Value<'_>, name: &str) -> Result<Str, Fault> {
+    Str::of(body, value).ok_or_else(|| misfit(name, "A field that must be a string is not."))
 }
 
 fn format(body: &Bytes, value: Value<'_>) -> Format {

@@ -110,7 +110,7 @@ impl Writer {
         }
         weave.lit(",\"finish_reason\":");
         match finish {
-            Some(finish) => weave.quoted(finish.as_str()),
+            Some(finish) => weave.quoted(self.word(finish)),
             None => weave.lit("null"),
         }
         weave.lit(if self.head.usage_asked {
@@ -143,6 +143,65 @@ impl Writer {
         });
     }
 
+    fn call_begins(
+        &mut self,
+        weave: &mut Weave,
+        (choice, index): (u32, u32),
+        id: &Str,
+        name: &Str,
+    ) {
+        self.begin(weave, choice, "null");
+        if self.head.shape.functions {
+            // There is room for one call only.
+            if index == 0 {
+                self.chunk(weave, choice, None, |weave| {
+                    weave.lit("\"function_call\":{\"name\":");
+                    weave.string(name);
+                    weave.lit(",\"arguments\":\"\"}");
+                });
+            }
+            return;
+        }
+        let id = self.head.call_id(id, choice, index);
+        self.chunk(weave, choice, None, |weave| {
+            weave.lit("\"tool_calls\":[{\"index\":");
+            weave.number(index);
+            weave.lit(",\"id\":");
+            weave.string(&id);
+            weave.lit(",\"type\":\"function\",\"function\":{\"name\":");
+            weave.string(name);
+            weave.lit(",\"arguments\":\"\"}}]");
+        });
+    }
+
+    fn call_goes_on(&mut self, weave: &mut Weave, (choice, index): (u32, u32), piece: &Str) {
+        let old = self.head.shape.functions;
+        if old && index > 0 {
+            return;
+        }
+        self.chunk(weave, choice, None, |weave| {
+            if old {
+                weave.lit("\"function_call\":{\"arguments\":");
+                weave.string(piece);
+                weave.lit("}");
+                return;
+            }
+            weave.lit("\"tool_calls\":[{\"index\":");
+            weave.number(index);
+            weave.lit(",\"function\":{\"arguments\":");
+            weave.string(piece);
+            weave.lit("}}]");
+        });
+    }
+
+    /// Why a choice ended, in the words that the client knows.
+    fn word(&self, finish: Finish) -> &'static str {
+        match finish {
+            Finish::ToolCalls if self.head.shape.functions => "function_call",
+            other => other.as_str(),
+        }
+    }
+
     fn write(&mut self, weave: &mut Weave, event: &Event) {
         match event {
             Event::Start { id, created, .. } => self.start(id, *created),
@@ -160,30 +219,12 @@ impl Writer {
                 index,
                 id,
                 name,
-            } => {
-                self.begin(weave, *choice, "null");
-                let id = self.head.call_id(id, *choice, *index);
-                self.chunk(weave, *choice, None, |weave| {
-                    weave.lit("\"tool_calls\":[{\"index\":");
-                    weave.number(index);
-                    weave.lit(",\"id\":");
-                    weave.string(&id);
-                    weave.lit(",\"type\":\"function\",\"function\":{\"name\":");
-                    weave.string(name);
-                    weave.lit(",\"arguments\":\"\"}}]");
-                });
-            }
+            } => self.call_begins(weave, (*choice, *index), id, name),
             Event::ToolArgs {
                 choice,
                 index,
                 piece,
-            } => self.chunk(weave, *choice, None, |weave| {
-                weave.lit("\"tool_calls\":[{\"index\":");
-                weave.number(index);
-                weave.lit(",\"function\":{\"arguments\":");
-                weave.string(piece);
-                weave.lit("}}]");
-            }),
+            } => self.call_goes_on(weave, (*choice, *index), piece),
             Event::Logprobs { choice, value } => {
                 self.at(*choice).logprobs = Some(value.clone());
             }
@@ -346,6 +387,30 @@ impl Writer {
         if !answer.proofs.is_empty() {
             weave.lit("]");
         }
+        self.write_calls(weave, answer);
+        weave.lit("},\"logprobs\":");
+        write_logprobs(weave, &answer.logprobs);
+        weave.lit(",\"finish_reason\":");
+        match answer.finish {
+            Some(Finish::Failed) | None => weave.lit("null"),
+            Some(finish) => weave.quoted(self.word(finish)),
+        }
+        weave.lit("}");
+    }
+}
+
+impl Writer {
+    fn write_calls(&self, weave: &mut Weave, answer: &Answer<'_>) {
+        if self.head.shape.functions {
+            if let Some((_, name, pieces)) = answer.calls.first() {
+                weave.lit(",\"function_call\":{\"name\":");
+                weave.string(name);
+                weave.lit(",\"arguments\":");
+                weave.pieces(pieces.iter().copied());
+                weave.lit("}");
+            }
+            return;
+        }
         for (at, (id, name, pieces)) in answer.calls.iter().enumerate() {
             weave.lit(if at == 0 { ",\"tool_calls\":[" } else { "," });
             let index = u32::try_from(at).unwrap_or(u32::MAX);
@@ -357,15 +422,9 @@ impl Writer {
             weave.pieces(pieces.iter().copied());
             weave.lit("}}");
         }
-        weave.lit(if answer.calls.is_empty() { "}" } else { "]}" });
-        weave.lit(",\"logprobs\":");
-        write_logprobs(weave, &answer.logprobs);
-        weave.lit(",\"finish_reason\":");
-        match answer.finish {
-            Some(Finish::Failed) | None => weave.lit("null"),
-            Some(finish) => weave.quoted(finish.as_str()),
+        if !answer.calls.is_empty() {
+            weave.lit("]");
         }
-        weave.lit("}");
     }
 }
 

@@ -3,9 +3,12 @@
 //! Text is spliced, never decoded. Fields are judged by the vendor's quirks as they are written.
 
 use wire::Fault;
-use wire::canon::{Format, Part, Request, Role, Settings, Str, Tool, ToolCall, ToolChoice, Turn};
+use wire::canon::{
+    Blob, Format, Part, Request, Role, Settings, Str, Tool, ToolCall, ToolChoice, Turn,
+};
 
 use crate::dialect::{Dropped, Encoded, Lossy};
+use crate::dialects::sides::is_system;
 use crate::quirks::{Loss, OPENAI_ONLY, Quirks, StreamUsage, short_call_id};
 use crate::vendor::Call;
 use crate::weave::{Fields, Weave};
@@ -33,7 +36,11 @@ pub(crate) fn encode(
         fields.weave.quoted(call.model);
     }
     fields.key("messages");
-    write_messages(fields.weave, &request.turns, quirks);
+    if quirks.system_in_user {
+        write_messages(fields.weave, &told_by_user(&request.turns), quirks);
+    } else {
+        write_messages(fields.weave, &request.turns, quirks);
+    }
     if request.stream {
         fields.lit("stream", "true");
         if quirks.stream_usage == StreamUsage::Ask {
@@ -233,13 +240,34 @@ pub(crate) fn write_function(weave: &mut Weave, tool: &Tool, always_parameters: 
     weave.lit("}");
 }
 
+/// Turns with what the system says before the first words of the user.
+fn told_by_user(turns: &[Turn]) -> Vec<Turn> {
+    let (system, mut rest): (Vec<Turn>, Vec<Turn>) = turns.iter().cloned().partition(is_system);
+    let mut parts: Vec<Part> = system.into_iter().flat_map(|turn| turn.parts).collect();
+    if parts.is_empty() {
+        return rest;
+    }
+    match rest.iter_mut().find(|turn| turn.role == Role::User) {
+        Some(first) => {
+            parts.append(&mut first.parts);
+            first.parts = parts;
+        }
+        None => {
+            let mut first = Turn::new(Role::User);
+            first.parts = parts;
+            rest.insert(0, first);
+        }
+    }
+    rest
+}
+
 fn write_messages(weave: &mut Weave, turns: &[Turn], quirks: &Quirks) {
     weave.lit("[");
     // What results of tools hold beside text: here that is for users to say, behind the last result.
     let mut shown: Vec<&Part> = Vec::new();
     for (at, turn) in turns.iter().enumerate() {
         if turn.role != Role::Tool && !shown.is_empty() {
-            write_shown(weave, &std::mem::take(&mut shown));
+            write_shown(weave, &std::mem::take(&mut shown), quirks);
         }
         weave.lit(if at == 0 { "" } else { "," });
         weave.lit("{\"role\":\"");
@@ -266,16 +294,16 @@ fn write_messages(weave: &mut Weave, turns: &[Turn], quirks: &Quirks) {
         weave.lit("}");
     }
     if !shown.is_empty() {
-        write_shown(weave, &shown);
+        write_shown(weave, &shown, quirks);
     }
     weave.lit("]");
 }
 
-fn write_shown(weave: &mut Weave, parts: &[&Part]) {
+fn write_shown(weave: &mut Weave, parts: &[&Part], quirks: &Quirks) {
     weave.lit(",{\"role\":\"user\",\"content\":[");
     for (at, part) in parts.iter().enumerate() {
         weave.lit(if at == 0 { "" } else { "," });
-        write_part(weave, part);
+        write_part(weave, part, quirks);
     }
     weave.lit("]}");
 }
@@ -293,7 +321,8 @@ pub(crate) fn role_name(role: Role, quirks: &Quirks) -> &'static str {
 
 /// What an assistant's message has beside its content.
 pub(crate) fn write_after_content(weave: &mut Weave, turn: &Turn, quirks: &Quirks) {
-    if let Some(reasoning) = turn.reasoning.as_ref().filter(|_| quirks.reasoning_back) {
+    let shows = quirks.reasoning_back.shows(!turn.calls.is_empty());
+    if let Some(reasoning) = turn.reasoning.as_ref().filter(|_| shows) {
         weave.lit(",\"reasoning_content\":");
         weave.string(reasoning);
     }
@@ -339,7 +368,7 @@ fn write_content(weave: &mut Weave, turn: &Turn, quirks: &Quirks) {
             weave.lit("[");
             for (at, part) in parts.iter().enumerate() {
                 weave.lit(if at == 0 { "" } else { "," });
-                write_part(weave, part);
+                write_part(weave, part, quirks);
             }
             weave.lit("]");
         }
@@ -363,7 +392,7 @@ pub(crate) fn write_joined(weave: &mut Weave, parts: &[Part], between: &str) {
     weave.lit("\"");
 }
 
-fn write_part(weave: &mut Weave, part: &Part) {
+fn write_part(weave: &mut Weave, part: &Part, quirks: &Quirks) {
     match part {
         Part::Text(text) => {
             weave.lit(r#"{"type":"text","text":"#);
@@ -377,8 +406,12 @@ fn write_part(weave: &mut Weave, part: &Part) {
         }
         Part::Image { at, detail } => {
             weave.lit(r#"{"type":"image_url","image_url":{"url":"#);
-            weave.blob(at);
-            if let Some(detail) = detail {
+            match at {
+                Blob::Inline { data, .. } if quirks.bare_pictures => weave.string(data),
+                _ => weave.blob(at),
+            }
+            let says = |detail: &&Str| !quirks.no_auto_detail || detail.text() != "auto";
+            if let Some(detail) = detail.as_ref().filter(says) {
                 weave.lit(",\"detail\":");
                 weave.string(detail);
             }
@@ -420,12 +453,10 @@ pub(crate) fn write_extra(
         if passes.contains(&&*text) {
             fields.foreign(name, raw);
         } else if raw.bytes().as_ref() != b"null" {
-            let known = OPENAI_ONLY.iter().find(|known| **known == text);
-            let loss = match known {
-                Some(&("audio" | "modalities" | "web_search_options")) => Loss::Meaning,
-                _ => Loss::Hint,
-            };
-            fields.lose(known.copied().unwrap_or("unknown_fields"), loss)?;
+            match OPENAI_ONLY.iter().find(|known| **known == text) {
+                Some(known) => fields.lack(known, raw)?,
+                None => fields.lose("unknown_fields", Loss::Hint)?,
+            }
         }
     }
     Ok(())

@@ -10,11 +10,14 @@ use wire::{Edits, Fault, Kind};
 
 use crate::dialect::{Dropped, Forward, Lossy};
 use crate::members::{Plan, overlap, quoted};
-use crate::quirks::{Judged, Loss, Quirks, Rule, StreamUsage, lose, short_call_id};
+use crate::quirks::{Back, Judged, Loss, Quirks, Rule, StreamUsage, lose, short_call_id};
 use crate::vendor::Call;
 
 /// Asks for usage; the value of `stream_options`.
 const ASK_USAGE: &str = r#"{"include_usage":true}"#;
+
+/// Longest head of a data URL: media types are short.
+const DATA_HEAD_MAX: usize = 128;
 
 /// Makes the edits.
 ///
@@ -216,12 +219,65 @@ fn fit_message(
     if quirks.short_call_ids {
         shorten_ids(message, edits)?;
     }
+    if quirks.reasoning_back == Back::WithCalls && message.get("reasoning_content").is_some() {
+        forget(message, edits)?;
+    }
     match message.get("content") {
+        Some(content)
+            if content.kind() == Type::Array && (quirks.no_auto_detail || quirks.bare_pictures) =>
+        {
+            for part in content.elements() {
+                fit_picture(part, quirks, edits)?;
+            }
+            Ok(())
+        }
         Some(content) if quirks.flat_text && content.kind() == Type::Array => {
             flatten(content, quirks.text_only, edits, lost)
         }
         _ => Ok(()),
     }
+}
+
+/// Takes out a thought that led to no call.
+fn forget(message: Value<'_>, edits: &mut Edits) -> Result<(), Fault> {
+    let calls = message.get("tool_calls");
+    if calls.is_none_or(|calls| calls.elements().next().is_none()) {
+        let mut plan = Plan::new(message);
+        plan.remove("reasoning_content");
+        plan.finish(edits)?;
+    }
+    Ok(())
+}
+
+/// A picture as the vendor takes it.
+fn fit_picture(part: Value<'_>, quirks: &Quirks, edits: &mut Edits) -> Result<(), Fault> {
+    let image = part.get("image_url");
+    let Some(image) = image.filter(|image| image.kind() == Type::Object) else {
+        return Ok(());
+    };
+    let is_auto = |detail: Value<'_>| detail.is_named("auto");
+    if quirks.no_auto_detail && image.get("detail").is_some_and(is_auto) {
+        let mut plan = Plan::new(image);
+        plan.remove("detail");
+        plan.finish(edits)?;
+    }
+    let url = image.get("url").filter(|_| quirks.bare_pictures);
+    if let Some(span) = url.and_then(|url| url.inner_span())
+        && let Some(head) = url.and_then(|url| data_head(url.inner()?.as_bytes()))
+    {
+        edits
+            .replace(span.start..span.start + head, "")
+            .map_err(overlap)?;
+    }
+    Ok(())
+}
+
+/// How long the head of a data URL in base64 is.
+fn data_head(url: &[u8]) -> Option<usize> {
+    const MARK: &[u8] = b";base64,";
+    let head = url.get(..DATA_HEAD_MAX.min(url.len()))?;
+    let mark = head.windows(MARK.len()).position(|bytes| bytes == MARK)?;
+    head.starts_with(b"data:").then_some(mark + MARK.len())
 }
 
 /// Ids of tool calls in the vendor's form, the same in call and result.

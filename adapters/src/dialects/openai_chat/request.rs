@@ -4,7 +4,7 @@
 //! config could change. Refuses what another parser could read differently (`governance/threats.md`, section 4).
 
 use bytes::Bytes;
-use wire::facts::RequestFacts;
+use wire::facts::{RequestFacts, Shape};
 use wire::json::{self, Type, Value, text};
 use wire::{Fault, Kind};
 
@@ -101,6 +101,10 @@ pub(super) fn read(body: &Bytes, tape: json::Tape) -> Result<RequestFacts, Fault
         structured: seen.structured,
         logprobs: seen.logprobs,
         thoughts: true,
+        shape: Shape {
+            functions: seen.functions && !seen.tools,
+            ..Shape::default()
+        },
         ..RequestFacts::default()
     })
 }
@@ -114,6 +118,7 @@ struct Seen {
     choices: u32,
     turns: u32,
     tools: bool,
+    functions: bool,
     structured: bool,
     logprobs: bool,
 }
@@ -122,7 +127,8 @@ fn see(root: Value<'_>) -> Result<Seen, Fault> {
     let (mut model, mut messages, mut input) = (None, None, false);
     let (mut stream, mut options, mut choices) = (false, None, 1);
     let (mut old_cap, mut cap) = (None, None);
-    let (mut tools, mut structured, mut logprobs) = (false, false, false);
+    let (mut tools, mut functions) = (false, false);
+    let (mut structured, mut logprobs) = (false, false);
     for (key, value) in root.members() {
         let name = key.text_bytes();
         check_key(&name, GOVERNED)?;
@@ -136,6 +142,7 @@ fn see(root: Value<'_>) -> Result<Seen, Fault> {
             b"max_tokens" => old_cap = tokens(value, "max_tokens")?,
             b"max_completion_tokens" => cap = tokens(value, "max_completion_tokens")?,
             b"tools" => tools = value.elements().next().is_some(),
+            b"functions" => functions = value.elements().next().is_some(),
             b"response_format" => {
                 structured = value.get("type").is_some_and(|kind| !kind.is_named("text"));
             }
@@ -161,6 +168,7 @@ fn see(root: Value<'_>) -> Result<Seen, Fault> {
         choices,
         turns,
         tools,
+        functions,
         structured,
         logprobs,
     })

@@ -125,6 +125,9 @@ pub(crate) fn arrange<'a>(
         let turn = step.turn;
         let mut texts = texts_of(&step, lossy, dropped)?;
         texts.retain(|text| text.first_char().is_some());
+        if turn.name.is_some() && turn.role != Role::Tool {
+            lose("name", Loss::Hint, lossy, dropped)?;
+        }
         if matches!(turn.role, Role::System | Role::Developer) {
             talk.system.extend(texts);
             continue;
