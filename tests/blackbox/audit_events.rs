@@ -96,3 +96,79 @@ async fn who_acts_as_admin_is_recorded_and_who_is_turned_away_is_counted() {
     assert!(failed.len() < GUESSES as usize / 2, "{failed:?}");
     gateway.assert_sound();
 }
+
+/// Whoever was known and had not the role left no trace.
+#[tokio::test]
+async fn who_lacks_the_role_is_recorded_with_what_they_wanted() {
+    let sim = sim().await;
+    let mut config = Config::plain(&sim);
+    let tokens = ["operator", "viewer"].map(|role| {
+        let hash = tests::config::hash(&format!("ym-admin-{role}"));
+        json!({"name": role, "role": role, "hash": hash})
+    });
+    config.set("admin/tokens", json!(tokens));
+    let gateway = Gateway::start(&config).await;
+    let pasted = "ghp_16C7e42F292c6912E7710c838347Ae178B4a";
+    for (role, method, path) in [
+        ("viewer", ::http::Method::DELETE, "/api/keys/k1".to_owned()),
+        (
+            "operator",
+            ::http::Method::GET,
+            "/api/audit/entries?text=Li+Lei".to_owned(),
+        ),
+        ("viewer", ::http::Method::GET, format!("/api/keys/{pasted}")),
+    ] {
+        let ask = Ask::method(gateway.admin, method, &path).key(&format!("ym-admin-{role}"));
+        assert_eq!(ask.send().await.status, 403, "{role} {path}");
+        // No more than one record a second: the next would be counted with this one.
+        tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+    }
+    let refused = events(&gateway, "login_failed", 3).await;
+    let told: Vec<_> = refused
+        .iter()
+        .map(|event| {
+            (
+                event.text("actor"),
+                event.payload["names"].clone(),
+                event.text("detail"),
+            )
+        })
+        .collect();
+    let viewers = |detail| ("viewer", Value::Null, detail);
+    assert_eq!(
+        told,
+        [
+            (
+                "viewer",
+                json!(["k1"]),
+                "DELETE /api/keys/{id}: this needs the role security"
+            ),
+            (
+                "operator",
+                Value::Null,
+                "GET /api/audit/entries: this needs the role auditor"
+            ),
+            viewers("GET /api/keys/{id}: this needs the role operator or security or auditor"),
+        ]
+    );
+    let burst = 40;
+    for _ in 0..burst {
+        let ask = Ask::get(gateway.admin, "/api/audit/stats").key("ym-admin-viewer");
+        assert_eq!(ask.send().await.status, 403);
+    }
+    let counted = |gateway: &Gateway| {
+        let journal = gateway.journal();
+        let failed = journal
+            .of("event")
+            .filter(|event| event.text("what") == "login_failed");
+        let counts: Vec<u64> = failed
+            .filter_map(|event| event.payload["count"].as_u64())
+            .collect();
+        (counts.iter().sum::<u64>(), counts.len())
+    };
+    until("all in the log", || counted(&gateway).0 == burst + 3).await;
+    assert!(counted(&gateway).1 < 20);
+    let journal = format!("{:?}", gateway.journal());
+    assert!(!journal.contains(pasted) && !journal.contains("Lei"));
+    gateway.assert_sound();
+}

@@ -1,5 +1,6 @@
 //! Keys and teams that the admin API makes: from their first use to their last, over restarts, crashes and replicas.
 
+mod changes;
 mod lasting;
 mod refused;
 
@@ -193,7 +194,7 @@ async fn a_key_lives() {
     for what in [
         "\"admin\" \"bot\" \"key created\"",
         "key rotated, overlap 2 s",
-        "\"admin\" \"bot\" \"key changed\"",
+        "\"admin\" \"bot\" \"key changed: limits, models\"",
         "\"admin\" \"bot\" \"key revoked\"",
     ] {
         assert!(

@@ -141,6 +141,20 @@ pub(super) fn written(doc: &impl Serialize) -> String {
     value.to_string()
 }
 
+/// What people said: the config's shape, a note and labels.
+pub(super) fn said(matter: &impl Serialize, about: &About) -> Map<String, Value> {
+    let mut value = serde_json::to_value(matter).unwrap_or_default();
+    lean(&mut value);
+    let Value::Object(mut fields) = value else {
+        return Map::new();
+    };
+    fields.insert("note".to_owned(), about.note.as_str().into());
+    let labels = about.labels.iter();
+    let labels = labels.map(|(name, value)| (name.clone(), value.as_str().into()));
+    fields.insert("labels".to_owned(), Value::Object(labels.collect()));
+    fields
+}
+
 /// Takes out what says nothing.
 pub(super) fn lean(value: &mut Value) {
     if let Value::Object(fields) = value {

@@ -33,6 +33,7 @@ use crate::secret::Secret;
 use known::{Known, Touched};
 use local::Local;
 pub use ops::{Answer, Refusal, Who};
+pub(crate) use pasted::holds_secret;
 use shared::Shared;
 pub use shared::{follow, read_first};
 
@@ -55,7 +56,8 @@ pub struct Keyring {
     /// `state.pepper`, if the config has one.
     given: Option<Secret>,
     known: Mutex<Known>,
-    /// Held from judging a key to keeping it, so that of two that want the same certificate or hash one is refused.
+    /// Held from looking at a key or a team to keeping it: of two who want the same certificate or hash one is refused,
+    /// nothing is changed by who did not see the last change, and nothing is written down that is then refused.
     judging: Mutex<()>,
     /// The shared store answered when it was last asked; a file always does.
     up: AtomicBool,
@@ -112,7 +114,7 @@ impl Keyring {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One change of keys at a time.
+    /// One change of keys and teams at a time.
     fn alone(&self) -> MutexGuard<'_, ()> {
         self.judging.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,18 +1,21 @@
 //! Making, changing, rotating and revoking keys, and the same for teams.
 //!
 //! Knows who acts and writes it down before anything changes. Invariants: nothing is kept that the running config could not
-//! use; what the config has is changed in the config; nothing changes that is not in the audit log.
+//! use; what the config has is changed in the config; nothing changes that is not in the audit log; changes are made one at
+//! a time, each of what the one before it left.
 
 mod keys;
 mod teams;
 
 use journal::{Event, What};
 use ledger::{Doc, Written};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use wire::json::{self, Reason, Reject};
 
 use super::Access;
-use super::doc::Done;
+use super::doc::{About, Done, said};
 use crate::config::build::unix_ms;
 
 pub(super) use keys::tell_revocations;
@@ -79,6 +82,22 @@ impl Access {
         })
     }
 
+    /// Writes down who does what, keeps a document over revision `rev`, and lets it work. If it cannot be kept, the log says
+    /// that too.
+    fn put(
+        &self,
+        who: &Who,
+        (kind, id): (&str, &str),
+        (rev, text): (u64, &str),
+        told: &str,
+    ) -> Result<(), Refusal> {
+        self.note(who, id, told)?;
+        self.keep(kind, id, rev, text).inspect_err(|_| {
+            // Whoever asked is told of the failure; the log cannot be told more than this.
+            let _ = self.note(who, id, &format!("not kept: {told}"));
+        })
+    }
+
     /// Keeps a document over revision `rev`, and lets it work.
     fn keep(&self, kind: &str, id: &str, rev: u64, text: &str) -> Result<(), Refusal> {
         let doc = Doc {
@@ -95,6 +114,17 @@ impl Access {
                 "somebody else changed it just now; look, and ask again",
             )),
             Written::Full => Err(conflict("there are as many keys and teams as there may be")),
+        }
+    }
+}
+
+impl Refusal {
+    /// Why.
+    #[must_use]
+    pub fn told(&self) -> &str {
+        match self {
+            Self::Missing(why) => why,
+            Self::Bad(why) | Self::Conflict(why) | Self::Unkept(why) => why,
         }
     }
 }
@@ -119,9 +149,37 @@ impl Who {
 
 fn object(body: &[u8]) -> Result<Map<String, Value>, Refusal> {
     match serde_json::from_slice(body) {
-        Ok(Value::Object(fields)) => Ok(fields),
+        Ok(Value::Object(fields)) => match json::scan(body, &json::Limits::default()) {
+            Ok(_) => Ok(fields),
+            // Of two with one name, who looks at a request and who obeys it may not mean the same.
+            Err(Reject {
+                reason: Reason::DuplicateKey,
+                at,
+            }) => Err(bad(format!("the body has a field twice, at byte {at}"))),
+            Err(reject) => Err(bad(format!(
+                "the body is not read: {}",
+                reject.reason.as_str()
+            ))),
+        },
         Ok(_) => Err(bad("the body is not a JSON object")),
         Err(error) => Err(bad(format!("the body is not JSON: {error}"))),
+    }
+}
+
+/// What is changed by a patch: the names of fields, never what is in them.
+fn changed<T: Serialize>(what: &str, before: (&T, &About), after: (&T, &About)) -> String {
+    let [before, after] = [before, after].map(|(matter, about)| said(matter, about));
+    let gone = before.keys().filter(|name| !after.contains_key(*name));
+    let names: Vec<&str> = after
+        .iter()
+        .filter(|(name, value)| before.get(*name) != Some(value))
+        .map(|(name, _)| name)
+        .chain(gone)
+        .map(String::as_str)
+        .collect();
+    match names.is_empty() {
+        true => format!("{what} changed: nothing"),
+        false => format!("{what} changed: {}", names.join(", ")),
     }
 }
 

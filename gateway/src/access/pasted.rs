@@ -12,7 +12,7 @@ use policies::scan::{Entity, Finding, Group, Set};
 const OURS_CHARS: usize = PREFIX.len() + RANDOM_CHARS + CHECK_CHARS;
 
 /// Whether a key or another secret stands in a text.
-pub(super) fn holds_secret(text: &str) -> bool {
+pub(crate) fn holds_secret(text: &str) -> bool {
     let mut begins = text.match_indices(PREFIX);
     let ours = begins.any(|(at, _)| text.get(at..at + OURS_CHARS).is_some_and(token::is_ours));
     ours || is_found(text)

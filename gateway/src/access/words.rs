@@ -21,7 +21,15 @@ const LABEL_BYTES_MAX: usize = 128;
 #[derive(Default)]
 pub(super) struct Words {
     note: Option<String>,
-    labels: Option<BTreeMap<String, String>>,
+    labels: Option<Labels>,
+}
+
+/// Labels of a body.
+enum Labels {
+    /// `null`: there are none any more.
+    None,
+    /// Each, or that it is taken out.
+    Patch(BTreeMap<String, Option<String>>),
 }
 
 impl Words {
@@ -39,54 +47,71 @@ impl Words {
         };
         let labels = match fields.remove("labels") {
             None => None,
-            Some(Value::Null) => Some(BTreeMap::new()),
-            Some(labels) => Some(
+            Some(Value::Null) => Some(Labels::None),
+            Some(labels) => Some(Labels::Patch(
                 serde_json::from_value(labels).map_err(|_| bad("labels: not names with texts"))?,
-            ),
+            )),
         };
-        let long = |text: &String| text.is_empty() || text.len() > LABEL_BYTES_MAX;
-        if labels.as_ref().is_some_and(|labels: &BTreeMap<_, _>| {
-            labels.len() > LABELS_MAX
-                || labels.iter().any(|(name, value)| long(name) || long(value))
-        }) {
-            return Err(bad(format!(
-                "labels: {LABELS_MAX} at most, names and values of 1 to {LABEL_BYTES_MAX} bytes"
-            )));
-        }
         if note.as_deref().is_some_and(holds_secret) {
             return Err(bad("note: there is a key or another secret in it"));
         }
         // What is shown to all who may see keys. The answer does not repeat it.
-        let pairs = labels.iter().flatten();
-        if pairs
-            .flat_map(|(name, value)| [name, value])
-            .any(|text| holds_secret(text))
-        {
-            return Err(bad("labels: there is a key or another secret in them"));
+        if let Some(Labels::Patch(pairs)) = &labels {
+            let texts = pairs
+                .iter()
+                .flat_map(|(name, value)| [Some(name), value.as_ref()]);
+            if texts.flatten().any(|text| holds_secret(text)) {
+                return Err(bad("labels: there is a key or another secret in them"));
+            }
         }
         Ok(Self { note, labels })
     }
 
     /// What a new document says beside its matter.
-    pub(super) fn about(self, who: &Who, now_ms: u64) -> About {
-        About {
+    pub(super) fn about(self, who: &Who, now_ms: u64) -> Result<About, Refusal> {
+        let mut about = About {
             created: who.did(now_ms),
             changed: None,
             ended: None,
-            note: self.note.unwrap_or_default(),
-            labels: self.labels.unwrap_or_default(),
-        }
+            note: String::new(),
+            labels: BTreeMap::new(),
+        };
+        self.join(&mut about)?;
+        Ok(about)
     }
 
     /// Changes what was said before.
-    pub(super) fn change(self, about: &mut About, who: &Who, now_ms: u64) {
+    pub(super) fn change(self, about: &mut About, who: &Who, now_ms: u64) -> Result<(), Refusal> {
         about.changed = Some(who.did(now_ms));
+        self.join(about)
+    }
+
+    /// A merge patch (RFC 7396), as the rest of the body is.
+    fn join(self, about: &mut About) -> Result<(), Refusal> {
         if let Some(note) = self.note {
             about.note = note;
         }
-        if let Some(labels) = self.labels {
-            about.labels = labels;
+        match self.labels {
+            None => return Ok(()),
+            Some(Labels::None) => about.labels.clear(),
+            Some(Labels::Patch(pairs)) => {
+                for (name, value) in pairs {
+                    match value {
+                        Some(value) => drop(about.labels.insert(name, value)),
+                        None => drop(about.labels.remove(&name)),
+                    }
+                }
+            }
         }
+        let labels = &about.labels;
+        let long = |text: &String| text.is_empty() || text.len() > LABEL_BYTES_MAX;
+        if labels.len() > LABELS_MAX || labels.iter().any(|(name, value)| long(name) || long(value))
+        {
+            return Err(bad(format!(
+                "labels: {LABELS_MAX} at most, names and values of 1 to {LABEL_BYTES_MAX} bytes"
+            )));
+        }
+        Ok(())
     }
 }
 

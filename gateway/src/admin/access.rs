@@ -115,11 +115,11 @@ impl Access {
 }
 
 fn refused(refusal: &Refusal) -> (StatusCode, Value) {
-    let (status, why) = match refusal {
-        Refusal::Bad(why) => (StatusCode::BAD_REQUEST, why.as_str()),
-        Refusal::Missing(why) => (StatusCode::NOT_FOUND, *why),
-        Refusal::Conflict(why) => (StatusCode::CONFLICT, why.as_str()),
-        Refusal::Unkept(why) => (StatusCode::SERVICE_UNAVAILABLE, why.as_str()),
+    let status = match refusal {
+        Refusal::Bad(_) => StatusCode::BAD_REQUEST,
+        Refusal::Missing(_) => StatusCode::NOT_FOUND,
+        Refusal::Conflict(_) => StatusCode::CONFLICT,
+        Refusal::Unkept(_) => StatusCode::SERVICE_UNAVAILABLE,
     };
-    (status, json!({ "error": { "message": why } }))
+    (status, json!({ "error": { "message": refusal.told() } }))
 }

@@ -97,7 +97,9 @@ async fn who_guesses_at_admin_tokens_is_told_to_come_later() {
     let bench = bench(FULL, Vec::new());
     let line = "GET /api/config";
     for n in 0..70 {
-        let guess = format!("Bearer guess-{n}");
+        // Schemes are the same in upper and lower case, and such guesses count as well.
+        let scheme = ["Bearer", "bearer", "BEARER "][n % 3];
+        let guess = format!("{scheme} guess-{n}");
         let expected = if n < 60 { 401 } else { 429 };
         let (status, _) = bench.ask(line, &[LOCAL, ("authorization", &guess)]).await;
         assert_eq!(status, expected, "{n}");
@@ -105,6 +107,9 @@ async fn who_guesses_at_admin_tokens_is_told_to_come_later() {
     // No guess at all is no guess, and a good one is good.
     assert_eq!(bench.ask(line, &[LOCAL]).await.0, 401);
     assert_eq!(bench.ask(line, &[LOCAL, TOKEN]).await.0, 200);
+    let lower = TOKEN.1.replace("Bearer", "bearer");
+    let lower = [LOCAL, ("authorization", &lower)];
+    assert_eq!(bench.ask(line, &lower).await.0, 200);
 }
 
 #[tokio::test]

@@ -79,7 +79,7 @@ pub(super) async fn enter(
     }
     let mut given = headers.get_all(header::AUTHORIZATION).iter();
     let bearer = match (given.next(), given.next()) {
-        (Some(one), None) => one.as_bytes().strip_prefix(b"Bearer "),
+        (Some(one), None) => token(one.as_bytes()),
         _ => None,
     };
     let Some(bearer) = bearer else {
@@ -117,15 +117,21 @@ pub(super) async fn enter(
     })
 }
 
-/// The answer to somebody without the role that a route needs.
-pub(super) fn not_allowed(needs: Needs) -> Response<Full<Bytes>> {
+/// What somebody without the role that a route needs is told.
+pub(super) fn lacks(needs: Needs) -> String {
     let roles: Vec<&str> = needs
         .unwrap_or_default()
         .iter()
         .map(|role| role.as_str())
         .collect();
-    let message = format!("this needs the role {}", roles.join(" or "));
-    refuse(StatusCode::FORBIDDEN, &message)
+    format!("this needs the role {}", roles.join(" or "))
+}
+
+/// The token of a credential; names of schemes are the same in upper and lower case (RFC 9110, section 11.1).
+fn token(credential: &[u8]) -> Option<&[u8]> {
+    let (scheme, token) = credential.trim_ascii().split_at_checked(b"bearer ".len())?;
+    let is_bearer = scheme.eq_ignore_ascii_case(b"bearer ");
+    is_bearer.then(|| token.trim_ascii())
 }
 
 /// Who has a token.

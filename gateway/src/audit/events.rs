@@ -1,7 +1,7 @@
 //! Events of the gateway as records: configs that come into force or are refused, keys, the admin endpoint.
 //!
 //! Knows names and fingerprints, never values. Invariants: every reload is one record at least, whatever it came to;
-//! failed logins are all counted, at most one record a second. What cannot be written is seen in the journal's state.
+//! failed logins and refusals for want of a role are all counted, at most one record a second of each. What cannot be written is seen in the journal's state.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -112,7 +112,10 @@ fn note(journal: &Journal, event: &Event<'_>) {
 pub struct Visits {
     journal: Arc<Journal>,
     clock: Arc<dyn Clock>,
-    failed: Mutex<Failed>,
+    /// Nobody knows them.
+    strangers: Mutex<Failed>,
+    /// They are known, and have not the role.
+    denied: Mutex<Failed>,
 }
 
 #[derive(Default)]
@@ -121,8 +124,20 @@ struct Failed {
     written_ns: u64,
     /// Since then.
     count: u64,
-    /// Of the last.
-    origin: String,
+    last: Attempt,
+}
+
+/// What somebody tried in vain.
+#[derive(Default)]
+pub struct Attempt {
+    /// Who, if it is known.
+    pub actor: String,
+    /// Where they come from.
+    pub origin: String,
+    /// What it is about, if that has a name.
+    pub name: String,
+    /// What they wanted to do.
+    pub detail: String,
 }
 
 impl Visits {
@@ -132,7 +147,8 @@ impl Visits {
         Self {
             journal,
             clock,
-            failed: Mutex::default(),
+            strangers: Mutex::default(),
+            denied: Mutex::default(),
         }
     }
 
@@ -152,38 +168,58 @@ impl Visits {
 
     /// Somebody was turned away.
     pub fn failed(&self, origin: &str) {
+        let attempt = Attempt {
+            origin: origin.to_owned(),
+            ..Attempt::default()
+        };
+        self.count(&self.strangers, attempt);
+    }
+
+    /// Somebody wanted what needs a role that they have not.
+    pub fn denied(&self, attempt: Attempt) {
+        self.count(&self.denied, attempt);
+    }
+
+    fn count(&self, kind: &Mutex<Failed>, attempt: Attempt) {
         {
-            let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut failed = kind.lock().unwrap_or_else(PoisonError::into_inner);
             failed.count += 1;
-            origin.clone_into(&mut failed.origin);
+            failed.last = attempt;
         }
         self.flush();
     }
 
     /// Writes down those turned away since the last record, if it is time. To be called every second or so.
     pub fn flush(&self) {
-        let (count, origin) = {
-            let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
-            let now_ns = self.clock.mono_ns().max(1);
-            let early = failed.written_ns != 0
-                && now_ns.saturating_sub(failed.written_ns) < FAILED_LOGINS_NS;
-            if failed.count == 0 || early {
-                return;
-            }
-            failed.written_ns = now_ns;
-            (
-                std::mem::take(&mut failed.count),
-                std::mem::take(&mut failed.origin),
-            )
-        };
-        note(
-            &self.journal,
-            &Event {
+        for kind in [&self.strangers, &self.denied] {
+            let (count, last) = {
+                let mut failed = kind.lock().unwrap_or_else(PoisonError::into_inner);
+                let now_ns = self.clock.mono_ns().max(1);
+                let early = failed.written_ns != 0
+                    && now_ns.saturating_sub(failed.written_ns) < FAILED_LOGINS_NS;
+                if failed.count == 0 || early {
+                    continue;
+                }
+                failed.written_ns = now_ns;
+                let failed = &mut *failed;
+                (
+                    std::mem::take(&mut failed.count),
+                    std::mem::take(&mut failed.last),
+                )
+            };
+            let names = [&*last.name];
+            let event = Event {
                 what: What::LoginFailed,
-                origin: &origin,
+                actor: &last.actor,
+                origin: &last.origin,
+                names: names
+                    .get(usize::from(last.name.is_empty())..)
+                    .unwrap_or_default(),
                 count: Some(count),
+                detail: &last.detail,
                 ..Event::default()
-            },
-        );
+            };
+            note(&self.journal, &event);
+        }
     }
 }

@@ -129,6 +129,9 @@ impl Check<'_> {
             let message =
                 format!("a name is 1 to {bytes_max} letters, digits, dots, hyphens or underscores");
             self.error(steps, message);
+        } else if matches!(name, "." | "..") {
+            // Whoever tidies a path takes them out of it.
+            self.error(steps, "a name is more than dots: nobody could ask for it");
         }
     }
 

@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 use arc_swap::ArcSwap;
 use ipnet::IpNet;
 use policies::access::keys::KeyTable;
-use policies::access::token::Digest;
+use policies::access::token::{self, Digest};
 use policies::limit::door::Door;
 use policies::limit::learnt::Learnt;
 use policies::limit::meter::Meter;
@@ -461,6 +461,16 @@ pub struct Admin {
     pub separate_duties: bool,
     /// Further names that a `Host` header may have, in lower case.
     pub hosts: Vec<String>,
+}
+
+impl Admin {
+    /// Whether the token of this digest opens the admin API, or did before its time was over.
+    #[must_use]
+    pub fn has(&self, digest: &Digest) -> bool {
+        let token = self.token.as_ref();
+        self.tokens.contains_key(digest)
+            || token.is_some_and(|token| token::digest(token.expose().as_bytes()) == *digest)
+    }
 }
 
 /// A token of the admin API with a name of its own.

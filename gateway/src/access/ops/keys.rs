@@ -1,7 +1,8 @@
 //! Making, changing, rotating and revoking keys.
 //!
 //! Invariants: a key is shown once, in the answer that made it; an id that was revoked is never used again; no two keys have
-//! one hash or one certificate; a revocation works here at once, whether the shared store answers or not.
+//! one hash or one certificate, and none is an admin's token; a revocation works here at once, whether the disk or the
+//! shared store answers or not, and whoever changes the key meanwhile.
 
 use std::time::Duration;
 
@@ -10,8 +11,8 @@ use policies::access::token::{self, Digest};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Answer, Refusal, Who, bad, conflict, object, strange, typed, unkept};
-use crate::access::doc::{KeyDoc, SECRETS_MAX, SecretDoc, lean, merge, written};
+use super::{Answer, Refusal, Who, bad, changed, conflict, object, strange, typed, unkept};
+use crate::access::doc::{Done, KeyDoc, SECRETS_MAX, SecretDoc, lean, merge, written};
 use crate::access::words::{Words, no_secret};
 use crate::access::{Access, Backend, KEYS};
 use crate::config::schema::Certificate;
@@ -83,15 +84,21 @@ impl Access {
         let doc = KeyDoc {
             key: typed(fields)?,
             secrets: secret.into_iter().collect(),
-            about: words.about(who, now_ms),
+            about: words.about(who, now_ms)?,
         };
+        let _alone = self.keyring.alone();
         if self.keyring.known().kept(KEYS, &id).is_some() {
             return Err(conflict("there is a key of this id, or there was one"));
         }
-        let keys = &self.store.load().keys;
-        let twin = |digest: &Digest| made.is_none() && keys.has(digest);
-        if digest.as_ref().is_some_and(twin) {
-            return Err(conflict("hash: there is a key with this hash"));
+        if let (None, Some(digest)) = (&made, &digest) {
+            let snapshot = self.store.load();
+            if snapshot.keys.has(digest) {
+                return Err(conflict("hash: there is a key with this hash"));
+            }
+            if snapshot.admin.has(digest) {
+                let why = "hash: it is an admin's token: who asks models is not who administers";
+                return Err(conflict(why));
+            }
         }
         let mut body = self.put_key(who, &id, (0, &doc), "key created")?;
         if let (Some(made), Some(fields)) = (made, body.as_object_mut()) {
@@ -115,7 +122,9 @@ impl Access {
                 "{fixed}: this cannot be changed; rotate the key, or make another"
             )));
         }
+        let _alone = self.keyring.alone();
         let (rev, mut doc) = self.live_key(id)?;
+        let (key, about) = (doc.key.clone(), doc.about.clone());
         let mut fields = serde_json::to_value(&doc.key).unwrap_or_default();
         lean(&mut fields);
         merge(&mut fields, &Value::Object(patch));
@@ -123,8 +132,9 @@ impl Access {
             return Err(bad("not an object"));
         };
         doc.key = typed(fields)?;
-        words.change(&mut doc.about, who, self.now_ms());
-        let body = self.put_key(who, id, (rev, &doc), "key changed")?;
+        words.change(&mut doc.about, who, self.now_ms())?;
+        let told = changed("key", (&key, &about), (&doc.key, &doc.about));
+        let body = self.put_key(who, id, (rev, &doc), &told)?;
         Ok(Answer::of(body))
     }
 
@@ -143,6 +153,7 @@ impl Access {
         if overlap > OVERLAP_MAX {
             return Err(bad("overlap: 90d at most"));
         }
+        let _alone = self.keyring.alone();
         let (rev, mut doc) = self.live_key(id)?;
         if doc.secrets.is_empty() {
             return Err(conflict("this key has no secret: its certificate is"));
@@ -179,39 +190,55 @@ impl Access {
     /// # Errors
     /// [`Refusal`]. A key that is revoked already is no error.
     pub fn revoke_key(&self, who: &Who, id: &str) -> Result<Answer, Refusal> {
-        let (rev, mut doc) = self.key(id)?;
+        let is_shared = matches!(self.keyring.backend, Backend::Shared(_));
+        // Others may be waiting for a store that does not answer; those who wait for a disk are not many.
+        let alone = (!is_shared).then(|| self.keyring.alone());
+        let (_, doc) = self.key(id)?;
+        let pending = |body| Answer {
+            body,
+            is_pending: true,
+        };
         if doc.about.ended.is_some() {
             return Ok(Answer::of(self.key_view(id)));
         }
-        let done = who.did(self.now_ms());
-        doc.about.ended = Some(done.clone());
+        if is_shared && self.keyring.known().revoked.contains_key(id) {
+            return Ok(pending(self.key_view(id)));
+        }
         self.note(who, id, "key revoked")?;
-        match self.keep(KEYS, id, rev, &written(&doc)) {
-            Ok(()) => {
-                self.keyring.known().revoked.remove(id);
-                Ok(Answer::of(self.key_view(id)))
-            }
-            // Nobody must wait for a disk or a store to be rid of a key that leaked.
-            Err(Refusal::Unkept(why)) if matches!(self.keyring.backend, Backend::Local(_)) => {
-                self.keyring.revoke_here(&self.store, id, done);
-                Err(Refusal::Unkept(format!(
-                    "{why}; it works no more, but may after a restart: revoke it once more when there is room"
-                )))
-            }
-            Err(Refusal::Unkept(why)) => {
+        // Nobody must wait for a disk or a store to be rid of a key that leaked.
+        let done = who.did(self.now_ms());
+        self.keyring.revoke_here(&self.store, id, done.clone());
+        let _alone = alone.unwrap_or_else(|| self.keyring.alone());
+        match self.end_key(id, done) {
+            Ok(()) => Ok(Answer::of(self.key_view(id))),
+            Err(why) if is_shared => {
+                let why = why.told();
                 tracing::warn!(
                     key = id,
                     why,
                     "revoked on this replica; the others are told later"
                 );
-                self.keyring.revoke_here(&self.store, id, done);
-                Ok(Answer {
-                    body: self.key_view(id),
-                    is_pending: true,
-                })
+                Ok(pending(self.key_view(id)))
             }
-            Err(refusal) => Err(refusal),
+            Err(why) => {
+                let _ = self.note(who, id, "not kept: key revoked; until a restart it is");
+                let why = why.told();
+                Err(Refusal::Unkept(format!(
+                    "{why}; it works no more, but may after a restart: revoke it once more when there is room"
+                )))
+            }
         }
+    }
+
+    /// Keeps that a key, which was revoked here, is.
+    fn end_key(&self, id: &str, done: Done) -> Result<(), Refusal> {
+        let (rev, mut doc) = self.key(id)?;
+        if doc.about.ended.is_none() {
+            doc.about.ended = Some(done);
+            self.keep(KEYS, id, rev, &written(&doc))?;
+        }
+        self.keyring.known().revoked.remove(id);
+        Ok(())
     }
 
     /// A dynamic key and its revision.
@@ -238,7 +265,7 @@ impl Access {
         Ok(found)
     }
 
-    /// Judges a key, writes down who does what, keeps it and lets it work.
+    /// Judges a key, writes down who does what, keeps it and lets it work. Whoever calls is alone.
     fn put_key(
         &self,
         who: &Who,
@@ -249,7 +276,6 @@ impl Access {
         if doc.secrets.is_empty() && doc.key.certificate.is_none() {
             return Err(bad("certificate: it is all that this key is known by"));
         }
-        let _alone = self.keyring.alone();
         self.no_other_has(id, doc)?;
         let mut key = doc.key.clone();
         // Any hash will do for judging the rest, but that of another key.
@@ -261,8 +287,7 @@ impl Access {
             let judged = frame.judge_keys(vec![key]).into_iter().next();
             judged.unwrap_or(Ok(())).map_err(bad)?;
         }
-        self.note(who, id, told)?;
-        self.keep(KEYS, id, rev, &written(doc))?;
+        self.put(who, (KEYS, id), (rev, &written(doc)), told)?;
         Ok(self.key_view(id))
     }
 
@@ -288,18 +313,13 @@ impl Access {
 pub(in crate::access) fn tell_revocations(access: &Access) -> anyhow::Result<()> {
     let revoked = access.keyring.known().revoked.clone();
     for (id, done) in revoked {
-        if let Ok((rev, mut doc)) = access.key(&id)
-            && doc.about.ended.is_none()
-        {
-            doc.about.ended = Some(done);
-            match access.keep(KEYS, &id, rev, &written(&doc)) {
-                Ok(()) => {}
-                // Its newer revision comes with the next reading.
-                Err(Refusal::Conflict(_)) => continue,
-                Err(_) => return Err(Down.into()),
-            }
+        match access.end_key(&id, done) {
+            // Its newer revision comes with the next reading.
+            Ok(()) | Err(Refusal::Conflict(_)) => {}
+            Err(Refusal::Unkept(_)) => return Err(Down.into()),
+            // There is nothing to tell of.
+            Err(_) => drop(access.keyring.known().revoked.remove(&id)),
         }
-        access.keyring.known().revoked.remove(&id);
     }
     Ok(())
 }

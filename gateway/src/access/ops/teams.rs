@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Answer, Refusal, Who, bad, conflict, object, strange, typed};
+use super::{Answer, Refusal, Who, bad, changed, conflict, object, strange, typed};
 use crate::access::doc::{TeamDoc, lean, merge, written};
 use crate::access::words::{Words, no_secret};
 use crate::access::{Access, KEYS, TEAMS, view};
@@ -23,6 +23,7 @@ impl Access {
             _ => return Err(bad("name: a text, and it must be there")),
         };
         no_secret("name", &name)?;
+        let _alone = self.keyring.alone();
         if self.store.load().basis.teams.contains_key(&name) {
             return Err(conflict("the config has a team of this name"));
         }
@@ -34,7 +35,7 @@ impl Access {
         };
         let doc = TeamDoc {
             team: typed(fields)?,
-            about: words.about(who, self.now_ms()),
+            about: words.about(who, self.now_ms())?,
         };
         let body = self.put_team(who, &name, (rev, &doc), "team created")?;
         Ok(Answer::of(body))
@@ -47,7 +48,9 @@ impl Access {
     pub fn change_team(&self, who: &Who, name: &str, body: &[u8]) -> Result<Answer, Refusal> {
         let mut patch = object(body)?;
         let words = Words::take(&mut patch)?;
+        let _alone = self.keyring.alone();
         let (rev, mut doc) = self.team(name)?;
+        let (team, about) = (doc.team.clone(), doc.about.clone());
         let mut fields = serde_json::to_value(&doc.team).unwrap_or_default();
         lean(&mut fields);
         merge(&mut fields, &Value::Object(patch));
@@ -55,8 +58,9 @@ impl Access {
             return Err(bad("not an object"));
         };
         doc.team = typed(fields)?;
-        words.change(&mut doc.about, who, self.now_ms());
-        let body = self.put_team(who, name, (rev, &doc), "team changed")?;
+        words.change(&mut doc.about, who, self.now_ms())?;
+        let told = changed("team", (&team, &about), (&doc.team, &doc.about));
+        let body = self.put_team(who, name, (rev, &doc), &told)?;
         Ok(Answer::of(body))
     }
 
@@ -65,6 +69,7 @@ impl Access {
     /// # Errors
     /// [`Refusal`]: it has teams or keys still.
     pub fn delete_team(&self, who: &Who, name: &str) -> Result<Answer, Refusal> {
+        let _alone = self.keyring.alone();
         let (rev, mut doc) = self.team(name)?;
         {
             let known = self.keyring.known();
@@ -86,8 +91,7 @@ impl Access {
             }
         }
         doc.about.ended = Some(who.did(self.now_ms()));
-        self.note(who, name, "team deleted")?;
-        self.keep(TEAMS, name, rev, &written(&doc))?;
+        self.put(who, (TEAMS, name), (rev, &written(&doc)), "team deleted")?;
         Ok(Answer::of(json!({ "name": name, "deleted": true })))
     }
 
@@ -104,6 +108,7 @@ impl Access {
         }
     }
 
+    /// Judges a team, writes down who does what, keeps it and lets it work. Whoever calls is alone.
     fn put_team(
         &self,
         who: &Who,
@@ -136,8 +141,7 @@ impl Access {
                 }
             }
         }
-        self.note(who, name, told)?;
-        self.keep(TEAMS, name, rev, &written(doc))?;
+        self.put(who, (TEAMS, name), (rev, &written(doc)), told)?;
         Ok(view::team(name, doc, None))
     }
 }

@@ -127,6 +127,13 @@ impl Check<'_> {
                 "may do everything, and `separate_duties` forbids that: give each duty a token in admin.tokens",
             );
         }
+        if let Some(token) = &config.admin.token
+            && let Some(key) = keys.get(&token::digest(token.expose().as_bytes()))
+        {
+            let message =
+                format!("keys[{key}] is the same: who asks models is not who administers");
+            self.error(&at!["admin", "token"], message);
+        }
         let mut digests: HashMap<token::Digest, usize> = HashMap::new();
         let mut duties: HashMap<&str, Role> = HashMap::new();
         for (index, admin) in config.admin.tokens.iter().enumerate() {

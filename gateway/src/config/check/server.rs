@@ -17,6 +17,8 @@ const GIB: u64 = 1 << 30;
 const SPAN_MAX: Duration = Duration::from_secs(24 * 3600);
 /// Most retries; more would only make an outage worse.
 const RETRIES_MAX: u32 = 10;
+/// Shortest admin token that nobody is warned of: what people make up is shorter, what a tool makes is longer.
+const TOKEN_BYTES_LEAST: usize = 16;
 /// Most threads.
 const WORKERS_MAX: u32 = 1024;
 
@@ -99,7 +101,21 @@ impl Check<'_> {
                     "beyond loopback the admin endpoint needs a token: set admin.token",
                 );
             }
-            Ok(_) => {}
+            Ok(admin) => {
+                let token = config.admin.token.as_ref();
+                let is_short = token.is_some_and(|token| {
+                    let said = token.expose();
+                    token.file_reference().is_none()
+                        && !said.is_empty()
+                        && said.len() < TOKEN_BYTES_LEAST
+                });
+                if is_short && !admin.host.is_loopback() {
+                    let message = format!(
+                        "under {TOKEN_BYTES_LEAST} characters, and it may do everything for whoever guesses it beyond loopback: `openssl rand -hex 32` makes one"
+                    );
+                    self.warn(&at!["admin", "token"], message);
+                }
+            }
         }
         if let (Ok(data), Ok(admin)) = (&data, &admin)
             && data == admin

@@ -239,7 +239,15 @@ fn the_gateway_itself() {
             "admin: { listen: 0.0.0.0:9090 }\n",
             "y.yaml:5:18: admin.listen: beyond loopback the admin endpoint needs a token: set admin.token",
         ),
-        ("admin: { listen: 0.0.0.0:9090, token: t }\n", ""),
+        (
+            "admin: { listen: 0.0.0.0:9090, token: t }\n",
+            "y.yaml:5:39: warning: admin.token: under 16 characters, and it may do everything for whoever guesses it beyond loopback: `openssl rand -hex 32` makes one",
+        ),
+        (
+            "admin: { listen: 0.0.0.0:9090, token: 0123456789abcdef }\n",
+            "",
+        ),
+        ("admin: { token: t }\n", ""),
         (
             "admin: { listen: 127.0.0.1:8080, hosts: [\"a.b:1\"] }\n",
             "y.yaml:5:18: admin.listen: the admin endpoint needs an address of its own\ny.yaml:5:42: admin.hosts[0]: not the name of a host, without a port",
@@ -448,6 +456,19 @@ fn scopes_that_cannot_be_read() {
     let got = said(&format!("trusted_proxies: [10.0.0.0/8, x]\n{}", with("")));
     assert!(
         got.starts_with("y.yaml:1:31: trusted_proxies[1]: not a network"),
+        "{got}"
+    );
+}
+
+#[test]
+fn an_admins_token_is_no_key() {
+    let got = said(&with("admin: { token: ym-demo }\n"));
+    let expected =
+        "y.yaml:5:17: admin.token: keys[0] is the same: who asks models is not who administers";
+    assert_eq!(got, expected);
+    let got = said(&with("teams: { \"..\": {} }\n"));
+    assert!(
+        got.ends_with("a name is more than dots: nobody could ask for it"),
         "{got}"
     );
 }
