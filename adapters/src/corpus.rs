@@ -392,7 +392,8 @@ fn errors_become_the_faults_they_must() {
                 };
                 assert!(!matches!(fault.http_status(), 401 | 403));
                 // Nothing of the vendor's sentence comes near the client.
-                let shown = String::from_utf8(OpenAiChat.refusal(&fault).body.to_vec()).unwrap();
+                let shown =
+                    String::from_utf8(OpenAiChat.refusal(&fault, "req-1").body.to_vec()).unwrap();
                 let words = row["body"]["error"]["message"]
                     .as_str()
                     .filter(|words| words.len() > 3);

@@ -14,7 +14,7 @@ use wire::operation::{Reply, Work};
 use wire::sse;
 use wire::{Edits, Fault, Headers, Kind, Rope};
 
-use crate::places::{Asked, Endpoint, Listed, RequestHead};
+use crate::places::{Asked, Asks, Endpoint, Listed, RequestHead};
 use crate::quirks::{self, Loss, Quirks};
 use crate::vendor::Call;
 
@@ -209,6 +209,10 @@ pub trait ClientDialect: Dialect {
     /// Lens: the texts of a reply, or of one event of it. `data` was scanned onto `tape`; `saying` is empty.
     fn said(&self, data: &[u8], tape: &json::Tape, saying: &mut Saying);
 
+    /// Lens: whether a whole reply (status 2xx, JSON) is one to what was asked: it has the members that the dialect has for
+    /// that. Nobody knows what anything else says.
+    fn is_reply(&self, asks: Asks, root: Value<'_>) -> bool;
+
     /// Where the reply's own text goes: the lane that a label of generated content stands before.
     fn is_answer(&self, lane: wire::hold::Lane) -> bool;
 
@@ -239,16 +243,12 @@ pub trait ClientDialect: Dialect {
     /// An encoder for one reply.
     fn encoder(&self, reply: ReplyHead) -> Box<dyn Encoder>;
 
-    /// An error before the reply has begun.
-    fn refusal(&self, fault: &Fault) -> ErrorBody;
+    /// An error before the reply has begun; `id` is ours of the request, for dialects that tell it in the body.
+    fn refusal(&self, fault: &Fault, id: &str) -> ErrorBody;
 
-    /// An error in the middle of a stream: the last bytes of it.
-    fn stream_refusal(&self, fault: &Fault) -> Bytes;
-
-    /// The same for dialects that number their events: `events` is at least how many went before.
-    fn stream_refusal_after(&self, fault: &Fault, _events: u64) -> Bytes {
-        self.stream_refusal(fault)
-    }
+    /// An error in the middle of a stream: the last bytes of it. `events` is at least how many went before, for dialects that
+    /// number theirs.
+    fn stream_refusal(&self, fault: &Fault, id: &str, events: u64) -> Bytes;
 
     /// The event that ends a stream, for upstreams that forget theirs; empty if the dialect has none.
     fn end_marker(&self) -> &'static [u8];

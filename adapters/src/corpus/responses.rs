@@ -446,7 +446,7 @@ fn ends_are_told_by_their_reason() {
 #[test]
 fn an_error_event_can_be_read_both_ways() {
     let fault = wire::Fault::new(wire::Kind::BadRequest).param("input");
-    let event = Responses.stream_refusal_after(&fault, 7);
+    let event = Responses.stream_refusal(&fault, "req-1", 7);
     let text = std::str::from_utf8(&event).unwrap();
     let data = text.strip_prefix("event: error\ndata: ").unwrap();
     let data: Json = serde_json::from_str(data.strip_suffix("\n\n").unwrap()).unwrap();

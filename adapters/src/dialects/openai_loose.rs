@@ -12,7 +12,7 @@ use wire::json::{self, Value};
 use wire::sse;
 
 use super::openai_chat::decode_reply::{self, data_of, scan};
-use super::openai_chat::{encode_request, lens};
+use super::openai_chat::{encode_request, lens, shape};
 use crate::dialect::{Decoder, Dialect, DialectId, Encoded, Lossy};
 use crate::quirks::Quirks;
 use crate::vendor::Call;
@@ -39,7 +39,7 @@ impl Dialect for OpenAiLoose {
     }
 
     fn read_reply(&self, root: Value<'_>) -> ReplyFacts {
-        lens::read_reply(root)
+        shape::read_reply(root)
     }
 
     fn encode_request(

@@ -19,12 +19,16 @@ use super::dispatch::{Rest, Sent, collect};
 use super::form::Sending;
 use super::governing::{Governing, govern_whole};
 use super::reading::Head;
+use super::route::Routed;
 use super::settle::Exchange;
 use crate::upstream::client::{Body, Bounds, Client, Endpoint, Reply, Upload as _};
 use crate::upstream::request::Request;
 
 /// The kind of a transcript that is no JSON, of whatever kind the vendor calls it.
 const PLAIN_TEXT: &str = "text/plain; charset=utf-8";
+
+/// Forms of a transcript that are text.
+const TEXTS: [&str; 3] = ["text", "srt", "vtt"];
 
 /// Sends a form. Of one that still comes, nothing can be sent a second time.
 pub(super) async fn send(
@@ -72,10 +76,11 @@ async fn whole_over_http2(
 /// A good reply that is neither JSON nor a stream of events.
 pub(super) async fn other(
     exchange: &mut Exchange,
-    asks: Asks,
+    routed: &Routed,
     governing: &Governing,
     (head, mut body, mut clocks): (&Head, Body, Clocks),
 ) -> Result<Sent, Fault> {
+    let asks = routed.asked.endpoint.asks;
     let kind = head.headers.get(&CONTENT_TYPE).cloned();
     let kind = kind.unwrap_or(HeaderValue::from_static("application/octet-stream"));
     let says = |begin: &str| {
@@ -97,7 +102,7 @@ pub(super) async fn other(
             rest: Box::new(Rest { upstream, clocks }),
         });
     }
-    if !asks.is_form() || !says("text/") || says("text/html") {
+    if !wants_text(routed) || !says("text/") || says("text/html") {
         return Err(Fault::new(Kind::Malformed).reason("invalid_response"));
     }
     let most = exchange.limits().upstream_body_bytes.bytes();
@@ -107,6 +112,14 @@ pub(super) async fn other(
         body: governed(exchange, governing, text)?,
         kind: PLAIN_TEXT,
     })
+}
+
+/// Whether a transcript was asked for that is no JSON: of any other reply nobody knows whose words it holds.
+fn wants_text(routed: &Routed) -> bool {
+    let root = json::Value::root(&routed.facts.tape, &routed.body);
+    let format = root.and_then(|root| root.get("response_format"));
+    let is_text = |format: json::Value<'_>| TEXTS.iter().any(|text| format.is_named(text));
+    routed.asked.endpoint.asks.is_form() && format.is_some_and(is_text)
 }
 
 /// A text as a reply may say it. Governors read the insides of JSON strings: it becomes one, and comes back.

@@ -10,6 +10,7 @@ use adapters::vendor::{self, Vendor};
 use adapters::{ClientDialect, Decoder, Dialect, Encoder};
 use bytes::Bytes;
 use wire::canon;
+use wire::facts::{EventFacts, Finish};
 use wire::sse::{self, Splitter};
 use wire::{Fault, Headers, Kind, Rope};
 
@@ -24,8 +25,9 @@ mod mold;
 mod recording;
 
 pub(super) use decoding::Decoding;
+pub(super) use event::blanked;
 pub(super) use event::note;
-use event::{Speakers, count_texts, judge, named, observed, tally, translated};
+use event::{Said, Speakers, count_texts, judge, named, observed, tally, translated};
 use mold::{Mold, Run};
 pub(super) use recording::Recording;
 
@@ -135,11 +137,7 @@ pub(super) struct Reading {
     vendor: &'static dyn Vendor,
     told: Told,
     gear: Gear,
-    /// An event that is no error was seen.
-    begun: bool,
-    content: bool,
-    /// The end marker, or a finish, was seen.
-    ended: bool,
+    seen: Seen,
     pub(super) done: bool,
     /// An end of our own making was written.
     pub(super) closed: bool,
@@ -168,9 +166,7 @@ impl Reading {
             vendor,
             told,
             gear,
-            begun: false,
-            content: false,
-            ended: false,
+            seen: Seen::default(),
             done: false,
             closed: false,
             opened: Instant::now(),
@@ -206,11 +202,11 @@ impl Reading {
 
     /// Whether the first good event is in hand.
     pub(super) fn has_begun(&self) -> bool {
-        self.begun
+        self.seen.begun
     }
 
     pub(super) fn has_content(&self) -> bool {
-        self.content
+        self.seen.content
     }
 
     /// Takes one read; what may go down is added to `out`.
@@ -247,9 +243,7 @@ impl Reading {
             vendor,
             told,
             gear,
-            begun,
-            content,
-            ended,
+            seen,
             done,
             opened,
             ..
@@ -260,7 +254,7 @@ impl Reading {
                 let now = || *now.get_or_insert_with(|| nanos(*opened));
                 let place = (data, &mut kept, &mut at);
                 if alike(gear, splitter.limits(), now, place, meter, out)? {
-                    (*begun, *content) = (true, true);
+                    (seen.begun, seen.content) = (true, true);
                 }
             }
             let event = splitter
@@ -277,22 +271,16 @@ impl Reading {
                 Gear::Govern { hide_usage, text } => {
                     let now = *now.get_or_insert_with(|| nanos(*opened));
                     let place = (data, &mut kept, at);
-                    let facts = text.event(&event, by, (*hide_usage, now), place, out)?;
+                    let facts = text.event(&event, by, (*hide_usage, now, seen), place, out)?;
                     tally(&facts, meter)
                 }
                 Gear::Observe { hide_usage, run } => {
                     let place = (data, &mut kept, at);
-                    let facts = observed(&event, by, (*hide_usage, run), place, out)?;
+                    let facts = observed(&event, by, (*hide_usage, run, seen), place, out)?;
                     tally(&facts, meter)
                 }
             };
-            // An event with nothing in it does not tell yet that the reply is one.
-            *begun = *begun
-                || event
-                    .data()
-                    .is_some_and(|data| !data.trim_ascii().is_empty());
-            *content |= said.content;
-            *ended |= said.ended;
+            seen.take(&event, said)?;
             *done |= said.done;
         }
         self.flush(data, (at, kept), out)
@@ -333,14 +321,15 @@ impl Reading {
         Ok(())
     }
 
-    /// The reply ends here, by a fault: what the client is told of it. `events` were read before.
-    pub(super) fn refuse(&mut self, fault: &Fault, events: u64, out: &mut Rope) {
+    /// The reply ends here, by a fault: what the client is told of it. `events` were read before;
+    /// `id` is ours of the request.
+    pub(super) fn refuse(&mut self, fault: &Fault, id: &str, events: u64, out: &mut Rope) {
         let told = match &mut self.gear {
             Gear::Translate { encoder, .. } => encoder.refuse(fault, out),
             Gear::Observe { .. } | Gear::Govern { .. } => false,
         };
         if !told {
-            out.push(self.client.stream_refusal_after(fault, events));
+            out.push(self.client.stream_refusal(fault, id, events));
         }
     }
 
@@ -381,7 +370,7 @@ impl Reading {
             events.clear();
             encoder.end(out);
         } else if !self.done {
-            if !self.ended {
+            if !self.seen.ended {
                 return Err(Kind::CutShort.into());
             }
             if let Gear::Govern { text, .. } = &mut self.gear {
@@ -395,6 +384,60 @@ impl Reading {
         self.closed = true;
         Ok(())
     }
+}
+
+/// What of a reply was seen so far.
+#[derive(Default)]
+struct Seen {
+    /// An event of a reply.
+    begun: bool,
+    content: bool,
+    /// The end marker, or a finish.
+    ended: bool,
+    /// Choices that the vendor's moderation took back, by their number.
+    taken_back: u128,
+    /// What was written may not be shown.
+    sensitive: bool,
+}
+
+impl Seen {
+    /// Takes note of an event. An end with nothing before it is no reply.
+    fn take(&mut self, event: &sse::Event<'_>, said: Said) -> Result<(), Fault> {
+        self.content |= said.content;
+        if !self.begun {
+            if said.done && !said.finished && !said.content {
+                return Err(Fault::new(Kind::CutShort).reason("empty_reply"));
+            }
+            // One with nothing in it does not tell yet that the reply is one.
+            let data = event.data();
+            self.begun = data.is_some_and(|data| data.trim_ascii_start().starts_with(b"{"));
+        }
+        self.ended |= said.done || said.finished;
+        Ok(())
+    }
+
+    /// Brings a vendor's moderation to where clients look for it: an end may come later than the flag that it is due to.
+    fn moderate(&mut self, facts: &mut EventFacts) {
+        if let Some(told) = &facts.moderated {
+            self.sensitive |= told.sensitive;
+            for choice in &told.choices {
+                self.taken_back |= bit(*choice);
+            }
+        }
+        let silenced = self.sensitive && !self.content && !facts.content;
+        let taken_back = self.taken_back & bit(facts.finished) != 0;
+        if facts.finish.is_some_and(|finish| {
+            finish != Finish::ContentFilter && (taken_back || silenced && finish == Finish::Stop)
+        }) {
+            facts.finish = Some(Finish::ContentFilter);
+            facts.odd_finish = facts.finish_word.clone().unwrap_or_default();
+        }
+    }
+}
+
+/// Choices behind the last bit are none that anybody asked for.
+fn bit(choice: u32) -> u128 {
+    1_u128.checked_shl(choice).unwrap_or(0)
 }
 
 /// Takes the events that differ from an earlier one in their text alone, from `at` on, where one begins; whether there were

@@ -18,7 +18,7 @@ const RETRY_AFTER_MAX_S: u64 = 86_400;
 
 /// Ends the exchange with an error.
 pub(super) fn answer(mut exchange: Exchange, fault: Fault) -> (Response, Durable) {
-    let told = exchange.dialect.refusal(&fault);
+    let told = exchange.dialect.refusal(&fault, exchange.id.as_str());
     exchange.status = told.status;
     if exchange.principal.is_some()
         && matches!(
@@ -39,7 +39,7 @@ pub(super) fn answer(mut exchange: Exchange, fault: Fault) -> (Response, Durable
 
 /// An error without an exchange to tell of.
 pub(super) fn bare(fault: &Fault, id: RequestId, dialect: &dyn ClientDialect) -> Response {
-    let mut reply = response(dialect.refusal(fault), fault);
+    let mut reply = response(dialect.refusal(fault, id.as_str()), fault);
     text(&mut reply.headers, &name::REQUEST_ID, id.as_str());
     reply
 }

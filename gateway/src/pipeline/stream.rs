@@ -149,7 +149,8 @@ impl Stream {
                 let fault = audit::unavailable(&error);
                 let mut told = Rope::new();
                 let events = self.exchange.meter.events;
-                self.reading.refuse(&fault, events, &mut told);
+                self.reading
+                    .refuse(&fault, self.exchange.id.as_str(), events, &mut told);
                 if let Some(array) = &mut self.array {
                     array.take_back();
                 }
@@ -252,7 +253,8 @@ impl Stream {
         self.tally();
         self.upstream = None;
         let events = self.exchange.meter.events;
-        self.reading.refuse(fault, events, &mut out);
+        self.reading
+            .refuse(fault, self.exchange.id.as_str(), events, &mut out);
         self.exchange.keep_sent(&out);
         let out = self.framed(out, true);
         self.exchange.failed(fault);

@@ -29,13 +29,18 @@ pub const TOKENS_MAX: u64 = 1_000_000_000;
 
 impl Usage {
     /// This report, made after `earlier` of the same reply. The later one counts, nothing is summed; but one that does not
-    /// count the prompt, as some dialects' last one does not, leaves it as it was.
+    /// count the prompt, as some dialects' last one does not, or what was generated, leaves that as it was.
     #[must_use]
     pub fn after(mut self, earlier: Option<Self>) -> Self {
-        if let Some(earlier) = earlier.filter(|_| self.prompt == 0) {
+        let Some(earlier) = earlier else { return self };
+        if self.prompt == 0 {
             self.prompt = earlier.prompt;
             self.cached = earlier.cached;
             self.cache_write = earlier.cache_write;
+        }
+        if self.completion == 0 {
+            self.completion = earlier.completion;
+            self.reasoning = earlier.reasoning;
         }
         self
     }
@@ -167,8 +172,25 @@ pub struct EventFacts {
     /// Span in the event's data of a finish word (quotes included) that is the vendor's own: the client's dialect knows
     /// only [`Finish::as_str`]'s. Empty if there is none.
     pub odd_finish: Range<usize>,
+    /// The choice that ended.
+    pub finished: u32,
+    /// Span of its finish word, quotes included.
+    pub finish_word: Option<Range<usize>>,
+    /// What the vendor's moderation says of it; hardly ever anything.
+    pub moderated: Option<Box<Moderated>>,
     /// It is not what the dialect says.
     pub malformed: bool,
+}
+
+/// What a vendor's moderation says beside a reply.
+#[derive(Clone, Debug, Default)]
+pub struct Moderated {
+    /// Choices that were taken back: their end is [`Finish::ContentFilter`], whatever the vendor calls it.
+    pub choices: Vec<u32>,
+    /// Spans of texts that must not be shown.
+    pub withheld: Vec<Range<usize>>,
+    /// What was written may not be shown: if nothing was, the reply's end is [`Finish::ContentFilter`].
+    pub sensitive: bool,
 }
 
 /// What a whole reply says.
@@ -180,6 +202,8 @@ pub struct ReplyFacts {
     pub finish: Option<Finish>,
     /// Spans of finish words that are the vendor's own, and what they mean; see [`EventFacts::odd_finish`].
     pub odd_finishes: Vec<(Range<usize>, Finish)>,
+    /// Spans of texts that must not be shown; see [`Moderated::withheld`].
+    pub withheld: Vec<Range<usize>>,
     /// Images that were made.
     pub images: u32,
     /// Sound that was read, in milliseconds.

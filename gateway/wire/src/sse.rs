@@ -174,11 +174,8 @@ impl Splitter {
         }
         self.spent = true;
         let skip = if self.begun { 0 } else { bom(&self.carry) };
-        Some(Event {
-            raw: &self.carry,
-            at: None,
-            skip,
-        })
+        let event = Event::alone(&self.carry);
+        Some(Event { skip, ..event })
     }
 }
 
@@ -240,6 +237,13 @@ impl Search {
 }
 
 impl<'a> Event<'a> {
+    /// An event that lies in no read.
+    #[must_use]
+    pub fn alone(raw: &'a [u8]) -> Self {
+        let (at, skip) = (None, 0);
+        Self { raw, at, skip }
+    }
+
     /// The lines, without their ends.
     fn lines(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let mut rest = self.raw.get(self.skip..).unwrap_or_default();

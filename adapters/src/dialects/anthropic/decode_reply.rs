@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use wire::canon::{Event, Raw, Str};
 use wire::facts::Finish;
-use wire::json::{self, Type, Value};
+use wire::json::{self, Value};
 use wire::sse;
 use wire::{Fault, Kind};
 
@@ -14,7 +14,9 @@ use super::lens::{self, Counts};
 use super::{REDACTED, SIGNATURE};
 use crate::dialect::Decoder;
 use crate::dialects::openai_chat::decode_reply::{data_of, scan};
+use crate::dialects::openai_chat::shape::is_wordless;
 use crate::mold::Mold;
+use crate::places::Asks;
 
 /// Calls of one reply that are followed; more are read as malformed.
 const CALLS_MAX: u32 = 1024;
@@ -26,6 +28,7 @@ const OPEN_MAX: usize = 64;
 pub(super) struct Reader {
     mold: Mold,
     tape: json::Tape,
+    started: bool,
     done: bool,
     failed: bool,
     finished: bool,
@@ -88,7 +91,7 @@ impl Decoder for Reader {
         }
         let content = root
             .get("content")
-            .filter(|content| content.kind() == Type::Array);
+            .filter(|_| lens::is_reply(Asks::Reply, root));
         let content = content.ok_or(Kind::Malformed)?;
         start(body, root, out);
         for (at, block) in content.elements().enumerate() {
@@ -101,10 +104,14 @@ impl Decoder for Reader {
     }
 
     fn end(&mut self, _: &mut Vec<Event>) -> Result<(), Fault> {
-        if self.failed || !(self.done || self.finished) {
+        if self.failed || !self.started || !(self.done || self.finished) {
             return Err(Kind::CutShort.into());
         }
         Ok(())
+    }
+
+    fn is_over(&self) -> bool {
+        self.done
     }
 }
 
@@ -122,6 +129,7 @@ impl Reader {
         let index = root.get("index").and_then(|index| index.as_u64());
         let index = index.unwrap_or(0);
         let kind = root.get("type").and_then(|kind| kind.as_str());
+        self.started |= kind.as_deref().is_some_and(lens::says);
         match kind.as_deref() {
             Some("message_start") => {
                 let message = root.get("message").ok_or(Kind::Malformed)?;
@@ -144,8 +152,9 @@ impl Reader {
                 self.usage(root.get("usage"), out);
             }
             Some("message_stop") => self.done = true,
-            Some(_) => {}
-            None => return Err(Kind::Malformed.into()),
+            // What is not known yet has no word elsewhere; but a reply does not begin so.
+            Some(_) if self.started || is_wordless(root) => {}
+            Some(_) | None => return Err(Kind::Malformed.into()),
         }
         Ok(())
     }

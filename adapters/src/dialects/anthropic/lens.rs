@@ -12,6 +12,8 @@ use wire::json::{self, Type, Value};
 use wire::sse;
 
 use crate::dialects::openai_chat::lens::read_object;
+use crate::dialects::openai_chat::shape::{is_list_of_objects, is_wordless};
+use crate::places::Asks;
 
 /// How an event with a piece begins.
 const DELTA: &[u8] = b"{\"type\":\"content_block_delta\",\"index\":";
@@ -44,7 +46,7 @@ pub(super) fn read_event(event: &sse::Event<'_>, scratch: &mut json::Tape, facts
         read_slow(&data, scratch, facts);
     }
     if event.word() == Some("error") {
-        facts.error = true;
+        (facts.error, facts.malformed) = (true, false);
     }
 }
 
@@ -74,10 +76,12 @@ fn read_root(root: Value<'_>, facts: &mut EventFacts) {
     match kind.as_deref() {
         Some("message_start") => {
             let message = root.get("message");
+            facts.malformed = !is_object(message);
             usage_into(message.and_then(|message| message.get("usage")), facts);
         }
         Some("content_block_start") => {
             let block = root.get("content_block");
+            facts.malformed = !is_object(block);
             facts.content = block.is_some_and(|block| {
                 let has = |name: &str| block.get(name).is_some_and(|one| one.has_text());
                 has("text")
@@ -89,6 +93,7 @@ fn read_root(root: Value<'_>, facts: &mut EventFacts) {
         }
         Some("content_block_delta") => {
             let delta = root.get("delta");
+            facts.malformed = !is_object(delta);
             facts.content = ["text", "thinking", "partial_json"].iter().any(|name| {
                 delta
                     .and_then(|delta| delta.get(name))
@@ -100,9 +105,35 @@ fn read_root(root: Value<'_>, facts: &mut EventFacts) {
             usage_into(root.get("usage"), facts);
         }
         Some("message_stop") => facts.done = true,
-        // Events that are not known yet pass.
-        Some(_) => {}
+        Some("content_block_stop") => {}
+        // Pings, and events that are not known yet.
+        Some(_) => facts.malformed = !is_wordless(root),
         None => facts.malformed = true,
+    }
+}
+
+/// Whether events of that type are part of a reply, and not its end.
+pub(super) fn says(kind: &str) -> bool {
+    kind.starts_with("content_block_") || matches!(kind, "message_start" | "message_delta")
+}
+
+fn is_object(value: Option<Value<'_>>) -> bool {
+    value.is_some_and(|value| value.kind() == Type::Object)
+}
+
+/// Whether a whole reply is one to what was asked.
+pub(super) fn is_reply(asks: Asks, root: Value<'_>) -> bool {
+    match asks {
+        Asks::Reply => {
+            let kind = root.get("type");
+            let content = root.get("content");
+            kind.is_none_or(|kind| kind.is_named("message"))
+                && content.is_some_and(|content| is_list_of_objects(&content))
+        }
+        Asks::Count => root
+            .get("input_tokens")
+            .is_some_and(|count| count.as_u64().is_some()),
+        _ => false,
     }
 }
 

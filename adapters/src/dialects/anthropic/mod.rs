@@ -140,6 +140,10 @@ impl ClientDialect for Anthropic {
         contents::of_reply(data, tape, saying);
     }
 
+    fn is_reply(&self, asks: Asks, root: Value<'_>) -> bool {
+        lens::is_reply(asks, root)
+    }
+
     fn is_answer(&self, lane: wire::hold::Lane) -> bool {
         contents::is_answer(lane)
     }
@@ -163,16 +167,16 @@ impl ClientDialect for Anthropic {
         Box::new(encode_reply::Writer::new(reply))
     }
 
-    fn refusal(&self, fault: &Fault) -> ErrorBody {
+    fn refusal(&self, fault: &Fault, id: &str) -> ErrorBody {
         ErrorBody {
             status: error_status(fault),
             content_type: "application/json",
-            body: error_body(fault, b"", b"").into(),
+            body: error_body(fault, id, (b"", b"")).into(),
         }
     }
 
-    fn stream_refusal(&self, fault: &Fault) -> Bytes {
-        error_body(fault, b"event: error\ndata: ", b"\n\n").into()
+    fn stream_refusal(&self, fault: &Fault, id: &str, _: u64) -> Bytes {
+        error_body(fault, id, (b"event: error\ndata: ", b"\n\n")).into()
     }
 
     fn end_marker(&self) -> &'static [u8] {
@@ -212,8 +216,8 @@ fn error_status(fault: &Fault) -> u16 {
     }
 }
 
-/// `{"type":"error","error":{type, message, details}}`, between two frames. `details.error_code` is our own code.
-fn error_body(fault: &Fault, before: &[u8], after: &[u8]) -> Vec<u8> {
+/// `{"type":"error","error":{type, message, details},"request_id"}`, between two frames. `details.error_code` is our own code.
+fn error_body(fault: &Fault, id: &str, (before, after): (&[u8], &[u8])) -> Vec<u8> {
     let mut out = Vec::with_capacity(256);
     out.extend_from_slice(before);
     out.extend_from_slice(b"{\"type\":\"error\",\"error\":{\"type\":\"");
@@ -222,7 +226,9 @@ fn error_body(fault: &Fault, before: &[u8], after: &[u8]) -> Vec<u8> {
     write_told(fault, &mut out);
     out.extend_from_slice(b"\",\"details\":{\"error_code\":\"");
     out.extend_from_slice(fault.public_code().as_str().as_bytes());
-    out.extend_from_slice(b"\"}}}");
+    out.extend_from_slice(b"\"}},\"request_id\":\"");
+    json::escape(id, &mut out);
+    out.extend_from_slice(b"\"}");
     out.extend_from_slice(after);
     out
 }

@@ -289,7 +289,7 @@ fn errors_are_the_dialects() {
         (Fault::new(Kind::JournalDown), 529, "overloaded_error"),
         (Fault::new(Kind::Bug), 500, "api_error"),
     ] {
-        let told = Anthropic.refusal(&fault);
+        let told = Anthropic.refusal(&fault, "req-1");
         let body: Json = serde_json::from_slice(&told.body).unwrap();
         assert_eq!(
             (told.status, &body["error"]["type"]),
@@ -300,7 +300,8 @@ fn errors_are_the_dialects() {
             body["error"]["details"]["error_code"],
             fault.public_code().as_str()
         );
-        let event = Anthropic.stream_refusal(&fault);
+        assert_eq!(body["request_id"], "req-1");
+        let event = Anthropic.stream_refusal(&fault, "req-1", 0);
         assert!(event.starts_with(b"event: error\ndata: {") && event.ends_with(b"}\n\n"));
     }
 }

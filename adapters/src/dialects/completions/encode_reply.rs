@@ -118,7 +118,7 @@ impl Writer {
                 self.ended.push(*choice);
                 self.chunk(weave, *choice, None, Some(*finish));
             }
-            Event::Usage(usage) => self.usage = Some(*usage),
+            Event::Usage(usage) => self.usage = Some(usage.after(self.usage)),
             // Without a place here, or told by the relay.
             _ => {}
         }
@@ -165,7 +165,7 @@ impl Encoder for Writer {
         for event in events {
             match event {
                 Event::Start { id, created, .. } => self.start(id, *created),
-                Event::Usage(usage) => self.usage = Some(*usage),
+                Event::Usage(usage) => self.usage = Some(usage.after(self.usage)),
                 other => gather(&mut choices, other),
             }
         }

@@ -16,7 +16,7 @@ use wire::facts::{Contents, EventFacts, ReplyFacts, RequestFacts, Saying};
 use wire::json::{self, Value};
 use wire::sse;
 
-use super::openai_chat::{OpenAiChat, contents, decode_reply, forward, lens};
+use super::openai_chat::{OpenAiChat, contents, decode_reply, forward, lens, shape};
 use crate::dialect::{
     ClientDialect, Decoder, Dialect, DialectId, Encoded, Encoder, ErrorBody, Forward, Lossy,
     ReplyHead,
@@ -43,7 +43,7 @@ impl Dialect for Completions {
     }
 
     fn read_reply(&self, root: Value<'_>) -> ReplyFacts {
-        lens::read_reply(root)
+        shape::read_reply(root)
     }
 
     fn encode_request(
@@ -86,6 +86,10 @@ impl ClientDialect for Completions {
         contents::of_reply(data, tape, saying);
     }
 
+    fn is_reply(&self, asks: Asks, root: Value<'_>) -> bool {
+        shape::is_reply(asks, root)
+    }
+
     fn is_answer(&self, lane: wire::hold::Lane) -> bool {
         contents::is_answer(lane)
     }
@@ -109,12 +113,12 @@ impl ClientDialect for Completions {
         Box::new(encode_reply::Writer::new(reply))
     }
 
-    fn refusal(&self, fault: &Fault) -> ErrorBody {
-        OpenAiChat.refusal(fault)
+    fn refusal(&self, fault: &Fault, id: &str) -> ErrorBody {
+        OpenAiChat.refusal(fault, id)
     }
 
-    fn stream_refusal(&self, fault: &Fault) -> Bytes {
-        OpenAiChat.stream_refusal(fault)
+    fn stream_refusal(&self, fault: &Fault, id: &str, events: u64) -> Bytes {
+        OpenAiChat.stream_refusal(fault, id, events)
     }
 
     fn end_marker(&self) -> &'static [u8] {

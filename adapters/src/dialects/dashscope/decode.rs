@@ -45,6 +45,9 @@ impl Decoder for Reader {
                 out.push(Event::Error(Raw::of(&data, root)));
                 return Ok(());
             }
+            if !super::is_event(root) {
+                return Err(Kind::Malformed.into());
+            }
             self.root(&data, root, out)
         });
         self.tape = tape;
@@ -58,7 +61,7 @@ impl Decoder for Reader {
             out.push(Event::Error(Raw::of(body, root)));
             return Ok(());
         }
-        if output.is_none() {
+        if !super::is_reply(root) {
             return Err(Kind::Malformed.into());
         }
         self.root(body, root, out)

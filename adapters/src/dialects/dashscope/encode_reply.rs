@@ -137,7 +137,7 @@ impl Writer {
                 Ok(())
             }
             Event::Usage(usage) => {
-                self.frame.usage = Some(*usage);
+                self.frame.usage = Some(usage.after(self.frame.usage));
                 Ok(())
             }
         }
@@ -342,7 +342,7 @@ impl Encoder for Writer {
         for event in events {
             match event {
                 Event::Start { id, .. } => self.frame.start(id),
-                Event::Usage(usage) => self.frame.usage = Some(*usage),
+                Event::Usage(usage) => self.frame.usage = Some(usage.after(self.frame.usage)),
                 Event::Error(_) => {}
                 other => gather(&mut answers, other),
             }

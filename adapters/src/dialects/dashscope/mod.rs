@@ -69,6 +69,7 @@ impl Dialect for DashScope {
                 facts.usage = Some(usage);
                 facts.usage_span = span;
             }
+            facts.malformed = !facts.error && !is_event(root);
         });
     }
 
@@ -155,6 +156,10 @@ impl ClientDialect for DashScope {
         contents::of_reply(data, tape, saying);
     }
 
+    fn is_reply(&self, asks: Asks, root: Value<'_>) -> bool {
+        asks == Asks::Reply && is_reply(root)
+    }
+
     fn is_answer(&self, lane: wire::hold::Lane) -> bool {
         contents::is_answer(lane)
     }
@@ -178,7 +183,7 @@ impl ClientDialect for DashScope {
         Box::new(encode_reply::Writer::new(reply))
     }
 
-    fn refusal(&self, fault: &Fault) -> ErrorBody {
+    fn refusal(&self, fault: &Fault, _: &str) -> ErrorBody {
         ErrorBody {
             status: fault.http_status(),
             content_type: "application/json",
@@ -187,7 +192,7 @@ impl ClientDialect for DashScope {
     }
 
     /// The status stands in a comment, and in a line for older clients.
-    fn stream_refusal(&self, fault: &Fault) -> Bytes {
+    fn stream_refusal(&self, fault: &Fault, _: &str, _: u64) -> Bytes {
         let status = fault.http_status();
         let head = format!("event:error\n:HTTP_STATUS/{status}\nstatus:{status}\ndata:");
         [head.as_bytes(), &error_body(fault), b"\n\n"]
@@ -250,6 +255,22 @@ fn choices<'a>(root: Value<'a>) -> impl Iterator<Item = Value<'a>> {
         .and_then(|output| output.get("choices"))
         .filter(|choices| choices.kind() == Type::Array);
     choices.into_iter().flat_map(|choices| choices.elements())
+}
+
+/// Whether a whole reply is one: it has choices, or the text of the older shape.
+fn is_reply(root: Value<'_>) -> bool {
+    let output = root.get("output");
+    let text = output.and_then(|output| output.get("text"));
+    choices(root)
+        .next()
+        .is_some_and(|one| one.get("message").is_some())
+        || text.is_some_and(|text| text.kind() == Type::String)
+}
+
+/// Whether an event is one of a reply.
+fn is_event(root: Value<'_>) -> bool {
+    let output = root.get("output");
+    output.is_some_and(|output| output.kind() == Type::Object)
 }
 
 /// Why the first choice ended; without choices the reason stands beside the text.

@@ -50,11 +50,10 @@ impl Decoder for Reader {
     }
 
     fn whole(&mut self, body: &Bytes, root: Value<'_>, out: &mut Vec<Event>) -> Result<(), Fault> {
-        let known = ["candidates", "promptFeedback", "error"];
-        if !known.iter().any(|name| get(root, name).is_some()) {
+        self.root(body, root, out)?;
+        if self.candidates.is_empty() && !self.failed {
             return Err(Kind::Malformed.into());
         }
-        self.root(body, root, out)?;
         // Some models leave out why they ended.
         for one in self.candidates.iter_mut().filter(|one| !one.finished) {
             one.finished = true;
@@ -90,6 +89,9 @@ impl Reader {
             self.failed = true;
             out.push(Event::Error(Raw::from_raw(BLOCKED)));
             return Ok(());
+        }
+        if !lens::is_event(root) {
+            return Err(Kind::Malformed.into());
         }
         if !std::mem::replace(&mut self.started, true) {
             let text = |name: &str| get(root, name).and_then(|one| Str::of(data, one));

@@ -8,6 +8,8 @@ use wire::sse;
 
 use super::names::{at, get};
 use crate::dialects::openai_chat::lens::read_scanned;
+use crate::dialects::openai_chat::shape::is_list_of_objects;
+use crate::places::Asks;
 
 /// Reads one event.
 pub(super) fn read_event(event: &sse::Event<'_>, scratch: &mut json::Tape, facts: &mut EventFacts) {
@@ -30,6 +32,32 @@ fn read_root(root: Value<'_>, facts: &mut EventFacts) {
     if let Some((value, usage)) = usage_of(root) {
         facts.usage = Some(usage);
         facts.usage_span = value.span();
+    }
+    facts.malformed = !is_event(root);
+}
+
+/// Whether an event is one of a reply: it has candidates, or says why there are none, or what it cost.
+pub(super) fn is_event(root: Value<'_>) -> bool {
+    let holds = |name: &str| get(root, name).is_some_and(|one| one.kind() == Type::Object);
+    match get(root, "candidates") {
+        Some(candidates) => is_list_of_objects(&candidates),
+        None => holds("promptFeedback") || holds("usageMetadata"),
+    }
+}
+
+/// Whether a whole reply is one to what was asked.
+pub(super) fn is_reply(asks: Asks, root: Value<'_>) -> bool {
+    let says = |candidate: Value<'_>| {
+        let holds = |name: &str| get(candidate, name).is_some();
+        holds("content") || holds("finishReason")
+    };
+    let mut candidates = get(root, "candidates")
+        .into_iter()
+        .flat_map(|all| all.elements());
+    match asks {
+        Asks::Reply => is_event(root) && candidates.all(says),
+        Asks::Count => get(root, "totalTokens").is_some_and(|total| total.as_u64().is_some()),
+        _ => false,
     }
 }
 

@@ -152,6 +152,10 @@ impl ClientDialect for Gemini {
         contents::of_reply(data, tape, saying);
     }
 
+    fn is_reply(&self, asks: Asks, root: Value<'_>) -> bool {
+        lens::is_reply(asks, root)
+    }
+
     fn is_answer(&self, lane: wire::hold::Lane) -> bool {
         contents::is_answer(lane)
     }
@@ -175,7 +179,7 @@ impl ClientDialect for Gemini {
         Box::new(encode_reply::Writer::new(reply))
     }
 
-    fn refusal(&self, fault: &Fault) -> ErrorBody {
+    fn refusal(&self, fault: &Fault, _: &str) -> ErrorBody {
         ErrorBody {
             status: error_status(fault),
             content_type: "application/json",
@@ -183,7 +187,7 @@ impl ClientDialect for Gemini {
         }
     }
 
-    fn stream_refusal(&self, fault: &Fault) -> Bytes {
+    fn stream_refusal(&self, fault: &Fault, _: &str, _: u64) -> Bytes {
         error_body(fault, b"data: ", b"\n\n").into()
     }
 

@@ -418,7 +418,7 @@ fn errors_are_the_dialects() {
         (Fault::new(Kind::Bug), 500, "INTERNAL"),
     ] {
         let fault = fault.retry_after(Duration::from_millis(2100));
-        let told = Gemini.refusal(&fault);
+        let told = Gemini.refusal(&fault, "req-1");
         let body: Json = serde_json::from_slice(&told.body).unwrap();
         let error = &body["error"];
         assert_eq!(
@@ -428,7 +428,7 @@ fn errors_are_the_dialects() {
         );
         assert_eq!(error["details"][0]["reason"], fault.public_code().as_str());
         assert_eq!(error["details"][1]["retryDelay"], "3s");
-        let event = Gemini.stream_refusal(&fault);
+        let event = Gemini.stream_refusal(&fault, "req-1", 0);
         assert!(event.starts_with(b"data: {\"error\":{\"code\":") && event.ends_with(b"}\n\n"));
     }
 }

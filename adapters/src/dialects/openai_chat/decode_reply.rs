@@ -12,6 +12,7 @@ use wire::sse;
 use wire::{Fault, Kind};
 
 use super::lens;
+use super::shape::{is_chunk, is_completion};
 use crate::dialect::Decoder;
 use crate::mold::Mold;
 
@@ -41,6 +42,8 @@ struct Choice {
     said: bool,
     /// There were deltas: a message behind them is the whole.
     deltas: bool,
+    /// The vendor's moderation took it back.
+    flagged: bool,
     finished: bool,
 }
 
@@ -123,7 +126,7 @@ impl Decoder for Reader {
 
     fn whole(&mut self, body: &Bytes, root: Value<'_>, out: &mut Vec<Event>) -> Result<(), Fault> {
         self.done = true;
-        if lens::inner(root).get("choices").is_none() && !lens::is_error(root) {
+        if !is_completion(lens::inner(root)) && !lens::is_error(root) {
             return Err(Kind::Malformed.into());
         }
         self.root(body, root, out)?;
@@ -135,12 +138,16 @@ impl Decoder for Reader {
 
     fn end(&mut self, out: &mut Vec<Event>) -> Result<(), Fault> {
         let finished = self.choices.iter().all(|choice| choice.finished);
-        let ended = self.done || (finished && !self.choices.is_empty());
+        let ended = (self.done || finished) && !self.choices.is_empty();
         if self.failed || !ended {
             return Err(Kind::CutShort.into());
         }
         self.close(out);
         Ok(())
+    }
+
+    fn is_over(&self) -> bool {
+        self.done
     }
 }
 
@@ -180,10 +187,10 @@ impl Reader {
             choice.finished = true;
             out.push(Event::Finish {
                 choice: choice.number,
-                finish: if choice.calls.any() {
-                    Finish::ToolCalls
-                } else {
-                    Finish::Stop
+                finish: match choice {
+                    Choice { flagged: true, .. } => Finish::ContentFilter,
+                    _ if choice.calls.any() => Finish::ToolCalls,
+                    _ => Finish::Stop,
                 },
             });
         }
@@ -196,6 +203,9 @@ impl Reader {
             return Ok(());
         }
         let root = lens::inner(root);
+        if !is_chunk(root) {
+            return Err(Kind::Malformed.into());
+        }
         if !std::mem::replace(&mut self.started, true) {
             let text = |name: &str| root.get(name).and_then(|one| Str::of(data, one));
             out.push(Event::Start {
@@ -210,10 +220,7 @@ impl Reader {
             if number >= CHOICES_MAX {
                 return Err(Kind::Malformed.into());
             }
-            let withheld = root
-                .get("output_sensitive")
-                .and_then(|flag| flag.as_bool())
-                .unwrap_or(false);
+            let withheld = lens::is_sensitive(root);
             self.choice(number).read(data, value, withheld, out)?;
         }
         if let Some((_, usage)) = lens::usage_of(root) {
@@ -286,11 +293,8 @@ impl Choice {
             let value = Raw::of(data, logprobs);
             out.push(Event::Logprobs { choice, value });
         }
-        // From 3 on a risk flag means that the text must not be shown.
-        let flag = value
-            .get("flag")
-            .and_then(|flag| flag.as_u64())
-            .unwrap_or(0);
+        let flag = lens::flag_of(value);
+        self.flagged |= flag >= lens::TAKEN_BACK;
         // A message behind deltas says the whole once more. One vendor calls its deltas messages.
         let delta = value.get("delta");
         self.deltas |= delta.is_some();
@@ -306,7 +310,7 @@ impl Choice {
         }
         // What a search of the vendor's own found is no answer.
         let shown = |delta: &Value<'_>| {
-            flag < 3 && !delta.get("role").is_some_and(|role| role.is_named("tool"))
+            flag < lens::WITHHELD && !delta.get("role").is_some_and(|role| role.is_named("tool"))
         };
         if let Some(delta) = delta.filter(shown) {
             let before = out.len();
@@ -335,6 +339,8 @@ impl Choice {
             && !std::mem::replace(&mut self.finished, true)
         {
             let finish = match finish {
+                Finish::Failed => Finish::Failed,
+                _ if self.flagged => Finish::ContentFilter,
                 Finish::Stop if self.calls.any() => Finish::ToolCalls,
                 Finish::Stop if withheld && !self.said => Finish::ContentFilter,
                 other => other,

@@ -240,7 +240,7 @@ impl Writer {
                     self.chunk(weave, *choice, Some(*finish), |_| ());
                 }
             }
-            Event::Usage(usage) => self.usage = Some(*usage),
+            Event::Usage(usage) => self.usage = Some(usage.after(self.usage)),
         }
     }
 }
@@ -272,7 +272,7 @@ impl Encoder for Writer {
         for event in events {
             match event {
                 Event::Start { id, created, .. } => self.start(id, *created),
-                Event::Usage(usage) => self.usage = Some(*usage),
+                Event::Usage(usage) => self.usage = Some(usage.after(self.usage)),
                 Event::Error(_) => {}
                 other => gather(&mut answers, other),
             }

@@ -8,9 +8,11 @@
 use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
-use wire::facts::{EventFacts, Finish, ReplyFacts, Usage};
+use wire::facts::{EventFacts, Finish, Moderated, Usage};
 use wire::json::{self, Type, Value};
 use wire::sse;
+
+use super::shape::is_chunk;
 
 /// Bounds of an event's JSON; an upstream's is judged like a client's.
 pub(crate) const LIMITS: json::Limits = json::Limits {
@@ -21,24 +23,30 @@ pub(crate) const LIMITS: json::Limits = json::Limits {
     tokens: 1 << 18,
 };
 
-/// Longest sound that is believed: a day.
-const AUDIO_MAX_S: f64 = 86_400.0;
+/// A risk flag from which on an answer was withdrawn or cut.
+pub(super) const TAKEN_BACK: u64 = 2;
+/// A risk flag from which on its text must not be shown.
+pub(super) const WITHHELD: u64 = 3;
 
 struct Probes {
+    choices: Finder<'static>,
     content: Finder<'static>,
     text: Finder<'static>,
     finish: Finder<'static>,
     usage: Finder<'static>,
     error: Finder<'static>,
+    flag: Finder<'static>,
 }
 
 static PROBES: LazyLock<Probes> = LazyLock::new(|| Probes {
+    choices: Finder::new(b"\"choices\""),
     // Without its first quote: `reasoning_content` is found too.
     content: Finder::new(b"content\""),
     text: Finder::new(b"\"text\""),
     finish: Finder::new(b"\"finish_reason\""),
     usage: Finder::new(b"\"usage\""),
     error: Finder::new(b"\"error"),
+    flag: Finder::new(b"\"flag\""),
 });
 
 /// Reads one event.
@@ -80,7 +88,7 @@ fn read_by(
         read_slow(&data, scratch, facts);
     }
     if event.name() == Some(b"error") {
-        facts.error = true;
+        (facts.error, facts.malformed) = (true, false);
     }
 }
 
@@ -99,21 +107,24 @@ fn single_line(raw: &[u8]) -> Option<&[u8]> {
 /// Whether an event surely carries text, and nothing that asks for a closer look.
 fn plain_text(content: &Finder<'static>, data: &[u8]) -> bool {
     let probes = &*PROBES;
-    let text = content.find_iter(data).any(|at| {
+    let text = content.find_iter(data).find(|at| {
         let value = behind_colon(data, at + content.needle().len());
         matches!(value, Some([b'"', next, ..]) if *next != b'"')
     });
-    text && data.first() == Some(&b'{')
+    let before = text.and_then(|at| data.get(..at));
+    before.is_some_and(|before| probes.choices.find(before).is_some())
+        && data.first() == Some(&b'{')
         && data.trim_ascii_end().last() == Some(&b'}')
-        && all_null(data, &probes.finish)
-        && all_null(data, &probes.usage)
+        && all_are(b"null", data, &probes.finish)
+        && all_are(b"null", data, &probes.usage)
         && probes.error.find(data).is_none()
+        && all_are(b"0", data, &probes.flag)
 }
 
-/// Whether every member of that name is null.
-fn all_null(data: &[u8], probe: &Finder<'_>) -> bool {
+/// Whether every member of that name is this.
+fn all_are(this: &[u8], data: &[u8], probe: &Finder<'_>) -> bool {
     probe.find_iter(data).all(|at| {
-        behind_colon(data, at + probe.needle().len()).is_none_or(|value| value.starts_with(b"null"))
+        behind_colon(data, at + probe.needle().len()).is_none_or(|value| value.starts_with(this))
     })
 }
 
@@ -169,10 +180,18 @@ fn read_root(root: Value<'_>, facts: &mut EventFacts) {
     for choice in choices.iter().flat_map(Value::elements) {
         empty = false;
         facts.content |= has_content(choice);
-        facts.finish = facts.finish.or_else(|| finish_of(choice));
-        if let Some(span) = odd_finish(choice) {
+        if let (None, Some(finish)) = (facts.finish, finish_of(choice)) {
+            facts.finish = Some(finish);
+            facts.finished = number_of(choice);
+            facts.finish_word = choice.get("finish_reason").map(|word| word.span());
+        }
+        if let Some((span, _)) = odd_finish(choice, finish_of(choice)) {
             facts.odd_finish = span;
         }
+        moderate(choice, &mut facts.moderated);
+    }
+    if is_sensitive(root) {
+        facts.moderated.get_or_insert_default().sensitive = true;
     }
     let typed = choices.is_none() && read_typed(root, facts);
     if let Some((span, usage)) = usage_of(root) {
@@ -180,6 +199,54 @@ fn read_root(root: Value<'_>, facts: &mut EventFacts) {
         facts.usage_span = span;
         facts.only_usage = empty && !facts.error && !typed;
     }
+    facts.malformed = !facts.error && !typed && !is_chunk(root);
+}
+
+fn number_of(choice: Value<'_>) -> u32 {
+    let number = choice.get("index").and_then(|index| index.as_u64());
+    u32::try_from(number.unwrap_or(0)).unwrap_or(u32::MAX)
+}
+
+/// Notes what the vendor's moderation says of a choice.
+pub(super) fn moderate(choice: Value<'_>, told: &mut Option<Box<Moderated>>) {
+    let flag = flag_of(choice);
+    if flag < TAKEN_BACK {
+        return;
+    }
+    let told = told.get_or_insert_default();
+    told.choices.push(number_of(choice));
+    if flag < WITHHELD {
+        return;
+    }
+    let holders = ["delta", "message"]
+        .into_iter()
+        .filter_map(|name| choice.get(name));
+    for (key, value) in holders.chain([choice]).flat_map(|holder| holder.members()) {
+        let text = match &*key.text_bytes() {
+            b"content" | b"reasoning_content" | b"reasoning" | b"thinking" | b"refusal"
+            | b"text" => says_something(value),
+            _ => false,
+        };
+        if text {
+            told.withheld.push(value.span());
+        }
+    }
+}
+
+/// The risk flag of a choice, which may stand in what it says.
+pub(super) fn flag_of(choice: Value<'_>) -> u64 {
+    let flag = |holder: Value<'_>| holder.get("flag").and_then(|flag| flag.as_u64());
+    let holders = ["delta", "message"]
+        .into_iter()
+        .filter_map(|name| choice.get(name));
+    let flags = holders.chain([choice]).filter_map(flag);
+    flags.max().unwrap_or(0)
+}
+
+/// Whether the vendor says beside the reply that its text may not be shown.
+pub(super) fn is_sensitive(root: Value<'_>) -> bool {
+    let flag = root.get("output_sensitive");
+    flag.and_then(|flag| flag.as_bool()).unwrap_or(false)
 }
 
 /// Events of images and sound, which say by a `type` what they are.
@@ -253,11 +320,7 @@ fn says_something(value: Value<'_>) -> bool {
 pub(crate) fn finish_of(choice: Value<'_>) -> Option<Finish> {
     let word = choice.get("finish_reason")?.as_str();
     let finish = word.and_then(|word| finish_word(&word));
-    // A risk flag beside the finish reason: from 2 on the answer was withdrawn or cut.
-    let flagged = choice
-        .get("flag")
-        .and_then(|flag| flag.as_u64())
-        .is_some_and(|flag| flag >= 2);
+    let flagged = flag_of(choice) >= TAKEN_BACK;
     match finish {
         Some(Finish::Failed) | None => finish,
         Some(_) if flagged => Some(Finish::ContentFilter),
@@ -416,50 +479,11 @@ impl<'a> Counts<'a> {
     }
 }
 
-/// Reads a whole reply.
-pub(crate) fn read_reply(root: Value<'_>) -> ReplyFacts {
-    let root = inner(root);
-    let choices = root.get("choices");
-    // What has no choices is no chat, but may be images or a transcript.
-    let (images, audio_ms) = match choices {
-        Some(_) => (0, 0),
-        None => (images(root), audio_ms(root)),
-    };
-    let choices = || choices.iter().flat_map(Value::elements);
-    // Without a reason it is a natural end.
-    let finish = |choice| finish_of(choice).unwrap_or(Finish::Stop);
-    ReplyFacts {
-        usage: usage_of(root).map(|(_, usage)| usage),
-        finish: choices().next().map(finish),
-        odd_finishes: choices()
-            .filter_map(|choice| Some((odd_finish(choice)?, finish_of(choice)?)))
-            .collect(),
-        images,
-        audio_ms,
-    }
-}
-
-/// Images of a reply.
-fn images(root: Value<'_>) -> u32 {
-    let data = root.get("data");
-    let made = data.iter().flat_map(Value::elements);
-    let made = made.filter(|one| one.get("url").or_else(|| one.get("b64_json")).is_some());
-    u32::try_from(made.count()).unwrap_or(u32::MAX)
-}
-
-/// How long the sound was that a transcript is of, where the vendor tells.
-fn audio_ms(root: Value<'_>) -> u32 {
-    let counted = root.get("usage").and_then(|usage| usage.get("seconds"));
-    let seconds = counted
-        .or_else(|| root.get("duration"))
-        .and_then(|seconds| seconds.as_f64())
-        .filter(|seconds| (0.0..=AUDIO_MAX_S).contains(seconds));
-    let ms = std::time::Duration::from_secs_f64(seconds.unwrap_or(0.0)).as_millis();
-    u32::try_from(ms).unwrap_or(u32::MAX)
-}
-
-/// The span of a finish word that is not one of the dialect's five: strict clients refuse others.
-fn odd_finish(choice: Value<'_>) -> Option<std::ops::Range<usize>> {
+/// The span of a finish word that a client of the dialect should not see, and what it should: strict ones know five words.
+pub(super) fn odd_finish(
+    choice: Value<'_>,
+    finish: Option<Finish>,
+) -> Option<(std::ops::Range<usize>, Finish)> {
     const WORDS: [&str; 5] = [
         "stop",
         "length",
@@ -468,6 +492,7 @@ fn odd_finish(choice: Value<'_>) -> Option<std::ops::Range<usize>> {
         "function_call",
     ];
     let word = choice.get("finish_reason")?;
-    let own = word.kind() == Type::String && !WORDS.iter().any(|known| word.is_named(known));
-    own.then(|| word.span())
+    let taken_back = finish == Some(Finish::ContentFilter) && !word.is_named("content_filter");
+    let own = taken_back || !WORDS.iter().any(|known| word.is_named(known));
+    (own && word.kind() == Type::String).then_some((word.span(), finish?))
 }

@@ -11,6 +11,7 @@ pub(crate) mod forward;
 pub(crate) mod lens;
 mod listing;
 pub mod request;
+pub(crate) mod shape;
 
 use bytes::Bytes;
 use wire::canon;
@@ -62,7 +63,7 @@ impl Dialect for OpenAiChat {
     }
 
     fn read_reply(&self, root: Value<'_>) -> ReplyFacts {
-        lens::read_reply(root)
+        shape::read_reply(root)
     }
 
     fn encode_request(
@@ -110,6 +111,10 @@ impl ClientDialect for OpenAiChat {
         contents::of_reply(data, tape, saying);
     }
 
+    fn is_reply(&self, asks: Asks, root: Value<'_>) -> bool {
+        shape::is_reply(asks, root)
+    }
+
     fn is_answer(&self, lane: wire::hold::Lane) -> bool {
         contents::is_answer(lane)
     }
@@ -133,7 +138,7 @@ impl ClientDialect for OpenAiChat {
         Box::new(encode_reply::Writer::new(reply))
     }
 
-    fn refusal(&self, fault: &Fault) -> ErrorBody {
+    fn refusal(&self, fault: &Fault, _: &str) -> ErrorBody {
         ErrorBody {
             status: fault.http_status(),
             content_type: "application/json",
@@ -141,7 +146,7 @@ impl ClientDialect for OpenAiChat {
         }
     }
 
-    fn stream_refusal(&self, fault: &Fault) -> Bytes {
+    fn stream_refusal(&self, fault: &Fault, _: &str, _: u64) -> Bytes {
         error_body(fault, b"data: ", b"\n\n").into()
     }
 

@@ -418,7 +418,7 @@ fn refusals_have_all_four_keys() {
     let fault = Fault::new(Kind::BadRequest)
         .param("messages[\"0\"]")
         .message("No \"x\".");
-    let whole = OpenAiChat.refusal(&fault);
+    let whole = OpenAiChat.refusal(&fault, "req-1");
     assert_eq!(
         (whole.status, whole.content_type),
         (400, "application/json")
@@ -429,7 +429,7 @@ fn refusals_have_all_four_keys() {
         serde_json::json!({"error":{"message":"No \"x\".","type":"invalid_request_error","param":"messages[\"0\"]","code":"invalid_request"}})
     );
     for row in wire::fault::TABLE {
-        let line = OpenAiChat.stream_refusal(&Fault::new(row.kind));
+        let line = OpenAiChat.stream_refusal(&Fault::new(row.kind), "req-1", 0);
         let data = line
             .strip_prefix(b"data: ")
             .unwrap()

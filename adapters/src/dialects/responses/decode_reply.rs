@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use wire::canon::{Event, Raw, Str};
 use wire::facts::Finish;
-use wire::json::{self, Type, Value};
+use wire::json::{self, Value};
 use wire::sse;
 use wire::{Fault, Kind};
 
@@ -16,6 +16,7 @@ use crate::dialect::Decoder;
 use crate::dialects::openai_chat::decode_reply::{data_of, scan};
 use crate::dialects::openai_chat::lens::read_usage;
 use crate::mold::Mold;
+use crate::places::Asks;
 
 /// Items of one response that are followed; more are read as malformed.
 const ITEMS_MAX: usize = 4096;
@@ -84,12 +85,10 @@ impl Decoder for Reader {
             out.push(Event::Error(Raw::of(body, root)));
             return Ok(());
         }
-        let Some(output) = root
+        let output = root
             .get("output")
-            .filter(|output| output.kind() == Type::Array)
-        else {
-            return Err(Kind::Malformed.into());
-        };
+            .filter(|_| lens::is_reply(Asks::Reply, root));
+        let output = output.ok_or(Kind::Malformed)?;
         self.start(body, root, out);
         for (at, item) in output.elements().enumerate() {
             self.begin(body, at as u64, item, out)?;
@@ -104,6 +103,10 @@ impl Decoder for Reader {
             return Err(Kind::CutShort.into());
         }
         Ok(())
+    }
+
+    fn is_over(&self) -> bool {
+        self.done
     }
 }
 
@@ -161,6 +164,9 @@ impl Reader {
                     && kind.starts_with("response.")
                 {
                     self.start(data, response, out);
+                }
+                if !lens::is_event(kind, root) {
+                    return Err(Kind::Malformed.into());
                 }
             }
         }

@@ -11,6 +11,8 @@ use wire::json::{self, Value};
 use wire::sse;
 
 use crate::dialects::openai_chat::lens::{read_object, read_usage};
+use crate::dialects::openai_chat::shape::{is_list_of_objects, is_wordless};
+use crate::places::Asks;
 
 /// A quote inside a JSON string is escaped, so this finds a member only.
 static PIECE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"delta\":\""));
@@ -31,7 +33,7 @@ pub(super) fn read_event(event: &sse::Event<'_>, scratch: &mut json::Tape, facts
         read_slow(&data, scratch, facts);
     }
     if name == Some("error") {
-        facts.error = true;
+        (facts.error, facts.malformed) = (true, false);
     }
 }
 
@@ -88,7 +90,26 @@ fn read_root(root: Value<'_>, facts: &mut EventFacts) {
             facts.content = root.get("delta").is_some_and(|piece| piece.has_text());
         }
         // The whole of what came in pieces, and events that are not known yet.
-        _ => {}
+        kind => facts.malformed = !is_event(kind, root),
+    }
+}
+
+/// Whether an event of a kind of which nothing need be known may be one of a reply.
+pub(super) fn is_event(kind: &str, root: Value<'_>) -> bool {
+    kind.starts_with("response.") || is_wordless(root)
+}
+
+/// Whether a whole reply is one to what was asked.
+pub(super) fn is_reply(asks: Asks, root: Value<'_>) -> bool {
+    match asks {
+        Asks::Reply => {
+            let output = root.get("output");
+            output.is_some_and(|output| is_list_of_objects(&output))
+        }
+        Asks::Count => root
+            .get("input_tokens")
+            .is_some_and(|count| count.as_u64().is_some()),
+        _ => false,
     }
 }
 

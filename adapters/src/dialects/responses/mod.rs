@@ -112,6 +112,10 @@ impl ClientDialect for Responses {
         said::of_reply(data, tape, saying);
     }
 
+    fn is_reply(&self, asks: Asks, root: Value<'_>) -> bool {
+        lens::is_reply(asks, root)
+    }
+
     fn is_answer(&self, lane: wire::hold::Lane) -> bool {
         said::is_answer(lane)
     }
@@ -139,15 +143,11 @@ impl ClientDialect for Responses {
         Box::new(encode_reply::Writer::new(reply))
     }
 
-    fn refusal(&self, fault: &Fault) -> ErrorBody {
-        OpenAiChat.refusal(fault)
+    fn refusal(&self, fault: &Fault, id: &str) -> ErrorBody {
+        OpenAiChat.refusal(fault, id)
     }
 
-    fn stream_refusal(&self, fault: &Fault) -> Bytes {
-        self.stream_refusal_after(fault, 0)
-    }
-
-    fn stream_refusal_after(&self, fault: &Fault, events: u64) -> Bytes {
+    fn stream_refusal(&self, fault: &Fault, _: &str, events: u64) -> Bytes {
         error_event(fault, events).into()
     }
 

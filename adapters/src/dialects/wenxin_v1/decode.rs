@@ -32,9 +32,6 @@ impl Decoder for Reader {
     }
 
     fn whole(&mut self, body: &Bytes, root: Value<'_>, out: &mut Vec<Event>) -> Result<(), Fault> {
-        if root.get("result").is_none() && !lens::is_error(root) {
-            return Err(Kind::Malformed.into());
-        }
         self.root(body, root, true, out)
     }
 
@@ -61,6 +58,9 @@ impl Reader {
         }
         if self.ended {
             return Ok(());
+        }
+        if root.get("result").is_none() {
+            return Err(Kind::Malformed.into());
         }
         let text = |name: &str| root.get(name).and_then(|one| Str::of(data, one));
         if !std::mem::replace(&mut self.started, true) {

@@ -8,6 +8,7 @@ use std::time::Instant;
 use adapters::frames::Frames;
 use adapters::vendor::{Framing, Vendor};
 use bytes::{Bytes, BytesMut};
+use wire::facts::{Finish, ReplyFacts};
 use wire::json::{self, Value};
 use wire::{Edits, Fault, Kind, Rope};
 
@@ -16,7 +17,7 @@ use crate::pipeline::clocks::Clocks;
 use crate::pipeline::governing::Governing;
 use crate::pipeline::media;
 use crate::pipeline::prepare::Prepared;
-use crate::pipeline::reading::{self, Decoding, Gear, Head, Reading};
+use crate::pipeline::reading::{self, Decoding, Gear, Head, Reading, blanked};
 use crate::pipeline::route::Routed;
 use crate::pipeline::settle::Exchange;
 use crate::upstream::client::{self, Reply};
@@ -58,7 +59,7 @@ pub(super) async fn heard(
     let asks = routed.asked.endpoint.asks;
     if good && framing == Framing::Other && asks.is_media() {
         let reply = (&head, body, clocks);
-        return Box::pin(media::other(exchange, asks, governing, reply)).await;
+        return Box::pin(media::other(exchange, routed, governing, reply)).await;
     }
     let most = if good {
         exchange.limits().upstream_body_bytes.bytes()
@@ -258,28 +259,22 @@ fn whole(
     let (Some(root), Some(tape)) = (root, &tape) else {
         return Err(Fault::new(Kind::Malformed).reason("invalid_response"));
     };
-    let now = Instant::now();
     if !prepared.translates && !routed.facts.stream {
-        let facts = prepared.spoken.read_reply(root);
-        exchange.meter.usage = facts.usage;
-        exchange.meter.finish = facts.finish;
-        exchange.meter.images = facts.images;
-        exchange.meter.audio_ms = facts.audio_ms;
-        exchange.meter.first_content = Some(now);
-        let mut edits = Edits::new();
-        for (span, finish) in facts.odd_finishes {
-            // Different members of different choices: their spans do not overlap.
-            let _ = edits.replace(span, format!("\"{}\"", finish.as_str()));
+        if !exchange.dialect.is_reply(routed.asked.endpoint.asks, root) {
+            return Err(Fault::new(Kind::Malformed).reason("invalid_response"));
         }
-        return Ok(Sent::Whole {
-            body: governing.whole(exchange, &bytes, tape, edits)?,
-            streamed: false,
-        });
+        let facts = prepared.spoken.read_reply(root);
+        if !facts.withheld.is_empty() {
+            let bytes = blanked(&bytes, &facts.withheld);
+            let governed = (prepared, governing);
+            return whole(exchange, routed, governed, vendor, head, bytes);
+        }
+        return own(exchange, governing, facts, (&bytes, tape));
     }
     let mut events = Vec::new();
     prepared.spoken.decoder().whole(&bytes, root, &mut events)?;
     reading::note(&events, &mut exchange.meter, vendor, &head.view())?;
-    exchange.meter.first_content = Some(now);
+    exchange.meter.first_content = Some(Instant::now());
     let events = governing.events(exchange, events)?;
     let mut encoder = exchange.dialect.encoder(reply_head(exchange, prepared));
     if !routed.facts.stream {
@@ -295,5 +290,31 @@ fn whole(
     Ok(Sent::Whole {
         body,
         streamed: true,
+    })
+}
+
+/// A reply of the client's own dialect, which goes down as it came but for what may not.
+fn own(
+    exchange: &mut Exchange,
+    governing: &Governing,
+    facts: ReplyFacts,
+    (bytes, tape): (&Bytes, &json::Tape),
+) -> Result<Sent, Fault> {
+    exchange.meter.usage = facts.usage;
+    if facts.finish == Some(Finish::Failed) {
+        return Err(Fault::new(Kind::UpstreamError).reason("finish_failed"));
+    }
+    exchange.meter.finish = facts.finish;
+    exchange.meter.images = facts.images;
+    exchange.meter.audio_ms = facts.audio_ms;
+    exchange.meter.first_content = Some(Instant::now());
+    let mut edits = Edits::new();
+    for (span, finish) in facts.odd_finishes {
+        // Different members of different choices: their spans do not overlap.
+        let _ = edits.replace(span, format!("\"{}\"", finish.as_str()));
+    }
+    Ok(Sent::Whole {
+        body: governing.whole(exchange, bytes, tape, edits)?,
+        streamed: false,
     })
 }

@@ -12,15 +12,15 @@ use wire::json::{self, Tape, Value};
 use wire::sse;
 use wire::{Edits, Fault, Kind, Rope};
 
-use super::Told;
 use super::mold::Run;
+use super::{Seen, Told};
 use crate::pipeline::settle::Meter;
 
 /// What an event (or several) said, as far as the relay must know.
 #[derive(Clone, Copy, Default)]
 pub(in crate::pipeline) struct Said {
     pub(super) content: bool,
-    pub(super) ended: bool,
+    pub(super) finished: bool,
     pub(super) done: bool,
 }
 
@@ -50,7 +50,7 @@ pub(in crate::pipeline) fn note(
             } => return Err(Fault::new(Kind::UpstreamError).reason("finish_failed")),
             canon::Event::Finish { finish, .. } => {
                 meter.finish = Some(*finish);
-                said.ended = true;
+                said.finished = true;
             }
             other if other.is_content() => {
                 said.content = true;
@@ -78,6 +78,10 @@ pub(super) fn judge(
         return Err(Fault::new(Kind::UpstreamError).reason("finish_failed"));
     }
     if !facts.error {
+        // What is no field is nothing to a client, but it goes down all the same.
+        if !facts.content && !facts.done && is_stray(event) {
+            return Err(Fault::new(Kind::Malformed).reason("invalid_response"));
+        }
         return Ok(());
     }
     let data = event.data();
@@ -96,6 +100,15 @@ pub(super) fn judge(
         .unwrap_or_else(|| Kind::UpstreamError.into()))
 }
 
+/// Whether an event has no data, but a line that is no field that anybody knows.
+fn is_stray(event: &sse::Event<'_>) -> bool {
+    const KNOWN: [&[u8]; 5] = [b":", b"event:", b"id:", b"retry:", b"data"];
+    let raw = event.raw.strip_prefix(b"\xef\xbb\xbf").unwrap_or(event.raw);
+    let mut lines = raw.split(|byte| matches!(byte, b'\n' | b'\r'));
+    let known = |line: &[u8]| line.is_empty() || KNOWN.iter().any(|name| line.starts_with(name));
+    event.data().is_none() && !lines.all(known)
+}
+
 /// Takes what an event said into account.
 pub(super) fn tally(facts: &EventFacts, meter: &mut Meter) -> Said {
     meter.events += 1;
@@ -111,7 +124,7 @@ pub(super) fn tally(facts: &EventFacts, meter: &mut Meter) -> Said {
     }
     Said {
         content: facts.content,
-        ended: facts.done || facts.finish.is_some(),
+        finished: facts.finish.is_some(),
         done: facts.done,
     }
 }
@@ -150,7 +163,7 @@ pub(super) fn translated(
 pub(super) fn observed(
     event: &sse::Event<'_>,
     (client, spoken, vendor, told): Speakers<'_>,
-    (hide_usage, run): (bool, &mut Run),
+    (hide_usage, run, seen): (bool, &mut Run, &mut Seen),
     (data, kept, at): (&Bytes, &mut usize, usize),
     out: &mut Rope,
 ) -> Result<EventFacts, Fault> {
@@ -158,6 +171,15 @@ pub(super) fn observed(
     let mut scratch = Tape::spare();
     spoken.read_event(event, &mut scratch, &mut facts);
     judge(event, &facts, vendor, &told.view(), &mut scratch)?;
+    if facts.finish.is_some() || facts.moderated.is_some() {
+        seen.moderate(&mut facts);
+        if let Some(anew) = without_withheld(event, &facts) {
+            flush(event, data, kept, at, out);
+            let by = (client, spoken, vendor, told);
+            let (anew, how) = (sse::Event::alone(&anew), (hide_usage, run, seen));
+            return observed(&anew, by, how, (data, kept, at), out);
+        }
+    }
     run.learn(event, &facts, client, &mut scratch);
     release(event, &facts, hide_usage, data, kept, at, out);
     Ok(facts)
@@ -190,6 +212,43 @@ pub(super) fn release(
     } else if !(hide && facts.only_usage) {
         out.append(edited(event, facts, hide));
     }
+}
+
+/// Pushes what went before the event as it was; the event itself is taken out of the run.
+pub(super) fn flush(
+    event: &sse::Event<'_>,
+    data: &Bytes,
+    kept: &mut usize,
+    at: usize,
+    out: &mut Rope,
+) {
+    if let Some(from) = event.at {
+        out.push(data.slice((*kept).min(from)..from));
+    }
+    *kept = at;
+}
+
+/// The event without the texts that the vendor's moderation says must not be shown, if there are any.
+pub(super) fn without_withheld(event: &sse::Event<'_>, facts: &EventFacts) -> Option<Bytes> {
+    let told = facts.moderated.as_ref()?;
+    if told.withheld.is_empty() {
+        return None;
+    }
+    let data = Bytes::from(event.data().unwrap_or_default().into_owned());
+    let mut anew = named(event);
+    anew.extend_from_slice(&blanked(&data, &told.withheld));
+    anew.extend_from_slice(b"\n\n");
+    Some(anew.into())
+}
+
+/// JSON with empty strings in the place of these values.
+pub(in crate::pipeline) fn blanked(data: &Bytes, values: &[Range<usize>]) -> Bytes {
+    let mut edits = Edits::new();
+    for span in values {
+        // Different members: their spans do not overlap.
+        let _ = edits.replace(span.clone(), Bytes::from_static(b"\"\""));
+    }
+    edits.apply(data).into_bytes()
 }
 
 /// The beginning of an event that is written anew, up to its data: with the name it had, if that is a word.

@@ -13,9 +13,9 @@ use wire::json::{self, Tape};
 use wire::sse;
 use wire::{Edits, Fault, Kind, Rope};
 
-use super::event::count_texts;
+use super::event::{count_texts, flush, without_withheld};
 use super::mold::{Alike, Mold};
-use super::{Governed, Speakers, judge};
+use super::{Governed, Seen, Speakers, judge};
 use crate::pipeline::govern::{Governor, Spoken, Taken};
 use crate::pipeline::governing::{spoken_in, without_repeats};
 use crate::pipeline::settle::Meter;
@@ -89,7 +89,7 @@ impl Governed {
         &mut self,
         event: &sse::Event<'_>,
         (client, spoken, vendor, told): Speakers<'_>,
-        (hide_usage, now): (bool, u64),
+        (hide_usage, now, seen): (bool, u64, &mut Seen),
         (data, kept, at): (&Bytes, &mut usize, usize),
         out: &mut Rope,
     ) -> Result<EventFacts, Fault> {
@@ -110,6 +110,15 @@ impl Governed {
             None => {
                 spoken.read_event(event, step.scratch, step.facts);
                 judge(event, step.facts, vendor, &told.view(), step.scratch)?;
+                if step.facts.finish.is_some() || step.facts.moderated.is_some() {
+                    seen.moderate(step.facts);
+                    if let Some(anew) = without_withheld(event, step.facts) {
+                        flush(event, data, kept, at, out);
+                        let by = (client, spoken, vendor, told);
+                        let (anew, how) = (sse::Event::alone(&anew), (hide_usage, now, seen));
+                        return self.event(&anew, by, how, (data, kept, at), out);
+                    }
+                }
                 step.take(event, data, kept, at, out)?;
             }
         }
@@ -247,6 +256,7 @@ impl Step<'_> {
             && !only.whole
             && self.facts.finish.is_none()
             && self.facts.usage.is_none()
+            && self.facts.moderated.is_none()
             && self.mold.fits(event.raw).is_none()
         {
             self.mold.make(item, only);
@@ -285,12 +295,4 @@ fn joined(event: &sse::Event<'_>, text: &[u8]) -> (Bytes, Range<usize>) {
     let end = anew.len();
     anew.extend_from_slice(b"\n\n");
     (anew.into(), from..end)
-}
-
-/// Pushes what went before the event as it was; the event itself is taken out of the run.
-fn flush(event: &sse::Event<'_>, data: &Bytes, kept: &mut usize, at: usize, out: &mut Rope) {
-    if let Some(from) = event.at {
-        out.push(data.slice((*kept).min(from)..from));
-    }
-    *kept = at;
 }

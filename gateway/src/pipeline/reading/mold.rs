@@ -211,7 +211,11 @@ fn says_text_alone(facts: &EventFacts) -> bool {
         only_usage: _,
         finish,
         odd_finish: _,
+        finished: _,
+        finish_word: _,
+        moderated,
         malformed,
     } = facts;
-    *content && !error && !done && usage.is_none() && finish.is_none() && !malformed
+    let ends = *done || finish.is_some();
+    *content && !error && !ends && usage.is_none() && moderated.is_none() && !malformed
 }
