@@ -36,12 +36,14 @@ const GOVERNED: &[&str] = &[
 /// The same inside a message.
 const GOVERNED_IN_MESSAGE: &[&str] = &["role", "content", "name", "tool_calls", "tool_call_id"];
 
-/// Fields by which clients of other gateways choose the upstream or its credential; here never honoured (T-23).
+/// Fields by which clients of other gateways choose the upstream, the model or a credential; here never honoured (T-23), and
+/// not passed on: behind an upstream that routes, they would go round what a key may ask for and a provider is cleared for.
 const FORBIDDEN: &[&str] = &[
     "api_base",
     "base_url",
     "api_key",
     "api_type",
+    "api-key",
     "api_version",
     "authorization",
     "custom_llm_provider",
@@ -52,6 +54,15 @@ const FORBIDDEN: &[&str] = &[
     "extra_query",
     "headers",
     "http_client",
+    "fallbacks",
+    "litellm_credential_name",
+    "litellm_params",
+    "model_list",
+    "models",
+    "organization",
+    "provider",
+    "route",
+    "user_config",
     "proxies",
     "proxy",
     "azure_ad_token",
@@ -61,6 +72,10 @@ const FORBIDDEN: &[&str] = &[
     "aws_role_name",
     "aws_secret_access_key",
     "aws_session_token",
+    "aws_region_name",
+    "vertex_ai_credentials",
+    "vertex_ai_location",
+    "vertex_ai_project",
     "vertex_credentials",
     "vertex_location",
     "vertex_project",
