@@ -90,20 +90,18 @@ pub(super) struct Grown {
 
 /// Whether the reply has said all that is reserved for it.
 pub(super) fn is_due(exchange: &Exchange) -> bool {
-    exchange.meter.content_events >= exchange.reach.covered && exchange.lease.is_some()
+    exchange.lease.is_some() && exchange.said_tokens() >= exchange.reach.covered
 }
 
 /// Begins to reserve more; takes the lease along meanwhile.
 pub(super) fn begin(exchange: &mut Exchange) -> Option<Growing> {
+    let said = exchange.said_tokens();
     let mut lease = exchange.lease.take()?;
     let price = exchange
         .answering()
         .and_then(|target| target.price.as_ref());
     // A read may have gone beyond.
-    let behind = exchange
-        .meter
-        .content_events
-        .saturating_sub(exchange.reach.covered);
+    let behind = said.saturating_sub(exchange.reach.covered);
     let step = behind.saturating_add(STEP);
     let more = Used {
         tokens: step,

@@ -50,6 +50,7 @@ impl Links {
         endpoint: &Arc<Endpoint>,
         bounds: &Bounds,
         request: &Request,
+        asked: &mut bool,
     ) -> Result<Option<Reply>, Fault> {
         for fresh in [false, true] {
             let Some(mut link) = self.link(endpoint, bounds, fresh).await? else {
@@ -59,7 +60,9 @@ impl Links {
                 self.forget(endpoint);
                 continue;
             }
-            match link.try_send_request(message(endpoint, request)?).await {
+            let message = message(endpoint, request)?;
+            *asked = true;
+            match link.try_send_request(message).await {
                 Ok(reply) => {
                     let (parts, body) = reply.into_parts();
                     return Ok(Some(Reply {

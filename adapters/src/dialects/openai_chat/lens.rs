@@ -62,9 +62,9 @@ fn read_by(
     facts: &mut EventFacts,
 ) {
     if let Some(data) = single_line(event.raw)
-        && plain_text(content, data)
+        && let Some(bytes) = plain_text(content, data)
     {
-        facts.content = true;
+        (facts.content, facts.text_bytes) = (true, bytes);
         return;
     }
     let Some(data) = event.data() else {
@@ -74,8 +74,8 @@ fn read_by(
         }
         return;
     };
-    if plain_text(content, &data) {
-        facts.content = true;
+    if let Some(bytes) = plain_text(content, &data) {
+        (facts.content, facts.text_bytes) = (true, bytes);
     } else if !data.trim_ascii().is_empty() {
         read_slow(&data, scratch, facts);
     }
@@ -96,18 +96,19 @@ fn single_line(raw: &[u8]) -> Option<&[u8]> {
         .then_some(data)
 }
 
-/// Whether an event surely carries text, and nothing that asks for a closer look.
-fn plain_text(content: &Finder<'static>, data: &[u8]) -> bool {
+/// About how many bytes of text an event carries that surely carries some, and nothing that asks for a closer look.
+fn plain_text(content: &Finder<'static>, data: &[u8]) -> Option<u64> {
     let probes = &*PROBES;
-    let text = content.find_iter(data).any(|at| {
+    let text = content.find_iter(data).find_map(|at| {
         let value = behind_colon(data, at + content.needle().len());
-        matches!(value, Some([b'"', next, ..]) if *next != b'"')
-    });
-    text && data.first() == Some(&b'{')
+        value.filter(|value| matches!(value, [b'"', next, ..] if *next != b'"'))
+    })?;
+    let plain = data.first() == Some(&b'{')
         && data.trim_ascii_end().last() == Some(&b'}')
         && all_null(data, &probes.finish)
         && all_null(data, &probes.usage)
-        && probes.error.find(data).is_none()
+        && probes.error.find(data).is_none();
+    plain.then(|| json::string_len(text))
 }
 
 /// Whether every member of that name is null.
@@ -169,6 +170,7 @@ fn read_root(root: Value<'_>, facts: &mut EventFacts) {
     for choice in choices.iter().flat_map(Value::elements) {
         empty = false;
         facts.content |= has_content(choice);
+        facts.text_bytes += text_bytes(choice);
         facts.finish = facts.finish.or_else(|| finish_of(choice));
         if let Some(span) = odd_finish(choice) {
             facts.odd_finish = span;
@@ -237,6 +239,24 @@ fn says(delta: Value<'_>) -> bool {
             }
             _ => false,
         })
+}
+
+/// About how many bytes of text a choice's delta carries. Of what several members say of a thought, once.
+fn text_bytes(choice: Value<'_>) -> u64 {
+    let Some(delta) = choice.get("delta") else {
+        return choice.get("text").map_or(0, |text| text.plain_len());
+    };
+    let (mut said, mut thought) = (0, 0);
+    for (key, value) in delta.members() {
+        match &*key.text_bytes() {
+            b"content" | b"refusal" | b"tool_calls" | b"function_call" => said += value.plain_len(),
+            b"reasoning_content" | b"reasoning" | b"thinking" => {
+                thought = value.plain_len().max(thought)
+            }
+            _ => {}
+        }
+    }
+    said + thought
 }
 
 /// Not null, and not empty.
