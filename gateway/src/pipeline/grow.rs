@@ -155,10 +155,19 @@ pub(super) fn end(exchange: &mut Exchange, grown: Grown) -> Result<(), Fault> {
     exchange.lease = Some(grown.lease);
     match grown.result {
         Ok((more, reserved)) => {
-            limits::warn(exchange, &reserved);
+            limits::warn(exchange, limits::told(&reserved.crossed));
             exchange.reach.covered = exchange.reach.covered.saturating_add(more);
             Ok(())
         }
-        Err(limited) => Err(limits::fault(&limited, &[])),
+        Err(limited) => {
+            let crossed = limited.crossed.map(|at| (&limited.meter, at));
+            limits::warn(exchange, crossed);
+            // What runs is this stream itself.
+            let limited = Limited {
+                held: false,
+                ..limited.clone()
+            };
+            Err(limits::fault(&limited, &[]))
+        }
     }
 }
