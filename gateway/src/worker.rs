@@ -114,7 +114,7 @@ impl Shared {
         let (level, name) = (meter.owner.level(), meter.owner.name());
         tracing::warn!(level, name, limit = meter.name(), "budget nearly spent");
         let unit = meter.limit.unit.as_str();
-        self.metrics.crossed(level, name, unit);
+        self.metrics.crossed(level, unit);
         if self.store.load().webhook.is_some() && !self.alerts.tell(crossed) {
             self.metrics.alert(false);
         }

@@ -95,14 +95,17 @@ async fn before_the_first_byte_and_after_it_on_both_protocols() {
         .of("closed")
         .filter(|closing| closing.text("outcome") == "client_closed")
         .collect();
-    // Who left in the middle pays for what was generated until then.
-    assert!(closings.iter().any(|closing| {
-        closing.payload["tokens"]["completion"]
-            .as_u64()
-            .unwrap_or(0)
-            > 0
-            && closing.payload["tokens"]["estimated"] == true
-    }));
+    // Who left pays for what went up, and for what was generated until then.
+    let used = closings.iter().map(|closing| {
+        let tokens = &closing.payload["tokens"];
+        assert_eq!(tokens["estimated"], true, "{tokens}");
+        let of = |what: &str| tokens[what].as_u64().unwrap();
+        (of("prompt") > 0, of("completion") > 0)
+    });
+    let used: Vec<_> = used.collect();
+    let early = used.iter().filter(|used| **used == (true, false));
+    assert_eq!((early.count(), used.len()), (4, 9));
+    assert!(used.iter().all(|(prompt, _)| *prompt), "{used:?}");
     gateway.assert_sound();
 }
 

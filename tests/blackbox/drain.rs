@@ -152,6 +152,7 @@ async fn a_request_without_a_first_byte_is_answered_at_the_limit() {
     gateway.signal("TERM");
     let reply = soon("its answer", asked).await.unwrap();
     reply.refused(503, "overloaded");
+    assert_eq!(reply.header("retry-after"), Some("1"));
     gateway.exited().await;
     gateway.journal().assert_balanced();
 }

@@ -50,6 +50,55 @@ async fn a_budget_ends_a_stream_and_a_rate_does_not() {
     gateway.assert_sound();
 }
 
+/// A vendor that counts nothing and says much at once: an event is not a token.
+#[tokio::test]
+async fn what_is_said_at_once_is_counted_by_its_length() {
+    let vendor = Upstream::start(|mut conn| async move {
+        let Some(request) = conn.request().await else {
+            return Ok(());
+        };
+        let cut = String::from_utf8_lossy(&request.body).contains("cut short");
+        conn.stream_head().await?;
+        let (count, text) = if cut {
+            (40, "语".repeat(840))
+        } else {
+            (400, "a word ".repeat(80))
+        };
+        for _ in 0..count {
+            conn.write(text_event(&text).as_bytes()).await?;
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        if !cut {
+            conn.write(end_events().as_bytes()).await?;
+        }
+        Ok(())
+    })
+    .await;
+    let mut config = Config::new();
+    config.plain_at("p", &vendor.origin());
+    let budget = json!({"budget": {"tokens": 3000, "period": "month"}});
+    config.key("budget", &key("budget"), budget);
+    config.key("free", &key("free"), json!({}));
+    let gateway = Gateway::start(&config).await;
+    let cut = gateway.stream("p", "cut short").key(&key("free"));
+    let cut = cut.send().await;
+    assert!(cut.text().contains("upstream_error"), "{}", cut.text());
+    let tokens = gateway.record(&cut).await["tokens"].clone();
+    let completion = tokens["completion"].as_u64().unwrap();
+    assert!((15_000..50_000).contains(&completion), "{tokens}");
+    assert_eq!(tokens["estimated"], true, "{tokens}");
+    // All books say the same of a reply that was cut.
+    let metrics = gateway.admin("/metrics").await.text();
+    let counted = format!("direction=\"output\"}} {completion}");
+    assert!(metrics.contains(&counted), "{metrics}");
+    let ended = gateway.stream("p", "hi").key(&key("budget")).send().await;
+    assert!(ended.text().contains("budget_exceeded"), "{}", ended.text());
+    let tokens = gateway.record(&ended).await["tokens"].clone();
+    let used = tokens["prompt"].as_u64().unwrap() + tokens["completion"].as_u64().unwrap();
+    assert!((2800..=6000).contains(&used), "{tokens}");
+    gateway.assert_sound();
+}
+
 #[tokio::test]
 async fn what_a_budget_has_left_bounds_the_reply() {
     let sim = sim().await;

@@ -112,6 +112,10 @@ async fn a_budget_is_for_the_whole_tree_below_it() {
     assert!(said.contains("team company"), "{said}");
     assert_eq!(reply.header("x-should-retry"), Some("false"));
     assert_eq!(ask("ym-budget-b-0000", 2000).await.status, 200);
+    let reply = ask("ym-budget-b-0000", 2_000_000).await;
+    let said = reply.refused(429, "budget_exceeded");
+    assert!(said.contains("may cost more than the budget"), "{said}");
+    assert_eq!(reply.header("retry-after"), None);
 }
 
 #[tokio::test]
@@ -139,7 +143,11 @@ async fn of_many_at_once_one_passes_a_budget_for_one() {
         if live.status == 200 {
             passed.push(live);
         } else {
-            live.rest().await.refused(429, "budget_exceeded");
+            // Nothing is spent yet: what another holds may be free in a moment.
+            let reply = live.rest().await;
+            reply.refused(429, "rate_limit_exceeded");
+            assert_eq!(reply.header("retry-after"), Some("1"));
+            assert_eq!(reply.header("x-should-retry"), None);
         }
     }
     assert_eq!(passed.len(), 1);

@@ -20,7 +20,9 @@ mod store;
 use std::sync::Arc;
 
 use policies::limit::level::Now;
-use policies::limit::meter::{self, Charge, Hold, Limited, Meter, OnOutage, Reserved, Used};
+use policies::limit::meter::{
+    self, Charge, Crossings, Hold, Limited, Meter, OnOutage, Reserved, Used,
+};
 
 pub use link::{Link, Stats};
 pub use remote::{LEASE_TTL, REPLICA_TTL};
@@ -156,11 +158,12 @@ impl Lease {
         }
     }
 
-    /// The end: estimates become what was used, and what was held is free. Never waits.
-    pub fn settle(mut self, used: Used, now: Now) {
-        self.local.settle(used, now);
+    /// The end: estimates become what was used, and what was held is free. Never waits, so what that crosses in a shared
+    /// store the next reservation tells.
+    pub fn settle(mut self, used: Used, now: Now) -> Crossings {
         if let Some(remote) = self.remote.take() {
             (*remote).settle(used);
         }
+        self.local.settle(used, now)
     }
 }

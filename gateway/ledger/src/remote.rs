@@ -124,6 +124,7 @@ pub(crate) async fn reserve(
             let mut standings: SmallVec<[Standing; 4]> = SmallVec::new();
             for (taken, given) in lease.taken.iter_mut().zip(given) {
                 taken.amount = given.amount;
+                taken.meter.pend(given.amount);
                 standings.push(given.standing);
             }
             lease.link.hold(lease.id, lease.renewal());
@@ -135,6 +136,7 @@ pub(crate) async fn reserve(
                 lease.give_up();
             }
             lease.settled = true;
+            lease.taken.clear();
             Err(failure)
         }
     }
@@ -159,9 +161,8 @@ fn noted(taken: &[Taken], standings: &[Standing]) -> Reserved {
     for (taken, standing) in taken.iter().zip(standings) {
         let Limit { unit, window, .. } = taken.meter.limit;
         reserved.note(unit, window, *standing);
-        if taken.meter.crosses(*standing, taken.window) {
-            let crossed = (Arc::clone(&taken.meter), *standing);
-            reserved.crossed.push(crossed);
+        if let Some(spent) = taken.meter.crosses(*standing, taken.window) {
+            reserved.crossed.push((Arc::clone(&taken.meter), spent));
         }
     }
     reserved
@@ -256,6 +257,7 @@ impl Lease {
         if let Ok(given) = &grown {
             for (taken, given) in wanted.iter_mut().zip(given) {
                 taken.amount = given.amount;
+                taken.meter.pend(given.amount);
             }
             let standings: SmallVec<[Standing; 4]> =
                 given.iter().map(|given| given.standing).collect();
@@ -275,6 +277,7 @@ impl Lease {
 
     /// Replaces the estimates.
     pub(crate) fn settle(mut self, used: Used) {
+        self.unpend();
         self.hand_over(|taken, before| {
             let total = match taken.meter.limit.unit {
                 Unit::Requests => return Some(taken.amount),
@@ -284,6 +287,13 @@ impl Lease {
             };
             Some(total.saturating_sub(before))
         });
+    }
+
+    /// What was reserved is so no more, whatever the store has heard of that.
+    fn unpend(&self) {
+        for taken in &self.taken {
+            taken.meter.unpend(taken.amount);
+        }
     }
 
     /// Nothing was used.
@@ -319,6 +329,7 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
+        self.unpend();
         self.hand_over(|_, _| None);
     }
 }
@@ -386,13 +397,16 @@ fn read(answer: &[i64], taken: &[Taken]) -> Option<Result<SmallVec<[Given; 4]>, 
         }
         [0, _, which, wait_us, remaining, reset_us] => {
             let taken = taken.get(usize::try_from(*which).ok()?.checked_sub(1)?)?;
+            let standing = standing(taken, *remaining, *reset_us);
+            let held = taken.meter.is_held(standing, unsigned(taken.least));
+            let wait_us = u64::try_from(*wait_us).ok().filter(|_| !held);
             Some(Err(Failure::Limited(Limited {
                 meter: Arc::clone(&taken.meter),
-                retry_ns: u64::try_from(*wait_us)
-                    .ok()
-                    .map(|us| us.saturating_mul(1000)),
-                standing: standing(taken, *remaining, *reset_us),
+                retry_ns: wait_us.map(|us| us.saturating_mul(1000)),
+                standing,
                 never: taken.least > signed(taken.meter.limit.amount),
+                held,
+                crossed: taken.meter.crosses(standing, taken.window),
             })))
         }
         _ => None,

@@ -146,7 +146,7 @@ impl Asker<'_> {
         };
         let (client, at) = (self.client, &provider.endpoint);
         let (head, body) = if websocket {
-            let reply = client.open(at, &BOUNDS, &request).await?;
+            let reply = client.open(at, &BOUNDS, &request, &mut false).await?;
             self.messages(reply).await?
         } else {
             let reply = client.send(at, &BOUNDS, &request).await?;

@@ -44,7 +44,8 @@ impl Pass {
     /// The attempt is over.
     pub(super) fn end(mut self, used: Used, now: policies::limit::level::Now) {
         if let Some(lease) = self.lease.take() {
-            lease.settle(used, now);
+            // A vendor's limits have no soft threshold.
+            let _ = lease.settle(used, now);
         }
         self.now_ns = now.mono_ns;
     }

@@ -90,20 +90,18 @@ pub(super) struct Grown {
 
 /// Whether the reply has said all that is reserved for it.
 pub(super) fn is_due(exchange: &Exchange) -> bool {
-    exchange.meter.content_events >= exchange.reach.covered && exchange.lease.is_some()
+    exchange.lease.is_some() && exchange.said_tokens() >= exchange.reach.covered
 }
 
 /// Begins to reserve more; takes the lease along meanwhile.
 pub(super) fn begin(exchange: &mut Exchange) -> Option<Growing> {
+    let said = exchange.said_tokens();
     let mut lease = exchange.lease.take()?;
     let price = exchange
         .answering()
         .and_then(|target| target.price.as_ref());
     // A read may have gone beyond.
-    let behind = exchange
-        .meter
-        .content_events
-        .saturating_sub(exchange.reach.covered);
+    let behind = said.saturating_sub(exchange.reach.covered);
     let step = behind.saturating_add(STEP);
     let more = Used {
         tokens: step,
@@ -157,10 +155,19 @@ pub(super) fn end(exchange: &mut Exchange, grown: Grown) -> Result<(), Fault> {
     exchange.lease = Some(grown.lease);
     match grown.result {
         Ok((more, reserved)) => {
-            limits::warn(exchange, &reserved);
+            limits::warn(exchange, limits::told(&reserved.crossed));
             exchange.reach.covered = exchange.reach.covered.saturating_add(more);
             Ok(())
         }
-        Err(limited) => Err(limits::fault(&limited, &[])),
+        Err(limited) => {
+            let crossed = limited.crossed.map(|at| (&limited.meter, at));
+            limits::warn(exchange, crossed);
+            // What runs is this stream itself.
+            let limited = Limited {
+                held: false,
+                ..limited.clone()
+            };
+            Err(limits::fault(&limited, &[]))
+        }
     }
 }

@@ -12,8 +12,10 @@ use std::time::Duration;
 
 use journal::Tokens;
 use ledger::{Lease, Ledger, Refused};
-use policies::limit::level::{Now, Window};
-use policies::limit::meter::{Charge, Charges, Limited, Meter, Need, Reserved, Unit, Used};
+use policies::limit::level::{Now, Standing, Window};
+use policies::limit::meter::{
+    Charge, Charges, Crossings, Limited, Meter, Need, Reserved, Unit, Used,
+};
 use policies::limit::period::Period;
 use wire::facts::RequestFacts;
 use wire::{Fault, Kind};
@@ -200,13 +202,14 @@ fn hear(exchange: &mut Exchange, answer: Answer) -> Result<(), Fault> {
             metrics.ratelimit_allowed.inc();
             exchange.standing = reserved.requests;
             exchange.tokens_standing = reserved.tokens;
-            warn(exchange, &reserved);
+            warn(exchange, told(&reserved.crossed));
             exchange.reach = Reach::of(&lease, &estimate);
             exchange.lease = Some(lease);
             Ok(())
         }
         Err(Refused::Limited(limited)) => {
             metrics.ratelimit_limited.inc();
+            warn(exchange, limited.crossed.map(|at| (&limited.meter, at)));
             match limited.meter.limit.unit {
                 Unit::Requests => exchange.standing = Some(limited.standing),
                 Unit::Tokens => exchange.tokens_standing = Some(limited.standing),
@@ -219,14 +222,21 @@ fn hear(exchange: &mut Exchange, answer: Answer) -> Result<(), Fault> {
 }
 
 /// Tells of budgets that are nearly spent.
-pub(super) fn warn(exchange: &Exchange, reserved: &Reserved) {
-    for (meter, standing) in &reserved.crossed {
+pub(super) fn warn<'a>(
+    exchange: &Exchange,
+    crossed: impl IntoIterator<Item = (&'a Arc<Meter>, Standing)>,
+) {
+    for (meter, standing) in crossed {
         exchange.worker.shared.crossed(Crossed {
             meter: Arc::clone(meter),
-            standing: *standing,
+            standing,
             now_ms: exchange.worker.now_ms(),
         });
     }
+}
+
+pub(super) fn told(crossed: &Crossings) -> impl Iterator<Item = (&Arc<Meter>, Standing)> {
+    crossed.iter().map(|(meter, at)| (meter, *at))
 }
 
 /// Nobody can say whether this limit has room.
@@ -260,7 +270,7 @@ pub(super) fn settle(exchange: &mut Exchange, tokens: Tokens, now: Now) {
         pass.end(used, now);
     }
     match exchange.lease.take() {
-        Some(lease) => lease.settle(used, now),
+        Some(lease) => warn(exchange, told(&lease.settle(used, now))),
         None if exchange.is_uncounted() => count(exchange),
         None => {}
     }
@@ -288,7 +298,13 @@ pub(super) fn fault(limited: &Limited, charges: &[Charge]) -> Fault {
     };
     let (level, name) = (owner.level(), owner.name());
     // Money is no client's business: only what it asked for itself is told in figures.
-    let sentence = if limited.never && limit.unit == Unit::Tokens {
+    let sentence = if limited.held {
+        format!("Requests that run hold what is left of the budget{per} of {level} {name}.")
+    } else if limited.never && limit.unit == Unit::Cost {
+        format!(
+            "The request may cost more than the budget{per} of {level} {name}: set a lower max_tokens, or send less."
+        )
+    } else if limited.never && limit.unit == Unit::Tokens {
         let asked = charges
             .iter()
             .find(|c| Arc::ptr_eq(&c.meter, &limited.meter));
@@ -305,7 +321,7 @@ pub(super) fn fault(limited: &Limited, charges: &[Charge]) -> Fault {
             limit.amount
         )
     };
-    let kind = if budget {
+    let kind = if budget && !limited.held {
         Kind::BudgetSpent
     } else {
         Kind::RateLimited

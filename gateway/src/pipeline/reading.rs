@@ -452,8 +452,8 @@ fn alike(
 ) -> Result<bool, Fault> {
     match gear {
         Gear::Observe { run, .. } => {
-            let count = run.step_over(data, at, limits);
-            count_texts(meter, count);
+            let (count, bytes) = run.step_over(data, at, limits);
+            count_texts(meter, count, bytes);
             Ok(count > 0)
         }
         Gear::Govern { text, .. } => text.run(limits, now, (data, kept, at), meter, out),

@@ -1,20 +1,24 @@
 //! An answer that is an error, in the client's dialect, before anything else went down.
 
+use std::time::Duration;
+
 use adapters::ClientDialect;
 use adapters::dialect::ErrorBody;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, StatusCode};
 use journal::Durable;
 use wire::fault::Code;
-use wire::{Fault, Verdict};
+use wire::{Fault, Kind, Verdict};
 
 use super::body::{ReplyBody, Response};
 use super::lines::Lines;
 use super::settle::{Exchange, outcome_of};
 use crate::worker::RequestId;
 
-/// Longest `retry-after` that is passed on, in seconds: a day.
+/// Longest `retry-after` that is passed on, in seconds: a day. Budgets say when their period ends.
 const RETRY_AFTER_MAX_S: u64 = 86_400;
+/// When to come back to us, where nobody knows better.
+const COME_BACK: Duration = Duration::from_secs(1);
 
 /// Ends the exchange with an error.
 pub(super) fn answer(mut exchange: Exchange, fault: Fault) -> (Response, Durable) {
@@ -50,14 +54,26 @@ fn response(told: ErrorBody, fault: &Fault) -> Response {
     let headers = &mut reply.headers;
     text(headers, &CONTENT_TYPE, told.content_type);
     text(headers, &CACHE_CONTROL, "no-store");
-    if let Some(after) = fault.come_back() {
+    let ours = (fault.public_code() == Code::Overloaded).then_some(COME_BACK);
+    if let Some(after) = fault.come_back().or(ours) {
         let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
-        number(headers, &RETRY_AFTER, seconds.clamp(1, RETRY_AFTER_MAX_S));
+        let most = match fault.kind() {
+            Kind::BudgetSpent => u64::MAX,
+            _ => RETRY_AFTER_MAX_S,
+        };
+        number(headers, &RETRY_AFTER, seconds.clamp(1, most));
     }
-    if fault.public_code() == Code::BudgetExceeded {
+    if is_final(fault) {
         text(headers, &name::SHOULD_RETRY, "false");
     }
     reply
+}
+
+/// Whether the same request fails again, whatever its status says: what is spent, here or at the vendor, and a credential of
+/// ours that is refused.
+fn is_final(fault: &Fault) -> bool {
+    fault.public_code() == Code::BudgetExceeded
+        || matches!(fault.why(), "quota_exhausted" | "auth_failed")
 }
 
 /// Names of our headers, parsed when this is compiled.

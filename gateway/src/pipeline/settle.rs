@@ -5,8 +5,10 @@
 
 mod end;
 mod judged;
+mod meter;
 
 pub(super) use end::outcome_of;
+pub(super) use meter::Meter;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -25,7 +27,6 @@ use policies::limit::meter::Unit;
 use policies::policy::Policy;
 use policies::scan::Sort;
 use smallvec::SmallVec;
-use wire::facts::{Finish, Usage};
 use wire::{Fault, Grade, Kind, Verdict};
 
 use super::admission::Pass;
@@ -41,23 +42,6 @@ use crate::config::snapshot::{Snapshot, Target};
 use crate::config::tuning::Limits;
 use crate::worker::{Inflight, OnPeer, Peer, RequestId, Worker};
 use journal::{self, Asker, Durable, Opening};
-
-/// What a reply has told so far.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Meter {
-    pub(super) usage: Option<Usage>,
-    pub(super) finish: Option<Finish>,
-    /// Events that carried content: about one token each, where a vendor reports none.
-    pub(super) content_events: u64,
-    pub(super) events: u64,
-    pub(super) bytes_down: u64,
-    pub(super) first_byte: Option<Instant>,
-    pub(super) first_content: Option<Instant>,
-    /// Images that were made.
-    pub(super) images: u32,
-    /// Sound that was read, in milliseconds.
-    pub(super) audio_ms: u32,
-}
 
 /// One target that was tried.
 struct Tried {
@@ -284,6 +268,12 @@ impl Exchange {
     /// What is known of the requests of the model that answered.
     pub(super) fn learnt(&self) -> Option<&Learnt> {
         self.tried.last().map(|tried| tried.candidate.learnt())
+    }
+
+    /// Tokens of the reply as far as it was seen.
+    pub(super) fn said_tokens(&self) -> u64 {
+        let learnt = self.learnt();
+        learnt.map_or(0, |learnt| self.meter.said(learnt))
     }
 
     /// Takes a place among the requests in flight.

@@ -236,10 +236,11 @@ async fn call(
     let bounds = exchange.snapshot.bounds(&routed.model.clocks);
     let client = std::sync::Arc::clone(&exchange.worker.client);
     let reply = clocks
-        .first(pin!(client.send(
+        .first(pin!(client.send_told(
             &target.provider.endpoint,
             &bounds,
-            request
+            request,
+            &mut exchange.meter.asked
         )))
         .await??;
     exchange.meter.first_byte.get_or_insert_with(Instant::now);

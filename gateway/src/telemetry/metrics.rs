@@ -252,7 +252,7 @@ impl Metrics {
             crossed: m.counters(
                 "yumen_budget_soft_crossed",
                 "Budgets that crossed their soft threshold, once a period",
-                &["level", "name", "unit"],
+                &["level", "unit"],
             ),
             alerts: m.counters(
                 "yumen_alerts",
@@ -325,9 +325,9 @@ impl Metrics {
         PolicyMeters::new(&self.policies, rules, reply_rules, types)
     }
 
-    /// A budget crossed its soft threshold. Names are the config's.
-    pub fn crossed(&self, level: &str, name: &str, unit: &str) {
-        self.crossed.at(&[level, name, unit]).inc();
+    /// A budget crossed its soft threshold. Whose it is only the log and the webhook say: keys and users are many.
+    pub fn crossed(&self, level: &str, unit: &str) {
+        self.crossed.at(&[level, unit]).inc();
     }
 
     /// A message to the webhook arrived, or never will.

@@ -102,12 +102,26 @@ impl Client {
         bounds: &Bounds,
         request: &Request,
     ) -> Result<Reply, Fault> {
+        self.send_told(endpoint, bounds, request, &mut false).await
+    }
+
+    /// The same; `asked` becomes true once the other side has all of the request, whatever becomes of the reply.
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub async fn send_told(
+        self: &Arc<Self>,
+        endpoint: &Arc<Endpoint>,
+        bounds: &Bounds,
+        request: &Request,
+        asked: &mut bool,
+    ) -> Result<Reply, Fault> {
         loop {
             let mut opened = None;
             // What is rare is boxed: every request would carry room for it.
             if endpoint.http2 {
                 recorded(request).await?;
-                match Box::pin(self.h2.send(endpoint, bounds, request)).await? {
+                match Box::pin(self.h2.send(endpoint, bounds, request, asked)).await? {
                     h2::Sent::Reply(reply) => return Ok(reply),
                     h2::Sent::Http1(io) => opened = io,
                 }
@@ -130,7 +144,7 @@ impl Client {
                     break;
                 }
                 recorded(request).await?;
-                match self.exchange(io, endpoint, bounds, request).await {
+                match self.exchange(io, endpoint, bounds, request, asked).await {
                     Err(fault) if pooled && fault.why() == "closed_early" => {}
                     other => return other,
                 }
@@ -144,12 +158,14 @@ impl Client {
         endpoint: &Arc<Endpoint>,
         bounds: &Bounds,
         request: &Request,
+        asked: &mut bool,
     ) -> Result<Reply, Fault> {
         let length = request.body.len() as u64;
         let mut message = head_bytes(endpoint, &request.head, Some(length));
         message.append(request.body.clone());
         let mut early = Early::new(bounds.header_bytes);
         let written = early.write(&mut io, message).await;
+        *asked |= written.is_ok();
         // A server that answers before it has read the request (413, say): read what it said.
         let (head, body) = reply::read_head(io, early.said, bounds.header_bytes).await?;
         let home = Home {
@@ -164,7 +180,7 @@ impl Client {
 
     /// Opens a WebSocket with the head of a request, on a connection of its own, sends its body as one message, and hands
     /// on what comes back as a stream of events, a message each. A server that does not open one is heard as for any
-    /// other request. Nothing is repeated.
+    /// other request. Nothing is repeated; `asked` as in [`Client::send_told`].
     ///
     /// # Errors
     /// As [`Client::send`].
@@ -173,10 +189,13 @@ impl Client {
         endpoint: &Arc<Endpoint>,
         bounds: &Bounds,
         request: &Request,
+        asked: &mut bool,
     ) -> Result<Reply, Fault> {
         request.after.write();
         let io = connect(endpoint, bounds).await?;
         recorded(request).await?;
+        // Its body is one message behind the handshake.
+        *asked = true;
         match socket::open(io, endpoint, bounds, request).await? {
             socket::Opened::Messages(head, messages) => Ok(Reply {
                 head,

@@ -135,6 +135,7 @@ impl Links {
         endpoint: &Arc<Endpoint>,
         bounds: &Bounds,
         request: &Request,
+        asked: &mut bool,
     ) -> Result<Sent, Fault> {
         let mut after = None;
         let mut last = false;
@@ -145,11 +146,9 @@ impl Links {
                 Way::Made(link) => (link, false),
             };
             let place = Place::on(&link);
-            let mut error = match link
-                .send
-                .try_send_request(message(endpoint, request)?)
-                .await
-            {
+            let message = message(endpoint, request)?;
+            *asked = true;
+            let mut error = match link.send.try_send_request(message).await {
                 Ok(reply) => {
                     let (parts, body) = reply.into_parts();
                     let head = Head {

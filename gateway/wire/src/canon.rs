@@ -382,6 +382,18 @@ impl Event {
             | Self::Error(_) => false,
         }
     }
+
+    /// About how many bytes of text that is.
+    #[must_use]
+    pub fn text_bytes(&self) -> u64 {
+        match self {
+            Self::Text { text, .. }
+            | Self::Refusal { text, .. }
+            | Self::Reasoning { text, .. }
+            | Self::ToolArgs { piece: text, .. } => crate::json::plain_len(text.bytes()),
+            _ => 0,
+        }
+    }
 }
 
 // One event per token of a reply: it must not grow in the dark.

@@ -157,6 +157,8 @@ impl Finish {
 pub struct EventFacts {
     /// It carries text, reasoning, a refusal or a piece of a tool call. Comments, role-only and empty deltas do not.
     pub content: bool,
+    /// About how many bytes of text that is; 0 where nobody knows.
+    pub text_bytes: u64,
     /// It says that the vendor failed: ask the vendor what it means.
     pub error: bool,
     /// The stream's end marker.

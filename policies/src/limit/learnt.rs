@@ -3,7 +3,7 @@
 //! Two running figures a model: tokens of a prompt for each byte of its body, and tokens of a reply that nine in ten do not
 //! exceed. Kept by name outside the snapshot: a reload forgets nothing.
 //!
-//! Must never know limits. Invariants: an estimate is at least 1 token; one absurd report moves a figure by an eighth at most.
+//! Must never know limits. Invariants: the estimate of a prompt or a reply is at least 1 token; one absurd report moves a figure by an eighth at most.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -40,8 +40,14 @@ impl Learnt {
     /// Tokens of a prompt in a body of so many bytes.
     #[must_use]
     pub fn prompt(&self, bytes: u64) -> u64 {
+        self.text(bytes).max(1)
+    }
+
+    /// Tokens of a text of so many bytes: as those of a prompt, for want of better.
+    #[must_use]
+    pub fn text(&self, bytes: u64) -> u64 {
         let ratio = self.ratio_milli.load(Ordering::Relaxed);
-        (bytes.saturating_mul(ratio) / 1000).max(1)
+        bytes.saturating_mul(ratio) / 1000
     }
 
     /// Tokens of one reply that has no cap.

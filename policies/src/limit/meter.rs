@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::level::{Before, Level, Now, Standing, Window};
 
 pub use book::{Meters, Purse};
-pub use hold::{Charge, Charges, Hold, Limited, Need, Reserved, Used, growth, reserve};
+pub use hold::{Charge, Charges, Crossings, Hold, Limited, Need, Reserved, Used, growth, reserve};
 
 /// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -133,6 +133,8 @@ struct State {
     level: Level,
     /// Of a rolling limit: what it was restored from, until something is taken.
     restored: Option<Box<Restored>>,
+    /// Reserved in this process for requests that run.
+    pending: u64,
     /// The period in which crossing the soft threshold was told.
     warned_ms: Option<i64>,
 }
@@ -162,6 +164,30 @@ impl State {
         self.level.take(window, of, amount, now);
     }
 
+    /// What a period has cost without what is reserved for requests that run; `None` if it is no period.
+    fn spent(&self) -> Option<u64> {
+        match self.level {
+            Level::Calendar { spent, .. } => Some(spent.saturating_sub(self.pending)),
+            Level::Rolling { .. } | Level::Held { .. } => None,
+        }
+    }
+
+    /// Where the limit stands without what is reserved, if that is the first in the period `of` to be over the soft
+    /// threshold; told once to each process.
+    fn crosses(&mut self, limit: &Limit, all: Standing, of: i64) -> Option<Standing> {
+        let soft = limit.soft?.min(all.limit);
+        let used = all.limit.saturating_sub(all.remaining);
+        let spent = self
+            .spent()
+            .unwrap_or(0)
+            .max(used.saturating_sub(self.pending));
+        let crosses = spent >= soft && self.warned_ms.replace(of) != Some(of);
+        crosses.then_some(Standing {
+            remaining: all.limit.saturating_sub(spent),
+            ..all
+        })
+    }
+
     /// Whether it stands as one that was never used, whatever its amount.
     fn is_idle(&self, window: Window, now: Now) -> bool {
         let counts = |restored: &Restored| match window {
@@ -185,6 +211,7 @@ impl Meter {
             Arc::new(Mutex::new(State {
                 level: Level::fresh(limit.window),
                 restored: None,
+                pending: 0,
                 warned_ms: None,
             }))
         };
@@ -211,13 +238,34 @@ impl Meter {
         self.of(&state, self.limit.amount, now)
     }
 
-    /// Whether this standing is the first of the period `of` to be over the soft threshold; told once to each process.
-    pub fn crosses(&self, standing: Standing, of: i64) -> bool {
-        if !crosses(&self.limit, self.limit.amount, standing) {
+    /// Where it stands without what this process has reserved, if that is the first in the period `of` to be over the soft
+    /// threshold; told once to each process. `all`: where the store says that it stands.
+    pub fn crosses(&self, all: Standing, of: i64) -> Option<Standing> {
+        self.limit.soft?;
+        self.lock().crosses(&self.limit, all, of)
+    }
+
+    /// Whether so much would fit if this process had reserved nothing. `all`: where the store says that it stands.
+    #[must_use]
+    pub fn is_held(&self, all: Standing, amount: u64) -> bool {
+        let Window::Calendar(_) = self.limit.window else {
             return false;
-        }
+        };
+        let used = all.limit.saturating_sub(all.remaining);
+        let spent = used.saturating_sub(self.lock().pending);
+        spent.saturating_add(amount) <= all.limit
+    }
+
+    /// A shared store reserved so much.
+    pub fn pend(&self, amount: u64) {
         let mut state = self.lock();
-        state.warned_ms.replace(of) != Some(of)
+        state.pending = state.pending.saturating_add(amount);
+    }
+
+    /// A shared store settles what it reserved.
+    pub fn unpend(&self, amount: u64) {
+        let mut state = self.lock();
+        state.pending = state.pending.saturating_sub(amount);
     }
 
     /// What is spent and reserved of a limit of the calendar, which may be more than the limit; 0 of another.
@@ -283,12 +331,6 @@ impl fmt::Debug for Meter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Meter({}, {})", self.name, self.limit.amount)
     }
-}
-
-fn crosses(limit: &Limit, of: u64, standing: Standing) -> bool {
-    limit
-        .soft
-        .is_some_and(|soft| of.saturating_sub(standing.remaining) >= soft.min(of))
 }
 
 #[cfg(test)]

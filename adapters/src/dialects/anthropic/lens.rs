@@ -40,8 +40,8 @@ pub(super) fn read_event(event: &sse::Event<'_>, scratch: &mut json::Tape, facts
         }
         return;
     };
-    if is_piece(&data) {
-        facts.content = true;
+    if let Some(bytes) = piece(&data) {
+        (facts.content, facts.text_bytes) = (true, bytes);
     } else if !data.trim_ascii().is_empty() {
         read_slow(&data, scratch, facts);
     }
@@ -50,17 +50,18 @@ pub(super) fn read_event(event: &sse::Event<'_>, scratch: &mut json::Tape, facts
     }
 }
 
-/// Whether an event surely carries a piece of text, a thought or arguments, and nothing that asks for a closer look.
-fn is_piece(data: &[u8]) -> bool {
-    let Some(rest) = data.strip_prefix(DELTA) else {
-        return false;
-    };
+/// About how many bytes of text, a thought or arguments an event carries that surely carries some, and nothing that asks
+/// for a closer look.
+fn piece(data: &[u8]) -> Option<u64> {
+    let rest = data.strip_prefix(DELTA)?;
     let head = rest.get(..rest.len().min(64)).unwrap_or_default();
     let behind = PROBES.pieces.iter().find_map(|probe| {
-        let at = probe.find(head)? + probe.needle().len();
+        // From its first quote on.
+        let at = probe.find(head)? + probe.needle().len() - 1;
         rest.get(at..)
-    });
-    behind.is_some_and(|text| !text.starts_with(b"\"")) && data.trim_ascii_end().ends_with(b"}")
+    })?;
+    let plain = !behind.starts_with(b"\"\"") && data.trim_ascii_end().ends_with(b"}");
+    plain.then(|| json::string_len(behind))
 }
 
 fn read_slow(data: &[u8], scratch: &mut json::Tape, facts: &mut EventFacts) {
@@ -94,11 +95,12 @@ fn read_root(root: Value<'_>, facts: &mut EventFacts) {
         Some("content_block_delta") => {
             let delta = root.get("delta");
             facts.malformed = !is_object(delta);
-            facts.content = ["text", "thinking", "partial_json"].iter().any(|name| {
-                delta
-                    .and_then(|delta| delta.get(name))
-                    .is_some_and(|piece| piece.has_text())
-            });
+            for name in ["text", "thinking", "partial_json"] {
+                if let Some(piece) = delta.and_then(|delta| delta.get(name)) {
+                    facts.content |= piece.has_text();
+                    facts.text_bytes += piece.plain_len();
+                }
+            }
         }
         Some("message_delta") => {
             facts.finish = root.get("delta").and_then(finish_of);

@@ -23,7 +23,10 @@ fn read_root(root: Value<'_>, facts: &mut EventFacts) {
     }
     let candidates = get(root, "candidates");
     for candidate in candidates.iter().flat_map(Value::elements) {
-        facts.content |= parts(candidate).any(has_content);
+        for part in parts(candidate) {
+            facts.content |= has_content(part);
+            facts.text_bytes += text_bytes(part);
+        }
         facts.finish = facts.finish.or_else(|| finish_of(candidate));
     }
     if blocked(root) {
@@ -91,6 +94,13 @@ fn has_content(part: Value<'_>) -> bool {
         ]
         .into_iter()
         .any(holds)
+}
+
+/// About how many bytes of text a part holds.
+fn text_bytes(part: Value<'_>) -> u64 {
+    let words = ["text", "functionCall", "executableCode"];
+    let held = words.into_iter().filter_map(|name| get(part, name));
+    held.map(|value| value.plain_len()).sum()
 }
 
 /// Whether a reply's root says that the vendor failed.

@@ -70,9 +70,9 @@ fn read_by(
     facts: &mut EventFacts,
 ) {
     if let Some(data) = single_line(event.raw)
-        && plain_text(content, data)
+        && let Some(bytes) = plain_text(content, data)
     {
-        facts.content = true;
+        (facts.content, facts.text_bytes) = (true, bytes);
         return;
     }
     let Some(data) = event.data() else {
@@ -82,8 +82,8 @@ fn read_by(
         }
         return;
     };
-    if plain_text(content, &data) {
-        facts.content = true;
+    if let Some(bytes) = plain_text(content, &data) {
+        (facts.content, facts.text_bytes) = (true, bytes);
     } else if !data.trim_ascii().is_empty() {
         read_slow(&data, scratch, facts);
     }
@@ -104,21 +104,23 @@ fn single_line(raw: &[u8]) -> Option<&[u8]> {
         .then_some(data)
 }
 
-/// Whether an event surely carries text, and nothing that asks for a closer look.
-fn plain_text(content: &Finder<'static>, data: &[u8]) -> bool {
+/// About how many bytes of text an event carries that surely carries some, and nothing that asks for a closer look.
+fn plain_text(content: &Finder<'static>, data: &[u8]) -> Option<u64> {
     let probes = &*PROBES;
-    let text = content.find_iter(data).find(|at| {
+    let at = content.find_iter(data).find(|at| {
         let value = behind_colon(data, at + content.needle().len());
         matches!(value, Some([b'"', next, ..]) if *next != b'"')
-    });
-    let before = text.and_then(|at| data.get(..at));
-    before.is_some_and(|before| probes.choices.find(before).is_some())
+    })?;
+    let text = behind_colon(data, at + content.needle().len())?;
+    let before = data.get(..at)?;
+    let plain = probes.choices.find(before).is_some()
         && data.first() == Some(&b'{')
         && data.trim_ascii_end().last() == Some(&b'}')
         && all_are(b"null", data, &probes.finish)
         && all_are(b"null", data, &probes.usage)
         && probes.error.find(data).is_none()
-        && all_are(b"0", data, &probes.flag)
+        && all_are(b"0", data, &probes.flag);
+    plain.then(|| json::string_len(text))
 }
 
 /// Whether every member of that name is this.
@@ -180,6 +182,7 @@ fn read_root(root: Value<'_>, facts: &mut EventFacts) {
     for choice in choices.iter().flat_map(Value::elements) {
         empty = false;
         facts.content |= has_content(choice);
+        facts.text_bytes += text_bytes(choice);
         if let (None, Some(finish)) = (facts.finish, finish_of(choice)) {
             facts.finish = Some(finish);
             facts.finished = number_of(choice);
@@ -304,6 +307,24 @@ fn says(delta: Value<'_>) -> bool {
             }
             _ => false,
         })
+}
+
+/// About how many bytes of text a choice's delta carries. Of what several members say of a thought, once.
+fn text_bytes(choice: Value<'_>) -> u64 {
+    let Some(delta) = choice.get("delta") else {
+        return choice.get("text").map_or(0, |text| text.plain_len());
+    };
+    let (mut said, mut thought) = (0, 0);
+    for (key, value) in delta.members() {
+        match &*key.text_bytes() {
+            b"content" | b"refusal" | b"tool_calls" | b"function_call" => said += value.plain_len(),
+            b"reasoning_content" | b"reasoning" | b"thinking" => {
+                thought = value.plain_len().max(thought)
+            }
+            _ => {}
+        }
+    }
+    said + thought
 }
 
 /// Not null, and not empty.

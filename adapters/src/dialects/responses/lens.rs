@@ -27,8 +27,11 @@ pub(super) fn read_event(event: &sse::Event<'_>, scratch: &mut json::Tape, facts
         return;
     };
     let name = event.word();
-    if name.is_some_and(is_delta) && is_piece(&data) {
+    if let Some(name) = name.filter(|name| is_delta(name))
+        && let Some(bytes) = piece(&data)
+    {
         facts.content = true;
+        facts.text_bytes = if is_sound(name) { 0 } else { bytes };
     } else if !data.trim_ascii().is_empty() {
         read_slow(&data, scratch, facts);
     }
@@ -42,14 +45,20 @@ pub(super) fn is_delta(kind: &str) -> bool {
     kind.starts_with("response.") && kind.ends_with(".delta")
 }
 
-/// Whether data surely holds a piece that is not empty.
-fn is_piece(data: &[u8]) -> bool {
-    let behind = PIECE
-        .find(data)
-        .and_then(|at| data.get(at + PIECE.needle().len()));
-    behind.is_some_and(|first| *first != b'"')
+/// Whether the pieces of that type are no text.
+fn is_sound(kind: &str) -> bool {
+    kind.contains("audio")
+}
+
+/// About how many bytes of text data holds that surely holds a piece that is not empty.
+fn piece(data: &[u8]) -> Option<u64> {
+    // From its first quote on.
+    let at = PIECE.find(data)? + PIECE.needle().len() - 1;
+    let behind = data.get(at..)?;
+    let plain = behind.get(1).is_some_and(|first| *first != b'"')
         && data.first() == Some(&b'{')
-        && data.trim_ascii_end().last() == Some(&b'}')
+        && data.trim_ascii_end().last() == Some(&b'}');
+    plain.then(|| json::string_len(behind))
 }
 
 fn read_slow(data: &[u8], scratch: &mut json::Tape, facts: &mut EventFacts) {
@@ -87,7 +96,10 @@ fn read_root(root: Value<'_>, facts: &mut EventFacts) {
                 item.is_some_and(|kind| !kind.is_named("message") && !kind.is_named("reasoning"));
         }
         kind if is_delta(kind) => {
-            facts.content = root.get("delta").is_some_and(|piece| piece.has_text());
+            let piece = root.get("delta");
+            facts.content = piece.is_some_and(|piece| piece.has_text());
+            let text = piece.filter(|_| !is_sound(kind));
+            facts.text_bytes = text.map_or(0, |piece| piece.plain_len());
         }
         // The whole of what came in pieces, and events that are not known yet.
         kind => facts.malformed = !is_event(kind, root),

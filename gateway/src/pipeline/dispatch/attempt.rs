@@ -48,15 +48,16 @@ pub(super) async fn attempt(
     let bounds = exchange.snapshot.bounds(&routed.model.clocks);
     let client = Arc::clone(&exchange.worker.client);
     let endpoint = &target.provider.endpoint;
+    let asked = &mut exchange.meter.asked;
     let reply = match routed.form.as_deref() {
         // Boxed, as all that is rare.
         None if vendor.info().websocket => {
-            let opened = Box::pin(client.open(endpoint, &bounds, &request));
+            let opened = Box::pin(client.open(endpoint, &bounds, &request, asked));
             clocks.first(opened).await??
         }
         None => {
             clocks
-                .first(pin!(client.send(endpoint, &bounds, &request)))
+                .first(pin!(client.send_told(endpoint, &bounds, &request, asked)))
                 .await??
         }
         Some(form) => {

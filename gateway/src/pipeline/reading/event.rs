@@ -1,7 +1,6 @@
 //! One event of a reply: what it says, whether it is an error, and how it goes down when nothing is looked for in it.
 
 use std::ops::Range;
-use std::time::Instant;
 
 use adapters::vendor::{self, Vendor};
 use adapters::{ClientDialect, Decoder, Dialect};
@@ -43,7 +42,7 @@ pub(in crate::pipeline) fn note(
                     .fault(head, root)
                     .unwrap_or_else(|| Kind::UpstreamError.into()));
             }
-            canon::Event::Usage(usage) => meter.usage = Some(usage.after(meter.usage)),
+            canon::Event::Usage(usage) => meter.reports(*usage),
             canon::Event::Finish {
                 finish: Finish::Failed,
                 ..
@@ -54,8 +53,7 @@ pub(in crate::pipeline) fn note(
             }
             other if other.is_content() => {
                 said.content = true;
-                meter.content_events += 1;
-                meter.first_content.get_or_insert_with(Instant::now);
+                meter.says(1, other.text_bytes());
             }
             _ => {}
         }
@@ -113,11 +111,10 @@ fn is_stray(event: &sse::Event<'_>) -> bool {
 pub(super) fn tally(facts: &EventFacts, meter: &mut Meter) -> Said {
     meter.events += 1;
     if facts.content {
-        meter.content_events += 1;
-        meter.first_content.get_or_insert_with(Instant::now);
+        meter.says(1, facts.text_bytes);
     }
     if let Some(usage) = facts.usage {
-        meter.usage = Some(usage.after(meter.usage));
+        meter.reports(usage);
     }
     if facts.finish.is_some() {
         meter.finish = facts.finish;
@@ -130,11 +127,10 @@ pub(super) fn tally(facts: &EventFacts, meter: &mut Meter) -> Said {
 }
 
 /// Takes into account so many events that say a text and nothing else.
-pub(super) fn count_texts(meter: &mut Meter, count: u64) {
+pub(super) fn count_texts(meter: &mut Meter, count: u64, bytes: u64) {
     if count > 0 {
         meter.events += count;
-        meter.content_events += count;
-        meter.first_content.get_or_insert_with(Instant::now);
+        meter.says(count, bytes);
     }
 }
 

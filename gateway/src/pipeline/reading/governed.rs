@@ -56,7 +56,7 @@ impl Governed {
             let [first, .., last] = &*run.events else {
                 return Ok(false);
             };
-            count_texts(meter, run.events.len() as u64);
+            count_texts(meter, run.events.len() as u64, run.text.len() as u64);
             out.push(data.slice((*kept).min(first.event.start)..first.event.start));
             let pieces = run.events.iter().map(|fit| {
                 let from = fit.event.start;
@@ -150,6 +150,7 @@ impl Step<'_> {
     ) -> Option<Result<(), Fault>> {
         let spoken = self.mold.spoken(event.raw, span)?;
         self.facts.content = true;
+        self.facts.text_bytes = json::plain_len(spoken.raw.as_bytes());
         let item = match event.at {
             Some(from) => data.slice(from..at),
             None => Bytes::copy_from_slice(event.raw),

@@ -147,21 +147,28 @@ pub(in crate::pipeline) struct Run {
 const MISSES_MIN: u32 = 4;
 
 impl Run {
-    /// Steps over the events that fit, from `at` on, where an event begins; how many there were.
-    pub(super) fn step_over(&mut self, data: &[u8], at: &mut usize, limits: sse::Limits) -> u64 {
+    /// Steps over the events that fit, from `at` on, where an event begins; how many there were, and how many bytes of
+    /// text.
+    pub(super) fn step_over(
+        &mut self,
+        data: &[u8],
+        at: &mut usize,
+        limits: sse::Limits,
+    ) -> (u64, u64) {
         let longest = limits.line_bytes.min(limits.event_bytes);
-        let mut count = 0;
+        let (mut count, mut bytes) = (0, 0);
         while let Some(rest) = data.get(*at..)
-            && let Some((length, _)) = self.mold.prefix(rest)
+            && let Some((length, text)) = self.mold.prefix(rest)
             && length <= longest
         {
             *at += length;
             count += 1;
+            bytes += rest.get(text).map_or(0, json::plain_len);
         }
         if count > 0 {
             self.misses = 0;
         }
-        count
+        (count, bytes)
     }
 
     /// Takes note of an event that did not fit. It is looked at more closely now and then only, since those of a stream may
@@ -204,6 +211,7 @@ impl Run {
 fn says_text_alone(facts: &EventFacts) -> bool {
     let EventFacts {
         content,
+        text_bytes: _,
         error,
         done,
         usage,

@@ -28,7 +28,7 @@ impl Exchange {
             return;
         }
         let code = fault.map_or("", |fault| fault.public_code().as_str());
-        let tokens = self.tokens();
+        let tokens = self.tokens(outcome);
         // A clock that was read is not read again: all that follows has this moment.
         let now = limits::now(self);
         let began_ns = self.worker.shared.clock.mono_at(self.started);
@@ -151,17 +151,18 @@ impl Exchange {
 
     /// The vendor's usage, or an estimate, where there is none or what it says cannot be. Some dialects report usage before
     /// the answer too; where that was the last that was heard, the answer is estimated.
-    fn tokens(&self) -> Tokens {
+    fn tokens(&self, outcome: Outcome) -> Tokens {
         Tokens {
             images: self.meter.images.into(),
             audio_ms: self.meter.audio_ms.into(),
-            ..self.counted()
+            ..self.counted(outcome)
         }
     }
 
-    /// Tokens alone.
-    fn counted(&self) -> Tokens {
-        if self.meter.usage.is_none() && self.meter.first_content.is_none() {
+    /// Tokens alone. Who leaves before the first content pays for the prompt, if the vendor has it.
+    fn counted(&self, outcome: Outcome) -> Tokens {
+        let left = self.meter.asked && outcome == Outcome::ClientClosed;
+        if self.meter.usage.is_none() && self.meter.first_content.is_none() && !left {
             return Tokens::default();
         }
         let seen = self.seen();
@@ -199,8 +200,8 @@ impl Exchange {
         tokens
     }
 
-    /// What was used as far as we saw: what the model's prompts of that length usually are; one token a content event, or what
-    /// so many bytes of a whole answer usually are.
+    /// What was used as far as we saw: what the model's prompts of that length usually are; what was said, or what so many
+    /// bytes of a whole answer usually are.
     fn seen(&self) -> Tokens {
         let of = |bytes| self.learnt().map_or(0, |learnt| learnt.prompt(bytes));
         let completion = match self.meter.content_events {
@@ -208,7 +209,7 @@ impl Exchange {
             0 if self.meter.finish.is_some() => {
                 of(self.meter.bytes_down.saturating_sub(ENVELOPE_BYTES))
             }
-            events => events,
+            _ => self.said_tokens(),
         };
         Tokens {
             prompt: of(self.request_bytes),
@@ -234,12 +235,12 @@ impl Exchange {
         if let (Some(cost), Some((_, nano))) = (&meters.cost, self.cost(tokens)) {
             cost.inc_by(nano as f64 / 1e9);
         }
+        meters.input_tokens.inc_by(tokens.prompt);
+        meters.output_tokens.inc_by(tokens.completion);
         if !last.fault.is_empty() {
             return;
         }
         meters.ok();
-        meters.input_tokens.inc_by(tokens.prompt);
-        meters.output_tokens.inc_by(tokens.completion);
         if let Some(at) = self.meter.first_content {
             meters
                 .first_content

@@ -12,5 +12,5 @@ pub mod view;
 pub use run::plain_prefix;
 pub use scan::{scan, string_prefix};
 pub use tape::{Escapes, Limits, Node, Reason, Reject, Tape, Type};
-pub use text::{Mapped, Offsets, Pieces, escape, escaped_len, unescape};
+pub use text::{Mapped, Offsets, Pieces, escape, escaped_len, plain_len, string_len, unescape};
 pub use view::{Value, utf8};

@@ -178,6 +178,25 @@ pub fn escaped_len(text: &str) -> usize {
     text.bytes().map(taken).sum()
 }
 
+/// About how many bytes of UTF-8 the inside of a string stands for: what begins with a character by its number is taken to
+/// have every character so, six bytes for two or three.
+#[must_use]
+pub fn plain_len(raw: &[u8]) -> u64 {
+    let bytes = raw.len() as u64;
+    if raw.starts_with(b"\\u") {
+        bytes / 2
+    } else {
+        bytes
+    }
+}
+
+/// [`plain_len`] of the string that `raw` begins with; 0 if it begins with none.
+#[must_use]
+pub fn string_len(raw: &[u8]) -> u64 {
+    let inside = super::string_prefix(raw).and_then(|end| raw.get(1..end - 1));
+    inside.map_or(0, plain_len)
+}
+
 /// Writes `text` as the inside of a JSON string.
 pub fn escape(text: &str, out: &mut Vec<u8>) {
     let bytes = text.as_bytes();
@@ -308,6 +327,15 @@ fn one_escape(raw: &[u8]) -> (char, usize) {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn what_is_written_by_numbers_is_shorter() {
+        for (raw, bytes) in [("", 0), ("你好", 6), (r"\u4f60\u597d", 6), (r"\nab", 4)] {
+            assert_eq!(super::plain_len(raw.as_bytes()), bytes, "{raw}");
+        }
+        assert_eq!(super::string_len(br#""a\"b" and more"#), 4);
+        assert_eq!(super::string_len(b"\"open"), 0);
+    }
+
     use super::*;
     use proptest::prelude::*;
 

@@ -128,6 +128,29 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// About how many bytes of text it holds: its own, if it is a string, or those of all strings in it that are no names
+    /// and no data.
+    #[must_use]
+    pub fn plain_len(&self) -> u64 {
+        let nodes = self
+            .tape
+            .nodes
+            .get(self.at as usize..self.node.next as usize);
+        let mut sum = 0;
+        for (node, at) in nodes.into_iter().flatten().zip(self.at..) {
+            let value = Value {
+                at,
+                node: *node,
+                ..*self
+            };
+            let raw = value.inner_bytes().unwrap_or_default();
+            if !value.is_key() && !raw.starts_with(b"data:") {
+                sum += text::plain_len(raw);
+            }
+        }
+        sum
+    }
+
     /// Whether a string holds at least one backslash.
     #[must_use]
     pub fn is_escaped(&self) -> bool {

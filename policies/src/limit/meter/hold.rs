@@ -12,7 +12,7 @@ use std::sync::{Arc, MutexGuard};
 
 use smallvec::SmallVec;
 
-use super::{Meter, State, Unit, crosses};
+use super::{Meter, State, Unit};
 use crate::limit::level::{Now, Standing, Window};
 
 /// Most charges of one request: key, user, four levels of teams, model and provider, with a few limits each. More are
@@ -103,7 +103,15 @@ pub struct Limited {
     pub standing: Standing,
     /// The request asks for more than the whole limit.
     pub never: bool,
+    /// It would pass if nothing were reserved for requests that run: a budget that is not spent.
+    pub held: bool,
+    /// Its soft threshold was crossed before, as in [`Reserved::crossed`].
+    pub crossed: Option<Standing>,
 }
+
+/// Limits whose soft threshold was crossed for the first time in their period, and where they stand without what is
+/// reserved.
+pub type Crossings = SmallVec<[(Arc<Meter>, Standing); 1]>;
 
 /// What a successful reservation has to say.
 #[derive(Debug, Default)]
@@ -112,8 +120,8 @@ pub struct Reserved {
     pub requests: Option<Standing>,
     /// The tightest of the rolling limits of tokens.
     pub tokens: Option<Standing>,
-    /// Limits whose soft threshold this request was the first to cross in its period, and where they stand.
-    pub crossed: SmallVec<[(Arc<Meter>, Standing); 1]>,
+    /// Soft thresholds that were crossed before: of limits that another process settles too.
+    pub crossed: Crossings,
 }
 
 impl Reserved {
@@ -155,11 +163,17 @@ pub fn reserve(charges: &[Charge], now: Now, hold: &mut Hold) -> Result<Reserved
             .fits(limit.window, limit.share(hold.share), least, now)
             && refused.as_ref().is_none_or(|(first, _)| *at < *first)
         {
+            let of = limit.share(hold.share);
+            let held = state
+                .spent()
+                .is_some_and(|spent| spent.saturating_add(least) <= of);
             let limited = Limited {
                 meter: Arc::clone(meter),
-                retry_ns,
-                standing: meter.of(state, limit.share(hold.share), now),
-                never: least > limit.share(hold.share),
+                retry_ns: retry_ns.filter(|_| !held),
+                standing: meter.of(state, of, now),
+                never: least > of,
+                held,
+                crossed: None,
             };
             refused = Some((*at, limited));
         }
@@ -183,15 +197,12 @@ pub fn reserve(charges: &[Charge], now: Now, hold: &mut Hold) -> Result<Reserved
         state.take(limit.window, of, amount, now);
         let standing = meter.of(state, of, now);
         reserved.note(limit.unit, limit.window, standing);
-        let begin_ms = state.level.begin_ms();
-        if crosses(limit, of, standing) && state.warned_ms.replace(begin_ms) != Some(begin_ms) {
-            reserved.crossed.push((Arc::clone(meter), standing));
-        }
+        state.pending = state.pending.saturating_add(amount);
         hold.taken.push(Taken {
             meter: Arc::clone(meter),
             amount,
             of,
-            begin_ms,
+            begin_ms: state.level.begin_ms(),
         });
     }
     Ok(reserved)
@@ -275,7 +286,8 @@ impl Hold {
     }
 
     /// The end: estimates become what was used, and what was held is free.
-    pub fn settle(&mut self, used: Used, now: Now) {
+    pub fn settle(&mut self, used: Used, now: Now) -> Crossings {
+        let mut crossed = Crossings::new();
         let taken = std::mem::take(&mut self.taken);
         for (at, this) in taken.iter().enumerate() {
             let total = match this.meter.limit.unit {
@@ -291,20 +303,25 @@ impl Hold {
             let rest = total.saturating_sub(before);
             let is_last = !later.iter().skip(1).any(|other| same(&other));
             let real = if is_last { rest } else { rest.min(this.amount) };
-            this.correct(real, now);
+            if let Some(standing) = this.correct(real, now) {
+                crossed.push((Arc::clone(&this.meter), standing));
+            }
         }
+        crossed
     }
 
     /// Nothing was used: a request that went nowhere. What counts requests has counted it.
     pub fn cancel(&mut self, now: Now) {
-        self.settle(Used::default(), now);
+        let _ = self.settle(Used::default(), now);
     }
 }
 
 impl Taken {
-    fn correct(&self, real: u64, now: Now) {
+    /// Replaces the estimate; where the limit stands, if that crosses its soft threshold.
+    fn correct(&self, real: u64, now: Now) -> Option<Standing> {
         let Meter { limit, .. } = &*self.meter;
         let mut state = self.meter.lock();
+        state.pending = state.pending.saturating_sub(self.amount);
         match real.cmp(&self.amount) {
             Order::Less => {
                 let over = self.amount - real;
@@ -320,6 +337,11 @@ impl Taken {
             }
             Order::Equal => {}
         }
+        if state.level.begin_ms() != self.begin_ms {
+            return None;
+        }
+        let standing = self.meter.of(&state, self.of, now);
+        state.crosses(limit, standing, self.begin_ms)
     }
 }
 
@@ -327,8 +349,9 @@ impl Drop for Hold {
     fn drop(&mut self) {
         for taken in &self.taken {
             let limit = &taken.meter.limit;
+            let mut state = taken.meter.lock();
+            state.pending = state.pending.saturating_sub(taken.amount);
             if limit.window == Window::Held {
-                let mut state = taken.meter.lock();
                 state
                     .level
                     .give_back(Window::Held, taken.of, taken.amount, 0);

@@ -55,7 +55,7 @@ fn the_refused_are_charged_to_none() {
     assert_eq!(reserved.requests.unwrap().remaining, 9);
     let refused = reserve(&charges, T0, &mut Hold::default()).unwrap_err();
     assert!(Arc::ptr_eq(&refused.meter, &budget) && !refused.never);
-    assert!(refused.retry_ns.is_some());
+    assert!(refused.held);
     assert_eq!(key.standing(T0).remaining, 9);
     assert_eq!(held.standing(T0).remaining, 4);
     drop(hold);
@@ -190,15 +190,41 @@ fn a_soft_threshold_is_told_once_a_period() {
         ..limit(Unit::Cost, MONTH, 100)
     };
     let budget = meters.meter(Owner::Team("t".into()), soft);
-    let crossed = |amount, now| {
+    let taken = |amount, now| {
         let mut hold = Hold::default();
-        reserve(&[charge(&budget, amount)], now, &mut hold)
-            .unwrap()
-            .crossed
-            .len()
+        let reserved = reserve(&[charge(&budget, amount)], now, &mut hold);
+        assert!(reserved.unwrap().crossed.is_empty(), "only reserved");
+        hold
     };
-    assert_eq!([crossed(79, T0), crossed(1, T0), crossed(1, T0)], [0, 1, 0]);
-    assert_eq!(crossed(80, after(86_400 * 10)), 1);
+    let mut running = taken(20, T0);
+    let crossed = |reserved, used, now| {
+        let crossed = taken(reserved, now).settle(cost(used), now);
+        let left = crossed.iter().map(|(_, standing)| standing.remaining);
+        left.collect::<Vec<_>>()
+    };
+    // What others have reserved is not spent yet.
+    assert_eq!(crossed(80, 60, T0), []);
+    assert_eq!(crossed(20, 19, T0), []);
+    assert_eq!(running.settle(cost(21), T0).len(), 1);
+    assert_eq!(crossed(0, 1, T0), []);
+    // In the next month once more, by what was used beyond the estimate.
+    assert_eq!(crossed(10, 90, after(86_400 * 10)), [10]);
+}
+
+#[test]
+fn what_requests_hold_is_not_spent() {
+    let meters = Meters::default();
+    let budget = team(&meters, Unit::Cost, MONTH, 100);
+    let mut hold = Hold::default();
+    reserve(&[charge(&budget, 90)], T0, &mut hold).unwrap();
+    let refused = |amount| reserve(&[charge(&budget, amount)], T0, &mut Hold::default());
+    let held = refused(20).unwrap_err();
+    assert!(held.held && !held.never && held.retry_ns.is_none());
+    let never = refused(101).unwrap_err();
+    assert!(never.never && !never.held);
+    hold.settle(cost(85), T0);
+    let spent = refused(20).unwrap_err();
+    assert!(!spent.held && spent.retry_ns.is_some());
 }
 
 #[test]
