@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tests::config::{VENDORS, WITHOUT_TOOLS};
 use tests::gateway::executable;
-use tests::upstream::{Conn, Upstream, good_reply, reply};
+use tests::upstream::{Conn, Upstream, end_events, good_reply, reply, text_event};
 use tests::*;
 
 /// Exit code, standard output and standard error.
@@ -148,4 +148,45 @@ async fn a_config_that_cannot_be_used_is_told_first() {
     let (code, out, err) = doctor(&config, &[]).await;
     assert_eq!((code, &*out), (Some(2), ""));
     assert!(err.contains("models.m.targets"), "{err}");
+}
+
+/// Something between us and the model that gathers a stream, and a model that is merely quick.
+#[tokio::test]
+async fn a_stream_that_is_held_back_is_told() {
+    let streams = |wait: u64| async move {
+        Upstream::start(move |mut conn: Conn| async move {
+            while let Some(request) = conn.request().await {
+                if request.first_line().starts_with("GET ") {
+                    let list = r#"{"object":"list","data":[{"id":"some-model"}]}"#;
+                    let list = reply("200 OK", "application/json", list);
+                    conn.write(list.as_bytes()).await?;
+                    continue;
+                }
+                if request.json()["stream"] != true {
+                    conn.write(good_reply().as_bytes()).await?;
+                    continue;
+                }
+                conn.pause(wait).await;
+                let text: String = (0..20).map(|at| text_event(&at.to_string())).collect();
+                let all = format!("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n{text}{}", end_events());
+                conn.write(all.as_bytes()).await?;
+                break;
+            }
+            Ok(())
+        })
+        .await
+    };
+    let (held, quick) = (streams(1500).await, streams(0).await);
+    let mut config = Config::new();
+    config.plain_at("held", &held.origin());
+    config.plain_at("quick", &quick.origin());
+    let (_, out, err) = doctor(&config, &["--ask", "--json"]).await;
+    let told: Value = serde_json::from_str(&out).unwrap_or_else(|_| panic!("{out}{err}"));
+    let held = of(&told, "held").to_string();
+    assert!(held.contains("all at once"), "{held}");
+    let quick = of(&told, "quick").to_string();
+    assert!(
+        quick.contains("stream_ms") && !quick.contains("at once"),
+        "{quick}"
+    );
 }

@@ -81,7 +81,7 @@ async fn ask(client: &Arc<Client>, provider: &Provider, now_ms: i64) -> Result<L
         alone: true,
     };
     let reply = client.send(&provider.endpoint, &BOUNDS, &request).await?;
-    let (head, body) = read(reply, LIST_BYTES_MAX).await?;
+    let (head, body) = read(reply, LIST_BYTES_MAX, || ()).await?;
     // A server that has no such path says so in a form of its own.
     if matches!(head.status, 404 | 405 | 501) {
         return Err(none());
@@ -104,18 +104,20 @@ async fn ask(client: &Arc<Client>, provider: &Provider, now_ms: i64) -> Result<L
         .ok_or_else(none)
 }
 
-/// A reply's head and its whole body.
+/// A reply's head and its whole body; each piece that comes is told of.
 ///
 /// # Errors
 /// `Malformed` for a body beyond `most`, and those of reading.
 pub async fn read(
     reply: Reply,
     most: usize,
+    mut heard: impl FnMut(),
 ) -> Result<(crate::upstream::reply::Head, Vec<u8>), Fault> {
     let Reply { head, mut body } = reply;
     let mut bytes = Vec::new();
     while let Some(piece) = poll_fn(|cx| body.poll_data(cx)).await {
         bytes.extend_from_slice(&piece?);
+        heard();
         if bytes.len() > most {
             return Err(Fault::new(Kind::Malformed).reason("too_long"));
         }

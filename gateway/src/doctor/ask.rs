@@ -5,7 +5,7 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use adapters::vendor::{Call, Head, Parts};
 use adapters::{Asked, Dialect, Framing, Lossy, Quirks, places};
@@ -33,6 +33,12 @@ const REPLY_BYTES_MAX: usize = 1 << 20;
 /// Tokens that are asked for: enough for models that think first to begin.
 const TOKENS: u32 = 64;
 
+/// A stream that was waited for so long, of so many pieces, all of which came within such a part of the wait, was held back by
+/// somebody: no model is so slow and so fast.
+const LONG_WAIT: Duration = Duration::from_secs(1);
+const MANY_PIECES: usize = 8;
+const AT_ONCE: u32 = 20;
+
 /// Who asks, and whom.
 pub(super) struct Asker<'a> {
     pub(super) client: &'a Arc<Client>,
@@ -44,27 +50,40 @@ pub(super) struct Asker<'a> {
 struct Answer {
     framing: Framing,
     body: Vec<u8>,
+    /// Until its first piece came, and from then on until its last.
+    pace: Option<(Duration, Duration)>,
+}
+
+/// What a stream said.
+struct Heard {
+    finish: Option<Finish>,
+    /// Events that held a part of the answer.
+    pieces: usize,
 }
 
 impl Asker<'_> {
     /// A short reply.
     pub(super) async fn reply(&self, model: &str) -> Result<(), Fault> {
-        let answer = self.ask(model, &chat(model, false)).await?;
+        let answer = self.ask(model, &chat(model, "Say ok.", false)).await?;
         self.finish(&answer).map(|_| ())
     }
 
-    /// A short stream, to its end.
-    pub(super) async fn stream(&self, model: &str) -> Result<(), Fault> {
-        let answer = self.ask(model, &chat(model, true)).await?;
+    /// A short stream, to its end; whether all of it came at once, after a wait.
+    pub(super) async fn stream(&self, model: &str) -> Result<bool, Fault> {
+        let count = "Count from 1 to 30.";
+        let answer = self.ask(model, &chat(model, count, true)).await?;
         if !answer.framing.is_stream() {
             let message = "It was asked for a stream and sent none.";
             return Err(Fault::new(Kind::Malformed).message(message));
         }
-        self.streamed(&answer).map(|_| ())
+        let heard = self.streamed(&answer)?;
+        let at_once =
+            |(wait, rest): (Duration, Duration)| wait >= LONG_WAIT && rest * AT_ONCE < wait;
+        Ok(heard.pieces >= MANY_PIECES && answer.pace.is_some_and(at_once))
     }
 
     /// How a stream ended.
-    fn streamed(&self, answer: &Answer) -> Result<Option<Finish>, Fault> {
+    fn streamed(&self, answer: &Answer) -> Result<Heard, Fault> {
         let Some(mut frames) = answer.framing.frames() else {
             return self.events(&answer.body);
         };
@@ -145,13 +164,17 @@ impl Asker<'_> {
             alone: true,
         };
         let (client, at) = (self.client, &provider.endpoint);
+        let begun = Instant::now();
+        let mut first = None;
         let (head, body) = if websocket {
             let reply = client.open(at, &BOUNDS, &request, &mut false).await?;
             self.messages(reply).await?
         } else {
             let reply = client.send(at, &BOUNDS, &request).await?;
-            read(reply, REPLY_BYTES_MAX).await?
+            let heard = || _ = first.get_or_insert_with(Instant::now);
+            read(reply, REPLY_BYTES_MAX, heard).await?
         };
+        let pace = first.map(|first| (first - begun, first.elapsed()));
         let head = Head {
             status: head.status,
             headers: &head.headers,
@@ -162,14 +185,18 @@ impl Asker<'_> {
         let root = tape.as_ref().and_then(|tape| Read::root(tape, &body));
         match vendor.fault(&head, root.filter(|_| !framing.is_stream())) {
             Some(fault) => Err(fault),
-            None => Ok(Answer { framing, body }),
+            None => Ok(Answer {
+                framing,
+                body,
+                pace,
+            }),
         }
     }
 
     /// A reply over a WebSocket, which does not end of itself, up to its last message or its first error.
     async fn messages(&self, reply: Reply) -> Result<(reply::Head, Vec<u8>), Fault> {
         if reply.head.status != 200 {
-            return read(reply, REPLY_BYTES_MAX).await;
+            return read(reply, REPLY_BYTES_MAX, || ()).await;
         }
         let vendor = self.provider.adapter.ok_or(Kind::Bug)?.0;
         let mut decoder = self.spoken()?.decoder();
@@ -241,7 +268,7 @@ impl Asker<'_> {
             .client
             .send(&self.provider.token_endpoint, &BOUNDS, &request)
             .await?;
-        let (head, body) = read(reply, REPLY_BYTES_MAX).await?;
+        let (head, body) = read(reply, REPLY_BYTES_MAX, || ()).await?;
         let tape = scan::scan(&body, &scan::Limits::default()).ok();
         let root = tape.as_ref().and_then(|tape| Read::root(tape, &body));
         let head = Head {
@@ -255,7 +282,7 @@ impl Asker<'_> {
     /// How a reply ended.
     fn finish(&self, answer: &Answer) -> Result<Option<Finish>, Fault> {
         if answer.framing.is_stream() {
-            return self.streamed(answer);
+            return self.streamed(answer).map(|heard| heard.finish);
         }
         let none =
             || Fault::new(Kind::Malformed).message("The reply is not what its dialect says.");
@@ -271,15 +298,15 @@ impl Asker<'_> {
     }
 
     /// How events ended, if they said something before.
-    fn events(&self, body: &[u8]) -> Result<Option<Finish>, Fault> {
+    fn events(&self, body: &[u8]) -> Result<Heard, Fault> {
         let dialect = self.spoken()?;
         let mut splitter = Splitter::new(Limits::default());
         let mut scratch = scan::Tape::default();
-        let (mut content, mut finished, mut finish) = (false, false, None);
+        let (mut pieces, mut finished, mut finish) = (0, false, None);
         let mut hear = |event: &sse::Event<'_>| {
             let mut facts = EventFacts::default();
             dialect.read_event(event, &mut scratch, &mut facts);
-            content |= facts.content;
+            pieces += usize::from(facts.content);
             finished |= facts.done || facts.finish.is_some();
             finish = facts.finish.or(finish);
             !facts.error && !facts.malformed
@@ -294,8 +321,8 @@ impl Asker<'_> {
         if !sound {
             return Err(Fault::new(Kind::Malformed).message("The stream holds an error."));
         }
-        if content && finished {
-            return Ok(finish);
+        if pieces > 0 && finished {
+            return Ok(Heard { finish, pieces });
         }
         Err(Fault::new(Kind::CutShort))
     }
@@ -332,10 +359,10 @@ fn written(
     Ok(encoded.body.settle())
 }
 
-fn chat(model: &str, stream: bool) -> Value {
+fn chat(model: &str, text: &str, stream: bool) -> Value {
     json!({
         "model": model,
-        "messages": [{"role": "user", "content": "Say ok."}],
+        "messages": [{"role": "user", "content": text}],
         "max_tokens": TOKENS,
         "stream": stream,
     })

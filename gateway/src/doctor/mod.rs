@@ -267,7 +267,13 @@ async fn serve(provider: &Arc<Provider>, seen: &mut Seen, ask: bool, now_ms: i64
         }
         let begun = Instant::now();
         match asker.stream(name).await {
-            Ok(()) => target.stream_ms = Some(millis(begun)),
+            Ok(at_once) => {
+                target.stream_ms = Some(millis(begun));
+                if at_once {
+                    let why = "came all at once, after a wait: what stands before the model may hold streams back (buffering of a proxy?)";
+                    seen.hints.push(format!("the stream of `{name}` {why}"));
+                }
+            }
             Err(fault) => target.wrong = Some(told(&fault)),
         }
         target.calls_tools = asker.tool(name).await.ok();

@@ -120,7 +120,6 @@ pub(super) fn read(body: &Bytes, tape: json::Tape) -> Result<RequestFacts, Fault
             functions: seen.functions && !seen.tools,
             ..Shape::default()
         },
-        ..RequestFacts::default()
     })
 }
 
