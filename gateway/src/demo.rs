@@ -76,7 +76,7 @@ pub fn run(listen: &str, admin: &str) -> anyhow::Result<ExitCode> {
             problems.iter().map(ToString::to_string).collect::<String>()
         )
     })?;
-    let running = serve::start(store, &warnings)?;
+    let running = serve::start(serve::Control::new()?, store, &warnings)?;
     running.announce()?;
     std::io::stdout()
         .write_all(tour(&running, &sim.base_url(""), found.as_ref(), &home.0)?.as_bytes())?;

@@ -27,7 +27,7 @@ use crate::config::problem::Problem;
 use crate::config::schema::Durability;
 use crate::config::snapshot::Snapshot;
 use crate::config::tuning::Mode;
-use crate::config::watch::ConfigStore;
+use crate::config::watch::{ConfigStore, Hangup};
 use crate::discover::Discovery;
 use crate::server::{drain, listen};
 use crate::tasks;
@@ -62,11 +62,33 @@ pub struct Running {
     _workers: Option<Runtime>,
 }
 
+/// What there is before a config is read: who reloads it must be able to ask for that, and not end the process.
+pub struct Control {
+    control: Runtime,
+    hangup: Hangup,
+}
+
+impl Control {
+    /// From here on a SIGHUP asks for a reload; one that comes before the gateway serves is obeyed then.
+    ///
+    /// # Errors
+    /// No runtime from the system.
+    pub fn new() -> anyhow::Result<Self> {
+        let control = Builder::new_current_thread().enable_all().build()?;
+        let hangup = {
+            let _inside = control.enter();
+            Hangup::new()
+        };
+        Ok(Self { control, hangup })
+    }
+}
+
 /// `yumen serve`: loads, serves, drains. Exit code 2 for a config that cannot be used.
 ///
 /// # Errors
 /// What keeps the gateway from starting.
 pub fn run(path: &Path) -> anyhow::Result<ExitCode> {
+    let control = Control::new()?;
     let opened = ConfigStore::open(
         path,
         Box::new(|name| std::env::var(name).ok()),
@@ -76,7 +98,7 @@ pub fn run(path: &Path) -> anyhow::Result<ExitCode> {
         Ok(opened) => opened,
         Err(problems) => return Ok(refuse(&problems)),
     };
-    let running = start(store, &warnings)?;
+    let running = start(control, store, &warnings)?;
     running.announce()?;
     running.until_ended()
 }
@@ -94,7 +116,12 @@ fn refuse(problems: &[Problem]) -> ExitCode {
 ///
 /// # Errors
 /// Addresses in use, a journal that cannot be opened.
-pub fn start(store: ConfigStore, warnings: &[Problem]) -> anyhow::Result<Running> {
+pub fn start(
+    control: Control,
+    store: ConfigStore,
+    warnings: &[Problem],
+) -> anyhow::Result<Running> {
+    let Control { control, hangup } = control;
     let snapshot = store.load();
     // A second gateway in one process (a test) finds the log already there.
     let _ = log::init(&snapshot.log);
@@ -113,7 +140,6 @@ pub fn start(store: ConfigStore, warnings: &[Problem]) -> anyhow::Result<Running
         &shared.clock,
         &shared.metrics,
     )?;
-    let control = Builder::new_current_thread().enable_all().build()?;
     let keys = control::dynamic_keys(&shared, &control)?;
     let (tree, audit) = (&shared.metrics.tree, &snapshot.audit);
     let checkpoints = Checkpoints::start(&shared.journal, audit, tree, &control)?;
@@ -124,7 +150,7 @@ pub fn start(store: ConfigStore, warnings: &[Problem]) -> anyhow::Result<Running
     recover_budgets(&shared)
         .context("what budgets have spent cannot be read from the audit log")?;
     let runtime = start_workers(snapshot.runtime.mode, workers.clone(), listeners)?;
-    control::start(&control, &shared, (workers, keys), admin)?;
+    control::start(&control, (&shared, hangup), (workers, keys), admin)?;
     let ends = {
         let _inside = control.enter();
         tasks::detach(discovery.run());

@@ -114,6 +114,11 @@ async fn api_and_command_line_find_the_same() {
     let one = ask(&gateway, &format!("/api/audit/entries/{}", sent[0])).await;
     assert_eq!(one["entry"], entries[0]);
     assert_eq!(one["entry"]["attempts"].as_array().unwrap().len(), 1);
+    // A closing has no entry of its own: its index stands for the request that it ends.
+    for index in ["index", "settled"] {
+        let path = format!("/api/audit/entries/{}", entries[0][index]);
+        assert_eq!(ask(&gateway, &path).await, one, "{index}");
+    }
     let stats = ask(&gateway, "/api/audit/stats?kind=denial").await;
     assert_eq!(stats["buckets"][0]["by"]["status"]["404"], 1, "{stats}");
     // Beside the gateway, by what index there is and without one.
@@ -130,6 +135,9 @@ async fn api_and_command_line_find_the_same() {
         .collect();
     assert_eq!(by_index.iter().collect::<Vec<_>>(), wanted);
     assert_eq!(wanted.len(), 6);
+    let shown = lines(&yumen(&["audit", "show", "--id", &sent[0]], &dir));
+    assert_eq!(shown.len(), 2, "opening and closing");
+    yumen(&["audit", "show"], &dir);
     // All of it was written down, and by whom.
     let journal = gateway.journal();
     let told: Vec<(&str, &str, &str)> = journal
@@ -152,6 +160,10 @@ async fn api_and_command_line_find_the_same() {
         told.contains(&("auditor-1", "cli", "model=m-tongyi kind=request")),
         "{told:?}"
     );
+    let showed = format!("show id={}", sent[0]);
+    for detail in ["show", &showed] {
+        assert!(told.contains(&("auditor-1", "cli", detail)), "{told:?}");
+    }
     gateway.assert_sound();
 }
 
@@ -334,6 +346,12 @@ async fn redacted_payloads_are_found_by_any_part_until_they_are_shredded() {
         ("不在其中", &[]),
     ] {
         assert_eq!(with_text(&gateway, text).await, found, "{text}");
+    }
+    // What was looked for may be a person's: the log, of which nothing can be erased, says that a text was, and how long.
+    let journal = format!("{:?}", gateway.journal());
+    assert!(journal.contains("kind=request text=(11 characters)"));
+    for text in ["13812345678", "针尖", "合同编号"] {
+        assert!(!journal.contains(text), "{text}");
     }
     let shred = [
         "audit",

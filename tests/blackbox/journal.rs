@@ -375,6 +375,51 @@ async fn nothing_passes_unrecorded_when_the_disk_is_full() {
     gateway.assert_sound();
 }
 
+/// Every write succeeded, into files without a name, and nothing of it was found.
+#[tokio::test]
+async fn nothing_passes_unrecorded_when_the_log_is_taken_away() {
+    let sim = sim().await;
+    let gateway = Gateway::start(&Config::plain(&sim)).await;
+    let ask = async || gateway.chat("m-openai-compatible", "x").send().await;
+    assert_eq!(ask().await.status, 200);
+    let audit = gateway.dir.path().join("audit");
+    std::fs::rename(&audit, audit.with_extension("elsewhere")).unwrap();
+    // What is kept beside the records would make the directory anew, and the log would go on there.
+    while std::fs::write(&audit, "").is_err() {
+        let _ = std::fs::remove_dir_all(&audit);
+    }
+    let comes_to = async |status: u16| {
+        let start = std::time::Instant::now();
+        loop {
+            let reply = ask().await;
+            if reply.status == status {
+                return reply;
+            }
+            assert!(start.elapsed() < SOON, "{}: {}", reply.status, reply.text());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    comes_to(503).await.refused(503, "overloaded");
+    let heard = sim.requests().len();
+    assert_eq!(gateway.admin("/readyz").await.status, 503);
+    let metrics = gateway.admin("/metrics").await.text();
+    let errors = metrics
+        .lines()
+        .find(|line| line.starts_with("yumen_audit_errors"));
+    assert!(
+        errors.is_some_and(|line| !line.ends_with(" 0")),
+        "{errors:?}"
+    );
+    ask().await.refused(503, "overloaded");
+    assert_eq!(sim.requests().len(), heard, "a request passed unrecorded");
+    // With a place for it the log goes on.
+    std::fs::remove_file(&audit).unwrap();
+    std::fs::create_dir_all(&audit).unwrap();
+    let reply = comes_to(200).await;
+    gateway.record(&reply).await;
+    assert_eq!(gateway.admin("/readyz").await.status, 200);
+}
+
 /// What is synced cannot be seen from outside; that everything still comes to its end, in order and recorded, can.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_synced_journal_serves_everything_that_a_written_one_does() {

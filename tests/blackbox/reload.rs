@@ -306,3 +306,38 @@ async fn a_providers_new_address_and_key_are_used_at_once() {
     assert_eq!(last.header("authorization"), Some("Bearer sk-rotated-key"));
     assert!(!gateway.log().contains("sk-rotated-key"));
 }
+
+/// A reload that came in the first moments ended the gateway.
+#[tokio::test]
+async fn a_hangup_while_it_starts_does_not_end_it() {
+    let sim = sim().await;
+    let mut config = base(&sim);
+    // It waits for the store of keys before it serves: that it asks is seen.
+    let silent = tokio::net::TcpListener::bind(("127.0.0.1", 0))
+        .await
+        .unwrap();
+    let store = format!("redis://{}", silent.local_addr().unwrap());
+    config.set("state", json!({ "store": store }));
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("yumen.yaml");
+    std::fs::write(&file, config.text()).unwrap();
+    let mut starting = std::process::Command::new(gateway::executable())
+        .args(["serve", "-c"])
+        .arg(&file)
+        .current_dir(dir.path())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let _asked = soon("a question for keys", silent.accept()).await.unwrap();
+    let hangup = std::process::Command::new("kill")
+        .arg("-HUP")
+        .arg(starting.id().to_string())
+        .status();
+    assert!(hangup.unwrap().success());
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    let ended = starting.try_wait().unwrap();
+    assert!(ended.is_none(), "{ended:?}");
+    starting.kill().unwrap();
+    starting.wait().unwrap();
+}

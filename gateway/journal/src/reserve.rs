@@ -83,6 +83,11 @@ impl Reserve {
         freed
     }
 
+    /// Somebody removes files: it is looked after before anything is admitted again.
+    pub(super) fn doubt(&self) {
+        *self.left.lock().unwrap_or_else(PoisonError::into_inner) = 0;
+    }
+
     /// Makes the file whole again, step by step so that a closing never waits for long, and tries some bytes beyond it.
     pub(super) fn refill(&self, store: &dyn Store) -> io::Result<()> {
         loop {

@@ -305,6 +305,18 @@ impl Shard {
         }
     }
 
+    /// Number of the segment that is written to.
+    pub(super) fn written_to(&self) -> Option<u64> {
+        let active = self.active.as_ref().filter(|active| !active.suspect);
+        active.map(|active| active.number)
+    }
+
+    /// Segment `number` has no name any more: what goes there is lost, or to the file made ahead.
+    pub(super) fn gone(&mut self, number: u64) {
+        self.sync_failed(number);
+        self.spare = None;
+    }
+
     /// Segments whose sync failed while rotating.
     pub(super) fn take_failed_syncs(&mut self) -> Vec<u64> {
         mem::take(&mut self.failed_syncs)

@@ -24,6 +24,8 @@ pub(crate) trait Store: Send + Sync {
     fn fill(&self, name: &str, bytes: u64) -> io::Result<()>;
     /// Cuts a file to `bytes` and so gives blocks back.
     fn shrink(&self, name: &str, bytes: u64) -> io::Result<()>;
+    /// Whether a file is there still. One of which that cannot be said is.
+    fn has(&self, name: &str) -> bool;
 }
 
 /// A file that is only appended to.
@@ -95,6 +97,16 @@ impl Store for DirStore {
             .write(true)
             .open(self.dir.join(name))?
             .set_len(bytes)
+    }
+
+    fn has(&self, name: &str) -> bool {
+        match fs::metadata(self.dir.join(name)) {
+            Ok(_) => true,
+            Err(error) => !matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ),
+        }
     }
 }
 

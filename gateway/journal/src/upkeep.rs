@@ -135,6 +135,7 @@ impl Journal {
             }
         }
         self.empty_inbox();
+        self.look_after_segments();
         self.probe();
         self.write_lost();
         self.write_waiting();
@@ -234,6 +235,31 @@ impl Journal {
         // What one failed sync lost, no later one brings back.
         self.commit
             .ends(bound, sound && self.health() != Health::Unsynced);
+    }
+
+    /// Sees whether the segments that are written to have their names still. Who removes the directory, or moves it away,
+    /// lets every write succeed, and of what was written nobody finds anything.
+    fn look_after_segments(&self) {
+        for (number, shard) in self.shards.iter().enumerate() {
+            let Some(segment) = locked(shard).written_to() else {
+                continue;
+            };
+            let name = record::segment_name(segment, u32::try_from(number).unwrap_or(u32::MAX));
+            if self.files.store.has(&name) {
+                continue;
+            }
+            locked(shard).gone(segment);
+            self.errors.fetch_add(1, Ordering::Relaxed);
+            self.reserve.doubt();
+            self.worsen(Health::Broken);
+            // Written to the next segment, if there is a place for one.
+            let detail = format!("{name} is gone: records of it are lost");
+            let _ = self.note(&Event {
+                what: What::SyncFailed,
+                detail: &detail,
+                ..Event::default()
+            });
+        }
     }
 
     /// Asks a disk that was full or broken whether it works again, and if so resumes.

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use http::StatusCode;
 use journal::clock::Clock;
 use journal::index::{Bodies, Cursor, Index, LIMIT_MAX, Page, Query, find};
+use journal::row::Row;
 use journal::{Event, Journal, What};
 use serde_json::json;
 use tokio::sync::Semaphore;
@@ -134,22 +135,37 @@ impl Searches {
     pub(super) fn entry(&self, visitor: &Visitor, raw_id: &str) -> Answer {
         let id = decoded(raw_id).ok_or_else(|| bad("the id is not well-formed"))?;
         self.record(visitor, &format!("entry {id}"))?;
-        let is_index = id.len() < 19 && id.bytes().all(|byte| byte.is_ascii_digit());
-        for filter in ["id", "index"]
-            .into_iter()
-            .filter(|filter| *filter == "id" || is_index)
-        {
-            let mut query = Query::default();
-            query.want(filter, &id).map_err(bad)?;
-            if let Some(row) = self.page(&query, None, 1)?.rows.first() {
-                let mut out = b"{\"entry\":".to_vec();
-                row.write_json(&mut out).map_err(|error| unread(&error))?;
-                out.extend_from_slice(b"}\n");
-                return Ok(out);
-            }
-        }
-        let why = "the log has no such entry, or not yet".to_owned();
-        Err((StatusCode::NOT_FOUND, why))
+        let digits = id.len() < 19 && id.bytes().all(|byte| byte.is_ascii_digit());
+        let index: Option<u64> = digits.then(|| id.parse().ok()).flatten();
+        let found = match (self.newest("id", &id)?, index) {
+            (None, Some(index)) => match self.newest("index", &id)? {
+                None => self.settled_at(index)?,
+                found => found,
+            },
+            (found, _) => found,
+        };
+        let Some(row) = found else {
+            let why = "the log has no such entry, or not yet".to_owned();
+            return Err((StatusCode::NOT_FOUND, why));
+        };
+        let mut out = b"{\"entry\":".to_vec();
+        row.write_json(&mut out).map_err(|error| unread(&error))?;
+        out.extend_from_slice(b"}\n");
+        Ok(out)
+    }
+
+    /// The newest row with this.
+    fn newest(&self, filter: &str, value: &str) -> Result<Option<Row>, (StatusCode, String)> {
+        let mut query = Query::default();
+        query.want(filter, value).map_err(bad)?;
+        Ok(self.page(&query, None, 1)?.rows.pop())
+    }
+
+    /// The row that the record of this index completed: a closing has no row of its own.
+    fn settled_at(&self, index: u64) -> Result<Option<Row>, (StatusCode, String)> {
+        let behind = Some(Cursor::behind(index));
+        let row = self.page(&Query::default(), behind, 1)?.rows.pop();
+        Ok(row.filter(|row| row.settled == i64::try_from(index).ok()))
     }
 
     /// `GET /api/audit/stats`.
@@ -246,12 +262,8 @@ impl Asked {
     }
 
     fn told(&self) -> String {
-        let pairs: Vec<String> = self
-            .pairs
-            .iter()
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
-        pairs.join(" ")
+        let pairs = self.pairs.iter();
+        asked::told(pairs.map(|(name, value)| (name.as_str(), value.as_str())))
     }
 }
 

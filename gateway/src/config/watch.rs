@@ -19,6 +19,7 @@ use policies::limit::Books;
 use policies::limit::level::Now;
 use serde::Serialize;
 
+pub use follow::Hangup;
 pub use reload::log;
 
 use self::reload::kept;

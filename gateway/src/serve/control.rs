@@ -19,6 +19,7 @@ use crate::admin::{AdminState, Desk, Searches};
 use crate::audit::events::Visits;
 use crate::audit::payload::Payloads;
 use crate::audit::{indexing, retention};
+use crate::config::watch::Hangup;
 use crate::worker::{Phase, Shared, Worker};
 use crate::{identity, server, tasks};
 
@@ -30,7 +31,7 @@ const SWEEP: Duration = Duration::from_secs(15);
 /// Starts what the control thread does from here on. `access` comes with the place up to which the shared store was read.
 pub(super) fn start(
     control: &Runtime,
-    shared: &Arc<Shared>,
+    (shared, hangup): (&Arc<Shared>, Hangup),
     (workers, (access, read_to)): (Vec<Arc<Worker>>, (Access, Place)),
     listeners: Vec<StdListener>,
 ) -> anyhow::Result<()> {
@@ -45,7 +46,7 @@ pub(super) fn start(
         Arc::clone(&state),
         tokio::net::TcpListener::from_std(listener)?,
     ));
-    tasks::detach(Arc::clone(&shared.store).watch(std::future::pending()));
+    tasks::detach(Arc::clone(&shared.store).watch(hangup, std::future::pending()));
     tasks::detach(identity::keep(Arc::clone(shared)));
     let visits = Arc::clone(&state);
     tasks::detach(async move {

@@ -31,6 +31,14 @@ pub struct Cursor {
 }
 
 impl Cursor {
+    /// The place behind all rows that the record of this index settled, and before all that come later.
+    pub fn behind(index: u64) -> Self {
+        Self {
+            settled: index.saturating_add(1),
+            index: 0,
+        }
+    }
+
     /// The place of a row.
     pub fn of(row: &Row) -> Self {
         let number = |number: Option<i64>| number.and_then(|n| u64::try_from(n).ok()).unwrap_or(0);

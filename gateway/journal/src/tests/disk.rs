@@ -99,6 +99,10 @@ impl Store for FaultyStore {
             .fetch_add(self.0.bytes(name) - bytes as i64, Relaxed);
         self.0.real.shrink(name, bytes)
     }
+
+    fn has(&self, name: &str) -> bool {
+        self.0.real.has(name)
+    }
 }
 
 impl SegmentFile for FaultyFile {

@@ -263,3 +263,45 @@ fn contended_failures_leave_every_gap_explained() {
     assert_eq!(journal.counters().open, 0);
     assert_explained(&lines(dir.path()));
 }
+
+/// Whoever removed the directory had every request served and none recorded.
+#[test]
+fn a_log_that_somebody_takes_away_refuses_openings_until_it_has_a_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path().join("audit");
+    let (journal, _, clock) = open_faulty(&at, 2);
+    let entry = journal.begin_now(0, &opening("before")).unwrap();
+    std::fs::remove_dir_all(&at).unwrap();
+    for _ in 0..3 {
+        later(&journal, &clock);
+        assert_eq!(journal.state(), State::Failed);
+        let refused = journal.begin_now(1, &opening("nowhere"));
+        assert!(matches!(refused, Err(Error::Failed)));
+    }
+    assert!(journal.counters().errors > 0);
+    entry.close(&completed());
+    std::fs::create_dir(&at).unwrap();
+    later(&journal, &clock);
+    assert_eq!(journal.state(), State::Ok);
+    let reserve = std::fs::metadata(at.join("RESERVE")).unwrap().len();
+    assert_eq!(reserve, 16 * CLOSING_ROOM);
+    for shard in 0..2 {
+        let entry = journal.begin_now(shard, &opening("after")).unwrap();
+        entry.close(&completed());
+    }
+    // One file alone: what was in it is lost, and the log says so.
+    let all = std::fs::read_dir(&at)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let segments = all.filter(|path| path.extension().is_some_and(|kind| kind == "seg"));
+    std::fs::remove_file(segments.max().unwrap()).unwrap();
+    later(&journal, &clock);
+    assert_eq!(journal.state(), State::Ok);
+    journal.shutdown().unwrap();
+    let lines = lines(&at);
+    assert!(lines.iter().any(|line| {
+        line["what"] == "sync_failed" && line["detail"].as_str().unwrap().contains("is gone")
+    }));
+    assert!(lines.iter().any(|line| line["what"] == "resumed"));
+    assert!(!lines.iter().any(|line| line["id"] == "nowhere"));
+}

@@ -67,6 +67,10 @@ impl Store for Diary {
     fn shrink(&self, name: &str, bytes: u64) -> io::Result<()> {
         self.real.shrink(name, bytes)
     }
+
+    fn has(&self, name: &str) -> bool {
+        self.real.has(name)
+    }
 }
 
 impl SegmentFile for DiaryFile {

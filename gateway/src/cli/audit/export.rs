@@ -9,14 +9,13 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
+use journal::What;
 use journal::clock::{Clock, SystemClock};
 use journal::index::{Bodies, Query, find};
 use journal::row::csv;
-use journal::{Event, What, inbox};
 
 use super::filters::FilterArgs;
 use crate::cli::UNUSABLE;
@@ -64,8 +63,7 @@ pub(super) fn run(
     out: &mut impl Write,
     talk: &mut impl Write,
 ) -> anyhow::Result<ExitCode> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let query = match args.filters.query(clock.wall_ms()) {
+    let query = match args.filters.query(SystemClock::new().wall_ms()) {
         Ok(query) => query,
         Err(why) => {
             writeln!(talk, "yumen: {}", why.escape_debug())?;
@@ -86,14 +84,7 @@ pub(super) fn run(
     );
     let bodies = super::bodies(&args.dir, args.config.as_ref(), args.filters.reads_bodies())?;
     let told = format!("{} {}", args.format.name(), args.filters.told());
-    let actor = super::actor();
-    let event = Event {
-        what: What::Export,
-        detail: told.trim_end(),
-        ..super::event(&actor)
-    };
-    inbox::tell(&args.dir, &event, &clock)
-        .context("this export could not be written into the log, so nothing is written")?;
+    super::tell(&args.dir, What::Export, told.trim_end())?;
     let count = match &args.output {
         None => write(args, &query, &*bodies, out)?,
         Some(path) => write_file(args, &query, &*bodies, path)?,

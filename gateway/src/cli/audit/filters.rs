@@ -79,12 +79,7 @@ impl FilterArgs {
 
     /// The filters as they were given, for the log.
     pub(super) fn told(&self) -> String {
-        let pairs = self.pairs().unwrap_or_default();
-        let told: Vec<String> = pairs
-            .iter()
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
-        told.join(" ")
+        asked::told(self.pairs().unwrap_or_default())
     }
 
     /// Whether texts of payloads are looked at.

@@ -17,10 +17,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use clap::Subcommand;
-use journal::Event;
+use journal::clock::{Clock, SystemClock};
 use journal::index::{Bodies, NoBodies};
 use journal::seal::{KEYS, Opener};
+use journal::{Event, What, inbox};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum AuditCommand {
@@ -70,6 +72,19 @@ fn event(actor: &str) -> Event<'_> {
         origin: "cli",
         ..Event::default()
     }
+}
+
+/// Writes down what somebody is about to read, or it is not shown.
+fn tell(dir: &Path, what: What, detail: &str) -> anyhow::Result<()> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let actor = actor();
+    let event = Event {
+        what,
+        detail,
+        ..event(&actor)
+    };
+    inbox::tell(dir, &event, &clock)
+        .context("that you read it could not be written into the log, so nothing is shown")
 }
 
 /// What opens redacted payloads, if they are `wanted` and the log has any.

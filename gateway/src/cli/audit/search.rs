@@ -9,12 +9,12 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Args;
+use journal::What;
 use journal::clock::{Clock, SystemClock};
 use journal::index::{Bodies, Cursor, Index, LIMIT_MAX, Page, Query, find};
 use journal::inert::is_active;
 use journal::row::Row;
 use journal::utc::rfc3339;
-use journal::{Event, What, inbox};
 
 use super::filters::FilterArgs;
 use crate::cli::UNUSABLE;
@@ -50,8 +50,7 @@ pub(super) fn run(
     out: &mut impl Write,
     talk: &mut impl Write,
 ) -> anyhow::Result<ExitCode> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let query = match args.filters.query(clock.wall_ms()) {
+    let query = match args.filters.query(SystemClock::new().wall_ms()) {
         Ok(query) => query,
         Err(why) => {
             writeln!(talk, "yumen: {}", inert(&why))?;
@@ -64,15 +63,7 @@ pub(super) fn run(
         args.dir.display()
     );
     let bodies = super::bodies(&args.dir, args.config.as_ref(), args.filters.reads_bodies())?;
-    let told = args.filters.told();
-    let actor = super::actor();
-    let event = Event {
-        what: What::Search,
-        detail: &told,
-        ..super::event(&actor)
-    };
-    inbox::tell(&args.dir, &event, &clock)
-        .context("this search could not be written into the log, so nothing is shown")?;
+    super::tell(&args.dir, What::Search, &args.filters.told())?;
     let mut search = Search {
         args,
         query,

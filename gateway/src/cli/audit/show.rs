@@ -1,10 +1,13 @@
 //! `yumen audit show`: the records of a log as JSON lines, or the proof that one of them is in the signed log.
+//!
+//! Must never show anything before the log holds who reads it.
 
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use journal::What;
 use serde::Deserialize;
 
 use super::proof;
@@ -60,6 +63,12 @@ pub(super) fn run(
         };
         return unseal::run(&wanted, out, talk);
     }
+    anyhow::ensure!(
+        args.dir.is_dir(),
+        "`{}` is no directory",
+        args.dir.display()
+    );
+    super::tell(&args.dir, What::Search, &told(args))?;
     match (args.proof, &args.id, args.index) {
         (false, Some(id), _) => {
             let found = journal::read::dump_request(&args.dir, id, &mut BufWriter::new(out))?;
@@ -84,5 +93,15 @@ pub(super) fn run(
             proof::inclusions(&args.dir, index, wanted, args.json, out, talk)
         }
         (true, None, None) => anyhow::bail!("--proof needs --id or --index"),
+    }
+}
+
+/// What is read, for the log.
+fn told(args: &ShowArgs) -> String {
+    let what = if args.proof { "show --proof" } else { "show" };
+    match (&args.id, args.index) {
+        (Some(id), _) => format!("{what} id={id}"),
+        (None, Some(index)) => format!("{what} index={index}"),
+        (None, None) => what.to_owned(),
     }
 }

@@ -17,14 +17,8 @@ impl ConfigStore {
             .then(|| self.reload_locked("change", &mut watched))
     }
 
-    /// Reloads on SIGHUP and when the config, or a file that it refers to, changes; until `shutdown`. From the call on, not
-    /// only from the first poll, a SIGHUP does not end the process.
-    pub fn watch(self: Arc<Self>, shutdown: impl Future<Output = ()>) -> impl Future<Output = ()> {
-        let hangup = Hangup::new();
-        self.watch_on(hangup, shutdown)
-    }
-
-    async fn watch_on(self: Arc<Self>, mut hangup: Hangup, shutdown: impl Future<Output = ()>) {
+    /// Reloads on SIGHUP and when the config, or a file that it refers to, changes; until `shutdown`.
+    pub async fn watch(self: Arc<Self>, mut hangup: Hangup, shutdown: impl Future<Output = ()>) {
         let mut shutdown = std::pin::pin!(shutdown);
         let mut tick = tokio::time::interval(POLL);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -53,12 +47,18 @@ impl ConfigStore {
     }
 }
 
-/// SIGHUP, where there is one.
-struct Hangup(#[cfg(unix)] Option<tokio::signal::unix::Signal>);
+/// SIGHUP, where there is one. While there is one of these it does not end the process.
+pub struct Hangup(#[cfg(unix)] Option<tokio::signal::unix::Signal>);
 
 impl Hangup {
+    /// Listens from now on. To be called inside a runtime.
     #[cfg(unix)]
-    fn new() -> Self {
+    #[must_use]
+    #[expect(
+        clippy::new_without_default,
+        reason = "it takes the signal from the process"
+    )]
+    pub fn new() -> Self {
         use tokio::signal::unix::{SignalKind, signal};
         Self(
             signal(SignalKind::hangup())
@@ -69,8 +69,9 @@ impl Hangup {
         )
     }
 
+    /// There is none.
     #[cfg(not(unix))]
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self()
     }
 

@@ -173,7 +173,7 @@ async fn watches_until_shutdown() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    let watching = Arc::clone(&bench.store).watch(changed);
+    let watching = Arc::clone(&bench.store).watch(Hangup::new(), changed);
     tokio::time::timeout(Duration::from_secs(10), watching)
         .await
         .unwrap();
