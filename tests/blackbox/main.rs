@@ -76,6 +76,7 @@ mod policy_reply;
 mod policy_restore;
 mod pressure;
 mod reload;
+mod replies;
 mod responses;
 mod revocation;
 mod scopes;
