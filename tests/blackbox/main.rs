@@ -78,6 +78,7 @@ mod policy_restore;
 mod pressure;
 mod readers;
 mod reload;
+mod replies;
 mod responses;
 mod revocation;
 mod scopes;
