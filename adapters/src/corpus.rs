@@ -200,6 +200,7 @@ fn the_lens_sees_what_the_decoder_sees() {
         let mut decoder = dialect.decoder();
         let (mut splitter, mut at) = (Splitter::new(sse::Limits::default()), 0);
         let mut tape = json::Tape::default();
+        let (mut seen, mut said) = (0, 0);
         while let Some(event) = splitter.next(&content, &mut at).unwrap() {
             let mut facts = EventFacts::default();
             dialect.read_event(&event, &mut tape, &mut facts);
@@ -225,10 +226,20 @@ fn the_lens_sees_what_the_decoder_sees() {
                 ) || matches!(event, Event::ToolArgs { piece, .. } if piece.bytes() != "{}")
             });
             assert!(facts.content || !content || finish, "{}", path.display());
+            seen += facts.text_bytes;
+            said += events.iter().map(Event::text_bytes).sum::<u64>();
             let data = event.data().unwrap_or_default();
             if facts.usage.is_some() {
                 assert!(data[facts.usage_span].starts_with(b"{"));
             }
+        }
+        // How much that is is asked where replies are forwarded and their vendor does not count. A call's name is text too.
+        if matches!(
+            dialect.name(),
+            "openai-chat" | "anthropic-messages" | "gemini"
+        ) {
+            let about = said / 2..=said * 2 + 40;
+            assert!(about.contains(&seen), "{}: {seen}, {said}", path.display());
         }
     }
 }

@@ -98,6 +98,8 @@ async fn before_the_first_byte_and_after_it_on_both_protocols() {
     // Who left pays for what went up, and for what was generated until then.
     let used = closings.iter().map(|closing| {
         let tokens = &closing.payload["tokens"];
+        // Nobody was told anything.
+        assert!(matches!(closing.payload["code"].as_str(), None | Some("")));
         assert_eq!(tokens["estimated"], true, "{tokens}");
         let of = |what: &str| tokens[what].as_u64().unwrap();
         (of("prompt") > 0, of("completion") > 0)

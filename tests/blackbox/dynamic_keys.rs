@@ -225,9 +225,13 @@ async fn teams_hang_below_those_of_the_config() {
     good(
         &gateway,
         "POST /api/teams",
-        json!({"name": "shop", "parent": "company", "limits": {"rpm": 2}}),
+        json!({"name": "shop", "parent": "company", "limits": {"rpm": 2}, "budget": {"tokens": 1_000_000}}),
     )
     .await;
+    let budgets = || async {
+        let told = good(&gateway, "GET /api/budgets", Value::Null).await;
+        told["budgets"].to_string()
+    };
     good(
         &gateway,
         "POST /api/teams",
@@ -293,7 +297,9 @@ async fn teams_hang_below_those_of_the_config() {
     soon("the end of a stream whose team was narrowed", live.rest()).await;
     good(&gateway, "DELETE /api/keys/k", Value::Null).await;
     good(&gateway, "DELETE /api/teams/till", Value::Null).await;
+    assert!(budgets().await.contains("team:shop"));
     good(&gateway, "DELETE /api/teams/shop", Value::Null).await;
+    assert!(!budgets().await.contains("team:shop"));
     assert_eq!(
         call(&gateway, "GET /api/teams/shop", Value::Null).await.0,
         404

@@ -47,6 +47,11 @@ impl Desk {
         })
     }
 
+    /// Whether a team of that name was made here and not deleted since.
+    pub(super) fn has_team(&self, name: &str) -> bool {
+        self.access.has_team(name)
+    }
+
     /// Does what `who` asks, on a thread of its own.
     pub(super) async fn serve(
         self: &Arc<Self>,

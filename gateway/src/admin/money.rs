@@ -170,11 +170,20 @@ impl Searches {
     }
 }
 
-/// The budgets of owners that are wanted, with what is counted of each.
+/// The budgets of owners that are wanted, with what is counted of each. What is left of a team that is no more is remembered
+/// for one of its name, and is nobody's budget.
 async fn counted(state: &AdminState, now: Now, wanted: impl Fn(&Owner) -> bool) -> Vec<Counted> {
     let mut counted = Vec::new();
     let meters = &state.config.books().meters;
-    for meter in budgets::budgets(meters, &state.config.load().keys, wanted) {
+    let snapshot = state.config.load();
+    let exists = |owner: &Owner| match owner {
+        Owner::Team(name) => {
+            snapshot.basis.teams.contains_key(&**name) || state.keys.has_team(name)
+        }
+        _ => true,
+    };
+    let wanted = |owner: &Owner| wanted(owner) && exists(owner);
+    for meter in budgets::budgets(meters, &snapshot.keys, wanted) {
         let spent = state.ledger.spent(&meter, now).await;
         counted.push((meter, spent));
     }

@@ -196,7 +196,39 @@ fn span(text: &mut Vec<u8>, ms: u64) {
 
 #[cfg(test)]
 mod tests {
+    use adapters::dialects::openai_chat::OpenAiChat;
+
     use super::*;
+
+    #[test]
+    fn clients_hear_whether_to_come_back_and_when() {
+        let days = |fault: Fault| fault.retry_after(Duration::from_secs(3 * 86_400));
+        let after = |fault: Fault| {
+            let reply = response(OpenAiChat.refusal(&fault), &fault);
+            let text = String::from_utf8(reply.headers.as_bytes().to_vec()).unwrap();
+            let of = |name: &str| {
+                let mut lines = text.lines();
+                let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+                value.map(str::to_owned)
+            };
+            (of("retry-after"), of("x-should-retry"))
+        };
+        let said = |after: &str, retry: Option<&str>| {
+            let after = Some(after).filter(|after| !after.is_empty());
+            (after.map(str::to_owned), retry.map(str::to_owned))
+        };
+        let (no, free) = (Some("false"), None);
+        assert_eq!(after(days(Kind::BudgetSpent.into())), said("259200", no));
+        assert_eq!(after(days(Kind::Throttled.into())), said("86400", free));
+        for kind in [Kind::Draining, Kind::Overloaded, Kind::LedgerDown] {
+            assert_eq!(after(kind.into()), said("1", free));
+        }
+        for reason in ["quota_exhausted", "auth_failed"] {
+            let fault = Fault::new(Kind::UpstreamError).reason(reason);
+            assert_eq!(after(fault), said("", no));
+        }
+        assert_eq!(after(Kind::UpstreamError.into()), said("", free));
+    }
 
     #[test]
     fn times_are_written_as_openai_writes_them() {

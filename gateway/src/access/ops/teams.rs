@@ -95,6 +95,14 @@ impl Access {
         Ok(Answer::of(json!({ "name": name, "deleted": true })))
     }
 
+    /// Whether the admin API made a team of that name that was not deleted since.
+    #[must_use]
+    pub fn has_team(&self, name: &str) -> bool {
+        let known = self.keyring.known();
+        let doc = known.kept(TEAMS, name).and_then(|kept| kept.team());
+        doc.is_some_and(|doc| doc.about.ended.is_none())
+    }
+
     fn team(&self, name: &str) -> Result<(u64, TeamDoc), Refusal> {
         let known = self.keyring.known();
         let kept = known.kept(TEAMS, name);

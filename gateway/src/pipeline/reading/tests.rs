@@ -189,7 +189,7 @@ proptest! {
         ends.push(whole.len());
         let reads: Vec<&[u8]> = ends.windows(2).map(|pair| &whole.as_bytes()[pair[0]..pair[1]]).collect();
         let (fast, read) = (run(Gear::observe(hide), &[whole.as_bytes()]), run(Gear::observe(hide), &reads));
-        let figures = |meter: &Meter| (meter.events, meter.content_events, meter.usage, meter.finish, meter.first_content.is_some());
+        let figures = |meter: &Meter| (meter.events, meter.content_events, meter.text_bytes, meter.usage, meter.finish, meter.first_content.is_some());
         prop_assert_eq!(figures(&fast.1), figures(&read.1));
         prop_assert_eq!(fast.0.map_err(|fault| fault.why()), read.0.map_err(|fault| fault.why()));
     }
@@ -202,7 +202,7 @@ fn alike_events_are_stepped_over_and_those_that_are_not_are_read() {
     let (mut scratch, mut at) = (wire::json::Tape::default(), 0);
     let limits = sse::Limits::default();
     let mut splitter = Splitter::new(limits);
-    assert_eq!(run.step_over(whole.as_bytes(), &mut at, limits), 0);
+    assert_eq!(run.step_over(whole.as_bytes(), &mut at, limits).0, 0);
     let event = splitter.next(whole.as_bytes(), &mut at).unwrap().unwrap();
     let facts = wire::facts::EventFacts {
         content: true,
@@ -210,20 +210,21 @@ fn alike_events_are_stepped_over_and_those_that_are_not_are_read() {
     };
     for misses in 1..=4 {
         assert_eq!(
-            run.step_over(whole.as_bytes(), &mut at, limits),
+            run.step_over(whole.as_bytes(), &mut at, limits).0,
             0,
             "{misses}"
         );
         run.learn(&event, &facts, &OpenAiChat, &mut scratch);
     }
-    assert_eq!(run.step_over(whole.as_bytes(), &mut at, limits), 8);
+    let bytes = 8 * "hello 你好".len() as u64;
+    assert_eq!(run.step_over(whole.as_bytes(), &mut at, limits), (8, bytes));
     assert_eq!(at, whole.len());
     let short = sse::Limits {
         line_bytes: 100,
         ..limits
     };
     assert_eq!(
-        run.step_over(whole.as_bytes(), &mut 0, short),
+        run.step_over(whole.as_bytes(), &mut 0, short).0,
         0,
         "too long to be taken"
     );

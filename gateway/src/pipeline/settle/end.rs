@@ -27,7 +27,9 @@ impl Exchange {
         if std::mem::replace(&mut self.finished, true) {
             return;
         }
-        let code = fault.map_or("", |fault| fault.public_code().as_str());
+        // Who left was told nothing.
+        let told = fault.filter(|fault| fault.kind() != Kind::ClientGone);
+        let code = told.map_or("", |fault| fault.public_code().as_str());
         let tokens = self.tokens(outcome);
         // A clock that was read is not read again: all that follows has this moment.
         let now = limits::now(self);
