@@ -14,8 +14,8 @@ use wire::facts::{Contents, Form, Media, Source, Text};
 use wire::json::{Tape, Type, Value};
 use wire::short::same;
 
-use media::{DATA, Payload, holds_file, is_kept, media_of};
-pub(crate) use media::{is_coded, is_signature, is_textual};
+use media::{DATA, Payload, holds_file, is_kept, letters_of, media_of};
+pub(crate) use media::{is_blob, is_coded, is_signature, is_textual, note_parts};
 
 /// A number of fewer characters identifies nobody.
 const NUMBER_MIN: usize = 7;
@@ -27,10 +27,14 @@ pub(crate) struct Rules {
     pub(crate) words: &'static [&'static str],
     /// Members that hold JSON text.
     pub(crate) json: &'static [&'static str],
-    /// Members that hold sound or a file in base64.
+    /// Members that hold nothing but images, sound or files, or say where they lie: whatever stands there is one.
     pub(crate) media: &'static [&'static str],
-    /// Members that say where an image or a file lies.
+    /// Members that hold sound or a file in base64, or something else.
+    pub(crate) coded: &'static [&'static str],
+    /// Members that say where an image or a file lies, or something else.
     pub(crate) places: &'static [&'static str],
+    /// Objects that hold a file: there the members of both kinds hold nothing else.
+    pub(crate) holders: &'static [&'static str],
     /// Members that name a file which the vendor keeps: nobody here can look into it.
     pub(crate) kept: &'static [&'static str],
 }
@@ -57,6 +61,8 @@ struct Visit<'a> {
     is_key: bool,
     /// The key whose value it is, or whose array it stands in.
     key: Option<Value<'a>>,
+    /// The key of the object that it is a member of.
+    holder: Option<Value<'a>>,
     /// A hash of the keys and elements above it.
     path: u32,
     /// It is the value that was to be walked, not something in it.
@@ -67,6 +73,7 @@ struct Frame<'a> {
     end: u32,
     array: bool,
     key: Option<Value<'a>>,
+    holder: Option<Value<'a>>,
     path: u32,
     element: u32,
 }
@@ -110,6 +117,7 @@ fn walk<'a>(
                     value: node,
                     is_key: true,
                     key: None,
+                    holder: frame.holder,
                     path: frame.path,
                     top: false,
                 });
@@ -121,10 +129,13 @@ fn walk<'a>(
         }
         match node.kind() {
             Type::Object | Type::Array => {
+                let array = node.kind() == Type::Array;
+                let above = frames.last().and_then(|frame| frame.holder);
                 frames.push(Frame {
                     end: node.next(),
-                    array: node.kind() == Type::Array,
+                    array,
                     key,
+                    holder: if array { above } else { key },
                     path,
                     element: 0,
                 });
@@ -133,6 +144,7 @@ fn walk<'a>(
                 value: node,
                 is_key: false,
                 key,
+                holder: frames.last().and_then(|frame| frame.holder),
                 path,
                 top: frames.is_empty(),
             }),
@@ -200,10 +212,10 @@ impl Mark {
     }
 }
 
-/// Files of text in base64, by the insides of their strings: of what was collected since `mark` they become the texts that
-/// they are. One pass, however many they are.
+/// Files of text, by the insides of their strings, and how they are written: of what was collected since `mark` they become
+/// the texts that they are. One pass, however many they are.
 pub(crate) fn read_files(
-    mut files: Vec<Range<usize>>,
+    mut files: Vec<(Range<usize>, Form)>,
     mark: Mark,
     (source, turn): (Source, Option<u32>),
     contents: &mut Contents,
@@ -211,10 +223,10 @@ pub(crate) fn read_files(
     if files.is_empty() {
         return;
     }
-    files.sort_unstable_by_key(|file| file.start);
+    files.sort_unstable_by_key(|(file, _)| file.start);
     let is_file = |span: &Range<usize>| {
-        let found = files.binary_search_by_key(&span.start, |file| file.start);
-        found.is_ok_and(|at| files.get(at) == Some(span))
+        let found = files.binary_search_by_key(&span.start, |(file, _)| file.start);
+        found.is_ok_and(|at| files.get(at).is_some_and(|(file, _)| file == span))
     };
     let mut texts = contents.texts.split_off(mark.texts);
     texts.retain(|text| !is_file(&text.span));
@@ -222,13 +234,15 @@ pub(crate) fn read_files(
     let mut media = contents.media.split_off(mark.media);
     media.retain(|media| !is_file(&media.span));
     contents.media.append(&mut media);
-    contents.texts.extend(files.into_iter().map(|span| Text {
-        span,
-        form: Form::Base64,
-        source,
-        key: 0..0,
-        turn,
-    }));
+    contents
+        .texts
+        .extend(files.into_iter().map(|(span, form)| Text {
+            span,
+            form,
+            source,
+            key: 0..0,
+            turn,
+        }));
 }
 
 /// Whether a name, as it is written, stands in a list.
@@ -299,7 +313,7 @@ impl Rules {
                     text(span, Form::Key);
                 }
             } else if !is_own(own.checked) {
-                self.string(value, key, &mut text, media);
+                self.string(value, (key, visit.holder), &mut text, media);
             }
         };
         walk(tape, body, value, key, |_, _| false, visit);
@@ -309,7 +323,7 @@ impl Rules {
     fn string(
         &self,
         value: Value<'_>,
-        key: Option<Value<'_>>,
+        (key, holder): (Option<Value<'_>>, Option<Value<'_>>),
         text: &mut impl FnMut(Range<usize>, Form),
         media: &mut Vec<Media>,
     ) {
@@ -331,18 +345,28 @@ impl Rules {
                 text(span, Form::String);
             }
             None => {
-                let coded = Self::names(self.media, key)
-                    && value.text_bytes().iter().all(|byte| is_coded(*byte));
-                let elsewhere = Self::names(self.places, key)
-                    && memmem::find(&value.text_bytes(), b"://").is_some();
                 let kept = Self::names(self.kept, key) || is_kept(raw);
-                if coded || elsewhere || kept || holds_file(value) {
+                if kept || self.is_file(value, (key, holder)) || holds_file(value) {
                     media.push(Media { span: span.clone() });
                 }
                 let json = Self::names(self.json, key);
                 text(span, if json { Form::Json } else { Form::String });
             }
         }
+    }
+
+    /// Whether a string is a file, or says where one lies, by the member that it is.
+    fn is_file(
+        &self,
+        value: Value<'_>,
+        (key, holder): (Option<Value<'_>>, Option<Value<'_>>),
+    ) -> bool {
+        let coded = Self::names(self.coded, key);
+        let place = Self::names(self.places, key);
+        Self::names(self.media, key)
+            || (coded || place) && Self::names(self.holders, holder)
+            || coded && letters_of(&value.text_bytes(), is_coded) > 0
+            || place && memmem::find(&value.text_bytes(), b"://").is_some()
     }
 }
 

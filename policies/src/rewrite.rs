@@ -148,10 +148,13 @@ impl<'b> Decoded<'b> {
     }
 }
 
-/// The text of a file in base64; `None` if it is none, or none that can be read.
+/// The text of a file in base64; `None` if it is none, or none that can be read. A text has no NUL: one in another encoding
+/// has, between its letters.
 #[must_use]
 pub fn file_text(base64: &str) -> Option<String> {
-    String::from_utf8(STANDARD.decode(base64.trim()).ok()?).ok()
+    let file = STANDARD.decode(base64.trim()).ok()?;
+    let file = Some(file).filter(|file| memchr::memchr(0, file).is_none())?;
+    String::from_utf8(file).ok()
 }
 
 struct Rewriting<'a> {
@@ -313,11 +316,23 @@ impl Rewriting<'_> {
                 _ => merged.push(swap),
             }
         }
+        let (plain, _) = merged.split_at(merged.partition_point(|swap| swap.file.is_none()));
+        // A file in what goes as a whole goes with it.
+        let is_gone = |file: &Range<usize>| {
+            let at = plain.partition_point(|swap| swap.span.end <= file.start);
+            plain
+                .get(at)
+                .is_some_and(|swap| swap.span.start <= file.start)
+        };
         let mut edits = Edits::new();
         let mut rest = merged.as_slice();
         while let Some((first, behind)) = rest.split_first() {
             let (span, with, used) = match &first.file {
                 None => (first.span.clone(), first.with.clone(), 1),
+                Some(file) if is_gone(file) => {
+                    rest = behind;
+                    continue;
+                }
                 Some(file) => {
                     let group = rest
                         .iter()

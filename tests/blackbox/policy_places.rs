@@ -12,6 +12,7 @@ mod places;
 mod responses;
 mod roads;
 mod sweep;
+mod unread;
 
 use places::{Place, V, places};
 use tests::planted::{Planter, escaped, fullwidth, plain, seen, zero_width};

@@ -2,14 +2,18 @@
 //!
 //! Told by how they begin and what they are made of; decodes nothing.
 
-use std::borrow::Cow;
+use std::ops::Range;
 
 use memchr::memmem;
-use wire::facts::Form;
-use wire::json::{self, Escapes, Value};
+use wire::facts::{Contents, Form, Media};
+use wire::json::{self, Escapes, Type, Value};
+
+use super::Mark;
 
 /// A value that is one unbroken base64 word of this length is data, not text.
 const BLOB_MIN: usize = 1024;
+/// Words of base64 are lines, of 64 letters or more; of prose they are shorter, on average.
+const WORD_MIN: usize = 48;
 /// The scheme of a value that holds a file.
 pub(super) const DATA: &str = "data:";
 /// Characters of base64 behind its mark that are a file, not a text about one.
@@ -86,16 +90,95 @@ fn url_of(head: &str) -> Option<Payload> {
 
 /// Whether a value is data by its letters alone.
 fn blob_of(raw: &[u8]) -> Option<Payload> {
-    if raw.len() < BLOB_MIN || !raw.iter().all(|byte| is_coded(*byte) || *byte == b'\\') {
+    let escaped = |byte| is_coded(byte) || byte == b'\\';
+    if raw.len() < BLOB_MIN || letters_of(raw, escaped) < BLOB_MIN {
         return None;
     }
     // Nothing but ASCII.
     let text = json::unescape(text_of(raw));
-    let coded = text.len() >= BLOB_MIN && text.bytes().all(is_coded);
-    coded.then_some(match text {
-        Cow::Borrowed(_) => Payload::Opaque,
-        Cow::Owned(_) => Payload::Disguised,
+    let coded = letters_of(text.as_bytes(), is_coded) >= BLOB_MIN;
+    coded.then(|| {
+        if raw.iter().copied().all(is_coded) {
+            Payload::Opaque
+        } else {
+            Payload::Disguised
+        }
     })
+}
+
+/// Whether a value is data by its letters alone.
+pub(crate) fn is_blob(raw: &[u8]) -> bool {
+    blob_of(raw).is_some()
+}
+
+/// How many letters there are if bytes are words of them, so long on average that they are one in lines, or with white space
+/// here and there: what decodes base64 passes over that. Prose is left at its first space, with none.
+pub(super) fn letters_of(text: &[u8], is_letter: impl Fn(u8) -> bool) -> usize {
+    let (mut letters, mut breaks, mut blank) = (0, 0, false);
+    for byte in text.trim_ascii() {
+        if is_letter(*byte) {
+            letters += 1;
+            blank = false;
+        } else if !byte.is_ascii_whitespace() {
+            return 0;
+        } else if !std::mem::replace(&mut blank, true) {
+            breaks += 1;
+            if breaks * WORD_MIN > letters {
+                return 0;
+            }
+        }
+    }
+    letters
+}
+
+/// Kinds of a message's parts that may say nothing but text; what they hold besides is told by their members.
+const READABLE: [&str; 18] = [
+    "text",
+    "input_text",
+    "output_text",
+    "summary_text",
+    "reasoning_text",
+    "refusal",
+    "reasoning",
+    "thinking",
+    "redacted_thinking",
+    "tool_use",
+    "tool_call",
+    "tool_result",
+    "function_call",
+    "function_call_output",
+    "search_result",
+    "citation",
+    "file",
+    "input_file",
+];
+
+/// Notes parts of a message that hold neither text nor anything that was noted in them since `mark`: vectors, handles,
+/// whatever an unknown kind is made of. `content`: the list of them, whose texts were collected.
+pub(crate) fn note_parts(content: Option<Value<'_>>, mark: Mark, contents: &mut Contents) {
+    let known = contents.media.get(mark.media..).unwrap_or_default();
+    let has_known = |span: &Range<usize>| {
+        let at = known.partition_point(|media| media.span.start < span.start);
+        let first = known.get(at);
+        first.is_some_and(|media| media.span.end <= span.end)
+    };
+    let parts = content.iter().flat_map(Value::elements);
+    let unread: Vec<Media> = parts
+        .filter(|part| part.kind() == Type::Object && !is_readable(*part))
+        .map(|part| part.span())
+        .filter(|span| span.len() > "{}".len() && !has_known(span))
+        .map(|span| Media {
+            span: span.start + 1..span.end - 1,
+        })
+        .collect();
+    contents.media.extend(unread);
+}
+
+fn is_readable(part: Value<'_>) -> bool {
+    match part.get("type") {
+        Some(kind) => READABLE.iter().any(|name| kind.is_named(name)),
+        None => part.get("text").is_some_and(|text| text.has_text()),
+    }
 }
 
 /// Schemes are the same in any case.

@@ -8,7 +8,9 @@ const RULES: Rules = Rules {
     words: &["user"],
     json: &["arguments"],
     media: &["file_data"],
+    coded: &["data"],
     places: &["url"],
+    holders: &["input_audio", "image_url"],
     kept: &["file_id"],
 };
 const ROOT: Own = Own {
@@ -74,6 +76,62 @@ fn media_is_told_from_text() {
     assert_eq!(media, 4, "{texts:?}");
     assert!(texts.contains(&("aGk=".to_owned(), Form::Base64)));
     assert!(texts.contains(&("https://x.example/1.png".to_owned(), Form::String)));
+}
+
+#[test]
+fn a_file_is_one_whatever_its_base64_is_broken_by() {
+    let word = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9";
+    let lines = format!(r"{word}\n{word}\r\n{word}\n");
+    for broken in [
+        "AAAA",
+        "AAAA.",
+        "!AAAA",
+        "AA AA",
+        &lines,
+        &format!("{word} {word}."),
+    ] {
+        for body in [
+            format!(r#"{{"input_audio":{{"data":"{broken}"}}}}"#),
+            format!(r#"{{"image_url":{{"url":"{broken}"}}}}"#),
+            format!(r#"{{"image_url":[{{"url":["{broken}"]}}]}}"#),
+            format!(r#"{{"x":{{"file_data":"{broken}"}}}}"#),
+        ] {
+            assert_eq!(collected(&body).1, 1, "{body}");
+        }
+    }
+    // Elsewhere a member of that name may say anything.
+    assert_eq!(collected(&format!(r#"{{"data":"{lines}"}}"#)).1, 1);
+    assert_eq!(collected(r#"{"data":"so it is","url":"there"}"#).1, 0);
+    let long = lines.repeat(6);
+    let (texts, media) = collected(&format!(r#"{{"content":"{long}"}}"#));
+    assert_eq!((texts.len(), media), (1, 1));
+    let prose = "It is a truth universally acknowledged ".repeat(40);
+    assert_eq!(collected(&format!(r#"{{"content":"{prose}"}}"#)).1, 0);
+}
+
+#[test]
+fn parts_of_kinds_that_nobody_knows_are_media() {
+    for (part, media) in [
+        (r#"{"type":"text","text":"a"}"#, 0),
+        (r#"{"text":"a"}"#, 0),
+        (r#""a""#, 0),
+        ("{}", 0),
+        (r#"{"type":"image_embeds","image_embeds":[0.5,1.5]}"#, 1),
+        (r#"{"type":"image","url":"a/b.png"}"#, 1),
+        (r#"{"type":"image_url","image_url":{"url":"AAAA"}}"#, 1),
+        (r#"{"type":"image_url","image_url":null,"uuid":"u"}"#, 1),
+        (r#"{"type":["text"],"text":"a"}"#, 1),
+    ] {
+        let body = format!(r#"{{"content":[{{"type":"text","text":"a"}},{part}]}}"#);
+        let tape = scan(body.as_bytes(), &Limits::default()).unwrap();
+        let root = Value::root(&tape, body.as_bytes()).unwrap();
+        let mut contents = Contents::default();
+        let mark = Mark::of(&contents);
+        let said = (Source::User, None);
+        RULES.collect(&tape, body.as_bytes(), (None, root), said, &mut contents);
+        note_parts(root.get("content"), mark, &mut contents);
+        assert_eq!(contents.media.len(), media, "{body}");
+    }
 }
 
 #[test]

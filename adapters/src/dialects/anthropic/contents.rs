@@ -6,11 +6,11 @@
 
 use std::ops::Range;
 
-use wire::facts::{Contents, RequestFacts, Said, Saying, Source};
+use wire::facts::{Contents, Form, RequestFacts, Said, Saying, Source};
 use wire::hold::Lane;
 use wire::json::{Tape, Type, Value};
 
-use crate::texts::{Mark, Own, Rules, is_signature, is_textual, leaves, read_files};
+use crate::texts::{Mark, Own, Rules, is_blob, is_signature, is_textual, leaves, read_files};
 
 /// Request fields.
 const RULES: Rules = Rules {
@@ -126,8 +126,10 @@ const RULES: Rules = Rules {
         "fast",
     ],
     json: &[],
-    media: &["data"],
+    media: &[],
+    coded: &["data"],
     places: &["url"],
+    holders: &["source"],
     kept: &["file_id"],
 };
 
@@ -219,8 +221,8 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// Files in base64 that say they are text: they are read as the text that they are.
-fn files_of(block: Value<'_>, depth: u32, files: &mut Vec<Range<usize>>) {
+/// Files that say they are text: they are read as the text that they are.
+fn files_of(block: Value<'_>, depth: u32, files: &mut Vec<(Range<usize>, Form)>) {
     // A document may hold blocks, a result of a tool documents.
     const DEPTH_MAX: u32 = 4;
     if depth > DEPTH_MAX {
@@ -232,9 +234,17 @@ fn files_of(block: Value<'_>, depth: u32, files: &mut Vec<Range<usize>>) {
             .get("media_type")
             .and_then(|kind| kind.as_str())
             .is_some_and(|kind| is_textual(&kind));
-        let coded = file.get("type").is_some_and(|kind| kind.is_named("base64"));
-        let span = file.get("data").and_then(|data| data.inner_span());
-        files.extend(span.filter(|_| textual && coded));
+        let is = |name: &str| file.get("type").is_some_and(|kind| kind.is_named(name));
+        let data = file.get("data");
+        let form = if is("base64") && textual {
+            Some(Form::Base64)
+        } else {
+            // What is no words is no text, whatever it says.
+            let blob = data.is_some_and(|data| is_blob(data.inner_bytes().unwrap_or_default()));
+            (is("text") && !blob).then_some(Form::String)
+        };
+        let span = data.and_then(|data| data.inner_span());
+        files.extend(span.filter(|span| !span.is_empty()).zip(form));
     }
     let inside = source.and_then(|file| file.get("content"));
     for blocks in [inside, block.get("content")].iter().flatten() {

@@ -55,8 +55,10 @@ const RULES: Rules = Rules {
     ],
     words: &[],
     json: &[],
-    media: &[],
+    media: &["prompt_embeds"],
+    coded: &[],
     places: &[],
+    holders: &[],
     kept: &[],
 };
 

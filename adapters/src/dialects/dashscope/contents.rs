@@ -9,7 +9,7 @@ use wire::json::{Tape, Type, Value};
 
 use crate::dialects::openai_chat::contents::{ANSWER, BESIDE, NOT_SAID, collect, lane};
 use crate::dialects::openai_chat::lens;
-use crate::texts::{NONE, Own, Rules};
+use crate::texts::{Mark, NONE, Own, Rules, note_parts};
 
 const RULES: Rules = Rules {
     keys: &[
@@ -85,9 +85,20 @@ const RULES: Rules = Rules {
         "array",
     ],
     json: &["arguments"],
-    media: &[],
-    places: &["image", "audio", "video", "file"],
-    kept: &[],
+    media: &[
+        "image",
+        "audio",
+        "video",
+        "image_url",
+        "video_url",
+        "audio_url",
+        "file_url",
+        "file_list",
+    ],
+    coded: &[],
+    places: &["file", "url"],
+    holders: &["image_url", "video_url", "audio_url", "file_url"],
+    kept: &["file_id", "file_ids", "pipeline_ids"],
 };
 
 /// The same of the body's own members.
@@ -116,45 +127,51 @@ const PARAMETERS: Own = Own {
 /// All texts of a request.
 pub(super) fn of_request(body: &[u8], facts: &RequestFacts) -> Contents {
     let mut contents = Contents::default();
-    let Some(root) = Value::root(&facts.tape, body) else {
-        return contents;
-    };
-    let mut add = |own, key, value, source, turn| {
-        RULES.collect_of(
-            own,
-            &facts.tape,
-            body,
-            (key, value),
-            (source, turn),
-            &mut contents,
-        );
+    if let Some(root) = Value::root(&facts.tape, body) {
+        of_root(root, body, facts, &mut contents);
+    }
+    contents
+}
+
+fn of_root(root: Value<'_>, body: &[u8], facts: &RequestFacts, contents: &mut Contents) {
+    let add = |contents: &mut Contents, own, key, value, source, turn| {
+        let member = (key, value);
+        RULES.collect_of(own, &facts.tape, body, member, (source, turn), contents);
     };
     for (key, value) in root.members() {
         // The key itself too: an unknown one may say anything.
-        add(&NONE, None, key, Source::System, None);
+        add(contents, &NONE, None, key, Source::System, None);
         let inner = value.kind() == Type::Object;
         if inner && key.is_named("parameters") {
             for (key, value) in value.members() {
-                add(&NONE, None, key, Source::System, None);
-                add(&PARAMETERS, Some(key), value, Source::System, None);
+                add(contents, &NONE, None, key, Source::System, None);
+                add(
+                    contents,
+                    &PARAMETERS,
+                    Some(key),
+                    value,
+                    Source::System,
+                    None,
+                );
             }
         } else if inner && key.is_named("input") {
             for (key, value) in value.members() {
                 if key.is_named("messages") {
                     for (turn, message) in value.elements().enumerate() {
                         let turn = u32::try_from(turn).ok();
-                        add(&NONE, None, message, source(message), turn);
+                        let mark = Mark::of(contents);
+                        add(contents, &NONE, None, message, source(message), turn);
+                        note_parts(message.get("content"), mark, contents);
                     }
                 } else {
-                    add(&NONE, None, key, Source::User, None);
-                    add(&NONE, Some(key), value, Source::User, None);
+                    add(contents, &NONE, None, key, Source::User, None);
+                    add(contents, &NONE, Some(key), value, Source::User, None);
                 }
             }
         } else {
-            add(&ROOT, Some(key), value, Source::System, None);
+            add(contents, &ROOT, Some(key), value, Source::System, None);
         }
     }
-    contents
 }
 
 fn source(message: Value<'_>) -> Source {

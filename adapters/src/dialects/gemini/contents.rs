@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use wire::facts::{Contents, RequestFacts, Said, Saying, Source};
+use wire::facts::{Contents, Form, RequestFacts, Said, Saying, Source};
 use wire::hold::Lane;
 use wire::json::{Tape, Type, Value};
 
@@ -139,7 +139,7 @@ impl<'a> Reading<'a> {
             let mark = Mark::of(self.contents);
             self.add((None, key), source, turn);
             self.add((Some(key), value), source, turn);
-            let files: Vec<Range<usize>> = if is(key, "inlineData") {
+            let files: Vec<(Range<usize>, Form)> = if is(key, "inlineData") {
                 file(value).into_iter().collect()
             } else if is(key, "functionResponse") {
                 let parts = get(value, "parts");
@@ -155,10 +155,11 @@ impl<'a> Reading<'a> {
 }
 
 /// The inside of a file in base64 that says it is text: it is read as the text that it is.
-fn file(file: Value<'_>) -> Option<Range<usize>> {
+fn file(file: Value<'_>) -> Option<(Range<usize>, Form)> {
     let kind = get(file, "mimeType")?;
     let textual = kind.as_str().is_some_and(|kind| is_textual(&kind));
-    get(file, "data")?.inner_span().filter(|_| textual)
+    let span = get(file, "data")?.inner_span().filter(|_| textual)?;
+    Some((span, Form::Base64))
 }
 
 /// The field of the answer's own text: all text parts are one text, however they are cut.

@@ -191,9 +191,21 @@ pub(super) const RULES: Rules = Rules {
         "PYTHON",
     ],
     json: &[],
-    media: &["data"],
+    media: &[],
+    coded: &["data"],
     places: &[],
-    kept: &["fileUri", "file_uri"],
+    holders: &["inlineData", "inline_data"],
+    kept: &[
+        "fileUri",
+        "file_uri",
+        "fileSearchStoreNames",
+        "file_search_store_names",
+        "ragCorpora",
+        "rag_corpora",
+        "ragCorpus",
+        "rag_corpus",
+        "datastore",
+    ],
 };
 
 /// The same of the body's own members.

@@ -8,7 +8,7 @@ use wire::facts::{Contents, RequestFacts, Said, Saying, Source};
 use wire::hold::Lane;
 use wire::json::{Tape, Type, Value};
 
-use crate::texts::{Own, Rules, is_coded, is_one, leaves};
+use crate::texts::{Mark, Own, Rules, is_coded, is_one, leaves, note_parts};
 
 /// Request fields.
 const RULES: Rules = Rules {
@@ -109,9 +109,30 @@ const RULES: Rules = Rules {
         "array",
     ],
     json: &["arguments"],
-    media: &["data", "file_data", "b64_json"],
-    places: &["url", "file_url", "video_url", "image_url"],
-    kept: &["file_id"],
+    media: &[
+        "file_data",
+        "b64_json",
+        "images",
+        "image_url",
+        "video_url",
+        "audio_url",
+        "file_url",
+        "image_embeds",
+        "audio_embeds",
+        "prompt_embeds",
+        "image_pil",
+    ],
+    coded: &["data"],
+    places: &["url", "image", "audio", "video"],
+    holders: &[
+        "input_audio",
+        "image_url",
+        "video_url",
+        "audio_url",
+        "file_url",
+        "file",
+    ],
+    kept: &["file_id", "file_ids", "vector_store_ids", "knowledge_id"],
 };
 
 /// The same of the body's own members.
@@ -168,7 +189,15 @@ pub(super) fn of_request(body: &[u8], facts: &RequestFacts) -> Contents {
                 Some("tool" | "function") => Source::Tool,
                 _ => Source::User,
             };
-            add(None, message, source, u32::try_from(turn).ok());
+            let mark = Mark::of(&contents);
+            RULES.collect(
+                &facts.tape,
+                body,
+                (None, message),
+                (source, u32::try_from(turn).ok()),
+                &mut contents,
+            );
+            note_parts(message.get("content"), mark, &mut contents);
         }
     }
     contents

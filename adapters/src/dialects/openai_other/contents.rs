@@ -77,9 +77,25 @@ const RULES: Rules = Rules {
         "false",
     ],
     json: &[],
-    media: &[],
-    places: &[],
-    kept: &[],
+    media: &[
+        "image",
+        "images",
+        "image_url",
+        "image_urls",
+        "mask",
+        "video",
+        "video_url",
+        "audio",
+        "audio_url",
+        "ref_audio",
+        "file_data",
+        "file_url",
+        "b64_json",
+    ],
+    coded: &["data"],
+    places: &["url"],
+    holders: &["image_url", "video_url", "audio_url", "input_audio"],
+    kept: &["file_id"],
 };
 
 /// The same of the body's own members.

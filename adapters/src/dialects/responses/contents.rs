@@ -8,7 +8,7 @@ use wire::facts::{Contents, RequestFacts, Source};
 use wire::json::{Type, Value};
 
 use super::items;
-use crate::texts::{NONE, Own, Rules};
+use crate::texts::{Mark, NONE, Own, Rules, note_parts};
 
 /// Request fields.
 const RULES: Rules = Rules {
@@ -136,9 +136,11 @@ const RULES: Rules = Rules {
         "priority",
     ],
     json: &["arguments"],
-    media: &["data", "file_data", "result", "partial_image_b64"],
-    places: &["image_url", "file_url", "url"],
-    kept: &["file_id"],
+    media: &["file_data", "partial_image_b64", "image_url", "file_url"],
+    coded: &["data", "result"],
+    places: &["url"],
+    holders: &["input_audio", "image_url"],
+    kept: &["file_id", "file_ids", "vector_store_ids", "container"],
 };
 
 /// The same of the body's own members.
@@ -156,47 +158,48 @@ const ROOT: Own = Own {
 /// All texts of a request.
 pub(super) fn of_request(body: &[u8], facts: &RequestFacts) -> Contents {
     let mut contents = Contents::default();
-    let Some(root) = Value::root(&facts.tape, body) else {
-        return contents;
-    };
-    let mut add = |own, key, value, source, turn| {
-        RULES.collect_of(
-            own,
-            &facts.tape,
-            body,
-            (key, value),
-            (source, turn),
-            &mut contents,
-        );
+    if let Some(root) = Value::root(&facts.tape, body) {
+        of_root(root, body, facts, &mut contents);
+    }
+    contents
+}
+
+fn of_root(root: Value<'_>, body: &[u8], facts: &RequestFacts, contents: &mut Contents) {
+    let add = |contents: &mut Contents, own, key, value, source, turn| {
+        let member = (key, value);
+        RULES.collect_of(own, &facts.tape, body, member, (source, turn), contents);
     };
     for (key, value) in root.members() {
         // The key itself too: an unknown one may say anything.
-        add(&NONE, None, key, Source::System, None);
+        add(contents, &NONE, None, key, Source::System, None);
         if !key.is_named("input") {
-            add(&ROOT, Some(key), value, Source::System, None);
+            add(contents, &ROOT, Some(key), value, Source::System, None);
             continue;
         }
         if value.kind() != Type::Array {
-            add(&NONE, Some(key), value, Source::User, Some(0));
+            add(contents, &NONE, Some(key), value, Source::User, Some(0));
             continue;
         }
         for (turn, item) in value.elements().enumerate() {
             let (source, turn) = (source_of(item), u32::try_from(turn).ok());
             if item.kind() != Type::Object {
-                add(&NONE, None, item, source, turn);
+                add(contents, &NONE, None, item, source, turn);
                 continue;
             }
             for (key, value) in item.members() {
-                add(&NONE, None, key, source, turn);
+                add(contents, &NONE, None, key, source, turn);
+                let mark = Mark::of(contents);
                 let proof = key.is_named("encrypted_content")
                     && value.inner().is_some_and(items::is_opaque);
                 if !proof {
-                    add(&NONE, Some(key), value, source, turn);
+                    add(contents, &NONE, Some(key), value, source, turn);
+                }
+                if key.is_named("content") {
+                    note_parts(Some(value), mark, contents);
                 }
             }
         }
     }
-    contents
 }
 
 fn source_of(item: Value<'_>) -> Source {
