@@ -212,15 +212,13 @@ impl Rewriting<'_> {
         let place = &found.place;
         let first = text.text().get(place.at.clone()).ok_or_else(outside)?;
         let mut value = plain(place.form, first);
-        let rest = match &found.rest {
-            None => None,
-            Some(rest) => {
-                let text = Decoded::new(self.body, rest)?;
-                let part = text.text().get(rest.at.clone()).ok_or_else(outside)?;
-                value.push_str(&plain(rest.form, part));
-                Some((rest, text))
-            }
-        };
+        let mut others = Vec::with_capacity(found.rest.len());
+        for rest in &found.rest {
+            let text = Decoded::new(self.body, rest)?;
+            let part = text.text().get(rest.at.clone()).ok_or_else(outside)?;
+            value.push_str(&plain(rest.form, part));
+            others.push((rest, text));
+        }
         let name = self.policy.name(found.sort);
         let restoring = choice.restore;
         let (typed, table) = (&self.typed, &mut self.table);
@@ -243,7 +241,7 @@ impl Rewriting<'_> {
                 .literal(&String::from_utf8_lossy(&escaped), &label);
         }
         self.swap(place, text, label);
-        if let Some((rest, text)) = &rest {
+        for (rest, text) in &others {
             self.swap(rest, text, String::new());
         }
         Ok(())
