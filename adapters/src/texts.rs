@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use memchr::memmem;
 use smallvec::SmallVec;
-use wire::facts::{Contents, Form, Media, Source, Text};
+use wire::facts::{Contents, Form, Media, Nested, Source, Text};
 use wire::json::{Tape, Type, Value};
 use wire::short::same;
 
@@ -154,23 +154,73 @@ fn walk<'a>(
     }
 }
 
+/// What of a reply a leaf is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Leaf {
+    /// A string.
+    Text,
+    /// A key that no dialect has, complete in itself.
+    Key,
+    /// A number that may be somebody's, complete in itself.
+    Number,
+}
+
+impl Leaf {
+    /// How deep in JSON it stands; a string that is `json` is a text of that kind.
+    pub(crate) fn nested(self, json: bool) -> Nested {
+        match self {
+            Self::Number => Nested::Bare,
+            Self::Text if json => Nested::Text,
+            Self::Text | Self::Key => Nested::No,
+        }
+    }
+}
+
 /// Calls `leaf` for every string at or under `value` that is not empty: its inside, the key whose value it is, and a hash of
-/// where it stands, which is the same in the next event. `skip` as in [`walk`].
+/// where it stands, which is the same in the next event. So for keys, also `value`'s own, and numbers that may be data.
+/// `skip` as in [`walk`].
 pub(crate) fn leaves<'a>(
     tape: &'a Tape,
     body: &'a [u8],
     (key, value): (Option<Value<'a>>, Value<'a>),
     skip: impl FnMut(Value<'a>, Value<'a>) -> bool,
-    mut leaf: impl FnMut(Range<usize>, Option<Value<'a>>, u32),
+    mut leaf: impl FnMut(Range<usize>, Option<Value<'a>>, u32, Leaf),
 ) {
     let top = key.and_then(|key| key.inner()).unwrap_or_default();
     let top = place_of(top);
+    if let Some(span) = key.filter(is_odd).and_then(|key| key.inner_span()) {
+        leaf(span, None, KEYS, Leaf::Key);
+    }
     walk(tape, body, value, key, skip, |visit| {
-        let span = visit.value.inner_span().filter(|span| !span.is_empty());
-        if let Some(span) = span.filter(|_| !visit.is_key) {
-            leaf(span, visit.key, visit.path ^ top);
+        let place = visit.path ^ top;
+        match visit.value.inner_span() {
+            Some(span) if span.is_empty() => {}
+            Some(span) if !visit.is_key => leaf(span, visit.key, place, Leaf::Text),
+            Some(span) if is_odd(&visit.value) => leaf(span, None, place ^ KEYS, Leaf::Key),
+            None if is_number(visit.value.raw()) => {
+                leaf(visit.value.span(), visit.key, place ^ KEYS, Leaf::Number);
+            }
+            _ => {}
         }
     });
+}
+
+/// Tells the place of keys from that of what they hold.
+const KEYS: u32 = 0x2545_f491;
+
+/// Whether a key of a reply may be data: those of dialects are letters.
+fn is_odd(key: &Value<'_>) -> bool {
+    let name = key.inner_bytes().unwrap_or_default();
+    !name
+        .iter()
+        .all(|byte| byte.is_ascii_alphabetic() || *byte == b'_')
+}
+
+/// Whether a number of a reply may be data: a measure or a probability has fewer digits before its point.
+fn is_number(raw: &[u8]) -> bool {
+    let digits = raw.strip_prefix(b"-").unwrap_or(raw);
+    let whole = digits.iter().take_while(|byte| byte.is_ascii_digit());
+    whole.count() >= NUMBER_MIN
 }
 
 /// The hash of a name that places are told apart by.

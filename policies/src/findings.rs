@@ -35,8 +35,8 @@ pub struct Found {
     pub score: u8,
     /// Where.
     pub place: Place,
-    /// Where the rest of it is, if it was split over two messages.
-    pub rest: Option<Place>,
+    /// Where the rest of it is, in order, if it was split over messages.
+    pub rest: Vec<Place>,
 }
 
 /// All findings of a request.

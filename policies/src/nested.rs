@@ -117,16 +117,31 @@ impl Nesting {
     }
 }
 
-/// What is written for a stretch: the label for the first of a span, nothing of the value for the others. `bare`: the label
-/// is quoted, as a string inside a string.
+/// What is written for a stretch: the label for the first of a span, nothing of the value for the others. `quote`: the
+/// stretch is bare, and a label in its place stands between these.
 #[must_use]
-pub fn written(label: &str, first: bool, bare: bool) -> String {
-    match (first, bare) {
-        (true, false) => label.to_owned(),
-        (true, true) => format!("\\\"{label}\\\""),
-        (false, false) => String::new(),
-        (false, true) => "null".to_owned(),
+pub fn written(label: &str, first: bool, quote: Option<&str>) -> String {
+    match (first, quote) {
+        (true, None) => label.to_owned(),
+        (true, Some(quote)) => format!("{quote}{label}{quote}"),
+        (false, None) => String::new(),
+        (false, Some(_)) => "null".to_owned(),
     }
+}
+
+/// The quote of a string inside a string.
+pub const INNER_QUOTE: &str = "\\\"";
+
+/// The bare number that a span of a JSON text lies in: its sign and its fraction go with it.
+#[must_use]
+pub fn number_around(text: &str, span: Range<usize>) -> Range<usize> {
+    let part = |byte: &u8| byte.is_ascii_digit() || b"+-.eE".contains(byte);
+    let bytes = text.as_bytes();
+    let before = bytes.get(..span.start).unwrap_or_default();
+    let behind = bytes.get(span.end..).unwrap_or_default();
+    let back = before.iter().rev().take_while(|byte| part(byte)).count();
+    let on = behind.iter().take_while(|byte| part(byte)).count();
+    span.start - back..span.end + on
 }
 
 #[cfg(test)]

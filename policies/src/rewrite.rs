@@ -15,7 +15,7 @@ use wire::json::{self, Mapped};
 use wire::{Edits, Fault, Kind};
 
 use crate::findings::{Findings, Found, Place};
-use crate::nested::{Cursor, Nesting, written};
+use crate::nested::{Cursor, INNER_QUOTE, Nesting, number_around, written};
 use crate::policy::Policy;
 use crate::redact::{Labels, Method};
 use crate::restore::{Table, standing};
@@ -212,15 +212,13 @@ impl Rewriting<'_> {
         let place = &found.place;
         let first = text.text().get(place.at.clone()).ok_or_else(outside)?;
         let mut value = plain(place.form, first);
-        let rest = match &found.rest {
-            None => None,
-            Some(rest) => {
-                let text = Decoded::new(self.body, rest)?;
-                let part = text.text().get(rest.at.clone()).ok_or_else(outside)?;
-                value.push_str(&plain(rest.form, part));
-                Some((rest, text))
-            }
-        };
+        let mut others = Vec::with_capacity(found.rest.len());
+        for rest in &found.rest {
+            let text = Decoded::new(self.body, rest)?;
+            let part = text.text().get(rest.at.clone()).ok_or_else(outside)?;
+            value.push_str(&plain(rest.form, part));
+            others.push((rest, text));
+        }
         let name = self.policy.name(found.sort);
         let restoring = choice.restore;
         let (typed, table) = (&self.typed, &mut self.table);
@@ -243,7 +241,7 @@ impl Rewriting<'_> {
                 .literal(&String::from_utf8_lossy(&escaped), &label);
         }
         self.swap(place, text, label);
-        if let Some((rest, text)) = &rest {
+        for (rest, text) in &others {
             self.swap(rest, text, String::new());
         }
         Ok(())
@@ -269,7 +267,12 @@ impl Rewriting<'_> {
                     if stretch.bare {
                         part = number_around(text.text(), part);
                     }
-                    self.swap_part(place, text, part, written(&label, nth == 0, stretch.bare));
+                    self.swap_part(
+                        place,
+                        text,
+                        part,
+                        written(&label, nth == 0, stretch.bare.then_some(INNER_QUOTE)),
+                    );
                 }
             }
             _ => self.swap_part(place, text, at, label),
@@ -377,17 +380,6 @@ fn plain(form: Form, value: &str) -> String {
         Form::Json => json::unescape(value).into_owned(),
         _ => value.to_owned(),
     }
-}
-
-/// The bare number that a span of a JSON text lies in: its sign and its fraction go with it.
-fn number_around(text: &str, span: Range<usize>) -> Range<usize> {
-    let part = |byte: &u8| byte.is_ascii_digit() || b"+-.eE".contains(byte);
-    let bytes = text.as_bytes();
-    let before = bytes.get(..span.start).unwrap_or_default();
-    let behind = bytes.get(span.end..).unwrap_or_default();
-    let back = before.iter().rev().take_while(|byte| part(byte)).count();
-    let on = behind.iter().take_while(|byte| part(byte)).count();
-    span.start - back..span.end + on
 }
 
 /// The labels that are not ours and stand in the body: what a user typed must not be taken for ours in the reply.

@@ -4,6 +4,7 @@
 //! T-62. The whole reply is the judge of the streamed one, and what it must hide is planted here.
 
 mod lanes;
+mod objects;
 mod stops;
 
 use tests::grammar;

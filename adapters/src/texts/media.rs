@@ -131,8 +131,8 @@ pub(super) fn letters_of(text: &[u8], is_letter: impl Fn(u8) -> bool) -> usize {
     letters
 }
 
-/// Kinds of a message's parts that say nothing but text; what they may hold besides is told by its members.
-const READABLE: [&str; 16] = [
+/// Kinds of a message's parts that may say nothing but text; what they hold besides is told by their members.
+const READABLE: [&str; 18] = [
     "text",
     "input_text",
     "output_text",
@@ -149,6 +149,8 @@ const READABLE: [&str; 16] = [
     "function_call_output",
     "search_result",
     "citation",
+    "file",
+    "input_file",
 ];
 
 /// Notes parts of a message that hold neither text nor anything that was noted in them since `mark`: vectors, handles,

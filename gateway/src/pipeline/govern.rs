@@ -9,6 +9,7 @@ mod tally;
 mod watched;
 mod whole;
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -20,8 +21,9 @@ use policies::restore::Restoring;
 use policies::rewrite::Rewritten;
 use policies::scan::{Finding, Stream};
 use smallvec::SmallVec;
+use wire::facts::Nested;
 use wire::hold::{Caps, Hold, Lane, Piece};
-use wire::json::{Mapped, Offsets};
+use wire::json::{self, Mapped, Offsets};
 use wire::{Edits, Fault, Kind};
 
 pub(super) use tally::Tally;
@@ -61,6 +63,8 @@ pub(super) struct Governor<E> {
     /// For a record: all that is looked for is replaced by its label, whatever the rules say.
     recording: bool,
     pub(super) tally: Tally,
+    /// Whether anything was replaced, or put back.
+    replaced: bool,
     /// Replacements decided for the item in hand.
     swaps: SmallVec<[Swap; 2]>,
     found: Vec<Finding>,
@@ -72,12 +76,30 @@ pub(super) struct Spoken<'t> {
     /// Its escaped bytes, and where they lie in the item.
     pub(super) raw: &'t str,
     pub(super) span: Range<usize>,
-    /// It is part of a JSON text inside a string.
-    pub(super) nested: bool,
+    /// How deep in JSON it stands.
+    pub(super) nested: Nested,
     /// It is complete in itself.
     pub(super) whole: bool,
     /// It is a choice's own text.
     pub(super) answer: bool,
+}
+
+impl<'t> Spoken<'t> {
+    /// As it is read: what is JSON itself keeps its escapes, as JSON in a string does.
+    fn text(&self) -> Cow<'t, str> {
+        match self.nested {
+            Nested::Bare => Cow::Borrowed(self.raw),
+            Nested::Text | Nested::No => json::unescape(self.raw),
+        }
+    }
+
+    /// The same, with the way back.
+    fn mapped(&self) -> Mapped<'t> {
+        match self.nested {
+            Nested::Bare => Mapped::plain(self.raw),
+            Nested::Text | Nested::No => Mapped::new(self.raw),
+        }
+    }
 }
 
 /// What became of an item.
@@ -104,6 +126,7 @@ impl<E> Governor<E> {
             labels: Labels::default(),
             recording: false,
             tally: Tally::default(),
+            replaced: false,
             swaps: SmallVec::new(),
             found: Vec::new(),
         }
@@ -141,7 +164,7 @@ impl<E> Governor<E> {
         let mut open = false;
         self.swaps.clear();
         for spoken in spoken {
-            let mapped = Mapped::new(spoken.raw);
+            let mapped = spoken.mapped();
             let at = self.watched(spoken.lane, spoken.nested)?;
             if spoken.answer
                 && self.hold.end_of(spoken.lane) == 0
@@ -188,7 +211,7 @@ impl<E> Governor<E> {
 
     /// Whether [`take_alike`](Self::take_alike) may be asked of a lane (with its nesting, and whether it is an answer): no
     /// text of another waits, and nothing is to stand before it.
-    pub(super) fn reads_alone(&self, (lane, _, answer): (Lane, bool, bool)) -> bool {
+    pub(super) fn reads_alone(&self, (lane, _, answer): (Lane, Nested, bool)) -> bool {
         let labels = answer && self.prefix.is_some() && self.hold.end_of(lane) == 0;
         let mut others = self.lanes.iter().filter(|watched| watched.lane != lane);
         !labels && others.all(|watched| watched.open.is_empty())
@@ -202,7 +225,7 @@ impl<E> Governor<E> {
     /// As [`take`](Self::take).
     pub(super) fn take_alike(
         &mut self,
-        (lane, nested, _): (Lane, bool, bool),
+        (lane, nested, _): (Lane, Nested, bool),
         text: &str,
         items: impl Iterator<Item = (E, usize, Range<usize>, usize)>,
         now: u64,
@@ -316,7 +339,7 @@ impl<E> Governor<E> {
         self.hold.deadline()
     }
 
-    fn watched(&mut self, lane: Lane, nested: bool) -> Result<usize, Fault> {
+    fn watched(&mut self, lane: Lane, nested: Nested) -> Result<usize, Fault> {
         if let Some(at) = self.lanes.iter().position(|watched| watched.lane == lane) {
             return Ok(at);
         }
@@ -372,7 +395,10 @@ impl<E> Governor<E> {
         };
         let waiting = watched.waiting.iter().map(|one| base + one.start as u64);
         decided = waiting.fold(decided, u64::min);
-        watched.settle(decided);
+        // A number's sign belongs to what is found in it, and its lane ends with it.
+        if watched.nested != Nested::Bare {
+            watched.settle(decided);
+        }
         Ok(decided < come)
     }
 
@@ -460,6 +486,7 @@ impl<E> Governor<E> {
 
     /// Makes the replacements. One that crosses another lies under it: that is as good as made.
     fn apply(&mut self) -> Result<(), Fault> {
+        self.replaced |= !self.swaps.is_empty();
         for (lane, span, with) in std::mem::take(&mut self.swaps) {
             match self.hold.replace(lane, span, &with) {
                 Ok(()) | Err(wire::hold::Late::Crossing) => {}

@@ -4,6 +4,7 @@
 //! else nobody pays for reading it. The events of the client's own dialect are governed as bytes, all others as canonical
 //! events, before they are written in the client's dialect.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use adapters::ClientDialect;
@@ -13,7 +14,7 @@ use policies::law::{Cleared, Restores};
 use policies::policy::Policy;
 use smallvec::SmallVec;
 use wire::canon::{Event, Str};
-use wire::facts::Saying;
+use wire::facts::{Nested, Saying};
 use wire::hold::{Caps, Lane};
 use wire::json::{self, Tape};
 use wire::{Edits, Fault, Kind, Rope};
@@ -129,15 +130,31 @@ pub(super) fn govern_whole(
     edits: Edits,
 ) -> Result<Rope, Fault> {
     let spoken = spoken_in(dialect, bytes, saying, 0)?;
-    let extra = without_repeats(edits, saying, 0)?;
-    if governor.is_content(&spoken) {
+    let mut extra = without_repeats(edits, saying, 0)?;
+    let retold = |span: &Range<usize>| {
+        let raw = bytes.get(span.clone()).and_then(json::utf8);
+        raw.unwrap_or_default()
+    };
+    let gone = saying
+        .retold
+        .iter()
+        .map(retold)
+        .any(|raw| governor.finds(raw));
+    if gone {
+        leave_out(&mut extra, &saying.retold, 0)?;
+    } else if governor.is_content(&spoken) {
         return Ok(extra.apply(bytes));
     }
-    let mut out = Rope::new();
     if let Taken::Pass(bytes) = governor.take(bytes.clone(), bytes.len(), &spoken, extra, 0)? {
         return Ok(bytes.into());
     }
     governor.finish(None)?;
+    if !gone && governor.has_replaced() {
+        let mut more = Edits::new();
+        leave_out(&mut more, &saying.retold, 0)?;
+        governor.edit(more)?;
+    }
+    let mut out = Rope::new();
     governor.release(|bytes, edits| out.append(edits.apply(&bytes)));
     Ok(out)
 }
@@ -172,13 +189,18 @@ pub(super) fn without_repeats(
     saying: &Saying,
     shift: usize,
 ) -> Result<Edits, Fault> {
-    for repeat in &saying.repeats {
-        let span = repeat.start + shift..repeat.end + shift;
+    leave_out(&mut edits, &saying.repeats, shift)?;
+    Ok(edits)
+}
+
+fn leave_out(edits: &mut Edits, spans: &[Range<usize>], shift: usize) -> Result<(), Fault> {
+    for span in spans {
+        let span = span.start + shift..span.end + shift;
         edits
             .replace(span, Bytes::from_static(b"null"))
             .map_err(|_| Fault::new(Kind::Bug).detail("edits cross"))?;
     }
-    Ok(edits)
+    Ok(())
 }
 
 /// Governs canonical events; those that may go are added to `out`.
@@ -204,7 +226,11 @@ pub(super) fn govern_events(
                     lane: *lane,
                     raw,
                     span: 0..raw.len(),
-                    nested: lane.field == ARGUMENTS,
+                    nested: if lane.field == ARGUMENTS {
+                        Nested::Text
+                    } else {
+                        Nested::No
+                    },
                     whole: lane.field == TOOL,
                     answer: lane.field == ANSWER,
                 };

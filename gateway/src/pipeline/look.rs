@@ -11,6 +11,7 @@ use policies::findings::{FINDINGS_MAX, Findings, Found, Place};
 use policies::policy::Policy;
 use policies::rewrite::file_text;
 use policies::scan::{Finding, Sort, Sorts, Stream};
+use smallvec::SmallVec;
 use wire::facts::{Contents, Form, Source, Text};
 use wire::json::{self, Mapped, Pieces, utf8};
 use wire::{Fault, Kind};
@@ -21,8 +22,10 @@ const PIECE_BYTES: usize = 8 << 10;
 const WHOLE_BYTES: usize = 2 * PIECE_BYTES;
 /// How long this thread's other streams wait at most for ordinary text.
 const TURN: Duration = Duration::from_micros(200);
-/// How much of two neighbouring messages is looked at as one, in bytes on either side (`pii-entities.md`, section 7).
+/// How much of neighbouring messages is looked at as one, in bytes on either side (`pii-entities.md`, section 7).
 const SEAM_BYTES: usize = 64;
+/// The same where a long word stands there, as tokens and keys are.
+const SEAM_WORD_BYTES: usize = 512;
 /// Keys that say nothing of their value: dialects' own, whose words would speak against a finding.
 const PLAIN_KEYS: [&str; 13] = [
     "content",
@@ -132,11 +135,51 @@ fn context_of(key: &[u8]) -> Cow<'_, str> {
     json::unescape(std::str::from_utf8(tail).unwrap_or_default())
 }
 
-/// The end of a text.
+/// The end of what was said so far: of the last text, and of those before it if it is short.
 struct Seam {
     source: Source,
-    place: Place,
     text: String,
+    /// Whose ends they are, in order, and where each begins in the text.
+    parts: SmallVec<[(usize, Place); 1]>,
+}
+
+impl Seam {
+    /// The places of what stands there from `at` on.
+    fn from(&self, at: usize) -> impl Iterator<Item = Place> + '_ {
+        self.parts.iter().filter_map(move |(begin, place)| {
+            let skipped = at.saturating_sub(*begin);
+            (skipped < place.at.len()).then(|| Place {
+                at: place.at.start + skipped..place.at.end,
+                ..place.clone()
+            })
+        })
+    }
+
+    /// The end of a text.
+    fn of(source: Source, tail: &str, place: Place) -> Self {
+        let mut parts = SmallVec::new();
+        parts.push((0, place));
+        Self {
+            source,
+            text: tail.to_owned(),
+            parts,
+        }
+    }
+
+    /// Goes on with a text that is short.
+    fn append(&mut self, text: &str, place: Place) {
+        self.parts.push((self.text.len(), place));
+        self.text.push_str(text);
+        let gone = self.text.len() - tail_of(&self.text).len();
+        let mut begin = 0;
+        let kept = self.from(gone).map(|place| {
+            let at = begin;
+            begin += place.at.len();
+            (at, place)
+        });
+        self.parts = kept.collect();
+        self.text.drain(..gone);
+    }
 }
 
 impl Looking<'_> {
@@ -162,7 +205,8 @@ impl Looking<'_> {
             self.number(text, &context, &whole);
             return Ok(());
         }
-        let said = text.turn.is_some() && SAID_KEYS.contains(&&*key);
+        let told = text.turn.is_some() || text.source == Source::System;
+        let said = told && SAID_KEYS.contains(&&*key);
         if raw.len() > WHOLE_BYTES && !self.judges(text) {
             let ends = self.look_long(text, &context, Pieces::new(raw)).await;
             if said {
@@ -189,7 +233,7 @@ impl Looking<'_> {
                 form: text.form,
                 at: 0..text.span.len(),
             };
-            self.found(finding.sort, finding.score, place, None);
+            self.found(finding.sort, finding.score, place, Vec::new());
         }
     }
 
@@ -226,7 +270,12 @@ impl Looking<'_> {
     /// Keeps what was found in the text.
     fn take(&mut self, text: &Text) {
         for finding in std::mem::take(&mut self.scratch) {
-            self.found(finding.sort, finding.score, place(text, &finding), None);
+            self.found(
+                finding.sort,
+                finding.score,
+                place(text, &finding),
+                Vec::new(),
+            );
         }
     }
 
@@ -252,7 +301,7 @@ impl Looking<'_> {
                     form: text.form,
                     at: span,
                 };
-                self.found(Sort::SOURCE_CODE, 90, place, None);
+                self.found(Sort::SOURCE_CODE, 90, place, Vec::new());
             }
         }
         if wanted.contains(Sort::PROMPT_INJECTION) {
@@ -268,12 +317,12 @@ impl Looking<'_> {
                     form: text.form,
                     at: judged.span,
                 };
-                self.found(Sort::PROMPT_INJECTION, judged.score, place, None);
+                self.found(Sort::PROMPT_INJECTION, judged.score, place, Vec::new());
             }
         }
     }
 
-    fn found(&mut self, sort: Sort, score: u8, place: Place, rest: Option<Place>) {
+    fn found(&mut self, sort: Sort, score: u8, place: Place, rest: Vec<Place>) {
         if self.wanted.contains(sort) {
             self.findings.push(Found {
                 sort,
@@ -284,12 +333,17 @@ impl Looking<'_> {
         }
     }
 
-    /// Looks at the end of the text before and the beginning of this one, of `len` bytes, as one text.
+    /// Looks at the end of what was said before and the beginning of this text, of `len` bytes, as one text. One that is
+    /// shorter than a seam does not hide what stands before it.
     fn seam(&mut self, text: &Text, head: &str, tail: &str, len: usize) {
-        if let Some(before) = self.before.take()
-            && before.source == text.source
-            && !head.is_empty()
-        {
+        let place = |at| Place {
+            text: text.span.clone(),
+            form: text.form,
+            at,
+        };
+        let before = self.before.take();
+        let mut seam = before.filter(|before| before.source == text.source);
+        if let Some(before) = &seam {
             let joined = format!("{}{head}", before.text);
             let border = before.text.len();
             self.scratch.clear();
@@ -298,27 +352,20 @@ impl Looking<'_> {
                 if finding.start >= border || finding.end <= border {
                     continue;
                 }
-                let first = Place {
-                    at: before.place.at.start + finding.start..before.place.at.end,
-                    ..before.place.clone()
+                let mut places = before.from(finding.start);
+                let Some(first) = places.next() else {
+                    continue;
                 };
-                let rest = Place {
-                    text: text.span.clone(),
-                    form: text.form,
-                    at: 0..finding.end - border,
-                };
-                self.found(finding.sort, finding.score, first, Some(rest));
+                let rest = places.chain([place(0..finding.end - border)]).collect();
+                self.found(finding.sort, finding.score, first, rest);
             }
         }
-        self.before = Some(Seam {
-            source: text.source,
-            place: Place {
-                text: text.span.clone(),
-                form: text.form,
-                at: len - tail.len()..len,
-            },
-            text: tail.to_owned(),
-        });
+        let own = place(len - tail.len()..len);
+        match &mut seam {
+            Some(seam) if tail.len() == len => seam.append(tail, own),
+            _ => seam = Some(Seam::of(text.source, tail, own)),
+        }
+        self.before = seam;
     }
 }
 
@@ -345,7 +392,11 @@ impl Ends {
 
 /// What the next message's neighbour sees of a text: its beginning.
 fn head_of(text: &str) -> &str {
+    let bytes = text.as_bytes();
     let mut to = text.len().min(SEAM_BYTES);
+    while to < text.len().min(SEAM_WORD_BYTES) && bytes.get(to).copied().is_some_and(is_of_word) {
+        to += 1;
+    }
     while !text.is_char_boundary(to) {
         to -= 1;
     }
@@ -354,11 +405,23 @@ fn head_of(text: &str) -> &str {
 
 /// And its end.
 fn tail_of(text: &str) -> &str {
+    let bytes = text.as_bytes();
     let mut from = text.len().saturating_sub(SEAM_BYTES);
+    while let Some(before) = from.checked_sub(1)
+        && text.len() - from < SEAM_WORD_BYTES
+        && bytes.get(before).copied().is_some_and(is_of_word)
+    {
+        from = before;
+    }
     while !text.is_char_boundary(from) {
         from += 1;
     }
     text.get(from..).unwrap_or_default()
+}
+
+/// Whether a byte may be one of a key's or a token's.
+fn is_of_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-_.+/=".contains(&byte)
 }
 
 /// The digits of a number that has a sign, a fraction of nothing, or an exponent; `None`: it has none of these, or is not

@@ -9,7 +9,7 @@ use adapters::Asks;
 use bytes::Bytes;
 use http::HeaderValue;
 use http::header::CONTENT_TYPE;
-use wire::facts::{Said, Saying};
+use wire::facts::{Nested, Said, Saying};
 use wire::hold::Lane;
 use wire::{Edits, Fault, Kind, Rope, json};
 
@@ -134,20 +134,83 @@ fn governed(exchange: &mut Exchange, governing: &Governing, text: Bytes) -> Resu
     json::escape(plain, &mut escaped);
     let escaped = Bytes::from(escaped);
     let mut saying = Saying::default();
-    saying.said.push(Said {
-        lane: Lane {
-            choice: 0,
-            part: 0,
-            field: 0,
-        },
-        span: 0..escaped.len(),
-        nested: false,
-        whole: false,
-    });
+    told(plain, &mut saying);
     let dialect = exchange.dialect;
     let result = govern_whole(&mut governor, dialect, &escaped, &saying, Edits::new());
     exchange.says(&governor.tally);
-    let told = result?.into_bytes();
-    let told = std::str::from_utf8(&told).map_err(|_| Kind::Bug)?;
-    Ok(json::unescape(told).into_owned().into_bytes().into())
+    let governed = result?.into_bytes();
+    let governed = std::str::from_utf8(&governed).map_err(|_| Kind::Bug)?;
+    Ok(json::unescape(governed).into_owned().into_bytes().into())
+}
+
+/// What stands between the two times of a cue.
+const ARROW: &str = "-->";
+
+/// The lines of a text, by where they stand in it when it is escaped: those that are said are one text, whatever times and
+/// numbers of cues stand between them.
+fn told(text: &str, saying: &mut Saying) {
+    let cued = text.contains(ARROW);
+    let mut at = 0;
+    let mut push = |text: &str, said: bool| {
+        let span = at..at + json::escaped_len(text);
+        at = span.end;
+        if !span.is_empty() {
+            saying.said.push(Said {
+                lane: Lane {
+                    choice: 0,
+                    part: 0,
+                    field: u32::from(!said),
+                },
+                span,
+                nested: Nested::No,
+                whole: !said,
+            });
+        }
+    };
+    if !cued {
+        return push(text, true);
+    }
+    let mut lines = text.split_inclusive('\n').peekable();
+    while let Some(line) = lines.next() {
+        let (words, end) = match line.strip_suffix("\r\n") {
+            Some(words) => (words, "\r\n"),
+            None => line
+                .strip_suffix('\n')
+                .map_or((line, ""), |words| (words, "\n")),
+        };
+        // The name of a cue stands above its times.
+        let names = lines.peek().is_some_and(|next| next.contains(ARROW));
+        if line.contains(ARROW) || names || words.is_empty() {
+            push(line, false);
+        } else {
+            push(words, true);
+            push(end.trim_end_matches('\n'), false);
+            push(end.trim_start_matches('\r'), true);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cues_are_one_text() {
+        let text = "1\r\n00:00 --> 00:01\r\nphone \\n 139 1234\r\n\r\n2\n00:01 --> 00:02\n5678\nso";
+        let mut escaped = Vec::new();
+        json::escape(text, &mut escaped);
+        let escaped = String::from_utf8(escaped).unwrap();
+        let mut saying = Saying::default();
+        told(text, &mut saying);
+        let of = |field| {
+            let said = saying.said.iter().filter(|said| said.lane.field == field);
+            let said = said.map(|said| json::unescape(&escaped[said.span.clone()]));
+            said.collect::<String>()
+        };
+        assert_eq!(of(0), "phone \\n 139 1234\n5678\nso");
+        assert_eq!(of(1), "1\r\n00:00 --> 00:01\r\n\r\r\n2\n00:01 --> 00:02\n");
+        let mut plain = Saying::default();
+        told("a\nb", &mut plain);
+        assert_eq!((plain.said.len(), plain.said[0].span.clone()), (1, 0..4));
+    }
 }

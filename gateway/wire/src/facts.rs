@@ -271,15 +271,27 @@ pub struct Contents {
     pub media: Vec<Media>,
 }
 
+/// How deep in JSON a text of a reply stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Nested {
+    /// It is the inside of a string.
+    #[default]
+    No,
+    /// It is part of a JSON text in a string: a tool call's arguments.
+    Text,
+    /// It is JSON itself: arguments that are an object, or a number.
+    Bare,
+}
+
 /// A piece of text in a reply: a lane's next bytes.
 #[derive(Clone, Debug)]
 pub struct Said {
     /// Which lane it continues.
     pub lane: crate::hold::Lane,
-    /// The inside of the string, in the data given.
+    /// The inside of the string, or the whole value, in the data given.
     pub span: Range<usize>,
-    /// It is part of a JSON text: a tool call's arguments.
-    pub nested: bool,
+    /// How deep in JSON it stands.
+    pub nested: Nested,
     /// It is complete: later events say another value, not more of this one.
     pub whole: bool,
 }
@@ -291,6 +303,8 @@ pub struct Saying {
     pub said: SmallVec<[Said; 2]>,
     /// Values that hold the same text once more: they must go where text may be changed.
     pub repeats: SmallVec<[Range<usize>; 1]>,
+    /// Values that hold it once more in pieces too small to judge: they go where something in it is changed.
+    pub retold: SmallVec<[Range<usize>; 1]>,
     /// Choices that end here.
     pub finished: SmallVec<[u32; 1]>,
 }
@@ -300,6 +314,7 @@ impl Saying {
     pub fn clear(&mut self) {
         self.said.clear();
         self.repeats.clear();
+        self.retold.clear();
         self.finished.clear();
     }
 }

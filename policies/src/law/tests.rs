@@ -90,7 +90,7 @@ fn found(policy: &Policy, text: &str) -> (Bytes, Findings) {
                 form: Text::String,
                 at: finding.start..finding.end,
             },
-            rest: None,
+            rest: Vec::new(),
         });
     }
     (body, findings)

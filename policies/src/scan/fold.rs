@@ -196,22 +196,31 @@ pub(super) fn single(c: char) -> Single {
         '\u{ad}'
         | '\u{200b}'..='\u{200f}'
         | '\u{202a}'..='\u{202e}'
-        | '\u{2060}'..='\u{2064}'
-        | '\u{2066}'..='\u{206f}'
+        | '\u{2060}'..='\u{206f}'
         | '\u{feff}'
         | '\u{fe00}'..='\u{fe0f}'
         | '\u{20e3}'
         | '\u{34f}'
         | '\u{61c}'
-        | '\u{180e}'
-        | '\u{e0100}'..='\u{e01ef}' => Drop,
+        | '\u{115f}'..='\u{1160}'
+        | '\u{17b4}'..='\u{17b5}'
+        | '\u{180b}'..='\u{180f}'
+        | '\u{3164}'
+        | '\u{ffa0}'
+        | '\u{e0000}'..='\u{e0fff}' => Drop,
         '²' => To('2'),
         '³' => To('3'),
         '¹' => To('1'),
         '×' | 'х' | 'Х' | 'Χ' | '✕' | '✖' => To('X'),
         '\u{660}'..='\u{669}' => digit(0x660),
         '\u{6f0}'..='\u{6f9}' => digit(0x6f0),
-        '\u{966}'..='\u{96f}' => digit(0x966),
+        '\u{966}'..='\u{1819}' => match ZEROS
+            .iter()
+            .find(|zero| (**zero..**zero + 10).contains(&u32::from(c)))
+        {
+            Some(zero) => digit(*zero),
+            None => Same,
+        },
         '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{3000}' => To(' '),
         '\u{2010}'..='\u{2013}' | '\u{2212}' | '\u{fe63}' => To('-'),
         '\u{2070}' => To('0'),
@@ -242,6 +251,12 @@ pub(super) fn single(c: char) -> Single {
         _ => Same,
     }
 }
+
+/// The noughts of scripts of Asia, whose digits follow them: from Devanagari to Mongolian.
+const ZEROS: [u32; 16] = [
+    0x966, 0x9e6, 0xa66, 0xae6, 0xb66, 0xbe6, 0xc66, 0xce6, 0xd66, 0xde6, 0xe50, 0xed0, 0xf20,
+    0x1040, 0x17e0, 0x1810,
+];
 
 fn shifted(c: char, from: u32, to: char) -> Single {
     match char::from_u32(u32::from(c).wrapping_sub(from) + u32::from(to)) {

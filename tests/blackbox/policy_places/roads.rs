@@ -303,6 +303,54 @@ async fn halves_in_neighbouring_texts_are_one_value() {
     }
 }
 
+/// Three pieces and more, none of which is anything, and long words that are cut far from both ends.
+#[tokio::test]
+async fn pieces_in_neighbouring_texts_are_one_value() {
+    let sim = sim().await;
+    let mut config = Config::plain(&sim);
+    config.set("policies", redacting());
+    config.set("providers/openai-compatible/clearance", "internal");
+    let gateway = Gateway::start(&config).await;
+    let token = format!("sk-ant-api03-{}AA", &"a1B2c3D4e5".repeat(10)[..93]);
+    for pieces in [
+        &["打 1380", "013", "8000 谢谢"][..],
+        &["138", "0013", "8000"],
+        &["1380013", " ", "8000"],
+        &["1", "3", "8", "0", "0", "1", "3", "8", "0", "0", "0"],
+        &["110105", "19491231", "002X"],
+        &["AKIAIO", "SFODN", "N7ABCDEFG"],
+        &[&token[..75], &token[75..]],
+    ] {
+        let text = |text: &&str| json!({"type": "text", "text": text});
+        let parts: Vec<Value> = pieces.iter().map(text).collect();
+        let one = |piece: &&str| json!({"role": "user", "content": piece});
+        let system =
+            json!([{"role": "system", "content": parts}, {"role": "user", "content": "x"}]);
+        for messages in [
+            pieces.iter().map(one).collect(),
+            json!([{"role": "user", "content": parts}]),
+            system,
+        ] {
+            sim.clear();
+            let reply = gateway
+                .chat("m-openai-compatible", "")
+                .with(|body| body["messages"] = messages)
+                .send()
+                .await;
+            assert_eq!(reply.status, 200, "{}", reply.text());
+            assert_eq!(
+                reply.header("x-yumen-verdict"),
+                Some("redact"),
+                "{pieces:?}"
+            );
+            let sent = bodies(&sim);
+            let sent = String::from_utf8_lossy(&sent);
+            let last = pieces.last().unwrap().trim_end_matches(" 谢谢");
+            assert!(!sent.contains(&format!("\"{last}")), "{sent}");
+        }
+    }
+}
+
 /// Bare numbers in every way to write one; inside arguments the inner text stays JSON too.
 #[tokio::test]
 async fn numbers_become_strings_and_all_stays_json() {

@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use wire::facts::{Contents, Form, RequestFacts, Said, Saying, Source};
+use wire::facts::{Contents, Form, Nested, RequestFacts, Said, Saying, Source};
 use wire::hold::Lane;
 use wire::json::{Tape, Type, Value};
 
@@ -260,6 +260,8 @@ const ANSWER: u32 = u32::MAX;
 const THOUGHT: u32 = u32::MAX - 1;
 /// Arguments of a call; the part is its block.
 const ARGUMENTS: u32 = u32::MAX - 2;
+/// The same of arguments that are an object.
+const OBJECT: u32 = u32::MAX - 3;
 /// Hashes of other places stay below these.
 const OTHER_MAX: u32 = u32::MAX >> 1;
 
@@ -343,6 +345,11 @@ impl<'s> Speaking<'s> {
                 "partial_json" => ARGUMENTS,
                 "type" | "index" | "stop_reason" if span.is_some() || value.is_null() => continue,
                 "signature" if is_signature(value) => continue,
+                // As one text, which arguments in a string are too: keys, numbers, and values in pieces.
+                "input" if block && value.members().next().is_some() => {
+                    self.arguments(value, part);
+                    continue;
+                }
                 _ => {
                     self.other((Some(key), value), part);
                     continue;
@@ -362,11 +369,25 @@ impl<'s> Speaking<'s> {
                     field,
                 },
                 span,
-                nested: arguments,
+                nested: if arguments { Nested::Text } else { Nested::No },
                 // A whole call's name and the like are told elsewhere; text goes on in the next block.
                 whole: block && arguments,
             });
         }
+    }
+
+    /// Arguments of a call that are an object.
+    fn arguments(&mut self, value: Value<'s>, part: u32) {
+        self.saying.said.push(Said {
+            lane: Lane {
+                choice: 0,
+                part,
+                field: OBJECT,
+            },
+            span: value.span(),
+            nested: Nested::Bare,
+            whole: true,
+        });
     }
 
     /// Anything else: every string is complete in itself.
@@ -376,18 +397,24 @@ impl<'s> Speaking<'s> {
             scalar && matches!(key.inner(), Some("type" | "index"))
         };
         let said = &mut self.saying.said;
-        leaves(self.tape, self.data, member, skip, |span, _, place| {
-            said.push(Said {
-                lane: Lane {
-                    choice: 0,
-                    part,
-                    field: place & OTHER_MAX,
-                },
-                span,
-                nested: false,
-                whole: true,
-            });
-        });
+        leaves(
+            self.tape,
+            self.data,
+            member,
+            skip,
+            |span, _, place, leaf| {
+                said.push(Said {
+                    lane: Lane {
+                        choice: 0,
+                        part,
+                        field: place & OTHER_MAX,
+                    },
+                    span,
+                    nested: leaf.nested(false),
+                    whole: true,
+                });
+            },
+        );
     }
 }
 
@@ -401,7 +428,7 @@ mod tests {
     use super::*;
     use wire::json::{Limits, scan};
 
-    fn said(data: &str) -> Vec<(String, Lane, bool)> {
+    fn said(data: &str) -> Vec<(String, Lane, Nested)> {
         let tape = scan(data.as_bytes(), &Limits::default()).unwrap();
         let mut saying = Saying::default();
         of_reply(data.as_bytes(), &tape, &mut saying);
@@ -428,7 +455,7 @@ mod tests {
         let args = said(
             r#"{"type":"content_block_delta","index":2,"delta":{"type":"input_json_delta","partial_json":"{\"a\""}}"#,
         );
-        assert!(args[0].2 && args[0].1.part == 2);
+        assert!(args[0].2 == Nested::Text && args[0].1.part == 2);
     }
 
     #[test]
@@ -439,7 +466,18 @@ mod tests {
         let texts: Vec<&str> = whole.iter().map(|(text, ..)| &**text).collect();
         assert_eq!(
             texts,
-            ["t", "c2ln", "a", "c", "i", "n", "v", "w", "y", "s", "z"]
+            [
+                "t",
+                "c2ln",
+                "a",
+                "c",
+                "i",
+                "n",
+                r#"{"p":"v","q":["w"]}"#,
+                "y",
+                "s",
+                "z"
+            ]
         );
     }
 }

@@ -3,7 +3,7 @@
 //! Reads no text and decides nothing. Inert are the model's name, roles, and scalars that the dialect gives a fixed set of
 //! words or a range of numbers.
 
-use wire::facts::{Contents, RequestFacts, Said, Saying, Source};
+use wire::facts::{Contents, Nested, RequestFacts, Said, Saying, Source};
 use wire::hold::Lane;
 use wire::json::{Tape, Type, Value};
 
@@ -265,7 +265,7 @@ fn answer(index: u32, value: Value<'_>, saying: &mut Saying) {
         saying.said.push(Said {
             lane: lane(index, ANSWER),
             span,
-            nested: false,
+            nested: Nested::No,
             whole: false,
         });
     }

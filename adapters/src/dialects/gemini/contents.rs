@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use wire::facts::{Contents, Form, RequestFacts, Said, Saying, Source};
+use wire::facts::{Contents, Form, Nested, RequestFacts, Said, Saying, Source};
 use wire::hold::Lane;
 use wire::json::{Tape, Type, Value};
 
@@ -166,6 +166,8 @@ fn file(file: Value<'_>) -> Option<(Range<usize>, Form)> {
 const ANSWER: u32 = u32::MAX;
 /// The same of what the model thinks.
 const THOUGHT: u32 = u32::MAX - 1;
+/// Arguments of a call; the part is its own.
+const OBJECT: u32 = u32::MAX - 2;
 /// Hashes of other places stay below these.
 const OTHER_MAX: u32 = u32::MAX >> 1;
 
@@ -252,6 +254,10 @@ impl<'s> Speaking<'s> {
             if is(key, "thoughtSignature") && is_signature(value) {
                 continue;
             }
+            if is(key, "functionCall") && value.kind() == Type::Object {
+                self.call(value, (choice, at));
+                continue;
+            }
             let span = value.inner_span().filter(|_| is(key, "text"));
             let Some(span) = span else {
                 self.other((Some(key), value), (choice, at));
@@ -267,17 +273,38 @@ impl<'s> Speaking<'s> {
                     field: if thought { THOUGHT } else { ANSWER },
                 },
                 span,
-                nested: false,
+                nested: Nested::No,
                 whole: false,
             });
         }
     }
 
-    /// Anything else, arguments of calls among it, which come whole: every string is complete in itself.
+    /// A call, which comes whole. Its arguments are one text, which arguments in a string are too: keys, numbers, and values
+    /// in pieces.
+    fn call(&mut self, call: Value<'s>, (choice, part): (u32, u32)) {
+        for (key, value) in call.members() {
+            if !is(key, "args") || value.members().next().is_none() {
+                self.other((Some(key), value), (choice, part));
+                continue;
+            }
+            self.saying.said.push(Said {
+                lane: Lane {
+                    choice,
+                    part,
+                    field: OBJECT,
+                },
+                span: value.span(),
+                nested: Nested::Bare,
+                whole: true,
+            });
+        }
+    }
+
+    /// Anything else: every string is complete in itself.
     fn other(&mut self, member: (Option<Value<'s>>, Value<'s>), (choice, part): (u32, u32)) {
         let said = &mut self.saying.said;
         let all = |_, _| false;
-        leaves(self.tape, self.data, member, all, |span, _, place| {
+        leaves(self.tape, self.data, member, all, |span, _, place, leaf| {
             said.push(Said {
                 lane: Lane {
                     choice,
@@ -285,7 +312,7 @@ impl<'s> Speaking<'s> {
                     field: place & OTHER_MAX,
                 },
                 span,
-                nested: false,
+                nested: leaf.nested(false),
                 whole: true,
             });
         });
@@ -317,8 +344,21 @@ mod tests {
             r#"{"candidates":[{"content":{"role":"model","parts":[{"text":"t","thought":true},{"text":"a"},{"functionCall":{"id":"i","name":"n","args":{"k":"v","l":["w"]}},"thoughtSignature":"c2ln"},{"text":"b"}]},"finishReason":"STOP","index":1,"citationMetadata":{"citationSources":[{"uri":"u"}]}}],"modelVersion":"m","responseId":"r","beside":"z"}"#,
         );
         let texts: Vec<&str> = reply.iter().map(|(text, ..)| &**text).collect();
-        assert_eq!(texts, ["t", "a", "i", "n", "v", "w", "c2ln", "b", "u", "z"]);
-        assert_eq!(reply[1].1, reply[7].1);
+        assert_eq!(
+            texts,
+            [
+                "t",
+                "a",
+                "i",
+                "n",
+                r#"{"k":"v","l":["w"]}"#,
+                "c2ln",
+                "b",
+                "u",
+                "z"
+            ]
+        );
+        assert_eq!(reply[1].1, reply[6].1);
         assert!(is_answer(reply[1].1) && !is_answer(reply[0].1));
         assert_eq!(
             (reply[1].1.choice, reply[1].2, reply[4].2),

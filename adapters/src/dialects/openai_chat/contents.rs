@@ -4,11 +4,11 @@
 //! fixed set of words or a range of numbers; ids are text, since a client may write into them what it likes.
 
 use smallvec::SmallVec;
-use wire::facts::{Contents, RequestFacts, Said, Saying, Source};
+use wire::facts::{Contents, Nested, RequestFacts, Said, Saying, Source};
 use wire::hold::Lane;
 use wire::json::{Tape, Type, Value};
 
-use crate::texts::{Mark, Own, Rules, is_coded, is_one, leaves, note_parts};
+use crate::texts::{Leaf, Mark, Own, Rules, is_coded, is_one, leaves, note_parts};
 
 /// Request fields.
 const RULES: Rules = Rules {
@@ -224,6 +224,8 @@ pub(crate) const NOT_SAID: [&str; 14] = [
 const COMPLETE: [&str; 4] = ["id", "name", "call_id", "tool_call_id"];
 /// The field of a choice's own text, in any delta or message.
 pub(crate) const ANSWER: u32 = u32::MAX;
+/// The text of a transcript's segments.
+const SEGMENTS: u32 = u32::MAX - 1;
 /// What stands beside the choices.
 pub(crate) const BESIDE: u32 = u32::MAX;
 
@@ -241,7 +243,7 @@ pub(crate) fn of_reply(data: &[u8], tape: &Tape, saying: &mut Saying) {
             saying.said.push(Said {
                 lane: lane(0, ANSWER),
                 span,
-                nested: false,
+                nested: Nested::No,
                 whole: false,
             });
         } else if name == b"type" && value.is_named("transcript.text.done") {
@@ -253,8 +255,33 @@ pub(crate) fn of_reply(data: &[u8], tape: &Tape, saying: &mut Saying) {
                 let index = u32::try_from(index).unwrap_or(BESIDE - 1);
                 of_choice(data, tape, index, choice, saying);
             }
+        } else if name == b"words" && value.kind() == Type::Array {
+            saying.retold.push(value.span());
+        } else if name == b"segments" && value.kind() == Type::Array {
+            of_segments(data, tape, value, saying);
         } else if !is_one(&NOT_SAID, name) {
             collect(data, tape, BESIDE, (Some(key), value), &mut saying.said);
+        }
+    }
+}
+
+/// The segments of a transcript, whose texts are one.
+fn of_segments(data: &[u8], tape: &Tape, segments: Value<'_>, saying: &mut Saying) {
+    for segment in segments.elements() {
+        if segment.kind() != Type::Object {
+            collect(data, tape, BESIDE, (None, segment), &mut saying.said);
+        }
+        for (key, value) in segment.members() {
+            match (key.inner_bytes().unwrap_or_default(), value.inner_span()) {
+                (b"text", Some(span)) if !span.is_empty() => saying.said.push(Said {
+                    lane: lane(BESIDE, SEGMENTS),
+                    span,
+                    nested: Nested::No,
+                    whole: false,
+                }),
+                (b"tokens" | b"words", None) => saying.retold.push(value.span()),
+                _ => collect(data, tape, BESIDE, (Some(key), value), &mut saying.said),
+            }
         }
     }
 }
@@ -270,7 +297,7 @@ fn of_choice(data: &[u8], tape: &Tape, index: u32, choice: Value<'_>, saying: &m
             b"text" if value.has_text() => said.extend(value.inner_span().map(|span| Said {
                 lane: lane(index, ANSWER),
                 span,
-                nested: false,
+                nested: Nested::No,
                 whole: false,
             })),
             b"logprobs" if !value.is_null() => saying.repeats.push(value.span()),
@@ -280,7 +307,7 @@ fn of_choice(data: &[u8], tape: &Tape, index: u32, choice: Value<'_>, saying: &m
                         (b"content", Some(span)) if !span.is_empty() => said.push(Said {
                             lane: lane(index, ANSWER),
                             span,
-                            nested: false,
+                            nested: Nested::No,
                             whole: false,
                         }),
                         (name, _) if is_one(&NOT_SAID, name) => {}
@@ -306,13 +333,13 @@ pub(crate) fn collect<'a>(
         let scalar = !matches!(value.kind(), Type::Object | Type::Array);
         scalar && (matches!(key.inner(), Some("type" | "index" | "object")) || is_media(key, value))
     };
-    leaves(tape, data, member, skip, |span, key, place| {
+    leaves(tape, data, member, skip, |span, key, place, leaf| {
         let name = key.and_then(|key| key.inner()).unwrap_or_default();
         said.push(Said {
-            lane: lane(choice, place & (ANSWER - 1)),
+            lane: lane(choice, place & (SEGMENTS >> 1)),
             span,
-            nested: name == "arguments",
-            whole: choice == BESIDE || COMPLETE.contains(&name),
+            nested: leaf.nested(name == "arguments"),
+            whole: leaf != Leaf::Text || choice == BESIDE || COMPLETE.contains(&name),
         });
     });
 }
@@ -342,7 +369,7 @@ mod tests {
     use super::*;
     use wire::json::{Limits, scan};
 
-    fn said(data: &str) -> Vec<(String, Lane, bool)> {
+    fn said(data: &str) -> Vec<(String, Lane, Nested)> {
         let tape = scan(data.as_bytes(), &Limits::default()).unwrap();
         let mut saying = Saying::default();
         of_reply(data.as_bytes(), &tape, &mut saying);
@@ -364,7 +391,7 @@ mod tests {
         assert_eq!(texts, ["a", "r", "call_1", "f", "{"]);
         assert_eq!(first[0].1, later[2].1);
         assert_eq!(first[4].1, later[0].1);
-        assert!(later[0].1 != later[1].1 && later[0].2 && is_answer(later[2].1));
+        assert!(later[0].1 != later[1].1 && later[0].2 == Nested::Text && is_answer(later[2].1));
     }
 
     #[test]

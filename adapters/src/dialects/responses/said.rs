@@ -4,7 +4,7 @@
 //! the response end; each of these is a lane of its own, so that what is done to one is done to all. A reply also repeats
 //! the request: nothing the model said, so it goes where text may be changed.
 
-use wire::facts::{Said, Saying};
+use wire::facts::{Nested, Said, Saying};
 use wire::hold::Lane;
 use wire::json::{Tape, Type, Value};
 
@@ -117,7 +117,7 @@ pub(super) fn of_reply(data: &[u8], tape: &Tape, saying: &mut Saying) {
                     Some(what) => speaking.text(value, part, telling, what),
                     // A kind of piece that is not known: it goes on from event to event all the same.
                     None if name == "delta" => {
-                        speaking.lane(value, part, place_of(&kind) & OTHER_MAX, false, false)
+                        speaking.lane(value, part, place_of(&kind) & OTHER_MAX, Nested::No, false)
                     }
                     None => speaking.other((Some(key), value), part),
                 }
@@ -151,7 +151,7 @@ struct Speaking<'s> {
 }
 
 impl<'s> Speaking<'s> {
-    fn lane(&mut self, value: Value<'s>, part: u32, field: u32, nested: bool, whole: bool) {
+    fn lane(&mut self, value: Value<'s>, part: u32, field: u32, nested: Nested, whole: bool) {
         if let Some(span) = value.inner_span().filter(|span| !span.is_empty()) {
             let choice = 0;
             self.saying.said.push(Said {
@@ -173,7 +173,12 @@ impl<'s> Speaking<'s> {
         let of_call = matches!(what, What::Arguments | What::Input);
         let part = if of_call { part } else { 0 };
         let whole = of_call && telling != Telling::Piece;
-        self.lane(value, part, field, what == What::Arguments, whole);
+        let nested = if what == What::Arguments {
+            Nested::Text
+        } else {
+            Nested::No
+        };
+        self.lane(value, part, field, nested, whole);
     }
 
     fn probabilities(&mut self, value: Value<'s>) {
@@ -294,18 +299,24 @@ impl<'s> Speaking<'s> {
             scalar && matches!(key.inner(), Some("type" | "index" | "status"))
         };
         let said = &mut self.saying.said;
-        leaves(self.tape, self.data, member, skip, |span, _, place| {
-            said.push(Said {
-                lane: Lane {
-                    choice: 0,
-                    part,
-                    field: place & OTHER_MAX,
-                },
-                span,
-                nested: false,
-                whole: true,
-            });
-        });
+        leaves(
+            self.tape,
+            self.data,
+            member,
+            skip,
+            |span, _, place, leaf| {
+                said.push(Said {
+                    lane: Lane {
+                        choice: 0,
+                        part,
+                        field: place & OTHER_MAX,
+                    },
+                    span,
+                    nested: leaf.nested(false),
+                    whole: true,
+                });
+            },
+        );
     }
 }
 
@@ -321,7 +332,7 @@ mod tests {
     use super::*;
     use wire::json::{Limits, scan};
 
-    fn said(data: &str) -> (Vec<(String, Lane, bool)>, Vec<String>) {
+    fn said(data: &str) -> (Vec<(String, Lane, Nested)>, Vec<String>) {
         let tape = scan(data.as_bytes(), &Limits::default()).unwrap();
         let mut saying = Saying::default();
         of_reply(data.as_bytes(), &tape, &mut saying);
@@ -358,7 +369,7 @@ mod tests {
         let (call, _) = said(
             r#"{"type":"response.function_call_arguments.delta","output_index":3,"item_id":"f","delta":"{\"a\""}"#,
         );
-        assert!(call[0].2 && call[0].1.part == 3 && !is_answer(call[0].1));
+        assert!(call[0].2 == Nested::Text && call[0].1.part == 3 && !is_answer(call[0].1));
     }
 
     #[test]

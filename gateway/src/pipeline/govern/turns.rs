@@ -42,7 +42,7 @@ pub(super) fn spoken(field: u32, text: &str) -> Spoken<'_> {
         },
         raw: text,
         span: 0..text.len(),
-        nested: false,
+        nested: Nested::No,
         whole: false,
         answer: field == 0,
     }

@@ -6,19 +6,20 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use policies::nested::{Cursor, Nesting, written};
+use policies::nested::{Cursor, INNER_QUOTE, Nesting, number_around, written};
 use policies::policy::Policy;
 use policies::redact::{Labels, Method};
 use policies::restore::Restoring;
 use policies::scan::{Finding, Sort, Stream};
 use smallvec::SmallVec;
+use wire::facts::Nested;
 use wire::hold::Lane;
 use wire::json;
 
 /// One lane under watch.
 pub(super) struct Watched {
     pub(super) lane: Lane,
-    pub(super) nested: bool,
+    pub(super) nested: Nested,
     pub(super) scan: Option<Stream>,
     pub(super) restoring: Option<Restoring>,
     /// Where in the lane its scan began.
@@ -41,7 +42,7 @@ pub(super) struct Watched {
 
 impl Watched {
     /// From the lane's beginning: looked through if it `reads`, put back into if it `restores`.
-    pub(super) fn new(lane: Lane, nested: bool, reads: bool, restores: bool) -> Self {
+    pub(super) fn new(lane: Lane, nested: Nested, reads: bool, restores: bool) -> Self {
         Self {
             lane,
             nested,
@@ -63,7 +64,7 @@ impl Watched {
     pub(super) fn settle(&mut self, upto: u64) {
         let gone = usize::try_from(upto.saturating_sub(self.from)).unwrap_or(usize::MAX);
         let gone = gone.min(self.open.len());
-        if self.nested {
+        if self.nested != Nested::No {
             self.inside = self.inside.over(self.open.get(..gone).unwrap_or_default());
             self.cursor = Cursor::new(self.inside);
         }
@@ -117,7 +118,7 @@ pub(super) fn swaps(
     for part in parts {
         let place = watched.place(part)?;
         let text = watched.open.get(place.clone())?;
-        if !watched.nested {
+        if watched.nested == Nested::No {
             value.push_str(text);
             stretches.push((part.clone(), false));
             continue;
@@ -126,27 +127,34 @@ pub(super) fn swaps(
             .cursor
             .to(&watched.open, place.start, watched.inside);
         for stretch in here.stretches(text) {
-            let text = text.get(stretch.at.clone())?;
-            value.push_str(&json::unescape(text));
-            let from = part.start + stretch.at.start as u64;
-            stretches.push((from..from + text.len() as u64, stretch.bare));
+            value.push_str(&json::unescape(text.get(stretch.at.clone())?));
+            let mut at = place.start + stretch.at.start..place.start + stretch.at.end;
+            if stretch.bare {
+                at = number_around(&watched.open, at);
+            }
+            let span = watched.from + at.start as u64..watched.from + at.end as u64;
+            stretches.push((span, stretch.bare));
         }
     }
     let name = policy.name(sort);
     let sort = (sort, name);
     let label = labels.replacement(&policy.pepper, sort, &value, method, |_| false, None);
+    let quote = match watched.nested {
+        Nested::Bare => "\"",
+        Nested::Text | Nested::No => INNER_QUOTE,
+    };
     let swap = |(nth, (span, bare)): (usize, (Range<u64>, bool))| {
-        let with = written(&label, nth == 0, bare);
+        let with = written(&label, nth == 0, bare.then_some(quote));
         (watched.lane, span, with.into())
     };
     Some(stretches.into_iter().enumerate().map(swap).collect())
 }
 
 /// Escapes a value for the string it is put into.
-pub(super) fn escaped(value: &str, nested: bool) -> Bytes {
+pub(super) fn escaped(value: &str, nested: Nested) -> Bytes {
     let mut out = Vec::with_capacity(value.len() + 8);
     json::escape(value, &mut out);
-    if nested {
+    if nested == Nested::Text {
         let once = String::from_utf8(std::mem::take(&mut out)).unwrap_or_default();
         json::escape(&once, &mut out);
     }

@@ -3,7 +3,7 @@
 //! Looks, and changes nothing. Invariant: what is told to be content would come out of the long way as it is, and be
 //! counted as nothing there.
 
-use wire::json::unescape;
+use wire::{Edits, Fault, Kind};
 
 use super::{Governor, Spoken};
 
@@ -11,6 +11,29 @@ use super::{Governor, Spoken};
 const FEW: usize = 16;
 
 impl<E> Governor<E> {
+    /// Whether what is looked for stands in a text.
+    pub(in crate::pipeline) fn finds(&mut self, text: &str) -> bool {
+        self.found.clear();
+        if self.recording || self.policy.reads_replies() {
+            self.policy.set.scan("", text, &mut self.found);
+        }
+        !self.found.is_empty()
+    }
+
+    /// Whether anything of the reply was replaced, or put back.
+    pub(in crate::pipeline) fn has_replaced(&self) -> bool {
+        self.replaced
+    }
+
+    /// Edits the reply further. It must wait still.
+    ///
+    /// # Errors
+    /// `Bug` if it does not, or the edits cross others.
+    pub(in crate::pipeline) fn edit(&mut self, edits: Edits) -> Result<(), Fault> {
+        let edited = self.hold.edit_last(edits);
+        edited.map_err(|_| Fault::new(Kind::Bug).detail("edits cross"))
+    }
+
     /// Whether nothing is to be done with the texts of a reply that came whole, as nearly always: nothing in them is looked
     /// for, nothing can be put back, no label is to stand before them. Each is looked through where it stands; what
     /// [`take`](Self::take) and [`finish`](Self::finish) would find in them is the same.
@@ -29,7 +52,7 @@ impl<E> Governor<E> {
         spoken.iter().all(|spoken| {
             found.clear();
             if reads {
-                set.scan("", &unescape(spoken.raw), found);
+                set.scan("", &spoken.text(), found);
             }
             found.is_empty()
         })
@@ -38,12 +61,10 @@ impl<E> Governor<E> {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-    use wire::Edits;
-
     use super::super::turns::{policy, spoken};
     use super::super::{Caps, Taken};
     use super::*;
+    use proptest::prelude::*;
 
     const CAPS: Caps = Caps {
         bytes: usize::MAX,

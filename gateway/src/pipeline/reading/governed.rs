@@ -218,6 +218,7 @@ impl Step<'_> {
         json::scan::scan_into(data_bytes, &LIMITS, self.scratch)
             .map_err(|_| Fault::new(Kind::Malformed).reason("invalid_response"))?;
         self.client.said(data_bytes, self.scratch, &mut saying);
+        saying.repeats.append(&mut saying.retold);
         let extra = without_repeats(self.own_edits(span.start), &saying, span.start)?;
         let spoken = spoken_in(self.client, data_bytes, &saying, span.start)?;
         if extra.is_empty() && saying.finished.is_empty() {

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use adapters::ClientDialect;
 use bytes::Bytes;
-use wire::facts::{EventFacts, Saying};
+use wire::facts::{EventFacts, Nested, Saying};
 use wire::hold::Lane;
 use wire::json::{self, Tape};
 use wire::sse;
@@ -23,8 +23,8 @@ pub(super) struct Mold {
     event: Bytes,
     /// Where the text stood in it.
     text: Range<usize>,
-    /// Its lane, and whether that is nested and an answer.
-    lane: Option<(Lane, bool, bool)>,
+    /// Its lane, and how it is nested, and whether it is an answer.
+    lane: Option<(Lane, Nested, bool)>,
 }
 
 /// Whether where an event ends is seen by its bytes alone, whatever comes next.
@@ -73,8 +73,8 @@ impl Mold {
         fits.then_some((length, before.len() + 1..before.len() + string - 1))
     }
 
-    /// The lane of the events that [`run`](Self::run) takes, whether it is nested and an answer; `None`: it takes none.
-    pub(super) fn lane(&self) -> Option<(Lane, bool, bool)> {
+    /// The lane of the events that [`run`](Self::run) takes, how it is nested, and whether it is an answer; `None`: it takes none.
+    pub(super) fn lane(&self) -> Option<(Lane, Nested, bool)> {
         self.lane.filter(|_| splits(&self.event))
     }
 

@@ -98,7 +98,7 @@ static RESTORES: LazyLock<Restores> = LazyLock::new(|| {
                 form: Form::String,
                 at: one.start..one.end,
             },
-            rest: None,
+            rest: Vec::new(),
         });
     }
     let case = Case {

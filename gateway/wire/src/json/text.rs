@@ -121,10 +121,7 @@ impl<'a> Mapped<'a> {
     #[must_use]
     pub fn new(raw: &'a str) -> Self {
         if memchr::memchr(b'\\', raw.as_bytes()).is_none() {
-            return Self {
-                text: Cow::Borrowed(raw),
-                offsets: Offsets::default(),
-            };
+            return Self::plain(raw);
         }
         let mut text = String::with_capacity(raw.len());
         let mut jumps = Vec::with_capacity(JUMPS);
@@ -136,6 +133,15 @@ impl<'a> Mapped<'a> {
         Self {
             text: Cow::Owned(text),
             offsets: Offsets { jumps },
+        }
+    }
+
+    /// Of a text in which every byte stands for itself.
+    #[must_use]
+    pub fn plain(text: &'a str) -> Self {
+        Self {
+            text: Cow::Borrowed(text),
+            offsets: Offsets::default(),
         }
     }
 

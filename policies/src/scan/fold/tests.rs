@@ -185,3 +185,9 @@ fn a_cut_escape_waits() {
         assert_eq!(fold(raw, 0, true).upto, raw.len());
     }
 }
+
+#[test]
+fn digits_of_all_scripts_are_digits_and_fillers_are_nothing() {
+    let text = "๑๓٨\u{3164}৪\u{115f}๕\u{ffa0}x\u{e0031}\u{17b4}";
+    assert_eq!(fold(text, 0, true).text, "13845x");
+}
