@@ -144,6 +144,10 @@ impl VendorBook for AnyVendor {
         true
     }
 
+    fn unusable(&self, _: &str, _: &adapters::Credential<'_>) -> Option<String> {
+        None
+    }
+
     fn names(&self) -> Vec<&'static str> {
         Vec::new()
     }
