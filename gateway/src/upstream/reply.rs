@@ -119,6 +119,9 @@ pub async fn read_answer(mut io: Io, header_bytes: usize) -> Result<Answer, Faul
             give_back(read);
         }
         while let Some((status, length, parsed)) = parse_head(&head)? {
+            if length > header_bytes {
+                break;
+            }
             let rest = head.split_off(length);
             if status == 101 {
                 return Ok(Answer::Switched { io, head, rest });
