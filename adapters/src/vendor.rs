@@ -167,7 +167,7 @@ pub trait Vendor: Sync {
     /// Path, query, headers, signature.
     ///
     /// # Errors
-    /// `Bug` if the credential cannot be used as configured.
+    /// `UpstreamError` (reason `auth_failed`) if the credential cannot be used as configured; the detail says why.
     fn prepare(
         &self,
         call: &Call<'_>,
@@ -189,7 +189,7 @@ pub trait Vendor: Sync {
     /// Signs a request whose body counts too, once all else of it is known. `path` is the whole one, as it will be sent.
     ///
     /// # Errors
-    /// `Bug` if the credential cannot be used as configured.
+    /// `UpstreamError` (reason `auth_failed`) if the credential cannot be used as configured; the detail says why.
     fn sign(
         &self,
         _call: &Call<'_>,

@@ -1,5 +1,8 @@
 //! The vendors of the adapters' registry, as the config asks for them.
 
+use adapters::{Asks, Call, Parts};
+use wire::Rope;
+
 use crate::config::vendors::{VendorBook, VendorInfo};
 
 /// All vendors that this build speaks with.
@@ -35,6 +38,30 @@ impl VendorBook for Registry {
             auth,
         };
         adapters::vendor(name).is_some_and(|vendor| vendor.wants_token(&credential))
+    }
+
+    fn unusable(&self, name: &str, credential: &adapters::Credential<'_>) -> Option<String> {
+        let vendor = adapters::vendor(name)?;
+        let call = Call {
+            model: "model",
+            stream: false,
+            dialect: vendor.speaks().first()?.id(),
+            asks: Asks::Reply,
+            multimodal: false,
+            cap: None,
+            request_id: "check",
+            now_ms: 0,
+            token: Some("token"),
+            host: "host",
+            base_path: "",
+        };
+        let mut parts = Parts::default();
+        let made = vendor.prepare(&call, credential, &mut parts);
+        let body = Rope::new();
+        let signed = ("/", &body);
+        let made = made.and_then(|()| vendor.sign(&call, credential, signed, &mut parts.headers));
+        let fault = made.err().filter(|fault| fault.why() == "auth_failed");
+        fault.map(|fault| fault.log_detail().to_owned())
     }
 
     fn names(&self) -> Vec<&'static str> {

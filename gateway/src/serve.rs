@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -83,11 +84,35 @@ impl Control {
     }
 }
 
+/// Memory holds keys and prompts: no image of it is left on a disk (T-47), nor read by others of the same user.
+fn keep_memory() {
+    let told = |done: rustix::io::Result<()>| {
+        if let Err(error) = done {
+            let mut out = std::io::stderr();
+            let _ = writeln!(out, "yumen: core dumps cannot be turned off: {error}");
+        }
+    };
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    // A sandbox that has done it may forbid to do it.
+    if getrlimit(Resource::Core) != none {
+        told(setrlimit(Resource::Core, none));
+    }
+    // A handler that images are piped to does not have to care for the limit.
+    #[cfg(target_os = "linux")]
+    told(rustix::process::set_dumpable_behavior(
+        rustix::process::DumpableBehavior::NotDumpable,
+    ));
+}
+
 /// `yumen serve`: loads, serves, drains. Exit code 2 for a config that cannot be used.
 ///
 /// # Errors
 /// What keeps the gateway from starting.
 pub fn run(path: &Path) -> anyhow::Result<ExitCode> {
+    keep_memory();
     let control = Control::new()?;
     let opened = ConfigStore::open(
         path,

@@ -328,15 +328,12 @@ async fn the_command_line_explains_too() {
         out.contains("team:company") && out.contains("team:shop"),
         "{out}"
     );
-    let (_, out, _) = yumen(&["budget", "list", "-c", "yumen.yaml", "--json"], &gateway);
-    assert_eq!(
-        serde_json::from_str::<Value>(&out)
-            .unwrap()
-            .as_array()
-            .unwrap()
-            .len(),
-        2
-    );
+    for config in [&["-c", "yumen.yaml"][..], &[]] {
+        let arguments = [&["budget", "list", "--json"], config].concat();
+        let (_, out, err) = yumen(&arguments, &gateway);
+        let listed: Vec<Value> = serde_json::from_str(&out).expect(&err);
+        assert_eq!(listed.len(), 2);
+    }
     let (code, _, err) = yumen(
         &["budget", "explain", "key:none", "--admin", &admin],
         &gateway,

@@ -74,6 +74,56 @@ async fn check_says_what_is_wrong_and_where() {
 }
 
 #[tokio::test]
+async fn check_refuses_a_credential_that_cannot_be_sent() {
+    let sim = sim().await;
+    for (vendor, auth, key, why) in [
+        (
+            "openai-compatible",
+            None,
+            "A\nB",
+            "characters that no header can",
+        ),
+        ("anthropic", None, "C\nD", "characters that no header can"),
+        (
+            "glm",
+            Some("jwt"),
+            "plantedkeywithoutadot",
+            "not of the form id.secret",
+        ),
+    ] {
+        let mut config = Config::plain(&sim);
+        let mut provider = json!({"vendor": vendor, "api_key": key, "base_url": "http://10.0.0.1"});
+        if let Some(auth) = auth {
+            provider["auth"] = auth.into();
+        }
+        config.set("providers/odd", provider);
+        let (code, _, stderr) = Launch::new(config.text()).command("check").ends().await;
+        assert_eq!(code, Some(2), "{vendor}: {stderr}");
+        assert!(
+            stderr.contains("providers.odd: its credential cannot be used") && stderr.contains(why),
+            "{vendor}: {stderr}"
+        );
+        assert!(!stderr.contains(key), "{stderr}");
+    }
+}
+
+#[tokio::test]
+async fn a_process_leaves_no_image_of_its_memory() {
+    let sim = sim().await;
+    let gateway = Gateway::start(&Config::plain(&sim)).await;
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", gateway.id())).unwrap();
+    let core = limits
+        .lines()
+        .find(|line| line.starts_with("Max core file size"))
+        .unwrap();
+    let limits: Vec<&str> = core.split_whitespace().skip(4).take(2).collect();
+    assert_eq!(limits, ["0", "0"], "{core}");
+    // What pipes images to a handler goes by this: the files in /proc belong to root then, whoever runs it.
+    assert_eq!(gateway.admin("/metrics").await.status, 200);
+    gateway.assert_sound();
+}
+
+#[tokio::test]
 async fn check_tells_what_is_governed() {
     let sim = sim().await;
     let mut config = Config::plain(&sim);

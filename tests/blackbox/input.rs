@@ -446,3 +446,60 @@ async fn a_long_key_is_not_read_for_every_element() {
     }
     assert!(spent.iter().all(|(cost, ..)| *cost < 5000), "{spent:?}");
 }
+
+#[tokio::test]
+async fn the_limit_of_messages_is_the_configs() {
+    let (_small_upstream, small) = bench_with(|config| {
+        config.set("limits/messages", 2);
+    })
+    .await;
+    let say = |count: usize, one: &str| vec![one; count].join(",");
+    let turn = r#"{"role":"user","content":"x"}"#;
+    let content = r#"{"role":"user","parts":[{"text":"x"}]}"#;
+    let cases = |count| {
+        [
+            (
+                "/v1/chat/completions",
+                format!(r#"{{"model":"m","messages":[{}]}}"#, say(count, turn)),
+            ),
+            (
+                "/v1/messages",
+                format!(
+                    r#"{{"model":"m","max_tokens":9,"messages":[{}]}}"#,
+                    say(count, turn)
+                ),
+            ),
+            (
+                "/v1/responses",
+                format!(r#"{{"model":"m","input":[{}]}}"#, say(count, turn)),
+            ),
+            (
+                "/v1beta/models/m:generateContent",
+                format!(r#"{{"contents":[{}]}}"#, say(count, content)),
+            ),
+        ]
+    };
+    for (count, status) in [(2, 200), (3, 400)] {
+        for (path, body) in cases(count) {
+            let reply = Ask::post(small.listen, path)
+                .key(KEY)
+                .bytes(body)
+                .send()
+                .await;
+            assert_eq!(reply.status, status, "{path}: {}", reply.text());
+            assert_eq!(reply.text().contains("more than 2 messages"), count > 2);
+        }
+    }
+    let (_large_upstream, large) = bench_with(|config| {
+        config.set("limits/messages", 5000);
+    })
+    .await;
+    for (path, body) in cases(4097) {
+        let reply = Ask::post(large.listen, path)
+            .key(KEY)
+            .bytes(body)
+            .send()
+            .await;
+        assert_eq!(reply.status, 200, "{path}: {}", reply.text());
+    }
+}

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
+
+use crate::tls::Authority;
 use tests::upstream::Upstream;
 use tests::*;
 
@@ -61,6 +63,72 @@ async fn a_change_of_the_file_is_enough() {
     config.fault("fresh", "openai-compatible", "");
     gateway.rewrite(&config.text());
     eventually("a new model", &gateway, "fresh", 200).await;
+}
+
+#[tokio::test]
+async fn a_pipe_in_the_files_place_keeps_no_reload_waiting() {
+    let sim = sim().await;
+    let mut config = base(&sim);
+    let gateway = Gateway::start(&config).await;
+    let file = gateway.dir.path().join("yumen.yaml");
+    std::fs::remove_file(&file).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(&file).status();
+    assert!(made.unwrap().success());
+    gateway.signal("HUP");
+    until("the pipe is refused", || {
+        gateway.log().contains("not a regular file")
+    })
+    .await;
+    config.fault("fresh", "openai-compatible", "");
+    gateway.rewrite(&config.text());
+    gateway.signal("HUP");
+    eventually("the next config", &gateway, "fresh", 200).await;
+    gateway.assert_sound();
+}
+
+#[tokio::test]
+async fn a_certificate_is_warned_of_before_it_expires_and_when_it_goes() {
+    let sim = sim().await;
+    let dir = Arc::new(tempfile::TempDir::new().unwrap());
+    let authority = Authority::new();
+    let write = |days: u64| {
+        let identity = authority.issue_with("gate.test", |params| {
+            let end = std::time::SystemTime::now() + Duration::from_secs(days * 86_400 + 3600);
+            params.not_after = end.into();
+        });
+        identity.write(&dir, "gate");
+    };
+    write(5);
+    let mut config = base(&sim);
+    config.set("tls", json!({"cert": "gate.pem", "key": "gate.key"}));
+    let gateway = Launch::new(config.text())
+        .dir(Arc::clone(&dir))
+        .start()
+        .await;
+    let said = "tls.cert: the certificate expires in 5 days";
+    assert!(gateway.log().contains(said), "{}", gateway.log());
+    let left = async || {
+        let metrics = gateway.admin("/metrics").await.text();
+        let line = metrics
+            .lines()
+            .find_map(|line| line.strip_prefix("yumen_tls_expiry_seconds "));
+        line.map(|left| left.parse::<i64>().unwrap() / 86_400)
+    };
+    assert_eq!(left().await, Some(5));
+    write(100);
+    gateway.reload(&config.text(), "config reloaded").await;
+    assert_eq!(left().await, Some(100));
+    assert_eq!(gateway.log().matches("the certificate expires").count(), 1);
+    config.0.as_object_mut().unwrap().remove("tls");
+    gateway.reload(&config.text(), "config reloaded").await;
+    assert_eq!(left().await, None);
+    let log = gateway.log();
+    assert!(log.contains("new connections are plain http"), "{log}");
+    assert!(!log.contains("read at start only"), "{log}");
+    assert_eq!(
+        gateway.chat("m-openai-compatible", "x").send().await.status,
+        200
+    );
 }
 
 #[tokio::test]

@@ -388,6 +388,15 @@ impl Blame {
     }
 }
 
+/// The fault of a credential that cannot even be sent: as if the vendor refused it, so that another one is asked. `why`
+/// holds nothing of it.
+pub(crate) fn unusable(why: &'static str) -> Fault {
+    Fault::new(Kind::UpstreamError)
+        .reason("auth_failed")
+        .message("The gateway's credential for the provider cannot be used.")
+        .detail(why)
+}
+
 /// Status and code. A vendor's words may hold anything, a key of ours among them: a code is shown if it is a number, or
 /// words without digits; keys have both.
 fn detail(status: u16, told: Option<&Told<'_>>) -> String {

@@ -1,9 +1,9 @@
 //! Zhipu GLM: OpenAI's dialect under `/v4`, a bearer key or a token signed with it, numeric error codes.
 
 use http::header::AUTHORIZATION;
-use wire::{Fault, Headers, Kind, json};
+use wire::{Fault, Headers, json};
 
-use super::blame::{Blame, Told};
+use super::blame::{self, Blame, Told};
 use super::openai_like::{GENERIC, HOSTED, OpenAiLike, bearer, insert_secret};
 use crate::auth::jwt;
 use crate::operation::{Operation, RANKS, VECTORS_SIZED};
@@ -102,7 +102,7 @@ fn sign(call: &Call<'_>, credential: &Credential<'_>, headers: &mut Headers) -> 
 fn token(api_key: &str, now_ms: i64, lifetime_ms: i64) -> Result<String, Fault> {
     let (id, secret) = api_key
         .split_once('.')
-        .ok_or_else(|| Fault::new(Kind::Bug).detail("the key is not of the form id.secret"))?;
+        .ok_or_else(|| blame::unusable("the key is not of the form id.secret"))?;
     let mut payload = b"{\"api_key\":\"".to_vec();
     json::escape(id, &mut payload);
     let expires = now_ms.saturating_add(lifetime_ms);
@@ -164,6 +164,10 @@ mod tests {
         );
         let hour = token(key, 1_767_225_600_000, 3_600_000).unwrap();
         assert!(hour.ends_with(".8PwuBwl8gwL-r3thvCOBVjqnxspZD0Zem-vs3l-aq5A"));
-        assert!(token("no dot", 0, 0).is_err());
+        let fault = token("no dot", 0, 0).unwrap_err();
+        assert_eq!(
+            (fault.why(), fault.retry_advice()),
+            ("auth_failed", wire::fault::Retry::NextTarget)
+        );
     }
 }

@@ -4,7 +4,7 @@
 
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use wire::json::Value;
-use wire::{Fault, Headers, Kind};
+use wire::{Fault, Headers};
 
 use super::blame::{self, Blame, Told};
 use crate::dialect::{Dialect, DialectId};
@@ -170,7 +170,7 @@ pub(crate) fn bearer(
 /// A header whose value no log may show.
 ///
 /// # Errors
-/// `Bug`: the credential holds bytes that no header may.
+/// That of [`blame::unusable`]: the credential holds bytes that no header may.
 pub(crate) fn insert_secret(
     headers: &mut Headers,
     name: HeaderName,
@@ -184,8 +184,7 @@ fn insert<E>(
     name: HeaderName,
     value: Result<HeaderValue, E>,
 ) -> Result<(), Fault> {
-    let mut value =
-        value.map_err(|_| Fault::new(Kind::Bug).detail("a credential cannot stand in a header"))?;
+    let mut value = value.map_err(|_| blame::unusable("it holds characters that no header can"))?;
     value.set_sensitive(true);
     headers.insert(name, value);
     Ok(())

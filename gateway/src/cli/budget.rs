@@ -35,18 +35,26 @@ pub(super) enum BudgetCommand {
 struct From {
     #[command(flatten)]
     admin: AdminArgs,
-    /// The config file, whose log is read: what is counted only a running gateway knows
-    #[arg(
-        short,
-        long,
-        value_name = "FILE",
-        required_unless_present = "admin",
-        conflicts_with = "admin"
-    )]
+    /// The config file, whose log is read: what is counted only a running gateway knows [env: YUMEN_CONFIG] [default: yumen.yaml]
+    // Not by clap: what the environment says must not stand against --admin.
+    #[arg(short, long, value_name = "FILE", conflicts_with = "admin")]
     config: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
+}
+
+impl From {
+    /// The config whose log is read; `None`: a running gateway is asked.
+    fn config(&self, env: Lookup<'_>) -> Option<PathBuf> {
+        let usual = || {
+            env("YUMEN_CONFIG")
+                .unwrap_or_else(|| "yumen.yaml".into())
+                .into()
+        };
+        let asked = self.admin.admin.is_some();
+        (!asked).then(|| self.config.clone().unwrap_or_else(usual))
+    }
 }
 
 #[derive(Debug, Args)]
@@ -99,7 +107,7 @@ fn list(
     struct Listed {
         budgets: Vec<Budget>,
     }
-    let budgets = match &args.from.config {
+    let budgets = match &args.from.config(means.env) {
         None => {
             let body = args.from.admin.get("/api/budgets", &[])?;
             let body = body.context("this gateway tells no budgets")?;
@@ -151,7 +159,7 @@ fn explain(
     talk: &mut impl Write,
 ) -> anyhow::Result<ExitCode> {
     let limit = usize::from(args.limit).min(LIMIT_MAX);
-    let told: Explanation = match &args.from.config {
+    let told: Explanation = match &args.from.config(means.env) {
         None => {
             let path = format!("/api/budgets/{}/explain", encoded(&args.owner));
             let cursor = args.cursor.map(|cursor| cursor.to_string());

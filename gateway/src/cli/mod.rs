@@ -59,6 +59,7 @@ enum Command {
     /// Print the JSON Schema of the config, for editors
     Schema,
     /// Run the detectors over standard input: print it redacted, or what was found
+    #[command(after_help = scan::types())]
     Scan(ScanArgs),
     /// Print what each vendor can do for each client dialect, as Markdown
     Matrix(MatrixArgs),

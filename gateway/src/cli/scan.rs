@@ -9,7 +9,7 @@ use std::io::{BufRead, Read, Write};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
-use policies::scan::{Finding, GRADES, Set, Sort, Stream};
+use policies::scan::{Entity, Finding, GRADES, Set, Sort, Stream};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -40,6 +40,13 @@ struct Span<'a> {
     #[serde(rename = "type")]
     sort: &'a str,
     grade: &'static str,
+}
+
+/// The types that are looked for, for the help.
+pub(super) fn types() -> String {
+    let named = Entity::ALL.iter().map(|entity| entity.name());
+    let names: Vec<&str> = named.chain(["SOURCE_CODE", "PROMPT_INJECTION"]).collect();
+    format!("Types: {}", names.join(", "))
 }
 
 pub(super) fn run(

@@ -128,6 +128,21 @@ impl Listen {
     }
 }
 
+impl Listen {
+    /// Whether both mean one port of one address of this machine, as far as their form tells.
+    #[must_use]
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let all = |host: &Host| matches!(host, Host::Ip(ip) if ip.is_unspecified());
+        let named = |host: &Host| matches!(host, Host::Name(_));
+        let (a, b) = (&self.host, &other.host);
+        let same_host = a == b
+            || all(a)
+            || all(b)
+            || ((named(a) || named(b)) && a.is_loopback() && b.is_loopback());
+        self.port != 0 && self.port == other.port && same_host
+    }
+}
+
 impl fmt::Display for Listen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.host, self.port)
@@ -264,6 +279,28 @@ mod tests {
         ] {
             let parsed = Listen::parse(text).ok().map(|l| l.to_string());
             assert_eq!(parsed.as_deref(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn one_port_by_two_names() {
+        for (one, other, overlap) in [
+            ("127.0.0.1:80", "127.0.0.1:80", true),
+            ("127.0.0.1:80", "127.0.0.1:81", false),
+            ("127.0.0.1:80", "127.0.0.2:80", false),
+            ("127.0.0.1:80", "localhost:80", true),
+            ("[::1]:80", "localhost:80", true),
+            ("0.0.0.0:80", "127.0.0.1:80", true),
+            ("10.0.0.1:80", "[::]:80", true),
+            ("10.0.0.1:80", "localhost:80", false),
+            ("localhost:0", "127.0.0.1:0", false),
+        ] {
+            let (a, b) = (Listen::parse(one).unwrap(), Listen::parse(other).unwrap());
+            assert_eq!(
+                (a.overlaps(&b), b.overlaps(&a)),
+                (overlap, overlap),
+                "{one} {other}"
+            );
         }
     }
 

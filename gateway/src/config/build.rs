@@ -98,14 +98,16 @@ pub fn build(loaded: &Loaded, ground: &Ground<'_>) -> Result<Built, Vec<Problem>
         dir: &loaded.dir,
         read: loaded.files.clone(),
         problems: Vec::new(),
+        now_ms: unix_ms(ground.now),
     };
     let snapshot = assemble(loaded, ground, &mut files);
     let Files {
         read, mut problems, ..
     } = files;
     match snapshot {
-        Some(snapshot) if problems.is_empty() => {
+        Some(snapshot) if !has_errors(&problems) => {
             let mut warnings = warnings;
+            warnings.extend(problems);
             if let Some(policy) = &snapshot.policy {
                 let section = &loaded.config.policies;
                 warnings.extend(unruled::unruled(section, policy, &loaded.doc));
@@ -118,12 +120,13 @@ pub fn build(loaded: &Loaded, ground: &Ground<'_>) -> Result<Built, Vec<Problem>
             })
         }
         _ => {
-            if problems.is_empty() {
+            if !has_errors(&problems) {
                 let message =
                     "the check let through what cannot be built; please report this".into();
                 problems.push(loaded.doc.problem(Severity::Error, &[], message));
             }
             problems.extend(warnings);
+            problems.sort_by_key(|problem| problem.severity == Severity::Warning);
             Err(problems)
         }
     }
@@ -165,6 +168,10 @@ fn assemble(loaded: &Loaded, ground: &Ground<'_>, files: &mut Files<'_>) -> Opti
         providers,
         models,
         listen: Listen::parse(&config.listen).ok()?,
+        tls_ends_ms: match &tls {
+            Some(Some(tls)) => pem::first_end_ms(&tls.identity.certs),
+            _ => None,
+        },
         // Absent and unreadable must not be mixed up: TLS asked for is TLS given.
         tls: match tls {
             Some(tls) => Some(files.usable(&["tls".into()], crate::server::tls::server(&tls?))?),

@@ -1,16 +1,18 @@
 //! From the tree to the typed config, by serde, with a place and a path for whatever does not fit.
 //!
 //! Knows the shape of errors, not of the config; the one table that names settings is [`LATER`]. Invariants: no message
-//! holds a value that came from a variable; unknown keys are all reported, not just the first; a text stands for a number
-//! only where a variable was expanded.
+//! holds a value that came from a variable; what does not fit is all reported, not just the first; a text stands for a number
+//! only where a variable was expanded; an entry that a variable leaves without a value is as if it were not there.
+
+mod stop;
 
 use std::cell::RefCell;
-use std::fmt;
-use std::rc::Rc;
+use std::collections::HashSet;
 
 use serde::de::value::StrDeserializer;
 use serde::de::{self, DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer, Visitor};
 
+use self::stop::Stop;
 use super::node::{Entry, Node, Value};
 use super::problem::{Place, Problem, Severity, Step, show_path, suggest};
 
@@ -31,6 +33,10 @@ const LATER: &[&str] = &[
 /// Values that the contract knows and this version does not.
 const LATER_VALUES: &[(&str, &[&str])] = &[("audit.durability", &["synced"])];
 
+/// How often a config that does not fit is gone through: each time, a struct ends at the first of its fields that is bad and
+/// was not known to be.
+const PASSES_MAX: usize = 64;
+
 const NOT_YET: &str = "not supported by this version";
 
 /// Decodes `root`. On failure says everything that was found.
@@ -41,19 +47,28 @@ pub fn decode<T: DeserializeOwned>(file: &str, root: &Node) -> Result<T, Vec<Pro
     let found = Found {
         file,
         problems: RefCell::default(),
+        bad: RefCell::default(),
     };
-    let decoded = T::deserialize(De {
-        node: root,
-        path: &Path::Root,
-        found: &found,
-    });
-    if let Err(stop) = &decoded {
-        found.record(stop, root, &Path::Root);
+    let mut decoded = None;
+    for _ in 0..PASSES_MAX {
+        let known = found.bad.borrow().len();
+        let whole = De {
+            node: root,
+            path: &Path::Root,
+            found: &found,
+        };
+        match T::deserialize(whole) {
+            Ok(value) => decoded = Some(value),
+            Err(stop) => found.record(&stop, root, &Path::Root),
+        }
+        if decoded.is_some() || found.is_bad(root) || found.bad.borrow().len() == known {
+            break;
+        }
     }
     let mut problems = found.problems.into_inner();
     problems.sort_by_key(|p| (p.place.line, p.place.column));
     match decoded {
-        Ok(value) if problems.is_empty() => Ok(value),
+        Some(value) if problems.is_empty() => Ok(value),
         _ => Err(problems),
     }
 }
@@ -61,6 +76,8 @@ pub fn decode<T: DeserializeOwned>(file: &str, root: &Node) -> Result<T, Vec<Pro
 struct Found<'a> {
     file: &'a str,
     problems: RefCell<Vec<Problem>>,
+    /// Values of which something was said; the next pass leaves them out.
+    bad: RefCell<HashSet<*const Node>>,
 }
 
 impl Found<'_> {
@@ -77,9 +94,15 @@ impl Found<'_> {
 
     /// Records an error at the innermost value it passes, once.
     fn record(&self, stop: &Stop, node: &Node, path: &Path<'_>) {
-        if let Some(message) = stop.0.borrow_mut().take() {
+        if let Some(message) = stop.take() {
+            self.bad.borrow_mut().insert(node);
             self.push(node.place, path, message, None);
         }
+    }
+
+    fn is_bad(&self, node: &Node) -> bool {
+        let node: *const Node = node;
+        self.bad.borrow().contains(&node)
     }
 }
 
@@ -115,65 +138,13 @@ impl Path<'_> {
     }
 }
 
-/// The message of a value that does not fit; taken out once it is recorded. Shared, since serde wants to clone nothing but
-/// a visitor that goes on (see [`each`](super::each)) still has to end with the error.
-#[derive(Clone)]
-struct Stop(Rc<RefCell<Option<String>>>);
-
-impl Stop {
-    fn new(message: impl Into<String>) -> Self {
-        Self(Rc::new(RefCell::new(Some(message.into()))))
-    }
-}
-
-impl fmt::Debug for Stop {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Stop")
-    }
-}
-
-impl fmt::Display for Stop {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.borrow().as_deref().unwrap_or_default())
-    }
-}
-
-impl std::error::Error for Stop {}
-
-impl de::Error for Stop {
-    fn custom<T: fmt::Display>(message: T) -> Self {
-        Self::new(message.to_string())
-    }
-
-    // serde's own texts hold the value.
-    fn invalid_type(found: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        let kind = match found {
-            de::Unexpected::Map => "a mapping",
-            de::Unexpected::Seq => "a list",
-            de::Unexpected::Str(_) => "text",
-            de::Unexpected::Bool(_) => "true or false",
-            de::Unexpected::Unit | de::Unexpected::Option => "nothing",
-            _ => "a number",
-        };
-        Self::new(format!("expected {expected}, found {kind}"))
-    }
-
-    fn invalid_value(_: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        Self::new(format!("out of range: expected {expected}"))
-    }
-
-    fn missing_field(field: &'static str) -> Self {
-        Self::new(format!("`{field}` is missing"))
-    }
-}
-
 struct De<'a> {
     node: &'a Node,
     path: &'a Path<'a>,
     found: &'a Found<'a>,
 }
 
-impl De<'_> {
+impl<'a> De<'a> {
     fn fail<T>(&self, message: impl Into<String>) -> Result<T, Stop> {
         Err(Stop::new(message))
     }
@@ -192,6 +163,9 @@ impl De<'_> {
     }
 
     fn unknown_key(&self, entry: &Entry, known: &'static [&'static str]) {
+        if !self.found.bad.borrow_mut().insert(&entry.node) {
+            return;
+        }
         let path = Path::Key(self.path, &entry.key);
         if LATER.iter().any(|later| path.is(later)) {
             self.found.push(entry.place, &path, NOT_YET.into(), None);
@@ -204,6 +178,30 @@ impl De<'_> {
             format!("unknown key; known here: {}", known.join(", "))
         };
         self.found.push(entry.place, &path, message, meant);
+    }
+
+    /// Visits those of `entries` that have a value and of which nothing was said.
+    fn visit<'de, V: Visitor<'de>>(
+        &self,
+        entries: impl Iterator<Item = &'a Entry>,
+        visitor: V,
+    ) -> Result<V::Value, Stop> {
+        let given = entries.filter(|entry| !entry.node.is_absent());
+        let (bad, good): (Vec<&Entry>, Vec<&Entry>) =
+            given.partition(|entry| self.found.is_bad(&entry.node));
+        let visited = visitor.visit_map(Entries {
+            entries: good.into_iter(),
+            next: None,
+            path: self.path,
+            found: self.found,
+        });
+        visited.inspect_err(|stop| {
+            // What is said only because fields were left out is not said.
+            let left_out: Vec<&str> = bad.iter().map(|entry| entry.key.as_str()).collect();
+            if !left_out.is_empty() && stop.take_unless_other(&left_out).is_some() {
+                self.found.bad.borrow_mut().insert(self.node);
+            }
+        })
     }
 
     fn text(&self) -> Result<&str, Stop> {
@@ -263,6 +261,25 @@ impl<'de> Deserializer<'de> for De<'_> {
         deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64
     }
 
+    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Stop> {
+        match &self.node.value {
+            Value::Int(_) => self.deserialize_i64(visitor),
+            Value::Float(float) => visitor.visit_f64(*float),
+            Value::Text(text) if self.node.is_expanded() => {
+                let number = text.trim().replace('_', "").parse::<f64>();
+                match number.ok().filter(|number| number.is_finite()) {
+                    Some(number) => visitor.visit_f64(number),
+                    None => self.fail("expected a number; the variable holds none"),
+                }
+            }
+            other => self.fail(format!("expected a number, found {}", kind(other))),
+        }
+    }
+
+    fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Stop> {
+        self.deserialize_f64(visitor)
+    }
+
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Stop> {
         match &self.node.value {
             Value::Bool(bool) => visitor.visit_bool(*bool),
@@ -312,12 +329,7 @@ impl<'de> Deserializer<'de> for De<'_> {
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Stop> {
         match &self.node.value {
-            Value::Map(entries) => visitor.visit_map(Entries {
-                entries: entries.iter().collect::<Vec<_>>().into_iter(),
-                next: None,
-                path: self.path,
-                found: self.found,
-            }),
+            Value::Map(entries) => self.visit(entries.iter(), visitor),
             other => self.fail(format!("expected a mapping, found {}", kind(other))),
         }
     }
@@ -337,12 +349,7 @@ impl<'de> Deserializer<'de> for De<'_> {
         for entry in unknown {
             self.unknown_key(entry, fields);
         }
-        visitor.visit_map(Entries {
-            entries: known.into_iter(),
-            next: None,
-            path: self.path,
-            found: self.found,
-        })
+        self.visit(known.into_iter(), visitor)
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -373,7 +380,7 @@ impl<'de> Deserializer<'de> for De<'_> {
     }
 
     serde::forward_to_deserialize_any! {
-        i128 u128 f32 f64 char bytes byte_buf unit unit_struct tuple tuple_struct identifier
+        i128 u128 char bytes byte_buf unit unit_struct tuple tuple_struct identifier
     }
 }
 
@@ -426,7 +433,8 @@ impl<'de> de::SeqAccess<'de> for Items<'_> {
         &mut self,
         seed: T,
     ) -> Result<Option<T::Value>, Stop> {
-        let Some((index, node)) = self.items.next() else {
+        let next = self.items.find(|(_, node)| !self.found.is_bad(node));
+        let Some((index, node)) = next else {
             return Ok(None);
         };
         let path = Path::Item(self.path, index);

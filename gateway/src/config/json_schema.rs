@@ -1,6 +1,7 @@
 //! The JSON Schema of the config, for editors: what `yumen schema` prints.
 //!
-//! Invariant: every config that loads is valid under it, which is why a `${NAME}` is allowed wherever a value is not a text.
+//! Invariant: every config that loads is valid under it, which is why a `${NAME}` is allowed wherever a value is no text, but
+//! in the place of a list or a mapping.
 
 use serde_json::{Value, json};
 
@@ -22,10 +23,14 @@ fn admit_variables(schema: &mut Value) {
     match schema {
         Value::Array(items) => items.iter_mut().for_each(admit_variables),
         Value::Object(object) => {
-            object.values_mut().for_each(admit_variables);
+            // Branches of `oneOf` are the words of one list: a variable in each of them would be many of them at once.
+            let words = object.contains_key("oneOf");
+            let inner = object.iter_mut().filter(|(key, _)| *key != "oneOf");
+            inner.for_each(|(_, value)| admit_variables(value));
             let is = |name: &str| object.get("type").is_some_and(|t| mentions(t, name));
             let scalar = is("integer") || is("number") || is("boolean");
-            let word = object.contains_key("enum")
+            let word = words
+                || object.contains_key("enum")
                 // A property may be called `pattern`, too.
                 || object.get("pattern").is_some_and(Value::is_string)
                 || object.get("const").is_some_and(Value::is_string);

@@ -145,8 +145,7 @@ pub fn load(path: &Path, env: Lookup<'_>) -> Result<Loaded, Vec<Problem>> {
 /// That it cannot be read, is too large, or not UTF-8.
 pub fn read_text(path: &Path) -> Result<String, Vec<Problem>> {
     let file = path.display().to_string();
-    let bytes = read_bounded(path, CONFIG_BYTES_MAX)
-        .map_err(|error| vec![whole(&file, format!("cannot be read: {}", said(&error)))])?;
+    let bytes = read_once(path, CONFIG_BYTES_MAX).map_err(|error| unreadable(path, &error))?;
     String::from_utf8(bytes).map_err(|error| {
         let good = error.utf8_error().valid_up_to();
         let bytes = error.as_bytes();
@@ -154,6 +153,20 @@ pub fn read_text(path: &Path) -> Result<String, Vec<Problem>> {
         let message = format!("not UTF-8, in line {}", lines + 1);
         vec![whole(&file, message)]
     })
+}
+
+/// As [`load`], of a file that is read again and again: a pipe would keep whoever reads it waiting.
+///
+/// # Errors
+/// As [`load`].
+pub(super) fn load_again(path: &Path, env: Lookup<'_>) -> Result<Loaded, Vec<Problem>> {
+    is_regular(path).map_err(|error| unreadable(path, &error))?;
+    load(path, env)
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Vec<Problem> {
+    let file = path.display().to_string();
+    vec![whole(&file, format!("cannot be read: {}", said(error)))]
 }
 
 /// Loads a config from `text`; `file` only names it in problems, and `dir` is where relative paths start.
@@ -208,11 +221,45 @@ pub(super) fn unfetched(
     })
 }
 
-/// Reads a whole file of at most `limit` bytes.
+/// A pipe, a socket or a device: it may keep its reader waiting for ever, and can be read only once.
+#[derive(Debug)]
+struct NoFile;
+
+impl fmt::Display for NoFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not a regular file")
+    }
+}
+
+impl std::error::Error for NoFile {}
+
+/// That `path` may be read again and again without waiting.
+///
+/// # Errors
+/// The file's, or that it is none.
+pub(super) fn is_regular(path: &Path) -> io::Result<()> {
+    let kind = std::fs::metadata(path)?.file_type();
+    // What reading says of a directory is plainer.
+    if kind.is_file() || kind.is_dir() {
+        return Ok(());
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidInput, NoFile))
+}
+
+/// Reads a whole regular file of at most `limit` bytes.
 ///
 /// # Errors
 /// The file's, or `FileTooLarge`.
 pub fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    is_regular(path)?;
+    read_once(path, limit)
+}
+
+/// The same of whatever there is to read, a pipe too: for a command that reads it once.
+///
+/// # Errors
+/// As [`read_bounded`].
+pub fn read_once(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     // One more than allowed tells that it is too much.
     File::open(path)?
@@ -226,7 +273,10 @@ pub fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
 
 /// An I/O error's kind in words. Its own text may hold the path, and that may come from a variable.
 pub(crate) fn said(error: &io::Error) -> String {
-    error.kind().to_string()
+    match error.get_ref() {
+        Some(inner) if inner.is::<NoFile>() => inner.to_string(),
+        _ => error.kind().to_string(),
+    }
 }
 
 fn whole(file: &str, message: String) -> Problem {

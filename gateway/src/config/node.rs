@@ -78,6 +78,12 @@ impl Node {
         self.raw.is_some()
     }
 
+    /// Whether a variable left nothing here: such an entry counts as absent.
+    #[must_use]
+    pub fn is_absent(&self) -> bool {
+        self.is_expanded() && matches!(self.value, Value::Null)
+    }
+
     /// The value as the file has it, for a message. Collections have none.
     #[must_use]
     pub fn shown(&self) -> String {

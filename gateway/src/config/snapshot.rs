@@ -72,6 +72,8 @@ pub struct Snapshot {
     pub listen: Listen,
     /// Its TLS.
     pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// When the first certificate of that expires, in Unix milliseconds.
+    pub tls_ends_ms: Option<u64>,
     /// The admin endpoint.
     pub admin: Admin,
     /// The audit log. Read at start only, but for `payload` and `fingerprint`.

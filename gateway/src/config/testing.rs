@@ -104,6 +104,10 @@ impl VendorBook for Book {
         name == "regional" && auth != "signed"
     }
 
+    fn unusable(&self, _: &str, credential: &adapters::Credential<'_>) -> Option<String> {
+        (credential.api_key == "unusable").then(|| "it is made up".into())
+    }
+
     fn names(&self) -> Vec<&'static str> {
         BOOK.iter().map(|info| info.name).collect()
     }

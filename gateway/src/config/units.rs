@@ -19,7 +19,7 @@ const TIMES: [(&str, u64); 5] = [
     ("d", 86_400_000),
 ];
 
-const SIZES: [(&str, u64); 7] = [
+const SIZES: [(&str, u64); 8] = [
     ("GiB", 1 << 30),
     ("MiB", 1 << 20),
     ("KiB", 1 << 10),
@@ -27,6 +27,7 @@ const SIZES: [(&str, u64); 7] = [
     ("MB", 1_000_000),
     ("kB", 1000),
     ("B", 1),
+    ("", 1),
 ];
 
 /// A span of time.
@@ -116,13 +117,9 @@ impl<'de> Deserialize<'de> for Size {
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Size, E> {
-                let plain = || text.replace('_', "").parse().ok();
-                scaled(text, &SIZES)
-                    .or_else(plain)
-                    .map(Size)
-                    .ok_or_else(|| {
-                        E::custom("not a size: write bytes, or a number and KiB, MiB or GiB")
-                    })
+                scaled(text, &SIZES).map(Size).ok_or_else(|| {
+                    E::custom("not a size: write bytes, or a number and KiB, MiB or GiB")
+                })
             }
 
             fn visit_u64<E: de::Error>(self, bytes: u64) -> Result<Size, E> {
@@ -184,7 +181,7 @@ impl JsonSchema for Span {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "string",
-            "pattern": "^[0-9][0-9_]*(ms|s|m|h|d)$",
+            "pattern": "^_*[0-9][0-9_]*\\s*(ms|s|m|h|d)$",
             "description": "A time with its unit: 100ms, 5s, 3m, 1h.",
         })
     }
@@ -199,7 +196,7 @@ impl JsonSchema for Size {
         json_schema!({
             "anyOf": [
                 { "type": "integer", "minimum": 0 },
-                { "type": "string", "pattern": "^[0-9][0-9_]* ?(B|kB|MB|GB|KiB|MiB|GiB)$" },
+                { "type": "string", "pattern": "^_*[0-9][0-9_]*\\s*(B|kB|MB|GB|KiB|MiB|GiB)?$" },
             ],
             "description": "Bytes, or a size with its unit: 64KiB, 32MiB.",
         })

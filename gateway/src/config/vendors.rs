@@ -74,6 +74,8 @@ pub trait VendorBook: Send + Sync {
     fn info(&self, name: &str) -> Option<VendorInfo>;
     /// Whether a provider of the vendor `name` whose `auth` is this (empty: it says none) has tokens fetched.
     fn fetches_tokens(&self, name: &str, auth: &str) -> bool;
+    /// Why the vendor `name` cannot use this credential, whatever is asked for; holds nothing of it.
+    fn unusable(&self, name: &str, credential: &adapters::Credential<'_>) -> Option<String>;
     /// The names of all, for suggestions.
     fn names(&self) -> Vec<&'static str>;
 }

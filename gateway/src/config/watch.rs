@@ -67,6 +67,8 @@ pub struct ReloadCounters {
     pub failures: AtomicU64,
     /// Unix seconds of the last load that was used.
     pub last_success_s: AtomicU64,
+    /// Unix milliseconds when the certificate of the data endpoint expires; 0: there is none.
+    pub tls_ends_ms: AtomicU64,
 }
 
 /// What a reload did.
@@ -275,9 +277,10 @@ impl ConfigStore {
     fn succeeded(&self, now: SystemTime) {
         let since = now.duration_since(SystemTime::UNIX_EPOCH);
         let seconds = since.map_or(0, |since| since.as_secs());
-        self.counters
-            .last_success_s
-            .store(seconds, Ordering::Relaxed);
+        let counters = &self.counters;
+        counters.last_success_s.store(seconds, Ordering::Relaxed);
+        let ends = self.load().tls_ends_ms.unwrap_or(0);
+        counters.tls_ends_ms.store(ends, Ordering::Relaxed);
     }
 }
 

@@ -116,7 +116,13 @@ pub(super) fn read_as(
     body: &Bytes,
 ) -> Result<RequestFacts, Fault> {
     let tape = scanned(limits, body)?;
-    dialect.read_request(body, tape, asked)
+    let facts = dialect.read_request(body, tape, asked)?;
+    let most = limits.messages;
+    if facts.turns > most {
+        let sentence = format!("The request holds more than {most} messages.");
+        return Err(Fault::new(Kind::BadRequest).message(sentence));
+    }
+    Ok(facts)
 }
 
 /// A body's tokens, if it is JSON as strictly as we read it.

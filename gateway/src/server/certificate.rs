@@ -1,11 +1,13 @@
-//! A client's certificate → the names by which a key may know it.
+//! A certificate → the names by which a key may know a client, and when it ends.
 //!
-//! The handshake has verified it already. Knows no key. Invariants: names are kept as digests, by kind, so that a name of
+//! The handshake has verified a client's already. Knows no key. Invariants: names are kept as digests, by kind, so that a name of
 //! one kind is none of another; a certificate has at most [`NAMES_MAX`] of them; what cannot be read has no name.
 
 use policies::access::token::{Digest, digest};
 use rustls::pki_types::CertificateDer;
 use webpki::EndEntityCert;
+
+use crate::config::time::parse_moment_ms;
 
 /// Most names of a certificate that count.
 const NAMES_MAX: usize = 32;
@@ -82,6 +84,37 @@ fn common_name(mut subject: &[u8]) -> Option<&[u8]> {
     found
 }
 
+/// When a certificate ends (RFC 5280, section 4.1.2.5), in Unix milliseconds.
+#[must_use]
+pub fn ends_ms(certificate: &CertificateDer<'_>) -> Option<u64> {
+    const VERSION: u8 = 0xA0;
+    const UTC_TIME: u8 = 0x17;
+    const GENERALIZED_TIME: u8 = 0x18;
+    let (_, certificate, _) = element(certificate)?;
+    let (_, mut fields, _) = element(certificate)?;
+    if fields.first() == Some(&VERSION) {
+        fields = element(fields)?.2;
+    }
+    // The serial number, the signature's algorithm, the issuer.
+    for _ in 0..3 {
+        fields = element(fields)?.2;
+    }
+    let (_, validity, _) = element(fields)?;
+    let (_, _, end) = element(validity)?;
+    let (tag, end, _) = element(end)?;
+    let end = std::str::from_utf8(end).ok()?;
+    let century = match tag {
+        UTC_TIME if end.get(..2)? < "50" => "20",
+        UTC_TIME => "19",
+        GENERALIZED_TIME => "",
+        _ => return None,
+    };
+    let end = [century, end].concat();
+    let (year, month, day) = (end.get(..4)?, end.get(4..6)?, end.get(6..8)?);
+    let (hour, minute, second) = (end.get(8..10)?, end.get(10..12)?, end.get(12..)?);
+    parse_moment_ms(&format!("{year}-{month}-{day}T{hour}:{minute}:{second}"))
+}
+
 /// Tag, contents and what follows (X.690, section 8.1), of at most 64 KiB.
 fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&tag, rest) = bytes.split_first()?;
@@ -118,6 +151,22 @@ mod tests {
         }
         params.subject_alt_names = sans;
         params.self_signed(&key).unwrap().der().clone()
+    }
+
+    #[test]
+    fn ends() {
+        let key = KeyPair::generate().unwrap();
+        for (year, ends) in [
+            (2027, Some(1_799_107_200_000)),
+            (2049, Some(2_493_417_600_000)),
+            (2050, Some(2_524_953_600_000)),
+        ] {
+            let mut params = CertificateParams::new(vec![]).unwrap();
+            params.not_after = rcgen::date_time_ymd(year, 1, 5);
+            let made = params.self_signed(&key).unwrap();
+            assert_eq!(ends_ms(made.der()), ends, "{year}");
+        }
+        assert_eq!(ends_ms(&CertificateDer::from(&b"0\x820\x03"[..])), None);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
+use crate::config::build::unix_ms;
 use crate::config::watch::ReloadCounters;
 
 /// Ticks per second in `/proc/self/stat`: fixed at 100 for user space on Linux.
@@ -82,6 +83,17 @@ impl Collector for Reloads {
             "yumen_config_last_success_timestamp_seconds",
             "Last config load used, in Unix seconds",
             signed(self.0.last_success_s.load(Ordering::Relaxed)),
+        )?;
+        let ends_ms = self.0.tls_ends_ms.load(Ordering::Relaxed);
+        if ends_ms == 0 {
+            return Ok(());
+        }
+        let left_s = signed(ends_ms / 1000) - signed(unix_ms(SystemTime::now()) / 1000);
+        gauge(
+            &mut encoder,
+            "yumen_tls_expiry_seconds",
+            "Seconds until the certificate of the data endpoint expires",
+            left_s,
         )
     }
 }

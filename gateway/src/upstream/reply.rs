@@ -107,7 +107,12 @@ pub async fn read_answer(
     let mut head = early;
     let mut interim = 0;
     loop {
-        while let Some((status, length, parsed)) = parse_head(&head)? {
+        while !head.is_empty()
+            && let Some((status, length, parsed)) = parse_head(&head)?
+        {
+            if length > header_bytes {
+                break;
+            }
             let rest = head.split_off(length);
             if status == 101 {
                 return Ok(Answer::Switched { io, head, rest });

@@ -197,6 +197,8 @@ struct Search {
     line: usize,
     /// Where to look on.
     at: usize,
+    /// The longest line before it.
+    longest: usize,
 }
 
 impl Search {
@@ -204,9 +206,8 @@ impl Search {
     fn event_end(&mut self, bytes: &[u8], limits: &Limits) -> Result<Option<usize>, TooLong> {
         let found = self.blank_line(bytes);
         let length = found.unwrap_or(bytes.len());
-        if length > limits.event_bytes
-            || bytes.len().min(length) - self.line.min(length) > limits.line_bytes
-        {
+        let last = bytes.len().min(length) - self.line.min(length);
+        if length > limits.event_bytes || self.longest.max(last) > limits.line_bytes {
             return Err(TooLong);
         }
         Ok(found)
@@ -228,6 +229,7 @@ impl Search {
             if self.line == end {
                 return Some(after);
             }
+            self.longest = self.longest.max(end - self.line);
             self.line = after;
             self.at = after;
         }
@@ -462,7 +464,9 @@ mod tests {
             line_bytes: 10,
             event_bytes: 100,
         };
-        assert!(Splitter::new(limits).next(b"data: 12345", &mut 0).is_err());
+        for line in ["data: 12345", "data: 12345\n\n"] {
+            assert!(Splitter::new(limits).next(line.as_bytes(), &mut 0).is_err());
+        }
         let mut many = Splitter::new(limits);
         for _ in 0..5 {
             assert!(many.next(b"data: 1\n", &mut 0).unwrap().is_none());

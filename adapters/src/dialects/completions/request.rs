@@ -26,7 +26,7 @@ const GOVERNED: &[&str] = &[
     "stop",
 ];
 
-/// Prompts of one request (`governance/threats.md`, section 3: as messages of a request).
+/// Prompts of one request, however many messages may be: each is answered by a choice of its own.
 const PROMPTS_MAX: u64 = 4096;
 
 /// What of a request is no text.

@@ -11,7 +11,7 @@ use wire::json::{self, Type, Value};
 use super::embed;
 use super::names::{at, get, object, once};
 use crate::dialects::openai_chat::request::{
-    CHOICES_MAX, MESSAGES_MAX, bad, check_key, flag, is_model_name, not_kept, tokens,
+    CHOICES_MAX, bad, check_key, flag, is_model_name, not_kept, tokens,
 };
 use crate::places::{Asked, Asks};
 
@@ -197,9 +197,6 @@ fn contents(held: Value<'_>) -> Result<u32, Fault> {
             return wrong("'contents' holds more than 16384 parts.");
         }
         count += 1;
-        if count > MESSAGES_MAX {
-            return wrong("'contents' holds more than 4096 contents.");
-        }
     }
     if count == 0 {
         return wrong("'contents' must not be empty.");

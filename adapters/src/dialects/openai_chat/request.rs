@@ -8,8 +8,6 @@ use wire::facts::{RequestFacts, Shape};
 use wire::json::{self, Type, Value, text};
 use wire::{Fault, Kind};
 
-/// Messages of one request (`governance/threats.md`, section 3).
-pub const MESSAGES_MAX: usize = 4096;
 /// Bytes of a model's name.
 pub const MODEL_BYTES_MAX: usize = 256;
 /// Choices of one request.
@@ -296,9 +294,6 @@ pub(crate) fn check_messages(messages: Option<Value<'_>>) -> Result<u32, Fault> 
             look_alike(&key.text_bytes(), GOVERNED_IN_MESSAGE)?;
         }
         count += 1;
-        if count > MESSAGES_MAX {
-            return wrong("'messages' holds more than 4096 messages.");
-        }
     }
     if count == 0 {
         return wrong("'messages' must not be empty.");
@@ -484,7 +479,5 @@ mod tests {
             (fault.kind(), fault.why(), fault.field()),
             (Kind::BadRequest, "bad_request", Some("model"))
         );
-        let many = vec!["{}"; MESSAGES_MAX + 1].join(",");
-        assert!(read_text(&format!(r#"{{"model":"a","messages":[{many}]}}"#)).is_err());
     }
 }

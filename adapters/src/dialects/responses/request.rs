@@ -45,9 +45,6 @@ const GOVERNED_IN_ITEM: &[&str] = &[
     "input",
 ];
 
-/// Items of one request (`governance/threats.md`, section 3: as messages of a request).
-const ITEMS_MAX: u32 = 4096;
-
 /// Reads a request.
 ///
 /// # Errors
@@ -129,9 +126,6 @@ fn check_input(input: Option<Value<'_>>, messages: bool) -> Result<u32, Fault> {
             for item in input.elements() {
                 check_item(count, item)?;
                 count += 1;
-                if count > ITEMS_MAX {
-                    return wrong("'input' holds more than 4096 items.");
-                }
             }
             if count == 0 {
                 return wrong("'input' must not be empty.");

@@ -16,7 +16,7 @@ use wire::json::{Mapped, Value};
 use super::ask::{Asked, Request, ask};
 use super::outcome::Outcome;
 use super::{ExplainArgs, Means, UNUSABLE, unusable};
-use crate::config::load::read_bounded;
+use crate::config::load::read_once;
 use crate::config::trial::Bench;
 use crate::pipeline::trial::{Asker, Seen};
 
@@ -107,7 +107,7 @@ fn request(args: &ExplainArgs) -> Result<Request, String> {
         let mut input = std::io::stdin().lock().take(BODY_BYTES_MAX + 1);
         input.read_to_end(&mut bytes).map(|_| bytes)
     } else {
-        read_bounded(&args.file, BODY_BYTES_MAX)
+        read_once(&args.file, BODY_BYTES_MAX)
     };
     let bytes = bytes.map_err(|error| format!("cannot be read: {}", error.kind()))?;
     if bytes.len() as u64 > BODY_BYTES_MAX {

@@ -13,13 +13,25 @@ use crate::config::load::{Doc, SECRET_BYTES_MAX, read_bounded, said};
 use crate::config::problem::{Problem, Severity, Step};
 use crate::config::schema;
 use crate::config::snapshot::{ClientTls, Identity, ServerTls};
+use crate::server::certificate;
+
+const DAY_MS: u64 = 24 * 3600 * 1000;
+/// How many days before it expires a certificate is warned of.
+const EXPIRY_DAYS: u64 = 14;
+
+/// When the first certificate of a chain ends, in Unix milliseconds.
+pub(super) fn first_end_ms(chain: &[CertificateDer<'_>]) -> Option<u64> {
+    chain.iter().filter_map(certificate::ends_ms).min()
+}
 
 /// Reads the PEM files a config names, and remembers which.
 pub(super) struct Files<'a> {
     pub(super) doc: &'a Doc,
     pub(super) dir: &'a Path,
     pub(super) read: Vec<PathBuf>,
+    /// Errors, and warnings of what ends soon.
     pub(super) problems: Vec<Problem>,
+    pub(super) now_ms: u64,
 }
 
 impl Files<'_> {
@@ -74,11 +86,28 @@ impl Files<'_> {
             return self.fail(key.0, format!("`{shown}` holds no PEM private key"));
         };
         let certs = certs?;
+        self.look_at_end(cert.0, &certs);
         let provider = rustls::crypto::aws_lc_rs::default_provider();
         match CertifiedKey::from_der(certs.clone(), parsed.clone_key(), &provider) {
             Ok(_) => Some(Identity { certs, key: parsed }),
             Err(_) => self.fail(key.0, "the private key does not fit the certificate".into()),
         }
+    }
+
+    /// Warns of a certificate that nobody accepts any more, or soon.
+    fn look_at_end(&mut self, steps: &[Step], certs: &[CertificateDer<'_>]) {
+        let Some(end) = first_end_ms(certs) else {
+            return;
+        };
+        let left = end.saturating_sub(self.now_ms);
+        let message = match left / DAY_MS {
+            _ if left == 0 => "the certificate has expired: nobody accepts it any more".to_owned(),
+            0 => "the certificate expires within a day".to_owned(),
+            days if days < EXPIRY_DAYS => format!("the certificate expires in {days} days"),
+            _ => return,
+        };
+        let problem = self.doc.problem(Severity::Warning, steps, message);
+        self.problems.push(problem);
     }
 
     pub(super) fn usable<T>(

@@ -69,7 +69,10 @@ impl Check<'_> {
         self.headers(name, provider);
         let info = self.book.info(&provider.vendor);
         match &info {
-            Some(info) => self.needs(name, provider, info),
+            Some(info) => {
+                self.needs(name, provider, info);
+                self.credential(name, provider, info);
+            }
             None => {
                 let known = self.book.names();
                 let said = format!("; known: {}", known.join(", "));
@@ -232,6 +235,22 @@ impl Check<'_> {
             let known = info.auth_modes.join(", ");
             let message = format!("vendor `{}` authenticates by one of: {known}", info.name);
             self.error(&steps, message);
+        }
+    }
+
+    /// That the vendor can make a request of the credential.
+    fn credential(&mut self, name: &str, provider: &Provider, info: &VendorInfo) {
+        let credential = adapters::Credential {
+            api_key: provider.api_key.as_ref().map_or("", Secret::expose),
+            secret_key: provider.secret_key.as_ref().map_or("", Secret::expose),
+            app_id: provider.app_id.as_deref().unwrap_or_default(),
+            session_token: provider.session_token.as_ref().map_or("", Secret::expose),
+            region: provider.region.as_deref().unwrap_or_default(),
+            auth: provider.auth.as_deref().unwrap_or_default(),
+        };
+        if let Some(why) = self.book.unusable(info.name, &credential) {
+            let message = format!("its credential cannot be used: {why}");
+            self.error(&at!["providers", name], message);
         }
     }
 

@@ -118,8 +118,7 @@ impl Check<'_> {
             }
         }
         if let (Ok(data), Ok(admin)) = (&data, &admin)
-            && data == admin
-            && data.port != 0
+            && data.overlaps(admin)
         {
             let message = "the admin endpoint needs an address of its own";
             self.error(&at!["admin", "listen"], message);

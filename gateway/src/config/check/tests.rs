@@ -33,6 +33,10 @@ fn providers() {
     for (provider, expected) in [
         ("acme, api_key: k", ""),
         (
+            "acme, api_key: unusable",
+            "y.yaml:2:6: providers.p: its credential cannot be used: it is made up",
+        ),
+        (
             "acme",
             "y.yaml:2:6: providers.p: vendor `acme` needs an `api_key`",
         ),

@@ -10,7 +10,7 @@ use policies::limit::Books;
 use std::path::Path;
 use std::time::SystemTime;
 
-/// As much of JSON Schema as ours uses; of patterns only whether a variable may stand.
+/// As much of JSON Schema as ours uses; of patterns only what [`fits`] knows.
 fn validate(schema: &Value, root: &Value, value: &Value, at: &str) -> Result<(), String> {
     if let Some(reference) = schema.get("$ref").and_then(Value::as_str) {
         let target = root
@@ -26,6 +26,9 @@ fn validate(schema: &Value, root: &Value, value: &Value, at: &str) -> Result<(),
                 .collect();
             if errors.len() == options.len() {
                 return Err(format!("{at}: none of {key}: {}", errors.join("; ")));
+            }
+            if key == "oneOf" && errors.len() + 1 < options.len() {
+                return Err(format!("{at}: more than one of {key}"));
             }
         }
     }
@@ -54,11 +57,10 @@ fn validate(schema: &Value, root: &Value, value: &Value, at: &str) -> Result<(),
     {
         return Err(format!("{at}: not one of the words"));
     }
-    let variable = |text: &str| text.contains("${");
     if let (Some(pattern), Some(text)) = (
         schema.get("pattern").and_then(Value::as_str),
         value.as_str(),
-    ) && pattern.contains("\\$") != variable(text)
+    ) && !fits(pattern, text)
     {
         return Err(format!("{at}: does not match"));
     }
@@ -99,6 +101,20 @@ fn validate(schema: &Value, root: &Value, value: &Value, at: &str) -> Result<(),
         }
     }
     Ok(())
+}
+
+/// Whether `text` fits a pattern of ours: a variable somewhere in it, or digits and one of the words in brackets.
+fn fits(pattern: &str, text: &str) -> bool {
+    let Some(words) = pattern.strip_prefix("^_*[0-9][0-9_]*\\s*(") else {
+        assert!(pattern.starts_with("\\$\\{"), "{pattern}");
+        return text.contains("${");
+    };
+    let (words, end) = words.split_once(')').unwrap();
+    let unit = text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '_');
+    let number = &text[..text.len() - unit.len()];
+    let unit = unit.trim_start();
+    number.contains(|c: char| c.is_ascii_digit())
+        && (words.split('|').any(|word| word == unit) || (end == "?$" && unit.is_empty()))
 }
 
 fn against_schema(yaml: &str) -> Result<(), String> {
@@ -142,6 +158,10 @@ impl VendorBook for AnyVendor {
 
     fn fetches_tokens(&self, _: &str, _: &str) -> bool {
         true
+    }
+
+    fn unusable(&self, _: &str, _: &adapters::Credential<'_>) -> Option<String> {
+        None
     }
 
     fn names(&self) -> Vec<&'static str> {
@@ -236,6 +256,19 @@ fn schema_and_loader_agree() {
         ("providers: { p: { vendor: v, clearence: x } }\n", false),
         ("http2: { max_streams: \"7\" }\n", false),
         ("log: { level: loud }\n", false),
+        ("log: { level: \"${LEVEL}\" }\n", true),
+        ("limits: { body_bytes: \"5000000\" }\n", true),
+        ("limits: { body_bytes: \"5 MiB\" }\n", true),
+        ("limits: { body_bytes: \"+5\" }\n", false),
+        ("limits: { body_bytes: MiB }\n", false),
+        ("drain: { limit: 5 s }\n", true),
+        ("drain: { limit: _5_0s }\n", true),
+        ("drain: { limit: \"5\" }\n", false),
+        (
+            "listen: \"${NONE:-}\"\nlog: { level: \"${NONE:-}\" }\n",
+            true,
+        ),
+        ("prices: { rates: { USD: \"${N}\" } }\n", true),
         ("state: { store: \"redis://h:1\" }\n", true),
         ("state: { store: [redis] }\n", false),
         ("drain: { limit: 5 }\n", false),
@@ -247,7 +280,11 @@ fn schema_and_loader_agree() {
         ("teams: { t: { budget: { period: year } } }\n", false),
     ] {
         assert_eq!(against_schema(yaml).is_ok(), fits, "{yaml}");
-        let env = |name: &str| Some(if name == "N" { "7" } else { "debug" }.to_owned());
+        let env = |name: &str| match name {
+            "N" => Some("7".to_owned()),
+            "NONE" => None,
+            _ => Some("debug".to_owned()),
+        };
         assert_eq!(
             load_text("y", yaml, Path::new(""), &env).is_ok(),
             fits,

@@ -6,6 +6,7 @@ fn env(name: &str) -> Option<String> {
     match name {
         "KEY" => Some("sk-from-env".into()),
         "N" => Some("7".into()),
+        "RATE" => Some("7.25".into()),
         "ON" => Some("true".into()),
         _ => None,
     }
@@ -44,7 +45,27 @@ fn texts_of_errors() {
         ),
         (
             "limits: { body_bytes: lots, json_depth: -1 }\n",
-            "y.yaml:1:23: limits.body_bytes: not a size: write bytes, or a number and KiB, MiB or GiB",
+            "y.yaml:1:23: limits.body_bytes: not a size: write bytes, or a number and KiB, MiB or GiB\n\
+             y.yaml:1:41: limits.json_depth: out of range: expected u32",
+        ),
+        // All of them, in whatever section, and nothing that only follows from them.
+        (
+            "overload: { max_inflight: many, speed: 1 }\nlog: { level: loud, format: 7 }\n\
+             providers: { p: { vendor: [], http2: 3 }, q: { http2: x } }\n\
+             models: { m: { targets: [ { provider: 1, model: 2 }, { model: x } ], lossy: never } }\nlimits: { json_depth: 4.5 }\n",
+            "y.yaml:1:27: overload.max_inflight: expected a whole number, found text\n\
+             y.yaml:1:33: overload.speed: unknown key; known here: max_inflight\n\
+             y.yaml:2:15: log.level: `loud` is unknown; known: error, warn, info, debug, trace\n\
+             y.yaml:2:29: log.format: expected text: put the value in quotes\n\
+             y.yaml:3:27: providers.p.vendor: expected text, found a list\n\
+             y.yaml:3:38: providers.p.http2: expected true or false\n\
+             y.yaml:3:46: providers.q: `vendor` is missing\n\
+             y.yaml:3:55: providers.q.http2: expected true or false\n\
+             y.yaml:4:39: models.m.targets[0].provider: expected text: put the value in quotes\n\
+             y.yaml:4:49: models.m.targets[0].model: expected text: put the value in quotes\n\
+             y.yaml:4:54: models.m.targets[1]: `provider` is missing\n\
+             y.yaml:4:77: models.m.lossy: `never` is unknown; known: refuse, drop\n\
+             y.yaml:5:23: limits.json_depth: expected a whole number, found a number",
         ),
         (
             "limits: { json_depth: -1 }\n",
@@ -125,6 +146,45 @@ fn variables_may_stand_for_numbers_and_switches() {
     assert_eq!(config.admin.hosts, ["a.b"]);
     let provider = config.providers.get("p").unwrap();
     assert!(provider.http2 && provider.api_key.is_none());
+    let text = "prices: { currency: CNY, rates: { USD: \"${RATE}\" } }\nteams: { t: { budget: { amount: \"${N}\" } } }\n";
+    let config = load_text("y.yaml", text, Path::new(""), &env);
+    let config = config.unwrap().config;
+    assert_eq!(config.prices.rates.get("USD"), Some(&7.25));
+    let budget = config.teams.get("t").unwrap().budget.as_ref().unwrap();
+    assert_eq!(budget.amount, Some(7.0));
+    for (number, said) in [
+        ("${KEY}", "expected a number; the variable holds none"),
+        ("${INF:-inf}", "expected a number; the variable holds none"),
+        ("7", "expected a number, found text"),
+    ] {
+        let said_of = errors(&format!(
+            "teams: {{ t: {{ budget: {{ amount: \"{number}\" }} }} }}\n"
+        ));
+        assert_eq!(
+            said_of,
+            format!("y.yaml:1:33: teams.t.budget.amount: {said}")
+        );
+    }
+}
+
+#[test]
+fn what_a_variable_leaves_empty_counts_as_absent() {
+    let text = "listen: ${NONE:-}\nlog: { level: \"${NONE:-}\" }\naudit: { dir: \"${NONE:-}\" }\ndrain: { limit: \"${NONE:-}\" }\n\
+                providers: { p: { vendor: v, discover: \"${NONE:-}\", headers: { x-a: \"${NONE:-}\" } } }\n";
+    let config = load_text("y.yaml", text, Path::new(""), &env);
+    let config = config.unwrap().config;
+    let default = Config::default();
+    assert_eq!(config.listen, default.listen);
+    assert_eq!(config.log.level, default.log.level);
+    assert_eq!(config.audit.dir, default.audit.dir);
+    assert_eq!(config.drain.limit, default.drain.limit);
+    assert!(config.providers.get("p").unwrap().headers.is_empty());
+    let said = errors("providers: { p: { vendor: \"${NONE:-}\" } }\ngrades: [ \"${NONE:-}\" ]\n");
+    assert_eq!(
+        said,
+        "y.yaml:1:17: providers.p: `vendor` is missing\n\
+         y.yaml:2:11: grades[0]: expected text, found nothing"
+    );
 }
 
 #[test]

@@ -72,7 +72,7 @@ pub struct Provider {
     /// Headers to add to every call; their values count as secrets.
     #[serde(default, deserialize_with = "each::named")]
     pub headers: BTreeMap<String, Secret>,
-    /// Most connections to it per worker.
+    /// Most idle connections that a worker keeps to it. How many requests it answers at a time, `limits.concurrent` says.
     #[serde(default = "max_connections")]
     pub max_connections: u32,
     /// Its own list of models joins `models`, by the names that it has there; a name that `models` has stays what it is.

@@ -11,8 +11,8 @@ use super::{ConfigStore, Reloaded, Report};
 use crate::config::apart::apart;
 use crate::config::build::{Built, Found, Ground, build, unix_ms};
 use crate::config::files::Watched;
-use crate::config::load::{Loaded, load};
-use crate::config::problem::Problem;
+use crate::config::load::{Loaded, load_again};
+use crate::config::problem::{Place, Problem, Severity};
 use crate::config::snapshot::Snapshot;
 use crate::identity;
 
@@ -34,7 +34,7 @@ impl ConfigStore {
         let now = SystemTime::now();
         let before = self.load();
         let outcome = apart(
-            || load(&self.path, &*self.env),
+            || load_again(&self.path, &*self.env),
             |loaded| Ok((kept(loaded), self.make(loaded, &before, now)?)),
         );
         match outcome {
@@ -49,11 +49,13 @@ impl ConfigStore {
                     self.moment(),
                 );
                 let keys_stopped = keys_stopped + people;
+                let mut warnings = built.warnings;
+                warnings.extend(self.bared(&before, &after));
                 let report = Report {
                     version: after.version,
                     keys_stopped,
                     needs_restart: needs_restart(&before, &after),
-                    warnings: built.warnings,
+                    warnings,
                 };
                 self.tell(
                     why,
@@ -77,6 +79,18 @@ impl ConfigStore {
                 Err(problems)
             }
         }
+    }
+
+    /// That the data endpoint had TLS and now has none: nothing else of a reload sends keys and prompts in the clear.
+    fn bared(&self, before: &Snapshot, after: &Snapshot) -> Option<Problem> {
+        (before.tls.is_some() && after.tls.is_none()).then(|| Problem {
+            severity: Severity::Warning,
+            file: self.path.display().to_string(),
+            place: Place::default(),
+            path: "tls".into(),
+            message: "was there and is gone: new connections are plain http, keys and prompts travel unencrypted".into(),
+            suggestion: None,
+        })
     }
 
     /// Puts `after` in the place of `before`, with the dynamic keys as it understands them. Returns how many keys ended.
@@ -193,10 +207,9 @@ pub fn log(why: &'static str, outcome: &Result<Report, Vec<Problem>>) {
 fn needs_restart(before: &Snapshot, after: &Snapshot) -> Vec<&'static str> {
     type Get = fn(&Snapshot) -> String;
     let differ = |get: Get| get(before) != get(after);
-    let rows: [(&'static str, Get); 7] = [
+    let rows: [(&'static str, Get); 6] = [
         ("listen", |s| s.listen.to_string()),
         ("admin.listen", |s| s.admin.listen.to_string()),
-        ("tls", |s| s.tls.is_some().to_string()),
         ("audit", |s| format!("{:?}", s.audit.at_start())),
         ("runtime", |s| format!("{:?}", s.runtime)),
         ("state", |s| s.state.mark.to_string()),

@@ -129,6 +129,8 @@ async fn refuses_replies() {
         (&[b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabc"], Kind::CutShort),
         (&[b"HTTP/1.1 200 OK\r\nX: "], Kind::Malformed),
         (&[b"HTTP/1.1 200 OK\r\nX: ", &[b'a'; 5000]], Kind::Malformed),
+        // Whole in one read, too.
+        (&[&[b"HTTP/1.1 200 OK\r\nX: ".as_slice(), &[b'a'; 4096], b"\r\n\r\n"].concat()], Kind::Malformed),
         (&[], Kind::CutShort),
     ];
     for (parts, kind) in bad {
