@@ -204,7 +204,7 @@ mod tests {
     fn clients_hear_whether_to_come_back_and_when() {
         let days = |fault: Fault| fault.retry_after(Duration::from_secs(3 * 86_400));
         let after = |fault: Fault| {
-            let reply = response(OpenAiChat.refusal(&fault), &fault);
+            let reply = response(OpenAiChat.refusal(&fault, ""), &fault);
             let text = String::from_utf8(reply.headers.as_bytes().to_vec()).unwrap();
             let of = |name: &str| {
                 let mut lines = text.lines();
