@@ -317,11 +317,35 @@ async fn a_transcript_is_of_the_form_that_was_asked_for() {
         form += "--b--\r\n";
         let asked = Ask::post(gateway.listen, "/v1/audio/transcriptions")
             .key(KEY)
+            .bytes(form)
             .without("content-type")
-            .header("content-type", "multipart/form-data; boundary=b")
-            .bytes(form);
+            .header("content-type", "multipart/form-data; boundary=b");
         let reply = asked.send().await;
         assert_eq!(reply.status, status, "{format}: {}", reply.text());
         assert_eq!(reply.text().contains(PLANTED), status == 200, "{format}");
+    }
+}
+
+#[tokio::test]
+async fn counts_that_end_in_zeros_are_those_before() {
+    let counted = |prompt: u64, completion: u64| {
+        format!(
+            "data: {{\"id\":\"c-1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\"choices\":[],\"usage\":{{\"prompt_tokens\":{prompt},\"completion_tokens\":{completion}}}}}\n\n"
+        )
+    };
+    let events = text_event("said") + &counted(3, 60) + &counted(0, 0) + end_events();
+    let upstream = Upstream::saying(sse(&events)).await;
+    let mut config = Config::new();
+    config.plain_at("m", &upstream.origin());
+    let gateway = Gateway::start(&config).await;
+    for dialect in ["chat", "messages", "dashscope"] {
+        let reply = ask(&gateway, dialect, "m", true).send().await;
+        let closing = gateway.record(&reply).await;
+        let tokens = &closing["tokens"];
+        let told = (&tokens["prompt"], &tokens["completion"]);
+        assert_eq!(told, (&json!(3), &json!(60)), "{dialect}: {closing}");
+        if dialect != "chat" {
+            assert!(reply.text().contains("_tokens\":60"), "{}", reply.text());
+        }
     }
 }

@@ -318,3 +318,22 @@ impl Saying {
         self.finished.clear();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Usage;
+
+    #[test]
+    fn the_last_count_that_is_not_zero_counts() {
+        let of = |prompt, completion| Usage {
+            prompt,
+            completion,
+            ..Usage::default()
+        };
+        let reports = [of(3, 0), of(3, 60), of(0, 0), of(4, 0), of(0, 61)];
+        let last = reports
+            .into_iter()
+            .reduce(|before, report| report.after(Some(before)));
+        assert_eq!(last, Some(of(4, 61)));
+    }
+}
