@@ -68,7 +68,7 @@ pub(super) struct Full {
     /// Nanoseconds from one turn to the next, where it is a rate of requests that is full.
     pace_ns: u64,
     /// Whether waiting can help.
-    waits: bool,
+    pub(super) waits: bool,
 }
 
 impl Full {

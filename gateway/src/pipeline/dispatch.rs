@@ -103,7 +103,9 @@ pub(super) async fn dispatch(exchange: &mut Exchange, routed: &Routed) -> Result
             Ok(sent) => return Ok(sent),
             Err(Missed::Final(fault)) => return Err(fault),
             Err(Missed::Unsuited(fault) | Missed::Failed(fault)) => last = fault,
-            Err(Missed::Full(of)) => full.push(of),
+            Err(Missed::Full(of)) if of.waits => full.push(of),
+            // What the vendor said itself is the better answer.
+            Err(Missed::Full(_)) => break,
         }
     }
     while !full.is_empty() && exchange.attempts() < most {

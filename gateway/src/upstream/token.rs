@@ -21,9 +21,11 @@ use crate::tasks;
 const MARGIN: Duration = Duration::from_secs(30);
 /// No token is taken for shorter than this, whatever its vendor says: so often at most tokens are fetched.
 const LIFETIME_MIN: Duration = Duration::from_secs(2);
-/// A vendor that refuses the tokens that it gave is not asked for more of them than so many, in such a time.
+/// A vendor that refuses us, or the tokens that it gave, is not asked for more of them than so many times, in such a time.
 const REFUSED_MAX: u32 = 3;
 const REFUSED_PER: Duration = Duration::from_secs(60);
+/// The reason of such a fault.
+const REFUSED: &str = "auth_failed";
 /// One fetch, at most.
 const FETCH_MAX: Duration = Duration::from_secs(15);
 /// After a fetch that failed, who asks hears the same for so long; twice as long after each other one, up to the longest.
@@ -90,7 +92,7 @@ pub struct Cell {
 /// What is known of the fetches so far. Held while one runs.
 #[derive(Debug, Default)]
 struct Flight {
-    /// Tokens that were fetched in place of refused ones, since then.
+    /// Fetches that were refused, or in place of refused tokens, since then.
     refused: u32,
     since: Option<Instant>,
     /// How the last fetch failed, until when that is believed, and for how long in all.
@@ -102,14 +104,11 @@ impl Flight {
     ///
     /// # Errors
     /// Why not.
-    fn may_fetch(&mut self, refused: bool) -> Result<(), Fault> {
+    fn may_fetch(&mut self) -> Result<(), Fault> {
         if let Some((fault, until, _)) = &self.failed
             && Instant::now() < *until
         {
             return Err(fault.clone());
-        }
-        if !refused {
-            return Ok(());
         }
         if self.since.is_none_or(|since| since.elapsed() > REFUSED_PER) {
             (self.since, self.refused) = (Some(Instant::now()), 0);
@@ -118,11 +117,15 @@ impl Flight {
             return Ok(());
         }
         Err(Fault::new(Kind::UpstreamError)
-            .reason("auth_failed")
+            .reason(REFUSED)
             .detail("tokens refused again and again"))
     }
 
     fn failed(&mut self, fault: &Fault) {
+        if fault.why() == REFUSED {
+            self.refused += 1;
+            return;
+        }
         let last = self.failed.take();
         let pause = last.map_or(PAUSE, |(.., pause)| PAUSE_MAX.min(pause * 2));
         self.failed = Some((fault.clone(), Instant::now() + pause, pause));
@@ -166,12 +169,11 @@ impl Cell {
         {
             return Ok(token);
         }
-        let refused = rejected.is_some();
-        if let Err(fault) = flight.may_fetch(refused) {
+        if let Err(fault) = flight.may_fetch() {
             return fallback.ok_or(fault);
         }
         let (tell, told) = tokio::sync::oneshot::channel();
-        let (cell, work) = (Arc::clone(self), fetch());
+        let (cell, work, refused) = (Arc::clone(self), fetch(), rejected.is_some());
         tasks::detach(async move {
             let fetched = cell.run(&mut flight, refused, work).await;
             drop(flight);
