@@ -2,6 +2,8 @@
 //!
 //! Accepts the legacy `functions` and `function_call` as tools. Fields it does not know are kept as they stood.
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 use wire::canon::{
     Blob, Format, Part, Proof, Raw, Request, Role, Settings, Str, Tool, ToolCall, ToolChoice, Turn,
@@ -100,8 +102,8 @@ fn only_allowed(body: &Bytes, root: Value<'_>, request: &mut Request) {
         Str::of(body, name?)
     });
     let names: Vec<Str> = names.collect();
-    let is_allowed =
-        |tool: &Tool| matches!(tool, Tool::Function { name, .. } if names.contains(name));
+    let names: HashSet<&[u8]> = names.iter().map(|name| &name.bytes()[..]).collect();
+    let is_allowed = |tool: &Tool| matches!(tool, Tool::Function { name, .. } if names.contains(&name.bytes()[..]));
     if !request.tools.iter().any(is_allowed) {
         return;
     }

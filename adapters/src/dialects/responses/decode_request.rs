@@ -3,6 +3,8 @@
 //! Items that follow each other and are all the model's are one turn, as the other dialects have it. What no other dialect
 //! has a word for is named in [`Request::lost`].
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 use wire::canon::{Blob, Format, Part, Raw, Request, Role, Str, Tool, ToolCall, ToolChoice, Turn};
 use wire::facts::RequestFacts;
@@ -238,9 +240,8 @@ impl Reading<'_> {
 
     /// Of all tools only those: other dialects have no word for a choice among some.
     fn only(&mut self, allowed: &[Str]) {
-        self.request
-            .tools
-            .retain(|tool| matches!(tool, Tool::Function { name, .. } if allowed.contains(name)));
+        let allowed: HashSet<&[u8]> = allowed.iter().map(|name| &name.bytes()[..]).collect();
+        self.request.tools.retain(|tool| matches!(tool, Tool::Function { name, .. } if allowed.contains(&name.bytes()[..])));
         if self.request.tools.is_empty() {
             self.request.tool_choice = None;
         }
