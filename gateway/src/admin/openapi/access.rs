@@ -15,6 +15,10 @@ pub(super) fn schemas() -> Map<String, Value> {
         "note": { "type": "string", "description": "For people; at most 1024 bytes" },
         "labels": { "type": "object", "additionalProperties": { "type": "string" }, "description": "At most 32" },
     });
+    let patch = json!({
+        "note": { "type": ["string", "null"], "description": "For people; at most 1024 bytes" },
+        "labels": { "type": ["object", "null"], "additionalProperties": { "type": ["string", "null"] }, "description": "At most 32; null takes one out, or all" },
+    });
     let name = json!({ "name": { "type": "string" } });
     let of_team = json!({ "name": { "type": "string" }, "source": source(), "status": { "enum": ["active", "unfit"] }, "why": why() });
     let rotation = json!({
@@ -26,7 +30,7 @@ pub(super) fn schemas() -> Map<String, Value> {
         ("NewKey", with(&key, &[&words, &new_hash()], &[])),
         (
             "KeyPatch",
-            with(&without(&key, &["id", "hash"]), &[&words], &[]),
+            with(&without(&key, &["id", "hash"]), &[&patch], &[]),
         ),
         (
             "Key",
@@ -37,7 +41,7 @@ pub(super) fn schemas() -> Map<String, Value> {
             ),
         ),
         ("NewTeam", with(&team, &[&words, &name], &["name"])),
-        ("TeamPatch", with(&team, &[&words], &[])),
+        ("TeamPatch", with(&team, &[&patch], &[])),
         (
             "Team",
             with(
