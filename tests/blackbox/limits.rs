@@ -145,7 +145,7 @@ async fn of_many_at_once_one_passes_a_budget_for_one() {
         } else {
             // Nothing is spent yet: what another holds may be free in a moment.
             let reply = live.rest().await;
-            reply.refused(429, "rate_limit_exceeded");
+            reply.refused(429, "budget_exceeded");
             assert_eq!(reply.header("retry-after"), Some("1"));
             assert_eq!(reply.header("x-should-retry"), None);
         }

@@ -29,6 +29,8 @@ use crate::telemetry::queue::QueueMeters;
 const AGAIN_HERE: Duration = Duration::from_secs(1);
 /// When a shared store is: room that another gateway's request frees is told to nobody here.
 const AGAIN_SHARED: Duration = Duration::from_millis(50);
+/// For so long at most a vendor's word is taken for it that it has no room: one that says "in a year" is asked again.
+const SHUT_MAX: Duration = Duration::from_secs(600);
 /// The whole of a limit, in the unit of what waits in a line.
 const WHOLE: u64 = 1 << 32;
 
@@ -126,7 +128,7 @@ pub(super) fn throttled(
     let Some(after) = after else {
         return Err(fault);
     };
-    let first_ns = nanos(after);
+    let first_ns = nanos(after.min(SHUT_MAX));
     let now_ns = limits::now(exchange).mono_ns;
     let pen = match &target.room {
         Some(room) => Arc::clone(&room.pen),

@@ -321,10 +321,10 @@ pub(super) fn fault(limited: &Limited, charges: &[Charge]) -> Fault {
             limit.amount
         )
     };
-    let kind = if budget && !limited.held {
-        Kind::BudgetSpent
-    } else {
-        Kind::RateLimited
+    let kind = match limited.held {
+        true => Kind::BudgetHeld,
+        false if budget => Kind::BudgetSpent,
+        false => Kind::RateLimited,
     };
     let fault = Fault::new(kind)
         .reason(reason(level, limit.unit, limit.window))

@@ -72,8 +72,7 @@ fn response(told: ErrorBody, fault: &Fault) -> Response {
 /// Whether the same request fails again, whatever its status says: what is spent, here or at the vendor, and a credential of
 /// ours that is refused.
 fn is_final(fault: &Fault) -> bool {
-    fault.public_code() == Code::BudgetExceeded
-        || matches!(fault.why(), "quota_exhausted" | "auth_failed")
+    fault.kind() == Kind::BudgetSpent || matches!(fault.why(), "quota_exhausted" | "auth_failed")
 }
 
 /// Names of our headers, parsed when this is compiled.
@@ -220,6 +219,8 @@ mod tests {
         let (no, free) = (Some("false"), None);
         assert_eq!(after(days(Kind::BudgetSpent.into())), said("259200", no));
         assert_eq!(after(days(Kind::Throttled.into())), said("86400", free));
+        let held = Fault::new(Kind::BudgetHeld).retry_after(COME_BACK);
+        assert_eq!(after(held), said("1", free));
         for kind in [Kind::Draining, Kind::Overloaded, Kind::LedgerDown] {
             assert_eq!(after(kind.into()), said("1", free));
         }

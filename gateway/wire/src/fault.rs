@@ -25,6 +25,8 @@ pub enum Kind {
     RateLimited,
     /// A budget of ours is spent.
     BudgetSpent,
+    /// Requests that run hold what is left of a budget of ours: it may have room in a moment.
+    BudgetHeld,
     /// A policy of ours refused.
     Refused,
     /// No provider of the model has the clearance.
@@ -203,7 +205,7 @@ const fn row(
 
 /// Kind → status, code, label, default retry, log level. Statuses and codes: `governance/threats.md`, section 2.
 #[rustfmt::skip]
-pub const TABLE: [Row; 25] = {
+pub const TABLE: [Row; 26] = {
     use Retry::{NextTarget, No};
     use Side::{Downstream, Ours, Upstream};
     use Kind as K; use Code as C; use Level as L;
@@ -215,6 +217,7 @@ pub const TABLE: [Row; 25] = {
         row(K::TooLarge, Downstream, 413, C::RequestTooLarge, "too_large", No, L::Info, "The request is too large."),
         row(K::RateLimited, Downstream, 429, C::RateLimitExceeded, "rate_limited", No, L::Info, "A rate limit was reached."),
         row(K::BudgetSpent, Downstream, 429, C::BudgetExceeded, "budget_spent", No, L::Info, "The budget is spent."),
+        row(K::BudgetHeld, Downstream, 429, C::BudgetExceeded, "budget_held", No, L::Info, "Requests that run hold what is left of the budget."),
         row(K::Refused, Downstream, 403, C::PolicyRefused, "refused", No, L::Info, "A policy refused this request."),
         row(K::NoClearedProvider, Downstream, 403, C::NoClearedProvider, "no_cleared_provider", No, L::Info, "No provider of this model is cleared for the grade of this request."),
         row(K::ClientGone, Downstream, 499, C::InvalidRequest, "client_gone", No, L::Debug, "The client left."),

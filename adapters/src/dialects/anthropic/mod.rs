@@ -208,7 +208,8 @@ impl ClientDialect for Anthropic {
 fn error_status(fault: &Fault) -> u16 {
     let status = fault.http_status();
     match fault.public_code() {
-        Code::BudgetExceeded => 402,
+        // What only requests that run hold may be free in a moment.
+        Code::BudgetExceeded if fault.kind() != Kind::BudgetHeld => 402,
         Code::Overloaded => 529,
         Code::UpstreamTimeout => 504,
         Code::UpstreamError if status >= 500 => 500,
@@ -241,6 +242,7 @@ fn error_type(fault: &Fault) -> &'static str {
         }
         Code::ModelNotFound => "not_found_error",
         Code::RateLimitExceeded => "rate_limit_error",
+        Code::BudgetExceeded if fault.kind() == Kind::BudgetHeld => "rate_limit_error",
         Code::BudgetExceeded => "billing_error",
         Code::RequestTooLarge => "request_too_large",
         Code::UpstreamTimeout => "timeout_error",

@@ -272,6 +272,7 @@ fn errors_are_the_dialects() {
         (Fault::new(Kind::RateLimited), 429, "rate_limit_error"),
         (Fault::new(Kind::Throttled), 429, "rate_limit_error"),
         (Fault::new(Kind::BudgetSpent), 402, "billing_error"),
+        (Fault::new(Kind::BudgetHeld), 429, "rate_limit_error"),
         (Fault::new(Kind::FirstByteTimeout), 504, "timeout_error"),
         (Fault::new(Kind::UpstreamError), 500, "api_error"),
         (

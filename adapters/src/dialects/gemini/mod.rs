@@ -235,7 +235,8 @@ impl ClientDialect for Gemini {
 fn error_status(fault: &Fault) -> u16 {
     let status = fault.http_status();
     match fault.public_code() {
-        Code::BudgetExceeded => 402,
+        // What only requests that run hold may be free in a moment.
+        Code::BudgetExceeded if fault.kind() != Kind::BudgetHeld => 402,
         Code::Overloaded => 503,
         Code::UpstreamTimeout => 504,
         _ if status >= 500 => 500,

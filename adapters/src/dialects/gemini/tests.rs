@@ -410,6 +410,7 @@ fn errors_are_the_dialects() {
         (Fault::new(Kind::TooLarge), 413, "INVALID_ARGUMENT"),
         (Fault::new(Kind::RateLimited), 429, "RESOURCE_EXHAUSTED"),
         (Fault::new(Kind::BudgetSpent), 402, "RESOURCE_EXHAUSTED"),
+        (Fault::new(Kind::BudgetHeld), 429, "RESOURCE_EXHAUSTED"),
         (Fault::new(Kind::FirstByteTimeout), 504, "DEADLINE_EXCEEDED"),
         (Fault::new(Kind::UpstreamError), 500, "INTERNAL"),
         (Fault::new(Kind::UpstreamRejected), 400, "INVALID_ARGUMENT"),

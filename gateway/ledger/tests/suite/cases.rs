@@ -79,7 +79,19 @@ async fn the_refused_are_charged_to_none(bench: Bench) {
     let budget = bench.meter("a", limit(Unit::Cost, MONTH, 100));
     let held = bench.meter("a", limit(Unit::Concurrent, Window::Held, 5));
     let all = [(&requests, 1), (&held, 1), (&budget, 100)];
-    let _lease = bench.take(&all).await.unwrap();
+    let lease = bench.take(&all).await.unwrap();
+    let (meter, retry_ns, _) = limited(bench.take(&all).await);
+    assert!(Arc::ptr_eq(&meter, &budget));
+    // What is only held may be free in a moment.
+    assert_eq!(retry_ns, None);
+    assert_eq!(bench.left(&requests).await, 9);
+    assert_eq!(bench.left(&held).await, 4);
+    let used = Used {
+        tokens: 0,
+        cost_nano: 100,
+    };
+    lease.settle(used, now());
+    bench.comes_to(&held, 5).await;
     let (meter, retry_ns, _) = limited(bench.take(&all).await);
     assert!(Arc::ptr_eq(&meter, &budget));
     assert!(
@@ -87,7 +99,6 @@ async fn the_refused_are_charged_to_none(bench: Bench) {
         "{retry_ns:?}"
     );
     assert_eq!(bench.left(&requests).await, 9);
-    assert_eq!(bench.left(&held).await, 4);
 }
 
 async fn a_settled_estimate_is_what_was_used(bench: Bench) {
