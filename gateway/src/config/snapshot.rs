@@ -376,8 +376,6 @@ pub struct Target {
     /// Heads of requests that are always the same, filled by whoever makes them first: by dialect as the vendor lists them, for
     /// whole replies and for streams.
     pub heads: Box<[[OnceLock<Arc<Head>>; 2]]>,
-    /// The provider's: the vendor itself may shut it for a while.
-    pub door: Arc<Door>,
     /// What the vendor allows us of it; `None`: nobody said.
     pub room: Option<Arc<Room>>,
 }

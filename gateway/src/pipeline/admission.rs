@@ -85,11 +85,11 @@ pub(super) async fn enter(
     routed: &Routed,
     (at, target): (usize, &Target),
 ) -> Result<(), Full> {
-    if target.room.is_none() && target.door.is_calm() {
+    let Some(room) = &target.room else {
         return Ok(());
-    }
+    };
     let now = limits::now(exchange);
-    if let Err(first_ns) = target.door.passes(&target.model, now.mono_ns) {
+    if let Err(first_ns) = room.door.passes(&room.pen, now.mono_ns) {
         let fault = if first_ns > 0 {
             closed(target, first_ns)
         } else {
@@ -100,12 +100,9 @@ pub(super) async fn enter(
             fault,
             first_ns,
             pace_ns: 0,
-            waits: target.room.is_some(),
+            waits: true,
         });
     }
-    let Some(room) = &target.room else {
-        return Ok(());
-    };
     let charges = charges(exchange, routed, room);
     match ask(exchange, room, &charges).await {
         Ok(()) => Ok(()),
@@ -125,18 +122,14 @@ pub(super) fn throttled(
     let after = fault
         .come_back()
         .filter(|_| fault.kind() == Kind::Throttled);
-    let Some(after) = after else {
+    let (Some(room), Some(after)) = (&target.room, after) else {
         return Err(fault);
     };
     let first_ns = nanos(after.min(SHUT_MAX));
     let now_ns = limits::now(exchange).mono_ns;
-    let pen = match &target.room {
-        Some(room) => Arc::clone(&room.pen),
-        None => Arc::from(&*target.model),
-    };
-    target.door.close(&pen, now_ns.saturating_add(first_ns));
-    if target.room.is_none() || fault.retry_advice() == Retry::No {
-        // There is no line to wait in, or nothing of it can be sent again: the others hear of it all the same.
+    room.door.close(&room.pen, now_ns.saturating_add(first_ns));
+    if fault.retry_advice() == Retry::No {
+        // Nothing of it can be sent again: the others hear of it all the same.
         return Err(fault);
     }
     Ok(Full {
@@ -173,7 +166,6 @@ pub(super) async fn wait(
     for index in 0..full.len() {
         let Some(of) = full.get(index) else { break };
         let Some(room) = room(routed, of.at) else {
-            told = told.or_else(|| Some(full.get_mut(index)?.told()));
             continue;
         };
         let charges = charges(exchange, routed, &room);
@@ -227,13 +219,9 @@ pub(super) async fn wait(
 }
 
 impl Full {
-    fn told(&mut self) -> Fault {
-        std::mem::replace(&mut self.fault, Kind::Overloaded.into())
-    }
-
     /// What a client is told that may not even wait.
     fn turned(&mut self, turned: Turned) -> Fault {
-        let fault = self.told();
+        let fault = std::mem::replace(&mut self.fault, Kind::Overloaded.into());
         let (Turned::Full { after_ns } | Turned::Late { after_ns }) = turned;
         if after_ns == 0 || !self.waits {
             return fault;

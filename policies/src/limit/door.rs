@@ -187,18 +187,12 @@ impl Door {
         }
     }
 
-    /// Whether nothing is shut and nobody waits.
-    #[must_use]
-    pub fn is_calm(&self) -> bool {
-        self.busy.load(Ordering::Acquire) == 0
-    }
-
     /// Whether one that comes now may ask the limits, past nobody that waits.
     ///
     /// # Errors
     /// Nanoseconds until the vendor lets us in again; 0 if it is only for others.
     pub fn passes(&self, pen: &str, now_ns: u64) -> Result<(), u64> {
-        if self.is_calm() {
+        if self.busy.load(Ordering::Acquire) == 0 {
             return Ok(());
         }
         let mut state = self.lock();

@@ -57,7 +57,6 @@ pub(super) fn join(
                 shown: [Named::new(&provider.name), Named::new(name)],
                 meters: OnceLock::new(),
                 heads: provider.no_heads(),
-                door: books.doors.of(&provider.name),
                 room: limits::room(&maker, config, &written)?,
             });
         }

@@ -48,7 +48,6 @@ pub(super) fn all(
                 shown: [Named::new(&provider.name), Named::new(&target.model)],
                 meters: OnceLock::new(),
                 heads: provider.no_heads(),
-                door: books.doors.of(&target.provider),
                 room: limits::room(&maker, config, target)?,
             });
         }
