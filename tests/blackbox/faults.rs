@@ -131,12 +131,6 @@ fn all_faults() -> BTreeSet<&'static str> {
         .collect()
 }
 
-/// A vendor that says when to come back is left alone so long, as to that model: streams ask for another one.
-fn as_asked(fault: &str, stream: bool) -> String {
-    let apart = stream && fault.contains("retryafter");
-    format!("{fault}{}", if apart { "@ping:1" } else { "" })
-}
-
 fn name(vendor: &str, fault: &str) -> String {
     let plain: String = fault
         .chars()
@@ -155,9 +149,7 @@ async fn bench(vendors: &[&'static str]) -> Bench {
     let mut config = Config::with(&sim, vendors.iter().copied());
     for vendor in vendors {
         for fault in all_faults() {
-            for fault in BTreeSet::from([false, true].map(|stream| as_asked(fault, stream))) {
-                config.fault(&name(vendor, &fault), vendor, &fault);
-            }
+            config.fault(&name(vendor, fault), vendor, fault);
         }
     }
     config.set(
@@ -172,8 +164,7 @@ const TEXT: &str = "PLANTED-PROMPT-5521 你好 🌏";
 
 impl Bench {
     fn ask(&self, vendor: &str, fault: &str, stream: bool) -> Ask {
-        let fault = as_asked(fault, stream);
-        let ask = self.gateway.chat(&name(vendor, &fault), TEXT);
+        let ask = self.gateway.chat(&name(vendor, fault), TEXT);
         if stream {
             ask.with(|body| body["stream"] = true.into())
         } else {

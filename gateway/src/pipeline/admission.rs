@@ -70,7 +70,7 @@ pub(super) struct Full {
     /// Nanoseconds from one turn to the next, where it is a rate of requests that is full.
     pace_ns: u64,
     /// Whether waiting can help.
-    pub(super) waits: bool,
+    waits: bool,
 }
 
 impl Full {

@@ -39,10 +39,8 @@ pub(super) const REPLY_LIMITS: json::Limits = json::Limits {
     elements: u32::MAX,
     number: 64,
 };
-/// Pause before the same target is tried once more: so long for each attempt so far, or as long as the vendor says.
+/// Pause before the same target is tried once more: so long for each attempt so far, and up to as long again.
 const PAUSE: Duration = Duration::from_millis(100);
-/// The longest such pause.
-const PAUSE_MAX: Duration = Duration::from_secs(2);
 
 /// A reply that has begun well.
 pub(super) enum Sent {
@@ -103,9 +101,7 @@ pub(super) async fn dispatch(exchange: &mut Exchange, routed: &Routed) -> Result
             Ok(sent) => return Ok(sent),
             Err(Missed::Final(fault)) => return Err(fault),
             Err(Missed::Unsuited(fault) | Missed::Failed(fault)) => last = fault,
-            Err(Missed::Full(of)) if of.waits => full.push(of),
-            // What the vendor said itself is the better answer.
-            Err(Missed::Full(_)) => break,
+            Err(Missed::Full(of)) => full.push(of),
         }
     }
     while !full.is_empty() && exchange.attempts() < most {
@@ -246,7 +242,6 @@ fn pause(exchange: &Exchange, routed: &Routed, fault: &Fault) -> Option<Duration
     let passes = match fault.kind() {
         Kind::ConnectFailed => ["unreachable", "connect_timeout"].contains(&why),
         Kind::CutShort => why == "closed_early",
-        Kind::Throttled => why != "quota_exhausted" && fault.come_back().is_some(),
         Kind::UpstreamError => {
             let status = fault.http_status();
             let ours = ["auth_failed", "not_permitted"].contains(&why);
@@ -254,17 +249,16 @@ fn pause(exchange: &Exchange, routed: &Routed, fault: &Fault) -> Option<Duration
         }
         _ => false,
     };
-    if !passes || fault.retry_advice() != Retry::NextTarget {
+    // Where the vendor says when to come back, the client is told, and does.
+    if !passes || fault.come_back().is_some() || fault.retry_advice() != Retry::NextTarget {
         return None;
     }
     let times = u32::try_from(exchange.attempts()).unwrap_or(u32::MAX);
     let least = PAUSE.saturating_mul(times);
-    let wait = fault.come_back().unwrap_or_default().max(least);
     // Not all at once again.
     let spread = u64::try_from(least.as_millis()).unwrap_or(1).max(1);
-    let pause = wait + Duration::from_millis(exchange.worker.random() % spread);
-    let end = exchange.started + routed.model.clocks.total;
-    let in_time = wait <= PAUSE_MAX && Instant::now() + pause < end;
+    let pause = least + Duration::from_millis(exchange.worker.random() % spread);
+    let in_time = Instant::now() + pause < exchange.started + routed.model.clocks.total;
     (in_time && exchange.worker.client.again.takes()).then_some(pause)
 }
 
