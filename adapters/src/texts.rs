@@ -10,7 +10,8 @@ use std::ops::Range;
 
 use memchr::memmem;
 use smallvec::SmallVec;
-use wire::facts::{Contents, Form, Media, Nested, Source, Text};
+use wire::facts::{Contents, Form, Media, Nested, Said, Saying, Source, Text};
+use wire::hold::Lane;
 use wire::json::{Tape, Type, Value};
 use wire::short::same;
 
@@ -78,6 +79,21 @@ struct Frame<'a> {
     element: u32,
 }
 
+impl<'a> Frame<'a> {
+    /// Of an object or an array behind `key`, in what is the value of `holder`.
+    fn of(node: Value<'a>, key: Option<Value<'a>>, holder: Option<Value<'a>>, path: u32) -> Self {
+        let array = node.kind() == Type::Array;
+        Self {
+            end: node.next(),
+            array,
+            key,
+            holder: if array { holder } else { key },
+            path,
+            element: 0,
+        }
+    }
+}
+
 /// Visits every string, key and number at or under `value`, in order; `skip` may leave out a member with all under it.
 /// Iterative: depth costs a frame, not the stack.
 fn walk<'a>(
@@ -129,16 +145,8 @@ fn walk<'a>(
         }
         match node.kind() {
             Type::Object | Type::Array => {
-                let array = node.kind() == Type::Array;
-                let above = frames.last().and_then(|frame| frame.holder);
-                frames.push(Frame {
-                    end: node.next(),
-                    array,
-                    key,
-                    holder: if array { above } else { key },
-                    path,
-                    element: 0,
-                });
+                let holder = frames.last().and_then(|frame| frame.holder);
+                frames.push(Frame::of(node, key, holder, path));
             }
             Type::String | Type::Number => visit(Visit {
                 value: node,
@@ -202,6 +210,32 @@ pub(crate) fn leaves<'a>(
             }
             _ => {}
         }
+    });
+}
+
+/// Greatest field of a lane that is told by the place of a text; those above are the dialects' own.
+pub(crate) const PLACES_MAX: u32 = u32::MAX >> 1;
+
+/// Says every leaf at or under a member of a reply, each complete in itself, in lanes of a choice's part by where it stands.
+/// `skip` as in [`walk`].
+pub(crate) fn say_alone<'a>(
+    (tape, body): (&'a Tape, &'a [u8]),
+    member: (Option<Value<'a>>, Value<'a>),
+    skip: impl FnMut(Value<'a>, Value<'a>) -> bool,
+    (choice, part): (u32, u32),
+    saying: &mut Saying,
+) {
+    leaves(tape, body, member, skip, |span, _, place, leaf| {
+        saying.said.push(Said {
+            lane: Lane {
+                choice,
+                part,
+                field: place & PLACES_MAX,
+            },
+            span,
+            nested: leaf.nested(false),
+            whole: true,
+        });
     });
 }
 

@@ -9,7 +9,8 @@ use wire::json::{self, Value};
 use wire::{Fault, Kind, Rope};
 
 use crate::dialect::{Dropped, Lossy};
-use crate::quirks::{Judged, Loss, Quirks, lose, weight};
+use crate::quirks::judge::weight;
+use crate::quirks::{Judged, Loss, Quirks, lose};
 
 /// Up to here a copy costs less than another piece in the rope (`wire::rope::FLATTEN_BYTES` draws the same line for a
 /// whole rope).

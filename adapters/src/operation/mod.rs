@@ -18,7 +18,7 @@ use wire::operation::{Done, Reply, Work};
 use wire::{Fault, Kind, Rope};
 
 use crate::dialect::{DialectId, Dropped, Lossy, lose};
-use crate::dialects::openai_chat::lens::read_usage;
+use crate::dialects::openai_chat::usage::read_usage;
 use crate::places::Asks;
 use crate::quirks::{self, Loss, PLAIN, Quirks, StreamUsage};
 use crate::vendor::Parts;

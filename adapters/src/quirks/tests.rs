@@ -1,7 +1,7 @@
 //! Rules one by one, and what may be lost.
 
 use super::*;
-use wire::json::{Limits, scan};
+use wire::json::{Limits, Value, scan};
 
 #[expect(clippy::needless_pass_by_value, reason = "a table row is moved in")]
 fn check(rule: Rule, name: &str, raw: &str, want: Judged) {

@@ -168,10 +168,10 @@ fn assemble(loaded: &Loaded, ground: &Ground<'_>, files: &mut Files<'_>) -> Opti
         providers,
         models,
         listen: Listen::parse(&config.listen).ok()?,
-        tls_ends_ms: match &tls {
-            Some(Some(tls)) => pem::first_end_ms(&tls.identity.certs),
-            _ => None,
-        },
+        tls_ends_ms: tls
+            .iter()
+            .flatten()
+            .find_map(|tls| pem::first_end_ms(&tls.identity.certs)),
         // Absent and unreadable must not be mixed up: TLS asked for is TLS given.
         tls: match tls {
             Some(tls) => Some(files.usable(&["tls".into()], crate::server::tls::server(&tls?))?),

@@ -139,34 +139,11 @@ impl Asker<'_> {
             host: &provider.host,
             base_path: &provider.base_path,
         };
-        let body = written(&body, &call, spoken, quirks)?;
-        let mut parts = Parts::default();
-        vendor.prepare(&call, &provider.credential(), &mut parts)?;
-        let mut path_and_query = parts.path_behind(&provider.base_path);
-        let body = vendor.body(&provider.credential(), &body);
-        let websocket = vendor.info().websocket;
-        let mut headers = self.headers(parts.headers, stream);
-        if websocket {
-            headers.remove(&CONTENT_TYPE);
-            headers.remove(&ACCEPT);
-        }
-        let signed = (path_and_query.as_str(), &body);
-        vendor.sign(&call, &provider.credential(), signed, &mut headers)?;
-        if !parts.query.is_empty() {
-            path_and_query.push('?');
-            path_and_query.push_str(&parts.query);
-        }
-        let method = if websocket { Method::GET } else { Method::POST };
-        let request = Request {
-            head: request::Head::new(method, path_and_query, headers),
-            body,
-            after: Durable::NOW,
-            alone: true,
-        };
+        let request = self.request(&call, &written(&body, &call, spoken, quirks)?)?;
         let (client, at) = (self.client, &provider.endpoint);
         let begun = Instant::now();
         let mut first = None;
-        let (head, body) = if websocket {
+        let (head, body) = if vendor.info().websocket {
             let reply = client.open(at, &BOUNDS, &request, &mut false).await?;
             self.messages(reply).await?
         } else {
@@ -191,6 +168,35 @@ impl Asker<'_> {
                 pace,
             }),
         }
+    }
+
+    /// A call with this body, signed.
+    fn request(&self, call: &Call<'_>, body: &Rope) -> Result<Request, Fault> {
+        let provider = self.provider;
+        let vendor = provider.adapter.ok_or(Kind::Bug)?.0;
+        let mut parts = Parts::default();
+        vendor.prepare(call, &provider.credential(), &mut parts)?;
+        let mut path_and_query = parts.path_behind(&provider.base_path);
+        let body = vendor.body(&provider.credential(), body);
+        let websocket = vendor.info().websocket;
+        let mut headers = self.headers(parts.headers, call.stream);
+        if websocket {
+            headers.remove(&CONTENT_TYPE);
+            headers.remove(&ACCEPT);
+        }
+        let signed = (path_and_query.as_str(), &body);
+        vendor.sign(call, &provider.credential(), signed, &mut headers)?;
+        if !parts.query.is_empty() {
+            path_and_query.push('?');
+            path_and_query.push_str(&parts.query);
+        }
+        let method = if websocket { Method::GET } else { Method::POST };
+        Ok(Request {
+            head: request::Head::new(method, path_and_query, headers),
+            body,
+            after: Durable::NOW,
+            alone: true,
+        })
     }
 
     /// A reply over a WebSocket, which does not end of itself, up to its last message or its first error.

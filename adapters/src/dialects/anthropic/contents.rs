@@ -10,7 +10,7 @@ use wire::facts::{Contents, Form, Nested, RequestFacts, Said, Saying, Source};
 use wire::hold::Lane;
 use wire::json::{Tape, Type, Value};
 
-use crate::texts::{Mark, Own, Rules, is_blob, is_signature, is_textual, leaves, read_files};
+use crate::texts::{Mark, Own, Rules, is_blob, is_signature, is_textual, read_files, say_alone};
 
 /// Request fields.
 const RULES: Rules = Rules {
@@ -262,8 +262,6 @@ const THOUGHT: u32 = u32::MAX - 1;
 const ARGUMENTS: u32 = u32::MAX - 2;
 /// The same of arguments that are an object.
 const OBJECT: u32 = u32::MAX - 3;
-/// Hashes of other places stay below these.
-const OTHER_MAX: u32 = u32::MAX >> 1;
 
 /// Members of an event or a reply that are the dialect's or the vendor's own, not the model's.
 const NOT_SAID: [&str; 8] = [
@@ -396,25 +394,8 @@ impl<'s> Speaking<'s> {
             let scalar = !matches!(value.kind(), Type::Object | Type::Array);
             scalar && matches!(key.inner(), Some("type" | "index"))
         };
-        let said = &mut self.saying.said;
-        leaves(
-            self.tape,
-            self.data,
-            member,
-            skip,
-            |span, _, place, leaf| {
-                said.push(Said {
-                    lane: Lane {
-                        choice: 0,
-                        part,
-                        field: place & OTHER_MAX,
-                    },
-                    span,
-                    nested: leaf.nested(false),
-                    whole: true,
-                });
-            },
-        );
+        let from = (self.tape, self.data);
+        say_alone(from, member, skip, (0, part), self.saying);
     }
 }
 

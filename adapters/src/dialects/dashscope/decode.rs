@@ -10,7 +10,7 @@ use wire::{Fault, Kind, sse};
 
 use crate::dialect::Decoder;
 use crate::dialects::openai_chat::decode_reply::{Calls, data_of, scan, texts};
-use crate::dialects::openai_chat::lens;
+use crate::dialects::openai_chat::{lens, usage};
 
 /// Choices of one reply that are followed.
 const CHOICES_MAX: usize = 128;
@@ -104,7 +104,7 @@ impl Reader {
             }
             choice.pass(made, lens::finish_of(output), 0, out);
         }
-        if let Some((_, usage)) = lens::usage_of(root) {
+        if let Some((_, usage)) = usage::usage_of(root) {
             out.push(Event::Usage(usage));
         }
         Ok(())

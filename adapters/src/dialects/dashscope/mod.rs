@@ -25,7 +25,7 @@ use crate::dialect::{
     ClientDialect, Decoder, Dialect, DialectId, Encoded, Encoder, ErrorBody, Forward, Lossy,
     ReplyHead, write_told,
 };
-use crate::dialects::openai_chat::lens;
+use crate::dialects::openai_chat::{lens, usage};
 use crate::places::{Asked, Asks, Endpoint, Listed, RequestHead};
 use crate::quirks::Quirks;
 use crate::vendor::Call;
@@ -65,7 +65,7 @@ impl Dialect for DashScope {
                 facts.content |= lens::has_content(choice);
             }
             facts.finish = finish(root);
-            if let Some((span, usage)) = lens::usage_of(root) {
+            if let Some((span, usage)) = usage::usage_of(root) {
                 facts.usage = Some(usage);
                 facts.usage_span = span;
             }
@@ -75,7 +75,7 @@ impl Dialect for DashScope {
 
     fn read_reply(&self, root: Value<'_>) -> ReplyFacts {
         ReplyFacts {
-            usage: lens::usage_of(root).map(|(_, usage)| usage),
+            usage: usage::usage_of(root).map(|(_, usage)| usage),
             finish: finish(root),
             ..ReplyFacts::default()
         }

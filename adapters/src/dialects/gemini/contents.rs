@@ -12,7 +12,7 @@ use wire::json::{Tape, Type, Value};
 
 use super::names::{get, is};
 use super::words::{CONFIG, ROOT, RULES};
-use crate::texts::{Mark, NONE, Own, is_signature, is_textual, leaves, read_files};
+use crate::texts::{Mark, NONE, Own, is_signature, is_textual, read_files, say_alone};
 
 /// All texts of a request.
 pub(super) fn of_request(body: &[u8], facts: &RequestFacts) -> Contents {
@@ -168,8 +168,6 @@ const ANSWER: u32 = u32::MAX;
 const THOUGHT: u32 = u32::MAX - 1;
 /// Arguments of a call; the part is its own.
 const OBJECT: u32 = u32::MAX - 2;
-/// Hashes of other places stay below these.
-const OTHER_MAX: u32 = u32::MAX >> 1;
 
 /// Members of a reply that are the dialect's or the vendor's own, not the model's.
 const NOT_SAID: [&str; 6] = [
@@ -302,20 +300,9 @@ impl<'s> Speaking<'s> {
 
     /// Anything else: every string is complete in itself.
     fn other(&mut self, member: (Option<Value<'s>>, Value<'s>), (choice, part): (u32, u32)) {
-        let said = &mut self.saying.said;
         let all = |_, _| false;
-        leaves(self.tape, self.data, member, all, |span, _, place, leaf| {
-            said.push(Said {
-                lane: Lane {
-                    choice,
-                    part,
-                    field: place & OTHER_MAX,
-                },
-                span,
-                nested: leaf.nested(false),
-                whole: true,
-            });
-        });
+        let from = (self.tape, self.data);
+        say_alone(from, member, all, (choice, part), self.saying);
     }
 }
 

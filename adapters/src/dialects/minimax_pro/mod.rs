@@ -13,7 +13,7 @@ use wire::json::{self, Type, Value};
 use wire::{Fault, sse};
 
 use crate::dialect::{Decoder, Dialect, DialectId, Encoded, Lossy};
-use crate::dialects::openai_chat::lens;
+use crate::dialects::openai_chat::{lens, usage};
 use crate::quirks::Quirks;
 use crate::vendor::Call;
 
@@ -126,7 +126,7 @@ fn finish(root: Value<'_>) -> Option<Finish> {
 /// The counts, and where they stand. Models that tell the sum alone have the answer's share of it estimated: it is the
 /// dearer one, and to call all of it prompt would cost too little.
 fn usage(root: Value<'_>) -> Option<(std::ops::Range<usize>, Usage)> {
-    let (span, mut usage) = lens::usage_of(root)?;
+    let (span, mut usage) = usage::usage_of(root)?;
     let counted = root.get("usage").is_some_and(|usage| {
         ["prompt_tokens", "completion_tokens"]
             .iter()

@@ -11,8 +11,8 @@ use wire::json::{self, Type, Value};
 use wire::sse;
 use wire::{Fault, Kind};
 
-use super::lens;
 use super::shape::{is_chunk, is_completion};
+use super::{lens, usage};
 use crate::dialect::Decoder;
 use crate::mold::Mold;
 
@@ -223,7 +223,7 @@ impl Reader {
             let withheld = lens::is_sensitive(root);
             self.choice(number).read(data, value, withheld, out)?;
         }
-        if let Some((_, usage)) = lens::usage_of(root) {
+        if let Some((_, usage)) = usage::usage_of(root) {
             out.push(Event::Usage(usage));
         }
         Ok(())

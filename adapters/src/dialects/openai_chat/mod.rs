@@ -12,6 +12,7 @@ pub(crate) mod lens;
 mod listing;
 pub mod request;
 pub(crate) mod shape;
+pub(crate) mod usage;
 
 use bytes::Bytes;
 use wire::canon;

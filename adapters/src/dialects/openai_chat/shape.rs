@@ -4,7 +4,8 @@
 use wire::facts::{Finish, ReplyFacts};
 use wire::json::{Type, Value};
 
-use super::lens::{finish_of, has_content, inner, is_sensitive, moderate, odd_finish, usage_of};
+use super::lens::{finish_of, has_content, inner, is_sensitive, moderate, odd_finish};
+use super::usage::usage_of;
 use crate::places::Asks;
 
 /// Longest sound that is believed: a day.

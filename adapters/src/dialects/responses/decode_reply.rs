@@ -14,7 +14,7 @@ use wire::{Fault, Kind};
 use super::{ENCRYPTED, lens};
 use crate::dialect::Decoder;
 use crate::dialects::openai_chat::decode_reply::{data_of, scan};
-use crate::dialects::openai_chat::lens::read_usage;
+use crate::dialects::openai_chat::usage::read_usage;
 use crate::mold::Mold;
 use crate::places::Asks;
 

@@ -10,8 +10,9 @@ use wire::facts::{EventFacts, Finish, ReplyFacts};
 use wire::json::{self, Value};
 use wire::sse;
 
-use crate::dialects::openai_chat::lens::{read_object, read_usage};
+use crate::dialects::openai_chat::lens::read_object;
 use crate::dialects::openai_chat::shape::{is_list_of_objects, is_wordless};
+use crate::dialects::openai_chat::usage::read_usage;
 use crate::places::Asks;
 
 /// A quote inside a JSON string is escaped, so this finds a member only.

@@ -9,7 +9,7 @@ use wire::hold::Lane;
 use wire::json::{Tape, Type, Value};
 
 use super::{items, lens};
-use crate::texts::{leaves, place_of};
+use crate::texts::{PLACES_MAX, place_of, say_alone};
 
 /// Which of its tellings a text is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -41,9 +41,8 @@ enum What {
 
 const WHATS: u32 = 8;
 const TELLINGS: u32 = 5;
-/// The first field of those that are made of a telling and a kind; hashes of other places stay below [`OTHER_MAX`].
+/// The first field of those that are made of a telling and a kind; hashes of other places stay below [`PLACES_MAX`].
 const FIRST: u32 = u32::MAX - WHATS * TELLINGS;
-const OTHER_MAX: u32 = u32::MAX >> 1;
 
 /// Members that are the dialect's or the vendor's own, not the model's.
 const NOT_SAID: &[&str] = &[
@@ -117,7 +116,7 @@ pub(super) fn of_reply(data: &[u8], tape: &Tape, saying: &mut Saying) {
                     Some(what) => speaking.text(value, part, telling, what),
                     // A kind of piece that is not known: it goes on from event to event all the same.
                     None if name == "delta" => {
-                        speaking.lane(value, part, place_of(&kind) & OTHER_MAX, Nested::No, false)
+                        speaking.lane(value, part, place_of(&kind) & PLACES_MAX, Nested::No, false)
                     }
                     None => speaking.other((Some(key), value), part),
                 }
@@ -298,25 +297,8 @@ impl<'s> Speaking<'s> {
             let scalar = !matches!(value.kind(), Type::Object | Type::Array);
             scalar && matches!(key.inner(), Some("type" | "index" | "status"))
         };
-        let said = &mut self.saying.said;
-        leaves(
-            self.tape,
-            self.data,
-            member,
-            skip,
-            |span, _, place, leaf| {
-                said.push(Said {
-                    lane: Lane {
-                        choice: 0,
-                        part,
-                        field: place & OTHER_MAX,
-                    },
-                    span,
-                    nested: leaf.nested(false),
-                    whole: true,
-                });
-            },
-        );
+        let from = (self.tape, self.data);
+        say_alone(from, member, skip, (0, part), self.saying);
     }
 }
 

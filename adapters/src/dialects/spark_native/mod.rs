@@ -14,7 +14,7 @@ use wire::json::{self, Type, Value};
 use wire::{Fault, sse};
 
 use crate::dialect::{Decoder, Dialect, DialectId, Encoded, Lossy};
-use crate::dialects::openai_chat::lens;
+use crate::dialects::openai_chat::{lens, usage};
 use crate::quirks::Quirks;
 use crate::vendor::Call;
 
@@ -122,7 +122,7 @@ fn finish(root: Value<'_>) -> Finish {
 /// The counts, and where they stand. Those of the question alone, without its history, are passed over.
 fn usage(root: Value<'_>) -> Option<(std::ops::Range<usize>, Usage)> {
     let usage = root.get("payload")?.get("usage")?.get("text")?;
-    Some((usage.span(), lens::read_usage(usage)?))
+    Some((usage.span(), usage::read_usage(usage)?))
 }
 
 #[cfg(test)]

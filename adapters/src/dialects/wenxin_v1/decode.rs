@@ -8,7 +8,7 @@ use wire::{Fault, Kind, sse};
 
 use crate::dialect::Decoder;
 use crate::dialects::openai_chat::decode_reply::{Calls, created, data_of, scan};
-use crate::dialects::openai_chat::lens;
+use crate::dialects::openai_chat::{lens, usage};
 
 /// State of one reply.
 #[derive(Default)]
@@ -85,7 +85,7 @@ impl Reader {
             };
             out.push(Event::Finish { choice: 0, finish });
         }
-        if let Some((_, usage)) = lens::usage_of(root) {
+        if let Some((_, usage)) = usage::usage_of(root) {
             out.push(Event::Usage(usage));
         }
         Ok(())

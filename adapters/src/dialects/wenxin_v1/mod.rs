@@ -13,7 +13,7 @@ use wire::json::{self, Type, Value};
 use wire::{Fault, sse};
 
 use crate::dialect::{Decoder, Dialect, DialectId, Encoded, Lossy};
-use crate::dialects::openai_chat::lens;
+use crate::dialects::openai_chat::{lens, usage};
 use crate::quirks::Quirks;
 use crate::vendor::Call;
 
@@ -39,7 +39,7 @@ impl Dialect for WenxinV1 {
                 facts.finish = Some(finish(root));
                 facts.done = true;
             }
-            if let Some((span, usage)) = lens::usage_of(root) {
+            if let Some((span, usage)) = usage::usage_of(root) {
                 facts.usage = Some(usage);
                 facts.usage_span = span;
             }
@@ -48,7 +48,7 @@ impl Dialect for WenxinV1 {
 
     fn read_reply(&self, root: Value<'_>) -> ReplyFacts {
         ReplyFacts {
-            usage: lens::usage_of(root).map(|(_, usage)| usage),
+            usage: usage::usage_of(root).map(|(_, usage)| usage),
             finish: root.get("result").map(|_| finish(root)),
             ..ReplyFacts::default()
         }

@@ -5,6 +5,7 @@ use policies::redact::Pepper;
 use policies::scan::{Set, Sorts};
 use wire::Grade;
 
+use super::silent::{SILENT_ITEMS, SILENT_ITEMS_WORD};
 use super::*;
 
 pub(super) fn policy() -> Arc<Policy> {
